@@ -1,0 +1,95 @@
+//! Writes the C header, and gives the shared library its name.
+
+use std::path::Path;
+use std::{env, fs};
+
+/// The files that hold exported functions, in the order in which a C programmer wants to read them.
+const SOURCES: [&str; 4] = ["gateway", "error", "status", "version"];
+
+/// What stands above the first declaration of each part of the header. cbindgen has no means for it.
+const HEADINGS: [(&str, &str); 9] = [
+    ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
+    ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
+    ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
+    ("#define MLFLOW_GATEWAY_RESOLVE_FAILED ", "20 to 39: the way to the gateway"),
+    ("#define MLFLOW_GATEWAY_BAD_REQUEST ", "40 to 59: the gateway, or the model provider behind it, said no"),
+    ("#define MLFLOW_GATEWAY_BAD_RESPONSE ", "60 to 79: the gateway said yes, but its answer is wrong"),
+    ("#define MLFLOW_GATEWAY_PANIC ", "80 to 99: this library"),
+    ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
+    ("mlflow_gateway_error_status(", "What went wrong"),
+];
+
+fn main() {
+    for input in ["src/ffi", "cbindgen.toml", "Cargo.toml", "include/mlflow_ai_gateway.h"] {
+        println!("cargo:rerun-if-changed={input}");
+    }
+    write_header(Path::new("include/mlflow_ai_gateway.h"), &header());
+    name_library();
+}
+
+fn header() -> String {
+    let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is read");
+    config.after_includes = Some(version_macros());
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for source in SOURCES {
+        builder = builder.with_src(format!("src/ffi/{source}.rs"));
+    }
+    let mut bytes = Vec::new();
+    builder.generate().expect("cbindgen reads src/ffi").write(&mut bytes);
+    let header = String::from_utf8(bytes).expect("cbindgen writes UTF-8");
+    HEADINGS.iter().fold(header, |header, (declaration, heading)| with_heading(header, declaration, heading))
+}
+
+fn version_macros() -> String {
+    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo tells the version");
+    let [major, minor, patch] = ["MAJOR", "MINOR", "PATCH"].map(part);
+    format!(
+        "\n/* The version of this header. mlflow_gateway_version() tells the version of the library that runs. */\n\
+         #define MLFLOW_GATEWAY_VERSION_MAJOR {major}\n\
+         #define MLFLOW_GATEWAY_VERSION_MINOR {minor}\n\
+         #define MLFLOW_GATEWAY_VERSION_PATCH {patch}\n\
+         \n\
+         /* The version as one number: the major part times 1000000, the minor part times 1000, and the patch. */\n\
+         #define MLFLOW_GATEWAY_VERSION_NUMBER \\\n    \
+         (MLFLOW_GATEWAY_VERSION_MAJOR * 1000000 + MLFLOW_GATEWAY_VERSION_MINOR * 1000 + \\\n     \
+         MLFLOW_GATEWAY_VERSION_PATCH)\n\
+         \n\
+         /* Whether this header is of that version or a later one, for #if. */\n\
+         #define MLFLOW_GATEWAY_AT_LEAST(major, minor, patch) \\\n    \
+         (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))"
+    )
+}
+
+/// Inserts the heading above the comment of the declaration, which must be there once.
+fn with_heading(header: String, declaration: &str, heading: &str) -> String {
+    let places: Vec<_> = header.match_indices(&format!(" {declaration}")).map(|(at, _)| at + 1).collect();
+    let lines: Vec<_> = header.match_indices(&format!("\n{declaration}")).map(|(at, _)| at + 1).collect();
+    let [at] = [places, lines].concat()[..] else {
+        panic!("the header has not exactly one declaration of {declaration}");
+    };
+    let comment = header[..at].rfind("/**").expect("each declaration has a comment");
+    let rule = "-".repeat(heading.len());
+    format!("{}/* {heading}\n * {rule} */\n\n{}", &header[..comment], &header[comment..])
+}
+
+/// A source tree that cannot be written to (a package's, a read-only checkout) holds the right header already.
+fn write_header(path: &Path, header: &str) {
+    if fs::read_to_string(path).is_ok_and(|old| old == header) {
+        return;
+    }
+    if let Err(error) = fs::write(path, header) {
+        println!("cargo:warning={} is out of date and cannot be written: {error}", path.display());
+    }
+}
+
+/// Programs that link with the library look for this name at run time.
+fn name_library() {
+    let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo tells the version");
+    match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("macos") => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmlflow_ai_gateway.{major}.dylib")
+        }
+        Ok("windows") => {}
+        _ => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmlflow_ai_gateway.so.{major}"),
+    }
+}

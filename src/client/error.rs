@@ -1,0 +1,125 @@
+//! What went wrong, for a program (numbers) and for a person (a message).
+
+use std::fmt;
+use std::time::Duration;
+
+/// What a call came to. The numbers are part of the C library's ABI: none is ever changed or used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(i32)]
+#[allow(missing_docs, reason = "the C constants of these names, in ffi/status.rs, say what each means")]
+pub enum Status {
+    InvalidArgument = 1,
+    InvalidUri = 2,
+    NoGatewayUri = 3,
+    UnknownOption = 4,
+    InvalidOptionValue = 5,
+    InvalidParam = 6,
+    Unsupported = 7,
+
+    ResolveFailed = 20,
+    ConnectFailed = 21,
+    TlsFailed = 22,
+    ConnectionLost = 23,
+    Timeout = 24,
+    ProxyFailed = 26,
+
+    BadRequest = 40,
+    Unauthorized = 41,
+    Forbidden = 42,
+    NotFound = 43,
+    RateLimited = 44,
+    BudgetExceeded = 45,
+    GuardrailBlocked = 46,
+    ServerError = 47,
+    HttpError = 48,
+
+    BadResponse = 60,
+    NoCandidates = 61,
+    ResponseTooLarge = 62,
+
+    Panic = 80,
+    OutOfMemory = 81,
+    Internal = 82,
+}
+
+/// A failure. Neither its message nor its `Debug` output holds a header's value or a URI's credentials.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
+    status: Status,
+    message: String,
+    attempts: u32,
+    answer: Option<Refused>,
+}
+
+/// What came back instead of an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    pub http_status: u16,
+    pub gateway_code: Option<String>,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+impl Error {
+    /// A failure without an answer from a gateway.
+    pub fn new(status: Status, message: impl Into<String>) -> Error {
+        Error(Box::new(Details { status, message: message.into(), attempts: 0, answer: None }))
+    }
+
+    pub(super) fn with_answer(mut self, answer: Refused) -> Error {
+        self.0.answer = Some(answer);
+        self
+    }
+
+    pub(super) fn with_attempts(mut self, attempts: u32) -> Error {
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// The number for a program.
+    pub fn status(&self) -> Status {
+        self.0.status
+    }
+
+    /// What was tried, what came back, and what to do about it.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    pub fn http_status(&self) -> Option<u16> {
+        Some(self.0.answer.as_ref()?.http_status)
+    }
+
+    /// The gateway's own name for the error, for example `RESOURCE_DOES_NOT_EXIST`.
+    pub fn gateway_code(&self) -> Option<&str> {
+        self.0.answer.as_ref()?.gateway_code.as_deref()
+    }
+
+    /// How long the gateway asks to wait before the next call.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.answer.as_ref()?.retry_after
+    }
+
+    /// How often the question was sent, or begun to be sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The first 64 KiB of the answer's body, if there was an answer.
+    pub fn body(&self) -> Option<&[u8]> {
+        Some(&self.0.answer.as_ref()?.body)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,125 @@
+//! The deployments server of MLflow 2.9 to 2.22 and the YAML gateway of 3.x (`mlflow gateway start`): OpenAI's shapes.
+
+use serde::Deserialize;
+
+use super::answer::{self, Answer, Candidate, Malformed, Message};
+use super::json::Text;
+use super::{Dialect, Params, Task, question, segment};
+
+#[derive(Debug)]
+pub struct Deployments;
+
+impl Dialect for Deployments {
+    fn name(&self) -> &'static str {
+        "deployments"
+    }
+
+    fn route_path(&self, route: &str) -> String {
+        format!("/api/2.0/endpoints/{}", segment(route))
+    }
+
+    fn route_task(&self, body: &[u8]) -> Option<Task> {
+        #[derive(Deserialize)]
+        struct Endpoint<'a> {
+            #[serde(borrow)]
+            endpoint_type: Text<'a>,
+        }
+        Task::of_type(&serde_json::from_slice::<Endpoint>(body).ok()?.endpoint_type.0)
+    }
+
+    fn invocations_path(&self, route: &str) -> String {
+        format!("/endpoints/{}/invocations", segment(route))
+    }
+
+    fn encode_prompt(&self, task: Task, prompt: &str, params: &Params) -> Vec<u8> {
+        question::prompt(task, prompt, params, "n")
+    }
+
+    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
+        if task == Task::Chat {
+            let chat: Choices<Chat> = answer::parse(body)?;
+            answer::of(chat.choices.into_iter().map(|choice| choice.message.into()))
+        } else {
+            let completions: Choices<Completion> = answer::parse(body)?;
+            answer::of(completions.choices.into_iter().map(|choice| Candidate::of_text(choice.text)))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Choices<T> {
+    choices: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct Chat<'a> {
+    #[serde(borrow)]
+    message: Message<'a>,
+}
+
+#[derive(Deserialize)]
+struct Completion<'a> {
+    #[serde(borrow)]
+    text: Text<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_text(task: Task, body: &str) -> Result<Option<String>, Malformed> {
+        let answer = Deployments.decode(task, body.as_bytes())?;
+        Ok(answer.candidates.into_iter().next().unwrap().text.map(|text| text.0.into_owned()))
+    }
+
+    #[test]
+    fn reads_what_3_17_2_answers() {
+        let body = r#"{"id":null,"object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":" Paris","finish_reason":"stop"}],
+            "usage":{"prompt_tokens":null,"completion_tokens":null,"total_tokens":null}}"#;
+        assert_eq!(first_text(Task::Completions, body), Ok(Some(" Paris".to_owned())));
+        let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"h\u00e9","tool_calls":null}}]}"#;
+        assert_eq!(first_text(Task::Chat, body), Ok(Some("hé".to_owned())));
+    }
+
+    #[test]
+    fn a_chat_may_have_no_text() {
+        let body = r#"{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}}]}"#;
+        let answer = Deployments.decode(Task::Chat, body.as_bytes()).unwrap();
+        assert_eq!(answer.candidates, [Candidate { text: None, asks_for_tools: true }]);
+        assert_eq!(first_text(Task::Chat, r#"{"choices":[{"message":{"content":null}}]}"#), Ok(None));
+    }
+
+    #[test]
+    fn each_wrong_answer_is_told_apart() {
+        use Malformed::*;
+        let of = |body: &str| first_text(Task::Completions, body).unwrap_err();
+        assert_eq!(of(" <!doctype html><p>hello"), Html);
+        assert!(matches!(of(""), NotJson(..)));
+        assert!(matches!(of("{\"choices\":[{\"text\":\"Par"), NotJson(..)));
+        assert!(matches!(of("hello"), NotJson(..)));
+        assert!(matches!(of("{\"choices\":[]} trailing"), NotJson(..)));
+        assert_eq!(of(r#"{"choices":[]}"#), NoCandidates);
+        for body in [
+            "null",
+            "[]",
+            "{}",
+            r#"{"candidates":[{"text":"x"}]}"#,
+            r#"{"choices":null}"#,
+            r#"{"choices":[{}]}"#,
+            r#"{"choices":[{"text":null}]}"#,
+            r#"{"choices":[{"message":{"content":"x"}}]}"#,
+            r#"{"choices":[{"text":"a"}],"choices":[]}"#,
+        ] {
+            assert!(matches!(of(body), WrongShape(..)), "{body}: {:?}", of(body));
+        }
+        assert!(first_text(Task::Chat, r#"{"choices":[{"message":{"role":"assistant"}}]}"#).is_err());
+        assert!(first_text(Task::Chat, r#"{"choices":[{"text":"x"}]}"#).is_err());
+    }
+
+    #[test]
+    fn a_wrong_answer_is_shown_in_short() {
+        let Malformed::NotJson(_, shown) = first_text(Task::Chat, &"é\n".repeat(500)).unwrap_err() else { panic!() };
+        assert_eq!(shown.chars().count(), 121);
+        assert!(shown.ends_with('…') && !shown.contains('\n'));
+    }
+}

@@ -1,0 +1,178 @@
+//! Parameters of the model: what was set and nothing else, kept as the JSON that will be sent.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+/// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
+const MAX_NAME: usize = 256;
+
+/// Fields of the body that the call itself writes.
+const OURS: [&str; 5] = ["prompt", "messages", "input", "text", "stream"];
+
+/// The older gateways' name and OpenAI's name of the same parameter.
+const CANDIDATE_COUNT: [&str; 2] = ["candidate_count", "n"];
+
+const STOP: &str = "stop";
+
+/// What is wrong with a parameter.
+#[derive(Debug)]
+pub struct ParamProblem(pub String);
+
+/// Named JSON values in the order in which they were first set.
+#[derive(Debug, Clone, Default)]
+pub struct Params(Vec<(String, Box<RawValue>)>);
+
+impl Params {
+    pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), ParamProblem> {
+        if !value.is_finite() {
+            return Err(ParamProblem(format!("the parameter {name} is {value}, which JSON cannot hold")));
+        }
+        self.set(name, raw(&value)?)
+    }
+
+    pub fn set_int(&mut self, name: &str, value: i64) -> Result<(), ParamProblem> {
+        self.set(name, raw(&value)?)
+    }
+
+    pub fn set_bool(&mut self, name: &str, value: bool) -> Result<(), ParamProblem> {
+        self.set(name, raw(&value)?)
+    }
+
+    pub fn set_string(&mut self, name: &str, value: &str) -> Result<(), ParamProblem> {
+        self.set(name, raw(value)?)
+    }
+
+    pub fn set_json(&mut self, name: &str, json: &str) -> Result<(), ParamProblem> {
+        let value = serde_json::from_str::<&RawValue>(json)
+            .map_err(|error| ParamProblem(format!("the value of the parameter {name} is not JSON: {error}")))?;
+        self.set(name, value.to_owned())
+    }
+
+    /// Adds one text to the list `stop`, which no other kind of value may be in at that time.
+    pub fn add_stop(&mut self, stop: &str) -> Result<(), ParamProblem> {
+        let mut stops: Vec<String> = match self.0.iter().find(|(name, _)| name == STOP) {
+            None => Vec::new(),
+            Some((_, value)) => serde_json::from_str(value.get()).map_err(|_| {
+                ParamProblem("the parameter stop was set to something else than a list of strings".to_owned())
+            })?,
+        };
+        stops.push(stop.to_owned());
+        self.set(STOP, raw(&stops)?)
+    }
+
+    /// Forgets the parameter. One that is not there is no mistake.
+    pub fn unset(&mut self, name: &str) {
+        self.0.retain(|(known, _)| !is_same(known, name));
+    }
+
+    fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), ParamProblem> {
+        check_name(name)?;
+        match self.0.iter_mut().find(|(known, _)| is_same(known, name)) {
+            Some(param) => *param = (name.to_owned(), value),
+            None => self.0.push((name.to_owned(), value)),
+        }
+        Ok(())
+    }
+
+    /// Writes them with `candidate_count`, also known as `n`, under the name that the server wants.
+    pub(super) fn write_to<M: SerializeMap>(&self, map: &mut M, candidate_count: &str) -> Result<(), M::Error> {
+        self.0.iter().try_for_each(|(name, value)| {
+            let name = if CANDIDATE_COUNT.contains(&name.as_str()) { candidate_count } else { name };
+            map.serialize_entry(name, value)
+        })
+    }
+}
+
+/// Under the names that they were set by.
+impl Serialize for Params {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn is_same(a: &str, b: &str) -> bool {
+    a == b || (CANDIDATE_COUNT.contains(&a) && CANDIDATE_COUNT.contains(&b))
+}
+
+fn check_name(name: &str) -> Result<(), ParamProblem> {
+    if name.is_empty() {
+        return Err(ParamProblem("a parameter's name is empty".to_owned()));
+    }
+    if name.len() > MAX_NAME {
+        return Err(ParamProblem(format!("a parameter's name is {} bytes long; {MAX_NAME} are allowed", name.len())));
+    }
+    if OURS.contains(&name) {
+        return Err(ParamProblem(format!("the field {name} is written by the call itself and cannot be a parameter")));
+    }
+    Ok(())
+}
+
+fn raw<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, ParamProblem> {
+    serde_json::value::to_raw_value(value).map_err(|error| ParamProblem(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Task, question};
+    use super::*;
+
+    fn sent(params: &Params, candidate_count: &str) -> String {
+        String::from_utf8(question::prompt(Task::Completions, "p", params, candidate_count)).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_set_is_sent() {
+        let mut params = Params::default();
+        assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
+        params.set_double("temperature", 0.0).unwrap();
+        params.set_int("max_tokens", i64::MAX).unwrap();
+        params.set_bool("logprobs", false).unwrap();
+        params.set_string("user", "a\"\u{1F600}\n").unwrap();
+        params.set_json("stop", " [\"x\", null] ").unwrap();
+        assert_eq!(
+            sent(&params, "n"),
+            r#"{"prompt":"p","temperature":0.0,"max_tokens":9223372036854775807,"logprobs":false,"user":"a\"😀\n","stop":["x", null]}"#
+        );
+        params.unset("max_tokens");
+        params.unset("never set");
+        params.set_int("temperature", 1).unwrap();
+        assert!(sent(&params, "n").starts_with(r#"{"prompt":"p","temperature":1,"logprobs"#));
+    }
+
+    #[test]
+    fn candidate_count_and_n_are_one() {
+        let mut params = Params::default();
+        params.set_int("candidate_count", 2).unwrap();
+        params.set_int("n", 3).unwrap();
+        assert_eq!(sent(&params, "candidate_count"), r#"{"prompt":"p","candidate_count":3}"#);
+        assert_eq!(sent(&params, "n"), r#"{"prompt":"p","n":3}"#);
+        params.unset("candidate_count");
+        assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
+    }
+
+    #[test]
+    fn stops_gather_in_a_list() {
+        let mut params = Params::default();
+        params.add_stop("\n").unwrap();
+        params.add_stop("END").unwrap();
+        assert_eq!(sent(&params, "n"), r#"{"prompt":"p","stop":["\n","END"]}"#);
+        params.set_string("stop", "x").unwrap();
+        assert!(params.add_stop("y").is_err());
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_sent() {
+        let mut params = Params::default();
+        assert!(params.set_double("temperature", f64::NAN).is_err());
+        assert!(params.set_double("temperature", f64::INFINITY).is_err());
+        for json in ["", "{", "[1,]", "nul", "1 2", "'a'"] {
+            assert!(params.set_json("stop", json).is_err(), "{json}");
+        }
+        assert!(params.set_int("", 1).is_err());
+        assert!(params.set_int(&"a".repeat(257), 1).is_err());
+        for name in OURS {
+            assert!(params.set_int(name, 1).is_err(), "{name}");
+        }
+        assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
+    }
+}

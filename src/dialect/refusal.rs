@@ -1,0 +1,199 @@
+//! What a gateway, its upstream or a proxy before it says when it says no.
+
+use serde_json::Value;
+
+use super::answer::beginning;
+
+/// As much of the gateway's own words as goes into a message.
+const MAX_WORDS: usize = 2000;
+
+/// Why the gateway said no, as far as it matters to a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    /// The server has no such path: it speaks another dialect or is no gateway at all.
+    NoSuchPath,
+    /// The path is understood, but no route or endpoint of that name is there.
+    NoSuchRoute,
+    RateLimited,
+    BudgetExceeded,
+    GuardrailBlocked,
+    ServerError,
+    /// Any other status that is no success.
+    Other,
+}
+
+/// A status that is no success, and what its body says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub kind: Kind,
+    /// The name or number that the gateway gives the error, for example `RESOURCE_DOES_NOT_EXIST`.
+    pub code: Option<String>,
+    /// The gateway's own words, on one line.
+    pub words: Option<String>,
+    /// Whether a prompt was sent to a route that takes messages.
+    pub wants_messages: bool,
+}
+
+impl Refusal {
+    pub fn read(http_status: u16, body: &[u8]) -> Refusal {
+        let body = body.trim_ascii();
+        let json = serde_json::from_slice::<Value>(body).ok();
+        let words = match &json {
+            Some(json) => words_of(json),
+            None if body.starts_with(b"<") => Some(page_title(body)),
+            None => Some(String::from_utf8_lossy(body).into_owned()),
+        };
+        let words = words.map(|words| one_line(&words)).filter(|words| !words.is_empty());
+        let said = words.as_deref().unwrap_or_default();
+        let kind = match http_status {
+            400 if said.starts_with("Guardrail ") && said.contains(" blocked") => Kind::GuardrailBlocked,
+            400 | 422 => Kind::BadRequest,
+            401 => Kind::Unauthorized,
+            403 => Kind::Forbidden,
+            // FastAPI's own answer to an unknown path, a web page, or nothing; a missing route has a sentence.
+            404 if json.is_none() || said == "Not Found" => Kind::NoSuchPath,
+            404 => Kind::NoSuchRoute,
+            405 => Kind::NoSuchPath,
+            429 if said.starts_with("Budget limit exceeded") => Kind::BudgetExceeded,
+            429 => Kind::RateLimited,
+            500..=599 => Kind::ServerError,
+            _ => Kind::Other,
+        };
+        let wants_messages = kind == Kind::BadRequest && json.as_ref().is_some_and(lacks_messages);
+        Refusal { kind, code: json.as_ref().and_then(code_of), words, wants_messages }
+    }
+}
+
+/// The places where gateways and upstreams put the sentence for a person, the most specific first.
+fn words_of(json: &Value) -> Option<String> {
+    match json {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(problems) => {
+            let problems: Vec<_> = problems.iter().filter_map(words_of).collect();
+            (!problems.is_empty()).then(|| problems.join("; "))
+        }
+        Value::Object(fields) => {
+            if let (Some(Value::Array(place)), Some(Value::String(what))) = (fields.get("loc"), fields.get("msg")) {
+                let place: Vec<_> =
+                    place.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect();
+                return Some(format!("{}: {what}", place.join(".")));
+            }
+            ["detail", "message", "error", "error_message"]
+                .into_iter()
+                .filter_map(|field| fields.get(field))
+                .find_map(words_of)
+                .or_else(|| Some(json.to_string()))
+        }
+        Value::Null => None,
+        Value::Bool(_) | Value::Number(_) => Some(json.to_string()),
+    }
+}
+
+fn code_of(json: &Value) -> Option<String> {
+    for field in ["error_code", "code", "type"] {
+        match json.get(field) {
+            Some(Value::String(code)) => return Some(code.clone()),
+            Some(Value::Number(code)) => return Some(code.to_string()),
+            _ => {}
+        }
+    }
+    ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(code_of)
+}
+
+/// Whether the validation says that the field `messages` is missing.
+fn lacks_messages(json: &Value) -> bool {
+    let Some(Value::Array(problems)) = json.get("detail") else { return false };
+    problems.iter().any(|problem| {
+        let is_missing = problem["type"].as_str().is_some_and(|kind| kind.ends_with("missing"));
+        is_missing && problem["loc"].as_array().and_then(|place| place.last()).is_some_and(|field| field == "messages")
+    })
+}
+
+fn page_title(page: &[u8]) -> String {
+    let page = String::from_utf8_lossy(page);
+    let lower = page.to_ascii_lowercase();
+    let title = lower.find("<title").and_then(|start| {
+        let start = start + lower[start..].find('>')? + 1;
+        let end = start + lower[start..].find('<')?;
+        Some(page[start..end].trim().to_owned())
+    });
+    match title {
+        Some(title) if !title.is_empty() => format!("an HTML page, \"{title}\""),
+        _ => format!("an HTML page, {}", beginning(page.as_bytes())),
+    }
+}
+
+fn one_line(words: &str) -> String {
+    let mut line: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.retain(|c| !c.is_control());
+    if let Some((cut, _)) = line.char_indices().nth(MAX_WORDS) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind::*;
+    use super::*;
+
+    #[test]
+    fn every_kind_of_refusal_is_understood() {
+        #[rustfmt::skip]
+        let table: &[(u16, &str, Kind, Option<&str>, &str)] = &[
+            (404, r#"{"detail":"Not Found"}"#, NoSuchPath, None, "Not Found"),
+            (404, r#"{"detail":"The endpoint 'x' is not present or active on the server"}"#, NoSuchRoute, None, "The endpoint 'x'"),
+            (404, "<!doctype html><html><head><title>404 Not\n Found</title>", NoSuchPath, None, "an HTML page, \"404 Not Found\""),
+            (404, "", NoSuchPath, None, ""),
+            (405, r#"{"detail":"Method Not Allowed"}"#, NoSuchPath, None, "Method Not Allowed"),
+            (422, r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required","input":{}}]}"#, BadRequest, None, "body.prompt: Field required"),
+            (422, r#"{"detail":[{"loc":["body",0],"msg":"a"},{"loc":["body"],"msg":"b"}]}"#, BadRequest, None, "body.0: a; body: b"),
+            (422, r#"{"detail":"Invalid parameter `n`. Use `candidate_count` instead."}"#, BadRequest, None, "Invalid parameter `n`"),
+            (404, r#"{"detail":{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"GatewayEndpoint not found (name='nope')"}}"#, NoSuchRoute, Some("RESOURCE_DOES_NOT_EXIST"), "GatewayEndpoint not found"),
+            (400, r#"{"detail":{"error":{"message":"too long","type":"invalid_request_error","code":null}}}"#, BadRequest, Some("invalid_request_error"), "too long"),
+            (400, r#"{"detail":{"what":"ever"}}"#, BadRequest, None, r#"{"what":"ever"}"#),
+            (403, r#"{"error_code":"PERMISSION_DENIED","message":"no"}"#, Forbidden, Some("PERMISSION_DENIED"), "no"),
+            (400, r#"{"error":"plain"}"#, BadRequest, None, "plain"),
+            (429, r#"{"error":"Rate limit exceeded: 1 per 1 minute"}"#, RateLimited, None, "Rate limit exceeded"),
+            (429, r#"{"detail":"Budget limit exceeded. Come back later."}"#, BudgetExceeded, None, "Budget limit"),
+            (400, r#"{"detail":"Guardrail 'pii' blocked: a name"}"#, GuardrailBlocked, None, "Guardrail 'pii'"),
+            (401, "You are not authenticated.", Unauthorized, None, "You are not authenticated."),
+            (500, "Internal Server Error", ServerError, None, "Internal Server Error"),
+            (502, "<html><body><center><h1>502 Bad Gateway</h1>", ServerError, None, "an HTML page, <html>"),
+            (504, "<html><title>504</title>", ServerError, None, "an HTML page, \"504\""),
+            (413, "", Other, None, ""),
+            (302, "", Other, None, ""),
+            (418, "null", Other, None, ""),
+        ];
+        for (status, body, kind, code, words) in table {
+            let refusal = Refusal::read(*status, body.as_bytes());
+            assert_eq!(refusal.kind, *kind, "{body}");
+            assert_eq!(refusal.code.as_deref(), *code, "{body}");
+            assert!(refusal.words.clone().unwrap_or_default().starts_with(words), "{body}: {:?}", refusal.words);
+            assert_eq!(refusal.words.is_none(), words.is_empty(), "{body}");
+        }
+    }
+
+    #[test]
+    fn knows_when_messages_are_wanted() {
+        let of = |body: &str| Refusal::read(422, body.as_bytes()).wants_messages;
+        assert!(of(r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required"}]}"#));
+        assert!(of(r#"{"detail":[{"type":"value_error.missing","loc":["body","messages"],"msg":"field required"}]}"#));
+        assert!(!of(r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"}]}"#));
+        assert!(!of(r#"{"detail":"messages"}"#));
+        assert!(!of(""));
+    }
+
+    #[test]
+    fn words_are_bounded_and_on_one_line() {
+        let refusal = Refusal::read(500, "a\r\n\u{1b}é ".repeat(5000).as_bytes());
+        let words = refusal.words.unwrap();
+        assert_eq!(words.chars().count(), MAX_WORDS + 1);
+        assert!(!words.contains(['\n', '\u{1b}']));
+        assert!(Refusal::read(500, b"\xff\xfe").words.is_some());
+    }
+}

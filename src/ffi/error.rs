@@ -1,0 +1,119 @@
+//! The error object.
+
+use std::ffi::{CString, c_char};
+use std::ptr;
+
+use super::export::export;
+use super::status::mlflow_gateway_status;
+use crate::client::Error;
+
+/// Why a function failed. It belongs to the caller, who ends it with mlflow_gateway_error_destroy().
+pub struct mlflow_gateway_error {
+    error: Error,
+    message: CString,
+    gateway_code: Option<CString>,
+    body: Option<Vec<u8>>,
+}
+
+impl mlflow_gateway_error {
+    pub(super) fn new(error: Error) -> mlflow_gateway_error {
+        let body = error.body().map(|body| [body, b"\0"].concat());
+        let gateway_code = error.gateway_code().map(c_string);
+        mlflow_gateway_error { message: c_string(error.message()), gateway_code, body, error }
+    }
+}
+
+/// Returns the status that came with the error; MLFLOW_GATEWAY_OK if `error` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gateway_error) -> mlflow_gateway_status {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        unsafe { error.as_ref() }.map_or(0, |error| error.error.status() as mlflow_gateway_status)
+    })
+}
+
+/// Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Secrets (the values of
+/// headers, credentials in a URI) are not in it. The text belongs to the error object and lives as long; "" if `error`
+/// is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gateway_error) -> *const c_char {
+    export!(or c"".as_ptr(), {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
+    })
+}
+
+/// Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_gateway_error) -> i32 {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        unsafe { error.as_ref() }.and_then(|error| error.error.http_status()).map_or(0, i32::from)
+    })
+}
+
+/// Returns the gateway's or the model provider's own name for the error, for example "RESOURCE_DOES_NOT_EXIST", in
+/// UTF-8; NULL if it gave none or `error` is NULL. The text belongs to the error object and lives as long.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_gateway_code(error: *const mlflow_gateway_error) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        let code = unsafe { error.as_ref() }.and_then(|error| error.gateway_code.as_ref());
+        code.map_or(ptr::null(), |code| code.as_ptr())
+    })
+}
+
+/// Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
+/// not say, or `error` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflow_gateway_error) -> i64 {
+    export!(or - 1, {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        let wait = unsafe { error.as_ref() }.and_then(|error| error.error.retry_after());
+        wait.map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+    })
+}
+
+/// Returns how often the question was sent, or begun to be sent: 0 if the fault was found before, or `error` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> u32 {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        unsafe { error.as_ref() }.map_or(0, |error| error.error.attempts())
+    })
+}
+
+/// Returns the body of the gateway's answer as it came, cut after 64 KiB, and writes its length in bytes to `len`,
+/// which may be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if
+/// there was no answer or `error` is NULL. The bytes belong to the error object and live as long.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_body(
+    error: *const mlflow_gateway_error,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        let body = unsafe { error.as_ref() }.and_then(|error| error.body.as_ref());
+        if !len.is_null() {
+            // SAFETY: the caller passes NULL or a place for a length.
+            unsafe { len.write(body.map_or(0, |body| body.len() - 1)) };
+        }
+        body.map_or(ptr::null(), |body| body.as_ptr().cast())
+    })
+}
+
+/// Ends an error object and the texts that belong to it. NULL is allowed and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_destroy(error: *mut mlflow_gateway_error) {
+    export!(or(), {
+        if !error.is_null() {
+            // SAFETY: the error came from Box::into_raw in export.rs and was not destroyed before.
+            drop(unsafe { Box::from_raw(error) });
+        }
+    })
+}
+
+/// A text that ends at a NUL byte in C must not lose what comes behind one.
+fn c_string(text: &str) -> CString {
+    CString::new(text.replace('\0', "\u{2400}")).unwrap_or_default()
+}

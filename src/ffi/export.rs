@@ -1,0 +1,106 @@
+//! The wall between this library and C: no panic passes it, and nothing is printed.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+
+use super::error::mlflow_gateway_error;
+use super::status::{MLFLOW_GATEWAY_OK, mlflow_gateway_status};
+use crate::client::{Error, Status};
+
+/// Holds the body of every exported function.
+///
+/// `export!(error, { ... })` is for functions that return a status: the body's `Err` becomes the status and, if the
+/// caller wants one, an error object. `export!(or value, { ... })` is for the others: a panic gives the value.
+macro_rules! export {
+    (or $fallback:expr, $body:block) => {
+        $crate::ffi::export::value($fallback, || $body)
+    };
+    ($error:ident, $body:block) => {
+        $crate::ffi::export::status($error, || $body)
+    };
+}
+pub(super) use export;
+
+/// See [`export!`].
+pub(super) fn status(
+    error: *mut *mut mlflow_gateway_error,
+    body: impl FnOnce() -> Result<(), Error>,
+) -> mlflow_gateway_status {
+    let failure = match caught(body) {
+        Ok(Ok(())) => return MLFLOW_GATEWAY_OK,
+        Ok(Err(failure)) => failure,
+        Err(what) => Error::new(Status::Panic, what),
+    };
+    let status = failure.status() as mlflow_gateway_status;
+    if !error.is_null() {
+        // Making the object may fail in the same way; then there is the status alone.
+        if let Ok(object) = caught(|| mlflow_gateway_error::new(failure)) {
+            // SAFETY: the caller passes NULL or a pointer to a place for an error.
+            unsafe { error.write(Box::into_raw(Box::new(object))) };
+        }
+    }
+    status
+}
+
+/// See [`export!`].
+pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    caught(body).unwrap_or(fallback)
+}
+
+/// Runs the body; a panic becomes its description.
+fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    silence_panics();
+    let outer = INSIDE.replace(true);
+    // What a panic leaves behind in a handle is sound: its locks guard single assignments.
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(outer);
+    result.map_err(|payload| describe(payload.as_ref()))
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static PLACE: Cell<Place> = const { Cell::new(Place { file: [0; 96], file_len: 0, line: 0 }) };
+}
+
+/// Where a panic happened. It has no destructor, since one in a thread-local would keep the library loaded.
+#[derive(Clone, Copy)]
+struct Place {
+    file: [u8; 96],
+    file_len: usize,
+    line: u32,
+}
+
+/// The standard hook would write to stderr. This one keeps quiet within our functions, and leaves other panics in the
+/// process (of a Rust program that this library is linked into) to whoever took care of them before.
+fn silence_panics() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let other = panic::take_hook();
+        panic::set_hook(Box::new(move |info| if INSIDE.get() { note_place(info) } else { other(info) }));
+    });
+}
+
+fn note_place(info: &PanicHookInfo) {
+    let mut place = Place { file: [0; 96], file_len: 0, line: 0 };
+    if let Some(location) = info.location() {
+        place.line = location.line();
+        for (to, from) in place.file.iter_mut().zip(location.file().bytes()) {
+            *to = from;
+            place.file_len += 1;
+        }
+    }
+    PLACE.set(place);
+}
+
+fn describe(payload: &(dyn Any + Send)) -> String {
+    let what = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(what), _) => what,
+        (_, Some(what)) => what.as_str(),
+        _ => "no message",
+    };
+    let place = PLACE.get();
+    let file = String::from_utf8_lossy(place.file.get(..place.file_len).unwrap_or_default()).into_owned();
+    format!("a fault in this library, please report it: {what} ({file}:{})", place.line)
+}

@@ -1,0 +1,19 @@
+//! The C functions: one file per C object, and the plumbing that they share. `include/mlflow_ai_gateway.h` is
+//! generated from here, and its documentation is the comments of the items here.
+#![allow(non_camel_case_types, reason = "these are the names that C programs see")]
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
+pub mod error;
+mod export;
+pub mod gateway;
+mod handle;
+pub mod status;
+mod text;
+pub mod version;
