@@ -67,9 +67,12 @@ pub(super) fn timed_out_behind_another_call(timeout: Duration) -> Error {
 pub(super) fn refusal(tried: &Exchange, reply: Reply, refusal: Refusal, route: &str) -> Error {
     let (status, advice) = match refusal.kind {
         Kind::BadRequest => (Status::BadRequest, String::new()),
-        Kind::Unauthorized => {
-            (Status::Unauthorized, "; set the header Authorization, or check the one that is set".to_owned())
-        }
+        Kind::Unauthorized => (
+            Status::Unauthorized,
+            // The upstream's 401 arrives in the same way as the gateway's own.
+            "; check the credentials: the header Authorization, or the provider's key in the gateway's configuration"
+                .to_owned(),
+        ),
         Kind::Forbidden => (Status::Forbidden, "; the credentials do not allow this".to_owned()),
         Kind::NoSuchPath => (
             Status::NotFound,

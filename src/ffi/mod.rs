@@ -1,6 +1,7 @@
 //! The C functions: one file per C object, and the plumbing that they share. `include/mlflow_ai_gateway.h` is
 //! generated from here, and its documentation is the comments of the items here.
 #![allow(non_camel_case_types, reason = "these are the names that C programs see")]
+#![allow(clippy::missing_safety_doc, reason = "the header says once for all functions what a C program has to keep to")]
 #![deny(
     clippy::expect_used,
     clippy::indexing_slicing,

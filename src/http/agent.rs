@@ -6,9 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::{HeaderMap, Request, header};
 use ureq::tls::{RootCerts, TlsConfig};
 
-use super::connect::{PhasedConnector, PhasedResolver};
+use super::connect::PhasedConnector;
 use super::failure::{Failure, Phase};
 use super::headers::Headers;
+use super::resolve::CachingResolver;
 
 /// The longest answer that is read; an answer is text or vectors, so a longer one is a fault.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
@@ -76,7 +77,7 @@ impl Agent {
             .max_idle_age(IDLE_AGE)
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .build();
-        Agent(ureq::Agent::with_parts(config, PhasedConnector::default(), PhasedResolver::default()))
+        Agent(ureq::Agent::with_parts(config, PhasedConnector::default(), CachingResolver::default()))
     }
 
     pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {

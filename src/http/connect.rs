@@ -1,22 +1,10 @@
-//! ureq's own resolver and connector, with the phase noted on each error: ureq alone does not tell a refused
-//! connection from one that broke later, and a caller must know whether anything was sent.
+//! ureq's own connector, with the phase noted on each error: ureq alone does not tell a refused connection from one
+//! that broke later, and a caller must know whether anything was sent.
 
 use ureq::Error;
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector};
 
 use super::failure::{InPhase, Phase};
-
-#[derive(Debug, Default)]
-pub(super) struct PhasedResolver(DefaultResolver);
-
-impl Resolver for PhasedResolver {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        self.0.resolve(uri, config, timeout).map_err(InPhase::wrap(Phase::Resolve))
-    }
-}
 
 #[derive(Debug, Default)]
 pub(super) struct PhasedConnector(DefaultConnector);

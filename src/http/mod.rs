@@ -4,6 +4,7 @@ mod agent;
 mod connect;
 mod failure;
 mod headers;
+mod resolve;
 mod uri;
 
 pub use agent::{Agent, Exchange, Method, Reply};

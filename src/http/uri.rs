@@ -46,7 +46,7 @@ impl GatewayUri {
             return Err(format!("the gateway URI \"{shown}\" names no host"));
         }
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-        if !port.is_empty() && !authority.port_u16().is_some_and(|port| port > 0) {
+        if !port.is_empty() && authority.port_u16().unwrap_or(0) == 0 {
             return Err(format!("the gateway URI \"{shown}\" has the port \"{}\"; 1 to 65535 are ports", &port[1..]));
         }
         if text.contains(['?', '#']) {

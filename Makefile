@@ -1,0 +1,58 @@
+# make          builds the library and the examples
+# make demo     asks a real MLflow gateway and a real language model, on this machine
+# make test     installs what the tests need, and runs all of them
+# make clean    removes what was built; "cargo clean" removes what was installed under target/ as well
+
+CARGO ?= cargo
+PYTHON ?= python3
+TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
+REAL_GATEWAYS = mlflow-2.8.1 mlflow-2.22.5 mlflow-3.17.2 language-model
+
+# Programs that are linked with the library look for it by this name.
+SONAME = libmlflow_ai_gateway.so.0
+
+all: examples
+
+library: | need-cargo
+	@echo "Building the library (a minute or two the first time) ..."
+	$(CARGO) build --release --locked
+	@ln -sf libmlflow_ai_gateway.so target/release/$(SONAME)
+
+examples: library | need-cc
+	@$(MAKE) --no-print-directory -C examples-c
+
+demo: examples | need-$(PYTHON)
+	@$(PYTHON) examples-c/demo.py
+
+test: test-tools test-rust test-builds test-c
+
+# What cargo, gcc, make and python3 do not bring along.
+test-tools: | need-cargo need-cc need-$(PYTHON)
+	@sh tests/install-tools
+	@$(PYTHON) tests/gateways/install.py tests $(REAL_GATEWAYS)
+
+test-rust: test-tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --quiet --locked --all-targets --all-features -- --deny warnings
+	$(CARGO) test --quiet --locked
+
+# The library in the other builds that the C tests link to: one that panics on demand, and one under AddressSanitizer,
+# which stable Rust has, too, but does not yet promise to keep.
+test-builds: test-tools library
+	$(CARGO) build --quiet --locked --features test-panic
+	@ln -sf libmlflow_ai_gateway.so target/debug/$(SONAME)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+	    $(CARGO) build --quiet --locked --target $(TRIPLE) --target-dir target/address
+
+test-c: test-tools test-builds
+	target/gateways/tests/bin/python -m pytest --durations=8 tests
+
+clean:
+	$(MAKE) -C examples-c clean
+	$(CARGO) clean --release
+
+need-%:
+	@command -v $* >/dev/null || { echo "make: $* is not installed; see \"What you need\" in README.md" >&2; exit 1; }
+
+.PHONY: all library examples demo test test-tools test-rust test-builds test-c clean
+.NOTPARALLEL:

@@ -1,0 +1,130 @@
+//! Host names to addresses: literal addresses at once, names remembered for a while, all under the call's deadline.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use super::failure::{InPhase, Phase};
+
+/// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// ureq takes no more.
+const MAX_ADDRESSES: usize = 16;
+
+type Addresses = Arc<[SocketAddr]>;
+
+/// A handle asks for one host, or for its proxy; so the list of what is remembered is short.
+#[derive(Debug, Default)]
+pub(super) struct CachingResolver(Mutex<Vec<(String, u16, Addresses, Instant)>>);
+
+impl Resolver for CachingResolver {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let addresses = self.addresses(uri, timeout).map_err(InPhase::wrap(Phase::Resolve))?;
+        let mut result = self.empty();
+        for address in addresses.iter().take(MAX_ADDRESSES) {
+            result.push(*address);
+        }
+        Ok(result)
+    }
+}
+
+impl CachingResolver {
+    fn addresses(&self, uri: &Uri, timeout: NextTimeout) -> Result<Addresses, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(Arc::new([SocketAddr::new(literal, port)]));
+        }
+        if let Some(known) = self.recall(host, port) {
+            return Ok(known);
+        }
+        let found = look_up(host, port, timeout)?;
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|(name, of_port, ..)| (name.as_str(), *of_port) != (host, port));
+        remembered.push((host.to_owned(), port, Arc::clone(&found), Instant::now()));
+        Ok(found)
+    }
+
+    fn recall(&self, host: &str, port: u16) -> Option<Addresses> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (.., found, at) =
+            remembered.iter().find(|(name, of_port, ..)| (name.as_str(), *of_port) == (host, port))?;
+        (at.elapsed() < REMEMBERED).then(|| Arc::clone(found))
+    }
+}
+
+/// The system's own look-up cannot be interrupted, so a thread makes it, which is left alone when the time is over.
+fn look_up(host: &str, port: u16, timeout: NextTimeout) -> Result<Addresses, Error> {
+    let answer = Arc::new((Mutex::new(None), Condvar::new()));
+    let question = (host.to_owned(), port);
+    let there = Arc::clone(&answer);
+    thread::Builder::new().name("mlflow-resolve".to_owned()).spawn(move || {
+        let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
+        *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        there.1.notify_one();
+    })?;
+    let waiting = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = answer
+        .1
+        .wait_timeout_while(waiting, *timeout.after, |found| found.is_none())
+        .unwrap_or_else(PoisonError::into_inner)
+        .0
+        .take();
+    match found {
+        Some(Ok(found)) if found.is_empty() => Err(Error::HostNotFound),
+        Some(found) => found.map_err(|error: io::Error| error.into()),
+        None => Err(Error::Timeout(timeout.reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ureq::unversioned::transport::time::Duration as UreqDuration;
+
+    use super::*;
+
+    fn resolve(resolver: &CachingResolver, uri: &str) -> Result<Vec<String>, Error> {
+        let timeout = NextTimeout { after: UreqDuration::from_secs(5), ..NextTimeout::default() };
+        let addresses = resolver.addresses(&uri.parse().unwrap(), timeout)?;
+        Ok(addresses.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn literal_addresses_need_no_look_up() {
+        let resolver = CachingResolver::default();
+        assert_eq!(resolve(&resolver, "http://127.0.0.1").unwrap(), ["127.0.0.1:80"]);
+        assert_eq!(resolve(&resolver, "https://[::1]/x").unwrap(), ["[::1]:443"]);
+        assert_eq!(resolve(&resolver, "http://127.0.0.1:5000").unwrap(), ["127.0.0.1:5000"]);
+        assert!(resolver.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn names_are_remembered_for_a_while() {
+        let resolver = CachingResolver::default();
+        let found = resolve(&resolver, "http://localhost:5000").unwrap();
+        assert!(found.contains(&"127.0.0.1:5000".to_owned()) || found.contains(&"[::1]:5000".to_owned()));
+        assert!(resolver.recall("localhost", 5000).is_some());
+        assert!(resolver.recall("localhost", 5001).is_none());
+        let Some(long_ago) = Instant::now().checked_sub(REMEMBERED) else { return };
+        resolver.0.lock().unwrap()[0].3 = long_ago;
+        assert!(resolver.recall("localhost", 5000).is_none());
+        resolve(&resolver, "http://localhost:5000").unwrap();
+        assert_eq!(resolver.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_time_may_run_out() {
+        let timeout = NextTimeout { after: UreqDuration::from_secs(0), ..NextTimeout::default() };
+        let uri = "http://localhost:5000".parse().unwrap();
+        assert!(matches!(CachingResolver::default().addresses(&uri, timeout), Err(Error::Timeout(_))));
+    }
+}

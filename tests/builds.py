@@ -1,0 +1,98 @@
+"""The library as the tests use it: in which builds, and how a C program is compiled against each and run."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = ROOT / "target"
+RELEASE = TARGET / "release"
+INCLUDE = ROOT / "include"
+PROGRAMS = TARGET / "tests"
+TRIPLE = subprocess.run(["rustc", "-vV"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("host: ")[1].split()[0]
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+C99 = ["gcc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-g", *WARNINGS, f"-I{INCLUDE}"]
+CXX17 = ["g++", "-std=c++17", "-g", *WARNINGS, f"-I{INCLUDE}"]
+
+SYSTEM_LIBRARIES = ["-lpthread", "-ldl", "-lm"]
+"""What a static link needs besides: empty in newer C libraries, but not in older ones."""
+
+TOOL_FOUND_SOMETHING = 99
+
+
+class Build(NamedTuple):
+    """A way to link to the library and to run what is linked."""
+
+    name: str
+    flags: Sequence[str]
+    link: Sequence[str]
+    runner: Sequence[str] = ()
+    environment: dict[str, str] = {}
+
+    def compile(self, source: str) -> Path:
+        """Compiles a program of tests/c/ or examples-c/ and returns it."""
+        program = PROGRAMS / self.name / Path(source).stem
+        program.parent.mkdir(parents=True, exist_ok=True)
+        compiler = CXX17 if source.endswith(".cpp") else C99
+        folder = ROOT / ("tests/c" if (ROOT / "tests/c" / source).exists() else "examples-c")
+        command = [*compiler, *self.flags, str(folder / source), "-o", str(program), *self.link]
+        subprocess.run(command, check=True)
+        return program
+
+    def run(
+        self, source: str, *arguments: str, input: str = "", environment: Optional[dict[str, str]] = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Compiles and runs a program, and returns what came of it."""
+        program = self.compile(source)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        return subprocess.run(
+            [*self.runner, str(program), *arguments],
+            input=input,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+            env={**inherited, **self.environment, **(environment or {})},
+        )
+
+
+def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:
+    return Build(name, [], [f"-L{folder}", "-lmlflow_ai_gateway", f"-Wl,-rpath,{folder}"], runner)
+
+
+SHARED = _shared("shared", RELEASE)
+STATIC = Build("static", [], [str(RELEASE / "libmlflow_ai_gateway.a"), *SYSTEM_LIBRARIES])
+MEMCHECK = [
+    "valgrind",
+    "--quiet",
+    f"--error-exitcode={TOOL_FOUND_SOMETHING}",
+    "--leak-check=full",
+    "--show-leak-kinds=definite,indirect,possible",
+    "--errors-for-leak-kinds=definite,indirect,possible",
+]
+VALGRIND = _shared("valgrind", RELEASE, MEMCHECK)
+ADDRESS_LIBRARY = TARGET / "address" / TRIPLE / "debug" / "libmlflow_ai_gateway.a"
+ADDRESS = Build(
+    "address",
+    ["-fsanitize=address", "-fno-omit-frame-pointer"],
+    [str(ADDRESS_LIBRARY), *SYSTEM_LIBRARIES],
+    environment={"ASAN_OPTIONS": f"detect_leaks=1:exitcode={TOOL_FOUND_SOMETHING}"},
+)
+PANIC = _shared("panic", TARGET / "debug")
+"""The build in which a certain prompt makes the library panic."""
+PANIC_VALGRIND = _shared("panic-valgrind", TARGET / "debug", MEMCHECK)
+
+PLAIN = (SHARED, STATIC)
+CHECKED = (VALGRIND, ADDRESS)
+ALL = PLAIN + CHECKED
+
+
+def need(tool: str) -> str:
+    """The path of a tool, which tests/install-tools has installed."""
+    path = shutil.which(tool)
+    assert path, f"{tool} is not there; run tests/install-tools"
+    return path

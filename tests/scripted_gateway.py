@@ -1,0 +1,160 @@
+"""A gateway whose every byte a test decides: for answers and faults that the real ones do not give on demand."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple, Optional
+
+HOST = "127.0.0.1"
+
+COMPLETIONS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/completions"}
+CHAT_ROUTE = {"name": "r", "endpoint_type": "llm/v1/chat"}
+NOT_FOUND = {"detail": "Not Found"}
+
+
+class Request(NamedTuple):
+    """A request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict:
+        return json.loads(self.body)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection, as a script sees it."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
+    disable_nagle_algorithm = True
+
+    def answer(self, status: int, body: object, headers: Optional[dict[str, str]] = None) -> None:
+        """Answers with JSON, or with bytes or a text as they are."""
+        content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def raw(self, content: bytes) -> None:
+        """Writes bytes as they are and ends the connection."""
+        self.wfile.write(content)
+        self.close_connection = True
+
+    def reset(self) -> None:
+        """Breaks the connection with a RST, as a crashing peer does."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def stall(self) -> None:
+        """Says nothing more until the peer gives up."""
+        self.wfile.flush()
+        while self.connection.recv(1024):
+            pass
+        self.close_connection = True
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (OSError, ValueError):  # the peer left, or we closed the socket ourselves
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: the requests are kept instead."""
+
+
+Script = Callable[[Handler, Request], None]
+
+
+class ScriptedGateway:
+    """A server that listens until the end of its `with` and answers each request as the script says."""
+
+    def __init__(self, script: Script) -> None:
+        self.requests: list[Request] = []
+        requests = self.requests
+
+        class Scripted(Handler):
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                request = Request(self.command, self.path, dict(self.headers), body)
+                requests.append(request)
+                script(self, request)
+
+            do_POST = do_GET
+
+        self._server = _Server((HOST, 0), Scripted)
+        self.url = f"http://{HOST}:{self._server.server_port}"
+
+    def __enter__(self) -> "ScriptedGateway":
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def paths(self) -> list[str]:
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A peer that leaves is what some tests are about."""
+
+
+def answering(on_post: Script, route: dict = COMPLETIONS_ROUTE) -> Script:
+    """A deployments server with the one route; what it answers to a question is up to `on_post`."""
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.method == "POST":
+            on_post(handler, request)
+        elif request.path.startswith("/api/2.0/endpoints/"):
+            handler.answer(200, route)
+        else:
+            handler.answer(404, NOT_FOUND)
+
+    return script
+
+
+def echo(handler: Handler, request: Request) -> None:
+    """Answers a completions question with the question."""
+    handler.answer(200, {"choices": [{"text": "echo: " + request.json()["prompt"]}]})
+
+
+def refused_port() -> Iterator[int]:
+    """A port that nobody listens on, and that stays so: it is bound, but not listened on."""
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        yield taken.getsockname()[1]
+
+
+def unreachable_port() -> Iterator[int]:
+    """A port on which no connection is ever made, as on a host that is off: its queue is full and is never emptied."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        waiting = []
+        for _ in range(8):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(address)
+            waiting.append(client)
+        time.sleep(0.1)
+        yield address[1]
+        for client in waiting:
+            client.close()

@@ -1,0 +1,119 @@
+"""Which dialect a server speaks: asked once, remembered, and guessed where the server would not say."""
+
+import http.client
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from calls import call
+from conftest import RealGateway
+from scripted_gateway import CHAT_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, answering, echo
+
+EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
+
+# How a proxy before a gateway may treat the paths by which the server is asked.
+HIDING: dict[str, Callable[[Handler], None]] = {
+    "forbidden": lambda handler: handler.answer(403, "Forbidden"),
+    "unauthorized": lambda handler: handler.answer(401, "who are you?"),
+    "not found": lambda handler: handler.answer(404, "<html>no such page</html>"),
+    "a web page": lambda handler: handler.answer(200, "<html>welcome</html>"),
+    "other JSON": lambda handler: handler.answer(200, {"status": "OK"}),
+    "a redirect": lambda handler: handler.answer(302, "", {"Location": "/login"}),
+    "broken": lambda handler: handler.answer(502, "bad gateway"),
+    "reset": lambda handler: handler.reset(),
+    "silent": lambda handler: handler.stall(),
+}
+
+
+def hiding(gateway: RealGateway, hide: Callable[[Handler], None]) -> ScriptedGateway:
+    """A proxy that passes on all but what is asked below /api/."""
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.path.startswith("/api/"):
+            hide(handler)
+            return
+        connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
+        headers = {"Content-Type": request.headers["content-type"]}
+        connection.request(request.method, request.path, request.body, headers)
+        response = connection.getresponse()
+        handler.answer(response.status, response.read())
+        connection.close()
+
+    return ScriptedGateway(script)
+
+
+@pytest.mark.parametrize("way", HIDING)
+def test_a_server_that_does_not_say_is_asked_all_the_same(real_gateway: RealGateway, way: str) -> None:
+    with hiding(real_gateway, HIDING[way]) as proxy:
+        for route in ("completions", "chat"):
+            outcome = call(proxy.url, "hi", "param:n=1", "option:timeout_ms=8000", route=route)
+            assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+
+
+def test_what_worked_is_remembered(real_gateway: RealGateway) -> None:
+    with hiding(real_gateway, HIDING["forbidden"]) as proxy:
+        outcome = call(proxy.url, "hi", "warm=2", route="chat")
+        assert outcome.status == "OK"
+        assert [path for path in proxy.paths() if path.startswith("GET")] == [
+            "GET /api/2.0/endpoints/chat",
+            "GET /api/2.0/gateway/routes/chat",
+        ]
+        last = proxy.paths()[-2:]
+        assert last[0] == last[1] and last[0].startswith("POST")
+
+
+def test_a_server_is_asked_once() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        assert call(gateway.url, "hi", "warm=3").status == "OK"
+        assert gateway.paths() == ["GET /api/2.0/endpoints/r"] + ["POST /endpoints/r/invocations"] * 4
+
+
+def test_headers_go_with_every_request() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        assert call(gateway.url, "hi", "header:Authorization=Bearer hunter2", "header:X-A=é").status == "OK"
+        for request in gateway.requests:
+            assert request.headers["authorization"] == "Bearer hunter2"
+            assert request.headers["user-agent"].startswith("mlflow-ai-gateway/0.")
+        assert gateway.requests[1].headers["content-type"] == "application/json"
+
+
+def test_a_server_that_was_replaced_is_asked_anew() -> None:
+    """The handle remembers a dialect that the new server at that address does not speak."""
+    replaced = False
+
+    def script(handler: Handler, request: Request) -> None:
+        nonlocal replaced
+        if request.method == "POST" and replaced == request.path.startswith("/gateway/"):
+            handler.answer(200, {"candidates": [{"text": "old"}]} if replaced else {"choices": [{"text": "new"}]})
+            replaced = True
+        elif request.path.startswith("/api/2.0/endpoints/") and not replaced:
+            handler.answer(200, {"endpoint_type": "llm/v1/completions"})
+        elif request.path.startswith("/api/2.0/gateway/routes/") and replaced:
+            handler.answer(200, {"route_type": "llm/v1/completions"})
+        else:
+            handler.answer(404, NOT_FOUND)
+
+    with ScriptedGateway(script) as gateway:
+        outcome = call(gateway.url, "hi", "warm=1")
+        assert (outcome.status, outcome.text) == ("OK", "old"), outcome
+
+
+def test_a_route_for_vectors_has_no_text() -> None:
+    with ScriptedGateway(answering(echo, EMBEDDINGS_ROUTE)) as gateway:
+        outcome = call(gateway.url, "hi")
+        assert outcome.status == "UNSUPPORTED" and "llm/v1/embeddings" in outcome.text
+        assert len(gateway.requests) == 1
+
+
+def test_a_gateway_below_a_path() -> None:
+    def script(handler: Handler, request: Request) -> None:
+        if request.path == "/ml/flow/api/2.0/endpoints/r":
+            handler.answer(200, CHAT_ROUTE)
+        elif request.path == "/ml/flow/endpoints/r/invocations":
+            handler.answer(200, {"choices": [{"message": {"content": request.json()["messages"][0]["content"]}}]})
+        else:
+            handler.answer(404, NOT_FOUND)
+
+    with ScriptedGateway(script) as gateway:
+        for uri in (f"{gateway.url}/ml/flow", f"{gateway.url}/ml/flow/"):
+            assert call(uri, "hi")[-1] == "hi"

@@ -1,0 +1,72 @@
+"""The header: what the code generates, complete, and compiled by itself."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from builds import ALL, C99, CXX17, INCLUDE, ROOT, TARGET, Build
+
+HEADER = INCLUDE / "mlflow_ai_gateway.h"
+SOURCE = ROOT / "tests/c/header_twice.c"
+
+
+@pytest.mark.parametrize("compiler", [C99, [*CXX17, "-x", "c++"]], ids=["C99", "C++17"])
+def test_it_compiles_alone_and_twice(compiler: list[str], tmp_path: Path) -> None:
+    subprocess.run([*compiler, "-c", str(SOURCE), "-o", str(tmp_path / "o")], check=True)
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_a_cxx_program_links_and_runs(build: Build) -> None:
+    done = build.run("test_cxx.cpp")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_declaration_has_a_comment() -> None:
+    text = HEADER.read_text()
+    for declaration in re.finditer(r"^(#define MLFLOW_GATEWAY_(?!VERSION|AT_LEAST)|typedef |\w.*\bmlflow_gateway_\w+\()", text, re.M):
+        before = text[: declaration.start()].rstrip("\n")
+        assert before.endswith("*/"), declaration.group()
+
+
+def test_no_line_is_too_long() -> None:
+    assert max(len(line) for line in HEADER.read_text().splitlines()) <= 120
+
+
+def copy_of_the_tree(to: Path) -> Path:
+    """The source tree as a release would hold it: what git tracks, or the whole without what was built."""
+    ignored = shutil.ignore_patterns("target", ".git", "__pycache__", "tests")
+    shutil.copytree(ROOT, to, ignore=ignored)
+    return to
+
+
+def build_header(tree: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET / "drift")}
+    command = ["cargo", "check", "--quiet", "--offline", "--locked"]
+    return subprocess.run(command, cwd=tree, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_the_committed_header_is_what_the_code_generates(tmp_path: Path) -> None:
+    """Building rewrites a header that differs; so what git has is compared with what the build left."""
+    if not (ROOT / ".git").exists():
+        pytest.fail("the committed header is known to git only; run the tests in a clone")
+    committed = subprocess.run(
+        ["git", "show", ":include/mlflow_ai_gateway.h"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    tree = copy_of_the_tree(tmp_path / "tree")
+    (tree / "include/mlflow_ai_gateway.h").unlink()
+    done = build_header(tree)
+    assert done.returncode == 0, done.stderr
+    assert (tree / "include/mlflow_ai_gateway.h").read_text() == committed, "run cargo build and commit the header"
+
+
+def test_a_tree_that_cannot_be_written_to_builds(tmp_path: Path) -> None:
+    """A folder in the header's place cannot be written to even by root, whom no permission stops."""
+    tree = copy_of_the_tree(tmp_path / "tree")
+    (tree / "include/mlflow_ai_gateway.h").unlink()
+    (tree / "include/mlflow_ai_gateway.h").mkdir()
+    done = build_header(tree)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written" in done.stderr

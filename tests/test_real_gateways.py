@@ -1,0 +1,84 @@
+"""The same C programs against real MLflow servers of each family."""
+
+import pytest
+from builds import ALL, CHECKED, SHARED, Build
+from calls import call, call_all
+from conftest import RealGateway
+
+# The upstream is scripted, so that an answer can be told to belong to its question.
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_a_prompt_works_on_both_kinds_of_route(real_gateway: RealGateway, build: Build) -> None:
+    calls = [
+        (real_gateway.url, route, prompt)
+        for route in ("completions", "chat")
+        for prompt in ("The capital of France is", 'a "quoted" \\ text, é, \U0001f600')
+    ]
+    for (_, _, prompt), outcome in zip(calls, call_all(calls, build)):
+        assert (outcome.status, outcome.text) == ("OK", f"echo: {prompt}"), outcome
+        assert outcome.text_len == len(f"echo: {prompt}".encode())
+
+
+def test_candidate_count_arrives_under_either_name(real_gateway: RealGateway) -> None:
+    """2.8.1 refuses `n`, newer servers ignore `candidate_count`: the library sends each what it understands."""
+    for route in ("completions", "chat"):
+        for name in ("n", "candidate_count"):
+            real_gateway.upstream.forget_requests()
+            outcome = call(real_gateway.url, "hi", f"param:{name}=2", route=route)
+            assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+            assert [request["body"]["n"] for request in real_gateway.upstream.requests()] == [2]
+
+
+def test_parameters_arrive_as_they_were_set(real_gateway: RealGateway) -> None:
+    settings = ("param:temperature=0", "param:max_tokens=7", "stop=END", "stop=\\n")
+    assert call(real_gateway.url, "hi", *settings, route="chat").status == "OK"
+    (request,) = real_gateway.upstream.requests()
+    sent = {name: value for name, value in request["body"].items() if name not in ("model", "messages", "n")}
+    assert sent == {"temperature": 0, "max_tokens": 7, "stop": ["END", "\\n"]}
+
+
+def test_an_unset_parameter_is_not_sent(real_gateway: RealGateway) -> None:
+    assert call(real_gateway.url, "hi", route="chat").status == "OK"
+    (request,) = real_gateway.upstream.requests()
+    # What is there besides are the server's own defaults; none is null, and none is ours.
+    assert set(request["body"]) <= {"model", "messages", "n", "temperature"}
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_refusals_keep_the_gateways_words(real_gateway: RealGateway, build: Build) -> None:
+    url = real_gateway.url
+    rows = [
+        ((url, "completions", "!status 503"), "SERVER_ERROR", 503, "scripted 503"),
+        ((url, "completions", "!status 429"), "RATE_LIMITED", 429, "scripted 429"),
+        ((url, "chat", "!status 401"), "UNAUTHORIZED", 401, "scripted 401"),
+        ((url, "chat", "!status 400"), "BAD_REQUEST", 400, "scripted 400"),
+        ((url, "chat", "hi", "param:temperature=3"), "BAD_REQUEST", 422, "temperature"),
+        ((url, "chat", "hi", 'param:model="x"'), "BAD_REQUEST", 422, "'model' is not permitted"),
+        ((url, "nope", "hi"), "NOT_FOUND", 404, "'nope' is not present or active on the server"),
+        ((f"{url}/prefix", "chat", "hi"), "NOT_FOUND", 404, "Not Found"),
+    ]
+    for (fields, status, http_status, words), outcome in zip(rows, call_all([row[0] for row in rows], build)):
+        assert (outcome.status, outcome.http_status) == (status, http_status), (fields, outcome)
+        assert words in outcome.text
+        assert outcome.body_len > 0
+
+
+def test_the_dialect_can_be_forced(real_gateway: RealGateway) -> None:
+    right = "gateway" if real_gateway.version == "2.8.1" else "deployments"
+    for route in ("completions", "chat"):
+        outcome = call(real_gateway.url, "hi", f"option:dialect={right}", route=route)
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi")
+    if right == "gateway":
+        wrong = call(real_gateway.url, "hi", "option:dialect=deployments", route="chat")
+        assert (wrong.status, wrong.http_status) == ("NOT_FOUND", 404), wrong
+    else:
+        # These serve the older routes, too, but answer in the newer shape.
+        wrong = call(real_gateway.url, "hi", "option:dialect=gateway", route="chat")
+        assert (wrong.status, wrong.http_status) == ("BAD_RESPONSE", 200), wrong
+
+
+def test_a_slow_answer_is_waited_for_as_long_as_allowed(real_gateway: RealGateway) -> None:
+    assert call(real_gateway.url, "!delay 700", "option:timeout_ms=20000", route="chat").status == "OK"
+    outcome = call(real_gateway.url, "!delay 3000", "warm=0", "option:timeout_ms=1000", route="chat")
+    assert outcome.status == "TIMEOUT", outcome
