@@ -44,7 +44,7 @@ def copy_of_the_tree(to: Path) -> Path:
 
 def build_header(tree: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET / "drift")}
-    command = ["cargo", "check", "--quiet", "--offline", "--locked"]
+    command = ["cargo", "check", "--offline", "--locked"]
     return subprocess.run(command, cwd=tree, env=environment, stderr=subprocess.PIPE, text=True)
 
 

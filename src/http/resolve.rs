@@ -67,7 +67,7 @@ fn look_up(host: &str, port: u16, timeout: NextTimeout) -> Result<Addresses, Err
     let answer = Arc::new((Mutex::new(None), Condvar::new()));
     let question = (host.to_owned(), port);
     let there = Arc::clone(&answer);
-    thread::Builder::new().name("mlflow-resolve".to_owned()).spawn(move || {
+    let thread = thread::Builder::new().name("mlflow-resolve".to_owned()).spawn(move || {
         let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
         *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         there.1.notify_one();
@@ -78,12 +78,12 @@ fn look_up(host: &str, port: u16, timeout: NextTimeout) -> Result<Addresses, Err
         .wait_timeout_while(waiting, *timeout.after, |found| found.is_none())
         .unwrap_or_else(PoisonError::into_inner)
         .0
-        .take();
-    match found {
-        Some(Ok(found)) if found.is_empty() => Err(Error::HostNotFound),
-        Some(found) => found.map_err(|error: io::Error| error.into()),
-        None => Err(Error::Timeout(timeout.reason)),
-    }
+        .take()
+        .ok_or(Error::Timeout(timeout.reason))?;
+    // It has nothing left to do, and is gone before the caller can unload this library.
+    let _ = thread.join();
+    let found = found.map_err(|error: io::Error| Error::from(error))?;
+    if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
 }
 
 #[cfg(test)]

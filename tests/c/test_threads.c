@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
+#include <time.h>
 
 #include "check.h"
 
@@ -33,6 +34,9 @@ static void *ask(void *number)
 
 static void *change_settings(void *unused)
 {
+    /* Often, but not so that the others starve under a tool that runs one thread at a time. */
+    const struct timespec pause = { 0, 200 * 1000 };
+
     for (int i = 0; running; i++) {
         char *json = NULL;
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 1 + i % 100, &error));
@@ -45,6 +49,7 @@ static void *change_settings(void *unused)
         mlflow_gateway_string_free(json);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_unset_param(gateway, "stop", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_unset_param(gateway, "temperature", &error));
+        nanosleep(&pause, NULL);
     }
     return unused;
 }
