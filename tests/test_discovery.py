@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from calls import call
 from conftest import RealGateway
-from scripted_gateway import CHAT_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, answering, echo
+from scripted_gateway import CHAT_ROUTE, COMPLETIONS_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, answering, echo
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
@@ -78,24 +78,48 @@ def test_headers_go_with_every_request() -> None:
 
 
 def test_a_server_that_was_replaced_is_asked_anew() -> None:
-    """The handle remembers a dialect that the new server at that address does not speak."""
-    replaced = False
+    """The handle knows an older server; the newer one in its place answers on the older path in the newer shape."""
 
     def script(handler: Handler, request: Request) -> None:
-        nonlocal replaced
-        if request.method == "POST" and replaced == request.path.startswith("/gateway/"):
-            handler.answer(200, {"candidates": [{"text": "old"}]} if replaced else {"choices": [{"text": "new"}]})
-            replaced = True
-        elif request.path.startswith("/api/2.0/endpoints/") and not replaced:
-            handler.answer(200, {"endpoint_type": "llm/v1/completions"})
-        elif request.path.startswith("/api/2.0/gateway/routes/") and replaced:
+        replaced = any(path.startswith("POST") for path in gateway.paths()[:-1])
+        if request.path == "/gateway/r/invocations":
+            handler.answer(200, {"choices": [{"text": "newer"}]} if replaced else {"candidates": [{"text": "older"}]})
+        elif request.path == "/endpoints/r/invocations" and replaced:
+            handler.answer(200, {"choices": [{"text": "newer"}]})
+        elif request.path == "/api/2.0/endpoints/r" and replaced:
+            handler.answer(200, COMPLETIONS_ROUTE)
+        elif request.path == "/api/2.0/gateway/routes/r":
             handler.answer(200, {"route_type": "llm/v1/completions"})
         else:
             handler.answer(404, NOT_FOUND)
 
     with ScriptedGateway(script) as gateway:
         outcome = call(gateway.url, "hi", "warm=1")
-        assert (outcome.status, outcome.text) == ("OK", "old"), outcome
+        assert (outcome.status, outcome.text) == ("OK", "newer"), "no answer is lost"
+        gateway.requests.clear()
+        outcome = call(gateway.url, "hi", "warm=3")
+        assert outcome.status == "OK"
+        assert gateway.paths()[3:] == [
+            "POST /gateway/r/invocations",
+            "GET /api/2.0/endpoints/r",
+            "POST /endpoints/r/invocations",
+            "POST /endpoints/r/invocations",
+        ]
+
+
+def test_a_path_that_went_away_is_looked_for_elsewhere() -> None:
+    def script(handler: Handler, request: Request) -> None:
+        posts = sum(path.startswith("POST") for path in gateway.paths())
+        if request.path == "/api/2.0/endpoints/r":
+            handler.answer(200, COMPLETIONS_ROUTE)
+        elif request.path == ("/endpoints/r/invocations" if posts == 1 else "/gateway/r/invocations"):
+            handler.answer(200, {"candidates": [{"text": "found"}]})
+        else:
+            handler.answer(404, NOT_FOUND)
+
+    with ScriptedGateway(script) as gateway:
+        outcome = call(gateway.url, "hi", "warm=1")
+        assert (outcome.status, outcome.text) == ("OK", "found"), outcome
 
 
 def test_a_route_for_vectors_has_no_text() -> None:

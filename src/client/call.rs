@@ -7,7 +7,7 @@ use super::discovery::{Discovery, Outcome, Plan};
 use super::error::{Error, Status};
 use super::report;
 use super::settings::{Settings, Shared};
-use crate::dialect::{self, Dialect, Kind, Malformed, Refusal, Task};
+use crate::dialect::{self, Answer, Dialect, Kind, Malformed, Refusal, Task};
 use crate::http::{Agent, Exchange, Failure, GatewayUri, Method};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
@@ -164,13 +164,9 @@ impl<'a> Call<'a> {
             let error = report::refusal(&exchange, reply, refusal, &target.route);
             return Err(Miss { error, is_path_missing, is_plan_wrong: is_path_missing || wants_chat, next });
         }
-        let candidate = match plan.dialect.decode(plan.task, &reply.body) {
+        let candidate = match self.understand(plan, &reply.body) {
             Ok(answer) => answer.candidates.into_iter().next(),
-            Err(malformed) => {
-                let is_plan_wrong = matches!(malformed, Malformed::WrongShape(..));
-                let error = report::malformed(&exchange, &reply, malformed);
-                return Err(Miss { is_plan_wrong, ..Miss::of(error) });
-            }
+            Err(malformed) => return Err(Miss::of(report::malformed(&exchange, &reply, malformed))),
         };
         match candidate {
             Some(candidate) if candidate.text.is_some() || !candidate.asks_for_tools => {
@@ -178,6 +174,17 @@ impl<'a> Call<'a> {
             }
             _ => Err(Miss::of(report::only_tool_calls(&exchange, &reply))),
         }
+    }
+
+    /// An answer in another dialect's shape comes from a server that was replaced since it was asked. The answer is
+    /// good, but the next call has to ask anew.
+    fn understand<'b>(&self, plan: Plan, body: &'b [u8]) -> Result<Answer<'b>, Malformed> {
+        plan.dialect.decode(plan.task, body).or_else(|malformed| {
+            let mut others = self.dialects().iter().filter(|dialect| dialect.name() != plan.dialect.name());
+            let answer = others.find_map(|dialect| dialect.decode(plan.task, body).ok()).ok_or(malformed)?;
+            self.target.discovery.forget(plan);
+            Ok(answer)
+        })
     }
 }
 
