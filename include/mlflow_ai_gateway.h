@@ -36,9 +36,9 @@
  *            began. Calls on one handle do not wait for each other, but for the first ones, which share the question
  *            to the server which dialect it speaks. Only the ..._destroy functions need the object for themselves.
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
- * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing, keeps no state outside its
- *            objects and starts no thread that outlives a call's deadline for long. Faults of its own come back as
- *            MLFLOW_GATEWAY_PANIC.
+ * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
+ *            objects. It starts a thread only to look up a host name, which ends with the look-up. Faults of its own
+ *            come back as MLFLOW_GATEWAY_PANIC.
  */
 
 #ifndef MLFLOW_AI_GATEWAY_H
@@ -264,8 +264,8 @@ extern "C" {
  */
 mlflow_gateway_status mlflow_gateway_create(const char *route,
                                             const char *gateway_uri,
-                                            struct mlflow_gateway **gateway,
-                                            struct mlflow_gateway_error **error);
+                                            mlflow_gateway **gateway,
+                                            mlflow_gateway_error **error);
 
 /**
  * Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
@@ -279,46 +279,46 @@ mlflow_gateway_status mlflow_gateway_create(const char *route,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
  */
-mlflow_gateway_status mlflow_gateway_set_param_double(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_param_double(mlflow_gateway *gateway,
                                                       const char *name,
                                                       double value,
-                                                      struct mlflow_gateway_error **error);
+                                                      mlflow_gateway_error **error);
 
 /**
  * Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
  * mlflow_gateway_set_param_double().
  */
-mlflow_gateway_status mlflow_gateway_set_param_int(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_param_int(mlflow_gateway *gateway,
                                                    const char *name,
                                                    int64_t value,
-                                                   struct mlflow_gateway_error **error);
+                                                   mlflow_gateway_error **error);
 
 /**
  * Sets a parameter of the model to true or false, for example "logprobs". Otherwise as
  * mlflow_gateway_set_param_double().
  */
-mlflow_gateway_status mlflow_gateway_set_param_bool(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_param_bool(mlflow_gateway *gateway,
                                                     const char *name,
                                                     bool value,
-                                                    struct mlflow_gateway_error **error);
+                                                    mlflow_gateway_error **error);
 
 /**
  * Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
  * mlflow_gateway_set_param_double().
  */
-mlflow_gateway_status mlflow_gateway_set_param_string(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_param_string(mlflow_gateway *gateway,
                                                       const char *name,
                                                       const char *value,
-                                                      struct mlflow_gateway_error **error);
+                                                      mlflow_gateway_error **error);
 
 /**
  * Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
  * `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
  */
-mlflow_gateway_status mlflow_gateway_set_param_json(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_param_json(mlflow_gateway *gateway,
                                                     const char *name,
                                                     const char *json,
-                                                    struct mlflow_gateway_error **error);
+                                                    mlflow_gateway_error **error);
 
 /**
  * Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
@@ -327,9 +327,9 @@ mlflow_gateway_status mlflow_gateway_set_param_json(struct mlflow_gateway *gatew
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
  * strings before.
  */
-mlflow_gateway_status mlflow_gateway_add_stop(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_add_stop(mlflow_gateway *gateway,
                                               const char *stop,
-                                              struct mlflow_gateway_error **error);
+                                              mlflow_gateway_error **error);
 
 /**
  * Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
@@ -337,9 +337,9 @@ mlflow_gateway_status mlflow_gateway_add_stop(struct mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
-mlflow_gateway_status mlflow_gateway_unset_param(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
                                                  const char *name,
-                                                 struct mlflow_gateway_error **error);
+                                                 mlflow_gateway_error **error);
 
 /**
  * Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
@@ -352,10 +352,10 @@ mlflow_gateway_status mlflow_gateway_unset_param(struct mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
-mlflow_gateway_status mlflow_gateway_set_option(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 const char *name,
                                                 const char *value,
-                                                struct mlflow_gateway_error **error);
+                                                mlflow_gateway_error **error);
 
 /**
  * Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
@@ -367,10 +367,10 @@ mlflow_gateway_status mlflow_gateway_set_option(struct mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
-mlflow_gateway_status mlflow_gateway_set_header(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
                                                 const char *name,
                                                 const char *value,
-                                                struct mlflow_gateway_error **error);
+                                                mlflow_gateway_error **error);
 
 /**
  * Asks the gateway and waits for the answer. The route may be one for completions or for chats; to a chat route the
@@ -386,11 +386,11 @@ mlflow_gateway_status mlflow_gateway_set_header(struct mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK, or any status but those about options and parameters. No call lasts longer than the
  * option timeout_ms says.
  */
-mlflow_gateway_status mlflow_gateway_call(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
                                           char **text,
                                           size_t *text_len,
-                                          struct mlflow_gateway_error **error);
+                                          mlflow_gateway_error **error);
 
 /**
  * Returns what identifies this configured model: a JSON object with "gateway_uri", "route" and the parameters that
@@ -401,10 +401,10 @@ mlflow_gateway_status mlflow_gateway_call(struct mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
  */
-mlflow_gateway_status mlflow_gateway_identifying_params(struct mlflow_gateway *gateway,
+mlflow_gateway_status mlflow_gateway_identifying_params(mlflow_gateway *gateway,
                                                         char **json,
                                                         size_t *json_len,
-                                                        struct mlflow_gateway_error **error);
+                                                        mlflow_gateway_error **error);
 
 /**
  * Returns "mlflow-ai-gateway", the name by which LangChain's users know this kind of model (`_llm_type`). The text
@@ -416,7 +416,7 @@ const char *mlflow_gateway_llm_type(void);
  * Ends a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
  * handle, and none may use it afterwards.
  */
-void mlflow_gateway_destroy(struct mlflow_gateway *gateway);
+void mlflow_gateway_destroy(mlflow_gateway *gateway);
 
 /**
  * Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
@@ -429,49 +429,49 @@ void mlflow_gateway_string_free(char *text);
 /**
  * Returns the status that came with the error; MLFLOW_GATEWAY_OK if `error` is NULL.
  */
-mlflow_gateway_status mlflow_gateway_error_status(const struct mlflow_gateway_error *error);
+mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *error);
 
 /**
  * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Secrets (the values of
  * headers, credentials in a URI) are not in it. The text belongs to the error object and lives as long; "" if `error`
  * is NULL.
  */
-const char *mlflow_gateway_error_message(const struct mlflow_gateway_error *error);
+const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
 
 /**
  * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL.
  */
-int32_t mlflow_gateway_error_http_status(const struct mlflow_gateway_error *error);
+int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
 
 /**
  * Returns the gateway's or the model provider's own name for the error, for example "RESOURCE_DOES_NOT_EXIST", in
  * UTF-8; NULL if it gave none or `error` is NULL. The text belongs to the error object and lives as long.
  */
-const char *mlflow_gateway_error_gateway_code(const struct mlflow_gateway_error *error);
+const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error);
 
 /**
  * Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
  * not say, or `error` is NULL.
  */
-int64_t mlflow_gateway_error_retry_after_ms(const struct mlflow_gateway_error *error);
+int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 
 /**
  * Returns how often the question was sent, or begun to be sent: 0 if the fault was found before, or `error` is NULL.
  */
-uint32_t mlflow_gateway_error_attempts(const struct mlflow_gateway_error *error);
+uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 
 /**
  * Returns the body of the gateway's answer as it came, cut after 64 KiB, and writes its length in bytes to `len`,
  * which may be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if
  * there was no answer or `error` is NULL. The bytes belong to the error object and live as long.
  */
-const char *mlflow_gateway_error_body(const struct mlflow_gateway_error *error,
+const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
                                       size_t *len);
 
 /**
  * Ends an error object and the texts that belong to it. NULL is allowed and does nothing.
  */
-void mlflow_gateway_error_destroy(struct mlflow_gateway_error *error);
+void mlflow_gateway_error_destroy(mlflow_gateway_error *error);
 
 /**
  * Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
