@@ -8,7 +8,7 @@ use super::error::{Error, Status};
 use super::report;
 use super::settings::{Settings, Shared};
 use crate::dialect::{self, Answer, Dialect, Kind, Malformed, Refusal, Task};
-use crate::http::{Agent, Exchange, Failure, GatewayUri, Method};
+use crate::http::{Agent, Exchange, Failure, GatewayUri, Method, Tls};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -26,6 +26,7 @@ pub(super) struct Target {
 pub(super) struct Call<'a> {
     target: &'a Target,
     settings: Arc<Settings>,
+    tls: Arc<Tls>,
     timeout: Duration,
     deadline: Instant,
 }
@@ -41,10 +42,11 @@ struct Miss {
 }
 
 impl<'a> Call<'a> {
-    pub fn begin(target: &'a Target, settings: &Shared) -> Call<'a> {
+    pub fn begin(target: &'a Target, settings: &Shared) -> Result<Call<'a>, Error> {
         let settings = settings.snapshot();
         let timeout = settings.options.timeout;
-        Call { target, settings, timeout, deadline: Instant::now() + timeout }
+        let tls = Arc::clone(settings.options.tls()?);
+        Ok(Call { target, settings, tls, timeout, deadline: Instant::now() + timeout })
     }
 
     /// The text of the first candidate.
@@ -109,9 +111,8 @@ impl<'a> Call<'a> {
     fn discover(&self) -> Outcome {
         let deadline = Instant::now() + self.deadline.saturating_duration_since(Instant::now()) / DISCOVERY_SHARE;
         for dialect in self.dialects() {
-            let url = self.target.uri.join(&dialect.route_path(&self.target.route));
-            let exchange =
-                Exchange { method: Method::Get, url: &url, headers: &self.settings.headers, body: b"", deadline };
+            let path = dialect.route_path(&self.target.route);
+            let exchange = Exchange { deadline, ..self.exchange(Method::Get, &path, b"") };
             match self.target.agent.exchange(&exchange) {
                 Ok(reply) if reply.is_success() => {
                     if let Some(task) = dialect.route_task(&reply.body) {
@@ -134,17 +135,24 @@ impl<'a> Call<'a> {
         Outcome::Silent
     }
 
+    fn exchange<'b>(&'b self, method: Method, path: &'b str, body: &'b [u8]) -> Exchange<'b> {
+        Exchange {
+            method,
+            uri: &self.target.uri,
+            path,
+            headers: &self.settings.headers,
+            body,
+            deadline: self.deadline,
+            tls: &self.tls,
+            max_connections: self.settings.options.max_connections,
+        }
+    }
+
     fn ask(&self, plan: Plan, prompt: &str) -> Result<String, Miss> {
         let target = self.target;
-        let url = target.uri.join(&plan.dialect.invocations_path(&target.route));
+        let path = plan.dialect.invocations_path(&target.route);
         let body = plan.dialect.encode_prompt(plan.task, prompt, &self.settings.params);
-        let exchange = Exchange {
-            method: Method::Post,
-            url: &url,
-            headers: &self.settings.headers,
-            body: &body,
-            deadline: self.deadline,
-        };
+        let exchange = self.exchange(Method::Post, &path, &body);
         let reply = target
             .agent
             .exchange(&exchange)

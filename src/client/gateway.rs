@@ -33,8 +33,8 @@ impl Gateway {
             Some(uri) => GatewayUri::parse(uri).map_err(|problem| Error::new(Status::InvalidUri, problem))?,
             None => uri_from_environment()?,
         };
-        let target = Target { route: route.to_owned(), uri, agent: Agent::new(), discovery: Discovery::default() };
-        Ok(Gateway { target, settings: Shared::default() })
+        let target = Target { route: route.to_owned(), uri, agent: Agent::default(), discovery: Discovery::default() };
+        Ok(Gateway { target, settings: Shared::new()? })
     }
 
     /// Sets a parameter of the model, for all calls that begin afterwards.
@@ -113,7 +113,7 @@ impl Gateway {
         #[cfg(feature = "test-panic")]
         assert_ne!(prompt, "panic, please", "a panic was asked for");
 
-        Call::begin(&self.target, &self.settings).prompt(prompt)
+        Call::begin(&self.target, &self.settings)?.prompt(prompt)
     }
 }
 

@@ -139,5 +139,5 @@ fn answered(tried: &Exchange, reply: &Reply, status: Status, what: &str) -> Erro
 }
 
 fn request(tried: &Exchange) -> String {
-    format!("{} {}", tried.method.as_str(), tried.url)
+    format!("{} {}{}", tried.method.as_str(), tried.uri, tried.path)
 }

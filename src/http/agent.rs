@@ -1,30 +1,25 @@
 //! One exchange: a request out, an answer in, before a deadline.
 
-use std::io::Read;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, Request, header};
-use ureq::tls::{RootCerts, TlsConfig};
-
-use super::connect::PhasedConnector;
-use super::failure::{Failure, Phase};
+use super::connect;
+use super::connection::Connection;
+use super::deadline::Deadline;
+use super::failure::Failure;
+use super::head;
 use super::headers::Headers;
-use super::resolve::CachingResolver;
-
-/// The longest answer that is read; an answer is text or vectors, so a longer one is a fault.
-const MAX_ANSWER: usize = 256 * 1024 * 1024;
-
-/// As much of a refusal as is kept.
-const MAX_REFUSAL: usize = 64 * 1024;
-
-/// As many connections as wait for the next call; more are opened when needed, and closed after it.
-const IDLE_CONNECTIONS: usize = 64;
-
-const IDLE_AGE: Duration = Duration::from_secs(60);
+use super::pool::Pool;
+use super::resolve::Resolver;
+use super::tls::Tls;
+use super::uri::GatewayUri;
 
 /// The part that keeps connections between calls. Any number of threads may use it at once.
-#[derive(Debug)]
-pub struct Agent(ureq::Agent);
+#[derive(Debug, Default)]
+pub struct Agent {
+    pool: Pool,
+    resolver: Arc<Resolver>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -44,10 +39,15 @@ impl Method {
 /// What to ask. A `Post` has a JSON body.
 pub struct Exchange<'a> {
     pub method: Method,
-    pub url: &'a str,
+    pub uri: &'a GatewayUri,
+    /// Below the URI; it begins with a slash.
+    pub path: &'a str,
     pub headers: &'a Headers,
     pub body: &'a [u8],
     pub deadline: Instant,
+    pub tls: &'a Arc<Tls>,
+    /// As many connections are kept for later calls.
+    pub max_connections: usize,
 }
 
 /// What came back: any status, the success and the refusal alike.
@@ -62,112 +62,40 @@ pub struct Reply {
     pub location: Option<String>,
 }
 
-impl Agent {
-    /// Reads the `*_PROXY` and `NO_PROXY` environment variables.
-    pub fn new() -> Agent {
-        let config = ureq::config::Config::builder()
-            .http_status_as_error(false)
-            // A redirected POST turns into a GET without a body: better to say where the gateway has moved to.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("mlflow-ai-gateway/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .max_idle_connections(IDLE_CONNECTIONS)
-            .max_idle_connections_per_host(IDLE_CONNECTIONS)
-            .max_idle_age(IDLE_AGE)
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .build();
-        Agent(ureq::Agent::with_parts(config, PhasedConnector::default(), CachingResolver::default()))
-    }
-
-    pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {
-        let left = exchange.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Failure::Timeout(Phase::Exchange));
-        }
-        let mut request = Request::builder().method(exchange.method.as_str()).uri(exchange.url);
-        for (name, value) in exchange.headers.iter() {
-            request = request.header(name, value);
-        }
-        let of = |error| Failure::of(error, Phase::Exchange);
-        let response = match exchange.method {
-            Method::Get => {
-                let request = request.body(()).map_err(|error| of(error.into()))?;
-                self.0.run(self.0.configure_request(request).timeout_global(Some(left)).build())
-            }
-            Method::Post => {
-                let request = request
-                    .header(header::CONTENT_TYPE, "application/json")
-                    .body(exchange.body)
-                    .map_err(|error| of(error.into()))?;
-                self.0.run(self.0.configure_request(request).timeout_global(Some(left)).build())
-            }
-        }
-        .map_err(of)?;
-
-        let (head, body) = response.into_parts();
-        let status = head.status.as_u16();
-        let mut reply = Reply {
-            status,
-            body: Vec::new(),
-            retry_after: retry_after(&head.headers),
-            location: location(&head.headers),
-        };
-        let limit = if reply.is_success() { MAX_ANSWER } else { MAX_REFUSAL };
-        let read = body.into_reader().take(limit as u64 + 1).read_to_end(&mut reply.body);
-        if !reply.is_success() {
-            // Its status says enough, whatever became of the rest of its text.
-            reply.body.truncate(limit);
-            return Ok(reply);
-        }
-        read.map_err(|error| of(error.into()))?;
-        if reply.body.len() > limit {
-            return Err(Failure::TooLarge(limit));
-        }
-        Ok(reply)
-    }
-}
-
 impl Reply {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
-/// `Retry-After` in either of its forms (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let at = httpdate::parse_http_date(value).ok()?;
-            Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+impl Agent {
+    pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {
+        let uri = exchange.uri;
+        let path = [uri.path(), exchange.path];
+        let head = head::request(exchange.method, path, uri.authority(), exchange.headers.lines(), exchange.body.len());
+        let mut connection = self.send(&head, exchange)?;
+        let (reply, keep_alive) = connection.receive()?;
+        if keep_alive {
+            self.pool.put(connection, exchange.tls, exchange.max_connections);
         }
+        Ok(reply)
     }
-}
 
-fn location(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::LOCATION)?.to_str().ok()?;
-    Some(value.split(['?', '#']).next().unwrap_or_default().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_retry_after_as_seconds_and_as_a_date() {
-        let wait = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
-            retry_after(&headers)
-        };
-        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
-        assert_eq!(wait("0"), Some(Duration::ZERO));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
-        assert!(wait(&soon).is_some_and(|wait| (55..=60).contains(&wait.as_secs())));
-        assert_eq!(wait("-1"), None);
-        assert_eq!(wait("soon"), None);
+    /// Sends on a connection that waits, or else on a new one. Where the server has just closed the waiting one and
+    /// has seen nothing of the request, another one is as good.
+    fn send(&self, head: &[u8], exchange: &Exchange) -> Result<Connection, Failure> {
+        while let Some(mut connection) = self.pool.take(exchange.tls) {
+            connection.begin(exchange.deadline);
+            match connection.send(head, exchange.body) {
+                Ok(()) => return Ok(connection),
+                Err(not_sent) if not_sent.is_unseen => {}
+                Err(not_sent) => return Err(not_sent.failure),
+            }
+        }
+        let deadline = Deadline::new(exchange.deadline);
+        let transport = connect::open(exchange.uri.full(), exchange.tls, &self.resolver, &deadline)?;
+        let mut connection = Connection::new(transport, deadline);
+        connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure)?;
+        Ok(connection)
     }
 }

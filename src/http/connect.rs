@@ -1,18 +1,85 @@
-//! ureq's own connector, with the phase noted on each error: ureq alone does not tell a refused connection from one
-//! that broke later, and a caller must know whether anything was sent.
+//! From a URI to a connection: through a proxy if there is one, and with TLS if the URI says so.
+
+use std::sync::Arc;
 
 use ureq::Error;
-use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as UreqResolver};
+use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
+use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use super::failure::{InPhase, Phase};
+use super::deadline::Deadline;
+use super::failure::{Failure, Phase};
+use super::resolve::Resolver;
+use super::tcp::TcpTransport;
+use super::tls::Tls;
 
-#[derive(Debug, Default)]
-pub(super) struct PhasedConnector(DefaultConnector);
+/// ureq takes no more.
+const MAX_ADDRESSES: usize = 16;
 
-impl Connector for PhasedConnector {
-    type Out = <DefaultConnector as Connector>::Out;
+/// Opens a connection. ureq's own connectors do the proxy's handshake and TLS, over our sockets.
+pub(super) fn open(
+    uri: &Uri,
+    tls: &Arc<Tls>,
+    resolver: &Arc<Resolver>,
+    deadline: &Deadline,
+) -> Result<Box<dyn Transport>, Failure> {
+    let bounded = BoundedResolver { resolver: Arc::clone(resolver), deadline: deadline.clone() };
+    let (through, below) = (Arc::clone(tls), bounded.clone());
+    let details = ConnectionDetails {
+        uri,
+        addrs: bounded.empty(),
+        config: &tls.config,
+        request_level: false,
+        resolver: &bounded,
+        now: UreqInstant::now(),
+        timeout: NextTimeout {
+            after: UreqDuration::Exact(deadline.left().unwrap_or_default()),
+            ..NextTimeout::default()
+        },
+        current_time: Arc::new(UreqInstant::now),
+        // How the proxy itself is connected to.
+        run_connector: Arc::new(move |details| connect(details, None, &through, &below)),
+        register_shutdown: Arc::new(|_| Ok(())),
+    };
+    let tunnel = ConnectProxyConnector::default().connect(&details, None::<Box<dyn Transport>>);
+    tunnel
+        .and_then(|tunnel| connect(&details, tunnel.map(Transport::boxed), tls, &bounded))
+        .map_err(|error| Failure::of(error, Phase::Connect))
+}
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Self::Out>, Error> {
-        self.0.connect(details, chained).map_err(InPhase::wrap(Phase::Connect))
+/// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
+fn connect(
+    details: &ConnectionDetails,
+    tunnel: Option<Box<dyn Transport>>,
+    tls: &Tls,
+    bounded: &BoundedResolver,
+) -> Result<Box<dyn Transport>, Error> {
+    let transport = match tunnel {
+        Some(tunnel) => tunnel,
+        None => {
+            let addresses = bounded.resolver.addresses(details.uri, &bounded.deadline)?;
+            TcpTransport::connect(&addresses, &bounded.deadline)?.boxed()
+        }
+    };
+    let connected = tls.connector.connect(details, Some(transport))?;
+    connected.map(Transport::boxed).ok_or(Error::ConnectionFailed)
+}
+
+/// Our resolver, as ureq wants to call it for the proxy's name.
+#[derive(Debug, Clone)]
+struct BoundedResolver {
+    resolver: Arc<Resolver>,
+    deadline: Deadline,
+}
+
+impl UreqResolver for BoundedResolver {
+    fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut result = self.empty();
+        for address in self.resolver.addresses(uri, &self.deadline)?.iter().take(MAX_ADDRESSES) {
+            result.push(*address);
+        }
+        Ok(result)
     }
 }

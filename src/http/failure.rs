@@ -1,6 +1,6 @@
 //! Why there is no answer.
 
-use std::io;
+use std::{fmt, io};
 
 use ureq::Error;
 
@@ -32,61 +32,50 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What ureq's connectors and transports report, in the phase in which they were used.
     pub(super) fn of(error: Error, phase: Phase) -> Failure {
         match error {
-            Error::Other(inner) => match inner.downcast::<InPhase>() {
-                Ok(inner) => Failure::of(inner.error, inner.phase),
+            Error::Other(inner) => match inner.downcast::<Failure>() {
+                Ok(failure) => *failure,
                 Err(inner) => Failure::Lost(inner.to_string()),
             },
             Error::Timeout(_) => Failure::Timeout(phase),
-            Error::HostNotFound => Failure::Resolve("the name has no address".to_owned()),
             Error::ConnectProxyFailed(why) => Failure::Proxy(why),
             Error::InvalidProxyUrl => Failure::Proxy("the proxy's URL cannot be understood".to_owned()),
             Error::Tls(why) => Failure::Tls(why.to_owned()),
             Error::Rustls(why) => Failure::Tls(why.to_string()),
-            Error::TlsRequired => Failure::Tls("the connection is not encrypted".to_owned()),
-            Error::Protocol(why) => Failure::Protocol(why.to_string()),
-            Error::LargeResponseHeader(size, limit) => {
-                Failure::Protocol(format!("a header of {size} bytes, of which {limit} are allowed"))
-            }
             Error::Io(error) => Failure::of_io(&error, phase),
-            other => match phase {
-                Phase::Resolve => Failure::Resolve(other.to_string()),
-                Phase::Connect => Failure::Connect(other.to_string()),
-                Phase::Exchange => Failure::Lost(other.to_string()),
-            },
+            other => Failure::in_phase(phase, other.to_string()),
         }
     }
 
-    fn of_io(error: &io::Error, phase: Phase) -> Failure {
+    pub(super) fn of_io(error: &io::Error, phase: Phase) -> Failure {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(tls) => Failure::Tls(tls.to_string()),
+            None => Failure::in_phase(phase, error.to_string()),
+        }
+    }
+
+    fn in_phase(phase: Phase, why: String) -> Failure {
         match phase {
-            _ if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout(phase),
-            Phase::Resolve => Failure::Resolve(error.to_string()),
-            // rustls wraps a handshake that failed in an I/O error of this kind, and the system has none such here.
-            Phase::Connect if error.kind() == io::ErrorKind::InvalidData => Failure::Tls(error.to_string()),
-            Phase::Connect => Failure::Connect(error.to_string()),
-            Phase::Exchange => Failure::Lost(error.to_string()),
+            Phase::Resolve => Failure::Resolve(why),
+            Phase::Connect => Failure::Connect(why),
+            Phase::Exchange => Failure::Lost(why),
         }
     }
 }
 
-/// Carries an error and its phase through ureq, which reports all I/O errors alike.
-#[derive(Debug)]
-pub(super) struct InPhase {
-    phase: Phase,
-    error: Error,
-}
-
-impl InPhase {
-    pub(super) fn wrap(phase: Phase) -> impl Fn(Error) -> Error {
-        move |error| Error::Other(Box::new(InPhase { phase, error }))
+/// Lets a failure pass through ureq's connectors.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::Other(Box::new(failure))
     }
 }
 
-impl std::fmt::Display for InPhase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.error.fmt(f)
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
     }
 }
 
-impl std::error::Error for InPhase {}
+impl std::error::Error for Failure {}

@@ -11,13 +11,27 @@ const MAX_VALUE: usize = 8 * 1024;
 const OURS: [&str; 8] =
     ["connection", "content-length", "content-type", "expect", "host", "te", "transfer-encoding", "upgrade"];
 
+/// What is sent where the caller does not set it.
+const OWN: [(&str, &str); 2] = [("accept", "application/json"), ("user-agent", super::USER_AGENT)];
+
 /// What is wrong with a header, in words that do not hold its value.
 #[derive(Debug)]
 pub struct HeaderProblem(pub String);
 
-/// Named values; names compare without regard to case.
-#[derive(Clone, Default)]
-pub struct Headers(HeaderMap);
+/// Named values; names compare without regard to case. Written once when they change, since every request has them.
+#[derive(Clone)]
+pub struct Headers {
+    set: HeaderMap,
+    lines: Vec<u8>,
+}
+
+impl Default for Headers {
+    fn default() -> Headers {
+        let mut headers = Headers { set: HeaderMap::new(), lines: Vec::new() };
+        headers.write();
+        headers
+    }
+}
 
 impl Headers {
     /// Replaces the header's value.
@@ -29,29 +43,49 @@ impl Headers {
                 value.len()
             )));
         }
-        let mut value = HeaderValue::from_str(value).map_err(|_| {
+        let value = HeaderValue::from_str(value).map_err(|_| {
             HeaderProblem(format!("the value of the header {name} holds a line break or another control character"))
         })?;
-        value.set_sensitive(true);
-        self.0.insert(name, value);
+        self.set.insert(name, value);
+        self.write();
         Ok(())
     }
 
     /// Forgets the header. One that is not there is no mistake.
     pub fn unset(&mut self, name: &str) -> Result<(), HeaderProblem> {
-        self.0.remove(checked_name(name)?);
+        self.set.remove(checked_name(name)?);
+        self.write();
         Ok(())
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.iter()
+    /// All of them as they are sent, with our own where the caller set none.
+    pub(super) fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    fn write(&mut self) {
+        self.lines.clear();
+        for (name, value) in OWN {
+            if !self.set.contains_key(name) {
+                push_line(&mut self.lines, name.as_bytes(), value.as_bytes());
+            }
+        }
+        for (name, value) in &self.set {
+            push_line(&mut self.lines, name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+}
+
+fn push_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    for part in [name, b": ", value, b"\r\n"] {
+        lines.extend_from_slice(part);
     }
 }
 
 /// Values are secrets more often than not, so none is shown.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.set.keys()).finish()
     }
 }
 
@@ -83,7 +117,7 @@ mod tests {
         ] {
             assert!(headers.set(name, value).is_err(), "{name}");
         }
-        assert_eq!(headers.iter().count(), 0);
+        assert_eq!(headers.lines(), Headers::default().lines());
     }
 
     #[test]
@@ -91,9 +125,17 @@ mod tests {
         let mut headers = Headers::default();
         headers.set("Authorization", "Bearer hunter2").unwrap();
         headers.set("authorization", "Bearer hunter3").unwrap();
-        assert_eq!(headers.iter().count(), 1);
         assert!(!format!("{headers:?}").contains("hunter"));
+        assert!(headers.lines().ends_with(b"authorization: Bearer hunter3\r\n"));
         headers.unset("AUTHORIZATION").unwrap();
-        assert_eq!(headers.iter().count(), 0);
+        assert_eq!(headers.lines(), Headers::default().lines());
+    }
+
+    #[test]
+    fn what_the_caller_sets_replaces_ours() {
+        let mut headers = Headers::default();
+        assert!(headers.lines().starts_with(b"accept: application/json\r\nuser-agent: mlflow-ai-gateway/"));
+        headers.set("User-Agent", "mine").unwrap();
+        assert_eq!(headers.lines(), b"accept: application/json\r\nuser-agent: mine\r\n");
     }
 }

@@ -1,4 +1,4 @@
-//! Host names to addresses: literal addresses at once, names remembered for a while, all under the call's deadline.
+//! Host names to addresses: literal addresses at once, names remembered for a while, all before the deadline.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -6,40 +6,24 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::Error;
-use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
 
-use super::failure::{InPhase, Phase};
+use super::deadline::Deadline;
+use super::failure::{Failure, Phase};
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// ureq takes no more.
-const MAX_ADDRESSES: usize = 16;
-
-type Addresses = Arc<[SocketAddr]>;
+pub(super) type Addresses = Arc<[SocketAddr]>;
 
 /// A handle asks for one host, or for its proxy; so the list of what is remembered is short.
 #[derive(Debug, Default)]
-pub(super) struct CachingResolver(Mutex<Vec<(String, u16, Addresses, Instant)>>);
+pub(super) struct Resolver(Mutex<Vec<(String, u16, Addresses, Instant)>>);
 
-impl Resolver for CachingResolver {
-    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let addresses = self.addresses(uri, timeout).map_err(InPhase::wrap(Phase::Resolve))?;
-        let mut result = self.empty();
-        for address in addresses.iter().take(MAX_ADDRESSES) {
-            result.push(*address);
-        }
-        Ok(result)
-    }
-}
-
-impl CachingResolver {
-    fn addresses(&self, uri: &Uri, timeout: NextTimeout) -> Result<Addresses, Error> {
-        let host = uri.host().ok_or(Error::HostNotFound)?;
+impl Resolver {
+    /// At least one address.
+    pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Addresses, Failure> {
+        let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Arc::new([SocketAddr::new(literal, port)]));
@@ -47,7 +31,7 @@ impl CachingResolver {
         if let Some(known) = self.recall(host, port) {
             return Ok(known);
         }
-        let found = look_up(host, port, timeout)?;
+        let found = look_up(host, port, deadline)?;
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.retain(|(name, of_port, ..)| (name.as_str(), *of_port) != (host, port));
         remembered.push((host.to_owned(), port, Arc::clone(&found), Instant::now()));
@@ -63,68 +47,73 @@ impl CachingResolver {
 }
 
 /// The system's own look-up cannot be interrupted, so a thread makes it, which is left alone when the time is over.
-fn look_up(host: &str, port: u16, timeout: NextTimeout) -> Result<Addresses, Error> {
+fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Failure> {
+    let left = deadline.left().ok_or(Failure::Timeout(Phase::Resolve))?;
     let answer = Arc::new((Mutex::new(None), Condvar::new()));
     let question = (host.to_owned(), port);
     let there = Arc::clone(&answer);
-    let thread = thread::Builder::new().name("mlflow-resolve".to_owned()).spawn(move || {
-        let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
-        *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        there.1.notify_one();
-    })?;
+    let thread = thread::Builder::new()
+        .name("mlflow-resolve".to_owned())
+        .spawn(move || {
+            let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
+            *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            there.1.notify_one();
+        })
+        .map_err(|error| Failure::Resolve(error.to_string()))?;
     let waiting = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = answer
+    let found: io::Result<Addresses> = answer
         .1
-        .wait_timeout_while(waiting, *timeout.after, |found| found.is_none())
+        .wait_timeout_while(waiting, left, |found| found.is_none())
         .unwrap_or_else(PoisonError::into_inner)
         .0
         .take()
-        .ok_or(Error::Timeout(timeout.reason))?;
+        .ok_or(Failure::Timeout(Phase::Resolve))?;
     // It has nothing left to do, and is gone before the caller can unload this library.
     let _ = thread.join();
-    let found = found.map_err(|error: io::Error| Error::from(error))?;
-    if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
+    match found {
+        Ok(found) if found.is_empty() => Err(Failure::Resolve("the name has no address".to_owned())),
+        Ok(found) => Ok(found),
+        Err(error) => Err(Failure::Resolve(error.to_string())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ureq::unversioned::transport::time::Duration as UreqDuration;
-
     use super::*;
 
-    fn resolve(resolver: &CachingResolver, uri: &str) -> Result<Vec<String>, Error> {
-        let timeout = NextTimeout { after: UreqDuration::from_secs(5), ..NextTimeout::default() };
-        let addresses = resolver.addresses(&uri.parse().unwrap(), timeout)?;
-        Ok(addresses.iter().map(ToString::to_string).collect())
+    fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5));
+        let addresses = resolver.addresses(&uri.parse().unwrap(), &deadline).unwrap();
+        addresses.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn literal_addresses_need_no_look_up() {
-        let resolver = CachingResolver::default();
-        assert_eq!(resolve(&resolver, "http://127.0.0.1").unwrap(), ["127.0.0.1:80"]);
-        assert_eq!(resolve(&resolver, "https://[::1]/x").unwrap(), ["[::1]:443"]);
-        assert_eq!(resolve(&resolver, "http://127.0.0.1:5000").unwrap(), ["127.0.0.1:5000"]);
+        let resolver = Resolver::default();
+        assert_eq!(resolve(&resolver, "http://127.0.0.1"), ["127.0.0.1:80"]);
+        assert_eq!(resolve(&resolver, "https://[::1]/x"), ["[::1]:443"]);
+        assert_eq!(resolve(&resolver, "http://127.0.0.1:5000"), ["127.0.0.1:5000"]);
         assert!(resolver.0.lock().unwrap().is_empty());
     }
 
     #[test]
     fn names_are_remembered_for_a_while() {
-        let resolver = CachingResolver::default();
-        let found = resolve(&resolver, "http://localhost:5000").unwrap();
+        let resolver = Resolver::default();
+        let found = resolve(&resolver, "http://localhost:5000");
         assert!(found.contains(&"127.0.0.1:5000".to_owned()) || found.contains(&"[::1]:5000".to_owned()));
         assert!(resolver.recall("localhost", 5000).is_some());
         assert!(resolver.recall("localhost", 5001).is_none());
         let Some(long_ago) = Instant::now().checked_sub(REMEMBERED) else { return };
         resolver.0.lock().unwrap()[0].3 = long_ago;
         assert!(resolver.recall("localhost", 5000).is_none());
-        resolve(&resolver, "http://localhost:5000").unwrap();
+        resolve(&resolver, "http://localhost:5000");
         assert_eq!(resolver.0.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn the_time_may_run_out() {
-        let timeout = NextTimeout { after: UreqDuration::from_secs(0), ..NextTimeout::default() };
-        let uri = "http://localhost:5000".parse().unwrap();
-        assert!(matches!(CachingResolver::default().addresses(&uri, timeout), Err(Error::Timeout(_))));
+        let over = Deadline::new(Instant::now());
+        let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &over);
+        assert_eq!(found, Err(Failure::Timeout(Phase::Resolve)));
     }
 }

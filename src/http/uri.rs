@@ -3,13 +3,17 @@
 use std::fmt;
 
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
 /// Servers and proxies refuse longer request lines anyway: 8 KiB is the smallest limit in wide use.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// An `http://` or `https://` URI, without credentials, query, fragment or trailing slash.
 #[derive(Debug, Clone)]
-pub struct GatewayUri(String);
+pub struct GatewayUri {
+    text: String,
+    full: Uri,
+}
 
 impl GatewayUri {
     /// On failure: what is wrong with it and what to write instead, in words that hold no credentials.
@@ -54,18 +58,27 @@ impl GatewayUri {
                 "the gateway URI \"{shown}\" has a query or a fragment; end it with the path under which the gateway is mounted"
             ));
         }
-        Ok(GatewayUri(text.trim_end_matches('/').to_owned()))
+        Ok(GatewayUri { text: text.trim_end_matches('/').to_owned(), full: uri })
     }
 
-    /// The URL of `path`, which begins with a slash, below the gateway's URI.
-    pub fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
+    /// The host and, if it is given, the port.
+    pub(super) fn authority(&self) -> &str {
+        self.full.authority().map_or("", Authority::as_str)
+    }
+
+    /// The path under which the gateway is mounted, without a slash at its end.
+    pub(super) fn path(&self) -> &str {
+        self.full.path().trim_end_matches('/')
+    }
+
+    pub(super) fn full(&self) -> &Uri {
+        &self.full
     }
 }
 
 impl fmt::Display for GatewayUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -107,7 +120,14 @@ mod tests {
         ] {
             assert_eq!(GatewayUri::parse(given).unwrap().to_string(), base);
         }
-        assert_eq!(GatewayUri::parse("http://h/p/").unwrap().join("/health"), "http://h/p/health");
+        for (given, authority, path) in [
+            ("http://h", "h", ""),
+            ("http://h:5000/", "h:5000", ""),
+            ("http://[::1]:5000/ml/flow//", "[::1]:5000", "/ml/flow"),
+        ] {
+            let uri = GatewayUri::parse(given).unwrap();
+            assert_eq!((uri.authority(), uri.path()), (authority, path));
+        }
     }
 
     #[test]
