@@ -344,11 +344,22 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
 /**
  * Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
  *
- *   name         values                       default   meaning
- *   timeout_ms   1 to 86400000                300000    milliseconds that a whole call may take: finding the host,
- *                                                       connecting, sending, waiting and reading
- *   dialect      auto, gateway, deployments   auto      what the gateway speaks: gateway is MLflow 2.5 to 2.8,
- *                                                       deployments is 2.9 and later; auto asks the server once
+ *   name              values                       default   meaning
+ *   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the host,
+ *                                                            connecting, sending, waiting and reading
+ *   dialect           auto, gateway, deployments   auto      what the gateway speaks: gateway is MLflow 2.5 to 2.8,
+ *                                                            deployments is 2.9 and later; auto asks the server once
+ *   max_connections   0 to 65536                   64        connections that are kept open between calls, at most; calls
+ *                                                            beyond that open one each and close it
+ *   ca_file           path of a PEM file           ""        certificates to trust instead of the machine's own
+ *   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead to
+ *                                                            its root; the file may hold the key as well
+ *   client_key_file   path of a PEM file           ""        the private key of that certificate
+ *   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
+ *                                                            not together with ca_file
+ *
+ * Files are read by this function; "" takes such an option back. The machine's own certificates are found where OpenSSL
+ * finds them; the environment variables SSL_CERT_FILE and SSL_CERT_DIR name another place.
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */

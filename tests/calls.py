@@ -1,6 +1,6 @@
 """Calls through the C library, and what came of them: the other side of tests/c/calls.c."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from builds import SHARED, Build
 
@@ -18,15 +18,24 @@ class Outcome(NamedTuple):
     text: str
 
 
-def call(uri: str, prompt: str, *settings: str, route: str = "r", build: Build = SHARED) -> Outcome:
+def call(
+    uri: str,
+    prompt: str,
+    *settings: str,
+    route: str = "r",
+    build: Build = SHARED,
+    environment: Optional[dict[str, str]] = None,
+) -> Outcome:
     """Makes one call. Settings are as tests/c/calls.c describes them, for example "option:timeout_ms=100"."""
-    return call_all([(uri, route, prompt, *settings)], build)[0]
+    return call_all([(uri, route, prompt, *settings)], build, environment)[0]
 
 
-def call_all(calls: list[tuple[str, ...]], build: Build = SHARED) -> list[Outcome]:
+def call_all(
+    calls: list[tuple[str, ...]], build: Build = SHARED, environment: Optional[dict[str, str]] = None
+) -> list[Outcome]:
     """Makes one call after the other in one process; each is (uri, route, prompt, setting...)."""
     lines = "".join("\t".join(fields) + "\n" for fields in calls)
-    done = build.run("calls.c", input=lines)
+    done = build.run("calls.c", input=lines, environment=environment)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "the library prints nothing"
     outcomes = []

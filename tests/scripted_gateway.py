@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -79,11 +80,19 @@ Script = Callable[[Handler, Request], None]
 class ScriptedGateway:
     """A server that listens until the end of its `with` and answers each request as the script says."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: Optional[ssl.SSLContext] = None) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
         requests = self.requests
+        gateway = self
 
         class Scripted(Handler):
+            def setup(self) -> None:
+                gateway.connections += 1
+                if tls:
+                    self.request = tls.wrap_socket(self.request, server_side=True)
+                super().setup()
+
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 request = Request(self.command, self.path, dict(self.headers), body)
@@ -93,7 +102,8 @@ class ScriptedGateway:
             do_POST = do_GET
 
         self._server = _Server((HOST, 0), Scripted)
-        self.url = f"http://{HOST}:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
 
     def __enter__(self) -> "ScriptedGateway":
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

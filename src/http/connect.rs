@@ -39,14 +39,25 @@ pub(super) fn open(
             ..NextTimeout::default()
         },
         current_time: Arc::new(UreqInstant::now),
-        // How the proxy itself is connected to.
-        run_connector: Arc::new(move |details| connect(details, None, &through, &below)),
+        run_connector: Arc::new(move |details| {
+            connect(details, None, &through, &below).map_err(|error| proxys(Failure::of(error, Phase::Connect)).into())
+        }),
         register_shutdown: Arc::new(|_| Ok(())),
     };
     let tunnel = ConnectProxyConnector::default().connect(&details, None::<Box<dyn Transport>>);
     tunnel
         .and_then(|tunnel| connect(&details, tunnel.map(Transport::boxed), tls, &bounded))
         .map_err(|error| Failure::of(error, Phase::Connect))
+}
+
+/// A failure on the way to the proxy, which names neither the gateway nor its host.
+fn proxys(failure: Failure) -> Failure {
+    match failure {
+        Failure::Resolve(why) => Failure::Proxy(format!("its host name cannot be resolved: {why}")),
+        Failure::Connect(why) => Failure::Proxy(format!("cannot connect to it: {why}")),
+        Failure::Tls(why) => Failure::Proxy(format!("no secure connection to it: {why}")),
+        other => other,
+    }
 }
 
 /// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
@@ -77,9 +88,23 @@ struct BoundedResolver {
 impl UreqResolver for BoundedResolver {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let mut result = self.empty();
-        for address in self.resolver.addresses(uri, &self.deadline)?.iter().take(MAX_ADDRESSES) {
+        let found = self.resolver.addresses(uri, &self.deadline).map_err(proxys)?;
+        for address in found.iter().take(MAX_ADDRESSES) {
             result.push(*address);
         }
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// ureq says that its connectors and transports may change with any minor release. When this fails, read its
+    /// changelog, look through connect.rs, tcp.rs and tls.rs, measure again, and only then change the number.
+    #[test]
+    fn ureqs_minor_version_is_the_one_that_was_looked_at() {
+        let lock = include_str!("../../Cargo.lock");
+        let version = lock.split("name = \"ureq\"\nversion = \"").nth(1).unwrap();
+        assert!(version.starts_with("3.5."), "ureq is {}", version.lines().next().unwrap());
+        assert!(include_str!("../../Cargo.toml").contains("ureq = { version = \"~3.5\""));
     }
 }

@@ -4,13 +4,24 @@
  *
  *   in:  URI ROUTE PROMPT [NAME=VALUE]...
  *        NAME is an option (option:timeout_ms=100), a header (header:X-A=1), a JSON parameter (param:n=2), a stop
- *        (stop=x), or the number of calls to make on the handle before the one that is printed (warm=1)
+ *        (stop=x), or the number of calls to make on the handle before the one that is printed (warm=1), with a pause
+ *        of so many milliseconds after each (pause=100)
  *   out: STATUS HTTP_STATUS GATEWAY_CODE RETRY_AFTER_MS ATTEMPTS BODY_LENGTH TEXT_LENGTH TEXT_OR_MESSAGE
  *        with each line break and tab in the last field as a space
  */
+#define _POSIX_C_SOURCE 200809L
+
+#include <time.h>
+
 #include "check.h"
 
-static void set(mlflow_gateway *gateway, char *setting, int *warm)
+/* What is done before the call that counts. */
+struct before {
+    int warm;
+    struct timespec pause;
+};
+
+static void set(mlflow_gateway *gateway, char *setting, struct before *before)
 {
     char *value = strchr(setting, '=');
     CHECK(value != NULL);
@@ -24,7 +35,9 @@ static void set(mlflow_gateway *gateway, char *setting, int *warm)
     else if (strcmp(setting, "stop") == 0)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, value, &error));
     else if (strcmp(setting, "warm") == 0)
-        *warm = atoi(value);
+        before->warm = atoi(value);
+    else if (strcmp(setting, "pause") == 0)
+        before->pause.tv_nsec = atol(value) * 1000000;
     else
         CHECK(!"a known setting");
 }
@@ -43,18 +56,19 @@ static void call(char *line)
     mlflow_gateway_error *error = NULL;
     char *text = NULL;
     size_t text_len = 0, body_len = 0;
-    int warm = 0;
+    struct before before = { 0, { 0, 0 } };
     char *uri = strtok(line, "\t"), *route = strtok(NULL, "\t"), *prompt = strtok(NULL, "\t");
 
     CHECK(prompt != NULL);
     mlflow_gateway_status status = mlflow_gateway_create(route, uri, &gateway, &error);
     if (status == MLFLOW_GATEWAY_OK) {
         for (char *setting; (setting = strtok(NULL, "\t")) != NULL;)
-            set(gateway, setting, &warm);
-        while (warm-- > 0) {
+            set(gateway, setting, &before);
+        while (before.warm-- > 0) {
             char *unused = NULL;
             mlflow_gateway_call(gateway, prompt, &unused, NULL, NULL);
             mlflow_gateway_string_free(unused);
+            nanosleep(&before.pause, NULL);
         }
         status = mlflow_gateway_call(gateway, prompt, &text, &text_len, &error);
     }
@@ -77,7 +91,7 @@ static void call(char *line)
 
 int main(void)
 {
-    static char line[1 << 20];
+    static char line[1 << 24];
 
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';

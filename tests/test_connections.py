@@ -1,0 +1,161 @@
+"""Connections are kept, replaced where the server closed them, and read by the letter of HTTP/1.1."""
+
+import socket
+import threading
+import time
+
+import pytest
+from builds import SHARED
+from calls import call, call_all
+from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo
+
+TEXT = b'{"choices":[{"text":"hello"}]}'
+
+
+def raw(*pieces: bytes, pause: float = 0) -> ScriptedGateway:
+    """A gateway that answers with these bytes and closes."""
+
+    def answer(handler: Handler, request: Request) -> None:
+        for piece in pieces:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(pause)
+        handler.close_connection = True
+
+    return ScriptedGateway(answering(answer))
+
+
+def chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+
+def test_one_connection_serves_many_calls() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        assert call(gateway.url, "hi", "warm=20").status == "OK"
+        assert gateway.connections == 1
+
+
+def test_sixty_four_threads_keep_sixty_four_connections() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        done = SHARED.run("test_threads.c", gateway.url, "r", "64", "50")
+        assert done.returncode == 0, done.stderr
+        assert gateway.connections <= 64
+
+
+def test_connections_beyond_the_most_are_closed() -> None:
+    """No connection at all is kept, so that each call opens its own."""
+    with ScriptedGateway(answering(echo)) as gateway:
+        assert call(gateway.url, "hi", "warm=3", "option:max_connections=0").status == "OK"
+        assert gateway.connections == 5
+        assert call(gateway.url, "hi", "warm=3", "option:max_connections=1").status == "OK"
+        assert gateway.connections == 6
+
+
+@pytest.mark.parametrize("says_so", [True, False], ids=["announced", "silent"])
+def test_a_connection_that_the_server_closed_is_replaced(says_so: bool) -> None:
+    def answer_and_close(handler: Handler, request: Request) -> None:
+        handler.answer(200, TEXT, {"Connection": "close"} if says_so else {})
+        handler.close_connection = True
+
+    with ScriptedGateway(answering(answer_and_close)) as gateway:
+        pause = "pause=0" if says_so else "pause=50"
+        outcome = call(gateway.url, "hi", "warm=3", pause)
+        assert (outcome.status, outcome.attempts) == ("OK", 0), outcome
+        assert len(gateway.requests) == 5, "nothing is asked twice"
+
+
+def test_bytes_that_nobody_asked_for_end_a_connection() -> None:
+    def answer_and_more(handler: Handler, request: Request) -> None:
+        handler.answer(200, TEXT)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n" + TEXT.replace(b"hello", b"WRONG"))
+
+    with ScriptedGateway(answering(answer_and_more)) as gateway:
+        outcome = call(gateway.url, "hi", "warm=3", "pause=20")
+        assert (outcome.status, outcome.text) == ("OK", "hello")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(TEXT), TEXT),
+        b"HTTP/1.1 200 OK\nContent-Length: %d\n\n%s" % (len(TEXT), TEXT),
+        b"HTTP/1.1 200\r\ncontent-length:%d\r\n\r\n%s" % (len(TEXT), TEXT),
+        b"HTTP/1.0 200 OK\r\n\r\n" + TEXT,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(TEXT),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(*(bytes([byte]) for byte in TEXT)),
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" + TEXT,
+        b"HTTP/1.1 200 OK\r\n" + b"X-Filler: %s\r\n" % (b"x" * 4000) * 3 + b"\r\n" + TEXT,
+    ],
+    ids=["length", "bare line feeds", "terse", "HTTP/1.0", "one chunk", "many chunks", "interim", "long head"],
+)
+def test_every_form_of_an_answer_is_read(answer: bytes) -> None:
+    for gateway in (raw(answer), raw(*(bytes([byte]) for byte in answer[:400]), answer[400:], pause=0.0005)):
+        with gateway:
+            outcome = call(gateway.url, "hi")
+            assert (outcome.status, outcome.text) == ("OK", "hello"), outcome
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000 + b"\r\n\r\n",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+    ],
+    ids=["two lengths", "no number", "no chunk", "long chunk", "gzip", "many headers", "long header", "HTTP/2", "TLS"],
+)
+def test_what_is_not_http_is_said_to_be_so(answer: bytes) -> None:
+    with raw(answer) as gateway:
+        outcome = call(gateway.url, "hi", "option:timeout_ms=5000")
+        assert outcome.status == "BAD_RESPONSE" and "not HTTP/1.1" in outcome.text, outcome
+
+
+def test_an_answer_that_is_too_long_is_not_waited_for() -> None:
+    with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", b"x", pause=0.2) as gateway:
+        outcome = call(gateway.url, "hi", "option:timeout_ms=5000")
+        assert outcome.status == "RESPONSE_TOO_LARGE", outcome
+
+
+def test_long_questions_and_answers() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        for length in (16_000, 16_384, 70_000, 5_000_000):
+            prompt = "x" * length
+            outcome = call(gateway.url, prompt, "warm=1")
+            assert (outcome.status, outcome.text_len) == ("OK", length + 6)
+            assert outcome.text == "echo: " + prompt
+
+
+def test_a_server_that_does_not_read_cannot_hold_a_call() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        accepted = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    accepted.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        SHARED.compile("calls.c")
+        start = time.monotonic()
+        uri = f"http://{HOST}:{listener.getsockname()[1]}"
+        outcome = call(uri, "x" * 10_000_000, "option:timeout_ms=500", "option:dialect=deployments")
+        assert outcome.status == "TIMEOUT"
+        assert time.monotonic() - start < 1.0
+        for connection in accepted:
+            connection.close()
+
+
+def test_a_name_is_looked_up() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        uri = f"http://localhost:{gateway.port}"
+        assert [outcome.status for outcome in call_all([(uri, "r", "hi", "warm=2")] * 2)] == ["OK", "OK"]
+        assert gateway.requests[0].headers["host"] == f"localhost:{gateway.port}"

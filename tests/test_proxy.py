@@ -1,0 +1,95 @@
+"""A proxy that the environment names is used, and said to be the culprit where it is."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from calls import call
+from scripted_gateway import HOST, ScriptedGateway, answering, echo
+
+
+class Proxy:
+    """A proxy that makes tunnels (CONNECT), or refuses to."""
+
+    def __init__(self) -> None:
+        self.refuses = 0
+        self.asked: list[tuple[str, str]] = []
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_CONNECT(self) -> None:
+                proxy.asked.append((self.path, self.headers.get("Proxy-Authorization", "")))
+                if proxy.refuses:
+                    self.send_error(proxy.refuses)
+                    return
+                host, port = self.path.rsplit(":", 1)
+                with socket.create_connection((host, int(port))) as onward:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=pass_on, args=(onward, self.connection), daemon=True)
+                    back.start()
+                    pass_on(self.connection, onward)
+                    back.join()
+                self.close_connection = True
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Says nothing: what was asked is kept instead."""
+
+        self.server = ThreadingHTTPServer((HOST, 0), Handler)
+        self.server.daemon_threads = True
+        self.address = f"{HOST}:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    running = Proxy()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def test_a_proxy_makes_the_tunnel(proxy: Proxy) -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        environment = {"HTTP_PROXY": f"http://user:pass@{proxy.address}", "NO_PROXY": ""}
+        outcome = call(gateway.url, "hi", "warm=2", environment=environment)
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+        assert proxy.asked == [(f"{HOST}:{gateway.port}", "Basic dXNlcjpwYXNz")], "one tunnel serves all calls"
+
+
+def test_no_proxy_goes_past_it(proxy: Proxy) -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        environment = {"HTTP_PROXY": f"http://{proxy.address}", "NO_PROXY": HOST}
+        assert call(gateway.url, "hi", environment=environment).status == "OK"
+        assert proxy.asked == []
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_a_proxy_that_refuses(proxy: Proxy, status: int) -> None:
+    proxy.refuses = status
+    with ScriptedGateway(answering(echo)) as gateway:
+        environment = {"HTTP_PROXY": f"http://user:hunter2@{proxy.address}", "NO_PROXY": ""}
+        outcome = call(gateway.url, "hi", environment=environment)
+        assert outcome.status == "PROXY_FAILED" and str(status) in outcome.text, outcome
+        assert "hunter2" not in outcome.text
+        assert gateway.requests == []
+
+
+def test_a_proxy_that_is_not_there() -> None:
+    environment = {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""}
+    outcome = call("http://127.0.0.1:2", "hi", environment=environment)
+    assert outcome.status == "PROXY_FAILED" and "cannot connect to it" in outcome.text, outcome
+    environment = {"HTTP_PROXY": "http://no-such-host.invalid:1", "NO_PROXY": ""}
+    outcome = call("http://127.0.0.1:2", "hi", environment=environment)
+    assert outcome.status == "PROXY_FAILED" and "cannot be resolved" in outcome.text, outcome

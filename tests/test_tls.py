@@ -1,0 +1,149 @@
+"""TLS: whom the library trusts, who it says it is, and what it says where that fails."""
+
+import datetime
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
+from calls import call
+from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo
+
+YESTERDAY = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+
+
+class Authority:
+    """A certificate authority of our own, and its files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca = trustme.CA()
+        self.folder = folder
+        self.file = self._write("ca.pem", self.ca.cert_pem)
+
+    def server(self, *names: str, **options: object) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(*names, **options).configure_cert(context)
+        return context
+
+    def client(self, name: str) -> tuple[str, str, str]:
+        """The files of a client's certificate: the certificate, its key, and both together."""
+        issued = self.ca.issue_cert(f"{name}@example.org")
+        certificate = self._write(f"{name}.pem", *issued.cert_chain_pems)
+        both = self._write(f"{name}-both.pem", issued.private_key_and_cert_chain_pem)
+        return certificate, self._write(f"{name}.key", issued.private_key_pem), both
+
+    def _write(self, name: str, *pems: trustme.Blob) -> str:
+        file = self.folder / name
+        file.write_bytes(b"".join(pem.bytes() for pem in pems))
+        return str(file)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    yield Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.mark.parametrize("build", (*PLAIN, ADDRESS, VALGRIND_TLS), ids=lambda build: build.name)
+def test_a_certificate_of_the_given_authority_is_trusted(authority: Authority, build: Build) -> None:
+    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+        outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}", "warm=2", build=build)
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+        assert gateway.connections == 1
+
+
+def test_the_machines_own_authorities_are_trusted_by_default(authority: Authority) -> None:
+    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+        assert call(gateway.url, "hi", environment={"SSL_CERT_FILE": authority.file}).status == "OK"
+        outcome = call(gateway.url, "hi")
+        assert outcome.status == "TLS_FAILED" and "certificate" in outcome.text, outcome
+
+
+def test_the_given_authority_replaces_the_machines_own(authority: Authority, tmp_path: Path) -> None:
+    other = Authority(tmp_path)
+    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+        environment = {"SSL_CERT_FILE": authority.file}
+        outcome = call(gateway.url, "hi", f"option:ca_file={other.file}", environment=environment)
+        assert outcome.status == "TLS_FAILED", outcome
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "words"),
+    [
+        (["other.example"], {}, "not valid for"),
+        ([HOST], {"not_after": YESTERDAY, "not_before": YESTERDAY - datetime.timedelta(days=9)}, "expired"),
+    ],
+    ids=["another name", "expired"],
+)
+def test_a_wrong_certificate_is_refused(authority: Authority, names: list[str], options: dict, words: str) -> None:
+    with ScriptedGateway(answering(echo), authority.server(*names, **options)) as gateway:
+        outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}")
+        assert outcome.status == "TLS_FAILED" and words in outcome.text, outcome
+        assert gateway.requests == [], "nothing was sent to a server that is not trusted"
+        assert call(gateway.url, "hi", "option:insecure_tls=true").status == "OK"
+        off_again = ("option:insecure_tls=true", "option:insecure_tls=false")
+        assert call(gateway.url, "hi", *off_again).status == "TLS_FAILED"
+
+
+def test_a_client_certificate_is_shown(authority: Authority, tmp_path: Path) -> None:
+    context = authority.server(HOST)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.ca.configure_trust(context)
+    certificate, key, both = authority.client("client")
+    trust = f"option:ca_file={authority.file}"
+    with ScriptedGateway(answering(echo), context) as gateway:
+        separate = (f"option:client_cert_file={certificate}", f"option:client_key_file={key}")
+        assert call(gateway.url, "hi", trust, *separate).status == "OK"
+        assert call(gateway.url, "hi", trust, *reversed(separate)).status == "OK"
+        assert call(gateway.url, "hi", trust, f"option:client_cert_file={both}").status == "OK"
+        assert call(gateway.url, "hi", trust).status == "TLS_FAILED"
+        stranger = Authority(tmp_path).client("stranger")[2]
+        assert call(gateway.url, "hi", trust, f"option:client_cert_file={stranger}").status == "TLS_FAILED"
+        taken_back = (f"option:client_cert_file={both}", "option:client_cert_file=", "option:client_key_file=")
+        assert call(gateway.url, "hi", trust, *taken_back).status == "TLS_FAILED"
+        half = call(gateway.url, "hi", trust, f"option:client_cert_file={certificate}")
+        assert half.status == "INVALID_OPTION_VALUE" and "client_key_file" in half.text, half
+
+
+def test_sessions_are_resumed(authority: Authority) -> None:
+    resumed = []
+
+    def answer_and_close(handler: Handler, request: Request) -> None:
+        resumed.append(handler.connection.session_reused)
+        handler.answer(200, '{"choices":[{"text":"hi"}]}', {"Connection": "close"})
+        handler.close_connection = True
+
+    with ScriptedGateway(answering(answer_and_close), authority.server(HOST)) as gateway:
+        assert call(gateway.url, "hi", f"option:ca_file={authority.file}", "warm=3").status == "OK"
+    assert resumed[1:] == [True, True, True]
+
+
+def test_a_server_that_speaks_no_tls() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        outcome = call(gateway.url.replace("http:", "https:"), "hi")
+        assert outcome.status == "TLS_FAILED" and "its port speaks TLS" in outcome.text, outcome
+
+
+def test_a_handshake_does_not_outlast_the_deadline() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        accepted = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    accepted.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        SHARED.compile("calls.c")
+        start = time.monotonic()
+        outcome = call(f"https://{HOST}:{listener.getsockname()[1]}", "hi", "option:timeout_ms=600")
+        assert outcome.status == "TIMEOUT", outcome
+        assert time.monotonic() - start < 1.0
+        for connection in accepted:
+            connection.close()
