@@ -34,7 +34,7 @@ impl Gateway {
             None => uri_from_environment()?,
         };
         let target = Target { route: route.to_owned(), uri, agent: Agent::default(), discovery: Discovery::default() };
-        Ok(Gateway { target, settings: Shared::new()? })
+        Ok(Gateway { target, settings: Shared::default() })
     }
 
     /// Sets a parameter of the model, for all calls that begin afterwards.

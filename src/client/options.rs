@@ -29,15 +29,20 @@ pub(super) struct Options {
     tls: Arc<Tls>,
 }
 
-impl Options {
-    pub fn new() -> Result<Options, Error> {
-        let tls_options = TlsOptions::default();
-        let tls = Tls::new(&tls_options).map_err(|problem| Error::new(Status::Internal, problem))?;
-        // 300 s is the time that MLflow's own gateway client waits.
-        let timeout = Duration::from_secs(300);
-        Ok(Options { dialect: None, timeout, max_connections: 64, tls_options, tls: Arc::new(tls) })
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            dialect: None,
+            // The time that MLflow's own gateway client waits.
+            timeout: Duration::from_secs(300),
+            max_connections: 64,
+            tls_options: TlsOptions::default(),
+            tls: Arc::default(),
+        }
     }
+}
 
+impl Options {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
         match name {
             "dialect" => self.dialect = dialect_named(value)?,
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn takes_what_is_allowed() {
-        let mut options = Options::new().unwrap();
+        let mut options = Options::default();
         assert_eq!(options.timeout, Duration::from_secs(300));
         for (value, ms) in [("1", 1), ("5000", 5000), ("86400000", DAY_MS)] {
             options.set("timeout_ms", value).unwrap();
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn says_what_is_allowed() {
-        let mut options = Options::new().unwrap();
+        let mut options = Options::default();
         for value in ["", "0", "-1", "1.5", "1s", " 1", "86400001", "99999999999999999999999"] {
             let error = options.set("timeout_ms", value).unwrap_err();
             assert_eq!(error.status(), Status::InvalidOptionValue);

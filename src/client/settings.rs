@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::error::Error;
 use super::options::Options;
 use crate::dialect::Params;
 use crate::http::Headers;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub params: Params,
     pub headers: Headers,
@@ -15,15 +14,10 @@ pub(super) struct Settings {
 }
 
 /// Settings that any thread may change while calls run on the older ones.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shared(RwLock<Arc<Settings>>);
 
 impl Shared {
-    pub fn new() -> Result<Shared, Error> {
-        let settings = Settings { params: Params::default(), headers: Headers::default(), options: Options::new()? };
-        Ok(Shared(RwLock::new(Arc::new(settings))))
-    }
-
     pub fn snapshot(&self) -> Arc<Settings> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -2,14 +2,19 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::json;
 
 use super::{Params, Task};
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
 
 /// A prompt; on a chat route, as one message of the user.
 pub(super) fn prompt(task: Task, prompt: &str, params: &Params, candidate_count: &str) -> Vec<u8> {
     if task == Task::Chat {
-        body("messages", &json!([{"role": "user", "content": prompt}]), params, candidate_count)
+        body("messages", &[Message { role: "user", content: prompt }], params, candidate_count)
     } else {
         body("prompt", prompt, params, candidate_count)
     }
@@ -38,6 +43,6 @@ mod tests {
         params.set_int("n", 2).unwrap();
         let of = |task, count| String::from_utf8(prompt(task, "say \"hi\"", &params, count)).unwrap();
         assert_eq!(of(Task::Completions, "candidate_count"), r#"{"prompt":"say \"hi\"","candidate_count":2}"#);
-        assert_eq!(of(Task::Chat, "n"), r#"{"messages":[{"content":"say \"hi\"","role":"user"}],"n":2}"#);
+        assert_eq!(of(Task::Chat, "n"), r#"{"messages":[{"role":"user","content":"say \"hi\""}],"n":2}"#);
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect;
+use super::connect::Opener;
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::head;
 use super::headers::Headers;
 use super::pool::Pool;
-use super::resolve::Resolver;
 use super::tls::Tls;
 use super::uri::GatewayUri;
 
@@ -18,7 +17,7 @@ use super::uri::GatewayUri;
 #[derive(Debug, Default)]
 pub struct Agent {
     pool: Pool,
-    resolver: Arc<Resolver>,
+    opener: Opener,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +92,7 @@ impl Agent {
             }
         }
         let deadline = Deadline::new(exchange.deadline);
-        let transport = connect::open(exchange.uri.full(), exchange.tls, &self.resolver, &deadline)?;
+        let transport = self.opener.open(exchange.uri.full(), exchange.tls, &deadline)?;
         let mut connection = Connection::new(transport, deadline);
         connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure)?;
         Ok(connection)

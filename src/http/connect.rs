@@ -5,49 +5,83 @@ use std::sync::Arc;
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
+use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as UreqResolver};
-use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
+use ureq::unversioned::transport::time::Instant as UreqInstant;
 use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport};
 
+use super::USER_AGENT;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
 use super::resolve::Resolver;
 use super::tcp::TcpTransport;
 use super::tls::Tls;
+use super::tls_transport::TlsTransport;
 
 /// ureq takes no more.
 const MAX_ADDRESSES: usize = 16;
 
-/// Opens a connection. ureq's own connectors do the proxy's handshake and TLS, over our sockets.
-pub(super) fn open(
+/// How connections are opened. The proxy is the one that the environment names when this is made.
+#[derive(Debug)]
+pub(super) struct Opener {
+    resolver: Arc<Resolver>,
+    config: Config,
+}
+
+impl Default for Opener {
+    fn default() -> Opener {
+        Opener { resolver: Arc::default(), config: Config::builder().user_agent(USER_AGENT).build() }
+    }
+}
+
+impl Opener {
+    /// Opens a connection. ureq's connector does the proxy's handshake, over our sockets.
+    pub fn open(&self, uri: &Uri, tls: &Arc<Tls>, deadline: &Deadline) -> Result<Box<dyn Transport>, Failure> {
+        let bounded = BoundedResolver { resolver: Arc::clone(&self.resolver), deadline: deadline.clone() };
+        let (through, below) = (Arc::clone(tls), bounded.clone());
+        let details = ConnectionDetails {
+            uri,
+            addrs: bounded.empty(),
+            config: &self.config,
+            request_level: false,
+            resolver: &bounded,
+            now: UreqInstant::now(),
+            // The transports below look at the deadline itself.
+            timeout: NextTimeout::default(),
+            current_time: Arc::new(UreqInstant::now),
+            // How the proxy itself is connected to.
+            run_connector: Arc::new(move |details| {
+                connect(details.uri, None, &through, &below).map_err(|failure| proxys(failure).into())
+            }),
+            register_shutdown: Arc::new(|_| Ok(())),
+        };
+        let tunnel = ConnectProxyConnector::default()
+            .connect(&details, None::<Box<dyn Transport>>)
+            .map_err(|error| Failure::of(error, Phase::Connect))?;
+        connect(uri, tunnel.map(Transport::boxed), tls, &bounded)
+    }
+}
+
+/// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
+fn connect(
     uri: &Uri,
-    tls: &Arc<Tls>,
-    resolver: &Arc<Resolver>,
-    deadline: &Deadline,
+    tunnel: Option<Box<dyn Transport>>,
+    tls: &Tls,
+    bounded: &BoundedResolver,
 ) -> Result<Box<dyn Transport>, Failure> {
-    let bounded = BoundedResolver { resolver: Arc::clone(resolver), deadline: deadline.clone() };
-    let (through, below) = (Arc::clone(tls), bounded.clone());
-    let details = ConnectionDetails {
-        uri,
-        addrs: bounded.empty(),
-        config: &tls.config,
-        request_level: false,
-        resolver: &bounded,
-        now: UreqInstant::now(),
-        timeout: NextTimeout {
-            after: UreqDuration::Exact(deadline.left().unwrap_or_default()),
-            ..NextTimeout::default()
-        },
-        current_time: Arc::new(UreqInstant::now),
-        run_connector: Arc::new(move |details| {
-            connect(details, None, &through, &below).map_err(|error| proxys(Failure::of(error, Phase::Connect)).into())
-        }),
-        register_shutdown: Arc::new(|_| Ok(())),
+    let below = match tunnel {
+        Some(tunnel) => tunnel,
+        None => {
+            let addresses = bounded.resolver.addresses(uri, &bounded.deadline)?;
+            TcpTransport::connect(&addresses, &bounded.deadline)?.boxed()
+        }
     };
-    let tunnel = ConnectProxyConnector::default().connect(&details, None::<Box<dyn Transport>>);
-    tunnel
-        .and_then(|tunnel| connect(&details, tunnel.map(Transport::boxed), tls, &bounded))
-        .map_err(|error| Failure::of(error, Phase::Connect))
+    if uri.scheme() == Some(&Scheme::HTTPS) {
+        let client = tls.client(uri.host().unwrap_or_default())?;
+        Ok(TlsTransport::open(client, below)?.boxed())
+    } else {
+        Ok(below)
+    }
 }
 
 /// A failure on the way to the proxy, which names neither the gateway nor its host.
@@ -58,24 +92,6 @@ fn proxys(failure: Failure) -> Failure {
         Failure::Tls(why) => Failure::Proxy(format!("no secure connection to it: {why}")),
         other => other,
     }
-}
-
-/// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
-fn connect(
-    details: &ConnectionDetails,
-    tunnel: Option<Box<dyn Transport>>,
-    tls: &Tls,
-    bounded: &BoundedResolver,
-) -> Result<Box<dyn Transport>, Error> {
-    let transport = match tunnel {
-        Some(tunnel) => tunnel,
-        None => {
-            let addresses = bounded.resolver.addresses(details.uri, &bounded.deadline)?;
-            TcpTransport::connect(&addresses, &bounded.deadline)?.boxed()
-        }
-    };
-    let connected = tls.connector.connect(details, Some(transport))?;
-    connected.map(Transport::boxed).ok_or(Error::ConnectionFailed)
 }
 
 /// Our resolver, as ureq wants to call it for the proxy's name.

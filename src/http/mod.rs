@@ -1,7 +1,7 @@
 //! HTTP/1.1 for the gateways: where to, over what, and until when. Nothing above this module knows a socket.
 //!
-//! Each exchange goes over our own sockets and our own reading and writing of messages; ureq's connectors, which can
-//! be put on top of any socket, do TLS and the proxy's handshake when a connection is opened.
+//! Each exchange goes over our own sockets and our own reading and writing of messages. ureq lends its transport trait,
+//! by which TLS (rustls) lies on a socket or on a proxy's tunnel alike, and its proxy handshake.
 
 mod agent;
 mod body;
@@ -15,6 +15,8 @@ mod pool;
 mod resolve;
 mod tcp;
 mod tls;
+mod tls_transport;
+mod tls_trust;
 mod uri;
 
 pub use agent::{Agent, Exchange, Method, Reply};
