@@ -1,6 +1,7 @@
 # make          builds the library and the examples
 # make demo     asks a real MLflow gateway and a real language model, on this machine
 # make test     installs what the tests need, and runs all of them
+# make bench    measures the library beside other clients; the results are in benches/RESULTS.md
 # make clean    removes what was built; "cargo clean" removes what was installed under target/ as well
 
 CARGO ?= cargo
@@ -47,6 +48,10 @@ test-builds: test-tools library
 test-c: test-tools test-builds
 	target/gateways/tests/bin/python -m pytest --durations=8 tests
 
+bench: library | need-cc need-$(PYTHON)
+	@$(PYTHON) benches/run.py
+	@$(PYTHON) benches/run.py --soak
+
 clean:
 	$(MAKE) -C examples-c clean
 	$(CARGO) clean --release
@@ -54,5 +59,5 @@ clean:
 need-%:
 	@command -v $* >/dev/null || { echo "make: $* is not installed; see \"What you need\" in README.md" >&2; exit 1; }
 
-.PHONY: all library examples demo test test-tools test-rust test-builds test-c clean
+.PHONY: all library examples demo test test-tools test-rust test-builds test-c bench clean
 .NOTPARALLEL:
