@@ -22,13 +22,13 @@ library: | need-cargo
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
 
-demo: examples | need-$(PYTHON)
+demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
 
 test: test-tools test-rust test-builds test-c
 
 # What cargo, gcc, make and python3 do not bring along.
-test-tools: | need-cargo need-cc need-$(PYTHON)
+test-tools: | need-cargo need-cc need-python
 	@sh tests/install-tools
 	@$(PYTHON) tests/gateways/install.py tests $(REAL_GATEWAYS)
 
@@ -48,7 +48,7 @@ test-builds: test-tools library
 test-c: test-tools test-builds
 	target/gateways/tests/bin/python -m pytest --durations=8 tests
 
-bench: library | need-cc need-$(PYTHON)
+bench: library | need-cc need-python
 	@$(PYTHON) benches/run.py
 	@$(PYTHON) benches/run.py --soak
 
@@ -56,8 +56,12 @@ clean:
 	$(MAKE) -C examples-c clean
 	$(CARGO) clean --release
 
-need-%:
-	@command -v $* >/dev/null || { echo "make: $* is not installed; see \"What you need\" in README.md" >&2; exit 1; }
+need-cargo: TOOL = $(CARGO)
+need-cc: TOOL = $(CC)
+need-python: TOOL = $(PYTHON)
+need-cargo need-cc need-python:
+	@command -v $(TOOL) >/dev/null || \
+	    { echo "make: $(TOOL) is not installed; see \"What you need\" in README.md" >&2; exit 1; }
 
-.PHONY: all library examples demo test test-tools test-rust test-builds test-c bench clean
+.PHONY: need-cargo need-cc need-python all library examples demo test test-tools test-rust test-builds test-c bench clean
 .NOTPARALLEL:

@@ -37,8 +37,11 @@
  *            to the server which dialect it speaks. Only the ..._destroy functions need the object for themselves.
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
- *            objects. It starts a thread only to look up a host name, which ends with the look-up. Faults of its own
- *            come back as MLFLOW_GATEWAY_PANIC.
+ *            objects. It starts a thread only to look up a host name, which ends with the look-up and takes no signals.
+ *            After a fork(), parent and child may both go on with a handle, unless another thread was using it at
+ *            that moment; they share no connection. Faults of its own come back as MLFLOW_GATEWAY_PANIC.
+ * Memory     that an answer needs and the system does not give is MLFLOW_GATEWAY_OUT_OF_MEMORY. Only where it does not
+ *            even give the small pieces that every call needs, the process is aborted.
  */
 
 #ifndef MLFLOW_AI_GATEWAY_H
@@ -88,8 +91,8 @@ typedef int32_t mlflow_gateway_status;
  */
 #define MLFLOW_GATEWAY_OK 0
 
-/* 1 to 19: the caller's mistake; nothing was sent
- * ----------------------------------------------- */
+/* 1 to 19: the caller's mistake; the question was not sent
+ * -------------------------------------------------------- */
 
 /**
  * A pointer is NULL where it may not be, a text is not UTF-8 or too long, or a name is not allowed.
@@ -257,7 +260,10 @@ extern "C" {
  * `route` is the name of a route (MLflow 2.5 to 2.8) or endpoint (2.9 and later): 1 to 256 bytes.
  * `gateway_uri` is an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the
  * gateway is mounted below a path, with that path. If it is NULL, the environment variable MLFLOW_GATEWAY_URI says it,
- * or else MLFLOW_DEPLOYMENTS_TARGET; they are read here and never again, as are HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+ * or else MLFLOW_DEPLOYMENTS_TARGET. The environment is read here and never again, the variables that name a proxy
+ * included: http_proxy and HTTP_PROXY for an http:// gateway, https_proxy and HTTPS_PROXY for an https:// one, else
+ * all_proxy and ALL_PROXY, and no_proxy and NO_PROXY with the hosts to ask without it. Proxies are asked for a tunnel
+ * (CONNECT) in both cases.
  * `gateway` receives the handle, which the caller ends with mlflow_gateway_destroy().
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI or _NO_GATEWAY_URI.
@@ -345,21 +351,22 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  * Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
  *
  *   name              values                       default   meaning
- *   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the host,
- *                                                            connecting, sending, waiting and reading
+ *   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the
+ *                                                            host, connecting, sending, waiting and reading
  *   dialect           auto, gateway, deployments   auto      what the gateway speaks: gateway is MLflow 2.5 to 2.8,
  *                                                            deployments is 2.9 and later; auto asks the server once
- *   max_connections   0 to 65536                   64        connections that are kept open between calls, at most; calls
- *                                                            beyond that open one each and close it
+ *   max_connections   0 to 65536                   64        connections that are kept open between calls, at most,
+ *                                                            for a minute each; calls beyond that open one and close it
  *   ca_file           path of a PEM file           ""        certificates to trust instead of the machine's own
- *   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead to
- *                                                            its root; the file may hold the key as well
+ *   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead
+ *                                                            to its root; the file may hold the key as well
  *   client_key_file   path of a PEM file           ""        the private key of that certificate
  *   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
  *                                                            not together with ca_file
  *
- * Files are read by this function; "" takes such an option back. The machine's own certificates are found where OpenSSL
- * finds them; the environment variables SSL_CERT_FILE and SSL_CERT_DIR name another place.
+ * Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
+ * then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
+ * them or where the environment variables SSL_CERT_FILE and SSL_CERT_DIR say.
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
@@ -394,8 +401,8 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
  * `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
  * be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, or any status but those about options and parameters. No call lasts longer than the
- * option timeout_ms says.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 on. No call
+ * lasts longer than the option timeout_ms says.
  */
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
@@ -410,7 +417,7 @@ mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
  * `json` receives the text, which the caller frees with mlflow_gateway_string_free().
  * `json_len` receives its length in bytes without the NUL; it may be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _OUT_OF_MEMORY or _INTERNAL.
  */
 mlflow_gateway_status mlflow_gateway_identifying_params(mlflow_gateway *gateway,
                                                         char **json,
@@ -443,14 +450,15 @@ void mlflow_gateway_string_free(char *text);
 mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *error);
 
 /**
- * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Secrets (the values of
- * headers, credentials in a URI) are not in it. The text belongs to the error object and lives as long; "" if `error`
- * is NULL.
+ * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Credentials of a URI are
+ * not in it, and where the gateway repeats the value of a header that was set, it is masked. The text belongs to the
+ * error object and lives as long; "" if `error` is NULL.
  */
 const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
 
 /**
- * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL.
+ * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no complete answer or `error` is
+ * NULL.
  */
 int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
 
@@ -467,7 +475,7 @@ const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error)
 int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 
 /**
- * Returns how often the question was sent, or begun to be sent: 0 if the fault was found before, or `error` is NULL.
+ * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL.
  */
 uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 

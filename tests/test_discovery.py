@@ -108,18 +108,29 @@ def test_a_server_that_was_replaced_is_asked_anew() -> None:
 
 
 def test_a_path_that_went_away_is_looked_for_elsewhere() -> None:
+    """The handle knows a newer server; the older one in its place has no such path."""
+
     def script(handler: Handler, request: Request) -> None:
-        posts = sum(path.startswith("POST") for path in gateway.paths())
-        if request.path == "/api/2.0/endpoints/r":
+        is_newer = sum(path.startswith("POST") for path in gateway.paths()) <= 1
+        if request.path == "/api/2.0/endpoints/r" and is_newer:
             handler.answer(200, COMPLETIONS_ROUTE)
-        elif request.path == ("/endpoints/r/invocations" if posts == 1 else "/gateway/r/invocations"):
-            handler.answer(200, {"candidates": [{"text": "found"}]})
+        elif request.path == "/endpoints/r/invocations" and is_newer:
+            handler.answer(200, {"choices": [{"text": "newer"}]})
+        elif request.path == "/gateway/r/invocations":
+            handler.answer(200, {"candidates": [{"text": "older"}]})
         else:
             handler.answer(404, NOT_FOUND)
 
     with ScriptedGateway(script) as gateway:
-        outcome = call(gateway.url, "hi", "warm=1")
-        assert (outcome.status, outcome.text) == ("OK", "found"), outcome
+        outcome = call(gateway.url, "hi", "warm=2")
+        assert (outcome.status, outcome.text) == ("OK", "older"), outcome
+        assert gateway.paths() == [
+            "GET /api/2.0/endpoints/r",
+            "POST /endpoints/r/invocations",
+            "POST /endpoints/r/invocations",
+            "POST /gateway/r/invocations",
+            "POST /gateway/r/invocations",
+        ]
 
 
 def test_a_route_for_vectors_has_no_text() -> None:

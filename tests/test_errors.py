@@ -82,7 +82,8 @@ def test_every_refusal_has_its_status(build: Build) -> None:
             assert outcome.http_status == http_status
             assert outcome.gateway_code == code
             assert outcome.body_len == len(body)
-            assert outcome.attempts >= 1
+            # Where the path is missing, the other dialect's is tried.
+            assert outcome.attempts == (2 if "Not Found" in body or "Not Allowed" in body or body == PAGE and http_status == 404 else 1)
             assert said(outcome, words), outcome
             assert said(outcome, f"POST {gateway.url}/")
             assert said(outcome, f"HTTP status {http_status}")
@@ -124,14 +125,23 @@ def test_retry_after_and_the_body_are_kept() -> None:
         assert call(gateway.url, "later").retry_after_ms == -1
 
 
+def test_a_secret_that_the_server_repeats_is_masked() -> None:
+    def refuse(handler: Handler, request: Request) -> None:
+        handler.answer(401, f"go away, {request.headers['authorization']} with {request.headers['x-key']}")
+
+    with ScriptedGateway(answering(refuse)) as gateway:
+        outcome = call(gateway.url, "hi", "header:Authorization=Bearer hunter2", "header:X-Key=swordfish")
+        assert outcome.status == "UNAUTHORIZED" and "go away, *** with ***" in outcome.text, outcome
+
+
 def test_a_redirect_says_where_to() -> None:
     def redirect(handler: Handler, request: Request) -> None:
-        handler.answer(302, "", {"Location": "https://other.example/login?token=hunter2"})
+        handler.answer(302, "", {"Location": "https://u:hunter2@other.example/login?token=hunter2"})
 
     with ScriptedGateway(answering(redirect)) as gateway:
         outcome = call(gateway.url, "x")
         assert (outcome.status, outcome.http_status) == ("HTTP_ERROR", 302)
-        assert said(outcome, "https://other.example/login") and not said(outcome, "hunter2")
+        assert said(outcome, "https://***@other.example/login") and not said(outcome, "hunter2")
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def test_what_does_not_fit_is_refused(files: dict[str, str], tmp_path: Path) -> 
     rows = [
         ([f"ca_file={tmp_path}/none"], "cannot be read: No such file"),
         ([f"ca_file={tmp_path}"], "cannot be read: Is a directory"),
-        ([f"ca_file={files['text']}"], "it holds no certificate"),
+        ([f"ca_file={files['text']}"], "the file holds no certificate"),
         ([f"ca_file={files['broken']}"], "cannot be used"),
-        ([f"client_key_file={files['certificate']}"], "it holds no private key"),
-        ([f"client_cert_file={files['certificate']}", f"client_key_file={files['other key']}"], "client_key_file"),
+        ([f"client_key_file={files['certificate']}"], "the file holds no private key"),
+        ([f"client_cert_file={files['certificate']}", f"client_key_file={files['other key']}"], "is not the one of client_cert_file"),
         ([f"ca_file={files['ca']}", "insecure_tls=true"], "exclude each other"),
         (["insecure_tls=true", f"ca_file={files['ca']}"], "exclude each other"),
         (["insecure_tls=yes"], "true, false"),

@@ -89,7 +89,52 @@ def test_a_proxy_that_refuses(proxy: Proxy, status: int) -> None:
 def test_a_proxy_that_is_not_there() -> None:
     environment = {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""}
     outcome = call("http://127.0.0.1:2", "hi", environment=environment)
-    assert outcome.status == "PROXY_FAILED" and "cannot connect to it" in outcome.text, outcome
+    assert outcome.status == "PROXY_FAILED" and "cannot connect to it or through it" in outcome.text, outcome
     environment = {"HTTP_PROXY": "http://no-such-host.invalid:1", "NO_PROXY": ""}
     outcome = call("http://127.0.0.1:2", "hi", environment=environment)
     assert outcome.status == "PROXY_FAILED" and "cannot be resolved" in outcome.text, outcome
+
+
+def test_each_scheme_has_its_variable(proxy: Proxy) -> None:
+    here, nowhere = f"http://{proxy.address}", "http://127.0.0.1:1"
+    with ScriptedGateway(answering(echo)) as gateway:
+        rows = [
+            ({"http_proxy": here, "https_proxy": nowhere, "all_proxy": nowhere}, 1),
+            ({"http_proxy": here, "HTTP_PROXY": nowhere}, 1),
+            ({"HTTP_PROXY": here, "ALL_PROXY": nowhere}, 1),
+            ({"ALL_PROXY": here, "HTTPS_PROXY": nowhere}, 1),
+            ({"HTTPS_PROXY": nowhere}, 0),
+            ({"HTTP_PROXY": nowhere, "no_proxy": f"example.org, {HOST}"}, 0),
+        ]
+        for environment, tunnels in rows:
+            proxy.asked.clear()
+            assert call(gateway.url, "hi", environment=environment).status == "OK", environment
+            assert len(proxy.asked) == tunnels, environment
+        proxy.asked.clear()
+        # An https:// gateway is asked through its own proxy; that this one speaks no TLS is seen behind the tunnel.
+        outcome = call(gateway.url.replace("http:", "https:"), "hi", environment={"https_proxy": here})
+        assert outcome.status == "TLS_FAILED" and len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH\r\n", b""], ids=["no proxy", "closes"])
+def test_something_that_is_no_proxy(words: bytes) -> None:
+    def answer(listener: socket.socket) -> None:
+        connection = listener.accept()[0]
+        connection.recv(1000)
+        connection.sendall(words)
+        connection.close()
+
+    with socket.create_server((HOST, 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        environment = {"HTTP_PROXY": f"http://{HOST}:{listener.getsockname()[1]}"}
+        outcome = call("http://127.0.0.1:2", "hi", environment=environment)
+        assert outcome.status == "PROXY_FAILED", outcome
+
+
+@pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "http://user:hunter2@", "gopher://hunter2"])
+def test_a_proxy_that_cannot_be_used_is_not_passed_by(value: str) -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        outcome = call(gateway.url, "hi", environment={"HTTP_PROXY": value})
+        assert outcome.status == "PROXY_FAILED" and "HTTP_PROXY" in outcome.text, outcome
+        assert "hunter2" not in outcome.text
+        assert gateway.requests == []

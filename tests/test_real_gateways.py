@@ -80,5 +80,5 @@ def test_the_dialect_can_be_forced(real_gateway: RealGateway) -> None:
 
 def test_a_slow_answer_is_waited_for_as_long_as_allowed(real_gateway: RealGateway) -> None:
     assert call(real_gateway.url, "!delay 700", "option:timeout_ms=20000", route="chat").status == "OK"
-    outcome = call(real_gateway.url, "!delay 3000", "warm=0", "option:timeout_ms=1000", route="chat")
+    outcome = call(real_gateway.url, "!delay 3000", "option:timeout_ms=1000", route="chat")
     assert outcome.status == "TIMEOUT", outcome

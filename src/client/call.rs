@@ -1,5 +1,6 @@
 //! One call: find out how to ask, ask, and understand the answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use super::error::{Error, Status};
 use super::report;
 use super::settings::{Settings, Shared};
 use crate::dialect::{self, Answer, Dialect, Kind, Malformed, Refusal, Task};
-use crate::http::{Agent, Exchange, Failure, GatewayUri, Method, Tls};
+use crate::http::{Agent, Exchange, Failure, GatewayUri, Method};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -26,7 +27,6 @@ pub(super) struct Target {
 pub(super) struct Call<'a> {
     target: &'a Target,
     settings: Arc<Settings>,
-    tls: Arc<Tls>,
     timeout: Duration,
     deadline: Instant,
 }
@@ -34,6 +34,8 @@ pub(super) struct Call<'a> {
 /// Why a plan came to nothing.
 struct Miss {
     error: Error,
+    /// Whether any of the question may have reached the server.
+    was_sent: bool,
     is_path_missing: bool,
     /// Whether the server does not speak as the plan says.
     is_plan_wrong: bool,
@@ -42,21 +44,19 @@ struct Miss {
 }
 
 impl<'a> Call<'a> {
-    pub fn begin(target: &'a Target, settings: &Shared) -> Result<Call<'a>, Error> {
+    pub fn begin(target: &'a Target, settings: &Shared) -> Call<'a> {
         let settings = settings.snapshot();
         let timeout = settings.options.timeout;
-        let tls = Arc::clone(settings.options.tls()?);
-        Ok(Call { target, settings, tls, timeout, deadline: Instant::now() + timeout })
+        Call { target, settings, timeout, deadline: Instant::now() + timeout }
     }
 
     /// The text of the first candidate.
     pub fn prompt(&self, prompt: &str) -> Result<String, Error> {
-        let found = self.target.discovery.find(self.settings.options.dialect, self.deadline, || self.discover());
-        let known = match found {
-            Some(Outcome::Known(plan)) => Some(plan),
-            Some(Outcome::Silent) => None,
-            Some(Outcome::Failed(error)) => return Err(error),
-            None => return Err(report::timed_out_behind_another_call(self.timeout)),
+        let until = self.discovery_deadline();
+        let known = match self.target.discovery.find(&self.settings, until, || self.discover(until)) {
+            Outcome::Known(plan) => Some(plan),
+            Outcome::Silent => None,
+            Outcome::Failed(error) => return Err(error),
         };
         if known.is_some_and(|plan| plan.task == Task::Embeddings) {
             return Err(Error::new(
@@ -71,30 +71,33 @@ impl<'a> Call<'a> {
         }
         let mut plan = known.unwrap_or(Plan { dialect: self.dialects()[0], task: Task::Completions });
         let mut tried = Vec::new();
+        let mut attempts = 0;
         let mut first_error = None;
         loop {
             tried.push(plan);
             let miss = match self.ask(plan, prompt) {
                 Ok(text) => {
                     if known != Some(plan) {
-                        self.target.discovery.remember(self.settings.options.dialect, plan);
+                        self.target.discovery.remember(&self.settings, plan);
                     }
                     return Ok(text);
                 }
                 Err(miss) => miss,
             };
+            attempts += u32::from(miss.was_sent);
             if miss.is_plan_wrong {
                 self.target.discovery.forget(plan);
             }
-            let error = miss.error.with_attempts(tried.len() as u32);
             match miss.next.filter(|next| !tried.contains(next)) {
                 Some(next) => {
                     plan = next;
-                    first_error.get_or_insert(error);
+                    first_error.get_or_insert(miss.error);
                 }
-                // Where no guess found a path, the first says it best.
-                None if miss.is_path_missing => return Err(first_error.unwrap_or(error)),
-                None => return Err(error),
+                None => {
+                    // Where no guess found a path, the first says it best.
+                    let said_best = first_error.filter(|_| miss.is_path_missing).unwrap_or(miss.error);
+                    return Err(said_best.with_attempts(attempts));
+                }
             }
         }
     }
@@ -107,9 +110,13 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn discovery_deadline(&self) -> Instant {
+        let now = Instant::now();
+        now + self.deadline.saturating_duration_since(now) / DISCOVERY_SHARE
+    }
+
     /// Asks the server for the route in each dialect, until it answers in one.
-    fn discover(&self) -> Outcome {
-        let deadline = Instant::now() + self.deadline.saturating_duration_since(Instant::now()) / DISCOVERY_SHARE;
+    fn discover(&self, deadline: Instant) -> Outcome {
         for dialect in self.dialects() {
             let path = dialect.route_path(&self.target.route);
             let exchange = Exchange { deadline, ..self.exchange(Method::Get, &path, b"") };
@@ -129,7 +136,7 @@ impl<'a> Call<'a> {
                     return Outcome::Failed(report::failure(&exchange, failure, self.timeout));
                 }
                 Err(Failure::Timeout(_)) => break,
-                Err(Failure::Lost(_) | Failure::Protocol(_) | Failure::TooLarge(_)) => {}
+                Err(Failure::Lost(_) | Failure::Protocol(_) | Failure::TooLarge(_) | Failure::OutOfMemory(_)) => {}
             }
         }
         Outcome::Silent
@@ -143,7 +150,7 @@ impl<'a> Call<'a> {
             headers: &self.settings.headers,
             body,
             deadline: self.deadline,
-            tls: &self.tls,
+            tls: &self.settings.options.tls,
             max_connections: self.settings.options.max_connections,
         }
     }
@@ -153,10 +160,10 @@ impl<'a> Call<'a> {
         let path = plan.dialect.invocations_path(&target.route);
         let body = plan.dialect.encode_prompt(plan.task, prompt, &self.settings.params);
         let exchange = self.exchange(Method::Post, &path, &body);
-        let reply = target
-            .agent
-            .exchange(&exchange)
-            .map_err(|failure| Miss::of(report::failure(&exchange, failure, self.timeout)))?;
+        let reply = target.agent.exchange(&exchange).map_err(|failure| {
+            let was_sent = failure.is_after_sending();
+            Miss { was_sent, ..Miss::of(report::failure(&exchange, failure, self.timeout)) }
+        })?;
         if !reply.is_success() {
             let refusal = Refusal::read(reply.status, &reply.body);
             let is_path_missing = refusal.kind == Kind::NoSuchPath;
@@ -170,7 +177,8 @@ impl<'a> Call<'a> {
                 None
             };
             let error = report::refusal(&exchange, reply, refusal, &target.route);
-            return Err(Miss { error, is_path_missing, is_plan_wrong: is_path_missing || wants_chat, next });
+            let is_plan_wrong = is_path_missing || wants_chat;
+            return Err(Miss { is_path_missing, is_plan_wrong, next, ..Miss::of(error) });
         }
         let candidate = match self.understand(plan, &reply.body) {
             Ok(answer) => answer.candidates.into_iter().next(),
@@ -178,7 +186,7 @@ impl<'a> Call<'a> {
         };
         match candidate {
             Some(candidate) if candidate.text.is_some() || !candidate.asks_for_tools => {
-                Ok(candidate.text.map(|text| text.0.into_owned()).unwrap_or_default())
+                owned(candidate.text.map_or(Cow::Borrowed(""), |text| text.0)).map_err(Miss::of)
             }
             _ => Err(Miss::of(report::only_tool_calls(&exchange, &reply))),
         }
@@ -196,9 +204,24 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The server decides how long the text is, so there may be no memory for it.
+fn owned(text: Cow<str>) -> Result<String, Error> {
+    match text {
+        Cow::Owned(text) => Ok(text),
+        Cow::Borrowed(text) => {
+            let mut copy = String::new();
+            copy.try_reserve_exact(text.len()).map_err(|_| {
+                Error::new(Status::OutOfMemory, format!("there is no memory for a text of {} bytes", text.len()))
+            })?;
+            copy.push_str(text);
+            Ok(copy)
+        }
+    }
+}
+
 impl Miss {
     /// A failure after which there is nothing else to try.
     fn of(error: Error) -> Miss {
-        Miss { error, is_path_missing: false, is_plan_wrong: false, next: None }
+        Miss { error, was_sent: true, is_path_missing: false, is_plan_wrong: false, next: None }
     }
 }

@@ -1,9 +1,11 @@
 //! Which dialect the server speaks and what the route is for: asked once, remembered in the handle.
 
+use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::Error;
+use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
 
 /// How to ask a route.
@@ -29,9 +31,6 @@ pub(super) enum Outcome {
     Failed(Error),
 }
 
-/// The dialect that an option forces, if any. What was learned under one setting says nothing under another.
-pub(super) type Forced = Option<&'static dyn Dialect>;
-
 /// What a handle knows of its server. Calls that begin while nothing is known share one discovery: it is the only
 /// thing for which calls on one handle wait for each other.
 #[derive(Debug, Default)]
@@ -42,43 +41,53 @@ enum State {
     #[default]
     Nothing,
     UnderWay(Arc<Flight>),
+    /// Under the dialect that the option forced, if any: what was learned so says nothing under another.
     Known(Option<&'static str>, Plan),
 }
 
 #[derive(Debug)]
 struct Flight {
     forced: Option<&'static str>,
+    /// The asking thread is not in a process that was forked meanwhile.
+    process: u32,
+    /// The asking call's. Under other settings (headers, TLS) the server may answer otherwise.
+    settings: Arc<Settings>,
     outcome: Mutex<Option<Outcome>>,
     landed: Condvar,
 }
 
 impl Discovery {
-    /// What is known, or else what `ask` finds out. `None` if that took another thread longer than the deadline.
-    pub fn find(&self, forced: Forced, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Option<Outcome> {
-        let forced = forced.map(Dialect::name);
+    /// What is known, or else what `ask` finds out, in this thread or in another one that asks already.
+    pub fn find(&self, settings: &Arc<Settings>, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
+        let forced = settings.options.dialect.map(Dialect::name);
+        let process = process::id();
         let mut state = self.lock();
         match &*state {
-            State::Known(under, plan) if *under == forced => Some(Outcome::Known(*plan)),
-            State::UnderWay(flight) if flight.forced == forced => {
+            State::Known(under, plan) if *under == forced => Outcome::Known(*plan),
+            State::UnderWay(flight) if flight.forced == forced && flight.process == process => {
                 let flight = Arc::clone(flight);
                 drop(state);
-                flight.wait(deadline)
+                match flight.wait(deadline) {
+                    Outcome::Failed(_) if !Arc::ptr_eq(&flight.settings, settings) => ask(),
+                    outcome => outcome,
+                }
             }
             _ => {
-                let flight = Arc::new(Flight { forced, outcome: Mutex::default(), landed: Condvar::new() });
+                let (outcome, landed, settings) = (Mutex::default(), Condvar::new(), Arc::clone(settings));
+                let flight = Arc::new(Flight { forced, process, settings, outcome, landed });
                 *state = State::UnderWay(Arc::clone(&flight));
                 drop(state);
                 let landing = Landing { discovery: self, flight: &flight };
                 let outcome = ask();
                 landing.land(&outcome);
-                Some(outcome)
+                outcome
             }
         }
     }
 
     /// What an answered question taught.
-    pub fn remember(&self, forced: Forced, plan: Plan) {
-        *self.lock() = State::Known(forced.map(Dialect::name), plan);
+    pub fn remember(&self, settings: &Settings, plan: Plan) {
+        *self.lock() = State::Known(settings.options.dialect.map(Dialect::name), plan);
     }
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
@@ -95,18 +104,12 @@ impl Discovery {
 }
 
 impl Flight {
-    fn wait(&self, deadline: Instant) -> Option<Outcome> {
-        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if outcome.is_some() {
-                return outcome.clone();
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            outcome = self.landed.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+    /// Those who have not as much time as the asking thread go on without knowing.
+    fn wait(&self, deadline: Instant) -> Outcome {
+        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.landed.wait_timeout_while(outcome, left, |outcome| outcome.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone().unwrap_or(Outcome::Silent)
     }
 }
 
@@ -143,6 +146,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use super::super::error::Status;
+    use super::super::options::Setting;
     use super::*;
     use crate::dialect;
 
@@ -154,8 +159,14 @@ mod tests {
         Instant::now() + Duration::from_secs(10)
     }
 
-    fn is_known(outcome: Option<Outcome>, expected: Plan) -> bool {
-        matches!(outcome, Some(Outcome::Known(plan)) if plan == expected)
+    fn settings(dialect: &str) -> Arc<Settings> {
+        let mut settings = Settings::default();
+        settings.options.set(Setting::parse("dialect", dialect).unwrap()).unwrap();
+        Arc::new(settings)
+    }
+
+    fn is_known(outcome: Outcome, expected: Plan) -> bool {
+        matches!(outcome, Outcome::Known(plan) if plan == expected)
     }
 
     #[test]
@@ -165,7 +176,7 @@ mod tests {
             for _ in 0..16 {
                 scope.spawn(|| {
                     start.wait();
-                    let outcome = discovery.find(None, soon(), || {
+                    let outcome = discovery.find(&settings("auto"), soon(), || {
                         asked.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
                         Outcome::Known(plan(1))
@@ -178,49 +189,73 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_shared_but_not_remembered() {
-        let discovery = Discovery::default();
-        assert!(matches!(discovery.find(None, soon(), || Outcome::Silent), Some(Outcome::Silent)));
-        assert!(is_known(discovery.find(None, soon(), || Outcome::Known(plan(0))), plan(0)));
-        assert!(is_known(discovery.find(None, soon(), || unreachable!()), plan(0)));
+    fn a_failure_is_not_remembered() {
+        let (discovery, auto) = (Discovery::default(), settings("auto"));
+        assert!(matches!(discovery.find(&auto, soon(), || Outcome::Silent), Outcome::Silent));
+        assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(discovery.find(&auto, soon(), || unreachable!()), plan(0)));
     }
 
     #[test]
     fn another_forced_dialect_is_another_question() {
         let discovery = Discovery::default();
-        discovery.find(None, soon(), || Outcome::Known(plan(0)));
-        let forced = Some(dialect::ALL[1]);
-        assert!(is_known(discovery.find(forced, soon(), || Outcome::Known(plan(1))), plan(1)));
-        assert!(is_known(discovery.find(None, soon(), || Outcome::Known(plan(0))), plan(0)));
+        discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0)));
+        let forced = discovery.find(&settings("gateway"), soon(), || Outcome::Known(plan(1)));
+        assert!(is_known(forced, plan(1)));
+        assert!(is_known(discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
     }
 
     #[test]
     fn what_was_wrong_is_forgotten_and_nothing_else() {
-        let discovery = Discovery::default();
-        discovery.remember(None, plan(0));
+        let (discovery, auto) = (Discovery::default(), settings("auto"));
+        discovery.remember(&auto, plan(0));
         discovery.forget(plan(1));
-        assert!(is_known(discovery.find(None, soon(), || unreachable!()), plan(0)));
+        assert!(is_known(discovery.find(&auto, soon(), || unreachable!()), plan(0)));
         discovery.forget(plan(0));
-        assert!(is_known(discovery.find(None, soon(), || Outcome::Known(plan(1))), plan(1)));
+        assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(1))), plan(1)));
+    }
+
+    /// Runs `follow` while another thread asks, which ends as `end` says.
+    fn beside(discovery: &Discovery, auto: &Arc<Settings>, end: impl Fn() -> Outcome + Sync, follow: impl FnOnce()) {
+        let asking = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let leader = scope.spawn(|| {
+                discovery.find(auto, soon(), || {
+                    asking.wait();
+                    std::thread::sleep(Duration::from_millis(200));
+                    end()
+                })
+            });
+            asking.wait();
+            follow();
+            let _ = leader.join();
+        });
     }
 
     #[test]
     fn those_who_wait_neither_hang_nor_outstay_their_deadline() {
-        let (discovery, asking) = (Discovery::default(), Barrier::new(2));
-        std::thread::scope(|scope| {
-            let leader = scope.spawn(|| {
-                discovery.find(None, soon(), || {
-                    asking.wait();
-                    std::thread::sleep(Duration::from_millis(200));
-                    panic!("a fault in the asking thread");
-                })
-            });
-            asking.wait();
-            let short = Instant::now() + Duration::from_millis(20);
-            assert!(discovery.find(None, short, || unreachable!()).is_none());
-            assert!(matches!(discovery.find(None, soon(), || unreachable!()), Some(Outcome::Silent)));
-            assert!(leader.join().is_err());
+        let (discovery, auto) = (Discovery::default(), settings("auto"));
+        let panics = || panic!("a fault in the asking thread");
+        beside(&discovery, &auto, panics, || {
+            let start = Instant::now();
+            let short = start + Duration::from_millis(20);
+            assert!(matches!(discovery.find(&auto, short, || unreachable!()), Outcome::Silent));
+            assert!(start.elapsed() < Duration::from_millis(150));
+            assert!(matches!(discovery.find(&auto, soon(), || unreachable!()), Outcome::Silent));
         });
-        assert!(is_known(discovery.find(None, soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(0))), plan(0)));
+    }
+
+    #[test]
+    fn a_failure_under_other_settings_is_not_ones_own() {
+        let (discovery, auto) = (Discovery::default(), settings("auto"));
+        let fails = || Outcome::Failed(Error::new(Status::TlsFailed, "no trust"));
+        beside(&discovery, &auto, fails, || {
+            let same = discovery.find(&auto, soon(), || unreachable!());
+            assert!(matches!(same, Outcome::Failed(_)));
+        });
+        beside(&discovery, &auto, fails, || {
+            assert!(is_known(discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
+        });
     }
 }

@@ -67,7 +67,9 @@ pub(super) struct Refused {
 impl Error {
     /// A failure without an answer from a gateway.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
-        Error(Box::new(Details { status, message: message.into(), attempts: 0, answer: None }))
+        // Names and answers that it repeats may hold line breaks, or sequences that a terminal obeys.
+        let message = message.into().replace(char::is_control, " ");
+        Error(Box::new(Details { status, message, attempts: 0, answer: None }))
     }
 
     pub(super) fn with_answer(mut self, answer: Refused) -> Error {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::call::{Call, Target};
 use super::discovery::Discovery;
 use super::error::{Error, Status};
+use super::options::Setting;
 use super::settings::Shared;
 use crate::dialect::{ParamProblem, Params};
 use crate::http::{Agent, GatewayUri, HeaderProblem};
@@ -33,7 +34,7 @@ impl Gateway {
             Some(uri) => GatewayUri::parse(uri).map_err(|problem| Error::new(Status::InvalidUri, problem))?,
             None => uri_from_environment()?,
         };
-        let target = Target { route: route.to_owned(), uri, agent: Agent::default(), discovery: Discovery::default() };
+        let target = Target { route: route.to_owned(), agent: Agent::new(&uri), uri, discovery: Discovery::default() };
         Ok(Gateway { target, settings: Shared::default() })
     }
 
@@ -77,7 +78,9 @@ impl Gateway {
 
     /// Sets an option of this library by its name; the C header lists them.
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.options.set(name, value))
+        // Files are read before the settings are locked: a slow disk must not hold up calls.
+        let setting = Setting::parse(name, value)?;
+        self.settings.change(|settings| settings.options.set(setting))
     }
 
     /// Sets a header that all requests carry, or with `None` takes it back.
@@ -94,15 +97,18 @@ impl Gateway {
     pub fn identifying_params(&self) -> Result<String, Error> {
         #[derive(Serialize)]
         struct IdentifyingParams<'a> {
-            gateway_uri: String,
-            route: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            gateway_uri: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            route: Option<&'a str>,
             #[serde(flatten)]
             params: &'a Params,
         }
         let settings = self.settings.snapshot();
         serde_json::to_string(&IdentifyingParams {
-            gateway_uri: self.target.uri.to_string(),
-            route: &self.target.route,
+            // A parameter of the same name goes before, as in LangChain.
+            gateway_uri: Some(self.target.uri.to_string()).filter(|_| !settings.params.contains("gateway_uri")),
+            route: Some(self.target.route.as_str()).filter(|_| !settings.params.contains("route")),
             params: &settings.params,
         })
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
@@ -110,10 +116,7 @@ impl Gateway {
 
     /// Asks the route and returns the first candidate's text. On a chat route the prompt is one message of the user.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
-        #[cfg(feature = "test-panic")]
-        assert_ne!(prompt, "panic, please", "a panic was asked for");
-
-        Call::begin(&self.target, &self.settings)?.prompt(prompt)
+        Call::begin(&self.target, &self.settings).prompt(prompt)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::{Error, Status};
 use crate::dialect::{self, Dialect};
-use crate::http::{Tls, TlsOptions, certificates, private_key};
+use crate::http::{Tls, TlsSetting};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -25,8 +25,7 @@ pub(super) struct Options {
     pub timeout: Duration,
     /// As many connections are kept for later calls.
     pub max_connections: usize,
-    tls_options: TlsOptions,
-    tls: Arc<Tls>,
+    pub tls: Arc<Tls>,
 }
 
 impl Default for Options {
@@ -36,19 +35,33 @@ impl Default for Options {
             // The time that MLflow's own gateway client waits.
             timeout: Duration::from_secs(300),
             max_connections: 64,
-            tls_options: TlsOptions::default(),
             tls: Arc::default(),
         }
     }
 }
 
-impl Options {
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        match name {
-            "dialect" => self.dialect = dialect_named(value)?,
-            "timeout_ms" => self.timeout = Duration::from_millis(number(name, value, 1..=DAY_MS, " (milliseconds)")?),
-            "max_connections" => self.max_connections = number(name, value, 0..=65536, "")? as usize,
-            "ca_file" | "client_cert_file" | "client_key_file" | "insecure_tls" => self.set_tls(name, value)?,
+/// An option's name and value, understood, with its file read.
+pub(super) enum Setting {
+    Dialect(Option<&'static dyn Dialect>),
+    Timeout(Duration),
+    MaxConnections(usize),
+    Tls(TlsSetting),
+}
+
+impl Setting {
+    pub fn parse(name: &str, value: &str) -> Result<Setting, Error> {
+        let wrong = |problem: String| Error::new(Status::InvalidOptionValue, format!("the option {name}: {problem}"));
+        Ok(match name {
+            "dialect" => Setting::Dialect(dialect_named(value)?),
+            "timeout_ms" => {
+                let ms = number(name, value, 1..=DAY_MS, " (milliseconds)")?;
+                Setting::Timeout(Duration::from_millis(ms))
+            }
+            "max_connections" => Setting::MaxConnections(number(name, value, 0..=65536, "")? as usize),
+            "insecure_tls" => Setting::Tls(TlsSetting::Insecure(boolean(name, value)?)),
+            "ca_file" => Setting::Tls(TlsSetting::trusted(&read(value).map_err(wrong)?).map_err(wrong)?),
+            "client_cert_file" => Setting::Tls(TlsSetting::client_chain(&read(value).map_err(wrong)?).map_err(wrong)?),
+            "client_key_file" => Setting::Tls(TlsSetting::client_key(&read(value).map_err(wrong)?).map_err(wrong)?),
             _ => {
                 let name = shown(name);
                 return Err(Error::new(
@@ -56,59 +69,37 @@ impl Options {
                     format!("there is no option \"{name}\"; the options are {NAMES}"),
                 ));
             }
-        }
-        Ok(())
+        })
     }
+}
 
-    /// A certificate without its key is a mistake that can be seen only when both had their chance to be set.
-    pub fn tls(&self) -> Result<&Arc<Tls>, Error> {
-        match (&self.tls_options.client_chain, &self.tls_options.client_key) {
-            (Some(_), None) => Err(Error::new(
-                Status::InvalidOptionValue,
-                "the option client_cert_file is set, but holds no private key, and client_key_file is not set",
-            )),
-            (None, Some(_)) => Err(Error::new(
-                Status::InvalidOptionValue,
-                "the option client_key_file is set, but client_cert_file is not",
-            )),
-            _ => Ok(&self.tls),
-        }
-    }
-
-    fn set_tls(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        let wrong = |problem: String| Error::new(Status::InvalidOptionValue, format!("the option {name}: {problem}"));
-        let mut changed = self.tls_options.clone();
-        match name {
-            "insecure_tls" => changed.insecure = boolean(name, value)?,
-            "ca_file" => changed.trusted = read_pem(value, certificates).map_err(wrong)?,
-            "client_key_file" => changed.client_key = read_pem(value, private_key).map_err(wrong)?.map(Arc::new),
-            _ => {
-                changed.client_chain = read_pem(value, certificates).map_err(wrong)?;
-                // One file may hold both, as other programs have it.
-                if let Ok(Some(key)) = read_pem(value, private_key) {
-                    changed.client_key = Some(Arc::new(key));
-                }
+impl Options {
+    pub fn set(&mut self, setting: Setting) -> Result<(), Error> {
+        match setting {
+            Setting::Dialect(dialect) => self.dialect = dialect,
+            Setting::Timeout(timeout) => self.timeout = timeout,
+            Setting::MaxConnections(most) => self.max_connections = most,
+            Setting::Tls(setting) => {
+                let changed = self.tls.with(setting);
+                self.tls = Arc::new(changed.map_err(|problem| Error::new(Status::InvalidOptionValue, problem))?);
             }
         }
-        if changed.insecure && changed.trusted.is_some() {
-            return Err(wrong("insecure_tls and ca_file exclude each other".to_owned()));
-        }
-        self.tls = Arc::new(Tls::new(&changed).map_err(wrong)?);
-        self.tls_options = changed;
         Ok(())
     }
 }
 
-/// What the file holds; nothing if the value is empty, which takes the option back.
-fn read_pem<T>(path: &str, parse: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, String> {
-    if path.is_empty() {
-        return Ok(None);
+/// What the file holds; nothing if the path is empty, which takes the option back.
+fn read(path: &str) -> Result<Vec<u8>, String> {
+    let mut content = Vec::new();
+    if !path.is_empty() {
+        File::open(path)
+            .and_then(|file| file.take(MAX_PEM_FILE).read_to_end(&mut content))
+            .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+        if content.is_empty() {
+            return Err(format!("the file {path} is empty"));
+        }
     }
-    let mut pem = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_PEM_FILE).read_to_end(&mut pem))
-        .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
-    parse(&pem).map(Some).map_err(|problem| format!("the file {path} cannot be used: {problem}"))
+    Ok(content)
 }
 
 fn boolean(name: &str, value: &str) -> Result<bool, Error> {
@@ -121,7 +112,7 @@ fn boolean(name: &str, value: &str) -> Result<bool, Error> {
 
 fn number(name: &str, value: &str, allowed: RangeInclusive<u64>, unit: &str) -> Result<u64, Error> {
     match value.parse() {
-        Ok(number) if allowed.contains(&number) => Ok(number),
+        Ok(number) if allowed.contains(&number) && !value.starts_with('+') => Ok(number),
         _ => Err(invalid(name, value, &format!("{} to {}{unit}", allowed.start(), allowed.end()))),
     }
 }
@@ -158,32 +149,35 @@ mod tests {
         let mut options = Options::default();
         assert_eq!(options.timeout, Duration::from_secs(300));
         for (value, ms) in [("1", 1), ("5000", 5000), ("86400000", DAY_MS)] {
-            options.set("timeout_ms", value).unwrap();
+            options.set(Setting::parse("timeout_ms", value).unwrap()).unwrap();
             assert_eq!(options.timeout, Duration::from_millis(ms));
         }
-        options.set("dialect", "gateway").unwrap();
+        options.set(Setting::parse("dialect", "gateway").unwrap()).unwrap();
         assert_eq!(options.dialect.unwrap().name(), "gateway");
-        options.set("dialect", "auto").unwrap();
+        options.set(Setting::parse("dialect", "auto").unwrap()).unwrap();
         assert!(options.dialect.is_none());
+    }
+
+    fn refused(name: &str, value: &str) -> Error {
+        Setting::parse(name, value).err().unwrap()
     }
 
     #[test]
     fn says_what_is_allowed() {
-        let mut options = Options::default();
-        for value in ["", "0", "-1", "1.5", "1s", " 1", "86400001", "99999999999999999999999"] {
-            let error = options.set("timeout_ms", value).unwrap_err();
+        for value in ["", "0", "+5", "-1", "1.5", "1s", " 1", "86400001", "99999999999999999999999"] {
+            let error = refused("timeout_ms", value);
             assert_eq!(error.status(), Status::InvalidOptionValue);
             assert!(error.message().contains("1 to 86400000"), "{error}");
         }
-        let error = options.set("dialect", "klingon").unwrap_err();
+        let error = refused("dialect", "klingon");
         assert!(error.message().contains("auto, deployments, gateway"), "{error}");
         for value in ["-1", "65537", "many"] {
-            let error = options.set("max_connections", value).unwrap_err();
+            let error = refused("max_connections", value);
             assert!(error.message().contains("0 to 65536"), "{error}");
         }
-        let error = options.set("insecure_tls", "1").unwrap_err();
+        let error = refused("insecure_tls", "1");
         assert!(error.message().contains("true, false"), "{error}");
-        let error = options.set("timeout", "1").unwrap_err();
+        let error = refused("timeout", "1");
         assert_eq!(error.status(), Status::UnknownOption);
         assert!(error.message().contains("timeout_ms"), "{error}");
     }

@@ -36,6 +36,9 @@ pub(super) fn failure(tried: &Exchange, failure: Failure, timeout: Duration) -> 
             (Status::BadResponse, format!("what came back is not HTTP/1.1 ({why}); check the gateway URI"))
         }
         Failure::Timeout(phase) => return timed_out(tried, phase, timeout),
+        Failure::OutOfMemory(size) => {
+            (Status::OutOfMemory, format!("there is no memory for an answer of {size} bytes"))
+        }
         Failure::TooLarge(limit) => {
             (Status::ResponseTooLarge, format!("the answer is longer than the {limit} bytes that are allowed"))
         }
@@ -52,14 +55,6 @@ fn timed_out(tried: &Exchange, phase: Phase, timeout: Duration) -> Error {
     Error::new(
         Status::Timeout,
         format!("{}: {what} within {} ms (timeout_ms); {advice}", request(tried), timeout.as_millis()),
-    )
-}
-
-/// The time ran out while another thread's call was asking the server which dialect it speaks.
-pub(super) fn timed_out_behind_another_call(timeout: Duration) -> Error {
-    Error::new(
-        Status::Timeout,
-        format!("the gateway did not say which dialect it speaks within {} ms (timeout_ms)", timeout.as_millis()),
     )
 }
 
@@ -92,7 +87,7 @@ pub(super) fn refusal(tried: &Exchange, reply: Reply, refusal: Refusal, route: &
         (Some(location), 300..=399) => format!("; the gateway has moved: use {location} to make the gateway URI"),
         _ => String::new(),
     };
-    let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
+    let words = refusal.words.map(|words| format!(": {}", tried.headers.mask(&words))).unwrap_or_default();
     Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", request(tried), reply.status)).with_answer(
         Refused {
             http_status: reply.status,

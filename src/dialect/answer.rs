@@ -37,10 +37,12 @@ pub enum Malformed {
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     serde_json::from_slice(body).map_err(|error| {
         let start = body.trim_ascii_start();
+        // The parser repeats what it did not expect, however long that is.
+        let why = beginning(error.to_string().as_bytes());
         match error.classify() {
             _ if start.starts_with(b"<") => Malformed::Html,
-            Category::Data => Malformed::WrongShape(error.to_string(), beginning(start)),
-            Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(error.to_string(), beginning(start)),
+            Category::Data => Malformed::WrongShape(why, beginning(start)),
+            Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(why, beginning(start)),
         }
     })
 }

@@ -24,6 +24,7 @@ pub struct Params(Vec<(String, Box<RawValue>)>);
 
 impl Params {
     pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), ParamProblem> {
+        check_name(name)?;
         if !value.is_finite() {
             return Err(ParamProblem(format!("the parameter {name} is {value}, which JSON cannot hold")));
         }
@@ -43,6 +44,7 @@ impl Params {
     }
 
     pub fn set_json(&mut self, name: &str, json: &str) -> Result<(), ParamProblem> {
+        check_name(name)?;
         let value = serde_json::from_str::<&RawValue>(json)
             .map_err(|error| ParamProblem(format!("the value of the parameter {name} is not JSON: {error}")))?;
         self.set(name, value.to_owned())
@@ -58,6 +60,10 @@ impl Params {
         };
         stops.push(stop.to_owned());
         self.set(STOP, raw(&stops)?)
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| is_same(known, name))
     }
 
     /// Forgets the parameter. One that is not there is no mistake.

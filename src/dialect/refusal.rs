@@ -92,15 +92,16 @@ fn words_of(json: &Value) -> Option<String> {
     }
 }
 
+/// The innermost object has the most specific one: around it there is often but `"type": "error"`.
 fn code_of(json: &Value) -> Option<String> {
-    for field in ["error_code", "code", "type"] {
-        match json.get(field) {
-            Some(Value::String(code)) => return Some(code.clone()),
-            Some(Value::Number(code)) => return Some(code.to_string()),
-            _ => {}
-        }
-    }
-    ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(code_of)
+    let inner = ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(code_of);
+    inner.or_else(|| {
+        ["error_code", "code", "type"].into_iter().find_map(|field| match json.get(field) {
+            Some(Value::String(code)) if !code.is_empty() => Some(code.clone()),
+            Some(Value::Number(code)) => Some(code.to_string()),
+            _ => None,
+        })
+    })
 }
 
 /// Whether the validation says that the field `messages` is missing.
@@ -155,6 +156,7 @@ mod tests {
             (422, r#"{"detail":"Invalid parameter `n`. Use `candidate_count` instead."}"#, BadRequest, None, "Invalid parameter `n`"),
             (404, r#"{"detail":{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"GatewayEndpoint not found (name='nope')"}}"#, NoSuchRoute, Some("RESOURCE_DOES_NOT_EXIST"), "GatewayEndpoint not found"),
             (400, r#"{"detail":{"error":{"message":"too long","type":"invalid_request_error","code":null}}}"#, BadRequest, Some("invalid_request_error"), "too long"),
+            (529, r#"{"detail":{"type":"error","error":{"type":"overloaded_error","code":"","message":"busy"}}}"#, ServerError, Some("overloaded_error"), "busy"),
             (400, r#"{"detail":{"what":"ever"}}"#, BadRequest, None, r#"{"what":"ever"}"#),
             (403, r#"{"error_code":"PERMISSION_DENIED","message":"no"}"#, Forbidden, Some("PERMISSION_DENIED"), "no"),
             (400, r#"{"error":"plain"}"#, BadRequest, None, "plain"),

@@ -32,9 +32,9 @@ pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gatewa
     })
 }
 
-/// Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Secrets (the values of
-/// headers, credentials in a URI) are not in it. The text belongs to the error object and lives as long; "" if `error`
-/// is NULL.
+/// Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Credentials of a URI are
+/// not in it, and where the gateway repeats the value of a header that was set, it is masked. The text belongs to the
+/// error object and lives as long; "" if `error` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gateway_error) -> *const c_char {
     export!(or c"".as_ptr(), {
@@ -43,7 +43,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gatew
     })
 }
 
-/// Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL.
+/// Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no complete answer or `error` is
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_gateway_error) -> i32 {
     export!(or 0, {
@@ -74,7 +75,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflo
     })
 }
 
-/// Returns how often the question was sent, or begun to be sent: 0 if the fault was found before, or `error` is NULL.
+/// Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> u32 {
     export!(or 0, {

@@ -19,7 +19,10 @@ pub struct mlflow_gateway(Gateway);
 /// `route` is the name of a route (MLflow 2.5 to 2.8) or endpoint (2.9 and later): 1 to 256 bytes.
 /// `gateway_uri` is an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the
 /// gateway is mounted below a path, with that path. If it is NULL, the environment variable MLFLOW_GATEWAY_URI says it,
-/// or else MLFLOW_DEPLOYMENTS_TARGET; they are read here and never again, as are HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+/// or else MLFLOW_DEPLOYMENTS_TARGET. The environment is read here and never again, the variables that name a proxy
+/// included: http_proxy and HTTP_PROXY for an http:// gateway, https_proxy and HTTPS_PROXY for an https:// one, else
+/// all_proxy and ALL_PROXY, and no_proxy and NO_PROXY with the hosts to ask without it. Proxies are asked for a tunnel
+/// (CONNECT) in both cases.
 /// `gateway` receives the handle, which the caller ends with mlflow_gateway_destroy().
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI or _NO_GATEWAY_URI.
@@ -175,21 +178,22 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 /// Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
 ///
 ///   name              values                       default   meaning
-///   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the host,
-///                                                            connecting, sending, waiting and reading
+///   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the
+///                                                            host, connecting, sending, waiting and reading
 ///   dialect           auto, gateway, deployments   auto      what the gateway speaks: gateway is MLflow 2.5 to 2.8,
 ///                                                            deployments is 2.9 and later; auto asks the server once
-///   max_connections   0 to 65536                   64        connections that are kept open between calls, at most; calls
-///                                                            beyond that open one each and close it
+///   max_connections   0 to 65536                   64        connections that are kept open between calls, at most,
+///                                                            for a minute each; calls beyond that open one and close it
 ///   ca_file           path of a PEM file           ""        certificates to trust instead of the machine's own
-///   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead to
-///                                                            its root; the file may hold the key as well
+///   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead
+///                                                            to its root; the file may hold the key as well
 ///   client_key_file   path of a PEM file           ""        the private key of that certificate
 ///   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
 ///                                                            not together with ca_file
 ///
-/// Files are read by this function; "" takes such an option back. The machine's own certificates are found where OpenSSL
-/// finds them; the environment variables SSL_CERT_FILE and SSL_CERT_DIR name another place.
+/// Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
+/// then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
+/// them or where the environment variables SSL_CERT_FILE and SSL_CERT_DIR say.
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
@@ -242,8 +246,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
 /// `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
 /// be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, or any status but those about options and parameters. No call lasts longer than the
-/// option timeout_ms says.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 on. No call
+/// lasts longer than the option timeout_ms says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_call(
     gateway: *mut mlflow_gateway,
@@ -269,7 +273,7 @@ pub unsafe extern "C" fn mlflow_gateway_call(
 /// `json` receives the text, which the caller frees with mlflow_gateway_string_free().
 /// `json_len` receives its length in bytes without the NUL; it may be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _OUT_OF_MEMORY or _INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_identifying_params(
     gateway: *mut mlflow_gateway,

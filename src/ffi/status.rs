@@ -10,7 +10,7 @@ pub type mlflow_gateway_status = i32;
 /// It worked.
 pub const MLFLOW_GATEWAY_OK: mlflow_gateway_status = 0;
 
-/* 1 to 19: the caller's mistake; nothing was sent. */
+/* 1 to 19: the caller's mistake; the question was not sent. */
 
 /// A pointer is NULL where it may not be, a text is not UTF-8 or too long, or a name is not allowed.
 pub const MLFLOW_GATEWAY_INVALID_ARGUMENT: mlflow_gateway_status = 1;

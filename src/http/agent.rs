@@ -14,7 +14,7 @@ use super::tls::Tls;
 use super::uri::GatewayUri;
 
 /// The part that keeps connections between calls. Any number of threads may use it at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Agent {
     pool: Pool,
     opener: Opener,
@@ -68,33 +68,46 @@ impl Reply {
 }
 
 impl Agent {
+    /// An agent for one gateway. Reads which proxy the environment names for it.
+    pub fn new(uri: &GatewayUri) -> Agent {
+        Agent { pool: Pool::default(), opener: Opener::new(uri.full()) }
+    }
+
     pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {
         let uri = exchange.uri;
         let path = [uri.path(), exchange.path];
         let head = head::request(exchange.method, path, uri.authority(), exchange.headers.lines(), exchange.body.len());
-        let mut connection = self.send(&head, exchange)?;
-        let (reply, keep_alive) = connection.receive()?;
-        if keep_alive {
-            self.pool.put(connection, exchange.tls, exchange.max_connections);
+        #[cfg(feature = "test-panic")]
+        assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
+
+        let (mut connection, sent) = self.send(&head, exchange)?;
+        match (connection.receive(), sent) {
+            (Ok((reply, keep_alive)), Ok(())) => {
+                if keep_alive {
+                    self.pool.put(connection, exchange.tls, exchange.max_connections);
+                }
+                Ok(reply)
+            }
+            // A server may refuse a long question before it has read it to the end.
+            (Ok((reply, _)), Err(_)) if !reply.is_success() => Ok(reply),
+            (_, Err(failure)) | (Err(failure), Ok(())) => Err(failure),
         }
-        Ok(reply)
     }
 
     /// Sends on a connection that waits, or else on a new one. Where the server has just closed the waiting one and
     /// has seen nothing of the request, another one is as good.
-    fn send(&self, head: &[u8], exchange: &Exchange) -> Result<Connection, Failure> {
+    fn send(&self, head: &[u8], exchange: &Exchange) -> Result<(Connection, Result<(), Failure>), Failure> {
         while let Some(mut connection) = self.pool.take(exchange.tls) {
             connection.begin(exchange.deadline);
             match connection.send(head, exchange.body) {
-                Ok(()) => return Ok(connection),
                 Err(not_sent) if not_sent.is_unseen => {}
-                Err(not_sent) => return Err(not_sent.failure),
+                sent => return Ok((connection, sent.map_err(|not_sent| not_sent.failure))),
             }
         }
         let deadline = Deadline::new(exchange.deadline);
         let transport = self.opener.open(exchange.uri.full(), exchange.tls, &deadline)?;
         let mut connection = Connection::new(transport, deadline);
-        connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure)?;
-        Ok(connection)
+        let sent = connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure);
+        Ok((connection, sent))
     }
 }

@@ -13,6 +13,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Con
 use super::USER_AGENT;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
+use super::proxy;
 use super::resolve::Resolver;
 use super::tcp::TcpTransport;
 use super::tls::Tls;
@@ -21,28 +22,31 @@ use super::tls_transport::TlsTransport;
 /// ureq takes no more.
 const MAX_ADDRESSES: usize = 16;
 
-/// How connections are opened. The proxy is the one that the environment names when this is made.
+/// How connections to one gateway are opened.
 #[derive(Debug)]
 pub(super) struct Opener {
     resolver: Arc<Resolver>,
-    config: Config,
-}
-
-impl Default for Opener {
-    fn default() -> Opener {
-        Opener { resolver: Arc::default(), config: Config::builder().user_agent(USER_AGENT).build() }
-    }
+    /// Or what is wrong with the proxy that the environment names: whoever names one does not want to go past it.
+    config: Result<Config, String>,
 }
 
 impl Opener {
+    /// Reads the environment.
+    pub fn new(uri: &Uri) -> Opener {
+        let proxy = proxy::from_environment(uri.scheme() == Some(&Scheme::HTTPS));
+        let config = proxy.map(|proxy| Config::builder().user_agent(USER_AGENT).proxy(proxy).build());
+        Opener { resolver: Arc::default(), config }
+    }
+
     /// Opens a connection. ureq's connector does the proxy's handshake, over our sockets.
     pub fn open(&self, uri: &Uri, tls: &Arc<Tls>, deadline: &Deadline) -> Result<Box<dyn Transport>, Failure> {
+        let config = self.config.as_ref().map_err(|problem| Failure::Proxy(problem.clone()))?;
         let bounded = BoundedResolver { resolver: Arc::clone(&self.resolver), deadline: deadline.clone() };
         let (through, below) = (Arc::clone(tls), bounded.clone());
         let details = ConnectionDetails {
             uri,
             addrs: bounded.empty(),
-            config: &self.config,
+            config,
             request_level: false,
             resolver: &bounded,
             now: UreqInstant::now(),
@@ -57,7 +61,7 @@ impl Opener {
         };
         let tunnel = ConnectProxyConnector::default()
             .connect(&details, None::<Box<dyn Transport>>)
-            .map_err(|error| Failure::of(error, Phase::Connect))?;
+            .map_err(|error| proxys(Failure::of(error, Phase::Connect)))?;
         connect(uri, tunnel.map(Transport::boxed), tls, &bounded)
     }
 }
@@ -88,7 +92,9 @@ fn connect(
 fn proxys(failure: Failure) -> Failure {
     match failure {
         Failure::Resolve(why) => Failure::Proxy(format!("its host name cannot be resolved: {why}")),
-        Failure::Connect(why) => Failure::Proxy(format!("cannot connect to it: {why}")),
+        Failure::Connect(why) | Failure::Lost(why) => {
+            Failure::Proxy(format!("cannot connect to it or through it: {why}"))
+        }
         Failure::Tls(why) => Failure::Proxy(format!("no secure connection to it: {why}")),
         other => other,
     }

@@ -1,5 +1,6 @@
 //! One connection, and one exchange on it at a time.
 
+use std::fmt;
 use std::time::Instant;
 
 use ureq::Error;
@@ -21,10 +22,16 @@ const MAX_REFUSAL: usize = 64 * 1024;
 /// As much as is reserved for an answer on the server's word alone.
 const MAX_RESERVED: u64 = 1024 * 1024;
 
-#[derive(Debug)]
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
     deadline: Deadline,
+}
+
+/// The transport's buffers hold headers and prompts, so none of it is shown.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
 }
 
 /// Why a request did not leave.
@@ -101,17 +108,20 @@ impl Connection {
     }
 
     fn receive_body(&mut self, body: &mut Body, to: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
-        to.reserve_exact(body.expected().unwrap_or_default().min(MAX_RESERVED) as usize);
+        reserve(to, body.expected().unwrap_or_default().min(MAX_RESERVED) as usize)?;
         loop {
             let input = self.transport.buffers().input();
             let used = match body.step(input).map_err(|why| Failure::Protocol(why.to_owned()))? {
                 Step::Data(range) => {
                     let used = range.end;
                     let data = &input[range];
-                    if data.len() > limit - to.len() {
-                        to.extend_from_slice(&data[..limit - to.len()]);
+                    let room = limit - to.len();
+                    if data.len() > room {
+                        reserve(to, room)?;
+                        to.extend_from_slice(&data[..room]);
                         return Err(Failure::TooLarge(limit));
                     }
+                    reserve(to, data.len())?;
                     to.extend_from_slice(data);
                     used
                 }
@@ -145,7 +155,12 @@ fn failure(error: Error) -> Failure {
     Failure::of(error, Phase::Exchange)
 }
 
-/// Whether the system took none of the bytes because the server had closed the connection before.
+/// The server says how long its answer is, so there may be no memory for it.
+fn reserve(to: &mut Vec<u8>, more: usize) -> Result<(), Failure> {
+    to.try_reserve(more).map_err(|_| Failure::OutOfMemory(to.len() + more))
+}
+
+/// Whether the server had closed the connection before, so that none of the bytes left.
 fn is_refused(error: &Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     let Error::Io(error) = error else { return false };

@@ -29,9 +29,20 @@ pub enum Failure {
     Timeout(Phase),
     /// The answer's body is longer than this many bytes.
     TooLarge(usize),
+    /// There is no memory for an answer of so many bytes.
+    OutOfMemory(usize),
 }
 
 impl Failure {
+    /// Whether any of the request may have reached the server.
+    pub fn is_after_sending(&self) -> bool {
+        match self {
+            Failure::Resolve(_) | Failure::Connect(_) | Failure::Tls(_) | Failure::Proxy(_) => false,
+            Failure::Timeout(phase) => *phase == Phase::Exchange,
+            Failure::Lost(_) | Failure::Protocol(_) | Failure::TooLarge(_) | Failure::OutOfMemory(_) => true,
+        }
+    }
+
     /// What ureq's connectors and transports report, in the phase in which they were used.
     pub(super) fn of(error: Error, phase: Phase) -> Failure {
         match error {

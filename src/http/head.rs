@@ -92,6 +92,7 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
     };
     let mut length = None;
     let mut chunked = false;
+    let mut says_close = false;
     for header in parsed.headers.iter() {
         let value = header.value.trim_ascii();
         // Most names differ in length already, which is cheaper to see than their letters.
@@ -114,7 +115,8 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
                 let has = |word: &str| {
                     value.split(|b| *b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
                 };
-                head.keep_alive = (head.keep_alive || has("keep-alive")) && !has("close");
+                says_close |= has("close");
+                head.keep_alive |= has("keep-alive");
             }
             16 if header.name.eq_ignore_ascii_case("content-encoding") && !value.eq_ignore_ascii_case(b"identity") => {
                 return Err("a content-encoding that was not asked for".to_owned());
@@ -124,6 +126,7 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
             _ => {}
         }
     }
+    head.keep_alive &= !says_close;
     head.framing = match (chunked, length) {
         _ if status == 204 || status == 304 => Framing::Length(0),
         // Both at once is how requests are smuggled: the length is void, and the connection is not used again.
@@ -144,18 +147,17 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
 fn retry_after(value: &[u8]) -> Option<Duration> {
     let value = std::str::from_utf8(value).ok()?;
     match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
+        Ok(seconds) if !value.starts_with('+') => Some(Duration::from_secs(seconds)),
+        _ => {
             let at = httpdate::parse_http_date(value).ok()?;
             Some(at.duration_since(SystemTime::now()).unwrap_or_default())
         }
     }
 }
 
-/// Without its query, which may hold secrets.
+/// Without credentials and query, which may be secrets.
 fn location(value: &[u8]) -> Option<String> {
-    let value = std::str::from_utf8(value).ok()?;
-    Some(value.split(['?', '#']).next().unwrap_or_default().to_owned())
+    Some(super::uri::without_secrets(std::str::from_utf8(value).ok()?))
 }
 
 #[cfg(test)]
@@ -196,6 +198,8 @@ mod tests {
         assert_eq!(of("HTTP/1.1 200 OK"), Ok((Framing::UntilClose, false)));
         assert_eq!(of("HTTP/1.1 204 No Content"), Ok((Framing::Length(0), true)));
         assert_eq!(of("HTTP/1.1 200 OK\nContent-Length: 5\nConnection: foo, close"), Ok((Framing::Length(5), false)));
+        let twice = "HTTP/1.1 200 OK\nContent-Length: 5\nConnection: close\nConnection: keep-alive";
+        assert_eq!(of(twice), Ok((Framing::Length(5), false)));
         assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), false)));
         assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5\nConnection: keep-alive"), Ok((Framing::Length(5), true)));
         assert_eq!(of("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 5"), Ok((Framing::Chunked, false)));
@@ -239,7 +243,8 @@ mod tests {
         assert!(wait(&soon).is_some_and(|wait| (55..=60).contains(&wait.as_secs())));
         assert_eq!(wait("-1"), None);
         assert_eq!(wait("soon"), None);
-        let moved = head("HTTP/1.1 302 Found\nLocation: https://h/login?token=x").unwrap();
-        assert_eq!(moved.location.as_deref(), Some("https://h/login"));
+        let moved = head("HTTP/1.1 302 Found\nLocation: https://u:p@h/login?token=x").unwrap();
+        assert_eq!(moved.location.as_deref(), Some("https://***@h/login"));
+        assert_eq!(wait("+5"), None);
     }
 }

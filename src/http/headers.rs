@@ -7,9 +7,24 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 /// A server that takes longer ones is rare: 8 KiB is the smallest limit in wide use.
 const MAX_VALUE: usize = 8 * 1024;
 
+/// Servers take hardly more.
+const MAX_COUNT: usize = 100;
+
+/// Shorter words are no secrets, and stand in many sentences.
+const MIN_SECRET: usize = 6;
+
 /// These frame the message, so setting them could only break it.
-const OURS: [&str; 8] =
-    ["connection", "content-length", "content-type", "expect", "host", "te", "transfer-encoding", "upgrade"];
+const OURS: [&str; 9] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// What is sent where the caller does not set it.
 const OWN: [(&str, &str); 2] = [("accept", "application/json"), ("user-agent", super::USER_AGENT)];
@@ -46,6 +61,9 @@ impl Headers {
         let value = HeaderValue::from_str(value).map_err(|_| {
             HeaderProblem(format!("the value of the header {name} holds a line break or another control character"))
         })?;
+        if self.set.len() >= MAX_COUNT && !self.set.contains_key(&name) {
+            return Err(HeaderProblem(format!("{MAX_COUNT} headers are set, and no more are allowed")));
+        }
         self.set.insert(name, value);
         self.write();
         Ok(())
@@ -56,6 +74,19 @@ impl Headers {
         self.set.remove(checked_name(name)?);
         self.write();
         Ok(())
+    }
+
+    /// The text without the values, should a server repeat them: neither whole nor, as in "Bearer x", by the last word.
+    pub fn mask(&self, text: &str) -> String {
+        let mut masked = text.to_owned();
+        for value in self.set.values().filter_map(|value| value.to_str().ok()) {
+            for secret in [value, value.rsplit(' ').next().unwrap_or_default()] {
+                if secret.len() >= MIN_SECRET {
+                    masked = masked.replace(secret, "***");
+                }
+            }
+        }
+        masked
     }
 
     /// All of them as they are sent, with our own where the caller set none.
@@ -129,6 +160,25 @@ mod tests {
         assert!(headers.lines().ends_with(b"authorization: Bearer hunter3\r\n"));
         headers.unset("AUTHORIZATION").unwrap();
         assert_eq!(headers.lines(), Headers::default().lines());
+    }
+
+    #[test]
+    fn masks_what_a_server_repeats() {
+        let mut headers = Headers::default();
+        headers.set("Authorization", "Bearer hunter2").unwrap();
+        headers.set("X-Flag", "on").unwrap();
+        assert_eq!(headers.mask("no: Bearer hunter2 is on"), "no: *** is on");
+        assert_eq!(headers.mask("token hunter2"), "token ***");
+    }
+
+    #[test]
+    fn there_is_an_end_to_headers() {
+        let mut headers = Headers::default();
+        for number in 0..MAX_COUNT {
+            headers.set(&format!("x-{number}"), "1").unwrap();
+        }
+        headers.set("x-0", "2").unwrap();
+        assert!(headers.set("x-more", "1").is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod failure;
 mod head;
 mod headers;
 mod pool;
+mod proxy;
 mod resolve;
 mod tcp;
 mod tls;
@@ -22,7 +23,7 @@ mod uri;
 pub use agent::{Agent, Exchange, Method, Reply};
 pub use failure::{Failure, Phase};
 pub use headers::{HeaderProblem, Headers};
-pub use tls::{Tls, TlsOptions, certificates, private_key};
+pub use tls::{Tls, TlsSetting};
 pub use uri::GatewayUri;
 
 const USER_AGENT: &str = concat!("mlflow-ai-gateway/", env!("CARGO_PKG_VERSION"));

@@ -1,5 +1,7 @@
 //! Connections that wait for the next call.
 
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,19 @@ const IDLE_AGE: Duration = Duration::from_secs(60);
 
 /// The last one used is the first one used again, so that those which are too many grow old. The lock is held only
 /// while one is put in or taken out.
-#[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<Vec<Idle>>);
+#[derive(Debug)]
+pub(super) struct Pool {
+    idle: Mutex<Vec<Idle>>,
+    /// The process that the connections belong to. After a fork both processes have the sockets, and would read each
+    /// other's answers.
+    process: AtomicU32,
+}
+
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool { idle: Mutex::default(), process: AtomicU32::new(process::id()) }
+    }
+}
 
 #[derive(Debug)]
 struct Idle {
@@ -24,8 +37,13 @@ struct Idle {
 impl Pool {
     /// A connection that was made under these TLS settings and that the server has not closed.
     pub fn take(&self, tls: &Arc<Tls>) -> Option<Connection> {
+        let process = process::id();
+        if self.process.swap(process, Ordering::Relaxed) != process {
+            let parents = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(parents);
+        }
         loop {
-            let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             let mut connection = idle.connection;
             if Arc::ptr_eq(&idle.tls, tls) && idle.since.elapsed() < IDLE_AGE && connection.is_open() {
                 return Some(connection);
@@ -39,7 +57,7 @@ impl Pool {
         let idle = Idle { connection, tls: Arc::clone(tls), since: now };
         // What is closed is closed outside of the lock.
         let closed: (Vec<Idle>, Option<Idle>) = {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let old = kept.iter().take_while(|idle| now.duration_since(idle.since) >= IDLE_AGE).count();
             let old = kept.drain(..old).collect();
             if kept.len() < most {

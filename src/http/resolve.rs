@@ -1,6 +1,7 @@
 //! Host names to addresses: literal addresses at once, names remembered for a while, all before the deadline.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -52,14 +53,14 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Fail
     let answer = Arc::new((Mutex::new(None), Condvar::new()));
     let question = (host.to_owned(), port);
     let there = Arc::clone(&answer);
-    let thread = thread::Builder::new()
-        .name("mlflow-resolve".to_owned())
-        .spawn(move || {
+    let thread = without_signals(|| {
+        thread::Builder::new().name("mlflow-resolve".to_owned()).spawn(move || {
             let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
             *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             there.1.notify_one();
         })
-        .map_err(|error| Failure::Resolve(error.to_string()))?;
+    })
+    .map_err(|error| Failure::Resolve(error.to_string()))?;
     let waiting = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
     let found: io::Result<Addresses> = answer
         .1
@@ -75,6 +76,21 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Fail
         Ok(found) => Ok(found),
         Err(error) => Err(Failure::Resolve(error.to_string())),
     }
+}
+
+/// A thread that is started meanwhile never runs the program's signal handlers.
+fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+    let mut all = MaybeUninit::uninit();
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: the first call fills `all`, and the second one reads it and fills `before`.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let started = start();
+    // SAFETY: `before` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    started
 }
 
 #[cfg(test)]

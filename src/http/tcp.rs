@@ -17,6 +17,9 @@ pub(super) const BUFFER: usize = 16 * 1024;
 /// How much later than the deadline a wait may end, for the sake of not setting the socket's timeout in every call.
 const SLACK: Duration = Duration::from_millis(20);
 
+/// How long an address is tried that is not the last one: an address family that leads nowhere must not use up the call.
+const MAX_TRY: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct TcpTransport {
     stream: TcpStream,
@@ -28,12 +31,13 @@ pub(super) struct TcpTransport {
 }
 
 impl TcpTransport {
-    /// Tries the addresses in turn, each but the last with half of the time that is left.
+    /// Tries the addresses in turn.
     pub fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<TcpTransport, Failure> {
         let mut last = None;
         for (number, address) in addresses.iter().enumerate() {
             let left = deadline.left().ok_or(Failure::Timeout(Phase::Connect))?;
-            let budget = if number + 1 == addresses.len() { left } else { left / 2 };
+            let is_last = number + 1 == addresses.len();
+            let budget = if is_last { left } else { MAX_TRY.min(left / 2) };
             match TcpStream::connect_timeout(address, budget) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(|error| Failure::of_io(&error, Phase::Connect))?;
@@ -81,11 +85,17 @@ impl Transport for TcpTransport {
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
         let mut rest = &self.buffers.output()[..amount];
+        let mut has_left = false;
         while !rest.is_empty() {
             arm(&self.deadline, &mut self.write_timeout, |timeout| self.stream.set_write_timeout(timeout))?;
             match (&self.stream).write(rest) {
-                Ok(sent) => rest = &rest[sent..],
+                Ok(sent) => {
+                    rest = &rest[sent..];
+                    has_left = true;
+                }
                 Err(error) if is_pause(&error) => {}
+                // Only where none of it left may the same be sent elsewhere.
+                Err(error) if has_left => return Err(Failure::Lost(error.to_string()).into()),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -5,88 +5,145 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::failure::Failure;
 use super::tls_trust::AnyServer;
 
-/// What a program may set.
-#[derive(Debug, Clone, Default)]
-pub struct TlsOptions {
-    /// Certificates to trust instead of the machine's own.
-    pub trusted: Option<Vec<CertificateDer<'static>>>,
-    pub client_chain: Option<Vec<CertificateDer<'static>>>,
-    pub client_key: Option<Arc<PrivateKeyDer<'static>>>,
+type Chain = Vec<CertificateDer<'static>>;
+type Key = Arc<PrivateKeyDer<'static>>;
+
+/// One change to how TLS is done. Where a PEM text is empty, the option is taken back.
+pub enum TlsSetting {
     /// Whether to accept any certificate.
-    pub insecure: bool,
+    Insecure(bool),
+    /// Certificates to trust instead of the machine's own.
+    Trusted(Option<Chain>),
+    /// Our certificate, and its key if the same text holds it.
+    ClientChain(Option<Chain>, Option<Key>),
+    ClientKey(Option<Key>),
 }
 
-/// The options, ready for connecting; it also remembers sessions, to resume them.
+/// The settings, ready for connecting; it also remembers sessions, to resume them.
 #[derive(Debug, Default)]
 pub struct Tls {
-    options: TlsOptions,
+    options: Options,
     /// Made when it is first needed, since reading the machine's certificates takes milliseconds.
-    config: OnceLock<Result<Arc<ClientConfig>, String>>,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Options {
+    trusted: Option<Chain>,
+    client_chain: Option<Chain>,
+    client_key: Option<Key>,
+    insecure: bool,
+}
+
+impl TlsSetting {
+    pub fn trusted(pem: &[u8]) -> Result<TlsSetting, String> {
+        Ok(TlsSetting::Trusted(certificates(pem)?))
+    }
+
+    pub fn client_chain(pem: &[u8]) -> Result<TlsSetting, String> {
+        Ok(TlsSetting::ClientChain(certificates(pem)?, PrivateKeyDer::from_pem_slice(pem).ok().map(Arc::new)))
+    }
+
+    pub fn client_key(pem: &[u8]) -> Result<TlsSetting, String> {
+        if pem.is_empty() {
+            return Ok(TlsSetting::ClientKey(None));
+        }
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "the file holds no private key".to_owned())?;
+        Ok(TlsSetting::ClientKey(Some(Arc::new(key))))
+    }
+}
+
+/// All certificates in a PEM text; at least one, unless it is empty.
+fn certificates(pem: &[u8]) -> Result<Option<Chain>, String> {
+    if pem.is_empty() {
+        return Ok(None);
+    }
+    let found: Result<Chain, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err("the file holds no certificate".to_owned()),
+        Ok(found) => Ok(Some(found)),
+        Err(error) => Err(format!("the file cannot be used: {error}")),
+    }
 }
 
 impl Tls {
-    /// Fails if the options do not fit each other, for example a certificate and another one's key.
-    pub fn new(options: &TlsOptions) -> Result<Tls, String> {
-        let tls = Tls { options: options.clone(), config: OnceLock::new() };
-        tls.config()?;
-        Ok(tls)
+    /// The same with one change. A new certificate ends the use of a key that does not fit it, so that first the
+    /// certificate and then the key can be replaced; a key that does not fit the certificate is a mistake.
+    pub fn with(&self, setting: TlsSetting) -> Result<Tls, String> {
+        let mut options = self.options.clone();
+        match setting {
+            TlsSetting::Insecure(insecure) => options.insecure = insecure,
+            TlsSetting::Trusted(trusted) => options.trusted = trusted,
+            TlsSetting::ClientChain(chain, key) => {
+                options.client_chain = chain;
+                options.client_key = key.or(options.client_key.take()).filter(|key| options.pair_fits(key));
+            }
+            TlsSetting::ClientKey(key) => {
+                if key.as_ref().is_some_and(|key| options.client_chain.is_some() && !options.pair_fits(key)) {
+                    return Err("the key in client_key_file is not the one of client_cert_file".to_owned());
+                }
+                options.client_key = key;
+            }
+        }
+        if options.insecure && options.trusted.is_some() {
+            return Err("the options insecure_tls and ca_file exclude each other".to_owned());
+        }
+        Ok(Tls { options, config: OnceLock::new() })
     }
 
     /// The beginning of a TLS connection to this host.
     pub(super) fn client(&self, host: &str) -> Result<ClientConnection, Failure> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
         let name = name.map_err(|error| Failure::Tls(format!("the host name: {error}")))?;
-        let config = self.config().map_err(Failure::Tls)?;
+        let config = match self.config.get() {
+            Some(config) => Arc::clone(config),
+            None => {
+                let config = self.options.config().map_err(Failure::Tls)?;
+                Arc::clone(self.config.get_or_init(|| Arc::new(config)))
+            }
+        };
         ClientConnection::new(config, name).map_err(|error| Failure::Tls(error.to_string()))
     }
-
-    fn config(&self) -> Result<Arc<ClientConfig>, String> {
-        self.config
-            .get_or_init(|| {
-                let provider = Arc::new(ring::default_provider());
-                config(&self.options, provider).map(Arc::new).map_err(|error| error.to_string())
-            })
-            .clone()
-    }
 }
 
-fn config(options: &TlsOptions, provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let builder = match &options.trusted {
-        _ if options.insecure => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer::new(provider)))
+impl Options {
+    fn pair_fits(&self, key: &PrivateKeyDer<'static>) -> bool {
+        let chain = self.client_chain.clone().unwrap_or_default();
+        CertifiedKey::from_der(chain, key.clone_key(), &ring::default_provider()).is_ok()
+    }
+
+    fn config(&self) -> Result<ClientConfig, String> {
+        if self.client_chain.is_some() != self.client_key.is_some() {
+            return Err("of the options client_cert_file and client_key_file only one is set".to_owned());
         }
-        Some(certificates) => {
-            let mut roots = RootCertStore::empty();
-            certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
-            builder.with_root_certificates(roots)
+        self.build(Arc::new(ring::default_provider())).map_err(|error| error.to_string())
+    }
+
+    fn build(&self, provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = match &self.trusted {
+            _ if self.insecure => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer::new(provider)))
+            }
+            Some(certificates) => {
+                let mut roots = RootCertStore::empty();
+                certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
+                builder.with_root_certificates(roots)
+            }
+            // "Dangerous" are verifiers of one's own; this is the one of rustls's authors.
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?)),
+        };
+        match (&self.client_chain, &self.client_key) {
+            (Some(chain), Some(key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
+            _ => Ok(builder.with_no_client_auth()),
         }
-        // "Dangerous" are verifiers of one's own; this is the one of rustls's authors.
-        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?)),
-    };
-    match (&options.client_chain, &options.client_key) {
-        (Some(chain), Some(key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
-        _ => Ok(builder.with_no_client_auth()),
     }
-}
-
-/// All certificates in a PEM text; at least one.
-pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err("it holds no certificate".to_owned()),
-        Ok(found) => Ok(found),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// The private key in a PEM text.
-pub fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())
 }

@@ -38,14 +38,14 @@ impl GatewayUri {
                 ));
             }
         }
-        let uri: Uri = text.parse().map_err(|error| format!("the gateway URI \"{shown}\" is not a URI: {error}"))?;
-        let authority = uri.authority().ok_or_else(|| format!("the gateway URI \"{shown}\" names no host"))?;
-        if authority.as_str().contains('@') {
+        if text.contains('@') {
             return Err(format!(
                 "the gateway URI \"{shown}\" holds credentials, which would show up in logs; \
                  leave them out and set an Authorization header instead"
             ));
         }
+        let uri: Uri = text.parse().map_err(|error| format!("the gateway URI \"{shown}\" is not a URI: {error}"))?;
+        let authority = uri.authority().ok_or_else(|| format!("the gateway URI \"{shown}\" names no host"))?;
         if authority.host().is_empty() {
             return Err(format!("the gateway URI \"{shown}\" names no host"));
         }
@@ -93,15 +93,15 @@ fn is_http(scheme: &str) -> bool {
 }
 
 /// The URI for an error message: credentials and query replaced, control characters and excess length gone.
-fn without_secrets(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     const SHOWN: usize = 200;
-    let text = text.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = text.split_at(scheme(text).map_or(0, |scheme| scheme.len() + "://".len()));
     // The last @ counts, wherever it stands: a password with a slash in it must not slip through.
     let rest = match rest.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}"),
         None => rest.to_owned(),
     };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
     format!("{scheme}{rest}").chars().filter(|c| !c.is_control()).take(SHOWN).collect()
 }
 
@@ -163,6 +163,10 @@ mod tests {
             "http://host/?token=hunter2",
             "http://user:hunter2@host:99999",
             "user:hunter2@x://host",
+            "http://user:hunter2#x@host",
+            "http://user:x?hunter2@host",
+            "user:x#hunter2@host",
+            "http://user:hunter2/x@host:5000",
         ] {
             let message = GatewayUri::parse(given).unwrap_err();
             assert!(!message.contains("hunter2") && !message.contains("hun/"), "{given}: {message}");

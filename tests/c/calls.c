@@ -37,7 +37,7 @@ static void set(mlflow_gateway *gateway, char *setting, struct before *before)
     else if (strcmp(setting, "warm") == 0)
         before->warm = atoi(value);
     else if (strcmp(setting, "pause") == 0)
-        before->pause.tv_nsec = atol(value) * 1000000;
+        before->pause = (struct timespec){ atol(value) / 1000, atol(value) % 1000 * 1000000 };
     else
         CHECK(!"a known setting");
 }
