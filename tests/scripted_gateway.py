@@ -1,5 +1,6 @@
 """A gateway whose every byte a test decides: for answers and faults that the real ones do not give on demand."""
 
+import contextlib
 import json
 import socket
 import ssl
@@ -145,6 +146,38 @@ def echo(handler: Handler, request: Request) -> None:
     handler.answer(200, {"choices": [{"text": "echo: " + request.json()["prompt"]}]})
 
 
+@contextlib.contextmanager
+def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port on which `talk` is run for each connection, one after the other; they are closed at the end.
+
+    The listening thread is gone before the listener is closed: one that still waits in accept() could wake up on
+    another test's listener, which gets the same descriptor.
+    """
+    connections = []
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connections.append(listener.accept()[0])
+                with contextlib.suppress(OSError):
+                    talk(connections[-1])
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for connection in connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in connections:
+                connection.close()
+
+
+@contextlib.contextmanager
 def refused_port() -> Iterator[int]:
     """A port that nobody listens on, and that stays so: it is bound, but not listened on."""
     with socket.socket() as taken:
@@ -152,6 +185,7 @@ def refused_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
+@contextlib.contextmanager
 def unreachable_port() -> Iterator[int]:
     """A port on which no connection is ever made, as on a host that is off: its queue is full and is never emptied."""
     with socket.socket() as listener:

@@ -1,6 +1,5 @@
 """Bad arguments: a status each, no crash, no leak; and the tools that look for leaks do find them."""
 
-import contextlib
 
 import pytest
 from builds import ADDRESS, ADDRESS_LIBRARY, ALL, CHECKED, TOOL_FOUND_SOMETHING, Build, need
@@ -10,7 +9,7 @@ import subprocess
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_every_function_with_bad_arguments(build: Build) -> None:
-    with contextlib.contextmanager(refused_port)() as port:
+    with refused_port() as port:
         done = build.run("test_arguments.c", f"http://127.0.0.1:{port}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

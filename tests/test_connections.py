@@ -2,14 +2,13 @@
 
 import os
 import socket
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from builds import SHARED
 from calls import call, call_all
-from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo
+from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
 
 TEXT = b'{"choices":[{"text":"hello"}]}'
 
@@ -134,26 +133,13 @@ def test_long_questions_and_answers() -> None:
 
 
 def test_a_server_that_does_not_read_cannot_hold_a_call() -> None:
-    with socket.create_server((HOST, 0)) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        accepted = []
-
-        def accept() -> None:
-            while True:
-                try:
-                    accepted.append(listener.accept()[0])
-                except OSError:
-                    return
-
-        threading.Thread(target=accept, daemon=True).start()
-        SHARED.compile("calls.c")
+    SHARED.compile("calls.c")
+    with listening(lambda connection: None) as port:
         start = time.monotonic()
-        uri = f"http://{HOST}:{listener.getsockname()[1]}"
+        uri = f"http://{HOST}:{port}"
         outcome = call(uri, "x" * 10_000_000, "option:timeout_ms=500", "option:dialect=deployments")
         assert outcome.status == "TIMEOUT"
         assert time.monotonic() - start < 1.0
-        for connection in accepted:
-            connection.close()
 
 
 def test_a_name_is_looked_up() -> None:
@@ -166,22 +152,16 @@ def test_a_name_is_looked_up() -> None:
 def test_a_refusal_that_comes_early_is_read() -> None:
     """The server refuses a long question by its head alone, and closes."""
 
-    def refuse(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1000)
-            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo long")
-            connection.shutdown(socket.SHUT_WR)
-            time.sleep(0.2)
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo long")
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.2)
+        connection.close()
 
-    with socket.create_server((HOST, 0)) as listener:
-        SHARED.compile("calls.c")
-        server = threading.Thread(target=refuse, args=(listener,))
-        server.start()
-        uri = f"http://{HOST}:{listener.getsockname()[1]}"
-        # The route is asked for on the first connection, so that the question needs a second one.
-        threading.Thread(target=lambda: (server.join(), refuse(listener)), daemon=True).start()
-        outcome = call(uri, "x" * 10_000_000, "option:timeout_ms=5000", "option:dialect=deployments")
+    with listening(refuse) as port:
+        settings = ("option:timeout_ms=5000", "option:dialect=deployments")
+        outcome = call(f"http://{HOST}:{port}", "x" * 10_000_000, *settings)
         assert (outcome.status, outcome.http_status, outcome.attempts) == ("HTTP_ERROR", 413, 1), outcome
         assert "too long" in outcome.text
 

@@ -166,7 +166,7 @@ def test_a_broken_connection(fault: object, status: str) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_no_gateway_there(build: Build) -> None:
-    with contextlib.contextmanager(refused_port)() as port:
+    with refused_port() as port:
         refused = f"http://127.0.0.1:{port}"
         rows = [
             (refused, "CONNECT_FAILED", "check that the gateway runs"),
@@ -211,7 +211,7 @@ def test_deadlines_hold() -> None:
     for script in (stalls, answering(stalls), answering(answers_in_part), answering(trickles)):
         with ScriptedGateway(script) as gateway:
             timed(gateway.url)
-    with contextlib.contextmanager(unreachable_port)() as port:
+    with unreachable_port() as port:
         timed(f"http://127.0.0.1:{port}")
 
 

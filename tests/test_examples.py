@@ -1,6 +1,5 @@
 """The examples are programs for people: they do what they say, and their exit codes are for scripts."""
 
-import contextlib
 import subprocess
 
 import pytest
@@ -29,7 +28,7 @@ def test_ask_answers(build: Build) -> None:
 
 
 def test_ask_says_what_is_wrong() -> None:
-    with contextlib.contextmanager(refused_port)() as port, ScriptedGateway(
+    with refused_port() as port, ScriptedGateway(
         answering(lambda handler, request: handler.answer(int(request.json()["prompt"]), "<html>"))
     ) as gateway:
         refused = f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from calls import call
-from scripted_gateway import HOST, ScriptedGateway, answering, echo
+from scripted_gateway import HOST, ScriptedGateway, answering, echo, listening
 
 
 class Proxy:
@@ -118,15 +118,13 @@ def test_each_scheme_has_its_variable(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH\r\n", b""], ids=["no proxy", "closes"])
 def test_something_that_is_no_proxy(words: bytes) -> None:
-    def answer(listener: socket.socket) -> None:
-        connection = listener.accept()[0]
+    def answer(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(words)
         connection.close()
 
-    with socket.create_server((HOST, 0)) as listener:
-        threading.Thread(target=answer, args=(listener,), daemon=True).start()
-        environment = {"HTTP_PROXY": f"http://{HOST}:{listener.getsockname()[1]}"}
+    with listening(answer) as port:
+        environment = {"HTTP_PROXY": f"http://{HOST}:{port}"}
         outcome = call("http://127.0.0.1:2", "hi", environment=environment)
         assert outcome.status == "PROXY_FAILED", outcome
 

@@ -4,7 +4,6 @@ import datetime
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import trustme
 from builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
 from calls import call
-from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo
+from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
 
 YESTERDAY = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
 
@@ -133,38 +132,18 @@ def test_a_server_that_speaks_no_tls() -> None:
 
 
 def test_a_handshake_does_not_outlast_the_deadline() -> None:
-    with socket.create_server((HOST, 0)) as listener:
-        accepted = []
-
-        def accept() -> None:
-            while True:
-                try:
-                    accepted.append(listener.accept()[0])
-                except OSError:
-                    return
-
-        threading.Thread(target=accept, daemon=True).start()
-        SHARED.compile("calls.c")
+    SHARED.compile("calls.c")
+    with listening(lambda connection: None) as port:
         start = time.monotonic()
-        outcome = call(f"https://{HOST}:{listener.getsockname()[1]}", "hi", "option:timeout_ms=600")
+        outcome = call(f"https://{HOST}:{port}", "hi", "option:timeout_ms=600")
         assert outcome.status == "TIMEOUT", outcome
         assert time.monotonic() - start < 1.0
-        for connection in accepted:
-            connection.close()
 
 
 def test_what_the_server_sends_unasked_is_no_answer(authority: Authority) -> None:
     """The first part of a record that nobody asked for comes with an answer, the rest with the next one."""
     plain = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
     right, wrong = b'{"choices":[{"text":"right"}]}', b'{"choices":[{"text":"WRONG"}]}'
-
-    def serve(listener: socket.socket) -> None:
-        while True:
-            try:
-                connection = listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=talk, args=(connection,), daemon=True).start()
 
     def talk(connection: socket.socket) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -184,39 +163,33 @@ def test_what_the_server_sends_unasked_is_no_answer(authority: Authority) -> Non
                     incoming.write(received)
 
         rest = b""
-        try:
-            pump(tls.do_handshake)
-            while True:
-                is_question = pump(lambda: tls.read(65536)).startswith(b"POST")
-                connection.sendall(rest)
-                answer = right if is_question else b'{"endpoint_type":"llm/v1/completions"}'
-                tls.write(plain % len(answer) + answer)
-                record = outgoing.read()
-                tls.write(plain % len(wrong) + wrong)
-                unasked = outgoing.read()
-                rest = unasked[20:] if is_question else b""
-                connection.sendall(record + (unasked[:20] if is_question else b""))
-        except (OSError, ssl.SSLError):
-            connection.close()
+        pump(tls.do_handshake)
+        while True:
+            is_question = pump(lambda: tls.read(65536)).startswith(b"POST")
+            connection.sendall(rest)
+            answer = right if is_question else b'{"endpoint_type":"llm/v1/completions"}'
+            tls.write(plain % len(answer) + answer)
+            record = outgoing.read()
+            tls.write(plain % len(wrong) + wrong)
+            unasked = outgoing.read()
+            rest = unasked[20:] if is_question else b""
+            connection.sendall(record + (unasked[:20] if is_question else b""))
 
     context = authority.server(HOST)
-    with socket.create_server((HOST, 0)) as listener:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        uri = f"https://{HOST}:{listener.getsockname()[1]}"
+    with listening(talk) as port:
+        uri = f"https://{HOST}:{port}"
         outcome = call(uri, "hi", f"option:ca_file={authority.file}", "warm=2", "option:timeout_ms=5000")
         assert (outcome.status, outcome.text) == ("OK", "right"), outcome
 
 
 @pytest.mark.parametrize("ends", ["closed", "reset"])
 def test_a_handshake_that_the_server_ends(ends: str) -> None:
-    def end(listener: socket.socket) -> None:
-        connection = listener.accept()[0]
+    def end(connection: socket.socket) -> None:
         if ends == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.recv(10)
         connection.close()
 
-    with socket.create_server((HOST, 0)) as listener:
-        threading.Thread(target=end, args=(listener,), daemon=True).start()
-        outcome = call(f"https://{HOST}:{listener.getsockname()[1]}", "hi")
+    with listening(end) as port:
+        outcome = call(f"https://{HOST}:{port}", "hi")
         assert outcome.status == "TLS_FAILED" and "ended the handshake" in outcome.text, outcome
