@@ -60,11 +60,10 @@ impl Discovery {
     /// What is known, or else what `ask` finds out, in this thread or in another one that asks already.
     pub fn find(&self, settings: &Arc<Settings>, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
         let forced = settings.options.dialect.map(Dialect::name);
-        let process = process::id();
         let mut state = self.lock();
         match &*state {
             State::Known(under, plan) if *under == forced => Outcome::Known(*plan),
-            State::UnderWay(flight) if flight.forced == forced && flight.process == process => {
+            State::UnderWay(flight) if flight.forced == forced && flight.process == process::id() => {
                 let flight = Arc::clone(flight);
                 drop(state);
                 match flight.wait(deadline) {
@@ -73,8 +72,13 @@ impl Discovery {
                 }
             }
             _ => {
-                let (outcome, landed, settings) = (Mutex::default(), Condvar::new(), Arc::clone(settings));
-                let flight = Arc::new(Flight { forced, process, settings, outcome, landed });
+                let flight = Arc::new(Flight {
+                    forced,
+                    process: process::id(),
+                    settings: Arc::clone(settings),
+                    outcome: Mutex::default(),
+                    landed: Condvar::new(),
+                });
                 *state = State::UnderWay(Arc::clone(&flight));
                 drop(state);
                 let landing = Landing { discovery: self, flight: &flight };

@@ -9,6 +9,7 @@ mod connect;
 mod connection;
 mod deadline;
 mod failure;
+mod fork;
 mod head;
 mod headers;
 mod pool;

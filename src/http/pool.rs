@@ -1,11 +1,10 @@
 //! Connections that wait for the next call.
 
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::fork::ForkMark;
 use super::tls::Tls;
 
 /// Servers close idle connections, too, often sooner.
@@ -13,18 +12,11 @@ const IDLE_AGE: Duration = Duration::from_secs(60);
 
 /// The last one used is the first one used again, so that those which are too many grow old. The lock is held only
 /// while one is put in or taken out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
-    /// The process that the connections belong to. After a fork both processes have the sockets, and would read each
-    /// other's answers.
-    process: AtomicU32,
-}
-
-impl Default for Pool {
-    fn default() -> Pool {
-        Pool { idle: Mutex::default(), process: AtomicU32::new(process::id()) }
-    }
+    /// After a fork both processes have the sockets, and would read each other's answers.
+    fork: ForkMark,
 }
 
 #[derive(Debug)]
@@ -37,8 +29,7 @@ struct Idle {
 impl Pool {
     /// A connection that was made under these TLS settings and that the server has not closed.
     pub fn take(&self, tls: &Arc<Tls>) -> Option<Connection> {
-        let process = process::id();
-        if self.process.swap(process, Ordering::Relaxed) != process {
+        if self.fork.is_new_process() {
             let parents = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
             drop(parents);
         }
