@@ -1,0 +1,82 @@
+"""Counts: user instructions and system calls a call, and the cost of the first one.
+
+A program is run with two numbers of calls. What the second run needs more is what those calls need: the start of the
+program, the first call and the calls that warm up are the same in both.
+"""
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import peers
+from common import FOLDER, output
+from peers import Peer
+
+FEW = 200
+MANY = 1200
+PROCESSES = 21
+
+
+class SystemCalls(NamedTuple):
+    """How often each system call was made, by name."""
+
+    in_all: dict[str, int]
+    """In the whole of the longer run."""
+    later: dict[str, int]
+    """By the calls that the longer run makes more."""
+
+    @property
+    def a_call(self) -> float:
+        return sum(self.later.values()) / (MANY - FEW)
+
+
+class Start(NamedTuple):
+    """Loading the library, making a handle and the first call, in one process."""
+
+    milliseconds: float
+    resident_kib: float
+
+
+def instructions(peer: Peer, url: str) -> float:
+    """User instructions a call, by callgrind."""
+    return (_instructions(peer, url, MANY) - _instructions(peer, url, FEW)) / (MANY - FEW)
+
+
+def _instructions(peer: Peer, url: str, calls: int) -> int:
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        file = Path(folder) / "callgrind.out"
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}"]
+        output(f"counting instructions of {peer.name}", [*valgrind, *peer.command, url, str(calls)], peers.ADVICE)
+        totals = [line for line in file.read_text().splitlines() if line.startswith("totals:")]
+    return int(totals[0].split()[1])
+
+
+def system_calls(peer: Peer, url: str) -> SystemCalls:
+    """System calls, by strace."""
+    few, many = _system_calls(peer, url, FEW), _system_calls(peer, url, MANY)
+    later = {name: count - few.get(name, 0) for name, count in sorted(many.items())}
+    return SystemCalls(many, {name: count for name, count in later.items() if count > 0})
+
+
+def _system_calls(peer: Peer, url: str, calls: int) -> dict[str, int]:
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        file = Path(folder) / "strace.out"
+        strace = ["strace", "--follow-forks", "--summary-only", f"--output={file}"]
+        output(
+            f"counting system calls of {peer.name}", [*strace, *peer.command, url, str(calls)],
+            "see what strace says; it must be allowed to trace here",
+        )  # fmt: skip
+        rows = [line.split() for line in file.read_text().splitlines()]
+    # % time, seconds, microseconds a call, calls, errors (or nothing), name
+    return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"}
+
+
+def start(url: str) -> Start:
+    """The medians of some processes."""
+    program = peers.build_start()
+    results = [peers.run([program, str(peers.LIBRARY), url]) for _ in range(PROCESSES)]
+    return Start(
+        statistics.median(1e3 * result["seconds"] for result in results),
+        statistics.median(result["resident_kib"] for result in results),
+    )

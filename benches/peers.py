@@ -1,0 +1,111 @@
+"""The programs that are measured: how each is built and run."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from common import FOLDER, ROOT, output
+from gateways.install import install
+
+SOURCES = ROOT / "benches"
+LIBRARY = FOLDER / "libmlflow_ai_gateway.so.0"
+MLFLOW_ENVIRONMENT = "mlflow-3.17.2"
+
+BARE = "bare socket"
+OURS = "this library"
+LIBCURL = "libcurl + cJSON"
+GO = "Go net/http"
+RUBY = "Ruby net/http"
+MLFLOW = "MLflow's Python client"
+
+CC = ["cc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+OUR_LIBRARY = [str(LIBRARY), f"-Wl,-rpath,{FOLDER}"]
+ADVICE = "see what it says above"
+
+
+class Peer(NamedTuple):
+    """A client, and the command line that URL and CALLS are added to."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def build_bare() -> Peer:
+    """A bare socket: the limit."""
+    return Peer(BARE, (_compile("bench_bare", ["bench.c"]),))
+
+
+def build_libcurl() -> Peer:
+    """libcurl with cJSON."""
+    return Peer(LIBCURL, (_compile("bench_libcurl", ["bench.c"], ["-lcurl", "-lcjson"]),))
+
+
+def build_ours() -> Peer:
+    """This library, through its C ABI."""
+    return Peer(OURS, (_compile("bench_ours", ["bench.c"], OUR_LIBRARY),))
+
+
+def build_go() -> Peer:
+    """Go's net/http."""
+    program = FOLDER / "bench_go"
+    command = ["go", "build", "-o", str(program), str(SOURCES / "bench_go.go")]
+    environment = {"GOCACHE": str(FOLDER / "go-cache"), "GOPATH": str(FOLDER / "go"), "GOFLAGS": ""}
+    output("building bench_go", command, "see what go says", environment=environment)
+    return Peer(GO, (str(program),))
+
+
+def build_ruby() -> Peer:
+    """Ruby's net/http."""
+    return Peer(RUBY, ("ruby", str(SOURCES / "bench_ruby.rb")))
+
+
+def build_mlflow() -> Peer:
+    """MLflow's Python client."""
+    return Peer(MLFLOW, (str(mlflow_python()), str(SOURCES / "bench_mlflow.py")))
+
+
+def mlflow_python() -> Path:
+    """The Python that has MLflow, which is installed where it is not there."""
+    return install(MLFLOW_ENVIRONMENT) / "bin" / "python"
+
+
+def build_start() -> str:
+    """The program that takes the time of the first call."""
+    return _compile("bench_start", [], ["-ldl"])
+
+
+def build_soak() -> str:
+    """The program that makes a million calls."""
+    return _compile("bench_soak", ["bench_ours.c"], OUR_LIBRARY)
+
+
+def copy_library() -> None:
+    """Keeps the library as it is now, so that one run measures one library even if it is built anew meanwhile."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "target" / "release" / "libmlflow_ai_gateway.so", LIBRARY)
+
+
+def run(command: Sequence[str]) -> dict[str, float]:
+    """Runs a program and returns the line of JSON that it prints."""
+    return json.loads(output("running a peer", command, ADVICE))
+
+
+def seconds_a_call(peer: Peer, url: str, calls: int, threads: int = 1, ca_file: Optional[Path] = None) -> float:
+    """Lets a peer ask, and returns the seconds that a call took of the whole program's time."""
+    arguments = [url, str(calls)]
+    if threads > 1 or ca_file:
+        arguments.append(str(threads))
+    if ca_file:
+        arguments.append(str(ca_file))
+    result = run([*peer.command, *arguments])
+    return result["seconds"] / result["calls"]
+
+
+def _compile(name: str, more_sources: Sequence[str], libraries: Sequence[str] = ()) -> str:
+    program = FOLDER / name
+    sources = [str(SOURCES / source) for source in (f"{name}.c", "process.c", *more_sources)]
+    command = [*CC, f"-I{ROOT / 'include'}", *sources, "-o", str(program), "-pthread", *libraries]
+    output(f"building {name}", command, "see what the compiler says")
+    return str(program)

@@ -1,0 +1,71 @@
+"""Installs what the measurement uses besides cargo, make and python3: as root on Debian and Ubuntu, else names it."""
+
+import os
+import shutil
+import subprocess
+from typing import Optional
+
+from common import FOLDER, BenchFailed, output, say
+
+PROGRAMS = {
+    "cc": "gcc",
+    "go": "golang-go",
+    "openssl": "openssl",
+    "ruby": "ruby",
+    "strace": "strace",
+    "valgrind": "valgrind",
+}
+HEADERS = {"curl/curl.h": "libcurl4-openssl-dev", "cjson/cJSON.h": "libcjson-dev"}
+STEP = "installing the tools"
+
+
+def install() -> None:
+    """Makes sure that all of it is there."""
+    missing = _missing()
+    if not missing:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise BenchFailed(STEP, "only an administrator can install packages", f"install {' '.join(missing)}")
+    say(f"Installing {' '.join(missing)} ...")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    _apt("update", "-qq")
+    packages = [package for package in missing if package != "nginx"]
+    if packages:
+        _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
+    if "nginx" in missing:
+        _unpack_nginx()
+    missing = _missing()
+    if missing:
+        raise BenchFailed(STEP, "this system's packages do not bring all of it", f"install {' '.join(missing)}")
+
+
+def nginx() -> Optional[str]:
+    """The path of nginx."""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:{FOLDER}/nginx/usr/sbin")
+
+
+def _unpack_nginx() -> None:
+    """Its package is only unpacked: when installed, it would start a web server for the whole network."""
+    _apt("download", "-qq", "nginx")
+    for package in FOLDER.glob("nginx_*.deb"):
+        output(STEP, ["dpkg-deb", "--extract", str(package), str(FOLDER / "nginx")], "see what dpkg-deb says")
+        package.unlink()
+
+
+def _apt(*arguments: str) -> None:
+    advice = "see what apt-get says; check the network, and run it again"
+    output(STEP, ["apt-get", *arguments], advice, FOLDER, {"DEBIAN_FRONTEND": "noninteractive"})
+
+
+def _missing() -> list[str]:
+    """The packages that are missing."""
+    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
+    missing += [package for header, package in HEADERS.items() if not _has_header(header)]
+    return missing if nginx() else [*missing, "nginx"]
+
+
+def _has_header(header: str) -> bool:
+    if not shutil.which("cc"):
+        return False
+    command = ["cc", "-E", "-include", header, "-x", "c", os.devnull]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
