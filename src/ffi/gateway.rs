@@ -213,10 +213,11 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
 }
 
 /// Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
-/// "Authorization" to "Bearer ...". Its value is treated as a secret: it is in no error message.
+/// "Authorization" to "Bearer ...". Its value is treated as a secret: the library does not put it into a message, and
+/// masks it there (if it has 6 bytes or more) where a gateway repeats it.
 ///
 /// `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
-/// Content-Type and the like) are refused.
+/// Content-Type and the like) are refused, and so is Accept-Encoding. At most 100 can be set.
 /// `value` is up to 8 KiB of UTF-8 without control characters, and is copied; NULL takes the header back.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
