@@ -39,7 +39,7 @@ test-rust: test-tools
 
 # The library in the other builds that the C tests link to: one that panics on demand, and one under AddressSanitizer,
 # which stable Rust has, too, but does not yet promise to keep.
-test-builds: test-tools library
+test-builds: test-tools examples
 	$(CARGO) build --quiet --locked --features test-panic
 	@ln -sf libmlflow_ai_gateway.so target/debug/$(SONAME)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
