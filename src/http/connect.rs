@@ -121,7 +121,7 @@ impl UreqResolver for BoundedResolver {
 #[cfg(test)]
 mod tests {
     /// ureq says that its connectors and transports may change with any minor release. When this fails, read its
-    /// changelog, look through connect.rs, tcp.rs and tls.rs, measure again, and only then change the number.
+    /// changelog, look through connect.rs, tcp.rs and tls_transport.rs, measure again, and only then change the number.
     #[test]
     fn ureqs_minor_version_is_the_one_that_was_looked_at() {
         let lock = include_str!("../../Cargo.lock");

@@ -52,7 +52,6 @@ impl Failure {
             },
             Error::Timeout(_) => Failure::Timeout(phase),
             Error::ConnectProxyFailed(why) => Failure::Proxy(why),
-            Error::InvalidProxyUrl => Failure::Proxy("the proxy's URL cannot be understood".to_owned()),
             Error::Io(error) => Failure::of_io(&error, phase),
             other => Failure::in_phase(phase, other.to_string()),
         }
