@@ -4,10 +4,10 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 4] = ["gateway", "error", "status", "version"];
+const SOURCES: [&str; 8] = ["gateway", "request", "response", "stream", "embeddings", "error", "status", "version"];
 
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
-const HEADINGS: [(&str, &str); 9] = [
+const HEADINGS: [(&str, &str); 14] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; the question was not sent"),
@@ -15,7 +15,12 @@ const HEADINGS: [(&str, &str); 9] = [
     ("#define MLFLOW_GATEWAY_BAD_REQUEST ", "40 to 59: the gateway, or the model provider behind it, said no"),
     ("#define MLFLOW_GATEWAY_BAD_RESPONSE ", "60 to 79: the gateway said yes, but its answer is wrong"),
     ("#define MLFLOW_GATEWAY_PANIC ", "80 to 99: this library"),
+    ("#define MLFLOW_GATEWAY_STREAM_END ", "100: no failure"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
+    ("mlflow_gateway_request_create(", "The full path: a request ..."),
+    ("mlflow_gateway_send(", "... and what came of it"),
+    ("mlflow_gateway_stream_open(", "Tokens as they come: fetched one by one, or handed to a callback"),
+    ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_error_status(", "What went wrong"),
 ];
 
@@ -56,15 +61,19 @@ fn version_macros() -> String {
          \n\
          /* Whether this header is of that version or a later one, for #if. */\n\
          #define MLFLOW_GATEWAY_AT_LEAST(major, minor, patch) \\\n    \
-         (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))"
+         (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))\n\
+         \n\
+         /* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */\n\
+         #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX"
     )
 }
 
 /// Inserts the heading above the comment of the declaration, which must be there once.
 fn with_heading(header: String, declaration: &str, heading: &str) -> String {
-    let places: Vec<_> = header.match_indices(&format!(" {declaration}")).map(|(at, _)| at + 1).collect();
-    let lines: Vec<_> = header.match_indices(&format!("\n{declaration}")).map(|(at, _)| at + 1).collect();
-    let [at] = [places, lines].concat()[..] else {
+    let is_code = |at: usize| !header[..at].rsplit('\n').next().is_some_and(|line| line.starts_with(" *"));
+    let is_whole = |at: usize| header[..at].ends_with([' ', '\n']);
+    let places: Vec<_> = header.match_indices(declaration).map(|(at, _)| at).collect();
+    let [at] = places.into_iter().filter(|at| is_code(*at) && is_whole(*at)).collect::<Vec<_>>()[..] else {
         panic!("the header has not exactly one declaration of {declaration}");
     };
     let comment = header[..at].rfind("/**").expect("each declaration has a comment");

@@ -29,15 +29,20 @@
  * Outputs    are written on success only.
  * NULL       for a pointer that must be there is MLFLOW_GATEWAY_INVALID_ARGUMENT, never a crash. So is a text that
  *            is not UTF-8.
- * Texts in   are NUL-terminated UTF-8 and are copied before the function returns.
+ * Texts in   are UTF-8 and are copied before the function returns. Where a length follows, they are as long as it
+ *            says, and may hold NUL bytes; with MLFLOW_GATEWAY_NUL_TERMINATED as the length, and where none follows,
+ *            they are NUL-terminated.
  * Texts out  are UTF-8. A `char *` belongs to the caller, who frees it with mlflow_gateway_string_free() and with
- *            nothing else. A `const char *` belongs to the object that it was asked of, and lives as long.
+ *            nothing else. A `const char *` belongs to the object that it was asked of, and lives as long. Both are
+ *            NUL-terminated. Indexes begin with 0; what is asked for behind the last one is not there (NULL).
  * Threads    may share any handle, for calls and settings alike: a call uses the settings as they stood when it
  *            began. Calls on one handle do not wait for each other, but for the first ones, which share the question
  *            to the server which dialect it speaks. Only the ..._destroy functions need the object for themselves.
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
+ * Callbacks  run on the thread that made the call, and nowhere else.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
- *            objects. It starts a thread only to look up a host name, which ends with the look-up and takes no signals.
+ *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
+ *            once (option embed_concurrency); they end with that, and take no signals.
  *            After a fork(), parent and child may both go on with a handle, unless another thread was using it at
  *            that moment; they share no connection. Faults of its own come back as MLFLOW_GATEWAY_PANIC.
  * Memory     that an answer needs and the system does not give is MLFLOW_GATEWAY_OUT_OF_MEMORY. Only where it does not
@@ -65,6 +70,9 @@
 #define MLFLOW_GATEWAY_AT_LEAST(major, minor, patch) \
     (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))
 
+/* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */
+#define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX
+
 /* Types
  * ----- */
 
@@ -74,14 +82,47 @@
 typedef struct mlflow_gateway mlflow_gateway;
 
 /**
+ * Vectors. They never change, so that any number of threads may read them.
+ */
+typedef struct mlflow_gateway_embeddings mlflow_gateway_embeddings;
+
+/**
  * Why a function failed. It belongs to the caller, who ends it with mlflow_gateway_error_destroy().
  */
 typedef struct mlflow_gateway_error mlflow_gateway_error;
 
 /**
+ * What to ask: a prompt, messages, inputs or a whole body, with settings of its own beside the handle's. It can be
+ * sent as often as one likes and by any number of threads at once.
+ */
+typedef struct mlflow_gateway_request mlflow_gateway_request;
+
+/**
+ * What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that any
+ * number of threads may read it.
+ */
+typedef struct mlflow_gateway_response mlflow_gateway_response;
+
+/**
+ * An answer that comes in deltas, as the model makes it.
+ */
+typedef struct mlflow_gateway_stream mlflow_gateway_stream;
+
+/**
  * What a function came to: `MLFLOW_GATEWAY_OK`, or the reason why not.
  */
 typedef int32_t mlflow_gateway_status;
+
+/**
+ * Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
+ * says to which candidate it belongs, beginning with 0; `user_data` is what was given to mlflow_gateway_stream_call().
+ * Returns 0 to go on; anything else stops the answer. It runs on the thread that made the call, and must return to it:
+ * neither longjmp() nor a C++ exception may pass through this library.
+ */
+typedef int (*mlflow_gateway_on_delta)(const char *text,
+                                       size_t len,
+                                       size_t candidate,
+                                       void *user_data);
 
 /* Status numbers: they never change, and none is ever used again
  * -------------------------------------------------------------- */
@@ -158,6 +199,11 @@ typedef int32_t mlflow_gateway_status;
 #define MLFLOW_GATEWAY_TIMEOUT 24
 
 /**
+ * The caller stopped it.
+ */
+#define MLFLOW_GATEWAY_CANCELLED 25
+
+/**
  * The proxy could not be used, or refused.
  */
 #define MLFLOW_GATEWAY_PROXY_FAILED 26
@@ -228,6 +274,16 @@ typedef int32_t mlflow_gateway_status;
  */
 #define MLFLOW_GATEWAY_RESPONSE_TOO_LARGE 62
 
+/**
+ * The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
+ */
+#define MLFLOW_GATEWAY_STREAM_TRUNCATED 63
+
+/**
+ * The gateway said in the middle of the stream that it failed.
+ */
+#define MLFLOW_GATEWAY_STREAM_ERROR 64
+
 /* 80 to 99: this library
  * ---------------------- */
 
@@ -245,6 +301,14 @@ typedef int32_t mlflow_gateway_status;
  * Another fault in this library.
  */
 #define MLFLOW_GATEWAY_INTERNAL 82
+
+/* 100: no failure
+ * --------------- */
+
+/**
+ * The stream is over and the answer complete.
+ */
+#define MLFLOW_GATEWAY_STREAM_END 100
 
 #ifdef __cplusplus
 extern "C" {
@@ -363,6 +427,13 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *   client_key_file   path of a PEM file           ""        the private key of that certificate
  *   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
  *                                                            not together with ca_file
+ *   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
+ *                                                            end; with false a stream needs no more memory than one
+ *                                                            event, however long it is
+ *   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
+ *   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
+ *   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a thread
+ *                                                            of its own that lasts no longer than the call
  *
  * Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
  * then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
@@ -441,6 +512,473 @@ void mlflow_gateway_destroy(mlflow_gateway *gateway);
  * Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
  */
 void mlflow_gateway_string_free(char *text);
+
+/* The full path: a request ...
+ * ---------------------------- */
+
+/**
+ * Makes an empty request. It belongs to no gateway, and can be sent to any. It gets either a prompt, or messages, or
+ * inputs, or a whole body; a second kind is refused with MLFLOW_GATEWAY_INVALID_ARGUMENT. A call works on the request
+ * as it stood when the call began, so that it can be changed meanwhile.
+ *
+ * `request` receives it; the caller ends it with mlflow_gateway_request_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_create(mlflow_gateway_request **request,
+                                                    mlflow_gateway_error **error);
+
+/**
+ * Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
+ *
+ * `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
+ * length a NUL-terminated text. It is copied. So are all texts of requests.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_prompt(mlflow_gateway_request *request,
+                                                        const char *prompt,
+                                                        size_t prompt_len,
+                                                        mlflow_gateway_error **error);
+
+/**
+ * Adds a message to those that are there, for a chat route.
+ *
+ * `role` says who speaks: "system", "user" or "assistant". Any other name is sent as it is.
+ * `content` is the text, `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_message(mlflow_gateway_request *request,
+                                                         const char *role,
+                                                         const char *content,
+                                                         size_t content_len,
+                                                         mlflow_gateway_error **error);
+
+/**
+ * Adds a message that is more than a text: an image, a recording, the calls of tools that the model asked for, or what
+ * a tool answered, for example
+ * "{\"role\": \"tool\", \"tool_call_id\": \"call_1\", \"content\": \"21\"}".
+ *
+ * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED. It is checked for being one, and
+ * sent as it is.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_request *request,
+                                                              const char *json,
+                                                              size_t json_len,
+                                                              mlflow_gateway_error **error);
+
+/**
+ * Adds a text for mlflow_gateway_embed() to make a vector of.
+ *
+ * `input` is `input_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *request,
+                                                       const char *input,
+                                                       size_t input_len,
+                                                       mlflow_gateway_error **error);
+
+/**
+ * Sets the whole body, or replaces it, for what no other function can say. It is sent as it is: no parameter is added
+ * to it, neither the request's, which it cannot have, nor the handle's. Only its field "stream" is left out, and
+ * written by the functions that stream.
+ *
+ * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_body_json(mlflow_gateway_request *request,
+                                                           const char *json,
+                                                           size_t json_len,
+                                                           mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to a number with a fraction, for this request, in place of the handle's. Names and
+ * values are as in mlflow_gateway_set_param_double().
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_param_double(mlflow_gateway_request *request,
+                                                              const char *name,
+                                                              double value,
+                                                              mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to an integer. Otherwise as mlflow_gateway_request_set_param_double().
+ */
+mlflow_gateway_status mlflow_gateway_request_set_param_int(mlflow_gateway_request *request,
+                                                           const char *name,
+                                                           int64_t value,
+                                                           mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to true or false. Otherwise as mlflow_gateway_request_set_param_double().
+ */
+mlflow_gateway_status mlflow_gateway_request_set_param_bool(mlflow_gateway_request *request,
+                                                            const char *name,
+                                                            bool value,
+                                                            mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to a text, `value_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED. An example is
+ * "input_type", by which Cohere's vectors of questions ("search_query") differ from those of documents
+ * ("search_document"). Otherwise as mlflow_gateway_request_set_param_double().
+ */
+mlflow_gateway_status mlflow_gateway_request_set_param_string(mlflow_gateway_request *request,
+                                                              const char *name,
+                                                              const char *value,
+                                                              size_t value_len,
+                                                              mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to any JSON value, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED: for
+ * example "tools" to a list of the tools that the model may ask for, or "response_format" to
+ * "{\"type\": \"json_object\"}". Otherwise as mlflow_gateway_request_set_param_double().
+ */
+mlflow_gateway_status mlflow_gateway_request_set_param_json(mlflow_gateway_request *request,
+                                                            const char *name,
+                                                            const char *json,
+                                                            size_t json_len,
+                                                            mlflow_gateway_error **error);
+
+/**
+ * Adds a text to the request's own list of texts before which the answer ends (the parameter "stop"). A request that
+ * has such a list is sent with it, and the handle's is not. `stop` is `stop_len` bytes of UTF-8 or
+ * MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *request,
+                                                      const char *stop,
+                                                      size_t stop_len,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Takes the request's own parameter back, so that the handle's holds, if it has one. A parameter that was not set is no
+ * mistake.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request *request,
+                                                         const char *name,
+                                                         mlflow_gateway_error **error);
+
+/**
+ * Sets an option for this request, in place of the handle's: timeout_ms, max_event_bytes, gather_stream,
+ * embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_option(mlflow_gateway_request *request,
+                                                        const char *name,
+                                                        const char *value,
+                                                        mlflow_gateway_error **error);
+
+/**
+ * Sets a header for this request, in place of the handle's; NULL as `value` takes the request's own back. Otherwise as
+ * mlflow_gateway_set_header().
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *request,
+                                                        const char *name,
+                                                        const char *value,
+                                                        mlflow_gateway_error **error);
+
+/**
+ * Ends a request. NULL is allowed and does nothing. Streams that it opened go on.
+ */
+void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
+
+/* ... and what came of it
+ * ----------------------- */
+
+/**
+ * Sends a request and waits for the whole answer.
+ *
+ * `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages need
+ * a chat route.
+ * `response` receives what came back; the caller ends it with mlflow_gateway_response_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on.
+ * An answer without text, in which the model only asks for tools to be called, is a success here.
+ */
+mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
+                                          mlflow_gateway_request *request,
+                                          mlflow_gateway_response **response,
+                                          mlflow_gateway_error **error);
+
+/**
+ * Returns how many candidates the answer has, as many as the parameter "n" (or "candidate_count") asked for, if the
+ * gateway obeys it; 0 if `response` is NULL. The functions below count candidates from 0, and return for one that is
+ * not there what they return for NULL.
+ */
+size_t mlflow_gateway_response_candidate_count(const mlflow_gateway_response *response);
+
+/**
+ * Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`, which
+ * may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to be called.
+ * The text belongs to the response and lives as long. So do all texts below.
+ */
+const char *mlflow_gateway_response_text(const mlflow_gateway_response *response,
+                                         size_t candidate,
+                                         size_t *len);
+
+/**
+ * Returns who speaks in a candidate, "assistant"; NULL if the gateway does not say, as for a completion.
+ */
+const char *mlflow_gateway_response_role(const mlflow_gateway_response *response,
+                                         size_t candidate);
+
+/**
+ * Returns why a candidate ends where it ends: "stop", "length" (the parameter "max_tokens"), "tool_calls", or another
+ * word of the model provider's; NULL if the gateway does not say.
+ */
+const char *mlflow_gateway_response_finish_reason(const mlflow_gateway_response *response,
+                                                  size_t candidate);
+
+/**
+ * Returns how many tools the model wants to be called in a candidate. The functions below count them from 0. (MLflow
+ * 2.10 to 2.22 leave the calls out of streams: the finish reason is "tool_calls" and there are none. Without a stream
+ * they are there.)
+ */
+size_t mlflow_gateway_response_tool_call_count(const mlflow_gateway_response *response,
+                                               size_t candidate);
+
+/**
+ * Returns the id of a call, which the message with the tool's answer has to repeat as "tool_call_id"; NULL if the
+ * gateway gives none.
+ */
+const char *mlflow_gateway_response_tool_call_id(const mlflow_gateway_response *response,
+                                                 size_t candidate,
+                                                 size_t tool_call);
+
+/**
+ * Returns the name of the tool to be called; NULL if the gateway gives none.
+ */
+const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response *response,
+                                                   size_t candidate,
+                                                   size_t tool_call);
+
+/**
+ * Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong. Writes its length in
+ * bytes to `len`, which may be NULL.
+ */
+const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_response *response,
+                                                        size_t candidate,
+                                                        size_t tool_call,
+                                                        size_t *len);
+
+/**
+ * Returns the calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that goes
+ * before the tools' answers in the next request: as the gateway wrote it, or for a stream in OpenAI's form. Writes its
+ * length in bytes to `len`, which may be NULL. NULL if there are no calls.
+ */
+const char *mlflow_gateway_response_tool_calls_json(const mlflow_gateway_response *response,
+                                                    size_t candidate,
+                                                    size_t *len);
+
+/**
+ * Returns the name of the model that answered; NULL if the gateway does not say.
+ */
+const char *mlflow_gateway_response_model(const mlflow_gateway_response *response);
+
+/**
+ * Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0.
+ */
+int64_t mlflow_gateway_response_input_tokens(const mlflow_gateway_response *response);
+
+/**
+ * Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
+ * it does not say.
+ */
+int64_t mlflow_gateway_response_output_tokens(const mlflow_gateway_response *response);
+
+/**
+ * Returns how many tokens question and answer have together; -1 if the gateway does not say.
+ */
+int64_t mlflow_gateway_response_total_tokens(const mlflow_gateway_response *response);
+
+/**
+ * Returns the HTTP status of the answer, 200 to 299; 0 if `response` is NULL.
+ */
+int32_t mlflow_gateway_response_http_status(const mlflow_gateway_response *response);
+
+/**
+ * Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
+ * none. Bytes that are not UTF-8 are replaced by U+FFFD.
+ */
+const char *mlflow_gateway_response_header(const mlflow_gateway_response *response,
+                                           const char *name);
+
+/**
+ * Returns how often the question was sent until the answer came; 0 if `response` is NULL.
+ */
+uint32_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
+
+/**
+ * Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
+ * between the call and the head of the answer.
+ */
+uint64_t mlflow_gateway_response_elapsed_us(const mlflow_gateway_response *response);
+
+/**
+ * Returns the whole answer as it came, for what the functions above do not tell, and writes its length in bytes to
+ * `len`, which may be NULL. A NUL byte follows it. NULL, and a length of 0, for a stream.
+ */
+const char *mlflow_gateway_response_json(const mlflow_gateway_response *response,
+                                         size_t *len);
+
+/**
+ * Ends a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
+ * mlflow_gateway_stream_response() returns: that belongs to its stream.
+ */
+void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
+
+/* Tokens as they come: fetched one by one, or handed to a callback
+ * ---------------------------------------------------------------- */
+
+/**
+ * Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
+ * mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta.
+ * The option timeout_ms covers the whole stream, with the time that the caller spends between its calls.
+ *
+ * `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
+ * `stream` receives the stream; the caller ends it with mlflow_gateway_stream_destroy(). It may outlive the handle and
+ * the request.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow 2.5
+ * to 2.8, which cannot stream), or any status from 20 on.
+ */
+mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
+                                                 mlflow_gateway_request *request,
+                                                 mlflow_gateway_stream **stream,
+                                                 mlflow_gateway_error **error);
+
+/**
+ * Waits for the next delta.
+ *
+ * `text` receives it: UTF-8, not empty, NUL-terminated. It belongs to the stream and lives until the next call of this
+ * function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
+ * `len` receives its length in bytes without the NUL; it may be NULL.
+ * `candidate` receives the number of the candidate that it belongs to, beginning with 0; it may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
+ * MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
+ * _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
+ * that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE (the option max_event_bytes) or another status from
+ * 20 on. A stream that is over returns the same each time. Nothing is ever asked again once a stream has begun.
+ */
+mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
+                                                 const char **text,
+                                                 size_t *len,
+                                                 size_t *candidate,
+                                                 mlflow_gateway_error **error);
+
+/**
+ * Returns what was gathered so far: the whole texts, finish reasons, calls of tools, and the tokens, which come last.
+ * With the option gather_stream set to false there are no texts and calls of tools in it. It stays readable when the
+ * stream has failed. NULL if `stream` is NULL.
+ *
+ * It belongs to the stream and is not to be destroyed. Its texts live until the next call of
+ * mlflow_gateway_stream_next(), and no other thread may be in that function while they are read.
+ */
+const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);
+
+/**
+ * Ends a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well. NULL is
+ * allowed and does nothing.
+ */
+void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
+
+/**
+ * Sends a request and hands each delta to a callback, as mlflow_gateway_stream_open() and
+ * mlflow_gateway_stream_next() would give it, until the answer is complete.
+ *
+ * `on_delta` is called on this thread with each delta. If it returns another number than 0, the answer is stopped at
+ * once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED.
+ * `user_data` is given to the callback as it is; it may be NULL.
+ * `response` may be NULL; else it receives what was gathered, also when the function fails after the stream has begun
+ * (in which it differs from all other outputs), and is not written to when it fails before. The caller ends it with
+ * mlflow_gateway_response_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK if the answer is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or what
+ * mlflow_gateway_stream_next() returns for a failure.
+ */
+mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
+                                                 mlflow_gateway_request *request,
+                                                 mlflow_gateway_on_delta on_delta,
+                                                 void *user_data,
+                                                 mlflow_gateway_response **response,
+                                                 mlflow_gateway_error **error);
+
+/* Vectors
+ * ------- */
+
+/**
+ * Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are: they
+ * are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
+ * request fails, all fails. The option timeout_ms covers all of it.
+ *
+ * `request` holds inputs, or a whole body, which is sent as one request. What differs between questions and documents
+ * (Cohere's "input_type") is a parameter of the request: use one request for each.
+ * `embeddings` receives the vectors; the caller ends them with mlflow_gateway_embeddings_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on;
+ * _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
+ */
+mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
+                                           mlflow_gateway_request *request,
+                                           mlflow_gateway_embeddings **embeddings,
+                                           mlflow_gateway_error **error);
+
+/**
+ * Returns how many vectors there are, one for each input; 0 if `embeddings` is NULL.
+ */
+size_t mlflow_gateway_embeddings_count(const mlflow_gateway_embeddings *embeddings);
+
+/**
+ * Returns how many numbers each vector has; 0 if `embeddings` is NULL.
+ */
+size_t mlflow_gateway_embeddings_dimension(const mlflow_gateway_embeddings *embeddings);
+
+/**
+ * Returns all numbers in one block, vector behind vector in the order of the inputs: number `j` of vector `i` is at
+ * `i * dimension + j`. The block belongs to the embeddings and lives as long. NULL if `embeddings` is NULL.
+ */
+const float *mlflow_gateway_embeddings_data(const mlflow_gateway_embeddings *embeddings);
+
+/**
+ * Copies all numbers into a block of the caller's, in the same order.
+ *
+ * `to` is the block, and `room` the number of floats that it has room for: at least count times dimension.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_embeddings *embeddings,
+                                                        float *to,
+                                                        size_t room,
+                                                        mlflow_gateway_error **error);
+
+/**
+ * Returns how many tokens the inputs have together; -1 if the gateway does not say.
+ */
+int64_t mlflow_gateway_embeddings_input_tokens(const mlflow_gateway_embeddings *embeddings);
+
+/**
+ * Returns the name of the model that made the vectors; NULL if the gateway does not say. The text belongs to the
+ * embeddings and lives as long.
+ */
+const char *mlflow_gateway_embeddings_model(const mlflow_gateway_embeddings *embeddings);
+
+/**
+ * Ends the embeddings and their block of numbers. NULL is allowed and does nothing.
+ */
+void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
 
 /* What went wrong
  * --------------- */

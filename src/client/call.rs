@@ -1,15 +1,16 @@
-//! One call: find out how to ask, ask, and understand the answer.
+//! One call: find out how to ask, and ask until a server answers.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::discovery::{Discovery, Outcome, Plan};
 use super::error::{Error, Status};
-use super::report;
-use super::settings::{Settings, Shared};
-use crate::dialect::{self, Answer, Dialect, Kind, Malformed, Refusal, Task};
-use crate::http::{Agent, Exchange, Failure, GatewayUri, Method};
+use super::options::CallOptions;
+use super::report::{self, Tried};
+use super::request::Asking;
+use super::settings::Settings;
+use crate::dialect::{self, Dialect, Kind, Malformed, Params, Question, Refusal, Task};
+use crate::http::{Agent, Exchange, Failure, GatewayUri, Headers, Incoming, Method, Reply};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -25,10 +26,41 @@ pub(super) struct Target {
 
 /// A call has one deadline for all that it does, and the settings as they stood when it began.
 pub(super) struct Call<'a> {
-    target: &'a Target,
+    pub target: &'a Arc<Target>,
     settings: Arc<Settings>,
-    timeout: Duration,
+    /// With the request's own, if it has any; else those of the settings.
+    params: Option<Params>,
+    headers: Option<Headers>,
+    pub options: CallOptions,
+    pub started: Instant,
     deadline: Instant,
+}
+
+/// What is wanted of the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Text,
+    Stream,
+    Vectors,
+}
+
+/// A server that said yes, and how it was asked.
+pub(super) struct Asked<R> {
+    pub answer: R,
+    pub plan: Plan,
+    pub path: String,
+    /// How often the question was sent.
+    pub attempts: u32,
+    /// Whether the plan was guessed, so that it is to be remembered if the answer is one.
+    is_news: bool,
+}
+
+/// How a server answers that was asked for a stream.
+pub(super) enum Opened {
+    /// With the head of one.
+    Stream(Incoming),
+    /// All at once: it does not stream.
+    Whole(Reply),
 }
 
 /// Why a plan came to nothing.
@@ -44,43 +76,66 @@ struct Miss {
 }
 
 impl<'a> Call<'a> {
-    pub fn begin(target: &'a Target, settings: &Shared) -> Call<'a> {
-        let settings = settings.snapshot();
-        let timeout = settings.options.timeout;
-        Call { target, settings, timeout, deadline: Instant::now() + timeout }
+    pub fn begin(target: &'a Arc<Target>, settings: Arc<Settings>, asking: Option<&Asking>) -> Call<'a> {
+        let mut options = settings.options.call;
+        let (mut params, mut headers) = (None, None);
+        if let Some(asking) = asking {
+            asking.options.iter().for_each(|setting| options.set(*setting));
+            params = (!asking.params.is_empty()).then(|| settings.params.with(&asking.params));
+            headers = (!asking.headers.is_empty()).then(|| settings.headers.with(&asking.headers));
+        }
+        let started = Instant::now();
+        Call { target, settings, params, headers, options, started, deadline: started + options.timeout }
     }
 
-    /// The text of the first candidate.
-    pub fn prompt(&self, prompt: &str) -> Result<String, Error> {
+    /// Asks and reads the whole answer.
+    pub fn ask(&self, question: Question, wanted: Wanted) -> Result<Asked<Reply>, Error> {
+        self.ask_by(question, wanted, |exchange| {
+            let reply = self.target.agent.exchange(exchange)?;
+            Ok(if reply.is_success() { Ok(reply) } else { Err(reply) })
+        })
+    }
+
+    /// Asks for a stream and reads the head of the answer.
+    pub fn open(&self, question: Question) -> Result<Asked<Opened>, Error> {
+        self.ask_by(question, Wanted::Stream, |exchange| {
+            let mut incoming = self.target.agent.open(exchange)?;
+            if incoming.is_success() && incoming.is_event_stream() {
+                return Ok(Ok(Opened::Stream(incoming)));
+            }
+            let reply = incoming.reply()?;
+            self.target.agent.keep(incoming, exchange.tls, exchange.max_connections);
+            Ok(if reply.is_success() { Ok(Opened::Whole(reply)) } else { Err(reply) })
+        })
+    }
+
+    /// Asks as is known or most likely, and then in the other ways that come into question. `send` returns a success,
+    /// or within it a refusal.
+    fn ask_by<R>(
+        &self,
+        question: Question,
+        wanted: Wanted,
+        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
+    ) -> Result<Asked<R>, Error> {
+        check_question(question, wanted)?;
         let until = self.discovery_deadline();
         let known = match self.target.discovery.find(&self.settings, until, || self.discover(until)) {
             Outcome::Known(plan) => Some(plan),
             Outcome::Silent => None,
             Outcome::Failed(error) => return Err(error),
         };
-        if known.is_some_and(|plan| plan.task == Task::Embeddings) {
-            return Err(Error::new(
-                Status::Unsupported,
-                format!(
-                    "the route \"{}\" of {} is for {}: it gives vectors, not text",
-                    self.target.route,
-                    self.target.uri,
-                    Task::Embeddings.as_str()
-                ),
-            ));
-        }
-        let mut plan = known.unwrap_or(Plan { dialect: self.dialects()[0], task: Task::Completions });
+        let likely_task = if wanted == Wanted::Vectors { Task::Embeddings } else { question.likely_task() };
+        let mut plan = known.unwrap_or(Plan { dialect: self.dialects()[0], task: likely_task });
+        self.check(plan, question, wanted)?;
         let mut tried = Vec::new();
         let mut attempts = 0;
         let mut first_error = None;
         loop {
             tried.push(plan);
-            let miss = match self.ask(plan, prompt) {
-                Ok(text) => {
-                    if known != Some(plan) {
-                        self.target.discovery.remember(&self.settings, plan);
-                    }
-                    return Ok(text);
+            let path = plan.dialect.invocations_path(&self.target.route);
+            let miss = match self.attempt(plan, question, wanted, &path, &send) {
+                Ok(answer) => {
+                    return Ok(Asked { answer, plan, path, attempts: attempts + 1, is_news: known != Some(plan) });
                 }
                 Err(miss) => miss,
             };
@@ -88,7 +143,8 @@ impl<'a> Call<'a> {
             if miss.is_plan_wrong {
                 self.target.discovery.forget(plan);
             }
-            match miss.next.filter(|next| !tried.contains(next)) {
+            let next = miss.next.filter(|next| !tried.contains(next) && self.check(*next, question, wanted).is_ok());
+            match next {
                 Some(next) => {
                     plan = next;
                     first_error.get_or_insert(miss.error);
@@ -100,6 +156,23 @@ impl<'a> Call<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a route of this kind can give what is wanted.
+    fn check(&self, plan: Plan, question: Question, wanted: Wanted) -> Result<(), Error> {
+        let why = match (wanted, plan.task) {
+            (Wanted::Vectors, Task::Embeddings) => return Ok(()),
+            (Wanted::Vectors, _) => "it gives text, not vectors",
+            (_, Task::Embeddings) => "it gives vectors, not text",
+            (_, Task::Completions) if matches!(question, Question::Messages(_)) => "it takes a prompt, not messages",
+            (Wanted::Stream, _) if !plan.dialect.streams() => {
+                "MLflow 2.5 to 2.8 cannot stream; ask for the whole answer"
+            }
+            _ => return Ok(()),
+        };
+        let Target { route, uri, .. } = &**self.target;
+        let task = plan.task.as_str();
+        Err(Error::new(Status::Unsupported, format!("the route \"{route}\" of {uri} is for {task}: {why}")))
     }
 
     /// The dialects that come into question, the likeliest first.
@@ -129,11 +202,12 @@ impl<'a> Call<'a> {
                 Ok(reply) => {
                     let refusal = Refusal::read(reply.status, &reply.body);
                     if refusal.kind == Kind::NoSuchRoute {
-                        return Outcome::Failed(report::refusal(&exchange, reply, refusal, &self.target.route));
+                        let tried = Tried::of(&exchange);
+                        return Outcome::Failed(report::refusal(&tried, reply, refusal, &self.target.route));
                     }
                 }
                 Err(failure @ (Failure::Resolve(_) | Failure::Connect(_) | Failure::Tls(_) | Failure::Proxy(_))) => {
-                    return Outcome::Failed(report::failure(&exchange, failure, self.timeout));
+                    return Outcome::Failed(self.failed(&Tried::of(&exchange), failure));
                 }
                 Err(Failure::Timeout(_)) => break,
                 Err(Failure::Lost(_) | Failure::Protocol(_) | Failure::TooLarge(_) | Failure::OutOfMemory(_)) => {}
@@ -147,7 +221,7 @@ impl<'a> Call<'a> {
             method,
             uri: &self.target.uri,
             path,
-            headers: &self.settings.headers,
+            headers: self.headers(),
             body,
             deadline: self.deadline,
             tls: &self.settings.options.tls,
@@ -155,67 +229,114 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn ask(&self, plan: Plan, prompt: &str) -> Result<String, Miss> {
-        let target = self.target;
-        let path = plan.dialect.invocations_path(&target.route);
-        let body = plan.dialect.encode_prompt(plan.task, prompt, &self.settings.params);
-        let exchange = self.exchange(Method::Post, &path, &body);
-        let reply = target.agent.exchange(&exchange).map_err(|failure| {
-            let was_sent = failure.is_after_sending();
-            Miss { was_sent, ..Miss::of(report::failure(&exchange, failure, self.timeout)) }
-        })?;
-        if !reply.is_success() {
-            let refusal = Refusal::read(reply.status, &reply.body);
-            let is_path_missing = refusal.kind == Kind::NoSuchPath;
-            let wants_chat = refusal.wants_messages && plan.task == Task::Completions;
-            let next = if wants_chat {
-                Some(Plan { task: Task::Chat, ..plan })
-            } else if is_path_missing {
-                let other = self.dialects().iter().find(|dialect| dialect.name() != plan.dialect.name());
-                other.map(|dialect| Plan { dialect: *dialect, ..plan })
-            } else {
-                None
-            };
-            let error = report::refusal(&exchange, reply, refusal, &target.route);
-            let is_plan_wrong = is_path_missing || wants_chat;
-            return Err(Miss { is_path_missing, is_plan_wrong, next, ..Miss::of(error) });
-        }
-        let candidate = match self.understand(plan, &reply.body) {
-            Ok(answer) => answer.candidates.into_iter().next(),
-            Err(malformed) => return Err(Miss::of(report::malformed(&exchange, &reply, malformed))),
-        };
-        match candidate {
-            Some(candidate) if candidate.text.is_some() || !candidate.asks_for_tools => {
-                owned(candidate.text.map_or(Cow::Borrowed(""), |text| text.0)).map_err(Miss::of)
+    pub fn headers(&self) -> &Headers {
+        self.headers.as_ref().unwrap_or(&self.settings.headers)
+    }
+
+    fn attempt<R>(
+        &self,
+        plan: Plan,
+        question: Question,
+        wanted: Wanted,
+        path: &str,
+        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
+    ) -> Result<R, Miss> {
+        let params = self.params.as_ref().unwrap_or(&self.settings.params);
+        let body = plan.dialect.encode(question, plan.task, params, wanted == Wanted::Stream);
+        let exchange = self.exchange(Method::Post, path, &body);
+        let tried = Tried::of(&exchange);
+        let reply = match send(&exchange) {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(reply)) => reply,
+            Err(failure) => {
+                let was_sent = failure.is_after_sending();
+                return Err(Miss { was_sent, ..Miss::of(self.failed(&tried, failure)) });
             }
-            _ => Err(Miss::of(report::only_tool_calls(&exchange, &reply))),
+        };
+        let refusal = Refusal::read(reply.status, &reply.body);
+        let is_path_missing = refusal.kind == Kind::NoSuchPath;
+        let wants_chat =
+            refusal.wants_messages && plan.task == Task::Completions && matches!(question, Question::Prompt(_));
+        let next = if wants_chat {
+            Some(Plan { task: Task::Chat, ..plan })
+        } else if is_path_missing {
+            let other = self.dialects().iter().find(|dialect| dialect.name() != plan.dialect.name());
+            other.map(|dialect| Plan { dialect: *dialect, ..plan })
+        } else {
+            None
+        };
+        let error = report::refusal(&tried, reply, refusal, &self.target.route);
+        Err(Miss { is_path_missing, is_plan_wrong: is_path_missing || wants_chat, next, ..Miss::of(error) })
+    }
+
+    pub fn failed(&self, tried: &Tried, failure: Failure) -> Error {
+        report::failure(tried, failure, self.options.timeout)
+    }
+
+    /// What was tried, for the words of an error.
+    pub fn tried<'b>(&'b self, path: &'b str) -> Tried<'b> {
+        Tried { method: Method::Post, uri: &self.target.uri, path, headers: self.headers() }
+    }
+
+    /// Understands an answer by `decode`, and learns from it how the server speaks. An answer in another dialect's
+    /// shape comes from a server that was replaced since it was asked: it is good, but the next call has to ask anew.
+    pub fn understand<R, T>(
+        &self,
+        asked: &Asked<R>,
+        mut decode: impl FnMut(&'static dyn Dialect) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
+        let plan = asked.plan;
+        match decode(plan.dialect) {
+            Ok(answer) => {
+                self.learn(asked);
+                Ok(answer)
+            }
+            Err(malformed) => {
+                let mut others = self.dialects().iter().filter(|dialect| dialect.name() != plan.dialect.name());
+                let answer = others.find_map(|dialect| decode(*dialect).ok()).ok_or(malformed)?;
+                self.target.discovery.forget(plan);
+                Ok(answer)
+            }
         }
     }
 
-    /// An answer in another dialect's shape comes from a server that was replaced since it was asked. The answer is
-    /// good, but the next call has to ask anew.
-    fn understand<'b>(&self, plan: Plan, body: &'b [u8]) -> Result<Answer<'b>, Malformed> {
-        plan.dialect.decode(plan.task, body).or_else(|malformed| {
-            let mut others = self.dialects().iter().filter(|dialect| dialect.name() != plan.dialect.name());
-            let answer = others.find_map(|dialect| dialect.decode(plan.task, body).ok()).ok_or(malformed)?;
-            self.target.discovery.forget(plan);
-            Ok(answer)
-        })
+    /// The server has answered in the way in which it was asked.
+    pub fn learn<R>(&self, asked: &Asked<R>) {
+        if asked.is_news {
+            self.target.discovery.remember(&self.settings, asked.plan);
+        }
+    }
+
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 }
 
-/// The server decides how long the text is, so there may be no memory for it.
-fn owned(text: Cow<str>) -> Result<String, Error> {
-    match text {
-        Cow::Owned(text) => Ok(text),
-        Cow::Borrowed(text) => {
-            let mut copy = String::new();
-            copy.try_reserve_exact(text.len()).map_err(|_| {
-                Error::new(Status::OutOfMemory, format!("there is no memory for a text of {} bytes", text.len()))
-            })?;
-            copy.push_str(text);
-            Ok(copy)
+/// Whether the question can be meant so at all.
+fn check_question(question: Question, wanted: Wanted) -> Result<(), Error> {
+    let problem = match (wanted, question) {
+        (Wanted::Vectors, Question::Inputs(_) | Question::Body(_)) => return Ok(()),
+        (Wanted::Vectors, _) => "the request has no inputs to make vectors of",
+        (_, Question::Inputs(_)) => {
+            "the request has inputs, of which vectors are made; a text needs a prompt or messages"
         }
+        _ => return Ok(()),
+    };
+    Err(Error::new(Status::InvalidArgument, problem))
+}
+
+impl<R> Asked<R> {
+    /// The answer, and the rest for another form of it.
+    pub fn split(self) -> (R, Asked<()>) {
+        let Asked { answer, plan, path, attempts, is_news } = self;
+        (answer, Asked { answer: (), plan, path, attempts, is_news })
+    }
+}
+
+impl Asked<()> {
+    pub fn with<R>(self, answer: R) -> Asked<R> {
+        let Asked { answer: (), plan, path, attempts, is_news } = self;
+        Asked { answer, plan, path, attempts, is_news }
     }
 }
 

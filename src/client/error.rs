@@ -22,6 +22,7 @@ pub enum Status {
     TlsFailed = 22,
     ConnectionLost = 23,
     Timeout = 24,
+    Cancelled = 25,
     ProxyFailed = 26,
 
     BadRequest = 40,
@@ -37,6 +38,8 @@ pub enum Status {
     BadResponse = 60,
     NoCandidates = 61,
     ResponseTooLarge = 62,
+    StreamTruncated = 63,
+    StreamError = 64,
 
     Panic = 80,
     OutOfMemory = 81,
@@ -75,6 +78,12 @@ impl Error {
     pub(super) fn with_answer(mut self, answer: Refused) -> Error {
         self.0.answer = Some(answer);
         self
+    }
+
+    pub(super) fn set_gateway_code(&mut self, code: Option<String>) {
+        if let Some(answer) = &mut self.0.answer {
+            answer.gateway_code = code;
+        }
     }
 
     pub(super) fn with_attempts(mut self, attempts: u32) -> Error {

@@ -1,14 +1,21 @@
 //! The handle: one route of one gateway.
 
 use std::env::VarError;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::answers;
 use super::call::{Call, Target};
 use super::discovery::Discovery;
+use super::embed::Embeddings;
 use super::error::{Error, Status};
 use super::options::Setting;
-use super::settings::Shared;
+use super::request::Request;
+use super::response::Response;
+use super::settings::{Settings, Shared};
+use super::stream::Stream;
+use super::text::owned;
 use crate::dialect::{ParamProblem, Params};
 use crate::http::{Agent, GatewayUri, HeaderProblem};
 
@@ -21,8 +28,8 @@ const URI_VARIABLES: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARG
 /// One route of one gateway, with its settings and its connections. Any number of threads may use it at once.
 #[derive(Debug)]
 pub struct Gateway {
-    target: Target,
-    settings: Shared,
+    target: Arc<Target>,
+    settings: Shared<Settings>,
 }
 
 impl Gateway {
@@ -35,7 +42,7 @@ impl Gateway {
             None => uri_from_environment()?,
         };
         let target = Target { route: route.to_owned(), agent: Agent::new(&uri), uri, discovery: Discovery::default() };
-        Ok(Gateway { target, settings: Shared::default() })
+        Ok(Gateway { target: Arc::new(target), settings: Shared::default() })
     }
 
     /// Sets a parameter of the model, for all calls that begin afterwards.
@@ -116,7 +123,33 @@ impl Gateway {
 
     /// Asks the route and returns the first candidate's text. On a chat route the prompt is one message of the user.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
-        Call::begin(&self.target, &self.settings).prompt(prompt)
+        self.call_with(prompt, owned)
+    }
+
+    /// As [`Gateway::call`], and hands the text over without a copy.
+    pub fn call_with<T>(&self, prompt: &str, take: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
+        answers::first_text(&Call::begin(&self.target, self.settings.snapshot(), None), prompt, take)
+    }
+
+    /// Asks the route and returns all that the answer says.
+    pub fn send(&self, request: &Request) -> Result<Response, Error> {
+        let asking = request.snapshot();
+        let question = asking.question()?;
+        answers::response(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
+    }
+
+    /// Asks the route for its answer as it is made, and waits for the head of it.
+    pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
+        let asking = request.snapshot();
+        let question = asking.question()?;
+        Stream::open(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
+    }
+
+    /// Asks the route for vectors of the request's inputs.
+    pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
+        let asking = request.snapshot();
+        let question = asking.question()?;
+        Embeddings::ask(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
     }
 }
 

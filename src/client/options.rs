@@ -15,27 +15,53 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// More than any bundle of certificates has.
 const MAX_PEM_FILE: u64 = 8 * 1024 * 1024;
 
-const NAMES: &str = "ca_file, client_cert_file, client_key_file, dialect, insecure_tls, max_connections, timeout_ms";
+const HANDLE_NAMES: [&str; 6] =
+    ["ca_file", "client_cert_file", "client_key_file", "dialect", "insecure_tls", "max_connections"];
+
+const CALL_NAMES: [&str; 5] =
+    ["embed_batch_size", "embed_concurrency", "gather_stream", "max_event_bytes", "timeout_ms"];
 
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     /// `None`: ask the server.
     pub dialect: Option<&'static dyn Dialect>,
-    /// The time a whole call may take.
-    pub timeout: Duration,
     /// As many connections are kept for later calls.
     pub max_connections: usize,
     pub tls: Arc<Tls>,
+    pub call: CallOptions,
+}
+
+/// Those that concern one call, which a request may have of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallOptions {
+    /// The time a whole call may take.
+    pub timeout: Duration,
+    /// The longest event of a stream.
+    pub max_event_bytes: usize,
+    /// Whether a stream's texts are kept until its end.
+    pub gather_stream: bool,
+    /// As many inputs are sent in one request for vectors.
+    pub embed_batch_size: usize,
+    /// As many such requests are under way at once.
+    pub embed_concurrency: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            dialect: None,
+        Options { dialect: None, max_connections: 64, tls: Arc::default(), call: CallOptions::default() }
+    }
+}
+
+impl Default for CallOptions {
+    fn default() -> CallOptions {
+        CallOptions {
             // The time that MLflow's own gateway client waits.
             timeout: Duration::from_secs(300),
-            max_connections: 64,
-            tls: Arc::default(),
+            max_event_bytes: 16 * 1024 * 1024,
+            gather_stream: true,
+            // As in LangChain's MlflowEmbeddings.
+            embed_batch_size: 20,
+            embed_concurrency: 1,
         }
     }
 }
@@ -43,9 +69,19 @@ impl Default for Options {
 /// An option's name and value, understood, with its file read.
 pub(super) enum Setting {
     Dialect(Option<&'static dyn Dialect>),
-    Timeout(Duration),
     MaxConnections(usize),
     Tls(TlsSetting),
+    Call(CallSetting),
+}
+
+/// As [`Setting`], of those that concern one call.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum CallSetting {
+    Timeout(Duration),
+    MaxEventBytes(usize),
+    GatherStream(bool),
+    EmbedBatchSize(usize),
+    EmbedConcurrency(usize),
 }
 
 impl Setting {
@@ -53,23 +89,56 @@ impl Setting {
         let wrong = |problem: String| Error::new(Status::InvalidOptionValue, format!("the option {name}: {problem}"));
         Ok(match name {
             "dialect" => Setting::Dialect(dialect_named(value)?),
-            "timeout_ms" => {
-                let ms = number(name, value, 1..=DAY_MS, " (milliseconds)")?;
-                Setting::Timeout(Duration::from_millis(ms))
-            }
             "max_connections" => Setting::MaxConnections(number(name, value, 0..=65536, "")? as usize),
             "insecure_tls" => Setting::Tls(TlsSetting::Insecure(boolean(name, value)?)),
             "ca_file" => Setting::Tls(TlsSetting::trusted(&read(value).map_err(wrong)?).map_err(wrong)?),
             "client_cert_file" => Setting::Tls(TlsSetting::client_chain(&read(value).map_err(wrong)?).map_err(wrong)?),
             "client_key_file" => Setting::Tls(TlsSetting::client_key(&read(value).map_err(wrong)?).map_err(wrong)?),
-            _ => {
-                let name = shown(name);
-                return Err(Error::new(
-                    Status::UnknownOption,
-                    format!("there is no option \"{name}\"; the options are {NAMES}"),
-                ));
+            _ => Setting::Call(CallSetting::parse(name, value)?.ok_or_else(|| {
+                let all = [&HANDLE_NAMES[..], &CALL_NAMES[..]].concat().join(", ");
+                unknown(name, &format!("the options are {all}"))
+            })?),
+        })
+    }
+}
+
+impl CallSetting {
+    /// `None` if there is none of that name.
+    fn parse(name: &str, value: &str) -> Result<Option<CallSetting>, Error> {
+        Ok(Some(match name {
+            "timeout_ms" => {
+                let ms = number(name, value, 1..=DAY_MS, " (milliseconds)")?;
+                CallSetting::Timeout(Duration::from_millis(ms))
+            }
+            "max_event_bytes" => CallSetting::MaxEventBytes(number(name, value, 1024..=1 << 30, "")? as usize),
+            "gather_stream" => CallSetting::GatherStream(boolean(name, value)?),
+            "embed_batch_size" => CallSetting::EmbedBatchSize(number(name, value, 1..=100_000, "")? as usize),
+            "embed_concurrency" => CallSetting::EmbedConcurrency(number(name, value, 1..=64, "")? as usize),
+            _ => return Ok(None),
+        }))
+    }
+
+    pub fn parse_for_request(name: &str, value: &str) -> Result<CallSetting, Error> {
+        CallSetting::parse(name, value)?.ok_or_else(|| {
+            if HANDLE_NAMES.contains(&name) {
+                let why = format!("the option {name} cannot be set for a request, but for its gateway handle");
+                Error::new(Status::UnknownOption, why)
+            } else {
+                unknown(name, &format!("the options of a request are {}", CALL_NAMES.join(", ")))
             }
         })
+    }
+}
+
+impl CallOptions {
+    pub fn set(&mut self, setting: CallSetting) {
+        match setting {
+            CallSetting::Timeout(timeout) => self.timeout = timeout,
+            CallSetting::MaxEventBytes(most) => self.max_event_bytes = most,
+            CallSetting::GatherStream(gathers) => self.gather_stream = gathers,
+            CallSetting::EmbedBatchSize(size) => self.embed_batch_size = size,
+            CallSetting::EmbedConcurrency(most) => self.embed_concurrency = most,
+        }
     }
 }
 
@@ -77,8 +146,8 @@ impl Options {
     pub fn set(&mut self, setting: Setting) -> Result<(), Error> {
         match setting {
             Setting::Dialect(dialect) => self.dialect = dialect,
-            Setting::Timeout(timeout) => self.timeout = timeout,
             Setting::MaxConnections(most) => self.max_connections = most,
+            Setting::Call(setting) => self.call.set(setting),
             Setting::Tls(setting) => {
                 let changed = self.tls.with(setting);
                 self.tls = Arc::new(changed.map_err(|problem| Error::new(Status::InvalidOptionValue, problem))?);
@@ -130,6 +199,10 @@ fn dialect_named(value: &str) -> Result<Option<&'static dyn Dialect>, Error> {
     }
 }
 
+fn unknown(name: &str, known: &str) -> Error {
+    Error::new(Status::UnknownOption, format!("there is no option \"{}\"; {known}", shown(name)))
+}
+
 fn invalid(name: &str, value: &str, allowed: &str) -> Error {
     let value = shown(value);
     Error::new(Status::InvalidOptionValue, format!("the option {name} cannot be \"{value}\"; allowed: {allowed}"))
@@ -147,10 +220,10 @@ mod tests {
     #[test]
     fn takes_what_is_allowed() {
         let mut options = Options::default();
-        assert_eq!(options.timeout, Duration::from_secs(300));
+        assert_eq!(options.call.timeout, Duration::from_secs(300));
         for (value, ms) in [("1", 1), ("5000", 5000), ("86400000", DAY_MS)] {
             options.set(Setting::parse("timeout_ms", value).unwrap()).unwrap();
-            assert_eq!(options.timeout, Duration::from_millis(ms));
+            assert_eq!(options.call.timeout, Duration::from_millis(ms));
         }
         options.set(Setting::parse("dialect", "gateway").unwrap()).unwrap();
         assert_eq!(options.dialect.unwrap().name(), "gateway");

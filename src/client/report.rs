@@ -1,13 +1,35 @@
 //! Failures in words: what was tried, what came back, what to do.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::error::{Error, Refused, Status};
 use crate::dialect::{Kind, Malformed, Refusal};
-use crate::http::{Exchange, Failure, Phase, Reply};
+use crate::http::{Exchange, Failure, GatewayUri, Headers, Method, Phase, Reply};
+
+/// What was tried; it is shown as method and URL.
+pub(super) struct Tried<'a> {
+    pub method: Method,
+    pub uri: &'a GatewayUri,
+    pub path: &'a str,
+    /// What they hold is masked where a server repeats it.
+    pub headers: &'a Headers,
+}
+
+impl<'a> Tried<'a> {
+    pub fn of(exchange: &Exchange<'a>) -> Tried<'a> {
+        Tried { method: exchange.method, uri: exchange.uri, path: exchange.path, headers: exchange.headers }
+    }
+}
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}{}", self.method.as_str(), self.uri, self.path)
+    }
+}
 
 /// There was no answer.
-pub(super) fn failure(tried: &Exchange, failure: Failure, timeout: Duration) -> Error {
+pub(super) fn failure(tried: &Tried, failure: Failure, timeout: Duration) -> Error {
     let (status, what) = match failure {
         Failure::Resolve(why) => (
             Status::ResolveFailed,
@@ -43,23 +65,20 @@ pub(super) fn failure(tried: &Exchange, failure: Failure, timeout: Duration) -> 
             (Status::ResponseTooLarge, format!("the answer is longer than the {limit} bytes that are allowed"))
         }
     };
-    Error::new(status, format!("{}: {what}", request(tried)))
+    Error::new(status, format!("{}: {what}", tried))
 }
 
-fn timed_out(tried: &Exchange, phase: Phase, timeout: Duration) -> Error {
+fn timed_out(tried: &Tried, phase: Phase, timeout: Duration) -> Error {
     let (what, advice) = match phase {
         Phase::Resolve => ("the host name was not resolved", "check the name service"),
         Phase::Connect => ("no connection was made", "check that the gateway's host is up and reachable"),
         Phase::Exchange => ("there was no complete answer", "the model may need longer: raise timeout_ms"),
     };
-    Error::new(
-        Status::Timeout,
-        format!("{}: {what} within {} ms (timeout_ms); {advice}", request(tried), timeout.as_millis()),
-    )
+    Error::new(Status::Timeout, format!("{}: {what} within {} ms (timeout_ms); {advice}", tried, timeout.as_millis()))
 }
 
 /// The answer was a no.
-pub(super) fn refusal(tried: &Exchange, reply: Reply, refusal: Refusal, route: &str) -> Error {
+pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str) -> Error {
     let (status, advice) = match refusal.kind {
         Kind::BadRequest => (Status::BadRequest, String::new()),
         Kind::Unauthorized => (
@@ -88,18 +107,16 @@ pub(super) fn refusal(tried: &Exchange, reply: Reply, refusal: Refusal, route: &
         _ => String::new(),
     };
     let words = refusal.words.map(|words| format!(": {}", tried.headers.mask(&words))).unwrap_or_default();
-    Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", request(tried), reply.status)).with_answer(
-        Refused {
-            http_status: reply.status,
-            gateway_code: refusal.code,
-            retry_after: reply.retry_after,
-            body: reply.body,
-        },
-    )
+    Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", tried, reply.status)).with_answer(Refused {
+        http_status: reply.status,
+        gateway_code: refusal.code,
+        retry_after: reply.retry_after,
+        body: reply.body,
+    })
 }
 
 /// The answer was a success that cannot be understood.
-pub(super) fn malformed(tried: &Exchange, reply: &Reply, malformed: Malformed) -> Error {
+pub(super) fn malformed(tried: &Tried, answer: Answered, malformed: Malformed) -> Error {
     let (status, what) = match malformed {
         Malformed::Html => (
             Status::BadResponse,
@@ -114,25 +131,82 @@ pub(super) fn malformed(tried: &Exchange, reply: &Reply, malformed: Malformed) -
             format!("the answer is JSON, but not a gateway's answer ({why}); it begins with: {beginning}"),
         ),
         Malformed::NoCandidates => (Status::NoCandidates, "the answer holds no candidates".to_owned()),
+        Malformed::OutOfMemory(count, dimension) => {
+            (Status::OutOfMemory, format!("there is no memory for {count} and more vectors of {dimension} numbers"))
+        }
     };
-    answered(tried, reply, status, &what)
+    answered(tried, answer, status, &what)
 }
 
 /// The first candidate has no text, because the model asks for a tool to be called.
-pub(super) fn only_tool_calls(tried: &Exchange, reply: &Reply) -> Error {
-    answered(tried, reply, Status::NoCandidates, "the model asks for tools to be called and says no text")
+pub(super) fn only_tool_calls(tried: &Tried, answer: Answered) -> Error {
+    answered(tried, answer, Status::NoCandidates, "the model asks for tools to be called and says no text")
 }
 
-fn answered(tried: &Exchange, reply: &Reply, status: Status, what: &str) -> Error {
+/// Another number of vectors came than of inputs was sent.
+pub(super) fn wrong_count(tried: &Tried, answer: Answered, inputs: usize, vectors: usize) -> Error {
+    let what = format!("{vectors} vectors came for {inputs} inputs");
+    answered(tried, answer, Status::BadResponse, &what)
+}
+
+/// The stream ended before the answer did.
+pub(super) fn truncated(tried: &Tried, answer: Answered, why: &str, has_begun: bool) -> Error {
+    // MLflow's gateways pass a provider's refusal on in no other way.
+    let advice = if has_begun {
+        "the gateway or the model provider behind it has failed: see its log"
+    } else {
+        "the model provider behind the gateway may have refused: ask without a stream to be told why"
+    };
+    let when = if has_begun { "before the answer did" } else { "before its first word" };
+    let what = format!("the stream ended {when} ({why}); {advice}");
+    answered(tried, answer, Status::StreamTruncated, &what)
+}
+
+/// An event of the stream says that the answer failed.
+pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> Error {
+    let words = refusal.words.map_or_else(|| "it does not say why".to_owned(), |words| tried.headers.mask(&words));
+    let what = format!("the answer failed in the middle: {words}");
+    let mut error = answered(tried, answer, Status::StreamError, &what);
+    error.set_gateway_code(refusal.code);
+    error
+}
+
+/// The caller has had enough.
+pub(super) fn stopped(tried: &Tried) -> Error {
+    Error::new(Status::Cancelled, format!("{tried}: the callback stopped the answer; what had come can still be read"))
+}
+
+/// An event of the stream is longer than it may be.
+pub(super) fn event_too_large(tried: &Tried, answer: Answered, limit: usize) -> Error {
+    let what = format!("an event of the stream is longer than {limit} bytes (max_event_bytes)");
+    answered(tried, answer, Status::ResponseTooLarge, &what)
+}
+
+/// An event of the stream speaks of more candidates than there can be.
+pub(super) fn too_many_candidates(tried: &Tried, answer: Answered, index: u64) -> Error {
+    answered(tried, answer, Status::BadResponse, &format!("an event of the stream is of candidate {index}"))
+}
+
+/// A success that turned out to be none: its status, and as much of its body as matters.
+#[derive(Clone, Copy)]
+pub(super) struct Answered<'a> {
+    pub http_status: u16,
+    pub body: &'a [u8],
+}
+
+impl<'a> From<&'a Reply> for Answered<'a> {
+    fn from(reply: &'a Reply) -> Answered<'a> {
+        Answered { http_status: reply.status, body: &reply.body }
+    }
+}
+
+fn answered(tried: &Tried, answer: Answered, status: Status, what: &str) -> Error {
     const KEPT: usize = 64 * 1024;
-    Error::new(status, format!("{}: HTTP status {}, but {what}", request(tried), reply.status)).with_answer(Refused {
-        http_status: reply.status,
+    let http_status = answer.http_status;
+    Error::new(status, format!("{tried}: HTTP status {http_status}, but {what}")).with_answer(Refused {
+        http_status,
         gateway_code: None,
         retry_after: None,
-        body: reply.body[..reply.body.len().min(KEPT)].to_owned(),
+        body: answer.body[..answer.body.len().min(KEPT)].to_owned(),
     })
-}
-
-fn request(tried: &Exchange) -> String {
-    format!("{} {}{}", tried.method.as_str(), tried.uri, tried.path)
 }

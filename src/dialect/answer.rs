@@ -3,23 +3,30 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
-use super::json::Text;
+use super::json::{Lenient, Text};
+use super::tools::{self, ToolCalls};
+use super::usage::Usage;
 
 /// As much of a wrong answer as an error message shows.
 const SHOWN: usize = 120;
 
 /// A successful answer. It has at least one candidate.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Answer<'a> {
+    pub model: Option<Text<'a>>,
+    pub usage: Usage,
     pub candidates: Vec<Candidate<'a>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Candidate<'a> {
     /// `None` where the model gave none, for example because it asks for a tool instead.
     pub text: Option<Text<'a>>,
-    pub asks_for_tools: bool,
+    pub role: Option<Text<'a>>,
+    pub finish_reason: Option<Text<'a>>,
+    pub tool_calls: Option<ToolCalls<'a>>,
 }
 
 /// Why a body that came with a success cannot be understood.
@@ -31,26 +38,40 @@ pub enum Malformed {
     /// Why, in the parser's words, and how the body begins.
     WrongShape(String, String),
     NoCandidates,
+    /// There is no memory for so many vectors of this dimension.
+    OutOfMemory(usize, usize),
 }
 
-/// Parses the JSON of one shape.
+/// Parses the JSON object of one shape.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
-    serde_json::from_slice(body).map_err(|error| {
-        let start = body.trim_ascii_start();
-        // The parser repeats what it did not expect, however long that is.
-        let why = beginning(error.to_string().as_bytes());
-        match error.classify() {
-            _ if start.starts_with(b"<") => Malformed::Html,
-            Category::Data => Malformed::WrongShape(why, beginning(start)),
-            Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(why, beginning(start)),
-        }
-    })
+    // serde would take a list for an object's fields without their names.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let list: Result<IgnoredAny, _> = serde_json::from_slice(body);
+        let error = list.map_or_else(|error| error, |_| serde::de::Error::custom("a list, not an object"));
+        return Err(malformed(&error, body));
+    }
+    serde_json::from_slice(body).map_err(|error| malformed(&error, body))
+}
+
+pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> Malformed {
+    let start = body.trim_ascii_start();
+    // The parser repeats what it did not expect, however long that is.
+    let why = beginning(error.to_string().as_bytes());
+    match error.classify() {
+        _ if start.starts_with(b"<") => Malformed::Html,
+        Category::Data => Malformed::WrongShape(why, beginning(start)),
+        Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(why, beginning(start)),
+    }
 }
 
 /// An answer, or the lack of one.
-pub(super) fn of<'a>(candidates: impl Iterator<Item = Candidate<'a>>) -> Result<Answer<'a>, Malformed> {
+pub(super) fn of<'a>(
+    model: Option<Text<'a>>,
+    usage: Usage,
+    candidates: impl Iterator<Item = Candidate<'a>>,
+) -> Result<Answer<'a>, Malformed> {
     let candidates: Vec<_> = candidates.collect();
-    if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { candidates }) }
+    if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { model, usage, candidates }) }
 }
 
 /// How a text begins, on one line.
@@ -66,8 +87,8 @@ pub(super) fn beginning(body: &[u8]) -> String {
 }
 
 impl<'a> Candidate<'a> {
-    pub(super) fn of_text(text: Text<'a>) -> Self {
-        Candidate { text: Some(text), asks_for_tools: false }
+    pub(super) fn of_text(text: Text<'a>, finish_reason: Lenient<'a>) -> Self {
+        Candidate { text: Some(text), role: None, finish_reason: finish_reason.text(), tool_calls: None }
     }
 }
 
@@ -79,27 +100,35 @@ pub(super) struct Message<'a>(Candidate<'a>);
 
 #[derive(Deserialize)]
 struct Fields<'a> {
+    #[serde(borrow, default)]
+    role: Lenient<'a>,
     #[serde(borrow, default, deserialize_with = "present")]
     content: Option<Option<Text<'a>>>,
-    #[serde(default)]
-    tool_calls: Option<Vec<IgnoredAny>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<&'a RawValue>,
 }
 
 impl<'a> TryFrom<Fields<'a>> for Message<'a> {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(fields: Fields<'a>) -> Result<Self, Self::Error> {
-        let asks_for_tools = fields.tool_calls.is_some_and(|calls| !calls.is_empty());
+        let calls = fields.tool_calls.map(tools::all).transpose();
+        let tool_calls = calls.map_err(|error| format!("tool_calls: {error}"))?.flatten();
         match fields.content {
-            None if !asks_for_tools => Err("the message has neither content nor tool_calls"),
-            content => Ok(Message(Candidate { text: content.flatten(), asks_for_tools })),
+            None if tool_calls.is_none() => Err("the message has neither content nor tool_calls".to_owned()),
+            content => Ok(Message(Candidate {
+                text: content.flatten(),
+                role: fields.role.text(),
+                finish_reason: None,
+                tool_calls,
+            })),
         }
     }
 }
 
-impl<'a> From<Message<'a>> for Candidate<'a> {
-    fn from(message: Message<'a>) -> Self {
-        message.0
+impl<'a> Message<'a> {
+    pub fn ended(self, finish_reason: Lenient<'a>) -> Candidate<'a> {
+        Candidate { finish_reason: finish_reason.text(), ..self.0 }
     }
 }
 

@@ -3,8 +3,11 @@
 use serde::Deserialize;
 
 use super::answer::{self, Answer, Candidate, Malformed, Message};
-use super::json::Text;
-use super::{Dialect, Params, Task, question, segment};
+use super::json::{Lenient, Text};
+use super::question::Names;
+use super::usage::{OpenAiUsage, Usage};
+use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
+use super::{Dialect, Task, segment};
 
 #[derive(Debug)]
 pub struct Deployments;
@@ -31,36 +34,59 @@ impl Dialect for Deployments {
         format!("/endpoints/{}/invocations", segment(route))
     }
 
-    fn encode_prompt(&self, task: Task, prompt: &str, params: &Params) -> Vec<u8> {
-        question::prompt(task, prompt, params, "n")
+    fn names(&self) -> Names {
+        Names { candidate_count: "n", inputs: "input" }
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
         if task == Task::Chat {
-            let chat: Choices<Chat> = answer::parse(body)?;
-            answer::of(chat.choices.into_iter().map(|choice| choice.message.into()))
+            let Choices { choices, model, usage } = answer::parse::<Choices<Chat>>(body)?;
+            let candidates = choices.into_iter().map(|choice| choice.message.ended(choice.finish_reason));
+            answer::of(model.text(), usage.map(Usage::from).unwrap_or_default(), candidates)
         } else {
-            let completions: Choices<Completion> = answer::parse(body)?;
-            answer::of(completions.choices.into_iter().map(|choice| Candidate::of_text(choice.text)))
+            let Choices { choices, model, usage } = answer::parse::<Choices<Completion>>(body)?;
+            let candidates = choices.into_iter().map(|choice| Candidate::of_text(choice.text, choice.finish_reason));
+            answer::of(model.text(), usage.map(Usage::from).unwrap_or_default(), candidates)
         }
+    }
+
+    fn decode_vectors<'a>(
+        &self,
+        body: &'a [u8],
+        expected: usize,
+        to: &mut Vectors,
+    ) -> Result<VectorsAnswer<'a>, Malformed> {
+        vectors::decode(body, expected, to, &VectorNames { list: "data", metadata: None })
+    }
+
+    fn streams(&self) -> bool {
+        true
     }
 }
 
 #[derive(Deserialize)]
-struct Choices<T> {
+struct Choices<'a, T> {
     choices: Vec<T>,
+    #[serde(borrow, default)]
+    model: Lenient<'a>,
+    #[serde(default)]
+    usage: Option<OpenAiUsage>,
 }
 
 #[derive(Deserialize)]
 struct Chat<'a> {
     #[serde(borrow)]
     message: Message<'a>,
+    #[serde(borrow, default)]
+    finish_reason: Lenient<'a>,
 }
 
 #[derive(Deserialize)]
 struct Completion<'a> {
     #[serde(borrow)]
     text: Text<'a>,
+    #[serde(borrow, default)]
+    finish_reason: Lenient<'a>,
 }
 
 #[cfg(test)]
@@ -77,15 +103,22 @@ mod tests {
         let body = r#"{"id":null,"object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":" Paris","finish_reason":"stop"}],
             "usage":{"prompt_tokens":null,"completion_tokens":null,"total_tokens":null}}"#;
         assert_eq!(first_text(Task::Completions, body), Ok(Some(" Paris".to_owned())));
+        let answer = Deployments.decode(Task::Completions, body.as_bytes()).unwrap();
+        assert_eq!((answer.usage, answer.model), (Usage::default(), Some(Text("m".into()))));
+        assert_eq!(answer.candidates[0].finish_reason, Some(Text("stop".into())));
         let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"h\u00e9","tool_calls":null}}]}"#;
         assert_eq!(first_text(Task::Chat, body), Ok(Some("hé".to_owned())));
     }
 
     #[test]
     fn a_chat_may_have_no_text() {
-        let body = r#"{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}}]}"#;
+        let body = r#"{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},"finish_reason":"tool_calls"}]}"#;
         let answer = Deployments.decode(Task::Chat, body.as_bytes()).unwrap();
-        assert_eq!(answer.candidates, [Candidate { text: None, asks_for_tools: true }]);
+        let candidate = &answer.candidates[0];
+        assert!(candidate.text.is_none());
+        assert_eq!(candidate.finish_reason, Some(Text("tool_calls".into())));
+        let calls = candidate.tool_calls.as_ref().unwrap();
+        assert_eq!((calls.json, calls.calls.len()), (r#"[{"id":"1"}]"#, 1));
         assert_eq!(first_text(Task::Chat, r#"{"choices":[{"message":{"content":null}}]}"#), Ok(None));
     }
 
@@ -102,6 +135,7 @@ mod tests {
         for body in [
             "null",
             "[]",
+            r#"[[{"text":"x"}]]"#,
             "{}",
             r#"{"candidates":[{"text":"x"}]}"#,
             r#"{"choices":null}"#,

@@ -3,8 +3,11 @@
 use serde::Deserialize;
 
 use super::answer::{self, Answer, Candidate, Malformed, Message};
-use super::json::Text;
-use super::{Dialect, Params, Task, question, segment};
+use super::json::{Count, Lenient, Text};
+use super::question::Names;
+use super::usage::Usage;
+use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
+use super::{Dialect, Task, segment};
 
 #[derive(Debug)]
 pub struct Gateway;
@@ -31,36 +34,96 @@ impl Dialect for Gateway {
         format!("/gateway/{}/invocations", segment(route))
     }
 
-    fn encode_prompt(&self, task: Task, prompt: &str, params: &Params) -> Vec<u8> {
-        question::prompt(task, prompt, params, "candidate_count")
+    fn names(&self) -> Names {
+        Names { candidate_count: "candidate_count", inputs: "text" }
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
         if task == Task::Chat {
-            let chat: Candidates<Chat> = answer::parse(body)?;
-            answer::of(chat.candidates.into_iter().map(|candidate| candidate.message.into()))
+            let Candidates { candidates, metadata } = answer::parse::<Candidates<Chat>>(body)?;
+            let (model, usage) = metadata.unwrap_or_default().understood();
+            answer::of(model, usage, candidates.into_iter().map(|one| one.message.ended(reason(one.metadata))))
         } else {
-            let completions: Candidates<Completion> = answer::parse(body)?;
-            answer::of(completions.candidates.into_iter().map(|candidate| Candidate::of_text(candidate.text)))
+            let Candidates { candidates, metadata } = answer::parse::<Candidates<Completion>>(body)?;
+            let (model, usage) = metadata.unwrap_or_default().understood();
+            answer::of(
+                model,
+                usage,
+                candidates.into_iter().map(|one| Candidate::of_text(one.text, reason(one.metadata))),
+            )
         }
+    }
+
+    fn decode_vectors<'a>(
+        &self,
+        body: &'a [u8],
+        expected: usize,
+        to: &mut Vectors,
+    ) -> Result<VectorsAnswer<'a>, Malformed> {
+        vectors::decode(body, expected, to, &VectorNames { list: "embeddings", metadata: Some("metadata") })
+    }
+
+    fn streams(&self) -> bool {
+        false
     }
 }
 
 #[derive(Deserialize)]
-struct Candidates<T> {
+struct Candidates<'a, T> {
     candidates: Vec<T>,
+    #[serde(borrow, default)]
+    metadata: Option<Metadata<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Chat<'a> {
     #[serde(borrow)]
     message: Message<'a>,
+    #[serde(borrow, default)]
+    metadata: Option<Ending<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Completion<'a> {
     #[serde(borrow)]
     text: Text<'a>,
+    #[serde(borrow, default)]
+    metadata: Option<Ending<'a>>,
+}
+
+/// What is said of one candidate.
+#[derive(Deserialize)]
+struct Ending<'a> {
+    #[serde(borrow, default)]
+    finish_reason: Lenient<'a>,
+}
+
+fn reason(ending: Option<Ending>) -> Lenient {
+    ending.map(|ending| ending.finish_reason).unwrap_or_default()
+}
+
+/// What is said of the whole answer.
+#[derive(Default, Deserialize)]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow, default)]
+    model: Lenient<'a>,
+    #[serde(default)]
+    input_tokens: Count,
+    #[serde(default)]
+    output_tokens: Count,
+    #[serde(default)]
+    total_tokens: Count,
+}
+
+impl<'a> Metadata<'a> {
+    pub fn understood(self) -> (Option<Text<'a>>, Usage) {
+        let usage = Usage {
+            input_tokens: self.input_tokens.0,
+            output_tokens: self.output_tokens.0,
+            total_tokens: self.total_tokens.0,
+        };
+        (self.model.text(), usage)
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +135,11 @@ mod tests {
         let body = br#"{"candidates":[{"text":"a \"b\"","metadata":{"finish_reason":"length"}},{"text":"c","metadata":null}],
             "metadata":{"input_tokens":35,"output_tokens":8,"total_tokens":43,"model":"m","route_type":"llm/v1/completions"}}"#;
         assert_eq!(texts(Gateway.decode(Task::Completions, body)), ["a \"b\"", "c"]);
+        let answer = Gateway.decode(Task::Completions, body).unwrap();
+        let usage = Usage { input_tokens: Some(35), output_tokens: Some(8), total_tokens: Some(43) };
+        assert_eq!((answer.usage, answer.model), (usage, Some(Text("m".into()))));
+        let reasons: Vec<_> = answer.candidates.into_iter().map(|candidate| candidate.finish_reason).collect();
+        assert_eq!(reasons, [Some(Text("length".into())), None]);
         let body = br#"{"candidates":[{"message":{"role":"assistant","content":"hi"},"metadata":{}}],"metadata":{}}"#;
         assert_eq!(texts(Gateway.decode(Task::Chat, body)), ["hi"]);
     }

@@ -1,9 +1,9 @@
-//! JSON strings that borrow from the answer where they can.
+//! JSON values that borrow from the answer where they can, and that forgive what does not matter.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A string: borrowed if it stands in the JSON as it is, owned if it holds escapes.
 /// (serde borrows a `Cow` on its own, but not one inside an `Option` or a `Vec`.)
@@ -29,5 +29,109 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A value beside the answer itself. One of another kind than it should be is as good as none: an answer is not thrown
+/// away for a strange count of tokens.
+#[derive(Debug, Default)]
+pub(super) enum Lenient<'a> {
+    Text(Text<'a>),
+    Count(u64),
+    #[default]
+    Other,
+}
+
+impl<'a> Lenient<'a> {
+    pub fn text(self) -> Option<Text<'a>> {
+        match self {
+            Lenient::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Lenient::Count(count) => Some(*count),
+            _ => None,
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LenientVisitor;
+        impl<'de> Visitor<'de> for LenientVisitor {
+            type Value = Lenient<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Lenient::Text(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Lenient::Text(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_u64<E: Error>(self, count: u64) -> Result<Self::Value, E> {
+                Ok(Lenient::Count(count))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(Lenient::Other)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(Lenient::Other)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(Lenient::Other)
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Lenient::Other)
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Lenient::Other)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Lenient::Other)
+            }
+        }
+        deserializer.deserialize_any(LenientVisitor)
+    }
+}
+
+/// A count, forgiven as [`Lenient`] is.
+#[derive(Debug, Default)]
+pub(super) struct Count(pub Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Lenient::deserialize(deserializer).map(|value| Count(value.count()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgives_what_is_of_another_kind() {
+        for json in ["null", "-1", "1.5", "true", "[1,{\"a\":[]}]", "{\"a\":{\"b\":1}}", "18446744073709551616"] {
+            let value: Lenient = serde_json::from_str(json).unwrap();
+            assert!(value.count().is_none() && value.text().is_none(), "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Lenient>("7").unwrap().count(), Some(7));
+        assert_eq!(serde_json::from_str::<Lenient>("\"a\\n\"").unwrap().text(), Some(Text("a\n".into())));
+        assert!(serde_json::from_str::<Lenient>("[1").is_err());
     }
 }

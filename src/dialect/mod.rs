@@ -1,18 +1,28 @@
 //! How the families of MLflow gateways speak: paths, request JSON out, answer JSON in. Pure functions, no I/O.
 
 mod answer;
+mod chunk;
 mod deployments;
 mod gateway;
 mod json;
 mod params;
 mod question;
 mod refusal;
+mod tools;
+mod usage;
+mod vectors;
 
 use std::fmt;
 
-pub use answer::{Answer, Malformed};
+pub use answer::{Answer, Candidate, Malformed};
+pub use chunk::{Chunk, Event, Piece};
+pub use json::Text;
 pub use params::{ParamProblem, Params};
+pub use question::{Body, Names, Question};
 pub use refusal::{Kind, Refusal};
+pub use tools::ToolCall;
+pub use usage::Usage;
+pub use vectors::{Vectors, VectorsAnswer};
 
 /// What a route is for, named as in MLflow's `route_type` and `endpoint_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +60,32 @@ pub trait Dialect: fmt::Debug + Sync {
     /// Where to send a question.
     fn invocations_path(&self, route: &str) -> String;
 
-    /// The request's JSON for a prompt to a route of this task, which is [`Task::Completions`] or [`Task::Chat`].
-    fn encode_prompt(&self, task: Task, prompt: &str, params: &Params) -> Vec<u8>;
+    /// What it calls the things that all dialects have.
+    fn names(&self) -> Names;
 
-    /// What a successful answer to [`Dialect::encode_prompt`] says.
+    /// The request's JSON for a question to a route of this task.
+    fn encode(&self, question: Question, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
+        question::encode(question, task, params, is_streamed, self.names())
+    }
+
+    /// What a successful answer from a route of this task, which gives text, says.
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed>;
+
+    /// Adds the vectors of a successful answer, about `expected` of them, to `to`. A failure adds none.
+    fn decode_vectors<'a>(
+        &self,
+        body: &'a [u8],
+        expected: usize,
+        to: &mut Vectors,
+    ) -> Result<VectorsAnswer<'a>, Malformed>;
+
+    /// Whether answers can be had as streams.
+    fn streams(&self) -> bool;
+
+    /// What the data of one event of a stream says.
+    fn decode_event<'a>(&self, data: &'a [u8]) -> Result<Event<'a>, Malformed> {
+        chunk::event(data)
+    }
 }
 
 /// All families, in the order in which a server is asked for them: a later one serves the older one's paths, too.

@@ -62,6 +62,19 @@ impl Params {
         self.set(STOP, raw(&stops)?)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These, with the others in place of those of the same name.
+    pub fn with(&self, others: &Params) -> Params {
+        let mut all = self.clone();
+        for (name, value) in &others.0 {
+            all.put(name, value.clone());
+        }
+        all
+    }
+
     pub fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| is_same(known, name))
     }
@@ -73,11 +86,15 @@ impl Params {
 
     fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), ParamProblem> {
         check_name(name)?;
+        self.put(name, value);
+        Ok(())
+    }
+
+    fn put(&mut self, name: &str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(known, _)| is_same(known, name)) {
             Some(param) => *param = (name.to_owned(), value),
             None => self.0.push((name.to_owned(), value)),
         }
-        Ok(())
     }
 
     /// Writes them with `candidate_count`, also known as `n`, under the name that the server wants.
@@ -119,11 +136,12 @@ fn raw<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, ParamProblem> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Task, question};
+    use super::super::{Names, Question, Task, question};
     use super::*;
 
-    fn sent(params: &Params, candidate_count: &str) -> String {
-        String::from_utf8(question::prompt(Task::Completions, "p", params, candidate_count)).unwrap()
+    fn sent(params: &Params, candidate_count: &'static str) -> String {
+        let names = Names { candidate_count, inputs: "" };
+        String::from_utf8(question::encode(Question::Prompt("p"), Task::Completions, params, false, names)).unwrap()
     }
 
     #[test]
@@ -154,6 +172,19 @@ mod tests {
         assert_eq!(sent(&params, "n"), r#"{"prompt":"p","n":3}"#);
         params.unset("candidate_count");
         assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
+    }
+
+    #[test]
+    fn the_requests_own_go_before_the_handles() {
+        let (mut handles, mut own) = (Params::default(), Params::default());
+        handles.set_int("candidate_count", 2).unwrap();
+        handles.add_stop("a").unwrap();
+        handles.set_int("top_k", 1).unwrap();
+        own.add_stop("b").unwrap();
+        own.set_int("n", 3).unwrap();
+        own.set_int("max_tokens", 4).unwrap();
+        let sent = sent(&handles.with(&own), "n");
+        assert_eq!(sent, r#"{"prompt":"p","n":3,"stop":["b"],"top_k":1,"max_tokens":4}"#);
     }
 
     #[test]

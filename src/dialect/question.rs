@@ -1,9 +1,81 @@
-//! Request bodies, alike in all dialects but for a name.
+//! Questions, and the request bodies that they become: alike in all dialects but for some names.
 
 use serde::Serialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use super::{Params, Task};
+
+/// What is asked, apart from parameters.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'a> {
+    /// To a chat route, one message of the user.
+    Prompt(&'a str),
+    /// Each a JSON object.
+    Messages(&'a [Box<RawValue>]),
+    /// Texts to be turned into vectors.
+    Inputs(&'a [String]),
+    /// All of the body, parameters included.
+    Body(&'a Body),
+}
+
+impl Question<'_> {
+    /// What a route is most likely for that is asked this.
+    pub fn likely_task(&self) -> Task {
+        match self {
+            Question::Prompt(_) => Task::Completions,
+            Question::Messages(_) => Task::Chat,
+            Question::Inputs(_) => Task::Embeddings,
+            Question::Body(body) if body.has("messages") => Task::Chat,
+            Question::Body(body) if body.has("input") || body.has("text") => Task::Embeddings,
+            Question::Body(_) => Task::Completions,
+        }
+    }
+}
+
+/// What the dialects call the same things.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    pub candidate_count: &'static str,
+    pub inputs: &'static str,
+}
+
+/// A body that the caller wrote: the fields of a JSON object in their order, without `stream`, which is for the call
+/// to say.
+#[derive(Debug, Clone)]
+pub struct Body(Vec<(String, Box<RawValue>)>);
+
+impl Body {
+    pub fn parse(json: &str) -> Result<Body, serde_json::Error> {
+        struct BodyVisitor;
+        impl<'de> Visitor<'de> for BodyVisitor {
+            type Value = Body;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Body, M::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    if name != "stream" {
+                        fields.push((name, value));
+                    }
+                }
+                Ok(Body(fields))
+            }
+        }
+        let mut json = serde_json::Deserializer::from_str(json);
+        let body = json.deserialize_map(BodyVisitor)?;
+        json.end()?;
+        Ok(body)
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == field)
+    }
+}
 
 #[derive(Serialize)]
 struct Message<'a> {
@@ -11,22 +83,29 @@ struct Message<'a> {
     content: &'a str,
 }
 
-/// A prompt; on a chat route, as one message of the user.
-pub(super) fn prompt(task: Task, prompt: &str, params: &Params, candidate_count: &str) -> Vec<u8> {
-    if task == Task::Chat {
-        body("messages", &[Message { role: "user", content: prompt }], params, candidate_count)
-    } else {
-        body("prompt", prompt, params, candidate_count)
-    }
-}
-
-fn body<T: Serialize + ?Sized>(field: &str, question: &T, params: &Params, candidate_count: &str) -> Vec<u8> {
+/// The request's JSON for a question to a route of this task.
+pub(super) fn encode(question: Question, task: Task, params: &Params, is_streamed: bool, names: Names) -> Vec<u8> {
     let mut body = Vec::with_capacity(256);
     let written = (|| {
         let mut json = serde_json::Serializer::new(&mut body);
         let mut map = json.serialize_map(None)?;
-        map.serialize_entry(field, question)?;
-        params.write_to(&mut map, candidate_count)?;
+        match question {
+            Question::Prompt(prompt) if task == Task::Chat => {
+                map.serialize_entry("messages", &[Message { role: "user", content: prompt }])?;
+            }
+            Question::Prompt(prompt) => map.serialize_entry("prompt", prompt)?,
+            Question::Messages(messages) => map.serialize_entry("messages", messages)?,
+            Question::Inputs(inputs) => map.serialize_entry(names.inputs, inputs)?,
+            Question::Body(Body(fields)) => {
+                fields.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?
+            }
+        }
+        if !matches!(question, Question::Body(_)) {
+            params.write_to(&mut map, names.candidate_count)?;
+        }
+        if is_streamed {
+            map.serialize_entry("stream", &true)?;
+        }
         SerializeMap::end(map)
     })();
     debug_assert!(written.is_ok(), "strings and JSON values always serialize");
@@ -37,12 +116,55 @@ fn body<T: Serialize + ?Sized>(field: &str, question: &T, params: &Params, candi
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_prompt_fits_both_kinds_of_route() {
+    const NAMES: Names = Names { candidate_count: "candidate_count", inputs: "text" };
+
+    fn encoded(question: Question, task: Task, is_streamed: bool) -> String {
         let mut params = Params::default();
         params.set_int("n", 2).unwrap();
-        let of = |task, count| String::from_utf8(prompt(task, "say \"hi\"", &params, count)).unwrap();
-        assert_eq!(of(Task::Completions, "candidate_count"), r#"{"prompt":"say \"hi\"","candidate_count":2}"#);
-        assert_eq!(of(Task::Chat, "n"), r#"{"messages":[{"role":"user","content":"say \"hi\""}],"n":2}"#);
+        String::from_utf8(encode(question, task, &params, is_streamed, NAMES)).unwrap()
+    }
+
+    #[test]
+    fn a_prompt_fits_both_kinds_of_route() {
+        let prompt = Question::Prompt("say \"hi\"");
+        assert_eq!(encoded(prompt, Task::Completions, false), r#"{"prompt":"say \"hi\"","candidate_count":2}"#);
+        assert_eq!(
+            encoded(prompt, Task::Chat, true),
+            r#"{"messages":[{"role":"user","content":"say \"hi\""}],"candidate_count":2,"stream":true}"#
+        );
+    }
+
+    #[test]
+    fn messages_and_inputs_are_sent_as_they_are() {
+        let messages = [RawValue::from_string(r#"{"role": "user", "content": [1]}"#.to_owned()).unwrap()];
+        assert_eq!(
+            encoded(Question::Messages(&messages), Task::Chat, false),
+            r#"{"messages":[{"role": "user", "content": [1]}],"candidate_count":2}"#
+        );
+        let inputs = ["a".to_owned(), "é\n".to_owned()];
+        assert_eq!(
+            encoded(Question::Inputs(&inputs), Task::Embeddings, false),
+            r#"{"text":["a","é\n"],"candidate_count":2}"#
+        );
+    }
+
+    #[test]
+    fn a_whole_body_is_the_callers() {
+        let body = Body::parse(r#" {"messages": [1 , 2], "stream": false, "n":3, "x": {"stream": 1}} "#).unwrap();
+        let sent = encoded(Question::Body(&body), Task::Chat, false);
+        assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1}}"#);
+        let sent = encoded(Question::Body(&body), Task::Chat, true);
+        assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1},"stream":true}"#);
+        for (json, task) in [
+            (r#"{"messages":[]}"#, Task::Chat),
+            (r#"{"prompt":""}"#, Task::Completions),
+            (r#"{"input":""}"#, Task::Embeddings),
+            (r#"{"text":""}"#, Task::Embeddings),
+        ] {
+            assert_eq!(Question::Body(&Body::parse(json).unwrap()).likely_task(), task);
+        }
+        for json in ["", "[]", "null", "{", "{}x", "{\"a\":}"] {
+            assert!(Body::parse(json).is_err(), "{json}");
+        }
     }
 }

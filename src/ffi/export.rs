@@ -6,19 +6,26 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 use super::error::mlflow_gateway_error;
-use super::status::{MLFLOW_GATEWAY_OK, mlflow_gateway_status};
+use super::status::mlflow_gateway_status;
 use crate::client::{Error, Status};
 
 /// Holds the body of every exported function.
 ///
 /// `export!(error, { ... })` is for functions that return a status: the body's `Err` becomes the status and, if the
-/// caller wants one, an error object. `export!(or value, { ... })` is for the others: a panic gives the value.
+/// caller wants one, an error object. `export!(status error, { ... })` is for those of them that have more than one
+/// success: the body says which. `export!(or value, { ... })` is for the others: a panic gives the value.
 macro_rules! export {
     (or $fallback:expr, $body:block) => {
         $crate::ffi::export::value($fallback, || $body)
     };
-    ($error:ident, $body:block) => {
+    (status $error:ident, $body:block) => {
         $crate::ffi::export::status($error, || $body)
+    };
+    ($error:ident, $body:block) => {
+        $crate::ffi::export::status($error, || {
+            let done: Result<(), $crate::client::Error> = (|| $body)();
+            done.map(|()| $crate::ffi::status::MLFLOW_GATEWAY_OK)
+        })
     };
 }
 pub(super) use export;
@@ -26,10 +33,10 @@ pub(super) use export;
 /// See [`export!`].
 pub(super) fn status(
     error: *mut *mut mlflow_gateway_error,
-    body: impl FnOnce() -> Result<(), Error>,
+    body: impl FnOnce() -> Result<mlflow_gateway_status, Error>,
 ) -> mlflow_gateway_status {
     let failure = match caught(body) {
-        Ok(Ok(())) => return MLFLOW_GATEWAY_OK,
+        Ok(Ok(success)) => return success,
         Ok(Err(failure)) => failure,
         Err(what) => Error::new(Status::Panic, what),
     };

@@ -13,6 +13,12 @@ use crate::client::{self, Gateway};
 /// One route of one gateway, with its settings and its connections. Any number of threads may use it at once.
 pub struct mlflow_gateway(Gateway);
 
+impl mlflow_gateway {
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.0
+    }
+}
+
 /// Makes a handle for one route of one gateway. Nothing is sent before the first call, so that a gateway that is not
 /// there is found out only then.
 ///
@@ -190,6 +196,13 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///   client_key_file   path of a PEM file           ""        the private key of that certificate
 ///   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
 ///                                                            not together with ca_file
+///   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
+///                                                            end; with false a stream needs no more memory than one
+///                                                            event, however long it is
+///   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
+///   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
+///   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a thread
+///                                                            of its own that lasts no longer than the call
 ///
 /// Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
 /// then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
@@ -262,9 +275,8 @@ pub unsafe extern "C" fn mlflow_gateway_call(
         let (gateway, prompt, place) = unsafe {
             (handle::hold(gateway, "gateway")?, text::required(prompt, "prompt")?, handle::check_place(text, "text")?)
         };
-        let answer = gateway.0.call(prompt)?;
         // SAFETY: the caller passes NULL or a place for a length.
-        unsafe { text::give(&answer, place, text_len) }
+        gateway.0.call_with(prompt, |answer| unsafe { text::give(answer, place, text_len) })
     })
 }
 

@@ -11,10 +11,14 @@
     clippy::unwrap_used
 )]
 
+pub mod embeddings;
 pub mod error;
 mod export;
 pub mod gateway;
 mod handle;
+pub mod request;
+pub mod response;
 pub mod status;
+pub mod stream;
 mod text;
 pub mod version;

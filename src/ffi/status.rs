@@ -39,6 +39,8 @@ pub const MLFLOW_GATEWAY_TLS_FAILED: mlflow_gateway_status = 22;
 pub const MLFLOW_GATEWAY_CONNECTION_LOST: mlflow_gateway_status = 23;
 /// The time that the call may take (option timeout_ms) was over.
 pub const MLFLOW_GATEWAY_TIMEOUT: mlflow_gateway_status = 24;
+/// The caller stopped it.
+pub const MLFLOW_GATEWAY_CANCELLED: mlflow_gateway_status = 25;
 /// The proxy could not be used, or refused.
 pub const MLFLOW_GATEWAY_PROXY_FAILED: mlflow_gateway_status = 26;
 
@@ -71,6 +73,10 @@ pub const MLFLOW_GATEWAY_BAD_RESPONSE: mlflow_gateway_status = 60;
 pub const MLFLOW_GATEWAY_NO_CANDIDATES: mlflow_gateway_status = 61;
 /// The answer is longer than 256 MiB.
 pub const MLFLOW_GATEWAY_RESPONSE_TOO_LARGE: mlflow_gateway_status = 62;
+/// The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
+pub const MLFLOW_GATEWAY_STREAM_TRUNCATED: mlflow_gateway_status = 63;
+/// The gateway said in the middle of the stream that it failed.
+pub const MLFLOW_GATEWAY_STREAM_ERROR: mlflow_gateway_status = 64;
 
 /* 80 to 99: this library. */
 
@@ -80,6 +86,11 @@ pub const MLFLOW_GATEWAY_PANIC: mlflow_gateway_status = 80;
 pub const MLFLOW_GATEWAY_OUT_OF_MEMORY: mlflow_gateway_status = 81;
 /// Another fault in this library.
 pub const MLFLOW_GATEWAY_INTERNAL: mlflow_gateway_status = 82;
+
+/* 100: no failure. */
+
+/// The stream is over and the answer complete.
+pub const MLFLOW_GATEWAY_STREAM_END: mlflow_gateway_status = 100;
 
 /// Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
 /// status. The text lives for ever and is not to be freed.
@@ -100,6 +111,7 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_TLS_FAILED => c"MLFLOW_GATEWAY_TLS_FAILED",
             MLFLOW_GATEWAY_CONNECTION_LOST => c"MLFLOW_GATEWAY_CONNECTION_LOST",
             MLFLOW_GATEWAY_TIMEOUT => c"MLFLOW_GATEWAY_TIMEOUT",
+            MLFLOW_GATEWAY_CANCELLED => c"MLFLOW_GATEWAY_CANCELLED",
             MLFLOW_GATEWAY_PROXY_FAILED => c"MLFLOW_GATEWAY_PROXY_FAILED",
             MLFLOW_GATEWAY_BAD_REQUEST => c"MLFLOW_GATEWAY_BAD_REQUEST",
             MLFLOW_GATEWAY_UNAUTHORIZED => c"MLFLOW_GATEWAY_UNAUTHORIZED",
@@ -113,9 +125,12 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_BAD_RESPONSE => c"MLFLOW_GATEWAY_BAD_RESPONSE",
             MLFLOW_GATEWAY_NO_CANDIDATES => c"MLFLOW_GATEWAY_NO_CANDIDATES",
             MLFLOW_GATEWAY_RESPONSE_TOO_LARGE => c"MLFLOW_GATEWAY_RESPONSE_TOO_LARGE",
+            MLFLOW_GATEWAY_STREAM_TRUNCATED => c"MLFLOW_GATEWAY_STREAM_TRUNCATED",
+            MLFLOW_GATEWAY_STREAM_ERROR => c"MLFLOW_GATEWAY_STREAM_ERROR",
             MLFLOW_GATEWAY_PANIC => c"MLFLOW_GATEWAY_PANIC",
             MLFLOW_GATEWAY_OUT_OF_MEMORY => c"MLFLOW_GATEWAY_OUT_OF_MEMORY",
             MLFLOW_GATEWAY_INTERNAL => c"MLFLOW_GATEWAY_INTERNAL",
+            MLFLOW_GATEWAY_STREAM_END => c"MLFLOW_GATEWAY_STREAM_END",
             _ => c"MLFLOW_GATEWAY_UNKNOWN",
         }
         .as_ptr()
@@ -141,6 +156,7 @@ const _: () = {
         TlsFailed = MLFLOW_GATEWAY_TLS_FAILED,
         ConnectionLost = MLFLOW_GATEWAY_CONNECTION_LOST,
         Timeout = MLFLOW_GATEWAY_TIMEOUT,
+        Cancelled = MLFLOW_GATEWAY_CANCELLED,
         ProxyFailed = MLFLOW_GATEWAY_PROXY_FAILED,
         BadRequest = MLFLOW_GATEWAY_BAD_REQUEST,
         Unauthorized = MLFLOW_GATEWAY_UNAUTHORIZED,
@@ -154,6 +170,8 @@ const _: () = {
         BadResponse = MLFLOW_GATEWAY_BAD_RESPONSE,
         NoCandidates = MLFLOW_GATEWAY_NO_CANDIDATES,
         ResponseTooLarge = MLFLOW_GATEWAY_RESPONSE_TOO_LARGE,
+        StreamTruncated = MLFLOW_GATEWAY_STREAM_TRUNCATED,
+        StreamError = MLFLOW_GATEWAY_STREAM_ERROR,
         Panic = MLFLOW_GATEWAY_PANIC,
         OutOfMemory = MLFLOW_GATEWAY_OUT_OF_MEMORY,
         Internal = MLFLOW_GATEWAY_INTERNAL,

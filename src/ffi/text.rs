@@ -1,10 +1,10 @@
 //! Strings from C and to C.
 
 use std::ffi::{CStr, c_char};
-use std::ptr;
+use std::{ptr, slice};
 
 use super::handle::{Place, null};
-use crate::client::{Error, Status};
+use crate::client::{Error, NulText, Status};
 
 /// A NUL-terminated UTF-8 argument, which may be NULL.
 ///
@@ -16,7 +16,11 @@ pub(super) unsafe fn optional<'a>(text: *const c_char, name: &str) -> Result<Opt
     }
     // SAFETY: as promised by the caller.
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().map(Some).map_err(|error| {
+    utf8(text.to_bytes(), name).map(Some)
+}
+
+fn utf8<'a>(text: &'a [u8], name: &str) -> Result<&'a str, Error> {
+    std::str::from_utf8(text).map_err(|error| {
         Error::new(
             Status::InvalidArgument,
             format!("the argument {name} is not UTF-8: the byte at offset {} is wrong", error.valid_up_to()),
@@ -31,6 +35,47 @@ pub(super) unsafe fn optional<'a>(text: *const c_char, name: &str) -> Result<Opt
 pub(super) unsafe fn required<'a>(text: *const c_char, name: &str) -> Result<&'a str, Error> {
     // SAFETY: as promised by the caller.
     unsafe { optional(text, name) }?.ok_or_else(|| null(name))
+}
+
+/// What C passes as a length to say that the text is NUL-terminated. The header's macro is written by build.rs.
+const NUL_TERMINATED: usize = usize::MAX;
+
+/// A UTF-8 argument of a length, or NUL-terminated.
+///
+/// # Safety
+/// The pointer is NULL, or points to as many bytes as `len` says, or as [`optional`], and they stay as they are for the
+/// time of the call.
+pub(super) unsafe fn sized<'a>(text: *const c_char, len: usize, name: &str) -> Result<&'a str, Error> {
+    if len == NUL_TERMINATED {
+        // SAFETY: as promised by the caller.
+        return unsafe { required(text, name) };
+    }
+    if text.is_null() {
+        return Err(null(name));
+    }
+    if isize::try_from(len).is_err() {
+        let problem = format!("the argument {name} cannot be {len} bytes long");
+        return Err(Error::new(Status::InvalidArgument, problem));
+    }
+    // SAFETY: as promised by the caller; no object is longer than what was checked.
+    utf8(unsafe { slice::from_raw_parts(text.cast(), len) }, name)
+}
+
+/// Lends a text to C, which lives as long as its object. `len` may be NULL.
+///
+/// # Safety
+/// `len` is NULL or can be written to.
+pub(super) unsafe fn lend(text: Option<&NulText>, len: *mut usize) -> *const c_char {
+    if !len.is_null() {
+        // SAFETY: as promised by the caller.
+        unsafe { len.write(text.map_or(0, |text| text.as_str().len())) };
+    }
+    text.map_or(ptr::null(), |text| text.with_nul().as_ptr().cast())
+}
+
+/// A count for C, where -1 says that it is not known.
+pub(super) fn count(count: Option<u64>) -> i64 {
+    count.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// Gives a text to C, which frees it by [`free`]. `length` may be NULL.

@@ -7,8 +7,9 @@ use super::connect::Opener;
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::Failure;
-use super::head;
+use super::head::{self, Head};
 use super::headers::Headers;
+use super::incoming::Incoming;
 use super::pool::Pool;
 use super::tls::Tls;
 use super::uri::GatewayUri;
@@ -53,6 +54,8 @@ pub struct Exchange<'a> {
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
+    /// As it came; see [`super::header_fields`].
+    pub head: Vec<u8>,
     /// Of a refusal, the first 64 KiB; else the whole.
     pub body: Vec<u8>,
     /// How long the server asks to wait before the next attempt.
@@ -73,7 +76,16 @@ impl Agent {
         Agent { pool: Pool::default(), opener: Opener::new(uri.full()) }
     }
 
+    /// Asks and reads the whole answer.
     pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {
+        let mut incoming = self.open(exchange)?;
+        let reply = incoming.reply()?;
+        self.keep(incoming, exchange.tls, exchange.max_connections);
+        Ok(reply)
+    }
+
+    /// Asks and reads the head of the answer.
+    pub fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
         let uri = exchange.uri;
         let path = [uri.path(), exchange.path];
         let head = head::request(exchange.method, path, uri.authority(), exchange.headers.lines(), exchange.body.len());
@@ -81,16 +93,20 @@ impl Agent {
         assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
 
         let (mut connection, sent) = self.send(&head, exchange)?;
-        match (connection.receive(), sent) {
-            (Ok((reply, keep_alive)), Ok(())) => {
-                if keep_alive {
-                    self.pool.put(connection, exchange.tls, exchange.max_connections);
-                }
-                Ok(reply)
-            }
+        match (connection.receive_head(), sent) {
+            (Ok(head), Ok(())) => Ok(Incoming::new(connection, head)),
             // A server may refuse a long question before it has read it to the end.
-            (Ok((reply, _)), Err(_)) if !reply.is_success() => Ok(reply),
+            (Ok(head), Err(_)) if !(200..300).contains(&head.status) => {
+                Ok(Incoming::new(connection, Head { keep_alive: false, ..head }))
+            }
             (_, Err(failure)) | (Err(failure), Ok(())) => Err(failure),
+        }
+    }
+
+    /// Keeps an answer's connection for later calls, if it can be used again.
+    pub fn keep(&self, incoming: Incoming, tls: &Arc<Tls>, max_connections: usize) {
+        if let Some(connection) = incoming.reusable() {
+            self.pool.put(connection, tls, max_connections);
         }
     }
 

@@ -18,9 +18,12 @@ impl Deadline {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
+    pub fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The time that is left; `None` if it is over.
     pub fn left(&self) -> Option<Duration> {
-        let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(at.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+        Some(self.at().saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 }

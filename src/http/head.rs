@@ -59,6 +59,9 @@ pub(super) struct Head {
     pub keep_alive: bool,
     pub retry_after: Option<Duration>,
     pub location: Option<String>,
+    pub is_event_stream: bool,
+    /// All of it, as it came.
+    pub raw: Vec<u8>,
 }
 
 /// Reads a head, if it is complete, and says how many bytes it takes. Heads of interim answers (1xx) are passed over.
@@ -76,12 +79,13 @@ pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, String> {
         };
         start += length;
         if parsed.code.is_some_and(|code| !(100..200).contains(&code)) {
-            return read(&parsed).map(|head| Some((head, start)));
+            let head = read(&parsed, &input[..length])?;
+            return Ok(Some((head, start)));
         }
     }
 }
 
-fn read(parsed: &httparse::Response) -> Result<Head, String> {
+fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
     let status = parsed.code.unwrap_or_default();
     let mut head = Head {
         status,
@@ -89,6 +93,8 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
         keep_alive: parsed.version == Some(1),
         retry_after: None,
         location: None,
+        is_event_stream: false,
+        raw: raw.to_vec(),
     };
     let mut length = None;
     let mut chunked = false;
@@ -121,6 +127,7 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
             16 if header.name.eq_ignore_ascii_case("content-encoding") && !value.eq_ignore_ascii_case(b"identity") => {
                 return Err("a content-encoding that was not asked for".to_owned());
             }
+            12 if header.name.eq_ignore_ascii_case("content-type") => head.is_event_stream = is_event_stream(value),
             11 if header.name.eq_ignore_ascii_case("retry-after") => head.retry_after = retry_after(value),
             8 if header.name.eq_ignore_ascii_case("location") => head.location = location(value),
             _ => {}
@@ -141,6 +148,22 @@ fn read(parsed: &httparse::Response) -> Result<Head, String> {
         }
     };
     Ok(head)
+}
+
+/// Without regard to parameters, such as a charset.
+fn is_event_stream(content_type: &[u8]) -> bool {
+    let kind = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// The headers of a head that was read before, as (name, value) in their order.
+pub fn header_fields(raw: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+    let lines = raw.split(|byte| *byte == b'\n').skip(1);
+    lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = std::str::from_utf8(&line[..colon]).ok()?;
+        Some((name, line[colon + 1..].trim_ascii()))
+    })
 }
 
 /// Seconds or a date (RFC 9110, 10.2.3).

@@ -27,7 +27,7 @@ const OURS: [&str; 9] = [
 ];
 
 /// What is sent where the caller does not set it.
-const OWN: [(&str, &str); 2] = [("accept", "application/json"), ("user-agent", super::USER_AGENT)];
+const OWN: [(&str, &str); 2] = [("accept", "application/json, text/event-stream"), ("user-agent", super::USER_AGENT)];
 
 /// What is wrong with a header, in words that do not hold its value.
 #[derive(Debug)]
@@ -67,6 +67,20 @@ impl Headers {
         self.set.insert(name, value);
         self.write();
         Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
+    /// These, with the others in place of those of the same name.
+    pub fn with(&self, others: &Headers) -> Headers {
+        let mut all = self.clone();
+        for (name, value) in &others.set {
+            all.set.insert(name.clone(), value.clone());
+        }
+        all.write();
+        all
     }
 
     /// Forgets the header. One that is not there is no mistake.
@@ -184,8 +198,12 @@ mod tests {
     #[test]
     fn what_the_caller_sets_replaces_ours() {
         let mut headers = Headers::default();
-        assert!(headers.lines().starts_with(b"accept: application/json\r\nuser-agent: mlflow-ai-gateway/"));
+        assert!(
+            headers
+                .lines()
+                .starts_with(b"accept: application/json, text/event-stream\r\nuser-agent: mlflow-ai-gateway/")
+        );
         headers.set("User-Agent", "mine").unwrap();
-        assert_eq!(headers.lines(), b"accept: application/json\r\nuser-agent: mine\r\n");
+        assert_eq!(headers.lines(), b"accept: application/json, text/event-stream\r\nuser-agent: mine\r\n");
     }
 }

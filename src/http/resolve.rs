@@ -1,7 +1,6 @@
 //! Host names to addresses: literal addresses at once, names remembered for a while, all before the deadline.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -11,6 +10,7 @@ use ureq::http::Uri;
 
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
+use super::threads::without_signals;
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -76,21 +76,6 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Fail
         Ok(found) => Ok(found),
         Err(error) => Err(Failure::Resolve(error.to_string())),
     }
-}
-
-/// A thread that is started meanwhile never runs the program's signal handlers.
-fn without_signals<T>(start: impl FnOnce() -> T) -> T {
-    let mut all = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the first call fills `all`, and the second one reads it and fills `before`.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let started = start();
-    // SAFETY: `before` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    started
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! Whole answers, in text.
+
+use super::call::{Asked, Call, Wanted};
+use super::error::Error;
+use super::report;
+use super::response::Response;
+use crate::dialect::{Answer, Question};
+use crate::http::Reply;
+
+/// Asks with a prompt and hands over the text of the first candidate, which lives no longer than the answer.
+pub(super) fn first_text<T>(
+    call: &Call,
+    prompt: &str,
+    take: impl FnOnce(&str) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let asked = call.ask(Question::Prompt(prompt), Wanted::Text)?;
+    understood(call, &asked, |answer| match answer.candidates.into_iter().next() {
+        Some(candidate) if candidate.text.is_some() || candidate.tool_calls.is_none() => {
+            take(candidate.text.as_ref().map_or("", |text| &text.0))
+        }
+        _ => Err(report::only_tool_calls(&call.tried(&asked.path), (&asked.answer).into())),
+    })
+}
+
+/// Asks and keeps all that the answer says.
+pub(super) fn response(call: &Call, question: Question) -> Result<Response, Error> {
+    let asked = call.ask(question, Wanted::Text)?;
+    whole(call, asked)
+}
+
+/// All that an answer says.
+pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error> {
+    let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
+    response.attempts = asked.attempts;
+    response.elapsed = call.started.elapsed();
+    response.with_json(asked.answer.body)
+}
+
+fn understood<T>(call: &Call, asked: &Asked<Reply>, take: impl FnOnce(Answer) -> Result<T, Error>) -> Result<T, Error> {
+    let body = &asked.answer.body;
+    call.understand(asked, |dialect| dialect.decode(asked.plan.task, body))
+        .map_err(|malformed| report::malformed(&call.tried(&asked.path), (&asked.answer).into(), malformed))
+        .and_then(take)
+        .map_err(|error| error.with_attempts(asked.attempts))
+}

@@ -1,0 +1,178 @@
+//! Vectors of any number of texts, in as many requests as that takes.
+
+use std::panic;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::call::{Call, Wanted};
+use super::error::{Error, Status};
+use super::report;
+use super::text::NulText;
+use crate::dialect::{Question, Usage, Vectors};
+use crate::http::without_signals;
+
+/// Vectors, one for each input and in the order of the inputs.
+#[derive(Debug)]
+pub struct Embeddings {
+    vectors: Vectors,
+    /// `None` if the gateway does not say.
+    input_tokens: Option<u64>,
+    model: Option<NulText>,
+}
+
+/// What came of one request.
+#[derive(Debug, Default)]
+struct Batch {
+    vectors: Vectors,
+    usage: Usage,
+    model: Option<NulText>,
+}
+
+impl Embeddings {
+    pub(super) fn ask(call: &Call, question: Question) -> Result<Embeddings, Error> {
+        let Question::Inputs(inputs) = question else {
+            let mut whole = Batch::default();
+            ask(call, question, None, &mut whole)?;
+            return Ok(whole.into());
+        };
+        let batches: Vec<_> = inputs.chunks(call.options.embed_batch_size).collect();
+        let workers = call.options.embed_concurrency.min(batches.len());
+        if workers > 1 { side_by_side(call, &batches, workers) } else { one_by_one(call, &batches, inputs.len()) }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.vectors.count
+    }
+
+    /// How many numbers each has.
+    pub fn dimension(&self) -> usize {
+        self.vectors.dimension
+    }
+
+    /// All numbers, one vector behind the other.
+    pub fn data(&self) -> &[f32] {
+        &self.vectors.data
+    }
+
+    /// Tokens of all inputs; `None` if the gateway does not say.
+    pub fn input_tokens(&self) -> Option<u64> {
+        self.input_tokens
+    }
+
+    /// The model, as the gateway names it.
+    pub fn model(&self) -> Option<&NulText> {
+        self.model.as_ref()
+    }
+}
+
+impl From<Batch> for Embeddings {
+    fn from(batch: Batch) -> Embeddings {
+        Embeddings { vectors: batch.vectors, input_tokens: batch.usage.input_tokens, model: batch.model }
+    }
+}
+
+/// All into the same block.
+fn one_by_one(call: &Call, batches: &[&[String]], count: usize) -> Result<Embeddings, Error> {
+    let mut all = Batch::default();
+    let mut tokens = Some(0);
+    for (number, batch) in batches.iter().enumerate() {
+        ask(call, Question::Inputs(batch), Some(batch.len()), &mut all)?;
+        tokens = sum(tokens, all.usage.input_tokens);
+        if number == 0 {
+            reserve(&mut all.vectors, count)?;
+        }
+    }
+    Ok(Embeddings { input_tokens: tokens, ..all.into() })
+}
+
+/// Each into its own block, since they end in any order.
+fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Embeddings, Error> {
+    let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let work = || {
+        let mut done = Vec::new();
+        while !has_failed.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(inputs) = batches.get(number) else { break };
+            let mut batch = Batch::default();
+            let asked = ask(call, Question::Inputs(inputs), Some(inputs.len()), &mut batch);
+            has_failed.fetch_or(asked.is_err(), Ordering::Relaxed);
+            done.push((number, asked.map(|()| batch)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        let helpers: Vec<_> = (1..workers)
+            .map_while(|_| {
+                let named = thread::Builder::new().name("mlflow-embed".to_owned());
+                // Where the system gives no more threads, those that there are do it.
+                without_signals(|| named.spawn_scoped(scope, work)).ok()
+            })
+            .collect();
+        let mut done = work();
+        for helper in helpers {
+            done.extend(helper.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    let mut all = Batch::default();
+    let mut tokens = Some(0);
+    let count = batches.iter().map(|inputs| inputs.len()).sum();
+    for (number, batch) in done {
+        let batch = batch?;
+        tokens = sum(tokens, batch.usage.input_tokens);
+        if number == 0 {
+            all = batch;
+            reserve(&mut all.vectors, count)?;
+        } else if batch.vectors.dimension == all.vectors.dimension {
+            all.vectors.data.extend_from_slice(&batch.vectors.data);
+            all.vectors.count += batch.vectors.count;
+        } else {
+            return Err(Error::new(
+                Status::BadResponse,
+                format!(
+                    "the gateway gave vectors of {} numbers to some inputs, and of {} to others",
+                    all.vectors.dimension, batch.vectors.dimension
+                ),
+            ));
+        }
+    }
+    Ok(Embeddings { input_tokens: tokens, ..all.into() })
+}
+
+/// Room for all vectors, after the first of them are there.
+fn reserve(vectors: &mut Vectors, count: usize) -> Result<(), Error> {
+    let more = (count - vectors.count).saturating_mul(vectors.dimension);
+    vectors.data.try_reserve_exact(more).map_err(|_| {
+        let dimension = vectors.dimension;
+        Error::new(Status::OutOfMemory, format!("there is no memory for {count} vectors of {dimension} numbers"))
+    })
+}
+
+/// Asks once, and adds the vectors to the batch.
+fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch) -> Result<(), Error> {
+    let asked = call.ask(question, Wanted::Vectors)?;
+    let (body, before) = (&asked.answer.body, to.vectors.count);
+    let vectors = &mut to.vectors;
+    let answer = call
+        .understand(&asked, |dialect| dialect.decode_vectors(body, expected.unwrap_or(1), vectors))
+        .map_err(|malformed| report::malformed(&call.tried(&asked.path), (&asked.answer).into(), malformed))
+        .map_err(|error| error.with_attempts(asked.attempts))?;
+    let came = to.vectors.count - before;
+    if expected.is_some_and(|expected| came != expected) {
+        let tried = call.tried(&asked.path);
+        let error = report::wrong_count(&tried, (&asked.answer).into(), expected.unwrap_or_default(), came);
+        return Err(error.with_attempts(asked.attempts));
+    }
+    to.usage = answer.usage;
+    if to.model.is_none() {
+        to.model = answer.model.map(|model| NulText::of(&model.0)).transpose()?;
+    }
+    Ok(())
+}
+
+/// Nothing, if one part is not known.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one?.checked_add(other?)
+}

@@ -1,0 +1,343 @@
+//! What came of a question.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::ser::SerializeSeq;
+
+use super::error::Error;
+use super::text::NulText;
+use crate::dialect::{self, Answer, Piece, Text, Usage};
+use crate::http::{Reply, header_fields};
+
+/// The answer to one question, or what is gathered of a stream so far.
+#[derive(Debug, Default)]
+pub struct Response {
+    pub(super) http_status: u16,
+    pub(super) headers: Vec<(String, NulText)>,
+    pub(super) attempts: u32,
+    pub(super) elapsed: Duration,
+    /// With a NUL byte behind it.
+    pub(super) json: Option<Vec<u8>>,
+    pub(super) model: Option<NulText>,
+    pub(super) usage: Usage,
+    pub(super) candidates: Vec<Candidate>,
+}
+
+/// One of the texts that the model was asked for.
+#[derive(Debug, Default)]
+pub struct Candidate {
+    pub(super) text: Option<NulText>,
+    pub(super) role: Option<NulText>,
+    pub(super) finish_reason: Option<NulText>,
+    pub(super) tool_calls: Vec<ToolCall>,
+    /// The calls as the model wrote them; of a stream, as they were put together when they were asked for.
+    tool_calls_json: OnceLock<NulText>,
+}
+
+/// A tool that the model wants to be called.
+#[derive(Debug)]
+pub struct ToolCall {
+    /// Which call of the stream's message its fragments belong to.
+    index: u64,
+    pub(super) id: Option<NulText>,
+    pub(super) name: Option<NulText>,
+    pub(super) arguments: NulText,
+}
+
+impl Response {
+    /// Of a whole answer.
+    pub(super) fn of(reply: &Reply, answer: &Answer) -> Result<Response, Error> {
+        let candidates = answer.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
+        Ok(Response {
+            model: copy(answer.model.as_ref())?,
+            usage: answer.usage,
+            candidates,
+            ..Response::of_head(reply.status, &reply.head)?
+        })
+    }
+
+    /// Of a stream that begins.
+    pub(super) fn of_head(http_status: u16, head: &[u8]) -> Result<Response, Error> {
+        let headers = header_fields(head)
+            .map(|(name, value)| Ok((name.to_owned(), NulText::of(&String::from_utf8_lossy(value))?)))
+            .collect::<Result<_, Error>>()?;
+        Ok(Response { http_status, headers, ..Response::default() })
+    }
+
+    pub(super) fn with_json(mut self, mut body: Vec<u8>) -> Result<Response, Error> {
+        body.try_reserve_exact(1).map_err(|_| super::text::no_memory(body.len()))?;
+        body.push(0);
+        self.json = Some(body);
+        Ok(self)
+    }
+
+    /// Adds what a stream's event says of the whole.
+    pub(super) fn note(&mut self, model: Option<&Text>, usage: Option<Usage>) -> Result<(), Error> {
+        if self.model.is_none() {
+            self.model = copy(model)?;
+        }
+        self.usage = usage.unwrap_or(self.usage);
+        Ok(())
+    }
+
+    /// The candidates, the first one first.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The model that answered, as the gateway names it.
+    pub fn model(&self) -> Option<&NulText> {
+        self.model.as_ref()
+    }
+
+    /// Tokens of the question; `None` if the gateway does not say.
+    pub fn input_tokens(&self) -> Option<u64> {
+        self.usage.input_tokens
+    }
+
+    /// Tokens of the answer; `None` if the gateway does not say.
+    pub fn output_tokens(&self) -> Option<u64> {
+        self.usage.output_tokens
+    }
+
+    /// Tokens of both; `None` if the gateway does not say.
+    pub fn total_tokens(&self) -> Option<u64> {
+        self.usage.total_tokens
+    }
+
+    /// The HTTP status, which is a success.
+    pub fn http_status(&self) -> u16 {
+        self.http_status
+    }
+
+    /// A header of the answer, the first one of that name, without regard to case.
+    pub fn header(&self, name: &str) -> Option<&NulText> {
+        let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
+    }
+
+    /// How often the question was sent.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long it took, from the call to the end of the answer; of a stream that is not over, to its head.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// The body as it came; `None` for a stream.
+    pub fn json(&self) -> Option<&[u8]> {
+        self.json.as_ref().map(|json| &json[..json.len() - 1])
+    }
+}
+
+impl Candidate {
+    fn of(answered: &dialect::Candidate) -> Result<Candidate, Error> {
+        let mut candidate = Candidate {
+            text: copy(answered.text.as_ref())?,
+            role: copy(answered.role.as_ref())?,
+            finish_reason: copy(answered.finish_reason.as_ref())?,
+            ..Candidate::default()
+        };
+        if let Some(tool_calls) = &answered.tool_calls {
+            for (place, call) in (0..).zip(&tool_calls.calls) {
+                candidate.tool_calls.push(ToolCall::of(place, call)?);
+            }
+            candidate.tool_calls_json = OnceLock::from(NulText::of(tool_calls.json)?);
+        }
+        Ok(candidate)
+    }
+
+    /// Adds what a stream's event says, but for the text and the calls of tools.
+    pub(super) fn note(&mut self, piece: &Piece) -> Result<(), Error> {
+        if self.role.is_none() {
+            self.role = copy(piece.role.as_ref())?;
+        }
+        if piece.finish_reason.is_some() {
+            self.finish_reason = copy(piece.finish_reason.as_ref())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_text(&mut self, more: &str) -> Result<(), Error> {
+        match &mut self.text {
+            Some(text) => text.push(more),
+            None => {
+                self.text = Some(NulText::of(more)?);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn forget_texts(&mut self) {
+        self.text = None;
+        self.tool_calls = Vec::new();
+    }
+
+    /// Adds a fragment to the call that it belongs to: the one of its index; without one, a new call if it has an id,
+    /// else the last.
+    pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<(), Error> {
+        self.tool_calls_json = OnceLock::new();
+        let last = self.tool_calls.last().map(|call| call.index);
+        let index = match (fragment.index, last) {
+            (Some(index), _) => index,
+            (None, Some(last)) => last.saturating_add(u64::from(fragment.id.is_some())),
+            (None, None) => 0,
+        };
+        let place = self.tool_calls.partition_point(|call| call.index < index);
+        match self.tool_calls.get_mut(place) {
+            Some(call) if call.index == index => call.push(fragment),
+            _ => {
+                self.tool_calls.insert(place, ToolCall::of(index, fragment)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// The text, which may be empty; `None` where the model gave none, for example because it asks for a tool instead.
+    pub fn text(&self) -> Option<&NulText> {
+        self.text.as_ref()
+    }
+
+    /// Who speaks: `assistant`. `None` of a completion.
+    pub fn role(&self) -> Option<&NulText> {
+        self.role.as_ref()
+    }
+
+    /// Why the model ended, for example `stop` or `length`.
+    pub fn finish_reason(&self) -> Option<&NulText> {
+        self.finish_reason.as_ref()
+    }
+
+    /// The tools that the model wants to be called.
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        &self.tool_calls
+    }
+
+    /// The same as a JSON list in OpenAI's form, to be put into the next request's message of the assistant.
+    pub fn tool_calls_json(&self) -> Option<&NulText> {
+        if self.tool_calls.is_empty() {
+            return None;
+        }
+        if let Some(json) = self.tool_calls_json.get() {
+            return Some(json);
+        }
+        let json = serde_json::to_string(&Calls(&self.tool_calls)).ok()?;
+        let json = NulText::of(&json).ok()?;
+        Some(self.tool_calls_json.get_or_init(|| json))
+    }
+}
+
+impl ToolCall {
+    fn of(index: u64, call: &dialect::ToolCall) -> Result<ToolCall, Error> {
+        Ok(ToolCall {
+            index,
+            id: copy(call.id.as_ref())?,
+            name: copy(call.name.as_ref())?,
+            arguments: NulText::of(call.arguments.as_ref().map_or("", |text| &text.0))?,
+        })
+    }
+
+    /// Ids and names come whole, with the first fragment; some servers repeat them.
+    fn push(&mut self, fragment: &dialect::ToolCall) -> Result<(), Error> {
+        if self.id.is_none() {
+            self.id = copy(fragment.id.as_ref())?;
+        }
+        if self.name.is_none() {
+            self.name = copy(fragment.name.as_ref())?;
+        }
+        self.arguments.push(fragment.arguments.as_ref().map_or("", |text| &text.0))
+    }
+
+    /// What the tool's answer has to name.
+    pub fn id(&self) -> Option<&NulText> {
+        self.id.as_ref()
+    }
+
+    /// The tool.
+    pub fn name(&self) -> Option<&NulText> {
+        self.name.as_ref()
+    }
+
+    /// JSON, as the model wrote it, which may be wrong.
+    pub fn arguments(&self) -> &NulText {
+        &self.arguments
+    }
+}
+
+struct Calls<'a>(&'a [ToolCall]);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Call<'a> {
+            id: Option<&'a str>,
+            r#type: &'static str,
+            function: Function<'a>,
+        }
+        #[derive(Serialize)]
+        struct Function<'a> {
+            name: Option<&'a str>,
+            arguments: &'a str,
+        }
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for call in self.0 {
+            let name = call.name.as_ref().map(NulText::as_str);
+            let function = Function { name, arguments: call.arguments.as_str() };
+            let id = call.id.as_ref().map(NulText::as_str);
+            list.serialize_element(&Call { id, r#type: "function", function })?;
+        }
+        list.end()
+    }
+}
+
+fn copy(text: Option<&Text>) -> Result<Option<NulText>, Error> {
+    text.map(|text| NulText::of(&text.0)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fragment(index: Option<u64>, id: Option<&'static str>, arguments: &'static str) -> dialect::ToolCall<'static> {
+        let id = id.map(|id| Text(id.into()));
+        dialect::ToolCall { index, id, name: Some(Text("f".into())), arguments: Some(Text(arguments.into())) }
+    }
+
+    #[test]
+    fn fragments_are_put_together_by_index() {
+        let mut candidate = Candidate::default();
+        assert!(candidate.tool_calls_json().is_none());
+        for fragment in [
+            fragment(Some(1), Some("b"), "{"),
+            fragment(Some(0), Some("a"), "["),
+            fragment(Some(1), None, "}"),
+            fragment(Some(0), Some("a"), "]"),
+        ] {
+            candidate.push_tool_call(&fragment).unwrap();
+            candidate.tool_calls_json().unwrap();
+        }
+        assert_eq!(
+            candidate.tool_calls_json().unwrap().as_str(),
+            r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"[]"}},{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]"#
+        );
+    }
+
+    #[test]
+    fn fragments_without_an_index_follow_each_other() {
+        let mut candidate = Candidate::default();
+        for fragment in [
+            fragment(None, Some("a"), "1"),
+            fragment(None, None, "2"),
+            fragment(None, Some("b"), "3"),
+            fragment(None, None, "4"),
+        ] {
+            candidate.push_tool_call(&fragment).unwrap();
+        }
+        let calls: Vec<_> = candidate.tool_calls().iter().map(|call| call.arguments().as_str()).collect();
+        assert_eq!(calls, ["12", "34"]);
+    }
+}

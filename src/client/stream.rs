@@ -1,0 +1,303 @@
+//! An answer as it is made.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::answers;
+use super::call::{Asked, Call, Opened, Target};
+use super::error::Error;
+use super::report::{self, Answered, Tried};
+use super::response::{Candidate, Response};
+use super::settings::Settings;
+use super::text::no_memory;
+use crate::dialect::{Chunk, Dialect, Event, Question};
+use crate::http::{EventTooLarge, Events, Failure, Headers, Incoming, Method, Reply};
+
+/// More than any model gives.
+const MAX_CANDIDATES: u64 = 1024;
+
+/// An answer that comes in deltas. Dropping it before its end closes the connection, which ends the answer.
+#[derive(Debug)]
+pub struct Stream {
+    source: Source,
+    events: Events,
+    gathered: Gathered,
+    /// What it came to in the end.
+    verdict: Option<Result<(), Error>>,
+}
+
+/// A part of one candidate's text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delta<'a> {
+    /// Which candidate's, beginning with 0.
+    pub candidate: usize,
+    with_nul: &'a str,
+}
+
+/// Where the stream comes from.
+#[derive(Debug)]
+struct Source {
+    target: Arc<Target>,
+    settings: Arc<Settings>,
+    dialect: &'static dyn Dialect,
+    path: String,
+    headers: Headers,
+    timeout: Duration,
+    started: Instant,
+    /// Until the verdict.
+    incoming: Option<Incoming>,
+}
+
+/// What came out of the stream.
+#[derive(Debug)]
+struct Gathered {
+    response: Response,
+    keeps_texts: bool,
+    /// The texts of the last event's deltas, with a NUL byte behind each.
+    texts: String,
+    /// Those deltas that were not yet given out.
+    deltas: VecDeque<(usize, Range<usize>)>,
+}
+
+/// Why the answer cannot go on.
+enum Stop {
+    Error(Error),
+    TooManyCandidates(u64),
+}
+
+impl Stream {
+    /// Asks, and waits for the head of the answer.
+    pub(super) fn open(call: &Call, question: Question) -> Result<Stream, Error> {
+        let (opened, asked) = call.open(question)?.split();
+        match opened {
+            Opened::Stream(incoming) => {
+                call.learn(&asked);
+                Stream::begin(call, asked, incoming)
+            }
+            Opened::Whole(reply) => Stream::of_whole(call, asked.with(reply)),
+        }
+    }
+
+    fn begin(call: &Call, asked: Asked<()>, incoming: Incoming) -> Result<Stream, Error> {
+        let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
+        response.attempts = asked.attempts;
+        response.elapsed = call.started.elapsed();
+        Ok(Stream {
+            events: Events::new(call.options.max_event_bytes),
+            gathered: Gathered::new(response, call.options.gather_stream),
+            source: Source::new(call, &asked, Some(incoming)),
+            verdict: None,
+        })
+    }
+
+    /// Where the server answered all at once, each text is one delta.
+    fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
+        let source = Source::new(call, &asked, None);
+        let response = answers::whole(call, asked)?;
+        let mut gathered = Gathered::new(response, call.options.gather_stream);
+        gathered.queue_whole()?;
+        Ok(Stream { events: Events::new(0), gathered, source, verdict: Some(Ok(())) })
+    }
+
+    /// Waits for the next delta; `None` if the answer is complete. After a failure it fails in the same way again.
+    #[allow(clippy::should_implement_trait, reason = "a delta lives only until the next one")]
+    pub fn next(&mut self) -> Result<Option<Delta<'_>>, Error> {
+        loop {
+            if let Some((candidate, place)) = self.gathered.deltas.pop_front() {
+                return Ok(Some(Delta { candidate, with_nul: &self.gathered.texts[place] }));
+            }
+            if let Some(verdict) = &self.verdict {
+                return verdict.clone().map(|()| None);
+            }
+            if let Some(verdict) = self.advance().transpose() {
+                self.end(verdict);
+            }
+        }
+    }
+
+    /// Hands over each delta, until the answer is complete or `take` returns false: then the connection is closed,
+    /// which ends the answer, and the stream fails as cancelled.
+    pub fn for_each(&mut self, mut take: impl FnMut(Delta) -> bool) -> Result<(), Error> {
+        while let Some(delta) = self.next()? {
+            if !take(delta) {
+                self.gathered.deltas.clear();
+                self.end(Err(report::stopped(&self.source.tried())));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was gathered so far.
+    pub fn response(&self) -> &Response {
+        &self.gathered.response
+    }
+
+    /// What was gathered.
+    pub fn into_response(self) -> Response {
+        self.gathered.response
+    }
+
+    /// Reads on to the end of one event, or of what has come; says when the answer is complete.
+    fn advance(&mut self) -> Result<Option<()>, Error> {
+        let status = self.gathered.response.http_status;
+        let event = match self.events.next() {
+            Ok(Some(data)) => data,
+            Ok(None) => return self.read(),
+            Err(EventTooLarge(limit)) => {
+                return Err(report::event_too_large(
+                    &self.source.tried(),
+                    Answered { http_status: status, body: b"" },
+                    limit,
+                ));
+            }
+        };
+        let answered = Answered { http_status: status, body: event };
+        match self.source.dialect.decode_event(event) {
+            Ok(Event::Chunk(chunk)) => match self.gathered.take(chunk) {
+                Ok(()) => Ok(None),
+                Err(Stop::Error(error)) => Err(error),
+                Err(Stop::TooManyCandidates(index)) => {
+                    Err(report::too_many_candidates(&self.source.tried(), answered, index))
+                }
+            },
+            Ok(Event::Done) => Ok(Some(())),
+            Ok(Event::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
+            Err(malformed) => Err(report::malformed(&self.source.tried(), answered, malformed)),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<()>, Error> {
+        let piece = match &mut self.source.incoming {
+            Some(incoming) => incoming.piece(),
+            None => Ok(None),
+        };
+        let fed = match piece {
+            Ok(Some(piece)) => self.events.feed(piece).map(|()| None),
+            Ok(None) if self.gathered.is_finished() => Ok(Some(())),
+            Ok(None) => return Err(self.truncated("no end of the answer was announced")),
+            Err(Failure::Lost(why)) => return Err(self.truncated(&why)),
+            Err(failure) => Err(failure),
+        };
+        fed.map_err(|failure| report::failure(&self.source.tried(), failure, self.source.timeout))
+    }
+
+    fn truncated(&self, why: &str) -> Error {
+        let answered = Answered { http_status: self.gathered.response.http_status, body: b"" };
+        report::truncated(&self.source.tried(), answered, why, !self.gathered.response.candidates.is_empty())
+    }
+
+    /// Keeps the verdict, and the connection if it is good for another question.
+    fn end(&mut self, verdict: Result<(), Error>) {
+        let incoming = self.source.incoming.take();
+        if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
+            incoming.finish();
+            let options = &self.source.settings.options;
+            self.source.target.agent.keep(incoming, &options.tls, options.max_connections);
+        }
+        self.gathered.response.elapsed = self.source.started.elapsed();
+        let attempts = self.gathered.response.attempts;
+        self.verdict = Some(verdict.map_err(|error| error.with_attempts(attempts)));
+    }
+}
+
+impl Source {
+    fn new<R>(call: &Call, asked: &Asked<R>, incoming: Option<Incoming>) -> Source {
+        Source {
+            target: Arc::clone(call.target),
+            settings: Arc::clone(call.settings()),
+            dialect: asked.plan.dialect,
+            path: asked.path.clone(),
+            headers: call.headers().clone(),
+            timeout: call.options.timeout,
+            started: call.started,
+            incoming,
+        }
+    }
+
+    fn tried(&self) -> Tried<'_> {
+        Tried { method: Method::Post, uri: &self.target.uri, path: &self.path, headers: &self.headers }
+    }
+}
+
+impl Gathered {
+    fn new(response: Response, keeps_texts: bool) -> Gathered {
+        Gathered { response, keeps_texts, texts: String::new(), deltas: VecDeque::new() }
+    }
+
+    fn take(&mut self, chunk: Chunk) -> Result<(), Stop> {
+        self.texts.clear();
+        self.response.note(chunk.model.as_ref(), chunk.usage)?;
+        for piece in &chunk.pieces {
+            let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
+            if piece.candidate >= MAX_CANDIDATES {
+                return Err(Stop::TooManyCandidates(piece.candidate));
+            }
+            let candidates = &mut self.response.candidates;
+            if index >= candidates.len() {
+                candidates.resize_with(index + 1, Candidate::default);
+            }
+            let candidate = &mut candidates[index];
+            candidate.note(piece)?;
+            if self.keeps_texts {
+                piece.tool_calls.iter().try_for_each(|fragment| candidate.push_tool_call(fragment))?;
+            }
+            if let Some(text) = piece.text.as_ref().filter(|text| !text.0.is_empty()) {
+                if self.keeps_texts {
+                    candidate.push_text(&text.0)?;
+                }
+                self.queue(index, &text.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, candidate: usize, text: &str) -> Result<(), Error> {
+        let start = self.texts.len();
+        self.texts.try_reserve(text.len() + 1).map_err(|_| no_memory(text.len()))?;
+        self.texts.push_str(text);
+        self.texts.push('\0');
+        self.deltas.push_back((candidate, start..self.texts.len()));
+        Ok(())
+    }
+
+    fn queue_whole(&mut self) -> Result<(), Error> {
+        let mut candidates = std::mem::take(&mut self.response.candidates);
+        for (index, candidate) in candidates.iter_mut().enumerate() {
+            match &candidate.text {
+                Some(text) if !text.as_str().is_empty() => self.queue(index, text.as_str())?,
+                _ => {}
+            }
+            if !self.keeps_texts {
+                candidate.forget_texts();
+            }
+        }
+        self.response.candidates = candidates;
+        Ok(())
+    }
+
+    /// Whether each candidate was said to be at its end.
+    fn is_finished(&self) -> bool {
+        let candidates = &self.response.candidates;
+        !candidates.is_empty() && candidates.iter().all(|candidate| candidate.finish_reason.is_some())
+    }
+}
+
+impl Delta<'_> {
+    /// The text, which is not empty.
+    pub fn text(&self) -> &str {
+        &self.with_nul[..self.with_nul.len() - 1]
+    }
+
+    /// With a NUL byte behind it.
+    pub(crate) fn with_nul(&self) -> &str {
+        self.with_nul
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}

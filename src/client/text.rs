@@ -1,0 +1,62 @@
+//! Texts that a response lends to C.
+
+use super::error::{Error, Status};
+
+/// A text that ends in a NUL byte, as C wants it, and that may hold NUL bytes itself.
+#[derive(Debug, Clone)]
+pub struct NulText(String);
+
+impl NulText {
+    /// The server decides how long the text is, so there may be no memory for it.
+    pub(super) fn of(text: &str) -> Result<NulText, Error> {
+        let mut copy = NulText(String::new());
+        copy.push(text)?;
+        Ok(copy)
+    }
+
+    /// Adds to its end.
+    pub(super) fn push(&mut self, more: &str) -> Result<(), Error> {
+        self.0.try_reserve(more.len() + 1).map_err(|_| no_memory(self.0.len() + more.len()))?;
+        self.0.pop();
+        self.0.push_str(more);
+        self.0.push('\0');
+        Ok(())
+    }
+
+    /// Without the NUL byte at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0[..self.0.len() - 1]
+    }
+
+    /// With the NUL byte at its end.
+    pub(crate) fn with_nul(&self) -> &str {
+        &self.0
+    }
+}
+
+pub(super) fn no_memory(len: usize) -> Error {
+    Error::new(Status::OutOfMemory, format!("there is no memory for a text of {len} bytes"))
+}
+
+/// A copy for the caller to keep.
+pub(super) fn owned(text: &str) -> Result<String, Error> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| no_memory(text.len()))?;
+    copy.push_str(text);
+    Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_in_one_nul_however_it_grows() {
+        let mut text = NulText::of("").unwrap();
+        assert_eq!((text.as_str(), text.with_nul()), ("", "\0"));
+        text.push("a\0é").unwrap();
+        text.push("").unwrap();
+        text.push("!").unwrap();
+        assert_eq!((text.as_str(), text.with_nul()), ("a\0é!", "a\0é!\0"));
+    }
+}

@@ -1,0 +1,315 @@
+//! The response object.
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use super::error::mlflow_gateway_error;
+use super::export::export;
+use super::gateway::mlflow_gateway;
+use super::handle;
+use super::request::mlflow_gateway_request;
+use super::status::mlflow_gateway_status;
+use super::text::{self, lend};
+use crate::client::{Candidate, Response, ToolCall};
+
+/// What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that any
+/// number of threads may read it.
+pub struct mlflow_gateway_response {
+    /// What C holds is a pointer to a [`Response`], which may be a stream's.
+    _opaque: [u8; 0],
+}
+
+/// Gives a response to C, which ends it by mlflow_gateway_response_destroy().
+pub(super) fn give(response: Response) -> *mut mlflow_gateway_response {
+    Box::into_raw(Box::new(response)).cast()
+}
+
+/// # Safety
+/// The pointer is NULL, or came from this library and is still alive.
+unsafe fn get<'a>(response: *const mlflow_gateway_response) -> Option<&'a Response> {
+    // SAFETY: as promised by the caller.
+    unsafe { response.cast::<Response>().as_ref() }
+}
+
+/// # Safety
+/// As [`get`].
+unsafe fn get_candidate<'a>(response: *const mlflow_gateway_response, candidate: usize) -> Option<&'a Candidate> {
+    // SAFETY: as promised by the caller.
+    unsafe { get(response) }?.candidates().get(candidate)
+}
+
+/// # Safety
+/// As [`get`].
+unsafe fn get_call<'a>(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    tool_call: usize,
+) -> Option<&'a ToolCall> {
+    // SAFETY: as promised by the caller.
+    unsafe { get_candidate(response, candidate) }?.tool_calls().get(tool_call)
+}
+
+/// Sends a request and waits for the whole answer.
+///
+/// `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages need
+/// a chat route.
+/// `response` receives what came back; the caller ends it with mlflow_gateway_response_destroy().
+///
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on.
+/// An answer without text, in which the model only asks for tools to be called, is a success here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_send(
+    gateway: *mut mlflow_gateway,
+    request: *mut mlflow_gateway_request,
+    response: *mut *mut mlflow_gateway_response,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, request, place) = unsafe {
+            (
+                handle::hold(gateway, "gateway")?,
+                handle::hold(request, "request")?,
+                handle::check_place(response, "response")?,
+            )
+        };
+        place.write(give(gateway.gateway().send(request.request())?));
+        Ok(())
+    })
+}
+
+/// Returns how many candidates the answer has, as many as the parameter "n" (or "candidate_count") asked for, if the
+/// gateway obeys it; 0 if `response` is NULL. The functions below count candidates from 0, and return for one that is
+/// not there what they return for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_candidate_count(response: *const mlflow_gateway_response) -> usize {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { get(response) }.map_or(0, |response| response.candidates().len())
+    })
+}
+
+/// Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`, which
+/// may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to be called.
+/// The text belongs to the response and lives as long. So do all texts below.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_text(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::text), len) }
+    })
+}
+
+/// Returns who speaks in a candidate, "assistant"; NULL if the gateway does not say, as for a completion.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_role(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::role), ptr::null_mut()) }
+    })
+}
+
+/// Returns why a candidate ends where it ends: "stop", "length" (the parameter "max_tokens"), "tool_calls", or another
+/// word of the model provider's; NULL if the gateway does not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_finish_reason(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::finish_reason), ptr::null_mut()) }
+    })
+}
+
+/// Returns how many tools the model wants to be called in a candidate. The functions below count them from 0. (MLflow
+/// 2.10 to 2.22 leave the calls out of streams: the finish reason is "tool_calls" and there are none. Without a stream
+/// they are there.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_tool_call_count(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+) -> usize {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { get_candidate(response, candidate) }.map_or(0, |candidate| candidate.tool_calls().len())
+    })
+}
+
+/// Returns the id of a call, which the message with the tool's answer has to repeat as "tool_call_id"; NULL if the
+/// gateway gives none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_tool_call_id(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    tool_call: usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_call(response, candidate, tool_call).and_then(ToolCall::id), ptr::null_mut()) }
+    })
+}
+
+/// Returns the name of the tool to be called; NULL if the gateway gives none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    tool_call: usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_call(response, candidate, tool_call).and_then(ToolCall::name), ptr::null_mut()) }
+    })
+}
+
+/// Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong. Writes its length in
+/// bytes to `len`, which may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    tool_call: usize,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_call(response, candidate, tool_call).map(ToolCall::arguments), len) }
+    })
+}
+
+/// Returns the calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that goes
+/// before the tools' answers in the next request: as the gateway wrote it, or for a stream in OpenAI's form. Writes its
+/// length in bytes to `len`, which may be NULL. NULL if there are no calls.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_tool_calls_json(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::tool_calls_json), len) }
+    })
+}
+
+/// Returns the name of the model that answered; NULL if the gateway does not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_gateway_response) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { lend(get(response).and_then(Response::model), ptr::null_mut()) }
+    })
+}
+
+/// Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_input_tokens(response: *const mlflow_gateway_response) -> i64 {
+    export!(or - 1, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        text::count(unsafe { get(response) }.and_then(Response::input_tokens))
+    })
+}
+
+/// Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
+/// it does not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_output_tokens(response: *const mlflow_gateway_response) -> i64 {
+    export!(or - 1, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        text::count(unsafe { get(response) }.and_then(Response::output_tokens))
+    })
+}
+
+/// Returns how many tokens question and answer have together; -1 if the gateway does not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_total_tokens(response: *const mlflow_gateway_response) -> i64 {
+    export!(or - 1, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        text::count(unsafe { get(response) }.and_then(Response::total_tokens))
+    })
+}
+
+/// Returns the HTTP status of the answer, 200 to 299; 0 if `response` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_http_status(response: *const mlflow_gateway_response) -> i32 {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { get(response) }.map_or(0, |response| i32::from(response.http_status()))
+    })
+}
+
+/// Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
+/// none. Bytes that are not UTF-8 are replaced by U+FFFD.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_header(
+    response: *const mlflow_gateway_response,
+    name: *const c_char,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        if name.is_null() {
+            return ptr::null();
+        }
+        // SAFETY: the caller passes what the types say.
+        let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default();
+        // SAFETY: as above.
+        unsafe { lend(get(response).and_then(|response| response.header(name)), ptr::null_mut()) }
+    })
+}
+
+/// Returns how often the question was sent until the answer came; 0 if `response` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> u32 {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { get(response) }.map_or(0, Response::attempts)
+    })
+}
+
+/// Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
+/// between the call and the head of the answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_elapsed_us(response: *const mlflow_gateway_response) -> u64 {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        let elapsed = unsafe { get(response) }.map_or(0, |response| response.elapsed().as_micros());
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
+    })
+}
+
+/// Returns the whole answer as it came, for what the functions above do not tell, and writes its length in bytes to
+/// `len`, which may be NULL. A NUL byte follows it. NULL, and a length of 0, for a stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_json(
+    response: *const mlflow_gateway_response,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        let json = unsafe { get(response) }.and_then(Response::json);
+        if !len.is_null() {
+            // SAFETY: the caller passes NULL or a place for a length.
+            unsafe { len.write(json.map_or(0, <[u8]>::len)) };
+        }
+        json.map_or(ptr::null(), |json| json.as_ptr().cast())
+    })
+}
+
+/// Ends a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
+/// mlflow_gateway_stream_response() returns: that belongs to its stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_destroy(response: *mut mlflow_gateway_response) {
+    export!(or(), {
+        if !response.is_null() {
+            // SAFETY: the response came from `give` and was not destroyed before.
+            drop(unsafe { Box::from_raw(response.cast::<Response>()) });
+        }
+    })
+}

@@ -1,0 +1,177 @@
+//! The stream object.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::mlflow_gateway_error;
+use super::export::export;
+use super::gateway::mlflow_gateway;
+use super::handle;
+use super::request::mlflow_gateway_request;
+use super::response::{self, mlflow_gateway_response};
+use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway_status};
+use crate::client::{Error, Stream};
+
+/// An answer that comes in deltas, as the model makes it.
+pub struct mlflow_gateway_stream {
+    lock: Mutex<()>,
+    /// Not inside of the lock, since C keeps pointers to its response while it goes on.
+    stream: UnsafeCell<Stream>,
+}
+
+// SAFETY: the stream itself may be used by any thread, and `with` lets one at a time use it.
+unsafe impl Sync for mlflow_gateway_stream {}
+
+impl mlflow_gateway_stream {
+    fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
+        let _alone: MutexGuard<()> = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the lock is held, and nobody else makes a reference to the stream.
+        work(unsafe { &mut *self.stream.get() })
+    }
+}
+
+/// Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
+/// says to which candidate it belongs, beginning with 0; `user_data` is what was given to mlflow_gateway_stream_call().
+/// Returns 0 to go on; anything else stops the answer. It runs on the thread that made the call, and must return to it:
+/// neither longjmp() nor a C++ exception may pass through this library.
+pub type mlflow_gateway_on_delta =
+    Option<unsafe extern "C" fn(text: *const c_char, len: usize, candidate: usize, user_data: *mut c_void) -> c_int>;
+
+/// Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
+/// mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta.
+/// The option timeout_ms covers the whole stream, with the time that the caller spends between its calls.
+///
+/// `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
+/// `stream` receives the stream; the caller ends it with mlflow_gateway_stream_destroy(). It may outlive the handle and
+/// the request.
+///
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow 2.5
+/// to 2.8, which cannot stream), or any status from 20 on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_stream_open(
+    gateway: *mut mlflow_gateway,
+    request: *mut mlflow_gateway_request,
+    stream: *mut *mut mlflow_gateway_stream,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, request, place) = unsafe {
+            (
+                handle::hold(gateway, "gateway")?,
+                handle::hold(request, "request")?,
+                handle::check_place(stream, "stream")?,
+            )
+        };
+        let stream = UnsafeCell::new(gateway.gateway().stream(request.request())?);
+        place.write(handle::give(mlflow_gateway_stream { lock: Mutex::new(()), stream }));
+        Ok(())
+    })
+}
+
+/// Waits for the next delta.
+///
+/// `text` receives it: UTF-8, not empty, NUL-terminated. It belongs to the stream and lives until the next call of this
+/// function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
+/// `len` receives its length in bytes without the NUL; it may be NULL.
+/// `candidate` receives the number of the candidate that it belongs to, beginning with 0; it may be NULL.
+///
+/// Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
+/// MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
+/// _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
+/// that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE (the option max_event_bytes) or another status from
+/// 20 on. A stream that is over returns the same each time. Nothing is ever asked again once a stream has begun.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_stream_next(
+    stream: *mut mlflow_gateway_stream,
+    text: *mut *const c_char,
+    len: *mut usize,
+    candidate: *mut usize,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(status error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (stream, place) = unsafe { (handle::hold(stream, "stream")?, handle::check_place(text, "text")?) };
+        stream.with(|stream| {
+            let Some(delta) = stream.next()? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
+            place.write(delta.with_nul().as_ptr().cast());
+            for (place, value) in [(len, delta.text().len()), (candidate, delta.candidate)] {
+                if !place.is_null() {
+                    // SAFETY: the caller passes NULL or a place for a number.
+                    unsafe { place.write(value) };
+                }
+            }
+            Ok(MLFLOW_GATEWAY_OK)
+        })
+    })
+}
+
+/// Returns what was gathered so far: the whole texts, finish reasons, calls of tools, and the tokens, which come last.
+/// With the option gather_stream set to false there are no texts and calls of tools in it. It stays readable when the
+/// stream has failed. NULL if `stream` is NULL.
+///
+/// It belongs to the stream and is not to be destroyed. Its texts live until the next call of
+/// mlflow_gateway_stream_next(), and no other thread may be in that function while they are read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_stream_response(
+    stream: *const mlflow_gateway_stream,
+) -> *const mlflow_gateway_response {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or a stream that was not destroyed.
+        match unsafe { stream.as_ref() } {
+            Some(stream) => stream.with(|stream| ptr::from_ref(stream.response()).cast()),
+            None => ptr::null(),
+        }
+    })
+}
+
+/// Ends a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well. NULL is
+/// allowed and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gateway_stream) {
+    export!(or(), {
+        // SAFETY: the caller passes NULL or a stream that was not destroyed.
+        unsafe { handle::end(stream) }
+    })
+}
+
+/// Sends a request and hands each delta to a callback, as mlflow_gateway_stream_open() and
+/// mlflow_gateway_stream_next() would give it, until the answer is complete.
+///
+/// `on_delta` is called on this thread with each delta. If it returns another number than 0, the answer is stopped at
+/// once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED.
+/// `user_data` is given to the callback as it is; it may be NULL.
+/// `response` may be NULL; else it receives what was gathered, also when the function fails after the stream has begun
+/// (in which it differs from all other outputs), and is not written to when it fails before. The caller ends it with
+/// mlflow_gateway_response_destroy().
+///
+/// Returns MLFLOW_GATEWAY_OK if the answer is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or what
+/// mlflow_gateway_stream_next() returns for a failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_stream_call(
+    gateway: *mut mlflow_gateway,
+    request: *mut mlflow_gateway_request,
+    on_delta: mlflow_gateway_on_delta,
+    user_data: *mut c_void,
+    response: *mut *mut mlflow_gateway_response,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, request) = unsafe { (handle::hold(gateway, "gateway")?, handle::hold(request, "request")?) };
+        let on_delta = on_delta.ok_or_else(|| handle::null("on_delta"))?;
+        let mut stream = gateway.gateway().stream(request.request())?;
+        let verdict: Result<(), Error> = stream.for_each(|delta| {
+            let text = delta.with_nul();
+            // SAFETY: the caller passes a function of this type, which may read the text and gets its own `user_data`.
+            unsafe { on_delta(text.as_ptr().cast(), text.len() - 1, delta.candidate, user_data) == 0 }
+        });
+        if !response.is_null() {
+            // SAFETY: the caller passes NULL or a place for a response.
+            unsafe { response.write(response::give(stream.into_response())) };
+        }
+        verdict
+    })
+}

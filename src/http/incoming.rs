@@ -1,0 +1,143 @@
+//! An answer as it comes in: its head, and then its body piece by piece.
+
+use std::time::Duration;
+
+use super::agent::Reply;
+use super::body::{Body, Step};
+use super::connection::Connection;
+use super::failure::Failure;
+use super::head::Head;
+use super::tcp::BUFFER;
+
+/// The longest answer that is read as a whole; an answer is text or vectors, so a longer one is a fault.
+const MAX_ANSWER: usize = 256 * 1024 * 1024;
+
+/// As much of a refusal as is kept.
+const MAX_REFUSAL: usize = 64 * 1024;
+
+/// As much as is reserved for an answer on the server's word alone.
+const MAX_RESERVED: u64 = 1024 * 1024;
+
+/// How long the end of a body is waited for that has no more to say.
+const MAX_FAREWELL: Duration = Duration::from_millis(10);
+
+/// An answer of which at least the head has come.
+#[derive(Debug)]
+pub struct Incoming {
+    connection: Connection,
+    head: Head,
+    body: Body,
+    /// As many bytes of the input were handed out, and are to be passed over next.
+    handed_out: usize,
+    is_complete: bool,
+}
+
+impl Incoming {
+    pub(super) fn new(connection: Connection, head: Head) -> Incoming {
+        let body = Body::new(head.framing);
+        Incoming { connection, head, body, handed_out: 0, is_complete: false }
+    }
+
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.head.status)
+    }
+
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// Whether the body is server-sent events.
+    pub fn is_event_stream(&self) -> bool {
+        self.head.is_event_stream
+    }
+
+    /// The head as it came.
+    pub fn raw_head(&self) -> &[u8] {
+        &self.head.raw
+    }
+
+    /// Waits for the next bytes of the body; `None` when it is complete.
+    pub fn piece(&mut self) -> Result<Option<&[u8]>, Failure> {
+        self.connection.consume(std::mem::take(&mut self.handed_out));
+        loop {
+            let input = self.connection.input();
+            match self.body.step(input).map_err(|why| Failure::Protocol(why.to_owned()))? {
+                Step::Data(range) => {
+                    self.handed_out = range.end;
+                    return Ok(Some(&self.connection.input()[range]));
+                }
+                Step::Skip(used) => self.connection.consume(used),
+                Step::End => break,
+                Step::More if input.len() >= BUFFER => {
+                    return Err(Failure::Protocol(format!("a line of more than {BUFFER} bytes")));
+                }
+                Step::More => {
+                    if !self.connection.more()? {
+                        if self.body.may_end() {
+                            break;
+                        }
+                        return Err(Failure::Lost("the server closed it in the middle of the answer".to_owned()));
+                    }
+                }
+            }
+        }
+        self.is_complete = true;
+        Ok(None)
+    }
+
+    /// Reads the whole answer: of a success all of it, of a refusal as much as is of use.
+    pub fn reply(&mut self) -> Result<Reply, Failure> {
+        let is_success = self.is_success();
+        let limit = if is_success { MAX_ANSWER } else { MAX_REFUSAL };
+        let expected = self.body.expected().unwrap_or_default();
+        if is_success && expected > limit as u64 {
+            return Err(Failure::TooLarge(limit));
+        }
+        let mut body = Vec::new();
+        reserve(&mut body, expected.min(MAX_RESERVED) as usize)?;
+        match self.rest(&mut body, limit) {
+            // A refusal's status says enough, whatever became of the rest of its text.
+            Err(failure) if is_success => return Err(failure),
+            _ => {}
+        }
+        Ok(Reply {
+            status: self.head.status,
+            head: std::mem::take(&mut self.head.raw),
+            body,
+            retry_after: self.head.retry_after,
+            location: self.head.location.take(),
+        })
+    }
+
+    fn rest(&mut self, to: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+        while let Some(piece) = self.piece()? {
+            let room = limit - to.len();
+            let kept = piece.len().min(room);
+            reserve(to, kept)?;
+            to.extend_from_slice(&piece[..kept]);
+            if kept < piece.len() {
+                return Err(Failure::TooLarge(limit));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the end of a body that has said all: it is a moment behind the last words, and the connection is good for
+    /// another question only after it.
+    pub fn finish(&mut self) {
+        self.connection.hurry(MAX_FAREWELL);
+        if !self.is_complete {
+            let _ = self.rest(&mut Vec::new(), 0);
+        }
+    }
+
+    /// The connection, if the answer is complete and another may follow on it.
+    pub(super) fn reusable(self) -> Option<Connection> {
+        (self.is_complete && self.head.keep_alive).then_some(self.connection)
+    }
+}
+
+/// The server says how long its answer is, so there may be no memory for it.
+fn reserve(to: &mut Vec<u8>, more: usize) -> Result<(), Failure> {
+    to.try_reserve(more).map_err(|_| Failure::OutOfMemory(to.len() + more))
+}

@@ -1,0 +1,111 @@
+"""Requests by the full path through the C library, and what came of them: the other side of tests/c/asks.c."""
+
+import json
+import struct
+from typing import NamedTuple, Optional
+
+from builds import SHARED, Build
+
+ASKS = ("send", "stream", "callback", "embed")
+
+
+class Candidate(NamedTuple):
+    """One candidate of a response."""
+
+    text: Optional[str]
+    role: Optional[str]
+    finish_reason: Optional[str]
+    tool_calls: list[list[Optional[str]]]
+    tool_calls_json: Optional[str]
+
+
+class Response(NamedTuple):
+    """A response; `usage` is input, output and total tokens."""
+
+    candidates: list[Candidate]
+    model: Optional[str]
+    usage: list[int]
+    http_status: int
+    attempts: int
+    elapsed_us: int
+    content_type: Optional[str]
+    json: Optional[str]
+
+    @property
+    def texts(self) -> list[Optional[str]]:
+        return [candidate.text for candidate in self.candidates]
+
+
+class Embeddings(NamedTuple):
+    """Vectors, one for each input."""
+
+    count: int
+    dimension: int
+    input_tokens: int
+    model: Optional[str]
+    vectors: list[list[float]]
+
+
+class Outcome(NamedTuple):
+    """What one ask came to. A delta is its candidate, its text, and the microseconds that had gone by."""
+
+    status: str
+    message: str
+    code: Optional[str]
+    error_http_status: int
+    error_attempts: int
+    deltas: list[tuple[int, str, int]]
+    took_us: int
+    response: Optional[Response]
+    embeddings: Optional[Embeddings]
+
+    def text(self, candidate: int = 0) -> str:
+        """The deltas of one candidate, put together."""
+        return "".join(text for number, text, _ in self.deltas if number == candidate)
+
+
+def ask(uri: str, *commands: str, route: str = "r", build: Build = SHARED) -> Outcome:
+    """Asks once. Commands are as tests/c/asks.c describes them, and the last one asks."""
+    (outcome,) = ask_all(uri, *commands, route=route, build=build)
+    return outcome
+
+
+def ask_all(uri: str, *commands: str, route: str = "r", build: Build = SHARED) -> list[Outcome]:
+    """Asks on one handle as often as the commands do."""
+    lines = (f"route {route}", f"uri {uri}", *commands)
+    done = build.run("asks.c", input="".join(f"{line}\n" for line in lines))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    outcomes = [_outcome(json.loads(line)) for line in done.stdout.splitlines()]
+    assert len(outcomes) == sum(command.split(" ")[0] in ASKS for command in commands)
+    return outcomes
+
+
+def escaped(text: str) -> str:
+    """A text as the value of a command."""
+    for byte, name in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\0", "\\0")):
+        text = text.replace(byte, name)
+    return text
+
+
+def float32(number: float) -> float:
+    """The nearest number of 32 bits."""
+    return struct.unpack("f", struct.pack("f", number))[0]
+
+
+def _outcome(line: dict) -> Outcome:
+    response = line.get("response")
+    if response is not None:
+        candidates = [Candidate(**candidate) for candidate in response["candidates"]]
+        response = Response(**{**response, "candidates": candidates})
+    embeddings = line.get("embeddings")
+    return Outcome(
+        line["status"],
+        line["message"],
+        line["code"],
+        line["error_http_status"],
+        line["error_attempts"],
+        [tuple(delta) for delta in line.get("deltas", [])],
+        line.get("took_us", 0),
+        response,
+        embeddings and Embeddings(**embeddings),
+    )

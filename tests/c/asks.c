@@ -1,0 +1,397 @@
+/*
+ * Asks by the full path as standard input says, and prints what came of it: the bridge by which a script checks
+ * requests, responses, streams and embeddings through C. calls.c is the one for the simple path.
+ *
+ *   in:  one command a line, "NAME VALUE", where \n, \r, \t, \0 and \\ in the value stand for those bytes
+ *          route, uri                       of the gateway; then its settings:
+ *          handle-option NAME=VALUE, handle-param NAME=JSON, handle-header NAME=VALUE, handle-stop TEXT
+ *          prompt, message ROLE=TEXT, message-json, input, body, option NAME=VALUE, param NAME=JSON,
+ *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
+ *          stop-after N                     the callback stops the answer at the N-th delta
+ *          again                            forgets the request, and begins another one on the same handle
+ *          sleep MS
+ *        and one of these asks, and prints a line of JSON: send, stream (fetched), callback, embed
+ *        inputs N adds N numbered inputs
+ *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "deltas": [[candidate,
+ *        text, microseconds since the question], ...], "response": {...}} or {"embeddings": {...}}
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "check.h"
+
+static mlflow_gateway *gateway;
+static mlflow_gateway_request *request;
+static long stop_after = -1;
+
+static int64_t now_us(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+/* Texts as JSON strings; bytes as they are, for they are UTF-8. */
+static void print_text(const char *text, size_t len)
+{
+    if (text == NULL) {
+        printf("null");
+        return;
+    }
+    putchar('"');
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == '"' || byte == '\\')
+            printf("\\u%04x", byte);
+        else
+            putchar(byte);
+    }
+    putchar('"');
+}
+
+static void print_string(const char *text)
+{
+    print_text(text, text == NULL ? 0 : strlen(text));
+}
+
+static void print_candidate(const mlflow_gateway_response *response, size_t candidate)
+{
+    size_t len = 42;
+    const char *text = mlflow_gateway_response_text(response, candidate, &len);
+
+    CHECK(text == NULL ? len == 0 : text[len] == '\0');
+    CHECK(text == mlflow_gateway_response_text(response, candidate, NULL));
+    printf("{\"text\": ");
+    print_text(text, len);
+    printf(", \"role\": ");
+    print_string(mlflow_gateway_response_role(response, candidate));
+    printf(", \"finish_reason\": ");
+    print_string(mlflow_gateway_response_finish_reason(response, candidate));
+    printf(", \"tool_calls\": [");
+    size_t count = mlflow_gateway_response_tool_call_count(response, candidate);
+    for (size_t call = 0; call < count; call++) {
+        printf("%s[", call == 0 ? "" : ", ");
+        print_string(mlflow_gateway_response_tool_call_id(response, candidate, call));
+        printf(", ");
+        print_string(mlflow_gateway_response_tool_call_name(response, candidate, call));
+        printf(", ");
+        text = mlflow_gateway_response_tool_call_arguments(response, candidate, call, &len);
+        CHECK(text != NULL && text[len] == '\0');
+        print_text(text, len);
+        printf("]");
+    }
+    CHECK(mlflow_gateway_response_tool_call_id(response, candidate, count) == NULL);
+    CHECK(mlflow_gateway_response_tool_call_arguments(response, candidate, count, &len) == NULL && len == 0);
+    text = mlflow_gateway_response_tool_calls_json(response, candidate, &len);
+    CHECK((text == NULL) == (count == 0) && (text == NULL ? len == 0 : text[len] == '\0'));
+    printf("], \"tool_calls_json\": ");
+    print_text(text, len);
+    printf("}");
+}
+
+static void print_response(const mlflow_gateway_response *response)
+{
+    size_t len = 42, count = mlflow_gateway_response_candidate_count(response);
+
+    printf(", \"response\": {\"candidates\": [");
+    for (size_t candidate = 0; candidate < count; candidate++) {
+        printf("%s", candidate == 0 ? "" : ", ");
+        print_candidate(response, candidate);
+    }
+    CHECK(mlflow_gateway_response_text(response, count, &len) == NULL && len == 0);
+    CHECK(mlflow_gateway_response_role(response, SIZE_MAX) == NULL);
+    printf("], \"model\": ");
+    print_string(mlflow_gateway_response_model(response));
+    printf(", \"usage\": [%" PRId64 ", %" PRId64 ", %" PRId64 "]", mlflow_gateway_response_input_tokens(response),
+           mlflow_gateway_response_output_tokens(response), mlflow_gateway_response_total_tokens(response));
+    printf(", \"http_status\": %d, \"attempts\": %u, \"elapsed_us\": %" PRIu64,
+           (int)mlflow_gateway_response_http_status(response), (unsigned)mlflow_gateway_response_attempts(response),
+           mlflow_gateway_response_elapsed_us(response));
+    printf(", \"content_type\": ");
+    print_string(mlflow_gateway_response_header(response, "CONTENT-type"));
+    CHECK(mlflow_gateway_response_header(response, "X-None") == NULL);
+    const char *json = mlflow_gateway_response_json(response, &len);
+    CHECK(json == NULL ? len == 0 : json[len] == '\0');
+    printf(", \"json\": ");
+    print_text(json, len);
+    printf("}");
+}
+
+static void print_status(mlflow_gateway_status status, mlflow_gateway_error *error)
+{
+    const char *code = mlflow_gateway_error_gateway_code(error);
+
+    CHECK((error == NULL) == (status == MLFLOW_GATEWAY_OK || status == MLFLOW_GATEWAY_STREAM_END));
+    printf("{\"status\": ");
+    print_string(mlflow_gateway_status_name(status) + strlen("MLFLOW_GATEWAY_"));
+    printf(", \"message\": ");
+    print_string(mlflow_gateway_error_message(error));
+    printf(", \"code\": ");
+    print_string(code);
+    printf(", \"error_http_status\": %d, \"error_attempts\": %u", (int)mlflow_gateway_error_http_status(error),
+           (unsigned)mlflow_gateway_error_attempts(error));
+    mlflow_gateway_error_destroy(error);
+}
+
+/* The deltas of one answer, kept until they are printed. */
+static struct {
+    char *json;
+    size_t len, count;
+    int64_t start;
+} deltas;
+
+static void begin_deltas(void)
+{
+    free(deltas.json);
+    deltas.json = calloc(1, 1);
+    deltas.len = deltas.count = 0;
+    deltas.start = now_us();
+}
+
+static int keep_delta(const char *text, size_t len, size_t candidate, void *user_data)
+{
+    CHECK(user_data == &deltas && len > 0 && text[len] == '\0');
+    CHECK((deltas.json = realloc(deltas.json, deltas.len + 6 * len + 100)) != NULL);
+    char *end = deltas.json + deltas.len;
+    end += sprintf(end, "%s[%zu, \"", deltas.count == 0 ? "" : ", ", candidate);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == '"' || byte == '\\')
+            end += sprintf(end, "\\u%04x", byte);
+        else
+            *end++ = (char)byte;
+    }
+    end += sprintf(end, "\", %" PRId64 "]", now_us() - deltas.start);
+    deltas.len = (size_t)(end - deltas.json);
+    return (long)++deltas.count == stop_after;
+}
+
+static void send_request(void)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_response *response = NULL;
+
+    print_status(mlflow_gateway_send(gateway, request, &response, &error), error);
+    if (response != NULL)
+        print_response(response);
+    puts("}");
+    mlflow_gateway_response_destroy(response);
+}
+
+static void fetch_stream(void)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    const char *text = NULL;
+    size_t len = 0, candidate = 0;
+
+    begin_deltas();
+    mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
+    if (status == MLFLOW_GATEWAY_OK)
+        while ((status = mlflow_gateway_stream_next(stream, &text, &len, &candidate, &error)) == MLFLOW_GATEWAY_OK)
+            if (keep_delta(text, len, candidate, &deltas))
+                break;
+    print_status(status, error);
+    printf(", \"deltas\": [%s]", deltas.json);
+    if (stream != NULL) {
+        print_response(mlflow_gateway_stream_response(stream));
+        /* What it came to does not change. */
+        if (status != MLFLOW_GATEWAY_OK)
+            CHECK(mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL) == status);
+    }
+    puts("}");
+    mlflow_gateway_stream_destroy(stream);
+}
+
+static void call_back(void)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_response *response = NULL;
+
+    begin_deltas();
+    mlflow_gateway_status status =
+        mlflow_gateway_stream_call(gateway, request, keep_delta, &deltas, &response, &error);
+    int64_t took = now_us() - deltas.start;
+    print_status(status, error);
+    printf(", \"took_us\": %" PRId64 ", \"deltas\": [%s]", took, deltas.json);
+    if (response != NULL)
+        print_response(response);
+    puts("}");
+    mlflow_gateway_response_destroy(response);
+}
+
+static void embed(void)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_embeddings *embeddings = NULL;
+
+    print_status(mlflow_gateway_embed(gateway, request, &embeddings, &error), error);
+    if (embeddings != NULL) {
+        size_t count = mlflow_gateway_embeddings_count(embeddings);
+        size_t dimension = mlflow_gateway_embeddings_dimension(embeddings);
+        const float *data = mlflow_gateway_embeddings_data(embeddings);
+        float *copy = calloc(count * dimension + 1, sizeof *copy);
+
+        CHECK_STATUS(MLFLOW_GATEWAY_INVALID_ARGUMENT,
+                     mlflow_gateway_embeddings_copy_to(embeddings, copy, count * dimension - 1, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_embeddings_copy_to(embeddings, copy, count * dimension, &error));
+        printf(", \"embeddings\": {\"count\": %zu, \"dimension\": %zu, \"input_tokens\": %" PRId64 ", \"model\": ",
+               count, dimension, mlflow_gateway_embeddings_input_tokens(embeddings));
+        print_string(mlflow_gateway_embeddings_model(embeddings));
+        printf(", \"vectors\": [");
+        for (size_t i = 0; i < count * dimension; i++) {
+            CHECK(memcmp(&data[i], &copy[i], sizeof *copy) == 0);
+            printf("%s%.9g", i % dimension != 0 ? ", " : i == 0 ? "[" : "], [", (double)data[i]);
+        }
+        printf("]]}");
+        free(copy);
+    }
+    puts("}");
+    mlflow_gateway_embeddings_destroy(embeddings);
+}
+
+static void add_inputs(long count)
+{
+    char text[64];
+
+    for (long i = 0; i < count; i++) {
+        sprintf(text, "input number %ld", i);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_request_add_input(request, text, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    }
+}
+
+/* Undoes the escapes in place, and returns the length. */
+static size_t unescape(char *text)
+{
+    char *to = text;
+
+    for (char *from = text; *from != '\0'; from++) {
+        if (*from != '\\') {
+            *to++ = *from;
+            continue;
+        }
+        switch (*++from) {
+        case 'n': *to++ = '\n'; break;
+        case 'r': *to++ = '\r'; break;
+        case 't': *to++ = '\t'; break;
+        case '0': *to++ = '\0'; break;
+        default: *to++ = *from;
+        }
+    }
+    *to = '\0';
+    return (size_t)(to - text);
+}
+
+/* What is behind the first "=", which is cut off. */
+static char *cut(char *value)
+{
+    char *end = strchr(value, '=');
+
+    CHECK(end != NULL);
+    *end = '\0';
+    return end + 1;
+}
+
+static void set_up(const char *name, char *value, const char *route)
+{
+    if (strcmp(name, "uri") == 0) {
+        mlflow_gateway_destroy(gateway);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(route, value, &gateway, &error));
+    } else if (strcmp(name, "handle-option") == 0) {
+        char *second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, value, second, &error));
+    } else if (strcmp(name, "handle-param") == 0) {
+        char *second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_json(gateway, value, second, &error));
+    } else if (strcmp(name, "handle-header") == 0) {
+        char *second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, value, second, &error));
+    } else if (strcmp(name, "handle-stop") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, value, &error));
+    } else {
+        CHECK(!"a known command");
+    }
+}
+
+static void command(char *name, char *value, size_t len)
+{
+    static char route[300];
+    char *second;
+
+    if (strcmp(name, "route") == 0) {
+        snprintf(route, sizeof route, "%s", value);
+    } else if (strcmp(name, "prompt") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, value, len, &error));
+    } else if (strcmp(name, "message") == 0) {
+        second = cut(value);
+        len -= (size_t)(second - value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, value, second, len, &error));
+    } else if (strcmp(name, "message-json") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message_json(request, value, len, &error));
+    } else if (strcmp(name, "input") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_input(request, value, len, &error));
+    } else if (strcmp(name, "inputs") == 0) {
+        add_inputs(atol(value));
+    } else if (strcmp(name, "body") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_body_json(request, value, len, &error));
+    } else if (strcmp(name, "option") == 0) {
+        second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(request, value, second, &error));
+    } else if (strcmp(name, "param") == 0) {
+        second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_json(request, value, second,
+                                                                             MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    } else if (strcmp(name, "string") == 0) {
+        second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_string(request, value, second,
+                                                                               MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    } else if (strcmp(name, "header") == 0) {
+        second = cut(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, value, second, &error));
+    } else if (strcmp(name, "stop") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_stop(request, value, len, &error));
+    } else if (strcmp(name, "stop-after") == 0) {
+        stop_after = atol(value);
+    } else if (strcmp(name, "sleep") == 0) {
+        struct timespec pause = { atol(value) / 1000, atol(value) % 1000 * 1000000 };
+        nanosleep(&pause, NULL);
+    } else if (strcmp(name, "again") == 0) {
+        mlflow_gateway_request_destroy(request);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    } else if (strcmp(name, "send") == 0) {
+        send_request();
+    } else if (strcmp(name, "stream") == 0) {
+        fetch_stream();
+    } else if (strcmp(name, "callback") == 0) {
+        call_back();
+    } else if (strcmp(name, "embed") == 0) {
+        embed();
+    } else {
+        set_up(name, value, route);
+    }
+}
+
+int main(void)
+{
+    static char line[1 << 24];
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        char *value = strchr(line, ' ');
+        if (value == NULL)
+            value = line + strlen(line);
+        else
+            *value++ = '\0';
+        command(line, value, unescape(value));
+        fflush(stdout);
+    }
+    free(deltas.json);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+    return 0;
+}
