@@ -42,6 +42,8 @@ fn header() -> String {
     let mut bytes = Vec::new();
     builder.generate().expect("cbindgen reads src/ffi").write(&mut bytes);
     let header = String::from_utf8(bytes).expect("cbindgen writes UTF-8");
+    // cbindgen would put the types outside of extern "C", and with them that of the callback.
+    let header = header.replacen("\n#endif  /* MLFLOW", "\n#ifdef __cplusplus\n}\n#endif\n\n#endif  /* MLFLOW", 1);
     HEADINGS.iter().fold(header, |header, (declaration, heading)| with_heading(header, declaration, heading))
 }
 
@@ -64,7 +66,11 @@ fn version_macros() -> String {
          (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))\n\
          \n\
          /* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */\n\
-         #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX"
+         #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX\n\
+         \n\
+         #ifdef __cplusplus\n\
+         extern \"C\" {{\n\
+         #endif"
     )
 }
 

@@ -19,27 +19,33 @@
  *
  * These rules hold for every function:
  *
- * Objects    are opaque. A ..._create function makes one, its ..._destroy function ends it. All ..._destroy
- *            functions and mlflow_gateway_string_free() accept NULL and do nothing then.
- * Failure    is an mlflow_gateway_status that is not MLFLOW_GATEWAY_OK. The last argument, `error`, may be NULL;
- *            else it receives an error object on failure, which the caller ends with
- *            mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never written:
- *            set it to NULL before the first call, and to NULL again after destroying an error. There is no
+ * Objects    are opaque. A function makes one (its name ends in create, send, open, call or embed), its ..._destroy
+ *            function destroys it. All ..._destroy functions and mlflow_gateway_string_free() accept NULL and do
+ *            nothing then. Every object stays valid when others are destroyed that it was made from.
+ * Failure    is an mlflow_gateway_status that is neither MLFLOW_GATEWAY_OK nor MLFLOW_GATEWAY_STREAM_END. The last
+ *            argument, `error`, may be NULL; else it receives an error object on failure, which the caller destroys
+ *            with mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never
+ *            written: set it to NULL before the first call, and to NULL again after destroying an error. There is no
  *            "last error" elsewhere.
- * Outputs    are written on success only.
+ * Outputs    are written on success only; but mlflow_gateway_stream_call() may write `response` on failure, too.
  * NULL       for a pointer that must be there is MLFLOW_GATEWAY_INVALID_ARGUMENT, never a crash. So is a text that
- *            is not UTF-8.
+ *            is not UTF-8. Functions that return no status take NULL for an object, and an index or a name that is
+ *            not there, and then return NULL, 0, or what they say; a length that they write is then 0.
  * Texts in   are UTF-8 and are copied before the function returns. Where a length follows, they are as long as it
  *            says, and may hold NUL bytes; with MLFLOW_GATEWAY_NUL_TERMINATED as the length, and where none follows,
- *            they are NUL-terminated.
+ *            they are NUL-terminated. NULL is refused with any length: an empty text is "". (As a size_t, -1 is
+ *            MLFLOW_GATEWAY_NUL_TERMINATED, so look at a computed length before.)
  * Texts out  are UTF-8. A `char *` belongs to the caller, who frees it with mlflow_gateway_string_free() and with
  *            nothing else. A `const char *` belongs to the object that it was asked of, and lives as long. Both are
- *            NUL-terminated. Indexes begin with 0; what is asked for behind the last one is not there (NULL).
- * Threads    may share any handle, for calls and settings alike: a call uses the settings as they stood when it
- *            began. Calls on one handle do not wait for each other, but for the first ones, which share the question
- *            to the server which dialect it speaks. Only the ..._destroy functions need the object for themselves.
+ *            NUL-terminated; one that holds a NUL byte itself ends there for those who do not look at its length.
+ * Indexes    are counted from 0.
+ * Threads    may share any object, for calls and settings alike: a call uses the settings as they stood when it began.
+ *            Calls on one handle do not wait for each other, but for the first ones, which share the question to the
+ *            server which dialect it speaks. Only the ..._destroy functions need the object for themselves, and what
+ *            a stream has gathered is read while no other thread fetches from that stream.
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
- * Callbacks  run on the thread that made the call, and nowhere else.
+ * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
+ *            not destroy what the call that runs them works on.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
  *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
  *            once (option embed_concurrency); they end with that, and take no signals.
@@ -73,6 +79,10 @@
 /* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */
 #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Types
  * ----- */
 
@@ -87,7 +97,7 @@ typedef struct mlflow_gateway mlflow_gateway;
 typedef struct mlflow_gateway_embeddings mlflow_gateway_embeddings;
 
 /**
- * Why a function failed. It belongs to the caller, who ends it with mlflow_gateway_error_destroy().
+ * Why a function failed. It belongs to the caller, who destroys it with mlflow_gateway_error_destroy().
  */
 typedef struct mlflow_gateway_error mlflow_gateway_error;
 
@@ -115,7 +125,7 @@ typedef int32_t mlflow_gateway_status;
 
 /**
  * Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
- * says to which candidate it belongs, beginning with 0; `user_data` is what was given to mlflow_gateway_stream_call().
+ * says to which candidate it belongs, counted from 0; `user_data` is what was given to mlflow_gateway_stream_call().
  * Returns 0 to go on; anything else stops the answer. It runs on the thread that made the call, and must return to it:
  * neither longjmp() nor a C++ exception may pass through this library.
  */
@@ -136,7 +146,8 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  * -------------------------------------------------------- */
 
 /**
- * A pointer is NULL where it may not be, a text is not UTF-8 or too long, or a name is not allowed.
+ * A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
+ * too little room, or a request holds nothing, or another kind of content than the function needs.
  */
 #define MLFLOW_GATEWAY_INVALID_ARGUMENT 1
 
@@ -161,7 +172,7 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_INVALID_OPTION_VALUE 5
 
 /**
- * The parameter's name is not allowed, or its value is not JSON.
+ * The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
  */
 #define MLFLOW_GATEWAY_INVALID_PARAM 6
 
@@ -199,7 +210,7 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_TIMEOUT 24
 
 /**
- * The caller stopped it.
+ * The callback stopped the answer.
  */
 #define MLFLOW_GATEWAY_CANCELLED 25
 
@@ -310,10 +321,6 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  */
 #define MLFLOW_GATEWAY_STREAM_END 100
 
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
 /* The simple path: one route, one prompt
  * -------------------------------------- */
 
@@ -328,7 +335,7 @@ extern "C" {
  * included: http_proxy and HTTP_PROXY for an http:// gateway, https_proxy and HTTPS_PROXY for an https:// one, else
  * all_proxy and ALL_PROXY, and no_proxy and NO_PROXY with the hosts to ask without it. Proxies are asked for a tunnel
  * (CONNECT) in both cases.
- * `gateway` receives the handle, which the caller ends with mlflow_gateway_destroy().
+ * `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI or _NO_GATEWAY_URI.
  */
@@ -428,12 +435,12 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
  *                                                            not together with ca_file
  *   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
- *                                                            end; with false a stream needs no more memory than one
- *                                                            event, however long it is
+ *                                                            end; with false calls of tools are lost, and a stream
+ *                                                            needs the memory of one event, however long it is
  *   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
  *   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
- *   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a thread
- *                                                            of its own that lasts no longer than the call
+ *   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a
+ *                                                            thread: the caller's, and others that end with the call
  *
  * Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
  * then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
@@ -473,8 +480,8 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
  * `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
  * be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 on. No call
- * lasts longer than the option timeout_ms says.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 to 99. No
+ * call lasts longer than the option timeout_ms says.
  */
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
@@ -503,7 +510,7 @@ mlflow_gateway_status mlflow_gateway_identifying_params(mlflow_gateway *gateway,
 const char *mlflow_gateway_llm_type(void);
 
 /**
- * Ends a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
+ * Destroys a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
  * handle, and none may use it afterwards.
  */
 void mlflow_gateway_destroy(mlflow_gateway *gateway);
@@ -519,9 +526,10 @@ void mlflow_gateway_string_free(char *text);
 /**
  * Makes an empty request. It belongs to no gateway, and can be sent to any. It gets either a prompt, or messages, or
  * inputs, or a whole body; a second kind is refused with MLFLOW_GATEWAY_INVALID_ARGUMENT. A call works on the request
- * as it stood when the call began, so that it can be changed meanwhile.
+ * as it stood when the call began, so that it can be changed meanwhile. Messages and inputs are only added: what is to
+ * be asked without some of them is another request.
  *
- * `request` receives it; the caller ends it with mlflow_gateway_request_destroy().
+ * `request` receives it; the caller destroys it with mlflow_gateway_request_destroy().
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
@@ -544,7 +552,7 @@ mlflow_gateway_status mlflow_gateway_request_set_prompt(mlflow_gateway_request *
 /**
  * Adds a message to those that are there, for a chat route.
  *
- * `role` says who speaks: "system", "user" or "assistant". Any other name is sent as it is.
+ * `role` says who speaks: "system", "user" or "assistant". Any other name but "" is sent as it is.
  * `content` is the text, `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
@@ -583,9 +591,10 @@ mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *r
                                                        mlflow_gateway_error **error);
 
 /**
- * Sets the whole body, or replaces it, for what no other function can say. It is sent as it is: no parameter is added
- * to it, neither the request's, which it cannot have, nor the handle's. Only its field "stream" is left out, and
- * written by the functions that stream.
+ * Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
+ * their values as they are written, and nothing is added: neither parameters of the request, which are refused with
+ * MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
+ * that stream.
  *
  * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
  *
@@ -669,7 +678,8 @@ mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request 
 
 /**
  * Sets an option for this request, in place of the handle's: timeout_ms, max_event_bytes, gather_stream,
- * embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean.
+ * embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean. The others are the handle's
+ * alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
@@ -690,7 +700,7 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Ends a request. NULL is allowed and does nothing. Streams that it opened go on.
+ * Destroys a request. NULL is allowed and does nothing. Streams that it opened go on.
  */
 void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
 
@@ -702,13 +712,13 @@ void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
  *
  * `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages need
  * a chat route.
- * `response` receives what came back; the caller ends it with mlflow_gateway_response_destroy().
+ * `response` receives what came back; the caller destroys it with mlflow_gateway_response_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on.
- * An answer without text, in which the model only asks for tools to be called, is a success here.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
+ * 99. An answer without text, in which the model only asks for tools to be called, is a success here.
  */
 mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
-                                          mlflow_gateway_request *request,
+                                          const mlflow_gateway_request *request,
                                           mlflow_gateway_response **response,
                                           mlflow_gateway_error **error);
 
@@ -765,8 +775,8 @@ const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response
                                                    size_t tool_call);
 
 /**
- * Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong. Writes its length in
- * bytes to `len`, which may be NULL.
+ * Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong; "" if it gave none.
+ * Writes its length in bytes to `len`, which may be NULL.
  */
 const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_response *response,
                                                         size_t candidate,
@@ -776,7 +786,7 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
 /**
  * Returns the calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that goes
  * before the tools' answers in the next request: as the gateway wrote it, or for a stream in OpenAI's form. Writes its
- * length in bytes to `len`, which may be NULL. NULL if there are no calls.
+ * length in bytes to `len`, which may be NULL. NULL if there are no calls, or no memory for it.
  */
 const char *mlflow_gateway_response_tool_calls_json(const mlflow_gateway_response *response,
                                                     size_t candidate,
@@ -788,18 +798,19 @@ const char *mlflow_gateway_response_tool_calls_json(const mlflow_gateway_respons
 const char *mlflow_gateway_response_model(const mlflow_gateway_response *response);
 
 /**
- * Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0.
+ * Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0, or if
+ * `response` is NULL.
  */
 int64_t mlflow_gateway_response_input_tokens(const mlflow_gateway_response *response);
 
 /**
  * Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
- * it does not say.
+ * it does not say, or if `response` is NULL.
  */
 int64_t mlflow_gateway_response_output_tokens(const mlflow_gateway_response *response);
 
 /**
- * Returns how many tokens question and answer have together; -1 if the gateway does not say.
+ * Returns how many tokens question and answer have together; -1 if the gateway does not say, or if `response` is NULL.
  */
 int64_t mlflow_gateway_response_total_tokens(const mlflow_gateway_response *response);
 
@@ -810,7 +821,7 @@ int32_t mlflow_gateway_response_http_status(const mlflow_gateway_response *respo
 
 /**
  * Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
- * none. Bytes that are not UTF-8 are replaced by U+FFFD.
+ * none, or if `name` is NULL or not UTF-8. Bytes of the value that are not UTF-8 are replaced by U+FFFD.
  */
 const char *mlflow_gateway_response_header(const mlflow_gateway_response *response,
                                            const char *name);
@@ -822,7 +833,7 @@ uint32_t mlflow_gateway_response_attempts(const mlflow_gateway_response *respons
 
 /**
  * Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
- * between the call and the head of the answer.
+ * between the call and the head of the answer. 0 if `response` is NULL.
  */
 uint64_t mlflow_gateway_response_elapsed_us(const mlflow_gateway_response *response);
 
@@ -834,7 +845,7 @@ const char *mlflow_gateway_response_json(const mlflow_gateway_response *response
                                          size_t *len);
 
 /**
- * Ends a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
+ * Destroys a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
  * mlflow_gateway_stream_response() returns: that belongs to its stream.
  */
 void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
@@ -845,33 +856,34 @@ void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
 /**
  * Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
  * mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta.
- * The option timeout_ms covers the whole stream, with the time that the caller spends between its calls.
+ * Only texts come as deltas: calls of tools are read from mlflow_gateway_stream_response() at the end. The option
+ * timeout_ms covers the whole stream, with the time that the caller spends between its calls.
  *
  * `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
- * `stream` receives the stream; the caller ends it with mlflow_gateway_stream_destroy(). It may outlive the handle and
- * the request.
+ * `stream` receives the stream; the caller destroys it with mlflow_gateway_stream_destroy().
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow 2.5
- * to 2.8, which cannot stream), or any status from 20 on.
+ * to 2.8, which cannot stream), or any status from 20 to 99.
  */
 mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
-                                                 mlflow_gateway_request *request,
+                                                 const mlflow_gateway_request *request,
                                                  mlflow_gateway_stream **stream,
                                                  mlflow_gateway_error **error);
 
 /**
  * Waits for the next delta.
  *
- * `text` receives it: UTF-8, not empty, NUL-terminated. It belongs to the stream and lives until the next call of this
- * function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
+ * `text` receives it: UTF-8, not empty, NUL-terminated, and never a part of a character. It belongs to the stream and
+ * lives until the next call of this function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
  * `len` receives its length in bytes without the NUL; it may be NULL.
- * `candidate` receives the number of the candidate that it belongs to, beginning with 0; it may be NULL.
+ * `candidate` receives the number of the candidate that it belongs to, counted from 0; it may be NULL.
  *
  * Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
  * MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
  * _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
  * that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE (the option max_event_bytes) or another status from
- * 20 on. A stream that is over returns the same each time. Nothing is ever asked again once a stream has begun.
+ * 20 to 99. A stream that is over returns the same each time. _INVALID_ARGUMENT neither ends it nor loses a delta.
+ * Nothing is ever asked again once a stream has begun.
  */
 mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
                                                  const char **text,
@@ -884,14 +896,15 @@ mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
  * With the option gather_stream set to false there are no texts and calls of tools in it. It stays readable when the
  * stream has failed. NULL if `stream` is NULL.
  *
- * It belongs to the stream and is not to be destroyed. Its texts live until the next call of
- * mlflow_gateway_stream_next(), and no other thread may be in that function while they are read.
+ * It belongs to the stream and is not to be destroyed. It is the same object for all of the stream's life; its texts
+ * live until the next call of mlflow_gateway_stream_next(), and no other thread may be in that function while they are
+ * read.
  */
 const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);
 
 /**
- * Ends a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well. NULL is
- * allowed and does nothing.
+ * Destroys a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well.
+ * NULL is allowed and does nothing.
  */
 void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
 
@@ -900,7 +913,7 @@ void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
  * mlflow_gateway_stream_next() would give it, until the answer is complete.
  *
  * `on_delta` is called on this thread with each delta. If it returns another number than 0, the answer is stopped at
- * once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED.
+ * once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That delta is gathered, too.
  * `user_data` is given to the callback as it is; it may be NULL.
  * `response` may be NULL; else it receives what was gathered, also when the function fails after the stream has begun
  * (in which it differs from all other outputs), and is not written to when it fails before. The caller ends it with
@@ -910,7 +923,7 @@ void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
  * mlflow_gateway_stream_next() returns for a failure.
  */
 mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
-                                                 mlflow_gateway_request *request,
+                                                 const mlflow_gateway_request *request,
                                                  mlflow_gateway_on_delta on_delta,
                                                  void *user_data,
                                                  mlflow_gateway_response **response,
@@ -924,15 +937,15 @@ mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
  * are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
  * request fails, all fails. The option timeout_ms covers all of it.
  *
- * `request` holds inputs, or a whole body, which is sent as one request. What differs between questions and documents
- * (Cohere's "input_type") is a parameter of the request: use one request for each.
- * `embeddings` receives the vectors; the caller ends them with mlflow_gateway_embeddings_destroy().
+ * `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What differs
+ * between questions and documents (Cohere's "input_type") is a parameter of the request: use one request for each.
+ * `embeddings` receives the vectors; the caller destroys them with mlflow_gateway_embeddings_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on;
- * _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
+ * 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
  */
 mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
-                                           mlflow_gateway_request *request,
+                                           const mlflow_gateway_request *request,
                                            mlflow_gateway_embeddings **embeddings,
                                            mlflow_gateway_error **error);
 
@@ -965,7 +978,7 @@ mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_emb
                                                         mlflow_gateway_error **error);
 
 /**
- * Returns how many tokens the inputs have together; -1 if the gateway does not say.
+ * Returns how many tokens the inputs have together; -1 if the gateway does not say, or if `embeddings` is NULL.
  */
 int64_t mlflow_gateway_embeddings_input_tokens(const mlflow_gateway_embeddings *embeddings);
 
@@ -976,7 +989,7 @@ int64_t mlflow_gateway_embeddings_input_tokens(const mlflow_gateway_embeddings *
 const char *mlflow_gateway_embeddings_model(const mlflow_gateway_embeddings *embeddings);
 
 /**
- * Ends the embeddings and their block of numbers. NULL is allowed and does nothing.
+ * Destroys the embeddings and their block of numbers. NULL is allowed and does nothing.
  */
 void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
 
@@ -1027,7 +1040,7 @@ const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
                                       size_t *len);
 
 /**
- * Ends an error object and the texts that belong to it. NULL is allowed and does nothing.
+ * Destroys an error object and the texts that belong to it. NULL is allowed and does nothing.
  */
 void mlflow_gateway_error_destroy(mlflow_gateway_error *error);
 
@@ -1049,7 +1062,7 @@ const char *mlflow_gateway_version(void);
 int32_t mlflow_gateway_version_number(void);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
 #endif  /* MLFLOW_AI_GATEWAY_H */

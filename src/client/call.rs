@@ -160,19 +160,21 @@ impl<'a> Call<'a> {
 
     /// Whether a route of this kind can give what is wanted.
     fn check(&self, plan: Plan, question: Question, wanted: Wanted) -> Result<(), Error> {
-        let why = match (wanted, plan.task) {
+        let is_for = |what| format!("is for {}: {what}", plan.task.as_str());
+        let problem = match (wanted, plan.task) {
             (Wanted::Vectors, Task::Embeddings) => return Ok(()),
-            (Wanted::Vectors, _) => "it gives text, not vectors",
-            (_, Task::Embeddings) => "it gives vectors, not text",
-            (_, Task::Completions) if matches!(question, Question::Messages(_)) => "it takes a prompt, not messages",
+            (Wanted::Vectors, _) => is_for("it gives text, not vectors"),
+            (_, Task::Embeddings) => is_for("it gives vectors, not text"),
+            (_, Task::Completions) if matches!(question, Question::Messages(_)) => {
+                is_for("it takes a prompt, not messages")
+            }
             (Wanted::Stream, _) if !plan.dialect.streams() => {
-                "MLflow 2.5 to 2.8 cannot stream; ask for the whole answer"
+                "is of a gateway of MLflow 2.5 to 2.8, which cannot stream; ask for the whole answer".to_owned()
             }
             _ => return Ok(()),
         };
         let Target { route, uri, .. } = &**self.target;
-        let task = plan.task.as_str();
-        Err(Error::new(Status::Unsupported, format!("the route \"{route}\" of {uri} is for {task}: {why}")))
+        Err(Error::new(Status::Unsupported, format!("the route \"{route}\" of {uri} {problem}")))
     }
 
     /// The dialects that come into question, the likeliest first.

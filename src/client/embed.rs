@@ -1,15 +1,14 @@
 //! Vectors of any number of texts, in as many requests as that takes.
 
-use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 use super::call::{Call, Wanted};
 use super::error::{Error, Status};
 use super::report;
 use super::text::NulText;
 use crate::dialect::{Question, Usage, Vectors};
-use crate::http::without_signals;
+use crate::http;
 
 /// Vectors, one for each input and in the order of the inputs.
 #[derive(Debug)]
@@ -89,32 +88,18 @@ fn one_by_one(call: &Call, batches: &[&[String]], count: usize) -> Result<Embedd
 /// Each into its own block, since they end in any order.
 fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Embeddings, Error> {
     let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let work = || {
-        let mut done = Vec::new();
+    let done = Mutex::new(Vec::with_capacity(batches.len()));
+    http::side_by_side(workers, &|| {
         while !has_failed.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(inputs) = batches.get(number) else { break };
             let mut batch = Batch::default();
             let asked = ask(call, Question::Inputs(inputs), Some(inputs.len()), &mut batch);
             has_failed.fetch_or(asked.is_err(), Ordering::Relaxed);
-            done.push((number, asked.map(|()| batch)));
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((number, asked.map(|()| batch)));
         }
-        done
-    };
-    let mut done = thread::scope(|scope| {
-        let helpers: Vec<_> = (1..workers)
-            .map_while(|_| {
-                let named = thread::Builder::new().name("mlflow-embed".to_owned());
-                // Where the system gives no more threads, those that there are do it.
-                without_signals(|| named.spawn_scoped(scope, work)).ok()
-            })
-            .collect();
-        let mut done = work();
-        for helper in helpers {
-            done.extend(helper.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
-        }
-        done
     });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_unstable_by_key(|(number, _)| *number);
     let mut all = Batch::default();
     let mut tokens = Some(0);
@@ -167,7 +152,7 @@ fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch)
     }
     to.usage = answer.usage;
     if to.model.is_none() {
-        to.model = answer.model.map(|model| NulText::of(&model.0)).transpose()?;
+        to.model = answer.model.map(|model| NulText::of(&model)).transpose()?;
     }
     Ok(())
 }

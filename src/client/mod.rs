@@ -23,5 +23,7 @@ pub use response::{Candidate, Response, ToolCall};
 pub use stream::{Delta, Stream};
 pub use text::NulText;
 
+pub(crate) use crate::http::is_our_thread;
+
 /// What MLflow's users know this kind of language model by: LangChain's `_llm_type`.
 pub const LLM_TYPE: &std::ffi::CStr = c"mlflow-ai-gateway";

@@ -145,7 +145,7 @@ pub(super) fn only_tool_calls(tried: &Tried, answer: Answered) -> Error {
 
 /// Another number of vectors came than of inputs was sent.
 pub(super) fn wrong_count(tried: &Tried, answer: Answered, inputs: usize, vectors: usize) -> Error {
-    let what = format!("{vectors} vectors came for {inputs} inputs");
+    let what = format!("the number of vectors in it is {vectors}, and that of the inputs {inputs}");
     answered(tried, answer, Status::BadResponse, &what)
 }
 
@@ -173,7 +173,7 @@ pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> 
 
 /// The caller has had enough.
 pub(super) fn stopped(tried: &Tried) -> Error {
-    Error::new(Status::Cancelled, format!("{tried}: the callback stopped the answer; what had come can still be read"))
+    Error::new(Status::Cancelled, format!("{tried}: the callback stopped the answer"))
 }
 
 /// An event of the stream is longer than it may be.

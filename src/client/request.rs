@@ -69,9 +69,9 @@ impl Request {
 
     /// Adds a message that is written as JSON already.
     pub fn add_message_json(&self, json: &str) -> Result<(), Error> {
-        let message = serde_json::from_str::<&RawValue>(json).map_err(|error| not_json("message", &error))?;
+        let message = serde_json::from_str::<&RawValue>(json).map_err(|error| not_object("message", &error))?;
         if !message.get().starts_with('{') {
-            return Err(Error::new(Status::InvalidArgument, "the message is JSON, but not an object"));
+            return Err(no_object("message"));
         }
         self.push_message(message.to_owned())
     }
@@ -101,7 +101,7 @@ impl Request {
 
     /// Sets the whole body, or replaces it. No parameters are added to it, neither the request's nor the handle's.
     pub fn set_body_json(&self, json: &str) -> Result<(), Error> {
-        let body = Body::parse(json).map_err(|error| not_json("body", &error))?;
+        let body = Body::parse(json).map_err(|error| not_object("body", &error))?;
         self.0.change(|asking| match &mut asking.content {
             Content::Nothing if !asking.params.is_empty() => Err(Error::new(
                 Status::InvalidArgument,
@@ -156,7 +156,7 @@ impl Request {
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), ParamProblem>) -> Result<(), Error> {
         self.0.change(|asking| match asking.content {
             Content::Body(_) => Err(Error::new(
-                Status::InvalidParam,
+                Status::InvalidArgument,
                 "the request has a whole body, to which no parameters are added; write it into the body",
             )),
             _ => change(&mut asking.params).map_err(|ParamProblem(problem)| Error::new(Status::InvalidParam, problem)),
@@ -213,6 +213,13 @@ impl Content {
     }
 }
 
-fn not_json(what: &str, error: &serde_json::Error) -> Error {
-    Error::new(Status::InvalidArgument, format!("the {what} is not the JSON that is wanted: {error}"))
+fn not_object(what: &str, error: &serde_json::Error) -> Error {
+    if error.is_data() {
+        return no_object(what);
+    }
+    Error::new(Status::InvalidArgument, format!("the {what} is not JSON: {error}"))
+}
+
+fn no_object(what: &str) -> Error {
+    Error::new(Status::InvalidArgument, format!("the {what} is JSON, but not an object"))
 }

@@ -12,7 +12,7 @@ use super::report::{self, Answered, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
-use crate::dialect::{Chunk, Dialect, Event, Question};
+use crate::dialect::{Chunk, Dialect, Event, EventReader, Question};
 use crate::http::{EventTooLarge, Events, Failure, Headers, Incoming, Method, Reply};
 
 /// More than any model gives.
@@ -23,6 +23,7 @@ const MAX_CANDIDATES: u64 = 1024;
 pub struct Stream {
     source: Source,
     events: Events,
+    reader: EventReader,
     gathered: Gathered,
     /// What it came to in the end.
     verdict: Option<Result<(), Error>>,
@@ -86,6 +87,7 @@ impl Stream {
         response.elapsed = call.started.elapsed();
         Ok(Stream {
             events: Events::new(call.options.max_event_bytes),
+            reader: EventReader::default(),
             gathered: Gathered::new(response, call.options.gather_stream),
             source: Source::new(call, &asked, Some(incoming)),
             verdict: None,
@@ -98,7 +100,7 @@ impl Stream {
         let response = answers::whole(call, asked)?;
         let mut gathered = Gathered::new(response, call.options.gather_stream);
         gathered.queue_whole()?;
-        Ok(Stream { events: Events::new(0), gathered, source, verdict: Some(Ok(())) })
+        Ok(Stream { events: Events::new(0), reader: EventReader::default(), gathered, source, verdict: Some(Ok(())) })
     }
 
     /// Waits for the next delta; `None` if the answer is complete. After a failure it fails in the same way again.
@@ -154,7 +156,8 @@ impl Stream {
             }
         };
         let answered = Answered { http_status: status, body: event };
-        match self.source.dialect.decode_event(event) {
+        match self.reader.read(self.source.dialect, event) {
+            Ok(Event::Text(candidate, text)) => self.gathered.take_text(candidate, text).map(|()| None),
             Ok(Event::Chunk(chunk)) => match self.gathered.take(chunk) {
                 Ok(()) => Ok(None),
                 Err(Stop::Error(error)) => Err(error),
@@ -251,6 +254,20 @@ impl Gathered {
             }
         }
         Ok(())
+    }
+
+    /// More of a candidate that has begun.
+    fn take_text(&mut self, candidate: u64, text: &str) -> Result<(), Error> {
+        self.texts.clear();
+        let index = candidate as usize;
+        if text.is_empty() {
+            return Ok(());
+        }
+        match self.response.candidates.get_mut(index) {
+            Some(candidate) if self.keeps_texts => candidate.push_text(text)?,
+            _ => {}
+        }
+        self.queue(index, text)
     }
 
     fn queue(&mut self, candidate: usize, text: &str) -> Result<(), Error> {

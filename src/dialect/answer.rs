@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::Task;
 use super::json::{Lenient, Text};
 use super::tools::{self, ToolCalls};
 use super::usage::Usage;
@@ -20,7 +21,7 @@ pub struct Answer<'a> {
     pub candidates: Vec<Candidate<'a>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Candidate<'a> {
     /// `None` where the model gave none, for example because it asks for a tool instead.
     pub text: Option<Text<'a>>,
@@ -44,13 +45,26 @@ pub enum Malformed {
 
 /// Parses the JSON object of one shape.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
+    let text = utf8(body)?;
     // serde would take a list for an object's fields without their names.
-    if body.trim_ascii_start().starts_with(b"[") {
-        let list: Result<IgnoredAny, _> = serde_json::from_slice(body);
+    if text.trim_ascii_start().starts_with('[') {
+        let list: Result<IgnoredAny, _> = serde_json::from_str(text);
         let error = list.map_or_else(|error| error, |_| serde::de::Error::custom("a list, not an object"));
         return Err(malformed(&error, body));
     }
-    serde_json::from_slice(body).map_err(|error| malformed(&error, body))
+    serde_json::from_str(text).map_err(|error| malformed(&error, body))
+}
+
+/// A body that is looked through once need not be looked through at each string in it.
+pub(super) fn utf8(body: &[u8]) -> Result<&str, Malformed> {
+    std::str::from_utf8(body).map_err(|error| {
+        let start = body.trim_ascii_start();
+        if start.starts_with(b"<") {
+            return Malformed::Html;
+        }
+        let why = format!("not UTF-8: the byte at offset {} is wrong", error.valid_up_to());
+        Malformed::NotJson(why, beginning(start))
+    })
 }
 
 pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> Malformed {
@@ -64,13 +78,29 @@ pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> Malformed {
     }
 }
 
+/// One candidate of a route of this task, which has to have what the task is for.
+pub(super) fn candidate<'a>(
+    task: Task,
+    message: Option<Message<'a>>,
+    text: Option<Text<'a>>,
+    finish_reason: Lenient<'a>,
+) -> Result<Candidate<'a>, &'static str> {
+    let candidate = match task {
+        Task::Chat => message.ok_or("a candidate has no message")?.0,
+        _ => Candidate { text: Some(text.ok_or("a candidate has no text")?), ..Candidate::default() },
+    };
+    Ok(Candidate { finish_reason: finish_reason.text(), ..candidate })
+}
+
 /// An answer, or the lack of one.
 pub(super) fn of<'a>(
+    body: &[u8],
     model: Option<Text<'a>>,
     usage: Usage,
-    candidates: impl Iterator<Item = Candidate<'a>>,
+    candidates: impl Iterator<Item = Result<Candidate<'a>, &'static str>>,
 ) -> Result<Answer<'a>, Malformed> {
-    let candidates: Vec<_> = candidates.collect();
+    let candidates: Result<Vec<_>, _> = candidates.collect();
+    let candidates = candidates.map_err(|why| Malformed::WrongShape(why.to_owned(), beginning(body)))?;
     if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { model, usage, candidates }) }
 }
 
@@ -84,12 +114,6 @@ pub(super) fn beginning(body: &[u8]) -> String {
         shown.push('…');
     }
     shown
-}
-
-impl<'a> Candidate<'a> {
-    pub(super) fn of_text(text: Text<'a>, finish_reason: Lenient<'a>) -> Self {
-        Candidate { text: Some(text), role: None, finish_reason: finish_reason.text(), tool_calls: None }
-    }
 }
 
 /// The message of a chat's candidate, alike in all dialects. `content` may be null, but not left out, unless there
@@ -123,12 +147,6 @@ impl<'a> TryFrom<Fields<'a>> for Message<'a> {
                 tool_calls,
             })),
         }
-    }
-}
-
-impl<'a> Message<'a> {
-    pub fn ended(self, finish_reason: Lenient<'a>) -> Candidate<'a> {
-        Candidate { finish_reason: finish_reason.text(), ..self.0 }
     }
 }
 

@@ -16,6 +16,8 @@ const DONE: &[u8] = b"[DONE]";
 #[derive(Debug)]
 pub enum Event<'a> {
     Chunk(Chunk<'a>),
+    /// A chunk that only adds a text to a candidate that has begun.
+    Text(u64, &'a str),
     /// The model or the gateway failed in the middle of its answer.
     Error(Refusal),
     /// The answer is complete.

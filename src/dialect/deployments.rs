@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::answer::{self, Answer, Candidate, Malformed, Message};
+use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Lenient, Text};
 use super::question::Names;
 use super::usage::{OpenAiUsage, Usage};
@@ -27,11 +27,11 @@ impl Dialect for Deployments {
             #[serde(borrow)]
             endpoint_type: Text<'a>,
         }
-        Task::of_type(&serde_json::from_slice::<Endpoint>(body).ok()?.endpoint_type.0)
+        Task::of_type(&answer::parse::<Endpoint>(body).ok()?.endpoint_type.0)
     }
 
     fn invocations_path(&self, route: &str) -> String {
-        format!("/endpoints/{}/invocations", segment(route))
+        ["/endpoints/", &segment(route), "/invocations"].concat()
     }
 
     fn names(&self) -> Names {
@@ -39,23 +39,14 @@ impl Dialect for Deployments {
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        if task == Task::Chat {
-            let Choices { choices, model, usage } = answer::parse::<Choices<Chat>>(body)?;
-            let candidates = choices.into_iter().map(|choice| choice.message.ended(choice.finish_reason));
-            answer::of(model.text(), usage.map(Usage::from).unwrap_or_default(), candidates)
-        } else {
-            let Choices { choices, model, usage } = answer::parse::<Choices<Completion>>(body)?;
-            let candidates = choices.into_iter().map(|choice| Candidate::of_text(choice.text, choice.finish_reason));
-            answer::of(model.text(), usage.map(Usage::from).unwrap_or_default(), candidates)
-        }
+        let Choices { choices, model, usage } = answer::parse(body)?;
+        let candidates = choices
+            .into_iter()
+            .map(|choice| answer::candidate(task, choice.message, choice.text, choice.finish_reason));
+        answer::of(body, model.text(), usage.map(Usage::from).unwrap_or_default(), candidates)
     }
 
-    fn decode_vectors<'a>(
-        &self,
-        body: &'a [u8],
-        expected: usize,
-        to: &mut Vectors,
-    ) -> Result<VectorsAnswer<'a>, Malformed> {
+    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
         vectors::decode(body, expected, to, &VectorNames { list: "data", metadata: None })
     }
 
@@ -65,8 +56,9 @@ impl Dialect for Deployments {
 }
 
 #[derive(Deserialize)]
-struct Choices<'a, T> {
-    choices: Vec<T>,
+struct Choices<'a> {
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
     #[serde(borrow, default)]
     model: Lenient<'a>,
     #[serde(default)]
@@ -74,17 +66,11 @@ struct Choices<'a, T> {
 }
 
 #[derive(Deserialize)]
-struct Chat<'a> {
-    #[serde(borrow)]
-    message: Message<'a>,
+struct Choice<'a> {
     #[serde(borrow, default)]
-    finish_reason: Lenient<'a>,
-}
-
-#[derive(Deserialize)]
-struct Completion<'a> {
-    #[serde(borrow)]
-    text: Text<'a>,
+    message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
     #[serde(borrow, default)]
     finish_reason: Lenient<'a>,
 }
@@ -131,6 +117,8 @@ mod tests {
         assert!(matches!(of("{\"choices\":[{\"text\":\"Par"), NotJson(..)));
         assert!(matches!(of("hello"), NotJson(..)));
         assert!(matches!(of("{\"choices\":[]} trailing"), NotJson(..)));
+        let not_utf8 = Deployments.decode(Task::Chat, b"{\"x\":\"\xff\"}").unwrap_err();
+        assert!(matches!(not_utf8, NotJson(why, _) if why.contains("offset 6")));
         assert_eq!(of(r#"{"choices":[]}"#), NoCandidates);
         for body in [
             "null",

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::answer::{self, Answer, Candidate, Malformed, Message};
+use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Count, Lenient, Text};
 use super::question::Names;
 use super::usage::Usage;
@@ -27,11 +27,11 @@ impl Dialect for Gateway {
             #[serde(borrow)]
             route_type: Text<'a>,
         }
-        Task::of_type(&serde_json::from_slice::<Route>(body).ok()?.route_type.0)
+        Task::of_type(&answer::parse::<Route>(body).ok()?.route_type.0)
     }
 
     fn invocations_path(&self, route: &str) -> String {
-        format!("/gateway/{}/invocations", segment(route))
+        ["/gateway/", &segment(route), "/invocations"].concat()
     }
 
     fn names(&self) -> Names {
@@ -39,27 +39,16 @@ impl Dialect for Gateway {
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        if task == Task::Chat {
-            let Candidates { candidates, metadata } = answer::parse::<Candidates<Chat>>(body)?;
-            let (model, usage) = metadata.unwrap_or_default().understood();
-            answer::of(model, usage, candidates.into_iter().map(|one| one.message.ended(reason(one.metadata))))
-        } else {
-            let Candidates { candidates, metadata } = answer::parse::<Candidates<Completion>>(body)?;
-            let (model, usage) = metadata.unwrap_or_default().understood();
-            answer::of(
-                model,
-                usage,
-                candidates.into_iter().map(|one| Candidate::of_text(one.text, reason(one.metadata))),
-            )
-        }
+        let Candidates { candidates, metadata } = answer::parse(body)?;
+        let (model, usage) = metadata.unwrap_or_default().understood();
+        let candidates = candidates.into_iter().map(|one: Candidate| {
+            let finish_reason = one.metadata.map(|ending| ending.finish_reason).unwrap_or_default();
+            answer::candidate(task, one.message, one.text, finish_reason)
+        });
+        answer::of(body, model, usage, candidates)
     }
 
-    fn decode_vectors<'a>(
-        &self,
-        body: &'a [u8],
-        expected: usize,
-        to: &mut Vectors,
-    ) -> Result<VectorsAnswer<'a>, Malformed> {
+    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
         vectors::decode(body, expected, to, &VectorNames { list: "embeddings", metadata: Some("metadata") })
     }
 
@@ -69,24 +58,19 @@ impl Dialect for Gateway {
 }
 
 #[derive(Deserialize)]
-struct Candidates<'a, T> {
-    candidates: Vec<T>,
+struct Candidates<'a> {
+    #[serde(borrow)]
+    candidates: Vec<Candidate<'a>>,
     #[serde(borrow, default)]
     metadata: Option<Metadata<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Chat<'a> {
-    #[serde(borrow)]
-    message: Message<'a>,
+struct Candidate<'a> {
     #[serde(borrow, default)]
-    metadata: Option<Ending<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Completion<'a> {
-    #[serde(borrow)]
-    text: Text<'a>,
+    message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
     #[serde(borrow, default)]
     metadata: Option<Ending<'a>>,
 }
@@ -96,10 +80,6 @@ struct Completion<'a> {
 struct Ending<'a> {
     #[serde(borrow, default)]
     finish_reason: Lenient<'a>,
-}
-
-fn reason(ending: Option<Ending>) -> Lenient {
-    ending.map(|ending| ending.finish_reason).unwrap_or_default()
 }
 
 /// What is said of the whole answer.

@@ -3,9 +3,11 @@
 mod answer;
 mod chunk;
 mod deployments;
+mod floats;
 mod gateway;
 mod json;
 mod params;
+mod pattern;
 mod question;
 mod refusal;
 mod tools;
@@ -18,6 +20,7 @@ pub use answer::{Answer, Candidate, Malformed};
 pub use chunk::{Chunk, Event, Piece};
 pub use json::Text;
 pub use params::{ParamProblem, Params};
+pub use pattern::EventReader;
 pub use question::{Body, Names, Question};
 pub use refusal::{Kind, Refusal};
 pub use tools::ToolCall;
@@ -72,12 +75,7 @@ pub trait Dialect: fmt::Debug + Sync {
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed>;
 
     /// Adds the vectors of a successful answer, about `expected` of them, to `to`. A failure adds none.
-    fn decode_vectors<'a>(
-        &self,
-        body: &'a [u8],
-        expected: usize,
-        to: &mut Vectors,
-    ) -> Result<VectorsAnswer<'a>, Malformed>;
+    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed>;
 
     /// Whether answers can be had as streams.
     fn streams(&self) -> bool;

@@ -40,7 +40,7 @@ pub struct Refusal {
 impl Refusal {
     pub fn read(http_status: u16, body: &[u8]) -> Refusal {
         let body = body.trim_ascii();
-        let json = serde_json::from_slice::<Value>(body).ok();
+        let json = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let words = match &json {
             Some(json) => words_of(json),
             None if body.starts_with(b"<") => Some(page_title(body)),

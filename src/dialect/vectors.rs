@@ -1,13 +1,18 @@
 //! Vectors: from the text of an answer straight into one block of numbers, without a tree between.
 
 use std::fmt;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::answer::{self, Malformed};
-use super::json::{Lenient, Text};
+use super::floats;
+use super::gateway::Metadata;
+use super::json::{Count, Lenient, Text};
 use super::usage::{OpenAiUsage, Usage};
 
 /// As many characters of base64 are decoded at once. They hold whole numbers, since 16 characters hold 3 of them.
@@ -23,8 +28,8 @@ pub struct Vectors {
 
 /// What an answer says besides its vectors.
 #[derive(Debug, Default)]
-pub struct VectorsAnswer<'a> {
-    pub model: Option<Text<'a>>,
+pub struct VectorsAnswer {
+    pub model: Option<String>,
     pub usage: Usage,
 }
 
@@ -37,12 +42,12 @@ pub(super) struct VectorNames {
 }
 
 /// Adds an answer's vectors, about `expected` of them, to `to`, in the order of their `index`. A failure adds none.
-pub(super) fn decode<'a>(
-    body: &'a [u8],
+pub(super) fn decode(
+    body: &[u8],
     expected: usize,
     to: &mut Vectors,
     names: &VectorNames,
-) -> Result<VectorsAnswer<'a>, Malformed> {
+) -> Result<VectorsAnswer, Malformed> {
     let (count, len) = (to.count, to.data.len());
     let answer = append(body, expected, to, names);
     if answer.is_err() {
@@ -52,110 +57,185 @@ pub(super) fn decode<'a>(
     answer
 }
 
-fn append<'a>(
-    body: &'a [u8],
-    expected: usize,
-    to: &mut Vectors,
-    names: &VectorNames,
-) -> Result<VectorsAnswer<'a>, Malformed> {
-    let first = (to.count, to.data.len());
+fn append(body: &[u8], expected: usize, to: &mut Vectors, names: &VectorNames) -> Result<VectorsAnswer, Malformed> {
     // There cannot be more numbers than half of the bytes, whatever the first vector promises.
-    let mut rows = Rows { to, indexes: Vec::new(), expected, most: body.len() / 2, is_out_of_memory: false };
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let read = WholeAnswer { rows: &mut rows, names }.deserialize(&mut json).and_then(|answer| {
-        json.end()?;
-        Ok(answer)
-    });
-    if rows.is_out_of_memory {
-        return Err(Malformed::OutOfMemory(rows.to.count, rows.to.dimension));
+    let mut lists = Lists { to, expected, most: body.len() / 2, all: Vec::new(), is_out_of_memory: false };
+    let rest = lists.take_out(body);
+    let read = match answer::utf8(&rest) {
+        Ok(rest) => {
+            let mut json = serde_json::Deserializer::from_str(rest);
+            let mut rows = Vec::new();
+            let whole = WholeAnswer { lists: &mut lists, rows: &mut rows, names };
+            let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| (answer, rows)));
+            read.map_err(|error| answer::malformed(&error, body))
+        }
+        Err(malformed) => Err(malformed),
+    };
+    if lists.is_out_of_memory {
+        return Err(Malformed::OutOfMemory(lists.to.count, lists.all.first().map_or(0, ExactSizeIterator::len)));
     }
-    let answer = read.map_err(|error| answer::malformed(&error, body))?;
+    let (answer, rows) = read?;
     let wrong = |why: &str| Malformed::WrongShape(why.to_owned(), answer::beginning(body));
     let answer = answer.ok_or_else(|| wrong(&format!("there is no list \"{}\"", names.list)))?;
-    if rows.to.count == first.0 {
-        return Err(Malformed::NoCandidates);
-    }
-    rows.sort(first.1).map_err(wrong)?;
+    lists.order(rows).map_err(wrong)?;
     Ok(answer)
 }
 
-/// The place that the vectors of one answer go to.
-struct Rows<'v> {
+/// A vector in an answer: what it says of its place among the others, and which list of numbers it is.
+struct Row {
+    index: Option<u64>,
+    list: usize,
+}
+
+/// Lists of numbers, taken out of an answer to the end of the block.
+struct Lists<'v> {
     to: &'v mut Vectors,
-    /// What each says of its place among those of this answer.
-    indexes: Vec<Option<u64>>,
+    /// As many vectors are expected.
     expected: usize,
     /// As many numbers can come at most.
     most: usize,
+    /// Where each list is in the block.
+    all: Vec<Range<usize>>,
     is_out_of_memory: bool,
 }
 
-impl Rows<'_> {
-    fn push(&mut self, number: f32) -> Result<(), &'static str> {
+impl Lists<'_> {
+    /// Takes all lists of numbers out of JSON, and leaves in the place of each a list of one number: which list it was.
+    /// What is left is short, and understood by the parser. Lists of numbers and of other things stay as they are.
+    fn take_out(&mut self, body: &[u8]) -> Vec<u8> {
+        let (mut rest, mut copied, mut at) = (Vec::new(), 0, 0);
+        while let Some(next) = memchr::memchr2(b'"', b'[', &body[at..]) {
+            at += next + 1;
+            if body[at - 1] == b'"' {
+                at = end_of_string(body, at);
+            } else if let Some(length) = self.read_list(&body[at..]) {
+                self.copy(&body[copied..at], &mut rest);
+                self.copy((self.all.len() - 1).to_string().as_bytes(), &mut rest);
+                at += length;
+                copied = at - 1;
+            }
+        }
+        self.copy(&body[copied..], &mut rest);
+        rest
+    }
+
+    fn copy(&mut self, from: &[u8], to: &mut Vec<u8>) {
+        match to.try_reserve(from.len()) {
+            Ok(()) => to.extend_from_slice(from),
+            Err(_) => self.is_out_of_memory = true,
+        }
+    }
+
+    fn read_list(&mut self, text: &[u8]) -> Option<usize> {
+        let start = self.to.data.len();
+        let length = floats::list(text, |number| self.push(number));
+        match length {
+            Some(_) => self.end(start),
+            None => self.to.data.truncate(start),
+        }
+        length
+    }
+
+    /// Adds a list that is base64 of the numbers' bytes (32-bit, little-endian), and says which one it is.
+    fn read_base64(&mut self, text: &str) -> Result<usize, String> {
+        let start = self.to.data.len();
+        // In pieces, so that there is no copy of the whole: a piece's end is the end of a number.
+        let mut bytes = [0; PIECE / 4 * 3];
+        for piece in text.as_bytes().chunks(PIECE) {
+            let decoded = STANDARD.decode_slice(piece, &mut bytes).map_err(|error| format!("base64: {error}"))?;
+            let numbers = bytes[..decoded].chunks_exact(4);
+            if !numbers.remainder().is_empty() {
+                return Err("base64 that does not hold whole numbers".to_owned());
+            }
+            for number in numbers {
+                if !self.push(f32::from_le_bytes([number[0], number[1], number[2], number[3]])) {
+                    return Err("there is no memory".to_owned());
+                }
+            }
+        }
+        self.end(start);
+        Ok(self.all.len() - 1)
+    }
+
+    #[inline(always)]
+    fn push(&mut self, number: f32) -> bool {
         let data = &mut self.to.data;
         if data.len() == data.capacity() && data.try_reserve(1).is_err() {
             self.is_out_of_memory = true;
-            return Err("there is no memory");
+            return false;
         }
         data.push(number);
-        Ok(())
+        true
     }
 
-    /// Ends the vector that began at `start`.
-    fn end(&mut self, start: usize, index: Option<u64>) -> Result<(), &'static str> {
-        let dimension = self.to.data.len() - start;
-        if dimension == 0 {
-            return Err("a vector without numbers");
+    fn end(&mut self, start: usize) {
+        let end = self.to.data.len();
+        if self.all.is_empty() {
+            let more = self.expected.saturating_sub(1).saturating_mul(end - start).min(self.most);
+            self.is_out_of_memory |= self.to.data.try_reserve(more).is_err();
         }
-        if self.to.data[start..].iter().any(|number| number.is_infinite()) {
-            return Err("a number that is too large for 32 bits");
+        self.all.push(start..end);
+    }
+
+    /// Puts the vectors in the order of their indexes, or where none is given, in that of the answer, and drops lists
+    /// that are no vectors.
+    fn order(&mut self, rows: Vec<Row>) -> Result<(), &'static str> {
+        let Some(first) = rows.first() else { return Err("there are no vectors in it") };
+        let dimension = self.all[first.list].len();
+        if self.to.count > 0 && dimension != self.to.dimension {
+            return Err("vectors of another dimension than before");
         }
-        if self.to.count == 0 {
-            self.to.dimension = dimension;
-        } else if dimension != self.to.dimension {
-            return Err("vectors of different dimensions");
-        }
-        if self.indexes.is_empty() {
-            let more = self.expected.saturating_sub(1).saturating_mul(dimension).min(self.most);
-            if self.to.data.try_reserve(more).is_err() {
-                self.is_out_of_memory = true;
-                return Err("there is no memory");
+        let mut lists = vec![None; rows.len()];
+        for (place, row) in (0u64..).zip(&rows) {
+            let list = &self.all[row.list];
+            if list.len() != dimension || dimension == 0 {
+                return Err("vectors of different dimensions, or without numbers");
             }
-        }
-        self.to.count += 1;
-        self.indexes.push(index);
-        Ok(())
-    }
-
-    /// Puts what began at `start` in the order of the indexes. Where none is given, the order is that of the answer.
-    fn sort(self, start: usize) -> Result<(), &'static str> {
-        let places: Vec<u64> = (0u64..).zip(&self.indexes).map(|(place, index)| index.unwrap_or(place)).collect();
-        if (0u64..).zip(&places).all(|(place, index)| place == *index) {
-            return Ok(());
-        }
-        let mut is_taken = vec![false; places.len()];
-        let unsorted = self.to.data.split_off(start);
-        self.to.data.resize(start + unsorted.len(), 0.0);
-        for (vector, place) in unsorted.chunks_exact(self.to.dimension).zip(places) {
-            let place = usize::try_from(place).unwrap_or(usize::MAX);
-            match is_taken.get_mut(place) {
-                Some(taken) if !*taken => *taken = true,
+            if self.to.data[list.clone()].iter().any(|number| number.is_infinite()) {
+                return Err("a number that is too large for 32 bits");
+            }
+            let place = usize::try_from(row.index.unwrap_or(place)).unwrap_or(usize::MAX);
+            match lists.get_mut(place) {
+                Some(free @ None) => *free = Some(row.list),
                 _ => return Err("an index that is given twice, or is too large"),
             }
-            let at = start + place * self.to.dimension;
-            self.to.data[at..at + self.to.dimension].copy_from_slice(vector);
+        }
+        self.to.dimension = dimension;
+        self.to.count += rows.len();
+        let is_in_order = lists.len() == self.all.len() && lists.iter().enumerate().all(|(at, list)| *list == Some(at));
+        if !is_in_order {
+            let start = self.all[0].start;
+            let unsorted = self.to.data.split_off(start);
+            for list in lists.into_iter().flatten() {
+                let list = &self.all[list];
+                self.to.data.extend_from_slice(&unsorted[list.start - start..list.end - start]);
+            }
         }
         Ok(())
     }
 }
 
+/// Where the string ends that begins before `at`: behind its quote, or at the end of a body that is cut.
+fn end_of_string(body: &[u8], mut at: usize) -> usize {
+    while let Some(next) = memchr::memchr2(b'"', b'\\', &body[at..]) {
+        at += next + 1;
+        if body[at - 1] == b'"' {
+            return at;
+        }
+        at = body.len().min(at + 1);
+    }
+    body.len()
+}
+
+/// What an answer is once its lists of numbers are taken out.
 struct WholeAnswer<'r, 'v, 'n> {
-    rows: &'r mut Rows<'v>,
+    lists: &'r mut Lists<'v>,
+    rows: &'r mut Vec<Row>,
     names: &'n VectorNames,
 }
 
 impl<'de> DeserializeSeed<'de> for WholeAnswer<'_, '_, '_> {
-    type Value = Option<VectorsAnswer<'de>>;
+    type Value = Option<VectorsAnswer>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -163,7 +243,7 @@ impl<'de> DeserializeSeed<'de> for WholeAnswer<'_, '_, '_> {
 }
 
 impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
-    type Value = Option<VectorsAnswer<'de>>;
+    type Value = Option<VectorsAnswer>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("an object with vectors")
@@ -178,15 +258,16 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
                 if std::mem::replace(&mut has_list, true) {
                     return Err(Error::custom(format!("the list \"{field}\" is there twice")));
                 }
-                map.next_value_seed(List { rows: self.rows })?;
+                map.next_value_seed(VectorList { lists: self.lists, rows: self.rows })?;
             } else if self.names.metadata == Some(field) {
-                if let Some(metadata) = map.next_value::<Option<super::gateway::Metadata>>()? {
-                    (answer.model, answer.usage) = metadata.understood();
+                if let Some(metadata) = map.next_value::<Option<Metadata>>()? {
+                    let (model, usage) = metadata.understood();
+                    answer = VectorsAnswer { model: model.map(|model| model.0.into_owned()), usage };
                 }
             } else if self.names.metadata.is_none() && field == "usage" {
                 answer.usage = map.next_value::<Option<OpenAiUsage>>()?.map(Usage::from).unwrap_or_default();
             } else if self.names.metadata.is_none() && field == "model" {
-                answer.model = map.next_value::<Lenient>()?.text();
+                answer.model = map.next_value::<Lenient>()?.text().map(|model| model.0.into_owned());
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -195,12 +276,13 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
     }
 }
 
-/// The list of vectors; or, as older gateways answer to a single text, one vector itself.
-struct List<'r, 'v> {
-    rows: &'r mut Rows<'v>,
+/// The list of vectors; or, as older gateways answer to a single text, one vector itself, of which a number is left.
+struct VectorList<'r, 'v> {
+    lists: &'r mut Lists<'v>,
+    rows: &'r mut Vec<Row>,
 }
 
-impl<'de> DeserializeSeed<'de> for List<'_, '_> {
+impl<'de> DeserializeSeed<'de> for VectorList<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -208,7 +290,7 @@ impl<'de> DeserializeSeed<'de> for List<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for List<'_, '_> {
+impl<'de> Visitor<'de> for VectorList<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -216,127 +298,110 @@ impl<'de> Visitor<'de> for List<'_, '_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
-        let start = self.rows.to.data.len();
         let mut is_flat = false;
-        while let Some(kind) = list.next_element_seed(Element { rows: self.rows })? {
-            is_flat |= kind == Kind::Number;
-            if is_flat && kind == Kind::Vector {
-                return Err(Error::custom("vectors and numbers in one list"));
-            }
-        }
-        if is_flat { self.rows.end(start, None).map_err(Error::custom) } else { Ok(()) }
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum Kind {
-    Vector,
-    Number,
-}
-
-/// A vector as a list, an object that holds one, or a number of the only vector.
-struct Element<'r, 'v> {
-    rows: &'r mut Rows<'v>,
-}
-
-impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
-    type Value = Kind;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Element<'_, '_> {
-    type Value = Kind;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a vector")
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Kind, E> {
-        self.rows.push(number as f32).map_err(E::custom)?;
-        Ok(Kind::Number)
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Kind, E> {
-        self.visit_f64(number as f64)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Kind, E> {
-        self.visit_f64(number as f64)
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, numbers: S) -> Result<Kind, S::Error> {
-        let start = self.rows.to.data.len();
-        Numbers { rows: self.rows }.visit_seq(numbers)?;
-        self.rows.end(start, None).map_err(S::Error::custom)?;
-        Ok(Kind::Vector)
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Kind, M::Error> {
-        let start = self.rows.to.data.len();
-        let mut index = None;
-        while let Some(field) = map.next_key::<Text>()? {
-            match field.0.as_ref() {
-                "embedding" if self.rows.to.data.len() > start => {
-                    return Err(Error::custom("two vectors in one object"));
+        while let Some(element) = list.next_element::<Element>()? {
+            let (index, numbers) = match element {
+                Element::Vector(vector) => (vector.index.0, vector.embedding),
+                Element::Numbers(list) => (None, Numbers::List(list)),
+                Element::Flat(list) => {
+                    is_flat = true;
+                    (None, Numbers::List(list))
                 }
-                "embedding" => map.next_value_seed(Numbers { rows: self.rows })?,
-                "index" => index = map.next_value::<Lenient>()?.count(),
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+            };
+            let list = match numbers {
+                Numbers::List(list) => list,
+                Numbers::Base64(text) => self.lists.read_base64(&text.0).map_err(Error::custom)?,
+            };
+            self.rows.push(Row { index, list });
         }
-        self.rows.end(start, index).map_err(Error::custom)?;
-        Ok(Kind::Vector)
+        // A number beside other things is one that was not taken out.
+        if is_flat && self.rows.len() > 1 { Err(Error::custom(NO_VECTOR)) } else { Ok(()) }
     }
 }
 
-/// The numbers of one vector: a list of them, or base64 of their bytes (32-bit, little-endian).
-struct Numbers<'r, 'v> {
-    rows: &'r mut Rows<'v>,
+const NO_VECTOR: &str = "something else than numbers in a vector";
+
+/// An element of the list of vectors.
+enum Element<'a> {
+    /// As OpenAI has them.
+    Vector(Vector<'a>),
+    /// As the older gateways have them.
+    Numbers(usize),
+    /// The list itself was one of numbers.
+    Flat(usize),
 }
 
-impl<'de> DeserializeSeed<'de> for Numbers<'_, '_> {
-    type Value = ();
+#[derive(Deserialize)]
+struct Vector<'a> {
+    #[serde(borrow)]
+    embedding: Numbers<'a>,
+    #[serde(default)]
+    index: Count,
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+/// A list that was taken out, by its number, or one that is still to be read.
+enum Numbers<'a> {
+    List(usize),
+    Base64(Text<'a>),
+}
+
+impl<'de> Deserialize<'de> for Element<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ElementVisitor;
+        impl<'de> Visitor<'de> for ElementVisitor {
+            type Value = Element<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a vector")
+            }
+
+            fn visit_u64<E: Error>(self, list: u64) -> Result<Self::Value, E> {
+                Ok(Element::Flat(list as usize))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, list: S) -> Result<Self::Value, S::Error> {
+                taken_out(list).map(Element::Numbers)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+                Vector::deserialize(MapAccessDeserializer::new(map)).map(Element::Vector)
+            }
+        }
+        deserializer.deserialize_any(ElementVisitor)
     }
 }
 
-impl<'de> Visitor<'de> for Numbers<'_, '_> {
-    type Value = ();
+impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumbersVisitor;
+        impl<'de> Visitor<'de> for NumbersVisitor {
+            type Value = Numbers<'de>;
 
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a list of numbers, or base64")
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut numbers: S) -> Result<(), S::Error> {
-        while let Some(number) = numbers.next_element::<f64>()? {
-            self.rows.push(number as f32).map_err(S::Error::custom)?;
-        }
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        // In pieces, so that there is no copy of the whole: a piece's end is the end of a number.
-        let mut bytes = [0; PIECE / 4 * 3];
-        for piece in text.as_bytes().chunks(PIECE) {
-            let decoded = STANDARD.decode_slice(piece, &mut bytes);
-            let decoded = decoded.map_err(|error| E::custom(format!("base64: {error}")))?;
-            let numbers = bytes[..decoded].chunks_exact(4);
-            if !numbers.remainder().is_empty() {
-                return Err(E::custom("base64 that does not hold whole numbers"));
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list of numbers, or base64")
             }
-            for number in numbers {
-                let number = f32::from_le_bytes([number[0], number[1], number[2], number[3]]);
-                self.rows.push(number).map_err(E::custom)?;
+
+            fn visit_seq<S: SeqAccess<'de>>(self, list: S) -> Result<Self::Value, S::Error> {
+                taken_out(list).map(Numbers::List)
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Numbers::Base64(Text(text.into())))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Numbers::Base64(Text(text.to_owned().into())))
             }
         }
-        Ok(())
+        deserializer.deserialize_any(NumbersVisitor)
+    }
+}
+
+/// Which list stood here. One that holds anything else than a single number is one that was not taken out.
+fn taken_out<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
+    match (list.next_element::<u64>()?, list.next_element::<IgnoredAny>()?) {
+        (Some(number), None) => Ok(number as usize),
+        _ => Err(Error::custom(NO_VECTOR)),
     }
 }
 
@@ -363,12 +428,12 @@ mod tests {
         assert_eq!(of(&OPENAI, body), vectors(&[1.0, -0.0025, 0.1, 3.0], 2));
         let mut unused = Vectors::default();
         let answer = decode(body.as_bytes(), 2, &mut unused, &OPENAI).unwrap();
-        assert_eq!((answer.model, answer.usage.input_tokens), (Some(Text("m".into())), Some(4)));
+        assert_eq!((answer.model.as_deref(), answer.usage.input_tokens), (Some("m"), Some(4)));
 
         let body = r#"{"embeddings":[[1,2],[3,4]],"metadata":{"input_tokens":5,"model":"m","route_type":"x"}}"#;
         assert_eq!(of(&GATEWAY, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
         let answer = decode(body.as_bytes(), 2, &mut unused, &GATEWAY).unwrap();
-        assert_eq!((answer.model, answer.usage.input_tokens), (Some(Text("m".into())), Some(5)));
+        assert_eq!((answer.model.as_deref(), answer.usage.input_tokens), (Some("m"), Some(5)));
         assert_eq!(of(&GATEWAY, r#"{"metadata":null,"embeddings":[1,2.5,-3]}"#), vectors(&[1.0, 2.5, -3.0], 3));
     }
 
@@ -398,6 +463,15 @@ mod tests {
     }
 
     #[test]
+    fn other_lists_and_strings_are_no_vectors() {
+        let body = r#"{"x":[7,8,9],"[1,2]":"a \"[3]\" \\","data":[{"y":[[4],{"z":[5]}],"embedding":[1,2]},{"embedding":[3,4],"w":[6]}],
+            "v":["[", [10], "\\\""]}"#;
+        assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
+        let body = r#"{"data":[{"embedding":"AACAPwAAAMA="},{"embedding":[3,4]},{"embedding":"AACAPwAAAMA="}]}"#;
+        assert_eq!(of(&OPENAI, body), vectors(&[1.0, -2.0, 3.0, 4.0, 1.0, -2.0], 2));
+    }
+
+    #[test]
     fn a_wrong_answer_adds_nothing() {
         let mut to = Vectors { data: vec![9.0, 9.0], dimension: 2, count: 1 };
         for body in [
@@ -412,8 +486,14 @@ mod tests {
             r#"{"data":[{"embedding":[1,2],"embedding":[3,4]}]}"#,
             r#"{"data":[{"index":0}]}"#,
             r#"{"data":[1,2,[3,4]]}"#,
+            r#"{"data":[[0,1],0,{"embedding":[2,3]}]}"#,
+            r#"{"data":[{"embedding":0},[1,2]]}"#,
+            r#"{"data":[{"embedding":[[0]]},[1,2]]}"#,
+            r#"{"data":[{"embedding":[0,null]},[1,2]]}"#,
+            r#"{"x":[1,2],"data":["AACAPwAAAMA="]}"#,
             r#"{"data":[[1,2]],"data":[[3,4]]}"#,
             r#"{"data":{}}"#,
+            r#"{"data":[]}"#,
             r#"{"data":null}"#,
             r#"{"embeddings":[[1,2]]}"#,
             "[]",
@@ -422,8 +502,6 @@ mod tests {
             assert!(matches!(failure, Malformed::WrongShape(..)), "{body}: {failure:?}");
             assert_eq!((to.data.as_slice(), to.count), (&[9.0, 9.0][..], 1), "{body}");
         }
-        let failure = decode(br#"{"data":[]}"#, 2, &mut to, &OPENAI).unwrap_err();
-        assert_eq!(failure, Malformed::NoCandidates);
         for body in [r#"{"data":[{"embedding":[1,2]}"#, "", r#"{"data":[{"embedding":[1,2]}]} x"#] {
             let failure = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
             assert!(matches!(failure, Malformed::NotJson(..)), "{body}: {failure:?}");

@@ -19,16 +19,16 @@ pub struct mlflow_gateway_embeddings(Embeddings);
 /// are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
 /// request fails, all fails. The option timeout_ms covers all of it.
 ///
-/// `request` holds inputs, or a whole body, which is sent as one request. What differs between questions and documents
-/// (Cohere's "input_type") is a parameter of the request: use one request for each.
-/// `embeddings` receives the vectors; the caller ends them with mlflow_gateway_embeddings_destroy().
+/// `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What differs
+/// between questions and documents (Cohere's "input_type") is a parameter of the request: use one request for each.
+/// `embeddings` receives the vectors; the caller destroys them with mlflow_gateway_embeddings_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on;
-/// _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
+/// 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embed(
     gateway: *mut mlflow_gateway,
-    request: *mut mlflow_gateway_request,
+    request: *const mlflow_gateway_request,
     embeddings: *mut *mut mlflow_gateway_embeddings,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     })
 }
 
-/// Returns how many tokens the inputs have together; -1 if the gateway does not say.
+/// Returns how many tokens the inputs have together; -1 if the gateway does not say, or if `embeddings` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_input_tokens(embeddings: *const mlflow_gateway_embeddings) -> i64 {
     export!(or - 1, {
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_model(
     })
 }
 
-/// Ends the embeddings and their block of numbers. NULL is allowed and does nothing.
+/// Destroys the embeddings and their block of numbers. NULL is allowed and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_destroy(embeddings: *mut mlflow_gateway_embeddings) {
     export!(or(), {

@@ -7,7 +7,7 @@ use super::export::export;
 use super::status::mlflow_gateway_status;
 use crate::client::Error;
 
-/// Why a function failed. It belongs to the caller, who ends it with mlflow_gateway_error_destroy().
+/// Why a function failed. It belongs to the caller, who destroys it with mlflow_gateway_error_destroy().
 pub struct mlflow_gateway_error {
     error: Error,
     message: CString,
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_body(
     })
 }
 
-/// Ends an error object and the texts that belong to it. NULL is allowed and does nothing.
+/// Destroys an error object and the texts that belong to it. NULL is allowed and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_destroy(error: *mut mlflow_gateway_error) {
     export!(or(), {

@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use super::error::mlflow_gateway_error;
 use super::status::mlflow_gateway_status;
-use crate::client::{Error, Status};
+use crate::client::{Error, Status, is_our_thread};
 
 /// Holds the body of every exported function.
 ///
@@ -68,8 +68,10 @@ fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    static PLACE: Cell<Place> = const { Cell::new(Place { file: [0; 96], file_len: 0, line: 0 }) };
+    static PLACE: Cell<Place> = const { Cell::new(NOWHERE) };
 }
+
+const NOWHERE: Place = Place { file: [0; 96], file_len: 0, line: 0 };
 
 /// Where a panic happened. It has no destructor, since one in a thread-local would keep the library loaded.
 #[derive(Clone, Copy)]
@@ -85,7 +87,9 @@ fn silence_panics() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let other = panic::take_hook();
-        panic::set_hook(Box::new(move |info| if INSIDE.get() { note_place(info) } else { other(info) }));
+        panic::set_hook(Box::new(
+            move |info| if INSIDE.get() || is_our_thread() { note_place(info) } else { other(info) },
+        ));
     });
 }
 
@@ -107,7 +111,10 @@ fn describe(payload: &(dyn Any + Send)) -> String {
         (_, Some(what)) => what.as_str(),
         _ => "no message",
     };
-    let place = PLACE.get();
+    let place = PLACE.replace(NOWHERE);
+    if place.file_len == 0 {
+        return format!("a fault in this library, please report it: {what}");
+    }
     let file = String::from_utf8_lossy(place.file.get(..place.file_len).unwrap_or_default()).into_owned();
     format!("a fault in this library, please report it: {what} ({file}:{})", place.line)
 }

@@ -29,7 +29,7 @@ impl mlflow_gateway {
 /// included: http_proxy and HTTP_PROXY for an http:// gateway, https_proxy and HTTPS_PROXY for an https:// one, else
 /// all_proxy and ALL_PROXY, and no_proxy and NO_PROXY with the hosts to ask without it. Proxies are asked for a tunnel
 /// (CONNECT) in both cases.
-/// `gateway` receives the handle, which the caller ends with mlflow_gateway_destroy().
+/// `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI or _NO_GATEWAY_URI.
 #[unsafe(no_mangle)]
@@ -197,12 +197,12 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
 ///                                                            not together with ca_file
 ///   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
-///                                                            end; with false a stream needs no more memory than one
-///                                                            event, however long it is
+///                                                            end; with false calls of tools are lost, and a stream
+///                                                            needs the memory of one event, however long it is
 ///   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
 ///   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
-///   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a thread
-///                                                            of its own that lasts no longer than the call
+///   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a
+///                                                            thread: the caller's, and others that end with the call
 ///
 /// Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
 /// then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
@@ -260,8 +260,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
 /// `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
 /// be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 on. No call
-/// lasts longer than the option timeout_ms says.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 to 99. No
+/// call lasts longer than the option timeout_ms says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_call(
     gateway: *mut mlflow_gateway,
@@ -310,7 +310,7 @@ pub extern "C" fn mlflow_gateway_llm_type() -> *const c_char {
     export!(or ptr::null(), { client::LLM_TYPE.as_ptr() })
 }
 
-/// Ends a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
+/// Destroys a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
 /// handle, and none may use it afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_destroy(gateway: *mut mlflow_gateway) {

@@ -24,7 +24,7 @@ pub(super) unsafe fn hold<T>(handle: *const T, name: &str) -> Result<Arc<T>, Err
     }
 }
 
-/// Ends a handle; NULL is none.
+/// Destroys a handle; NULL is none.
 ///
 /// # Safety
 /// The handle is NULL, or came from [`give`] and was not yet ended.

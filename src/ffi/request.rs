@@ -21,9 +21,10 @@ impl mlflow_gateway_request {
 
 /// Makes an empty request. It belongs to no gateway, and can be sent to any. It gets either a prompt, or messages, or
 /// inputs, or a whole body; a second kind is refused with MLFLOW_GATEWAY_INVALID_ARGUMENT. A call works on the request
-/// as it stood when the call began, so that it can be changed meanwhile.
+/// as it stood when the call began, so that it can be changed meanwhile. Messages and inputs are only added: what is to
+/// be asked without some of them is another request.
 ///
-/// `request` receives it; the caller ends it with mlflow_gateway_request_destroy().
+/// `request` receives it; the caller destroys it with mlflow_gateway_request_destroy().
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -62,7 +63,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_prompt(
 
 /// Adds a message to those that are there, for a chat route.
 ///
-/// `role` says who speaks: "system", "user" or "assistant". Any other name is sent as it is.
+/// `role` says who speaks: "system", "user" or "assistant". Any other name but "" is sent as it is.
 /// `content` is the text, `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
@@ -128,9 +129,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_input(
     })
 }
 
-/// Sets the whole body, or replaces it, for what no other function can say. It is sent as it is: no parameter is added
-/// to it, neither the request's, which it cannot have, nor the handle's. Only its field "stream" is left out, and
-/// written by the functions that stream.
+/// Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
+/// their values as they are written, and nothing is added: neither parameters of the request, which are refused with
+/// MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
+/// that stream.
 ///
 /// `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
 ///
@@ -275,7 +277,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
 }
 
 /// Sets an option for this request, in place of the handle's: timeout_ms, max_event_bytes, gather_stream,
-/// embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean.
+/// embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean. The others are the handle's
+/// alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
@@ -314,7 +317,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     })
 }
 
-/// Ends a request. NULL is allowed and does nothing. Streams that it opened go on.
+/// Destroys a request. NULL is allowed and does nothing. Streams that it opened go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_destroy(request: *mut mlflow_gateway_request) {
     export!(or(), {

@@ -53,14 +53,14 @@ unsafe fn get_call<'a>(
 ///
 /// `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages need
 /// a chat route.
-/// `response` receives what came back; the caller ends it with mlflow_gateway_response_destroy().
+/// `response` receives what came back; the caller destroys it with mlflow_gateway_response_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 on.
-/// An answer without text, in which the model only asks for tools to be called, is a success here.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
+/// 99. An answer without text, in which the model only asks for tools to be called, is a success here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_send(
     gateway: *mut mlflow_gateway,
-    request: *mut mlflow_gateway_request,
+    request: *const mlflow_gateway_request,
     response: *mut *mut mlflow_gateway_response,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
@@ -170,8 +170,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     })
 }
 
-/// Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong. Writes its length in
-/// bytes to `len`, which may be NULL.
+/// Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong; "" if it gave none.
+/// Writes its length in bytes to `len`, which may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     response: *const mlflow_gateway_response,
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
 
 /// Returns the calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that goes
 /// before the tools' answers in the next request: as the gateway wrote it, or for a stream in OpenAI's form. Writes its
-/// length in bytes to `len`, which may be NULL. NULL if there are no calls.
+/// length in bytes to `len`, which may be NULL. NULL if there are no calls, or no memory for it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_calls_json(
     response: *const mlflow_gateway_response,
@@ -209,7 +209,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_g
     })
 }
 
-/// Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0.
+/// Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0, or if
+/// `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_input_tokens(response: *const mlflow_gateway_response) -> i64 {
     export!(or - 1, {
@@ -219,7 +220,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_input_tokens(response: *const m
 }
 
 /// Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
-/// it does not say.
+/// it does not say, or if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_output_tokens(response: *const mlflow_gateway_response) -> i64 {
     export!(or - 1, {
@@ -228,7 +229,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_output_tokens(response: *const 
     })
 }
 
-/// Returns how many tokens question and answer have together; -1 if the gateway does not say.
+/// Returns how many tokens question and answer have together; -1 if the gateway does not say, or if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_total_tokens(response: *const mlflow_gateway_response) -> i64 {
     export!(or - 1, {
@@ -247,7 +248,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_http_status(response: *const ml
 }
 
 /// Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
-/// none. Bytes that are not UTF-8 are replaced by U+FFFD.
+/// none, or if `name` is NULL or not UTF-8. Bytes of the value that are not UTF-8 are replaced by U+FFFD.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_header(
     response: *const mlflow_gateway_response,
@@ -274,7 +275,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflo
 }
 
 /// Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
-/// between the call and the head of the answer.
+/// between the call and the head of the answer. 0 if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_elapsed_us(response: *const mlflow_gateway_response) -> u64 {
     export!(or 0, {
@@ -302,7 +303,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_json(
     })
 }
 
-/// Ends a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
+/// Destroys a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
 /// mlflow_gateway_stream_response() returns: that belongs to its stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_destroy(response: *mut mlflow_gateway_response) {

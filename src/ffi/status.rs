@@ -12,7 +12,8 @@ pub const MLFLOW_GATEWAY_OK: mlflow_gateway_status = 0;
 
 /* 1 to 19: the caller's mistake; the question was not sent. */
 
-/// A pointer is NULL where it may not be, a text is not UTF-8 or too long, or a name is not allowed.
+/// A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
+/// too little room, or a request holds nothing, or another kind of content than the function needs.
 pub const MLFLOW_GATEWAY_INVALID_ARGUMENT: mlflow_gateway_status = 1;
 /// The gateway URI is not an http:// or https:// URI, or holds credentials or a query.
 pub const MLFLOW_GATEWAY_INVALID_URI: mlflow_gateway_status = 2;
@@ -22,7 +23,7 @@ pub const MLFLOW_GATEWAY_NO_GATEWAY_URI: mlflow_gateway_status = 3;
 pub const MLFLOW_GATEWAY_UNKNOWN_OPTION: mlflow_gateway_status = 4;
 /// The option does not take that value; the message says which it takes.
 pub const MLFLOW_GATEWAY_INVALID_OPTION_VALUE: mlflow_gateway_status = 5;
-/// The parameter's name is not allowed, or its value is not JSON.
+/// The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
 pub const MLFLOW_GATEWAY_INVALID_PARAM: mlflow_gateway_status = 6;
 /// This gateway or this route cannot do that.
 pub const MLFLOW_GATEWAY_UNSUPPORTED: mlflow_gateway_status = 7;
@@ -39,7 +40,7 @@ pub const MLFLOW_GATEWAY_TLS_FAILED: mlflow_gateway_status = 22;
 pub const MLFLOW_GATEWAY_CONNECTION_LOST: mlflow_gateway_status = 23;
 /// The time that the call may take (option timeout_ms) was over.
 pub const MLFLOW_GATEWAY_TIMEOUT: mlflow_gateway_status = 24;
-/// The caller stopped it.
+/// The callback stopped the answer.
 pub const MLFLOW_GATEWAY_CANCELLED: mlflow_gateway_status = 25;
 /// The proxy could not be used, or refused.
 pub const MLFLOW_GATEWAY_PROXY_FAILED: mlflow_gateway_status = 26;

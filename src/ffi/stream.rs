@@ -33,7 +33,7 @@ impl mlflow_gateway_stream {
 }
 
 /// Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
-/// says to which candidate it belongs, beginning with 0; `user_data` is what was given to mlflow_gateway_stream_call().
+/// says to which candidate it belongs, counted from 0; `user_data` is what was given to mlflow_gateway_stream_call().
 /// Returns 0 to go on; anything else stops the answer. It runs on the thread that made the call, and must return to it:
 /// neither longjmp() nor a C++ exception may pass through this library.
 pub type mlflow_gateway_on_delta =
@@ -41,18 +41,18 @@ pub type mlflow_gateway_on_delta =
 
 /// Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
 /// mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta.
-/// The option timeout_ms covers the whole stream, with the time that the caller spends between its calls.
+/// Only texts come as deltas: calls of tools are read from mlflow_gateway_stream_response() at the end. The option
+/// timeout_ms covers the whole stream, with the time that the caller spends between its calls.
 ///
 /// `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
-/// `stream` receives the stream; the caller ends it with mlflow_gateway_stream_destroy(). It may outlive the handle and
-/// the request.
+/// `stream` receives the stream; the caller destroys it with mlflow_gateway_stream_destroy().
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow 2.5
-/// to 2.8, which cannot stream), or any status from 20 on.
+/// to 2.8, which cannot stream), or any status from 20 to 99.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_open(
     gateway: *mut mlflow_gateway,
-    request: *mut mlflow_gateway_request,
+    request: *const mlflow_gateway_request,
     stream: *mut *mut mlflow_gateway_stream,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
@@ -73,16 +73,17 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
 
 /// Waits for the next delta.
 ///
-/// `text` receives it: UTF-8, not empty, NUL-terminated. It belongs to the stream and lives until the next call of this
-/// function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
+/// `text` receives it: UTF-8, not empty, NUL-terminated, and never a part of a character. It belongs to the stream and
+/// lives until the next call of this function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
 /// `len` receives its length in bytes without the NUL; it may be NULL.
-/// `candidate` receives the number of the candidate that it belongs to, beginning with 0; it may be NULL.
+/// `candidate` receives the number of the candidate that it belongs to, counted from 0; it may be NULL.
 ///
 /// Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
 /// MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
 /// _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
 /// that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE (the option max_event_bytes) or another status from
-/// 20 on. A stream that is over returns the same each time. Nothing is ever asked again once a stream has begun.
+/// 20 to 99. A stream that is over returns the same each time. _INVALID_ARGUMENT neither ends it nor loses a delta.
+/// Nothing is ever asked again once a stream has begun.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_next(
     stream: *mut mlflow_gateway_stream,
@@ -112,8 +113,9 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
 /// With the option gather_stream set to false there are no texts and calls of tools in it. It stays readable when the
 /// stream has failed. NULL if `stream` is NULL.
 ///
-/// It belongs to the stream and is not to be destroyed. Its texts live until the next call of
-/// mlflow_gateway_stream_next(), and no other thread may be in that function while they are read.
+/// It belongs to the stream and is not to be destroyed. It is the same object for all of the stream's life; its texts
+/// live until the next call of mlflow_gateway_stream_next(), and no other thread may be in that function while they are
+/// read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_response(
     stream: *const mlflow_gateway_stream,
@@ -127,8 +129,8 @@ pub unsafe extern "C" fn mlflow_gateway_stream_response(
     })
 }
 
-/// Ends a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well. NULL is
-/// allowed and does nothing.
+/// Destroys a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well.
+/// NULL is allowed and does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gateway_stream) {
     export!(or(), {
@@ -141,7 +143,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gatew
 /// mlflow_gateway_stream_next() would give it, until the answer is complete.
 ///
 /// `on_delta` is called on this thread with each delta. If it returns another number than 0, the answer is stopped at
-/// once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED.
+/// once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That delta is gathered, too.
 /// `user_data` is given to the callback as it is; it may be NULL.
 /// `response` may be NULL; else it receives what was gathered, also when the function fails after the stream has begun
 /// (in which it differs from all other outputs), and is not written to when it fails before. The caller ends it with
@@ -152,7 +154,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gatew
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_call(
     gateway: *mut mlflow_gateway,
-    request: *mut mlflow_gateway_request,
+    request: *const mlflow_gateway_request,
     on_delta: mlflow_gateway_on_delta,
     user_data: *mut c_void,
     response: *mut *mut mlflow_gateway_response,

@@ -30,7 +30,7 @@ pub use failure::{Failure, Phase};
 pub use head::header_fields;
 pub use headers::{HeaderProblem, Headers};
 pub use incoming::Incoming;
-pub use threads::without_signals;
+pub use threads::{is_our_thread, side_by_side};
 pub use tls::{Tls, TlsSetting};
 pub use uri::GatewayUri;
 

@@ -3,14 +3,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
-use super::threads::without_signals;
+use super::threads::Thread;
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -53,13 +52,11 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Fail
     let answer = Arc::new((Mutex::new(None), Condvar::new()));
     let question = (host.to_owned(), port);
     let there = Arc::clone(&answer);
-    let thread = without_signals(|| {
-        thread::Builder::new().name("mlflow-resolve".to_owned()).spawn(move || {
-            let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
-            *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            there.1.notify_one();
-        })
-    })
+    let thread = Thread::start(Box::new(move || {
+        let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
+        *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        there.1.notify_one();
+    }))
     .map_err(|error| Failure::Resolve(error.to_string()))?;
     let waiting = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
     let found: io::Result<Addresses> = answer
@@ -70,7 +67,7 @@ fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Fail
         .take()
         .ok_or(Failure::Timeout(Phase::Resolve))?;
     // It has nothing left to do, and is gone before the caller can unload this library.
-    let _ = thread.join();
+    thread.join();
     match found {
         Ok(found) if found.is_empty() => Err(Failure::Resolve("the name has no address".to_owned())),
         Ok(found) => Ok(found),

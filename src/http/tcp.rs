@@ -14,6 +14,9 @@ use super::failure::{Failure, Phase};
 /// An answer's head has to fit in, so this is also its limit.
 pub(super) const BUFFER: usize = 16 * 1024;
 
+/// Many small events, or a few large vectors, come with fewer calls.
+const INPUT: usize = 4 * BUFFER;
+
 /// How much later than the deadline a wait may end, for the sake of not setting the socket's timeout in every call.
 const SLACK: Duration = Duration::from_millis(20);
 
@@ -43,7 +46,7 @@ impl TcpTransport {
                     stream.set_nodelay(true).map_err(|error| Failure::of_io(&error, Phase::Connect))?;
                     return Ok(TcpTransport {
                         stream,
-                        buffers: LazyBuffers::new(BUFFER, BUFFER),
+                        buffers: LazyBuffers::new(INPUT, BUFFER),
                         deadline: deadline.clone(),
                         read_timeout: None,
                         write_timeout: None,

@@ -173,7 +173,8 @@ static void send_request(void)
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
 
-    print_status(mlflow_gateway_send(gateway, request, &response, &error), error);
+    mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
+    print_status(status, error);
     if (response != NULL)
         print_response(response);
     puts("}");
@@ -227,7 +228,8 @@ static void embed(void)
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
-    print_status(mlflow_gateway_embed(gateway, request, &embeddings, &error), error);
+    mlflow_gateway_status status = mlflow_gateway_embed(gateway, request, &embeddings, &error);
+    print_status(status, error);
     if (embeddings != NULL) {
         size_t count = mlflow_gateway_embeddings_count(embeddings);
         size_t dimension = mlflow_gateway_embeddings_dimension(embeddings);

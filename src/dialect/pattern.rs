@@ -1,0 +1,141 @@
+//! What the chunks of a stream have in common: all but a few words of each is the same, and need be understood once.
+
+use std::borrow::Cow;
+
+use super::chunk::{Chunk, Event};
+use super::{Dialect, Malformed};
+
+/// Understands the events of one stream, one after the other.
+#[derive(Debug, Default)]
+pub struct EventReader(Option<Pattern>);
+
+/// A chunk with a text and nothing else that is new: what stands before and behind the text.
+///
+/// An event that begins and ends in the same way, with an unescaped string between, is the same JSON with another text:
+/// up to the text a parser would be where it was then, and behind it again.
+#[derive(Debug)]
+struct Pattern {
+    before: Vec<u8>,
+    behind: Vec<u8>,
+    candidate: u64,
+}
+
+impl EventReader {
+    /// What the data of an event says.
+    pub fn read<'a>(&mut self, dialect: &dyn Dialect, data: &'a [u8]) -> Result<Event<'a>, Malformed> {
+        if let Some(pattern) = &self.0 {
+            if let Some(text) = pattern.text(data) {
+                return Ok(Event::Text(pattern.candidate, text));
+            }
+        }
+        let event = dialect.decode_event(data)?;
+        if let Event::Chunk(chunk) = &event {
+            self.0 = Pattern::of(data, chunk).or_else(|| self.0.take());
+        }
+        Ok(event)
+    }
+}
+
+impl Pattern {
+    fn of(data: &[u8], chunk: &Chunk) -> Option<Pattern> {
+        let [piece] = &chunk.pieces[..] else { return None };
+        let says_more = chunk.usage.is_some() || piece.finish_reason.is_some() || !piece.tool_calls.is_empty();
+        let Some(Cow::Borrowed(text)) = piece.text.as_ref().map(|text| &text.0) else { return None };
+        let start = (text.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
+        let (before, behind) = (data.get(..start)?, data.get(start + text.len()..)?);
+        let is_string = before.ends_with(b"\"") && behind.starts_with(b"\"");
+        (is_string && !says_more).then(|| Pattern {
+            before: before.to_owned(),
+            behind: behind.to_owned(),
+            candidate: piece.candidate,
+        })
+    }
+
+    fn text<'a>(&self, data: &'a [u8]) -> Option<&'a str> {
+        let rest = data.strip_prefix(&self.before[..])?;
+        let text = rest.strip_suffix(&self.behind[..])?;
+        if text.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+            return None;
+        }
+        std::str::from_utf8(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::deployments::Deployments;
+    use super::*;
+
+    fn chunk(index: u64, content: &str, rest: &str) -> String {
+        format!(
+            r#"{{"id":"x","choices":[{{"index":{index},"delta":{{"role":null,"content":{content}}}{rest}}}],"model":"m"}}"#
+        )
+    }
+
+    /// What a reader says that has read the others before must be what one says that has not; and how, fast or not.
+    fn same(events: &[(String, bool)]) {
+        let mut reader = EventReader::default();
+        for (data, is_fast) in events {
+            let fresh = EventReader::default().read(&Deployments, data.as_bytes()).map(shown);
+            let found = reader.read(&Deployments, data.as_bytes());
+            assert_eq!(matches!(found, Ok(Event::Text(..))), *is_fast, "{data}");
+            assert_eq!(found.map(shown), fresh, "{data}");
+        }
+    }
+
+    fn shown(event: Event) -> String {
+        match event {
+            Event::Text(candidate, text) => format!("{candidate} {text:?}"),
+            Event::Chunk(Chunk { pieces, usage: None, .. })
+                if pieces.len() == 1 && pieces[0].finish_reason.is_none() && pieces[0].tool_calls.is_empty() =>
+            {
+                format!("{} {:?}", pieces[0].candidate, pieces[0].text.as_ref().map_or("", |text| &text.0))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_understood_fast_is_understood_alike() {
+        let ends = r#","finish_reason":"stop""#;
+        same(&[
+            (chunk(0, "\"a\"", ""), false),
+            (chunk(0, "\" b\"", ""), true),
+            (chunk(0, "\"\"", ""), true),
+            (chunk(0, "\"é\u{1F600}\"", ""), true),
+            (chunk(0, r#""\n""#, ""), false),
+            (chunk(0, r#""\"""#, ""), false),
+            (chunk(0, "\"c\"", ""), true),
+            (chunk(0, "null", ""), false),
+            (chunk(0, r#""x"},"y":{"z":"""#, ""), false),
+            (chunk(0, "\"d\"", ends), false),
+            (chunk(0, "\"e\"", ends), false),
+            (chunk(0, "\"f\"", ""), false),
+            (chunk(0, "\"f\"", ""), true),
+            (chunk(1, "\"g\"", ""), false),
+            (chunk(1, "\"h\"", ""), true),
+            (chunk(0, "\"i\"", ""), false),
+            (r#"{"choices":[],"usage":{"total_tokens":1}}"#.to_owned(), false),
+            (chunk(0, "\"j\"", ""), true),
+            (chunk(0, "\"line\nbreak\"", ""), false),
+            (chunk(0, "\"j\"", ",\"delta\":1"), false),
+            ("[DONE]".to_owned(), false),
+        ]);
+    }
+
+    #[test]
+    fn wrong_bytes_are_not_passed_over() {
+        let mut reader = EventReader::default();
+        let data = chunk(0, "\"a\"", "");
+        assert!(reader.read(&Deployments, data.as_bytes()).is_ok());
+        let wrong = [
+            &data.as_bytes()[..data.find("\"a\"").unwrap() + 1],
+            b"\xff",
+            &data.as_bytes()[data.find("\"a\"").unwrap() + 2..],
+        ]
+        .concat();
+        assert!(reader.read(&Deployments, &wrong).is_err());
+        let overlapping = format!("{}{}", &data[..data.find("a\"").unwrap()], &data[data.find("\"a").unwrap() + 3..]);
+        assert!(reader.read(&Deployments, overlapping.as_bytes()).is_err());
+    }
+}
