@@ -1,0 +1,345 @@
+/*
+ * chat - a conversation with a model behind an MLflow AI Gateway, whose answers are shown as they come.
+ *
+ * The answers go to standard output and nothing else does. Ctrl-C stops an answer; at the prompt, it ends the program.
+ * It is noticed when the next piece of the answer comes; where none comes, a second Ctrl-C ends the program at once.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <mlflow_ai_gateway.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum exit_code {
+    EXIT_ANSWERED = 0,
+    EXIT_CANNOT_PRINT = 1,
+    EXIT_USAGE = 2,
+    EXIT_NO_CONNECTION = 3,
+    EXIT_REFUSED = 4,
+    EXIT_WRONG_ANSWER = 5,
+    EXIT_FAULT = 6
+};
+
+static const char USAGE[] =
+    "usage: chat [-u URI] [-r ROUTE] [-y SYSTEM] [-t TEMPERATURE] [-m MAX_TOKENS] [-v]\n"
+    "\n"
+    "  -u URI          the gateway's URI; without it, the environment variable\n"
+    "                  MLFLOW_GATEWAY_URI or MLFLOW_DEPLOYMENTS_TARGET says it\n"
+    "  -r ROUTE        the route (endpoint) to ask; default: chat\n"
+    "  -y SYSTEM       what the model is told before all else, for example\n"
+    "                  \"Answer in one sentence.\"\n"
+    "  -t TEMPERATURE  how freely the model chooses its words, for example 0.7\n"
+    "  -m MAX_TOKENS   the longest answer, in tokens\n"
+    "  -v              say after each answer how many tokens it took\n"
+    "\n"
+    "Each line of standard input is a message to the model. Ctrl-C stops an answer,\n"
+    "and a second one the program; at the prompt, Ctrl-C or Ctrl-D ends the chat.\n"
+    "\n"
+    "exit status: 0 all was answered, 1 an answer could not be printed, 2 wrong use;\n"
+    "where answers failed, why the last of them did: 3 no connection or no answer\n"
+    "in time, 4 the gateway refused, 5 the gateway's answer was wrong, 6 a fault in\n"
+    "this program\n";
+
+static enum exit_code exit_code_of(mlflow_gateway_status status)
+{
+    if (status == MLFLOW_GATEWAY_OK)
+        return EXIT_ANSWERED;
+    if (status < 20)
+        return EXIT_USAGE;
+    if (status < 40)
+        return EXIT_NO_CONNECTION;
+    if (status < 60)
+        return EXIT_REFUSED;
+    if (status < 80)
+        return EXIT_WRONG_ANSWER;
+    return EXIT_FAULT;
+}
+
+static enum exit_code wrong_use(const char *problem)
+{
+    fprintf(stderr, "chat: %s\n\n%s", problem, USAGE);
+    return EXIT_USAGE;
+}
+
+/* Whether Ctrl-C was pressed since the answer began. */
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+/*
+ * What Ctrl-C does from now on. At the prompt it makes the reading of the line fail with EINTR. During an answer it
+ * makes nothing fail (SA_RESTART): only the flag is set, and the next Ctrl-C does what it always does (SA_RESETHAND).
+ */
+static void catch_interrupts(int during_answer)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = note_interrupt;
+    action.sa_flags = during_answer ? (int)(SA_RESTART | SA_RESETHAND) : 0;
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* A line of the user, and the answer to it. */
+struct turn {
+    char *line;
+    size_t len;
+    mlflow_gateway_response *answer;
+};
+
+struct chat {
+    mlflow_gateway *gateway;
+    const char *system;
+    int verbose;
+    struct turn *turns;
+    size_t turn_count;
+};
+
+/* What came of the printing of an answer: how many bytes, and, where it failed, the reason in errno's numbers. */
+struct printing {
+    size_t printed;
+    int problem;
+};
+
+/* Prints a piece of the answer as soon as it is there. A Ctrl-C is noticed here, and so not before the next piece. */
+static int print_delta(const char *text, size_t len, size_t candidate, void *user_data)
+{
+    struct printing *printing = user_data;
+
+    if (candidate != 0)
+        return 0;
+    if (fwrite(text, 1, len, stdout) != len || fflush(stdout) != 0) {
+        printing->problem = errno;
+        return 1;
+    }
+    printing->printed += len;
+    return interrupted;
+}
+
+/* A request with all that was said so far, and the new line. A failed line is in no turn, and so not said again. */
+static mlflow_gateway_status make_request(const struct chat *chat, const char *line, size_t len,
+                                          mlflow_gateway_request **request, mlflow_gateway_error **error)
+{
+    mlflow_gateway_request *made = NULL;
+    mlflow_gateway_status status = mlflow_gateway_request_create(&made, error);
+
+    if (status == MLFLOW_GATEWAY_OK && chat->system != NULL)
+        status = mlflow_gateway_request_add_message(made, "system", chat->system, MLFLOW_GATEWAY_NUL_TERMINATED, error);
+    for (size_t i = 0; status == MLFLOW_GATEWAY_OK && i < chat->turn_count; i++) {
+        const struct turn *turn = &chat->turns[i];
+        size_t answer_len = 0;
+        const char *answer = mlflow_gateway_response_text(turn->answer, 0, &answer_len);
+
+        status = mlflow_gateway_request_add_message(made, "user", turn->line, turn->len, error);
+        if (status == MLFLOW_GATEWAY_OK)
+            status = mlflow_gateway_request_add_message(made, "assistant", answer, answer_len, error);
+    }
+    if (status == MLFLOW_GATEWAY_OK)
+        status = mlflow_gateway_request_add_message(made, "user", line, len, error);
+    if (status == MLFLOW_GATEWAY_OK)
+        *request = made;
+    else
+        mlflow_gateway_request_destroy(made);
+    return status;
+}
+
+static mlflow_gateway_status ask(const struct chat *chat, const char *line, size_t len, struct printing *printing,
+                                 mlflow_gateway_response **answer, mlflow_gateway_error **error)
+{
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_status status = make_request(chat, line, len, &request, error);
+
+    if (status == MLFLOW_GATEWAY_OK) {
+        interrupted = 0;
+        status = mlflow_gateway_stream_call(chat->gateway, request, print_delta, printing, answer, error);
+    }
+    mlflow_gateway_request_destroy(request);
+    return status;
+}
+
+static void print_tokens(const char *what, int64_t tokens)
+{
+    if (tokens < 0)
+        fprintf(stderr, "%s not reported", what);
+    else
+        fprintf(stderr, "%s %lld", what, (long long)tokens);
+}
+
+/* Keeps a line and its answer for the turns to come, both of which then belong to the chat; 0 if there is no memory. */
+static int keep_turn(struct chat *chat, char *line, size_t len, mlflow_gateway_response *answer)
+{
+    struct turn *turns = realloc(chat->turns, (chat->turn_count + 1) * sizeof *turns);
+
+    if (turns == NULL)
+        return 0;
+    turns[chat->turn_count].line = line;
+    turns[chat->turn_count].len = len;
+    turns[chat->turn_count].answer = answer;
+    chat->turns = turns;
+    chat->turn_count++;
+    return 1;
+}
+
+/* Lets the model answer a line. If the chat keeps the line, *line is NULL afterwards. */
+static enum exit_code take_turn(struct chat *chat, char **line, size_t len)
+{
+    struct printing printing = { 0, 0 };
+    mlflow_gateway_response *answer = NULL;
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_status status = ask(chat, *line, len, &printing, &answer, &error);
+    enum exit_code code = EXIT_ANSWERED;
+
+    if (printing.problem == 0 && (status == MLFLOW_GATEWAY_OK || printing.printed != 0) &&
+        (putchar('\n') == EOF || fflush(stdout) != 0))
+        printing.problem = errno;
+
+    if (printing.problem != 0) {
+        fprintf(stderr, "chat: the answer could not be printed: %s\n", strerror(printing.problem));
+        code = EXIT_CANNOT_PRINT;
+    } else if (status != MLFLOW_GATEWAY_OK && status != MLFLOW_GATEWAY_CANCELLED) {
+        fprintf(stderr, "chat: %s\n", mlflow_gateway_error_message(error));
+        code = exit_code_of(status);
+    } else if (mlflow_gateway_response_text(answer, 0, NULL) == NULL) {
+        fputs("chat: the answer holds no text\n", stderr);
+        code = EXIT_WRONG_ANSWER;
+    } else {
+        if (chat->verbose) {
+            print_tokens("tokens: asked", mlflow_gateway_response_input_tokens(answer));
+            print_tokens(", answered", mlflow_gateway_response_output_tokens(answer));
+            fputc('\n', stderr);
+        }
+        if (keep_turn(chat, *line, len, answer)) {
+            *line = NULL;
+            answer = NULL;
+        } else {
+            fputs("chat: there is no memory\n", stderr);
+            code = EXIT_FAULT;
+        }
+    }
+    mlflow_gateway_response_destroy(answer);
+    mlflow_gateway_error_destroy(error);
+    return code;
+}
+
+/* The chat itself, until there are no more lines. */
+static enum exit_code talk(struct chat *chat)
+{
+    int on_terminal = isatty(STDIN_FILENO);
+    enum exit_code code = EXIT_ANSWERED;
+    char *line = NULL;
+    size_t room = 0;
+
+    while (code != EXIT_CANNOT_PRINT) {
+        catch_interrupts(0);
+        if (on_terminal)
+            fputs("> ", stderr);
+        ssize_t len = getline(&line, &room, stdin);
+        int why_not = errno;
+        catch_interrupts(1);
+        if (len < 0) {
+            if (on_terminal)
+                fputc('\n', stderr);
+            if (!feof(stdin) && why_not != EINTR) {
+                fprintf(stderr, "chat: standard input cannot be read: %s\n", strerror(why_not));
+                code = EXIT_FAULT;
+            }
+            break;
+        }
+        if (line[len - 1] == '\n')
+            line[--len] = '\0';
+        if (len > 0) {
+            enum exit_code of_this_turn = take_turn(chat, &line, (size_t)len);
+            if (of_this_turn != EXIT_ANSWERED)
+                code = of_this_turn;
+        }
+    }
+    free(line);
+    return code;
+}
+
+static int is_number(const char *text)
+{
+    char *end;
+    strtod(text, &end);
+    return *text != '\0' && *end == '\0';
+}
+
+static int is_integer(const char *text)
+{
+    char *end;
+    errno = 0;
+    strtoll(text, &end, 10);
+    return *text != '\0' && *end == '\0' && errno == 0;
+}
+
+/* The command line, understood. */
+struct settings {
+    const char *uri, *route, *system, *temperature, *max_tokens;
+    int verbose;
+};
+
+static mlflow_gateway_status make_gateway(const struct settings *settings, mlflow_gateway **gateway,
+                                          mlflow_gateway_error **error)
+{
+    mlflow_gateway_status status = mlflow_gateway_create(settings->route, settings->uri, gateway, error);
+
+    if (status == MLFLOW_GATEWAY_OK && settings->temperature != NULL)
+        status = mlflow_gateway_set_param_double(*gateway, "temperature", strtod(settings->temperature, NULL), error);
+    if (status == MLFLOW_GATEWAY_OK && settings->max_tokens != NULL)
+        status = mlflow_gateway_set_param_int(*gateway, "max_tokens", strtoll(settings->max_tokens, NULL, 10), error);
+    return status;
+}
+
+static enum exit_code run(const struct settings *settings)
+{
+    struct chat chat = { .system = settings->system, .verbose = settings->verbose };
+    mlflow_gateway_error *error = NULL;
+    enum exit_code code = exit_code_of(make_gateway(settings, &chat.gateway, &error));
+
+    if (code == EXIT_ANSWERED)
+        code = talk(&chat);
+    else
+        fprintf(stderr, "chat: %s\n", mlflow_gateway_error_message(error));
+    for (size_t i = 0; i < chat.turn_count; i++) {
+        free(chat.turns[i].line);
+        mlflow_gateway_response_destroy(chat.turns[i].answer);
+    }
+    free(chat.turns);
+    mlflow_gateway_error_destroy(error);
+    mlflow_gateway_destroy(chat.gateway);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = { .route = "chat" };
+    int option;
+
+    while ((option = getopt(argc, argv, "u:r:y:t:m:vh")) != -1) {
+        switch (option) {
+        case 'u': settings.uri = optarg; break;
+        case 'r': settings.route = optarg; break;
+        case 'y': settings.system = optarg; break;
+        case 't': settings.temperature = optarg; break;
+        case 'm': settings.max_tokens = optarg; break;
+        case 'v': settings.verbose = 1; break;
+        case 'h': return fputs(USAGE, stdout) == EOF ? EXIT_CANNOT_PRINT : EXIT_ANSWERED;
+        default: return wrong_use("see the usage below");
+        }
+    }
+    if (optind != argc)
+        return wrong_use("the messages come from standard input, not from the command line");
+    if (settings.temperature != NULL && !is_number(settings.temperature))
+        return wrong_use("TEMPERATURE is not a number");
+    if (settings.max_tokens != NULL && !is_integer(settings.max_tokens))
+        return wrong_use("MAX_TOKENS is not an integer");
+    return run(&settings);
+}
