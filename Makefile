@@ -7,7 +7,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
-REAL_GATEWAYS = mlflow-2.8.1 mlflow-2.22.5 mlflow-3.17.2 language-model
+REAL_GATEWAYS = mlflow-2.8.1 mlflow-2.22.5 mlflow-3.17.2 language-model embeddings
 
 # Programs that are linked with the library look for it by this name.
 SONAME = libmlflow_ai_gateway.so.0

@@ -98,6 +98,10 @@ def _outcome(line: dict) -> Outcome:
         candidates = [Candidate(**candidate) for candidate in response["candidates"]]
         response = Response(**{**response, "candidates": candidates})
     embeddings = line.get("embeddings")
+    if embeddings is not None:
+        # As many digits as tell one number of 32 bits from the next.
+        vectors = [[float32(number) for number in vector] for vector in embeddings["vectors"]]
+        embeddings = Embeddings(**{**embeddings, "vectors": vectors})
     return Outcome(
         line["status"],
         line["message"],
@@ -107,5 +111,5 @@ def _outcome(line: dict) -> Outcome:
         [tuple(delta) for delta in line.get("deltas", [])],
         line.get("took_us", 0),
         response,
-        embeddings and Embeddings(**embeddings),
+        embeddings,
     )

@@ -1,11 +1,13 @@
 """The library as the tests use it: in which builds, and how a C program is compiled against each and run."""
 
+import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "target"
@@ -22,6 +24,7 @@ SYSTEM_LIBRARIES = ["-lpthread", "-ldl", "-lm"]
 """What a static link needs besides: empty in newer C libraries, but not in older ones."""
 
 TOOL_FOUND_SOMETHING = 99
+SECONDS_TO_TALK = 60
 
 
 class Build(NamedTuple):
@@ -47,21 +50,45 @@ class Build(NamedTuple):
         self, source: str, *arguments: str, input: str = "", environment: Optional[dict[str, str]] = None
     ) -> subprocess.CompletedProcess[str]:
         """Compiles and runs a program, and returns what came of it."""
-        program = self.compile(source)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         return subprocess.run(
-            [*self.runner, str(program), *arguments],
+            [*self.runner, str(self.compile(source)), *arguments],
             input=input,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             timeout=300,
-            env={**inherited, **self.environment, **(environment or {})},
+            env=self._environment(environment),
         )
+
+    @contextlib.contextmanager
+    def start(self, source: str, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Compiles and starts a program, to talk with it while it runs.
+
+        At the end of the `with` it is gone. One that hangs is ended, so that nobody waits for its words for ever.
+        """
+        with subprocess.Popen(
+            [*self.runner, str(self.compile(source)), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment(),
+            **options,
+        ) as process:
+            patience = threading.Timer(SECONDS_TO_TALK, process.kill)
+            patience.start()
+            try:
+                yield process
+            finally:
+                patience.cancel()
+                process.kill()
+
+    def _environment(self, more: Optional[dict[str, str]] = None) -> dict[str, str]:
+        """What a program inherits, without the variables that would change where it asks."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        return {**inherited, **self.environment, **(more or {})}
 
 
 def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:
-    return Build(name, [], [f"-L{folder}", "-lmlflow_ai_gateway", f"-Wl,-rpath,{folder}"], runner)
+    return Build(name, [], [f"-L{folder}", "-lmlflow_ai_gateway", "-lm", f"-Wl,-rpath,{folder}"], runner)
 
 
 SHARED = _shared("shared", RELEASE)

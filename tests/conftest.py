@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from gateways import mlflow_server
+from gateways import embeddings_model, mlflow_server
+from gateways.mlflow_server import EMBEDDINGS, Route
 from gateways.processes import Server
 from gateways.scripted_upstream import ScriptedUpstream
 
@@ -25,16 +26,25 @@ class RealGateway(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def real_gateways() -> Iterator[dict[str, RealGateway]]:
+def real_model() -> Iterator[Server]:
+    """A real model for embeddings, which all real gateways have as their route `e5`."""
+    with embeddings_model.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real_gateways(real_model: Server) -> Iterator[dict[str, RealGateway]]:
     """The servers by version. Each takes seconds to start, so they start side by side."""
     gateways: dict[str, RealGateway] = {}
     failures: list[BaseException] = []
 
     def start(version: str) -> None:
         try:
-            # The openai provider of 2.22 expects a chat's answer to a completions question.
-            upstream = ScriptedUpstream("chat" if version.startswith("2.22.") else "completions")
-            gateways[version] = RealGateway(version, mlflow_server.start(version, upstream.url), upstream)
+            # The openai provider of 2.22 expects a chat's answer to a completions question, newer ones in a stream.
+            upstream = ScriptedUpstream("completions" if version.startswith("2.8.") else "chat")
+            e5 = Route("e5", EMBEDDINGS, real_model.url)
+            server = mlflow_server.start(version, upstream.url, upstream.url, [e5])
+            gateways[version] = RealGateway(version, server, upstream)
         except BaseException as failure:
             failures.append(failure)
 

@@ -1,17 +1,105 @@
 """Bad arguments: a status each, no crash, no leak; and the tools that look for leaks do find them."""
 
+import json
+import re
+import subprocess
 
 import pytest
-from builds import ADDRESS, ADDRESS_LIBRARY, ALL, CHECKED, TOOL_FOUND_SOMETHING, Build, need
-from scripted_gateway import refused_port
-import subprocess
+from builds import ADDRESS, ADDRESS_LIBRARY, ALL, CHECKED, INCLUDE, ROOT, TOOL_FOUND_SOMETHING, Build, need
+from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port
+
+EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
+
+PROGRAMS = ["test_arguments.c", "test_request_arguments.c", "test_ask_arguments.c", "test_answer_arguments.c"]
+TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflow_gateway_version_number"}
+TAKES_ANY_NUMBER = {"mlflow_gateway_status_name"}
+
+FULL_ANSWER = {
+    "model": "m",
+    "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    "choices": [
+        {"message": {"role": "assistant", "content": "one"}, "finish_reason": "stop"},
+        {
+            "message": {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": '{"a":1}'}}, {"function": {}}],
+            },
+            "finish_reason": "tool_calls",
+        },
+    ],
+}
+BARE_ANSWER = {"choices": [{"message": {"content": ""}}]}
+
+CHUNKS = [
+    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "He"}}]},
+    {"choices": [{"index": 0, "delta": {"content": "llo"}, "finish_reason": "stop"}]},
+    {"choices": [{"index": 1, "delta": {"content": "two"}}]},
+    {"choices": [{"index": 1, "delta": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}}]},
+    {"choices": [{"index": 1, "delta": {}, "finish_reason": "tool_calls"}], "usage": FULL_ANSWER["usage"]},
+]
+
+
+def what_was_sent(handler: Handler, request: Request) -> None:
+    """Answers a chat with the body of the question."""
+    handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
+
+
+def chat(handler: Handler, request: Request) -> None:
+    """Answers as the prompt wants: `full`, `bare`, or `broken` after the first chunk."""
+    body = request.json()
+    wanted = body["messages"][0]["content"]
+    if not body.get("stream"):
+        answer = FULL_ANSWER if wanted == "full" else BARE_ANSWER
+        handler.answer(200, answer, {"Content-Type": "application/json"})
+        return
+    chunks = CHUNKS[:1] if wanted == "broken" else CHUNKS
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + events.encode())
+
+
+def vectors(handler: Handler, request: Request) -> None:
+    """Answers with the same vector for each input, and as the first one wants: `full` or `bare`."""
+    inputs = request.json()["input"]
+    about = {"model": "v", "usage": {"prompt_tokens": 5}} if inputs[0] == "full" else {}
+    handler.answer(200, {"data": [{"embedding": [1, 2, 3]} for _ in inputs], **about})
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_every_function_with_bad_arguments(build: Build) -> None:
+def test_the_simple_path_with_bad_arguments(build: Build) -> None:
     with refused_port() as port:
         done = build.run("test_arguments.c", f"http://127.0.0.1:{port}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_requests_with_bad_arguments(build: Build) -> None:
+    with ScriptedGateway(answering(what_was_sent, CHAT_ROUTE)) as gateway:
+        done = build.run("test_request_arguments.c", gateway.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_asking_with_bad_arguments(build: Build) -> None:
+    with refused_port() as port:
+        done = build.run("test_ask_arguments.c", f"http://127.0.0.1:{port}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_reading_answers_with_bad_arguments(build: Build) -> None:
+    with ScriptedGateway(answering(chat, CHAT_ROUTE)) as chats:
+        with ScriptedGateway(answering(vectors, EMBEDDINGS_ROUTE)) as embeddings:
+            done = build.run("test_answer_arguments.c", chats.url, embeddings.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_no_function_is_left_out() -> None:
+    """Whoever adds a function to the header adds it here, too."""
+    named = re.compile(r"\bmlflow_gateway_\w+(?=\()")
+    declared = set(named.findall(re.sub(r"/\*.*?\*/", "", (INCLUDE / "mlflow_ai_gateway.h").read_text(), flags=re.S)))
+    sources = "".join((ROOT / "tests/c" / program).read_text() for program in PROGRAMS)
+    assert declared - set(re.findall(r"\bmlflow_gateway_\w+", sources)) == TAKE_NO_ARGUMENTS | TAKES_ANY_NUMBER
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)

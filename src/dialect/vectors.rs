@@ -399,7 +399,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
 
 /// Which list stood here. One that holds anything else than a single number is one that was not taken out.
 fn taken_out<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
-    match (list.next_element::<u64>()?, list.next_element::<IgnoredAny>()?) {
+    match (list.next_element::<Lenient>()?.and_then(|number| number.count()), list.next_element::<IgnoredAny>()?) {
         (Some(number), None) => Ok(number as usize),
         _ => Err(Error::custom(NO_VECTOR)),
     }

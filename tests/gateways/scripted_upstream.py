@@ -4,28 +4,44 @@
     python3 tests/gateways/scripted_upstream.py [--completions-shape {completions,chat}]
 
 prints its URL as the first line and serves until it is ended. It answers POST /v1/completions, /v1/chat/completions
-and /v1/embeddings. The text is "echo: " and the prompt or the last user message, so that a test sees that each answer
-belongs to its question; with `n` candidates, those after the first end in " #1", " #2" and so on.
+and /v1/embeddings, at once or, with `"stream": true`, in a stream of chunks. The text is "echo: " and the prompt or the
+last message of the user or of a tool, so that a test sees that each answer belongs to its question; with `n`
+candidates, those after the first end in " #1", " #2" and so on.
 
 GET /requests gives the last requests as a JSON list of {"path", "body"}; DELETE /requests forgets them.
 
-Words in the prompt command it, and can be combined:
+Words in that prompt or message command it, and can be combined:
 
     !status 503   answer with this status and an OpenAI error body
     !delay 500    wait so many milliseconds first
     !cut          close the connection after half of the body
+    !tools        call the first tool twice instead of writing a text (chat only)
+
+and in a stream also:
+
+    !slow 50      wait so many milliseconds between the chunks
+    !break 3      break the connection (RST) after so many chunks
+    !error 3      send an error after so many chunks, and end
 """
 
 import argparse
 import collections
 import contextlib
-import hashlib
 import json
 import re
+import socket
+import struct
+import sys
 import threading
 import time
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, Optional
+
+if not __package__:  # run as a program
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from gateways import scripted_answers as answers  # noqa: E402
 
 HOST = "127.0.0.1"
 SHAPES = ("completions", "chat")
@@ -90,6 +106,11 @@ class _HttpServer(ThreadingHTTPServer):
     block_on_close = False  # an answer that is still being delayed must not hold up the end of a test
     request_queue_size = 128
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A peer that leaves in the middle of an answer is nothing to talk about."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     """One connection; it is kept alive from request to request, as HTTP/1.1 does."""
@@ -105,52 +126,53 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/health":
             self._answer(200, {"status": "OK"})
         else:
-            self._answer(404, _error("no such path"))
+            self._answer(404, answers.error("no such path"))
 
     def do_DELETE(self) -> None:
         if self.path == "/requests":
             self.upstream.forget_requests()
             self._answer(200, [])
         else:
-            self._answer(404, _error("no such path"))
+            self._answer(404, answers.error("no such path"))
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             body = json.loads(content)
         except ValueError:
-            self._answer(400, _error("the body is not JSON"))
+            self._answer(400, answers.error("the body is not JSON"))
             return
         self.upstream.record(self.path, body)
         if not isinstance(body, dict):
-            self._answer(400, _error("the body is not a JSON object"))
-        elif body.get("stream"):
-            self._answer(400, _error("the scripted upstream does not stream"))
+            self._answer(400, answers.error("the body is not a JSON object"))
         elif self.path == "/v1/completions":
             in_chat_shape = self.upstream.completions_shape == "chat"
-            self._generate(_prompt(body), body, in_chat_shape)
+            self._generate(answers.completions_question(body, in_chat_shape))
         elif self.path == "/v1/chat/completions":
-            self._generate(_last_user_message(body), body, True)
+            self._generate(answers.chat_question(body))
         elif self.path == "/v1/embeddings":
-            texts = _texts(body)
-            self._obey(" ".join(texts), _embeddings(texts, body))
+            texts = answers.texts_to_embed(body)
+            commands = " ".join(texts)
+            if self._is_to_answer(commands):
+                self._answer(200, answers.embeddings(texts, body), "!cut" in commands)
         else:
-            self._answer(404, _error("no such path"))
+            self._answer(404, answers.error("no such path"))
 
-    def _generate(self, prompt: str, body: dict[str, Any], in_chat_shape: bool) -> None:
-        self._obey(prompt, _generation(prompt, body, in_chat_shape))
-
-    def _obey(self, prompt: str, answer: dict[str, Any]) -> None:
-        """Answers as the magic words in the prompt demand."""
-        delay = re.search(r"!delay (\d+)", prompt)
-        status = re.search(r"!status (\d{3})", prompt)
-        if delay:
-            time.sleep(int(delay[1]) / 1000)
-        cut = "!cut" in prompt
-        if status:
-            self._answer(int(status[1]), _error(f"scripted {status[1]}"), cut)
+    def _generate(self, question: answers.Question) -> None:
+        if not self._is_to_answer(question.text):
+            return
+        if question.body.get("stream"):
+            self._stream(question.text, list(answers.chunks(question)))
         else:
-            self._answer(200, answer, cut)
+            self._answer(200, answers.answer(question), "!cut" in question.text)
+
+    def _is_to_answer(self, commands: str) -> bool:
+        """Waits, or fails in the answer's place, as the words of command demand."""
+        time.sleep((_number("!delay", commands) or 0) / 1000)
+        status = _number("!status", commands)
+        if status is not None:
+            self._answer(status, answers.error(f"scripted {status}"), "!cut" in commands)
+        return status is None
 
     def _answer(self, status: int, answer: Any, cut: bool = False) -> None:
         content = json.dumps(answer).encode()
@@ -164,74 +186,55 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(content)
 
+    def _stream(self, commands: str, chunks: list[Any]) -> None:
+        """Sends the chunks as server-sent events, and fails among them as the words of command demand."""
+        pause = (_number("!slow", commands) or 0) / 1000
+        chunks_before_error = _number("!error", commands)
+        chunks_before_break = _number("!break", commands)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        if chunks_before_break is not None:
+            self._send_events(map(json.dumps, chunks[:chunks_before_break]), pause)
+            self._reset()
+        elif "!cut" in commands:
+            self._send_events(map(json.dumps, chunks[: len(chunks) // 2]), pause)
+            self.close_connection = True
+        elif chunks_before_error is not None:
+            sent = [*chunks[:chunks_before_error], answers.error("scripted error")]
+            self._send_events(map(json.dumps, sent), pause)
+            self._send_chunk(b"")
+        else:
+            self._send_events([*map(json.dumps, chunks), "[DONE]"], pause)
+            self._send_chunk(b"")
+
+    def _send_events(self, events: Iterable[str], pause: float) -> None:
+        for number, event in enumerate(events):
+            if number:
+                time.sleep(pause)
+            self._send_chunk(f"data: {event}\n\n".encode())
+
+    def _send_chunk(self, content: bytes) -> None:
+        """Sends one piece of a body whose length is not known yet; an empty one ends it."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+        self.wfile.flush()
+
+    def _reset(self) -> None:
+        """Breaks the connection as a crashing peer does."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the requests are kept instead."""
 
 
-def _prompt(body: dict[str, Any]) -> str:
-    prompt = body.get("prompt", "")
-    return prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
-
-
-def _last_user_message(body: dict[str, Any]) -> str:
-    contents = [message.get("content") for message in body.get("messages", []) if message.get("role") == "user"]
-    last = contents[-1] if contents else ""
-    if isinstance(last, list):
-        return "".join(part.get("text", "") for part in last)
-    return last or ""
-
-
-def _texts(body: dict[str, Any]) -> list[str]:
-    texts = body.get("input", [])
-    return [texts] if isinstance(texts, str) else list(map(str, texts))
-
-
-def _generation(prompt: str, body: dict[str, Any], in_chat_shape: bool) -> dict[str, Any]:
-    texts = [f"echo: {prompt}" + (f" #{index}" if index else "") for index in range(body.get("n") or 1)]
-    kind, choice = ("chat.completion", _chat_choice) if in_chat_shape else ("text_completion", _completions_choice)
-    return {
-        "id": "scripted",
-        "object": kind,
-        "created": int(time.time()),
-        "model": body.get("model", "scripted"),
-        "choices": [choice(index, text) for index, text in enumerate(texts)],
-        "usage": _usage(len(prompt.split()), sum(len(text.split()) for text in texts)),
-    }
-
-
-def _chat_choice(index: int, text: str) -> dict[str, Any]:
-    return {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-
-
-def _completions_choice(index: int, text: str) -> dict[str, Any]:
-    return {"index": index, "text": text, "logprobs": None, "finish_reason": "stop"}
-
-
-def _embeddings(texts: list[str], body: dict[str, Any]) -> dict[str, Any]:
-    words = sum(len(text.split()) for text in texts)
-    return {
-        "object": "list",
-        "data": [{"object": "embedding", "index": i, "embedding": embedding(text)} for i, text in enumerate(texts)],
-        "model": body.get("model", "scripted"),
-        "usage": {"prompt_tokens": words, "total_tokens": words},
-    }
-
-
-def embedding(text: str) -> list[float]:
-    """The vector that this text gets: eight numbers from 0 to 1, exact in 32-bit floats, different for each text."""
-    return [byte / 256 for byte in hashlib.sha256(text.encode()).digest()[:8]]
-
-
-def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-def _error(message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "scripted"}}
+def _number(command: str, commands: str) -> Optional[int]:
+    """The number that follows a word of command; None where that word is not there."""
+    found = re.search(rf"{command} (\d+)", commands)
+    return int(found[1]) if found else None
 
 
 def main() -> None:

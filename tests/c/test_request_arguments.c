@@ -1,0 +1,574 @@
+/*
+ * Every function that fills a request, with what is wrong in every position: it is refused, and leaves the request as
+ * it was. What is just allowed is sent, and has to arrive.
+ *
+ * usage: test_request_arguments URI, of a gateway whose chat route "r" answers with the body that it was sent
+ */
+#include <math.h>
+
+#include "bad_arguments.h"
+
+#define NUL_TERMINATED MLFLOW_GATEWAY_NUL_TERMINATED
+#define UNKNOWN MLFLOW_GATEWAY_UNKNOWN_OPTION
+#define OPTION_VALUE MLFLOW_GATEWAY_INVALID_OPTION_VALUE
+#define LONG (4 * 1024 * 1024)
+#define DEEP 100000
+
+static mlflow_gateway *gateway;
+
+static mlflow_gateway_request *create(void)
+{
+    mlflow_gateway_request *request = NULL;
+    CHECK_STATUS(OK, mlflow_gateway_request_create(&request, &error));
+    CHECK(request != NULL);
+    return request;
+}
+
+/* Checks that the request is sent as this body. */
+#define CHECK_SENT(expected, request) check_sent(__LINE__, expected, request)
+static void check_sent(int line, const char *expected, mlflow_gateway_request *request)
+{
+    mlflow_gateway_response *response = NULL;
+    size_t len = 0;
+
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
+    const char *sent = mlflow_gateway_response_text(response, 0, &len);
+    if (sent == NULL || strcmp(sent, expected) != 0 || len != strlen(expected)) {
+        fprintf(stderr, "%s:%d: sent was %.200s, not %.200s\n", __FILE__, line, sent, expected);
+        exit(1);
+    }
+    mlflow_gateway_response_destroy(response);
+}
+
+/* Only a request without any content and parameter is refused as empty, and then takes a whole body. Ends it. */
+static void check_nothing_is_left(mlflow_gateway_request *request)
+{
+    mlflow_gateway_response *response = NULL;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK(response == NULL);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, "{}", 2, &error));
+    CHECK_SENT("{}", request);
+    mlflow_gateway_request_destroy(request);
+}
+
+static void check_create(void)
+{
+    mlflow_gateway_error *error = NOWHERE;
+    mlflow_gateway_request *request = NULL;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_create(NULL, &error));
+    CHECK(mlflow_gateway_request_create(NULL, NULL) == ARGUMENT);
+
+    /* What the place for an error holds is never read, and overwritten by errors only. */
+    CHECK(mlflow_gateway_request_create(&request, &error) == OK && error == NOWHERE);
+    CHECK(mlflow_gateway_request_create(NULL, &error) == ARGUMENT && error != NOWHERE);
+    mlflow_gateway_error_destroy(error);
+    mlflow_gateway_request_destroy(request);
+
+    CHECK(mlflow_gateway_request_create(&request, NULL) == OK);
+    check_nothing_is_left(request);
+    mlflow_gateway_request_destroy(NULL);
+}
+
+/* All functions that take a text and its length, as one type. */
+typedef mlflow_gateway_status text_setter(mlflow_gateway_request *, const char *, size_t, mlflow_gateway_error **);
+
+static mlflow_gateway_status add_content(mlflow_gateway_request *r, const char *text, size_t len,
+                                         mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_add_message(r, "user", text, len, error);
+}
+static mlflow_gateway_status set_string(mlflow_gateway_request *r, const char *text, size_t len,
+                                        mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_string(r, "user", text, len, error);
+}
+static mlflow_gateway_status set_json(mlflow_gateway_request *r, const char *text, size_t len,
+                                      mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_json(r, "user", text, len, error);
+}
+
+static const struct text_argument {
+    text_setter *set;
+    const char *good;
+    mlflow_gateway_status not_json; /* what comes of texts that are not JSON */
+    bool is_object;                 /* whether the JSON has to be an object */
+} TEXTS[] = {
+    { mlflow_gateway_request_set_prompt, "x", OK, false },
+    { mlflow_gateway_request_add_input, "x", OK, false },
+    { mlflow_gateway_request_add_stop, "x", OK, false },
+    { mlflow_gateway_request_add_message_json, "{}", ARGUMENT, true },
+    { mlflow_gateway_request_set_body_json, "{}", ARGUMENT, true },
+    { add_content, "x", OK, false },
+    { set_string, "x", OK, false },
+    { set_json, "1", PARAM, false },
+};
+
+static void check_text(const struct text_argument *text)
+{
+    mlflow_gateway_request *request = create();
+
+    CHECK_STATUS(ARGUMENT, text->set(NULL, text->good, NUL_TERMINATED, &error));
+    CHECK_STATUS(ARGUMENT, text->set(NULL, text->good, 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, NULL, NUL_TERMINATED, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, NULL, 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, NULL, 0, &error));
+    CHECK(text->set(NULL, NULL, 0, NULL) == ARGUMENT);
+
+    /* No object is that long, so that nothing is read. The second one is what -2 becomes as a length. */
+    CHECK_STATUS(ARGUMENT, text->set(request, NOWHERE, SIZE_MAX / 2 + 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, NOWHERE, SIZE_MAX - 1, &error));
+
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        size_t len = strlen(NOT_UTF8[i]);
+        /* In a block of its own, whose end the tools for memory watch. */
+        char *exact = malloc(len);
+        CHECK(exact != NULL);
+        memcpy(exact, NOT_UTF8[i], len);
+        CHECK_STATUS(ARGUMENT, text->set(request, NOT_UTF8[i], NUL_TERMINATED, &error));
+        CHECK_STATUS(ARGUMENT, text->set(request, exact, len, &error));
+        free(exact);
+    }
+    CHECK_STATUS(ARGUMENT, text->set(request, "\xc3\xa9", 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, "{}\0\xff", 4, &error));
+    check_nothing_is_left(request);
+
+    /* The text ends where its length says, whatever comes behind. */
+    request = create();
+    size_t len = strlen(text->good);
+    char *exact = malloc(len);
+    CHECK(exact != NULL);
+    memcpy(exact, text->good, len);
+    CHECK_STATUS(OK, text->set(request, exact, len, &error));
+    free(exact);
+    CHECK(text->set(request, text->good, NUL_TERMINATED, NULL) == OK);
+    CHECK_STATUS(text->not_json, text->set(request, NOWHERE, 0, &error));
+    CHECK_STATUS(text->not_json, text->set(request, "{}\0{}", 5, &error));
+    mlflow_gateway_request_destroy(request);
+}
+
+static void check_json(const struct text_argument *text)
+{
+    static const char *const NOT_JSON[] = {
+        "", " ", "{", "}", "{}x", "{} {}", "{\"a\":}", "{\"a\":1,}", "{'a':1}", "{a:1}", "{\"a\":NaN}", "{\"a\":01}",
+        "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":1", "nul", "True", "x", "\xef\xbb\xbf{}", "// a\n{}",
+    };
+    static const char *const NO_OBJECT[] = { "null", "true", "1", "\"{}\"", "[]", "[{}]" };
+    mlflow_gateway_request *request = create();
+
+    for (size_t i = 0; i < COUNT(NOT_JSON); i++) {
+        CHECK_STATUS(text->not_json, text->set(request, NOT_JSON[i], NUL_TERMINATED, &error));
+        CHECK_STATUS(text->not_json, text->set(request, NOT_JSON[i], strlen(NOT_JSON[i]), &error));
+    }
+    for (size_t i = 0; text->is_object && i < COUNT(NO_OBJECT); i++)
+        CHECK_STATUS(ARGUMENT, text->set(request, NO_OBJECT[i], NUL_TERMINATED, &error));
+
+    /* As deep as nobody's stack is, if it recursed; opened, and never closed. */
+    char *deep = long_text(DEEP);
+    memset(deep, '[', DEEP);
+    CHECK_STATUS(text->not_json, text->set(request, deep, DEEP, &error));
+    memcpy(deep, "{\"a\":", 5);
+    CHECK_STATUS(text->not_json, text->set(request, deep, NUL_TERMINATED, &error));
+    free(deep);
+    check_nothing_is_left(request);
+}
+
+/* Texts that are strange, but allowed, arrive as they are. */
+static void check_what_arrives(void)
+{
+    char nul_inside[] = { 'a', '\0', 'b' };
+    mlflow_gateway_request *request = create();
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, nul_inside, sizeof nul_inside, &error));
+    memset(nul_inside, 'z', sizeof nul_inside); /* it was copied */
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"a\\u0000b\"}]}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "c\0d", NUL_TERMINATED, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "", 0, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}", request);
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "\xc3\xa9", "\0", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message_json(request, " {\"a\" : [1 , 2]}\n]", 17, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_string(request, "user", "\0\0", 2, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_json(request, "top_p", " null ", NUL_TERMINATED, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_stop(request, "", 0, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_stop(request, "e\0", 2, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"\xc3\xa9\",\"content\":\"\\u0000\"},{\"a\" : [1 , 2]}],"
+               "\"user\":\"\\u0000\\u0000\",\"top_p\":null,\"stop\":[\"\",\"e\\u0000\"]}", request);
+    mlflow_gateway_request_destroy(request);
+}
+
+/* JSON of DEEP lists within each other, which is valid, between two texts. */
+static char *deep_json(const char *before, const char *behind)
+{
+    size_t len = strlen(before);
+    char *json = long_text(len + 2 * DEEP + strlen(behind));
+
+    memcpy(json, before, len);
+    memset(json + len, '[', DEEP);
+    memset(json + len + DEEP, ']', DEEP);
+    strcpy(json + len + 2 * DEEP, behind);
+    return json;
+}
+
+static void check_deep_json(void)
+{
+    char *list = deep_json("", "");
+    char *object = deep_json("{\"a\":", "}");
+    char *expected = deep_json("{\"messages\":[{\"a\":", "}],\"top_p\":1}");
+    mlflow_gateway_request *request = create();
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "top_p", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_message_json(request, list, NUL_TERMINATED, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message_json(request, object, NUL_TERMINATED, &error));
+    CHECK_SENT(expected, request);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_json(request, "stop", list, NUL_TERMINATED, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_request_add_stop(request, "x", 1, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, list, NUL_TERMINATED, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, object, NUL_TERMINATED, &error));
+    CHECK_SENT(object, request);
+    mlflow_gateway_request_destroy(request);
+    free(list);
+    free(object);
+    free(expected);
+}
+
+static void check_long_texts(void)
+{
+    char *text = long_text(LONG);
+    char *json = long_text(LONG);
+    mlflow_gateway_request *request = create();
+    mlflow_gateway_response *response = NULL;
+    size_t len = 0;
+
+    /* The same length, so that the frame around it is all that the bodies differ in from the text. */
+    memcpy(json, "{\"a\":\"", 6);
+    memcpy(json + LONG - 2, "\"}", 2);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "user", text, LONG, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, text, "x", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message_json(request, json, NUL_TERMINATED, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_string(request, "user", text, NUL_TERMINATED, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_json(request, "tools", json, LONG, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_stop(request, text, LONG, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_json(request, "tools", text, LONG, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_message_json(request, text, LONG, &error));
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
+    const char *frame = "{\"messages\":[{\"role\":\"user\",\"content\":\"\"},{\"role\":\"\",\"content\":\"x\"},],"
+                        "\"user\":\"\",\"tools\":,\"stop\":[\"\"]}";
+    CHECK(mlflow_gateway_response_text(response, 0, &len) != NULL && len == 6 * (size_t)LONG + strlen(frame));
+    mlflow_gateway_response_destroy(response);
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, text, LONG, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", request);
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, text, LONG, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, json, LONG, &error));
+    CHECK_SENT(json, request);
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_add_input(request, text, LONG, &error));
+    mlflow_gateway_request_destroy(request);
+    free(text);
+    free(json);
+}
+
+static void check_roles(void)
+{
+    mlflow_gateway_request *request = create();
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_message(request, NULL, "x", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_message(request, "", "x", 1, &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_message(request, NOT_UTF8[i], "x", 1, &error));
+    CHECK(mlflow_gateway_request_add_message(NULL, NULL, NULL, 0, NULL) == ARGUMENT);
+    check_nothing_is_left(request);
+}
+
+/* All functions that take a parameter's name, as one type. */
+typedef mlflow_gateway_status name_setter(mlflow_gateway_request *, const char *, mlflow_gateway_error **);
+
+static mlflow_gateway_status named_double(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_double(r, name, 0.5, error);
+}
+static mlflow_gateway_status named_int(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_int(r, name, 1, error);
+}
+static mlflow_gateway_status named_bool(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_bool(r, name, true, error);
+}
+static mlflow_gateway_status named_string(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_string(r, name, "x", 1, error);
+}
+static mlflow_gateway_status named_json(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_set_param_json(r, name, "[]", 2, error);
+}
+
+static name_setter *const NAMED[] = { named_double, named_int, named_bool, named_string, named_json };
+
+static void check_param_names(void)
+{
+    static const char *const RESERVED[] = { "", "prompt", "messages", "input", "text", "stream" };
+    mlflow_gateway_request *request = create();
+    char *name = long_text(257);
+
+    for (size_t s = 0; s < COUNT(NAMED); s++) {
+        CHECK_STATUS(ARGUMENT, NAMED[s](NULL, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, NAMED[s](request, NULL, &error));
+        CHECK(NAMED[s](NULL, NULL, NULL) == ARGUMENT);
+        for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+            CHECK_STATUS(ARGUMENT, NAMED[s](request, NOT_UTF8[i], &error));
+        for (size_t i = 0; i < COUNT(RESERVED); i++)
+            CHECK_STATUS(PARAM, NAMED[s](request, RESERVED[i], &error));
+        CHECK_STATUS(PARAM, NAMED[s](request, name, &error));
+        CHECK_STATUS(OK, NAMED[s](request, name + 1, &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, name + 1, &error));
+        CHECK_STATUS(OK, NAMED[s](request, "\xc3\xa9", &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "\xc3\xa9", &error));
+        CHECK_STATUS(OK, NAMED[s](request, "n", &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "candidate_count", &error));
+    }
+    free(name);
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_unset_param(NULL, "top_p", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_unset_param(request, NULL, &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_unset_param(request, NOT_UTF8[i], &error));
+    CHECK(mlflow_gateway_request_unset_param(NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "prompt", &error));
+    check_nothing_is_left(request);
+}
+
+static void check_param_values(void)
+{
+    mlflow_gateway_request *request = create();
+
+    CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_double(request, "top_p", NAN, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_double(request, "top_p", INFINITY, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_double(request, "top_p", -INFINITY, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_double(request, "a", 5e-324, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_double(request, "b", -1.7976931348623157e308, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_double(request, "c", 0, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "d", INT64_MIN, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "e", INT64_MAX, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_bool(request, "f", false, &error));
+
+    /* A refused value leaves the former one. */
+    CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_double(request, "c", NAN, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_json(request, "d", "{", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_param_string(request, "e", "\xff", 1, &error));
+
+    /* A stop cannot be added to what is no list of texts. */
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_json(request, "stop", "[1]", 3, &error));
+    CHECK_STATUS(PARAM, mlflow_gateway_request_add_stop(request, "x", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"a\":5e-324,\"b\":-1.7976931348623157e+308,"
+               "\"c\":0.0,\"d\":-9223372036854775808,\"e\":9223372036854775807,\"f\":false,\"stop\":[1]}", request);
+    mlflow_gateway_request_destroy(request);
+}
+
+/* A request holds one kind of content. Another one is refused, and the first one stays. */
+static void check_kinds(void)
+{
+    enum { PROMPT, MESSAGE, MESSAGE_JSON, INPUT, BODY, KINDS };
+    static text_setter *const ADD[KINDS] = {
+        mlflow_gateway_request_set_prompt, add_content, mlflow_gateway_request_add_message_json,
+        mlflow_gateway_request_add_input, mlflow_gateway_request_set_body_json,
+    };
+    static const char *const SENT[KINDS] = {
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"{}\"}]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"{}\"}]}",
+        "{\"messages\":[{}]}",
+        NULL,
+        "{}",
+    };
+
+    for (int first = 0; first < KINDS; first++) {
+        mlflow_gateway_request *request = create();
+        CHECK_STATUS(OK, ADD[first](request, "{}", 2, &error));
+        for (int second = 0; second < KINDS; second++) {
+            bool both_messages = (first == MESSAGE && second == MESSAGE_JSON) ||
+                                 (first == MESSAGE_JSON && second == MESSAGE);
+            if (second != first && !both_messages)
+                CHECK_STATUS(ARGUMENT, ADD[second](request, "{\"a\":1}", 7, &error));
+        }
+        if (first == INPUT) {
+            /* This route gives no vectors. A request without inputs would not even get as far as to it. */
+            mlflow_gateway_embeddings *embeddings = NULL;
+            CHECK_STATUS(MLFLOW_GATEWAY_UNSUPPORTED, mlflow_gateway_embed(gateway, request, &embeddings, &error));
+        } else {
+            CHECK_SENT(SENT[first], request);
+        }
+        mlflow_gateway_request_destroy(request);
+    }
+}
+
+/* A whole body has its parameters in itself. */
+static void check_params_and_body(void)
+{
+    mlflow_gateway_request *request = create();
+
+    for (size_t s = 0; s < COUNT(NAMED); s++) {
+        CHECK_STATUS(OK, NAMED[s](request, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, "{}", 2, &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "top_p", &error));
+    }
+    CHECK_STATUS(OK, mlflow_gateway_request_add_stop(request, "x", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, "{}", 2, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "stop", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, "{\"stream\":true,\"b\" : 1}", NUL_TERMINATED,
+                                                          &error));
+    for (size_t s = 0; s < COUNT(NAMED); s++)
+        CHECK_STATUS(ARGUMENT, NAMED[s](request, "top_p", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_stop(request, "x", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "b", &error));
+
+    /* The handle's are not added either. */
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 7, &error));
+    CHECK_SENT("{\"b\":1}", request);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, "[]", 2, &error));
+    CHECK_SENT("{\"b\":1}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, "{\"c\":2}", 7, &error));
+    CHECK_SENT("{\"c\":2}", request);
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "max_tokens", &error));
+    mlflow_gateway_request_destroy(request);
+}
+
+static void check_options(void)
+{
+    /* The last value that is allowed, and the first that is not, at both ends. */
+    static const struct {
+        const char *name, *allowed[2], *refused[2];
+    } OPTIONS[] = {
+        { "timeout_ms", { "1", "86400000" }, { "0", "86400001" } },
+        { "max_event_bytes", { "1024", "1073741824" }, { "1023", "1073741825" } },
+        { "gather_stream", { "true", "false" }, { "1", "TRUE" } },
+        { "embed_batch_size", { "1", "100000" }, { "0", "100001" } },
+        { "embed_concurrency", { "1", "64" }, { "0", "65" } },
+    };
+    static const char *const OF_THE_HANDLE[][2] = {
+        { "dialect", "auto" },       { "max_connections", "64" }, { "ca_file", "" },
+        { "client_cert_file", "" },  { "client_key_file", "" },   { "insecure_tls", "false" },
+    };
+    static const char *const NO_VALUES[] = { "", " ", " 1", "1 ", "+1", "-1", "1.5", "1e3", "0x10", "1s",
+                                             "99999999999999999999999", "\xc3\xa9" };
+    mlflow_gateway_request *request = create();
+    char *text = long_text(LONG);
+
+    for (size_t i = 0; i < COUNT(OPTIONS); i++) {
+        const char *name = OPTIONS[i].name;
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_option(NULL, name, "1", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_option(request, name, NULL, &error));
+        for (size_t j = 0; j < NOT_UTF8_COUNT; j++)
+            CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_option(request, name, NOT_UTF8[j], &error));
+        for (size_t j = 0; j < COUNT(NO_VALUES); j++)
+            CHECK_STATUS(OPTION_VALUE, mlflow_gateway_request_set_option(request, name, NO_VALUES[j], &error));
+        CHECK_STATUS(OPTION_VALUE, mlflow_gateway_request_set_option(request, name, text, &error));
+        for (size_t j = 0; j < 2; j++) {
+            CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, name, OPTIONS[i].allowed[j], &error));
+            CHECK_STATUS(OPTION_VALUE,
+                         mlflow_gateway_request_set_option(request, name, OPTIONS[i].refused[j], &error));
+        }
+    }
+    for (size_t i = 0; i < COUNT(OF_THE_HANDLE); i++) {
+        const char *name = OF_THE_HANDLE[i][0], *value = OF_THE_HANDLE[i][1];
+        CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, name, value, &error));
+        CHECK_STATUS(UNKNOWN, mlflow_gateway_request_set_option(request, name, value, &error));
+        CHECK_STATUS(UNKNOWN, mlflow_gateway_request_set_option(request, name, "no value", &error));
+    }
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_option(request, NULL, "1", &error));
+    CHECK(mlflow_gateway_request_set_option(NULL, NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(UNKNOWN, mlflow_gateway_request_set_option(request, "", "1", &error));
+    CHECK_STATUS(UNKNOWN, mlflow_gateway_request_set_option(request, "TIMEOUT_MS", "1", &error));
+    CHECK_STATUS(UNKNOWN, mlflow_gateway_request_set_option(request, "timeout_ms ", "1", &error));
+    CHECK_STATUS(UNKNOWN, mlflow_gateway_request_set_option(request, text, "1", &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_option(request, NOT_UTF8[i], "1", &error));
+    free(text);
+
+    /* Options are not content: with them alone a request is as empty as without. */
+    check_nothing_is_left(request);
+}
+
+static void check_headers(void)
+{
+    mlflow_gateway_request *request = create();
+    char *text = long_text(1024 * 1024);
+    char name[8];
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(NULL, "X-A", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, NULL, "1", &error));
+    CHECK(mlflow_gateway_request_set_header(NULL, NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X A", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-A:", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "\xc3\xa9", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "content-LENGTH", "1", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "Accept-Encoding", NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-A", "1\r\nX-B: 2", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-A", "\x7f", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-A", text, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, text, "1", &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, NOT_UTF8[i], "1", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-A", NOT_UTF8[i], &error));
+    }
+    text[8 * 1024 + 1] = '\0';
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-A", text, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, "X-A", text + 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, "x-a", NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, "x-a", NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, "X-A", "", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, "X-A", "\xc3\xa9", &error));
+    for (int i = 1; i < 100; i++) {
+        snprintf(name, sizeof name, "X-%d", i);
+        CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, name, "1", &error));
+    }
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(request, "X-100", "1", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_header(request, "X-99", "2", &error));
+    mlflow_gateway_request_destroy(request);
+    free(text);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
+    CHECK_STATUS(OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
+
+    check_create();
+    for (size_t i = 0; i < COUNT(TEXTS); i++) {
+        check_text(&TEXTS[i]);
+        if (TEXTS[i].not_json != OK)
+            check_json(&TEXTS[i]);
+    }
+    check_what_arrives();
+    check_deep_json();
+    check_long_texts();
+    check_roles();
+    check_param_names();
+    check_param_values();
+    check_kinds();
+    check_params_and_body();
+    check_options();
+    check_headers();
+    mlflow_gateway_destroy(gateway);
+    return 0;
+}

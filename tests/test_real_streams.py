@@ -1,0 +1,124 @@
+"""Streams from real gateways: of a real model, and of a scripted one that fails on demand."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from asks import ask, ask_all
+from builds import CHECKED, SHARED, Build
+from conftest import RealGateway
+from gateways import language_model, mlflow_server
+from gateways.processes import Server
+from test_requests import TOOLS
+
+STREAMING = ("2.22.5", "3.17.2")
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Iterator[Server]:
+    """The gateway of MLflow 3.17.2 before a real language model."""
+    with language_model.start() as model, mlflow_server.start("3.17.2", model.url) as gateway:
+        yield gateway
+
+
+def test_words_of_a_real_model_come_as_they_are_made(smollm2: Server) -> None:
+    question = ["message user=Count from one to ten in words.", "param max_tokens=40", "param temperature=0"]
+    fetched, called, whole = ask_all(smollm2.url, *question, "stream", "callback", "send", route="chat")
+    for outcome in (fetched, called):
+        assert outcome.status in ("STREAM_END", "OK"), outcome
+        assert outcome.text() == whole.response.texts[0]
+        assert outcome.response.texts == whole.response.texts
+        assert outcome.response.candidates[0].finish_reason == whole.response.candidates[0].finish_reason
+        assert outcome.response.candidates[0].role == "assistant"
+        assert outcome.response.usage == whole.response.usage and min(whole.response.usage) > 0
+        times = [us for _, _, us in outcome.deltas]
+        assert len(times) > 10
+        assert times[0] < times[-1] - 100_000, "the first word comes well before the last"
+
+
+def test_the_example_chat_shows_them_as_they_come(smollm2: Server) -> None:
+    arguments = ["-u", smollm2.url, "-t", "0", "-m", "40", "-v"]
+    question = "Count from one to ten in words."
+    with SHARED.start("chat.c", *arguments, stdin=subprocess.PIPE) as program:
+        program.stdin.write(question.encode() + b"\n")
+        program.stdin.close()
+        pieces = []
+        while piece := os.read(program.stdout.fileno(), 1000):
+            pieces.append((time.monotonic(), piece))
+        said = program.stderr.read().decode()
+    answer = ask(smollm2.url, f"message user={question}", "param max_tokens=40", "param temperature=0", "send", route="chat")
+    assert b"".join(piece for _, piece in pieces).decode() == answer.response.texts[0] + "\n"
+    assert len(pieces) > 5 and pieces[0][0] < pieces[-1][0] - 0.1
+    assert said == f"tokens: asked {answer.response.usage[0]}, answered {answer.response.usage[1]}\n"
+
+
+def test_a_completions_stream_that_the_gateway_breaks_off(smollm2: Server) -> None:
+    """Before an upstream that answers in the completions shape, 3.17.2 sends status 200 and no event."""
+    question = ["prompt The capital of France is", "param max_tokens=4"]
+    outcome = ask(smollm2.url, *question, "stream", route="completions")
+    assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", [])
+    assert ask(smollm2.url, *question, "send", route="completions").status == "OK"
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_real_gateways_stream(real_gateway: RealGateway, build: Build) -> None:
+    for route in ("chat", "completions"):
+        commands = ["prompt one two three", "stream", "callback", "send"]
+        fetched, called, whole = ask_all(real_gateway.url, *commands, route=route, build=build)
+        assert whole.response.texts == ["echo: one two three"]
+        if real_gateway.version == "2.8.1":
+            for outcome in (fetched, called):
+                assert outcome.status == "UNSUPPORTED" and "MLflow 2.5 to 2.8, which cannot stream" in outcome.message
+                assert (outcome.response, outcome.error_attempts) == (None, 0)
+            continue
+        for outcome in (fetched, called):
+            assert outcome.status in ("STREAM_END", "OK"), outcome
+            assert [text for _, text, _ in outcome.deltas] == ["echo:", " one", " two", " three"]
+            assert outcome.response.texts == whole.response.texts
+            if real_gateway.version == "3.17.2":
+                assert outcome.response.usage == whole.response.usage
+
+
+@pytest.mark.parametrize("version", STREAMING)
+def test_real_gateways_stream_candidates(real_gateways: dict[str, RealGateway], version: str) -> None:
+    outcome = ask(real_gateways[version].url, "message user=hi", "param n=3", "stream", route="chat")
+    assert outcome.status == "STREAM_END"
+    assert outcome.response.texts == ["echo: hi", "echo: hi #1", "echo: hi #2"]
+    assert [outcome.text(candidate) for candidate in range(3)] == outcome.response.texts
+
+
+@pytest.mark.parametrize("version", STREAMING)
+@pytest.mark.parametrize("fault", ["!error 3", "!break 3", "!error 0", "!status 503", "!status 401"])
+def test_what_fails_behind_a_real_gateway(real_gateways: dict[str, RealGateway], version: str, fault: str) -> None:
+    """The gateways tell nothing of it: they stop sending, with a success as the status, and 2.22.5 even politely."""
+    outcome = ask(real_gateways[version].url, f"message user={fault} one two three", "stream", route="chat")
+    assert outcome.status == "STREAM_TRUNCATED", outcome
+    if "3" in fault.split(" ")[1][0]:
+        assert outcome.text() and "echo".startswith(outcome.text()[:4])
+    else:
+        assert outcome.deltas == [] and "the model provider behind the gateway may have refused" in outcome.message
+
+
+@pytest.mark.parametrize("version", STREAMING)
+def test_a_refusal_by_a_real_gateway_itself(real_gateways: dict[str, RealGateway], version: str) -> None:
+    outcome = ask(real_gateways[version].url, "message user=hi", "param temperature=3", "stream", route="chat")
+    assert (outcome.status, outcome.error_http_status) == ("BAD_REQUEST", 422), outcome
+
+
+def test_real_tool_calls_in_a_stream(real_gateways: dict[str, RealGateway]) -> None:
+    commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "stream", "send"]
+    streamed, whole = ask_all(real_gateways["3.17.2"].url, *commands, route="chat")
+    assert streamed.status == "STREAM_END"
+    assert streamed.response.candidates[0]._replace(tool_calls_json=None) == whole.response.candidates[0]._replace(
+        tool_calls_json=None
+    )
+    assert json.loads(streamed.response.candidates[0].tool_calls_json) == json.loads(
+        whole.response.candidates[0].tool_calls_json
+    )
+    # 2.22.5 leaves them out, as the header says.
+    streamed, whole = ask_all(real_gateways["2.22.5"].url, *commands, route="chat")
+    assert (streamed.status, streamed.response.candidates[0].finish_reason) == ("STREAM_END", "tool_calls")
+    assert streamed.response.candidates[0].tool_calls == [] and len(whole.response.candidates[0].tool_calls) == 2

@@ -1,0 +1,333 @@
+"""Streams, byte by byte: the text or the verdict is right, wherever they are cut and however they are split."""
+
+import json
+import socket
+import time
+
+import pytest
+from asks import ask, ask_all
+from builds import ALL, CHECKED, SHARED, Build
+from event_streams import (
+    FRAMINGS,
+    LINE_ENDS,
+    STREAM,
+    TEXTS,
+    chunk,
+    events,
+    expected,
+    framed,
+    head,
+    send,
+    unframed,
+    usage_chunk,
+)
+from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering
+
+
+def serving(on_post) -> ScriptedGateway:
+    return ScriptedGateway(answering(on_post, CHAT_ROUTE))
+
+
+def streaming(stream: str, framing: str = "chunked") -> ScriptedGateway:
+    return serving(lambda handler, request: send(handler, stream, framing))
+
+
+def told(request: Request) -> dict:
+    """What the question tells the server to do."""
+    return json.loads(request.json()["messages"][0]["content"])
+
+
+def cutting(handler: Handler, request: Request) -> None:
+    """Sends as much of the stream as the question says."""
+    what = told(request)
+    body = what["stream"].replace("\n", what["line_end"]).encode()
+    wire = framed(body, what["framing"])
+    handler.raw(head(what["framing"], len(body)) + wire[: what["cut"]])
+
+
+# A build under valgrind is some fifty times as slow, so it gets every 23rd place.
+@pytest.mark.parametrize("build,step", [(SHARED, 1), *((build, 23) for build in CHECKED)], ids=lambda value: getattr(value, "name", None))
+@pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("done", ["", "data: [DONE]\n\n"], ids=["without DONE", "DONE"])
+def test_a_stream_that_is_cut(build: Build, step: int, line_end: str, framing: str, done: str) -> None:
+    stream = STREAM + done
+    wire = framed(stream.replace("\n", line_end).encode(), framing)
+    cuts = list(range(0, len(wire) + 1, step))
+    commands = []
+    for cut in cuts:
+        told = {"stream": stream, "line_end": line_end, "framing": framing, "cut": cut}
+        escaped = json.dumps(told).replace("\\", "\\\\")
+        commands += ["again", f"message user={escaped}", "stream"]
+    with serving(cutting) as gateway:
+        outcomes = ask_all(gateway.url, *commands, build=build)
+    for cut, outcome in zip(cuts, outcomes):
+        should = expected(unframed(wire[:cut], framing))
+        texts = [text for _, text, _ in outcome.deltas]
+        assert texts == should.texts, (cut, outcome)
+        assert outcome.response.texts == (["".join(texts) or None] if outcome.response.candidates else []), (cut, outcome)
+        is_whole = cut == len(wire) if framing != "until close" else True
+        is_complete = should.is_done or (is_whole and should.is_finished)
+        assert outcome.status == ("STREAM_END" if is_complete else "STREAM_TRUNCATED"), (cut, outcome)
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+@pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: str) -> None:
+    def bytewise(handler: Handler, request: Request) -> None:
+        body = STREAM.replace("\n", line_end).encode()
+        for byte in head(framing, len(body)) + framed(body, framing):
+            handler.wfile.write(bytes([byte]))
+            handler.wfile.flush()
+            time.sleep(0.0001)
+        handler.close_connection = True
+
+    with serving(bytewise) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+    assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", TEXTS)
+    response = outcome.response
+    assert response.texts == ["".join(TEXTS)]
+    assert (response.candidates[0].role, response.candidates[0].finish_reason) == ("assistant", "stop")
+    assert (response.model, response.usage, response.http_status, response.attempts) == ("m", [3, 5, 8], 200, 1)
+    assert response.content_type == "text/event-stream; charset=utf-8"
+    assert response.json is None
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_both_forms_give_the_same(build: Build) -> None:
+    with streaming(STREAM) as gateway:
+        fetched, called = ask_all(gateway.url, "message user=hi", "stream", "callback", build=build)
+        assert gateway.requests[-1].json() == {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+        assert gateway.connections == 1, "a complete stream leaves its connection for the next call"
+    assert (fetched.status, called.status) == ("STREAM_END", "OK")
+    assert [delta[:2] for delta in fetched.deltas] == [delta[:2] for delta in called.deltas]
+    assert fetched.response._replace(elapsed_us=0) == called.response._replace(elapsed_us=0)
+
+
+def test_deltas_come_as_soon_as_they_are_sent() -> None:
+    def slow(handler: Handler, request: Request) -> None:
+        handler.raw(head("until close", 0))
+        for word in ("one", " two", " three"):
+            handler.wfile.write(events(chunk(word)).encode())
+            handler.wfile.flush()
+            time.sleep(0.3)
+        handler.wfile.write(events(chunk(None, finish_reason="stop")).encode())
+
+    with serving(slow) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.text()) == ("STREAM_END", "one two three")
+    times = [us for _, _, us in outcome.deltas]
+    assert times[0] < 250_000 and 200_000 < times[1] - times[0] < 400_000, times
+    assert outcome.response.elapsed_us > 850_000
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_candidates_may_be_interleaved(build: Build) -> None:
+    stream = events(
+        chunk("b1", index=1, role="assistant"),
+        chunk("a1", role="assistant"),
+        {"choices": [chunk("b2", index=1)["choices"][0], chunk("a2")["choices"][0]]},
+        chunk(None, finish_reason="stop"),
+        usage_chunk(1, 2),
+        chunk("b3", index=1),
+        chunk(None, index=1, finish_reason="length"),
+    )
+    with streaming(stream) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "param n=2", "stream", build=build)
+    assert outcome.status == "STREAM_END"
+    assert [delta[:2] for delta in outcome.deltas] == [(1, "b1"), (0, "a1"), (1, "b2"), (0, "a2"), (1, "b3")]
+    assert outcome.response.texts == ["a1a2", "b1b2b3"]
+    assert [candidate.finish_reason for candidate in outcome.response.candidates] == ["stop", "length"]
+    with streaming(stream.replace('"length"', "null")) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert outcome.status == "STREAM_TRUNCATED", "candidate 1 was not said to be at its end"
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_calls_of_tools_are_put_together(build: Build) -> None:
+    def fragment(index: int, arguments: str, **more: object) -> dict:
+        name = more.pop("name", None)
+        call = {"index": index, "function": {"name": name, "arguments": arguments}, **more}
+        return chunk(None, tool_calls=[call])
+
+    stream = events(
+        chunk(None, role="assistant", tool_calls=None),
+        fragment(0, "", id="call_a", type="function", name="f"),
+        fragment(1, '{"x', id="call_b", type="function", name="g"),
+        fragment(0, '{"city": "Pa', id=None),
+        fragment(1, '":1}'),
+        fragment(0, 'ris \U0001f600"}'),
+        chunk(None, finish_reason="tool_calls"),
+    )
+    with streaming(stream) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+    assert (outcome.status, outcome.deltas) == ("STREAM_END", [])
+    (candidate,) = outcome.response.candidates
+    calls = [["call_a", "f", '{"city": "Paris \U0001f600"}'], ["call_b", "g", '{"x":1}']]
+    assert (candidate.text, candidate.finish_reason, candidate.tool_calls) == (None, "tool_calls", calls)
+    assert json.loads(candidate.tool_calls_json) == [
+        {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for id, name, arguments in calls
+    ]
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_a_stream_may_fail_in_the_middle(build: Build) -> None:
+    beginning = events(chunk("some"), chunk(" words"))
+    error = {"error": {"message": "the model\nis gone: Bearer hunter22", "type": "ClientConnectorError"}}
+    rows = [
+        (beginning + events(error), "STREAM_ERROR", "the model is gone: ***", "ClientConnectorError"),
+        (beginning + events({"error": "plain"}), "STREAM_ERROR", "plain", None),
+        (beginning + events("{'not': json}"), "BAD_RESPONSE", "not JSON", None),
+        (beginning + events("[1]"), "BAD_RESPONSE", "a list, not an object", None),
+        (beginning + events({"choices": [{"index": 5000, "delta": {}}]}), "BAD_RESPONSE", "candidate 5000", None),
+        (beginning + events(chunk(["a"])), "BAD_RESPONSE", "invalid type", None),
+        (beginning + events("[DONE]"), "STREAM_END", "", None),
+        (beginning + events({"type": "ping"}, "", " ", "[DONE]"), "STREAM_END", "", None),
+        (beginning, "STREAM_TRUNCATED", "before the answer did", None),
+    ]
+    for stream, status, words, code in rows:
+        with streaming(stream) as gateway:
+            outcomes = ask_all(
+                gateway.url, "handle-header Authorization=Bearer hunter22", "message user=hi", "stream", "callback",
+                build=build,
+            )  # fmt: skip
+            assert len([path for path in gateway.paths() if path.startswith("POST")]) == 2, "nothing is asked again"
+        assert outcomes[0].status == status, outcomes[0]
+        assert outcomes[1].status == ("OK" if status == "STREAM_END" else status), outcomes[1]
+        for outcome in outcomes:
+            assert words in outcome.message and outcome.code == code, outcome
+            assert (outcome.text(), outcome.response.texts) == ("some words", ["some words"])
+            assert outcome.error_attempts == (0 if status == "STREAM_END" else 1)
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_a_stream_that_says_nothing_is_no_empty_answer(build: Build) -> None:
+    for framing in FRAMINGS:
+        with streaming("", framing) as gateway:
+            outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+        assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", []), framing
+        assert "before its first word" in outcome.message and "ask without a stream" in outcome.message
+
+
+def test_a_connection_may_be_reset() -> None:
+    def reset(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("chunked", 0) + framed(events(chunk("some")).encode(), "chunked")[:-5])
+        handler.wfile.flush()
+        time.sleep(0.1)
+        handler.reset()
+
+    with serving(reset) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some")
+    assert "reset" in outcome.message
+
+
+def test_the_deadline_covers_the_stream() -> None:
+    def endless(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("until close", 0))
+        while True:
+            handler.wfile.write(events(chunk("x")).encode())
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    with serving(endless) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "option timeout_ms=400", "callback")
+        assert outcome.status == "TIMEOUT" and outcome.response.texts[0].startswith("xxxx")
+        assert 390_000 < outcome.took_us < 500_000
+        silent = ask(gateway.url, "message user=hi", "option timeout_ms=400", "option gather_stream=false", "callback")
+        assert silent.status == "TIMEOUT" and silent.text().startswith("xxxx")
+        assert silent.response.texts == [None], "nothing is gathered"
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_a_callback_stops_the_answer(build: Build) -> None:
+    closed_after = []
+
+    def endless(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("until close", 0))
+        words = 0
+        try:
+            while True:
+                words += 1
+                handler.wfile.write(events(chunk(f"{words} ")).encode())
+                handler.wfile.flush()
+                time.sleep(0.005)
+        except OSError:
+            closed_after.append(words)
+
+    with serving(endless) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stop-after 3", "callback", "sleep 100", build=build)
+        deadline = time.monotonic() + 5
+        while not closed_after and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert (outcome.status, outcome.text(), outcome.response.texts) == ("CANCELLED", "1 2 3 ", ["1 2 3 "])
+    assert closed_after, "the socket is closed while the server still sends"
+    if build is SHARED:
+        assert outcome.took_us - outcome.deltas[-1][2] < 20_000
+        assert closed_after[0] < 20
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_events_may_be_large_up_to_a_limit(build: Build) -> None:
+    large = "é\U0001f600" * 500_000
+    stream = events(chunk(large), chunk(None, finish_reason="stop"))
+    with streaming(stream) as gateway:
+        fine, limited, just = ask_all(
+            gateway.url, "message user=hi", "stream", "option max_event_bytes=1024", "stream",
+            f"option max_event_bytes={len(stream.encode())}", "stream", build=build,
+        )  # fmt: skip
+    assert (fine.status, just.status) == ("STREAM_END", "STREAM_END")
+    assert fine.response.texts == [large]
+    assert (limited.status, limited.deltas) == ("RESPONSE_TOO_LARGE", [])
+    assert "1024 bytes (max_event_bytes)" in limited.message
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_a_server_may_answer_all_at_once(build: Build) -> None:
+    choices = [
+        {"index": 0, "message": {"role": "assistant", "content": "whole"}, "finish_reason": "stop"},
+        {"index": 1, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"},
+    ]
+    with serving(lambda handler, request: handler.answer(200, {"choices": choices, "usage": {"total_tokens": 9}})) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+        assert (outcome.status, [delta[:2] for delta in outcome.deltas]) == ("STREAM_END", [(0, "whole")])
+        assert outcome.response.texts == ["whole", None] and outcome.response.usage == [-1, -1, 9]
+        outcome = ask(gateway.url, "message user=hi", "option gather_stream=false", "callback", build=build)
+        assert (outcome.status, outcome.text(), outcome.response.texts) == ("OK", "whole", [None, None])
+    with serving(lambda handler, request: handler.answer(200, "<html>")) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+        assert (outcome.status, outcome.response) == ("BAD_RESPONSE", None)
+    with serving(lambda handler, request: handler.answer(429, {"detail": "Budget limit exceeded."})) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "callback", build=build)
+        assert (outcome.status, outcome.response, outcome.error_attempts) == ("BUDGET_EXCEEDED", None, 1)
+
+
+def test_a_kept_connection_serves_streams_and_calls() -> None:
+    def either(handler: Handler, request: Request) -> None:
+        if request.json().get("stream"):
+            send(handler, STREAM + "data: [DONE]\n\n")
+        else:
+            handler.answer(200, {"choices": [{"message": {"content": "whole"}}]})
+
+    with serving(either) as gateway:
+        outcomes = ask_all(gateway.url, "message user=hi", "stream", "send", "callback", "send", "stream")
+        assert [outcome.status for outcome in outcomes] == ["STREAM_END", "OK", "OK", "OK", "STREAM_END"]
+        assert gateway.connections == 1
+
+
+def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> None:
+    def lingering(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("chunked", 0) + framed((STREAM + events("[DONE]")).encode(), "chunked")[:-5])
+        handler.wfile.flush()
+        handler.connection.settimeout(5)
+        with pytest.raises((ConnectionError, socket.timeout)):
+            if not handler.connection.recv(1):
+                raise ConnectionError
+        handler.close_connection = True
+
+    with serving(lingering) as gateway:
+        outcomes = ask_all(gateway.url, "message user=hi", "callback", "callback")
+    for outcome in outcomes:
+        assert outcome.status == "OK" and outcome.took_us < 500_000, outcome
