@@ -1,18 +1,12 @@
 /* This library: all threads share one handle. */
 #include "bench.h"
+#include "ours.h"
 #include "process.h"
 
-#include <mlflow_ai_gateway.h>
 #include <string.h>
 
 static mlflow_gateway *gateway;
 static int users;
-
-static void check(mlflow_gateway_status status, mlflow_gateway_error **error)
-{
-    if (status != MLFLOW_GATEWAY_OK)
-        fail(mlflow_gateway_status_name(status), mlflow_gateway_error_message(*error));
-}
 
 void *peer_open(const char *url, const char *ca_file)
 {

@@ -38,9 +38,9 @@ class Start(NamedTuple):
     resident_kib: float
 
 
-def instructions(peer: Peer, url: str) -> float:
+def instructions(peer: Peer, url: str, few: int = FEW, many: int = MANY) -> float:
     """User instructions a call, by callgrind."""
-    return (_instructions(peer, url, MANY) - _instructions(peer, url, FEW)) / (MANY - FEW)
+    return (_instructions(peer, url, many) - _instructions(peer, url, few)) / (many - few)
 
 
 def _instructions(peer: Peer, url: str, calls: int) -> int:

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from common import FOLDER, ROOT, output
 from gateways.install import install
@@ -21,6 +21,7 @@ RUBY = "Ruby net/http"
 MLFLOW = "MLflow's Python client"
 
 CC = ["cc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+CURL_AND_CJSON = ["-lcurl", "-lcjson"]
 OUR_LIBRARY = [str(LIBRARY), f"-Wl,-rpath,{FOLDER}"]
 ADVICE = "see what it says above"
 
@@ -34,17 +35,17 @@ class Peer(NamedTuple):
 
 def build_bare() -> Peer:
     """A bare socket: the limit."""
-    return Peer(BARE, (_compile("bench_bare", ["bench.c"]),))
+    return Peer(BARE, (compile_c("bench_bare", ["bench.c"]),))
 
 
 def build_libcurl() -> Peer:
     """libcurl with cJSON."""
-    return Peer(LIBCURL, (_compile("bench_libcurl", ["bench.c"], ["-lcurl", "-lcjson"]),))
+    return Peer(LIBCURL, (compile_c("bench_libcurl", ["bench.c", "with_curl.c"], CURL_AND_CJSON),))
 
 
 def build_ours() -> Peer:
     """This library, through its C ABI."""
-    return Peer(OURS, (_compile("bench_ours", ["bench.c"], OUR_LIBRARY),))
+    return Peer(OURS, (compile_c("bench_ours", ["bench.c", "ours.c"], OUR_LIBRARY),))
 
 
 def build_go() -> Peer:
@@ -73,12 +74,12 @@ def mlflow_python() -> Path:
 
 def build_start() -> str:
     """The program that takes the time of the first call."""
-    return _compile("bench_start", [], ["-ldl"])
+    return compile_c("bench_start", [], ["-ldl"])
 
 
 def build_soak() -> str:
     """The program that makes a million calls."""
-    return _compile("bench_soak", ["bench_ours.c"], OUR_LIBRARY)
+    return compile_c("bench_soak", ["bench_ours.c", "ours.c"], OUR_LIBRARY)
 
 
 def copy_library() -> None:
@@ -87,7 +88,7 @@ def copy_library() -> None:
     shutil.copyfile(ROOT / "target" / "release" / "libmlflow_ai_gateway.so", LIBRARY)
 
 
-def run(command: Sequence[str]) -> dict[str, float]:
+def run(command: Sequence[str]) -> dict[str, Any]:
     """Runs a program and returns the line of JSON that it prints."""
     return json.loads(output("running a peer", command, ADVICE))
 
@@ -103,7 +104,8 @@ def seconds_a_call(peer: Peer, url: str, calls: int, threads: int = 1, ca_file: 
     return result["seconds"] / result["calls"]
 
 
-def _compile(name: str, more_sources: Sequence[str], libraries: Sequence[str] = ()) -> str:
+def compile_c(name: str, more_sources: Sequence[str], libraries: Sequence[str] = ()) -> str:
+    """Builds a program of a C file of its name and of others, and returns its path."""
     program = FOLDER / name
     sources = [str(SOURCES / source) for source in (f"{name}.c", "process.c", *more_sources)]
     command = [*CC, f"-I{ROOT / 'include'}", *sources, "-o", str(program), "-pthread", *libraries]

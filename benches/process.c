@@ -33,6 +33,21 @@ long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+long peak_kib(void)
+{
+    char line[256];
+    long peak = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    if (file != NULL) {
+        while (peak < 0 && fgets(line, sizeof line, file) != NULL)
+            if (sscanf(line, "VmHWM: %ld", &peak) != 1)
+                peak = -1;
+        fclose(file);
+    }
+    return peak;
+}
+
 long open_files(void)
 {
     long count = 0;

@@ -11,6 +11,9 @@ double now(void);
 /* Resident memory of this process. */
 long resident_kib(void);
 
+/* The most that it was so far. */
+long peak_kib(void);
+
 /* Open file descriptors of this process. */
 long open_files(void);
 

@@ -1,13 +1,15 @@
 """Writes RESULTS.md."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import report_large
 import targets
 from counts import FEW, MANY, PROCESSES
 from peers import BARE, LIBCURL, OURS
 from results import Results
 from rounds import ROUNDS, Measured
 from server import ANSWER
+from table import table
 
 HEAD = f"""# Results
 
@@ -41,9 +43,9 @@ def whole(results: Results) -> str:
     """All of it but the million calls."""
     parts = [
         HEAD,
-        _table(["machine", ""], results.machine),
+        table(["machine", ""], results.machine),
         "## Targets\n",
-        _table(["what", "measured", "target", ""], targets.of(results)),
+        table(["what", "measured", "target", ""], targets.of(results)),
         "## One thread, one kept-alive connection\n",
         times(results.plain),
         "![Microseconds a call](results.svg)\n",
@@ -57,6 +59,7 @@ def whole(results: Results) -> str:
         _by_name(results),
         START,
         _start(results),
+        *report_large.parts(results.large),
     ]
     return "\n".join(parts)
 
@@ -69,12 +72,12 @@ def times(measured: Measured) -> str:
          f"{taken.median / ours:.2f}", f"{taken.median / libcurl:.2f}")
         for (name, _), taken in sorted(measured.items(), key=lambda item: item[1].median)
     ]  # fmt: skip
-    return _table(["", "microseconds a call", "lowest - highest", "to this library", "to libcurl"], rows)
+    return table(["", "microseconds a call", "lowest - highest", "to this library", "to libcurl"], rows)
 
 
 def with_soak(before: str, soak: Sequence[tuple[str, str, str, str]]) -> str:
     """Puts the million calls at the end, in place of those that were there."""
-    table = _table(["what", "measured", "target", ""], soak)
+    table = table(["what", "measured", "target", ""], soak)
     return "\n".join([before.partition(SOAK_TITLE)[0].rstrip() + "\n", SOAK_TITLE + "\n", table])
 
 
@@ -84,7 +87,7 @@ def _threads(measured: Measured) -> str:
         (name, *(f"{measured[name, threads].calls_a_second:,.0f}" for threads in counts))
         for name in (BARE, OURS, LIBCURL)
     ]
-    return _table(["", *(f"{threads} thread{'s' * (threads > 1)}" for threads in counts)], rows)
+    return table(["", *(f"{threads} thread{'s' * (threads > 1)}" for threads in counts)], rows)
 
 
 def _counts(results: Results) -> str:
@@ -92,12 +95,12 @@ def _counts(results: Results) -> str:
         (name, f"{instructions:,.0f}", f"{results.system_calls[name].a_call:.2f}")
         for name, instructions in results.instructions.items()
     ]
-    return _table(["", "user instructions a call", "system calls a call"], rows)
+    return table(["", "user instructions a call", "system calls a call"], rows)
 
 
 def _by_name(results: Results) -> str:
     rows = [(name, f"{count / (MANY - FEW):.3f}") for name, count in results.system_calls[OURS].later.items()]
-    return _table(["", "a call"], rows)
+    return table(["", "a call"], rows)
 
 
 def _start(results: Results) -> str:
@@ -106,9 +109,4 @@ def _start(results: Results) -> str:
         ("growth of resident memory", f"{results.start.resident_kib:,.0f} KiB"),
         ("size of the library's file", f"{results.library_bytes:,} bytes"),
     ]
-    return _table(["", ""], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table(["", ""], rows)

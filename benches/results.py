@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from counts import Start, SystemCalls
+from large import Large
 from rounds import Measured
 
 
@@ -20,3 +21,4 @@ class Results(NamedTuple):
     """This library's, where the gateway's host has a name to be looked up."""
     start: Start
     library_bytes: int
+    large: Large

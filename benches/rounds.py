@@ -41,13 +41,15 @@ Measured = dict[tuple[str, int], Times]
 """Times by the peer's name and its number of threads."""
 
 
-def measure(what: str, runs: Sequence[Run], url: str, ca_file: Optional[Path] = None) -> Measured:
+def measure(
+    what: str, runs: Sequence[Run], url: str, ca_file: Optional[Path] = None, first_calls: int = FIRST_CALLS
+) -> Measured:
     """Runs all of them in each round; how many calls each makes, a first short run of it tells."""
 
     def seconds(run: Run, calls: int) -> float:
         return peers.seconds_a_call(run.peer, url, calls, run.threads, ca_file)
 
-    calls = [round(SECONDS_A_RUN / seconds(run, FIRST_CALLS * run.threads)) for run in runs]
+    calls = [max(1, round(SECONDS_A_RUN / seconds(run, first_calls * run.threads))) for run in runs]
     taken: list[list[float]] = [[] for _ in runs]
     for number in range(ROUNDS):
         say(f"{what}: round {number + 1} of {ROUNDS}")

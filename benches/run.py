@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import chart  # noqa: E402
 import counts  # noqa: E402
+import large  # noqa: E402
 import machine  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
@@ -78,6 +79,7 @@ def compare() -> None:
             named_host=counts.system_calls(ours, gateway.named_url),
             start=counts.start(gateway.url),
             library_bytes=peers.LIBRARY.stat().st_size,
+            large=large.measure(),
         )
     RESULTS.write_text(report.whole(results), encoding="utf-8")
     bars = sorted(((name, taken.median) for (name, _), taken in plain.items()), key=lambda bar: bar[1])

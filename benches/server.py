@@ -27,6 +27,7 @@ error_log stderr;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
+    sendfile on;
     default_type application/json;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
@@ -44,6 +45,7 @@ http {{
         location = /health {{ return 200 '{{}}'; }}
         location = /api/2.0/endpoints/completions {{ return 200 '{endpoint}'; }}
         location = /endpoints/completions/invocations {{ return 200 '{answer}'; }}
+        {locations}
     }}
 }}
 """
@@ -73,8 +75,8 @@ class Gateway(NamedTuple):
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Gateway]:
-    """Starts nginx, and ends it."""
+def running(locations: str = "") -> Iterator[Gateway]:
+    """Starts nginx, with more locations than those above, and ends it."""
     program = tools.nginx()
     if program is None:
         raise BenchFailed("starting nginx", "it is not there", "install nginx")
@@ -84,9 +86,11 @@ def running() -> Iterator[Gateway]:
         tls_port = _free_port()
         _make_certificates(folder)
         config = folder / "nginx.conf"
-        config.write_text(
-            CONFIG.format(folder=folder, host=HOST, port=port, tls_port=tls_port, endpoint=ENDPOINT, answer=ANSWER)
-        )
+        text = CONFIG.format(
+            folder=folder, host=HOST, port=port, tls_port=tls_port, endpoint=ENDPOINT, answer=ANSWER,
+            locations=locations,
+        )  # fmt: skip
+        config.write_text(text)
         urls = f"http://{HOST}:{port}", f"http://localhost:{port}", f"https://{HOST}:{tls_port}"
         gateways.append(Gateway(*urls, folder / "ca.pem"))
         return [program, "-e", "stderr", "-p", str(folder), "-c", str(config)]

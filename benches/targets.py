@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from answers import EVENTS, FEW_EVENTS
 from counts import MANY
+from large import Large
 from peers import BARE, LIBCURL, MLFLOW, OURS
 from results import Results
 
@@ -38,6 +40,21 @@ def of(results: Results) -> list[Row]:
         _at_most("system calls for threads, sockets and look-ups after the first call, to a host by name", later, 0),
         _at_most("load + create + first call, ms", results.start.milliseconds, 5),
         _at_most("size of the stripped .so, bytes", results.library_bytes, 2_500_000),
+        *_of_large(results.large),
+    ]
+
+
+def _of_large(large: Large) -> list[Row]:
+    streams, vectors = (
+        {name: taken.median for (name, _), taken in measured.items()} for measured in (large.streams, large.vectors)
+    )
+    instructions, growth = large.instructions, large.not_gathered.resident_kib
+    events = f"from event {FEW_EVENTS:,} to event {EVENTS:,} of a stream that is not gathered"
+    return [
+        _at_most("an event of a stream: this library / libcurl + cJSON", streams[OURS] / streams[LIBCURL], 0.5),
+        _at_most("the same in user instructions", instructions[OURS] / instructions[LIBCURL], 0.5),
+        _at_most(f"growth of resident memory {events}, KiB", growth, MOST_GROWTH_KIB),
+        _at_most("many vectors: this library / libcurl + cJSON", vectors[OURS] / vectors[LIBCURL], 0.25),
     ]
 
 

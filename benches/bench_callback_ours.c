@@ -1,0 +1,59 @@
+/* A stream by this library: it calls a function for each delta. */
+#include "large.h"
+#include "process.h"
+#include "stream_ours.h"
+
+#include <stdlib.h>
+
+struct peer {
+    struct chat chat;
+    mlflow_gateway_response *response;
+    long deltas;
+};
+
+static int count(const char *text, size_t length, size_t candidate, void *opened)
+{
+    struct peer *peer = opened;
+
+    (void)text, (void)length, (void)candidate;
+    peer->deltas++;
+    return 0;
+}
+
+void *peer_open(const char *url)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (peer == NULL)
+        fail("calloc", "no memory");
+    chat_open(&peer->chat, url);
+    return peer;
+}
+
+void peer_call(void *opened)
+{
+    struct peer *peer = opened;
+    mlflow_gateway_error *error = NULL;
+
+    mlflow_gateway_response_destroy(peer->response);
+    peer->response = NULL;
+    peer->deltas = 0;
+    check(mlflow_gateway_stream_call(peer->chat.gateway, peer->chat.request, count, peer, &peer->response, &error),
+          &error);
+}
+
+void peer_print(void *opened)
+{
+    struct peer *peer = opened;
+
+    response_print(peer->response, peer->deltas);
+}
+
+void peer_close(void *opened)
+{
+    struct peer *peer = opened;
+
+    mlflow_gateway_response_destroy(peer->response);
+    chat_close(&peer->chat);
+    free(peer);
+}

@@ -1,0 +1,40 @@
+/*
+ * What a long stream leaves behind: the resident memory after some of its deltas and after all of them.
+ *
+ * usage: bench_stream_memory URL GATHER EARLY
+ * GATHER is the option gather_stream: true or false. EARLY is after how many deltas the memory is looked at first.
+ */
+#include "process.h"
+#include "stream_ours.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        fail("usage", "bench_stream_memory URL GATHER EARLY");
+    long early = atol(argv[3]), deltas = 0, before = resident_kib(); /* asking for it loads something, too */
+    struct chat chat;
+    mlflow_gateway_stream *stream = NULL;
+    mlflow_gateway_status status;
+    mlflow_gateway_error *error = NULL;
+    const char *text;
+    size_t length, whole = 0;
+
+    chat_open(&chat, argv[1]);
+    check(mlflow_gateway_request_set_option(chat.request, "gather_stream", argv[2], &error), &error);
+    check(mlflow_gateway_stream_open(chat.gateway, chat.request, &stream, &error), &error);
+    while ((status = mlflow_gateway_stream_next(stream, &text, &length, NULL, &error)) == MLFLOW_GATEWAY_OK) {
+        whole += length;
+        if (++deltas == early)
+            before = resident_kib();
+    }
+    if (status != MLFLOW_GATEWAY_STREAM_END)
+        check(status, &error);
+    printf("{\"resident_kib\": [%ld, %ld], \"deltas\": %ld, \"text_bytes\": %zu}\n",
+           before, resident_kib(), deltas, whole);
+    mlflow_gateway_stream_destroy(stream);
+    chat_close(&chat);
+    return 0;
+}

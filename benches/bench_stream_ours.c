@@ -1,0 +1,56 @@
+/* A stream by this library: the caller fetches one delta after the other. */
+#include "large.h"
+#include "process.h"
+#include "stream_ours.h"
+
+#include <stdlib.h>
+
+struct peer {
+    struct chat chat;
+    mlflow_gateway_stream *stream;
+    long deltas;
+};
+
+void *peer_open(const char *url)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (peer == NULL)
+        fail("calloc", "no memory");
+    chat_open(&peer->chat, url);
+    return peer;
+}
+
+void peer_call(void *opened)
+{
+    struct peer *peer = opened;
+    mlflow_gateway_status status;
+    mlflow_gateway_error *error = NULL;
+    const char *text;
+    size_t length;
+
+    mlflow_gateway_stream_destroy(peer->stream);
+    peer->stream = NULL;
+    peer->deltas = 0;
+    check(mlflow_gateway_stream_open(peer->chat.gateway, peer->chat.request, &peer->stream, &error), &error);
+    while ((status = mlflow_gateway_stream_next(peer->stream, &text, &length, NULL, &error)) == MLFLOW_GATEWAY_OK)
+        peer->deltas++;
+    if (status != MLFLOW_GATEWAY_STREAM_END)
+        check(status, &error);
+}
+
+void peer_print(void *opened)
+{
+    struct peer *peer = opened;
+
+    response_print(mlflow_gateway_stream_response(peer->stream), peer->deltas);
+}
+
+void peer_close(void *opened)
+{
+    struct peer *peer = opened;
+
+    mlflow_gateway_stream_destroy(peer->stream);
+    chat_close(&peer->chat);
+    free(peer);
+}

@@ -1,0 +1,31 @@
+#include "stream_ours.h"
+#include "large.h"
+#include "process.h"
+#include "what_came.h"
+
+void chat_open(struct chat *chat, const char *url)
+{
+    mlflow_gateway_error *error = NULL;
+
+    check(mlflow_gateway_create(CHAT, url, &chat->gateway, &error), &error);
+    check(mlflow_gateway_request_create(&chat->request, &error), &error);
+    check(mlflow_gateway_request_add_message(chat->request, "user", QUESTION, MLFLOW_GATEWAY_NUL_TERMINATED, &error),
+          &error);
+}
+
+void chat_close(struct chat *chat)
+{
+    mlflow_gateway_request_destroy(chat->request);
+    mlflow_gateway_destroy(chat->gateway);
+}
+
+void response_print(const mlflow_gateway_response *response, long deltas)
+{
+    size_t length = 0;
+    const char *text = mlflow_gateway_response_text(response, 0, &length);
+    const char *finish_reason = mlflow_gateway_response_finish_reason(response, 0);
+
+    if (text == NULL || finish_reason == NULL)
+        fail("stream", "it brought no text, or not why that ends");
+    print_text(text, length, deltas, finish_reason, (long)mlflow_gateway_response_output_tokens(response));
+}
