@@ -1,4 +1,4 @@
-//! Asks an MLflow AI Gateway for completions, natively.
+//! Asks an MLflow AI Gateway for completions, chats and embeddings, natively.
 //!
 //! The crate's product is a C library, `libmlflow_ai_gateway`, whose header is `include/mlflow_ai_gateway.h`.
 //! Below the C functions lies a blocking Rust client, which Rust programs may use as it is.

@@ -53,14 +53,11 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
         return Ok(Event::Chunk(Chunk::default()));
     }
     let raw: RawChunk = parse(data)?;
-    let Some(choices) = raw.choices else {
-        let is_error = raw.error.is_some() || raw.error_code.is_some() || raw.detail.is_some();
-        return Ok(if is_error {
-            Event::Error(Refusal::read(200, data))
-        } else {
-            Event::Chunk(Chunk { model: raw.model.text(), usage: raw.usage.map(Usage::from), pieces: Vec::new() })
-        });
-    };
+    let says_nothing_else = raw.choices.is_none() && (raw.error_code.is_some() || raw.detail.is_some());
+    if raw.error.is_some() || says_nothing_else {
+        return Ok(Event::Error(Refusal::read(200, data)));
+    }
+    let choices = raw.choices.unwrap_or_default();
     let pieces = choices.into_iter().enumerate().map(piece).collect::<Result<_, _>>();
     let pieces = pieces.map_err(|error| malformed(&error, data))?;
     Ok(Event::Chunk(Chunk { model: raw.model.text(), usage: raw.usage.map(Usage::from), pieces }))
@@ -162,6 +159,7 @@ mod tests {
             (r#"{"error":"plain"}"#, "plain"),
             (r#"{"error_code":"X","message":"m"}"#, "m"),
             (r#"{"detail":"d"}"#, "d"),
+            (r#"{"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"message":"m"}}"#, "m"),
         ] {
             let Ok(Event::Error(refusal)) = event(json.as_bytes()) else { panic!("{json}") };
             assert_eq!(refusal.words.as_deref(), Some(words));

@@ -399,10 +399,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
 
 /// Which list stood here. One that holds anything else than a single number is one that was not taken out.
 fn taken_out<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
-    match (list.next_element::<Lenient>()?.and_then(|number| number.count()), list.next_element::<IgnoredAny>()?) {
-        (Some(number), None) => Ok(number as usize),
-        _ => Err(Error::custom(NO_VECTOR)),
+    let number = list.next_element::<Lenient>()?.and_then(|number| number.count());
+    let mut is_alone = true;
+    while list.next_element::<IgnoredAny>()?.is_some() {
+        is_alone = false;
     }
+    number.filter(|_| is_alone).map(|number| number as usize).ok_or_else(|| Error::custom(NO_VECTOR))
 }
 
 #[cfg(test)]
@@ -502,7 +504,12 @@ mod tests {
             assert!(matches!(failure, Malformed::WrongShape(..)), "{body}: {failure:?}");
             assert_eq!((to.data.as_slice(), to.count), (&[9.0, 9.0][..], 1), "{body}");
         }
-        for body in [r#"{"data":[{"embedding":[1,2]}"#, "", r#"{"data":[{"embedding":[1,2]}]} x"#] {
+        for body in [
+            r#"{"data":[{"embedding":[1,2]}"#,
+            r#"{"data":[{"embedding":[1,2"#,
+            "",
+            r#"{"data":[{"embedding":[1,2]}]} x"#,
+        ] {
             let failure = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
             assert!(matches!(failure, Malformed::NotJson(..)), "{body}: {failure:?}");
         }
