@@ -27,6 +27,9 @@ TOOL_FOUND_SOMETHING = 99
 SECONDS_TO_TALK = 60
 
 
+_COMPILED: set[Path] = set()
+
+
 class Build(NamedTuple):
     """A way to link to the library and to run what is linked."""
 
@@ -37,13 +40,16 @@ class Build(NamedTuple):
     environment: dict[str, str] = {}
 
     def compile(self, source: str) -> Path:
-        """Compiles a program of tests/c/ or examples-c/ and returns it."""
+        """Compiles a program of tests/c/ or examples-c/, once for all tests, and returns it."""
         program = PROGRAMS / self.name / Path(source).stem
+        if program in _COMPILED:
+            return program
         program.parent.mkdir(parents=True, exist_ok=True)
         compiler = CXX17 if source.endswith(".cpp") else C99
         folder = ROOT / ("tests/c" if (ROOT / "tests/c" / source).exists() else "examples-c")
         command = [*compiler, *self.flags, str(folder / source), "-o", str(program), *self.link]
         subprocess.run(command, check=True)
+        _COMPILED.add(program)
         return program
 
     def run(

@@ -69,6 +69,7 @@ impl Connection {
     pub fn receive_head(&mut self) -> Result<Head, Failure> {
         loop {
             let input = self.transport.buffers().input();
+            let input = &input[..input.len().min(BUFFER)];
             if let Some((head, used)) = head::response(input).map_err(Failure::Protocol)? {
                 self.transport.buffers().input_consume(used);
                 return Ok(head);
