@@ -276,12 +276,12 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_BAD_RESPONSE 60
 
 /**
- * The answer holds no candidate, or none with a text.
+ * The answer holds no candidate; or, for mlflow_gateway_call(), the first has no text, but calls of tools.
  */
 #define MLFLOW_GATEWAY_NO_CANDIDATES 61
 
 /**
- * The answer is longer than 256 MiB.
+ * The answer, or all texts of a stream together, are longer than 256 MiB, or one of its events than max_event_bytes.
  */
 #define MLFLOW_GATEWAY_RESPONSE_TOO_LARGE 62
 
@@ -436,7 +436,7 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                                                            not together with ca_file
  *   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
  *                                                            end; with false calls of tools are lost, and a stream
- *                                                            needs the memory of one event, however long it is
+ *                                                            needs memory for a few events, however long it is
  *   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
  *   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
  *   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a
@@ -855,7 +855,8 @@ void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
 
 /**
  * Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
- * mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta.
+ * mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta
+ * for each candidate that has a text.
  * Only texts come as deltas: calls of tools are read from mlflow_gateway_stream_response() at the end. The option
  * timeout_ms covers the whole stream, with the time that the caller spends between its calls.
  *
@@ -935,7 +936,7 @@ mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
 /**
  * Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are: they
  * are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
- * request fails, all fails. The option timeout_ms covers all of it.
+ * request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of it.
  *
  * `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What differs
  * between questions and documents (Cohere's "input_type") is a parameter of the request: use one request for each.
@@ -1009,8 +1010,8 @@ mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *er
 const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
 
 /**
- * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no complete answer or `error` is
- * NULL.
+ * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL. Of a
+ * stream that began and then failed it is a success, 200.
  */
 int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
 
@@ -1032,7 +1033,8 @@ int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 
 /**
- * Returns the body of the gateway's answer as it came, cut after 64 KiB, and writes its length in bytes to `len`,
+ * Returns the body of the gateway's answer as it came, cut after 64 KiB, or of a stream that failed the event that was
+ * the reason ("" if there was none), and writes its length in bytes to `len`,
  * which may be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if
  * there was no answer or `error` is NULL. The bytes belong to the error object and live as long.
  */

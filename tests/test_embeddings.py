@@ -167,7 +167,7 @@ def test_a_wrong_answer_is_no_answer(build: Build) -> None:
         ({**whole, "data": whole["data"][:1]}, "the number of vectors in it is 1, and that of the inputs 2"),
         ({**whole, "data": whole["data"] + [{**row, "index": 2}]}, "the number of vectors in it is 3"),
         ({**whole, "data": []}, "no vectors"),
-        ({**whole, "data": [row, row]}, "an index that is given twice"),
+        ({**whole, "data": [row, {**row, "index": 2}]}, "an index that is given twice, or is too large"),
         ({**whole, "data": [row, {"index": 1, "embedding": [1.0]}]}, "different dimensions"),
         ({**whole, "data": [row, {"index": 1, "embedding": [1.0, None]}]}, "something else than numbers in a vector"),
         ({**whole, "data": [row, {"index": 1, "embedding": "x"}]}, "base64"),

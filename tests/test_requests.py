@@ -201,3 +201,13 @@ def test_real_gateways_pass_tools_through(real_gateway: RealGateway, build: Buil
     ]
     calls = json.loads(candidate.tool_calls_json)
     assert [call["id"] for call in calls] == [call[0] for call in candidate.tool_calls]
+
+
+@pytest.mark.parametrize("padding", range(0, 100, 9))
+def test_a_secret_that_is_repeated_is_masked(padding: int) -> None:
+    """Also where the message repeats only the beginning of the answer, and cuts the secret in two."""
+    secret = "hunter2hunter2hunter2"
+    repeated = {"x" * padding: f"Bearer {secret}", "choices": None}
+    with ScriptedGateway(answering(lambda handler, request: handler.answer(200, repeated), CHAT_ROUTE)) as gateway:
+        outcome = ask(gateway.url, "prompt hi", f"header Authorization=Bearer {secret}", "send")
+    assert outcome.status == "BAD_RESPONSE" and "hunter" not in outcome.message, outcome.message

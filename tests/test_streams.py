@@ -181,10 +181,11 @@ def test_a_stream_may_fail_in_the_middle(build: Build) -> None:
         (beginning + events({"error": "plain"}), "STREAM_ERROR", "plain", None),
         (beginning + events("{'not': json}"), "BAD_RESPONSE", "not JSON", None),
         (beginning + events("[1]"), "BAD_RESPONSE", "a list, not an object", None),
-        (beginning + events({"choices": [{"index": 5000, "delta": {}}]}), "BAD_RESPONSE", "candidate 5000", None),
+        (beginning + events({"choices": [{"index": 5000, "delta": {}}]}), "BAD_RESPONSE", "more than 1024 candidates", None),
         (beginning + events(chunk(["a"])), "BAD_RESPONSE", "invalid type", None),
         (beginning + events("[DONE]"), "STREAM_END", "", None),
         (beginning + events({"type": "ping"}, "", " ", "[DONE]"), "STREAM_END", "", None),
+        (beginning + events({"object": "error", "message": "m", "code": 400}), "STREAM_ERROR", "m", "400"),
         (beginning, "STREAM_TRUNCATED", "before the answer did", None),
     ]
     for stream, status, words, code in rows:
@@ -209,6 +210,26 @@ def test_a_stream_that_says_nothing_is_no_empty_answer(build: Build) -> None:
             outcome = ask(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", []), framing
         assert "before its first word" in outcome.message and "ask without a stream" in outcome.message
+
+
+def test_a_stream_that_is_done_without_a_word_has_no_candidates() -> None:
+    with streaming("data: [DONE]\n\n") as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.error_http_status) == ("NO_CANDIDATES", 200)
+
+
+def test_no_event_holds_up_a_call_for_long() -> None:
+    """However many calls of tools are in it, and in whatever order."""
+    calls = [{"index": index, "function": {"arguments": "x"}} for index in range(50_000)]
+    for fragments in (calls[::-1], calls[:1024]):
+        with streaming(events(chunk(None, tool_calls=fragments), "[DONE]")) as gateway:
+            outcome = ask(gateway.url, "message user=hi", "callback")
+        assert outcome.took_us < 1_000_000
+        assert outcome.status == ("OK" if len(fragments) == 1024 else "BAD_RESPONSE"), outcome.message
+    endless = events(*(chunk(None, tool_calls=[call]) for call in calls[:1100]))
+    with streaming(endless) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "callback")
+    assert outcome.status == "BAD_RESPONSE" and "more than 1024 calls of tools" in outcome.message
 
 
 def test_a_connection_may_be_reset() -> None:

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::discovery::{Discovery, Outcome, Plan};
+use super::discovery::{Asker, Discovery, Outcome, Plan};
 use super::error::{Error, Status};
 use super::options::CallOptions;
 use super::report::{self, Tried};
@@ -119,7 +119,8 @@ impl<'a> Call<'a> {
     ) -> Result<Asked<R>, Error> {
         check_question(question, wanted)?;
         let until = self.discovery_deadline();
-        let known = match self.target.discovery.find(&self.settings, until, || self.discover(until)) {
+        let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
+        let known = match self.target.discovery.find(&asker, until, || self.discover(until)) {
             Outcome::Known(plan) => Some(plan),
             Outcome::Silent => None,
             Outcome::Failed(error) => return Err(error),

@@ -21,6 +21,21 @@ impl PartialEq for Plan {
     }
 }
 
+/// Under what a call asks.
+#[derive(Debug, Clone)]
+pub(super) struct Asker {
+    pub settings: Arc<Settings>,
+    /// Whether the request has headers beside those of the settings.
+    pub has_own_headers: bool,
+}
+
+impl Asker {
+    /// Whether the server must answer both alike.
+    fn is_like(&self, other: &Asker) -> bool {
+        Arc::ptr_eq(&self.settings, &other.settings) && !self.has_own_headers && !other.has_own_headers
+    }
+}
+
 /// What came of asking the server.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
@@ -51,15 +66,15 @@ struct Flight {
     /// The asking thread is not in a process that was forked meanwhile.
     process: u32,
     /// The asking call's. Under other settings (headers, TLS) the server may answer otherwise.
-    settings: Arc<Settings>,
+    asker: Asker,
     outcome: Mutex<Option<Outcome>>,
     landed: Condvar,
 }
 
 impl Discovery {
     /// What is known, or else what `ask` finds out, in this thread or in another one that asks already.
-    pub fn find(&self, settings: &Arc<Settings>, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
-        let forced = settings.options.dialect.map(Dialect::name);
+    pub fn find(&self, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
+        let forced = asker.settings.options.dialect.map(Dialect::name);
         let mut state = self.lock();
         match &*state {
             State::Known(under, plan) if *under == forced => Outcome::Known(*plan),
@@ -67,7 +82,7 @@ impl Discovery {
                 let flight = Arc::clone(flight);
                 drop(state);
                 match flight.wait(deadline) {
-                    Outcome::Failed(_) if !Arc::ptr_eq(&flight.settings, settings) => ask(),
+                    Outcome::Failed(_) if !flight.asker.is_like(asker) => ask(),
                     outcome => outcome,
                 }
             }
@@ -75,7 +90,7 @@ impl Discovery {
                 let flight = Arc::new(Flight {
                     forced,
                     process: process::id(),
-                    settings: Arc::clone(settings),
+                    asker: asker.clone(),
                     outcome: Mutex::default(),
                     landed: Condvar::new(),
                 });
@@ -163,10 +178,10 @@ mod tests {
         Instant::now() + Duration::from_secs(10)
     }
 
-    fn settings(dialect: &str) -> Arc<Settings> {
+    fn settings(dialect: &str) -> Asker {
         let mut settings = Settings::default();
         settings.options.set(Setting::parse("dialect", dialect).unwrap()).unwrap();
-        Arc::new(settings)
+        Asker { settings: Arc::new(settings), has_own_headers: false }
     }
 
     fn is_known(outcome: Outcome, expected: Plan) -> bool {
@@ -212,7 +227,7 @@ mod tests {
     #[test]
     fn what_was_wrong_is_forgotten_and_nothing_else() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        discovery.remember(&auto, plan(0));
+        discovery.remember(&auto.settings, plan(0));
         discovery.forget(plan(1));
         assert!(is_known(discovery.find(&auto, soon(), || unreachable!()), plan(0)));
         discovery.forget(plan(0));
@@ -220,7 +235,7 @@ mod tests {
     }
 
     /// Runs `follow` while another thread asks, which ends as `end` says.
-    fn beside(discovery: &Discovery, auto: &Arc<Settings>, end: impl Fn() -> Outcome + Sync, follow: impl FnOnce()) {
+    fn beside(discovery: &Discovery, auto: &Asker, end: impl Fn() -> Outcome + Sync, follow: impl FnOnce()) {
         let asking = Barrier::new(2);
         std::thread::scope(|scope| {
             let leader = scope.spawn(|| {
@@ -261,5 +276,12 @@ mod tests {
         beside(&discovery, &auto, fails, || {
             assert!(is_known(discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
         });
+        let own = Asker { has_own_headers: true, ..auto.clone() };
+        for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
+            let discovery = Discovery::default();
+            beside(&discovery, first, fails, || {
+                assert!(is_known(discovery.find(second, soon(), || Outcome::Known(plan(0))), plan(0)));
+            });
+        }
     }
 }

@@ -109,7 +109,7 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
     let words = refusal.words.map(|words| format!(": {}", tried.headers.mask(&words))).unwrap_or_default();
     Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", tried, reply.status)).with_answer(Refused {
         http_status: reply.status,
-        gateway_code: refusal.code,
+        gateway_code: refusal.code.map(|code| tried.headers.mask(&code)),
         retry_after: reply.retry_after,
         body: reply.body,
     })
@@ -131,8 +131,8 @@ pub(super) fn malformed(tried: &Tried, answer: Answered, malformed: Malformed) -
             format!("the answer is JSON, but not a gateway's answer ({why}); it begins with: {beginning}"),
         ),
         Malformed::NoCandidates => (Status::NoCandidates, "the answer holds no candidates".to_owned()),
-        Malformed::OutOfMemory(count, dimension) => {
-            (Status::OutOfMemory, format!("there is no memory for {count} and more vectors of {dimension} numbers"))
+        Malformed::OutOfMemory(dimension) => {
+            (Status::OutOfMemory, format!("there is no memory for all vectors, which have {dimension} numbers each"))
         }
     };
     answered(tried, answer, status, &what)
@@ -167,7 +167,7 @@ pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> 
     let words = refusal.words.map_or_else(|| "it does not say why".to_owned(), |words| tried.headers.mask(&words));
     let what = format!("the answer failed in the middle: {words}");
     let mut error = answered(tried, answer, Status::StreamError, &what);
-    error.set_gateway_code(refusal.code);
+    error.set_gateway_code(refusal.code.map(|code| tried.headers.mask(&code)));
     error
 }
 
@@ -182,9 +182,15 @@ pub(super) fn event_too_large(tried: &Tried, answer: Answered, limit: usize) -> 
     answered(tried, answer, Status::ResponseTooLarge, &what)
 }
 
-/// An event of the stream speaks of more candidates than there can be.
-pub(super) fn too_many_candidates(tried: &Tried, answer: Answered, index: u64) -> Error {
-    answered(tried, answer, Status::BadResponse, &format!("an event of the stream is of candidate {index}"))
+/// The stream has more candidates, or calls of tools, than there can be.
+pub(super) fn too_many(tried: &Tried, answer: Answered, what: &str, most: usize) -> Error {
+    answered(tried, answer, Status::BadResponse, &format!("the stream has more than {most} {what}"))
+}
+
+/// The texts of the stream are longer together than a whole answer may be.
+pub(super) fn too_much_gathered(tried: &Tried, answer: Answered, limit: usize) -> Error {
+    let what = format!("the stream has more than {limit} bytes of text; with gather_stream=false they are not kept");
+    answered(tried, answer, Status::ResponseTooLarge, &what)
 }
 
 /// A success that turned out to be none: its status, and as much of its body as matters.
@@ -203,6 +209,7 @@ impl<'a> From<&'a Reply> for Answered<'a> {
 fn answered(tried: &Tried, answer: Answered, status: Status, what: &str) -> Error {
     const KEPT: usize = 64 * 1024;
     let http_status = answer.http_status;
+    let what = tried.headers.mask(what);
     Error::new(status, format!("{tried}: HTTP status {http_status}, but {what}")).with_answer(Refused {
         http_status,
         gateway_code: None,

@@ -177,19 +177,16 @@ impl Candidate {
         self.tool_calls = Vec::new();
     }
 
-    /// Adds a fragment to the call that it belongs to: the one of its index; without one, a new call if it has an id,
-    /// else the last.
+    /// Adds a fragment to the call that it belongs to: the last of its index, or without one the last of all. One that
+    /// names another id, or where there is neither id nor index another tool, begins a call of its own.
     pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<(), Error> {
         self.tool_calls_json = OnceLock::new();
-        let last = self.tool_calls.last().map(|call| call.index);
-        let index = match (fragment.index, last) {
-            (Some(index), _) => index,
-            (None, Some(last)) => last.saturating_add(u64::from(fragment.id.is_some())),
-            (None, None) => 0,
-        };
-        let place = self.tool_calls.partition_point(|call| call.index < index);
-        match self.tool_calls.get_mut(place) {
-            Some(call) if call.index == index => call.push(fragment),
+        let last = self.tool_calls.last().map_or(0, |call| call.index);
+        let index = fragment.index.unwrap_or(last);
+        let place = self.tool_calls.partition_point(|call| call.index <= index);
+        let known = self.tool_calls[..place].last_mut().filter(|call| call.index == index);
+        match known {
+            Some(call) if !call.is_another(fragment) => call.push(fragment),
             _ => {
                 self.tool_calls.insert(place, ToolCall::of(index, fragment)?);
                 Ok(())
@@ -239,6 +236,18 @@ impl ToolCall {
             name: copy(call.name.as_ref())?,
             arguments: NulText::of(call.arguments.as_ref().map_or("", |text| &text.0))?,
         })
+    }
+
+    /// Whether a fragment is of another call, though it may have the same index.
+    fn is_another(&self, fragment: &dialect::ToolCall) -> bool {
+        let differs = |known: &Option<NulText>, named: &Option<Text>| match (known, named) {
+            (Some(known), Some(named)) => known.as_str() != named.0,
+            _ => false,
+        };
+        let is_nameless = fragment.id.is_none() && fragment.index.is_none();
+        differs(&self.id, &fragment.id)
+            || (self.id.is_none() && fragment.id.is_some() && fragment.index.is_none())
+            || (is_nameless && differs(&self.name, &fragment.name))
     }
 
     /// Ids and names come whole, with the first fragment; some servers repeat them.
@@ -302,9 +311,21 @@ fn copy(text: Option<&Text>) -> Result<Option<NulText>, Error> {
 mod tests {
     use super::*;
 
-    fn fragment(index: Option<u64>, id: Option<&'static str>, arguments: &'static str) -> dialect::ToolCall<'static> {
+    type Id = Option<&'static str>;
+
+    fn fragment(index: Option<u64>, id: Id, arguments: &'static str) -> dialect::ToolCall<'static> {
+        named(index, id, "f", arguments)
+    }
+
+    fn named(index: Option<u64>, id: Id, name: &'static str, arguments: &'static str) -> dialect::ToolCall<'static> {
         let id = id.map(|id| Text(id.into()));
-        dialect::ToolCall { index, id, name: Some(Text("f".into())), arguments: Some(Text(arguments.into())) }
+        dialect::ToolCall { index, id, name: Some(Text(name.into())), arguments: Some(Text(arguments.into())) }
+    }
+
+    fn arguments(fragments: &[dialect::ToolCall]) -> Vec<String> {
+        let mut candidate = Candidate::default();
+        fragments.iter().for_each(|fragment| candidate.push_tool_call(fragment).unwrap());
+        candidate.tool_calls().iter().map(|call| call.arguments().as_str().to_owned()).collect()
     }
 
     #[test]
@@ -328,16 +349,22 @@ mod tests {
 
     #[test]
     fn fragments_without_an_index_follow_each_other() {
-        let mut candidate = Candidate::default();
-        for fragment in [
+        let fragments = [
             fragment(None, Some("a"), "1"),
             fragment(None, None, "2"),
             fragment(None, Some("b"), "3"),
             fragment(None, None, "4"),
-        ] {
-            candidate.push_tool_call(&fragment).unwrap();
-        }
-        let calls: Vec<_> = candidate.tool_calls().iter().map(|call| call.arguments().as_str()).collect();
-        assert_eq!(calls, ["12", "34"]);
+            fragment(None, Some("b"), "5"),
+        ];
+        assert_eq!(arguments(&fragments), ["12", "345"]);
+    }
+
+    #[test]
+    fn calls_that_are_not_the_same_are_not_merged() {
+        let one_index =
+            [fragment(Some(0), Some("a"), "1"), fragment(Some(0), Some("b"), "2"), fragment(Some(0), None, "3")];
+        assert_eq!(arguments(&one_index), ["1", "23"]);
+        let no_ids = [named(None, None, "f", "1"), named(None, None, "g", "2"), named(None, None, "g", "3")];
+        assert_eq!(arguments(&no_ids), ["1", "23"]);
     }
 }

@@ -12,11 +12,14 @@ use super::report::{self, Answered, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
-use crate::dialect::{Chunk, Dialect, Event, EventReader, Question};
+use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question};
 use crate::http::{EventTooLarge, Events, Failure, Headers, Incoming, Method, Reply};
 
-/// More than any model gives.
-const MAX_CANDIDATES: u64 = 1024;
+/// More candidates, or calls of tools in one, than any model gives.
+const MOST: usize = 1024;
+
+/// As long as a whole answer may be, all texts of a stream may be together.
+const MAX_GATHERED: usize = 256 * 1024 * 1024;
 
 /// An answer that comes in deltas. Dropping it before its end closes the connection, which ends the answer.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ struct Source {
 struct Gathered {
     response: Response,
     keeps_texts: bool,
+    /// So many bytes of texts and calls of tools are kept.
+    kept: usize,
     /// The texts of the last event's deltas, with a NUL byte behind each.
     texts: String,
     /// Those deltas that were not yet given out.
@@ -65,7 +70,8 @@ struct Gathered {
 /// Why the answer cannot go on.
 enum Stop {
     Error(Error),
-    TooManyCandidates(u64),
+    TooMany(&'static str),
+    TooLong,
 }
 
 impl Stream {
@@ -94,10 +100,11 @@ impl Stream {
         })
     }
 
-    /// Where the server answered all at once, each text is one delta.
+    /// Where the server answered all at once, each text is one delta. The rest is as of any stream.
     fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
         let source = Source::new(call, &asked, None);
-        let response = answers::whole(call, asked)?;
+        let mut response = answers::whole(call, asked)?;
+        response.json = None;
         let mut gathered = Gathered::new(response, call.options.gather_stream);
         gathered.queue_whole()?;
         Ok(Stream { events: Events::new(0), reader: EventReader::default(), gathered, source, verdict: Some(Ok(())) })
@@ -157,14 +164,17 @@ impl Stream {
         };
         let answered = Answered { http_status: status, body: event };
         match self.reader.read(self.source.dialect, event) {
-            Ok(Event::Text(candidate, text)) => self.gathered.take_text(candidate, text).map(|()| None),
+            Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
+                Ok(()) => Ok(None),
+                Err(stop) => Err(self.source.stopped(stop, answered)),
+            },
             Ok(Event::Chunk(chunk)) => match self.gathered.take(chunk) {
                 Ok(()) => Ok(None),
-                Err(Stop::Error(error)) => Err(error),
-                Err(Stop::TooManyCandidates(index)) => {
-                    Err(report::too_many_candidates(&self.source.tried(), answered, index))
-                }
+                Err(stop) => Err(self.source.stopped(stop, answered)),
             },
+            Ok(Event::Done) if self.gathered.response.candidates.is_empty() => {
+                Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates))
+            }
             Ok(Event::Done) => Ok(Some(())),
             Ok(Event::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
             Err(malformed) => Err(report::malformed(&self.source.tried(), answered, malformed)),
@@ -219,6 +229,14 @@ impl Source {
         }
     }
 
+    fn stopped(&self, stop: Stop, answered: Answered) -> Error {
+        match stop {
+            Stop::Error(error) => error,
+            Stop::TooMany(what) => report::too_many(&self.tried(), answered, what, MOST),
+            Stop::TooLong => report::too_much_gathered(&self.tried(), answered, MAX_GATHERED),
+        }
+    }
+
     fn tried(&self) -> Tried<'_> {
         Tried { method: Method::Post, uri: &self.target.uri, path: &self.path, headers: &self.headers }
     }
@@ -226,7 +244,7 @@ impl Source {
 
 impl Gathered {
     fn new(response: Response, keeps_texts: bool) -> Gathered {
-        Gathered { response, keeps_texts, texts: String::new(), deltas: VecDeque::new() }
+        Gathered { response, keeps_texts, kept: 0, texts: String::new(), deltas: VecDeque::new() }
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<(), Stop> {
@@ -234,8 +252,8 @@ impl Gathered {
         self.response.note(chunk.model.as_ref(), chunk.usage)?;
         for piece in &chunk.pieces {
             let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
-            if piece.candidate >= MAX_CANDIDATES {
-                return Err(Stop::TooManyCandidates(piece.candidate));
+            if index >= MOST {
+                return Err(Stop::TooMany("candidates"));
             }
             let candidates = &mut self.response.candidates;
             if index >= candidates.len() {
@@ -244,30 +262,40 @@ impl Gathered {
             let candidate = &mut candidates[index];
             candidate.note(piece)?;
             if self.keeps_texts {
-                piece.tool_calls.iter().try_for_each(|fragment| candidate.push_tool_call(fragment))?;
-            }
-            if let Some(text) = piece.text.as_ref().filter(|text| !text.0.is_empty()) {
-                if self.keeps_texts {
-                    candidate.push_text(&text.0)?;
+                for fragment in &piece.tool_calls {
+                    candidate.push_tool_call(fragment)?;
+                    self.kept += fragment.arguments.as_ref().map_or(0, |arguments| arguments.0.len());
                 }
-                self.queue(index, &text.0)?;
+                if candidate.tool_calls.len() > MOST {
+                    return Err(Stop::TooMany("calls of tools"));
+                }
+            }
+            if let Some(text) = piece.text.as_ref() {
+                self.take_delta(index, &text.0)?;
             }
         }
         Ok(())
     }
 
     /// More of a candidate that has begun.
-    fn take_text(&mut self, candidate: u64, text: &str) -> Result<(), Error> {
+    fn take_text(&mut self, candidate: u64, text: &str) -> Result<(), Stop> {
         self.texts.clear();
-        let index = candidate as usize;
+        self.take_delta(candidate as usize, text)
+    }
+
+    fn take_delta(&mut self, index: usize, text: &str) -> Result<(), Stop> {
         if text.is_empty() {
             return Ok(());
         }
         match self.response.candidates.get_mut(index) {
-            Some(candidate) if self.keeps_texts => candidate.push_text(text)?,
+            Some(candidate) if self.keeps_texts => {
+                candidate.push_text(text)?;
+                self.kept += text.len();
+            }
             _ => {}
         }
-        self.queue(index, text)
+        self.queue(index, text)?;
+        if self.kept > MAX_GATHERED { Err(Stop::TooLong) } else { Ok(()) }
     }
 
     fn queue(&mut self, candidate: usize, text: &str) -> Result<(), Error> {

@@ -39,8 +39,8 @@ pub enum Malformed {
     /// Why, in the parser's words, and how the body begins.
     WrongShape(String, String),
     NoCandidates,
-    /// There is no memory for so many vectors of this dimension.
-    OutOfMemory(usize, usize),
+    /// There is no memory for all vectors, which have so many numbers each.
+    OutOfMemory(usize),
 }
 
 /// Parses the JSON object of one shape.

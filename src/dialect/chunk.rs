@@ -5,12 +5,16 @@ use serde_json::value::RawValue;
 
 use super::answer::{Malformed, malformed, parse};
 use super::json::{Lenient, Text};
+use super::objects::{Few, LenientObject, Object};
 use super::refusal::Refusal;
 use super::tools::{self, ToolCall};
 use super::usage::{OpenAiUsage, Usage};
 
 /// The data of the event that ends a stream: Databricks sends it, and MLflow from 3.18 on.
 const DONE: &[u8] = b"[DONE]";
+
+/// As much of an error is understood.
+const MAX_ERROR: usize = 64 * 1024;
 
 /// What one event says.
 #[derive(Debug)]
@@ -53,18 +57,19 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
         return Ok(Event::Chunk(Chunk::default()));
     }
     let raw: RawChunk = parse(data)?;
-    let says_nothing_else = raw.choices.is_none() && (raw.error_code.is_some() || raw.detail.is_some());
-    if raw.error.is_some() || says_nothing_else {
-        return Ok(Event::Error(Refusal::read(200, data)));
+    let is_error = raw.error_code.is_some() || raw.detail.is_some() || raw.object.is("error");
+    if raw.error.is_some() || (raw.choices.is_none() && is_error) {
+        // A tree is made of it, so there has to be an end to it; no error says so much.
+        return Ok(Event::Error(Refusal::read(200, &data[..data.len().min(MAX_ERROR)])));
     }
-    let choices = raw.choices.unwrap_or_default();
+    let choices = raw.choices.map(|choices| choices.0).unwrap_or_default();
     let pieces = choices.into_iter().enumerate().map(piece).collect::<Result<_, _>>();
     let pieces = pieces.map_err(|error| malformed(&error, data))?;
-    Ok(Event::Chunk(Chunk { model: raw.model.text(), usage: raw.usage.map(Usage::from), pieces }))
+    Ok(Event::Chunk(Chunk { model: raw.model.text(), usage: raw.usage.0.map(Usage::from), pieces }))
 }
 
 fn piece<'a>((place, choice): (usize, RawChoice<'a>)) -> Result<Piece<'a>, serde_json::Error> {
-    let delta = choice.delta.unwrap_or_default();
+    let delta = choice.delta.map(|delta| delta.0).unwrap_or_default();
     let calls = delta.tool_calls.map(tools::all).transpose()?.flatten();
     Ok(Piece {
         candidate: choice.index.count().unwrap_or(place as u64),
@@ -78,11 +83,13 @@ fn piece<'a>((place, choice): (usize, RawChoice<'a>)) -> Result<Piece<'a>, serde
 #[derive(Deserialize)]
 struct RawChunk<'a> {
     #[serde(borrow, default)]
-    choices: Option<Vec<RawChoice<'a>>>,
+    choices: Option<Few<RawChoice<'a>>>,
     #[serde(borrow, default)]
     model: Lenient<'a>,
     #[serde(default)]
-    usage: Option<OpenAiUsage>,
+    usage: LenientObject<OpenAiUsage>,
+    #[serde(borrow, default)]
+    object: Lenient<'a>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -97,7 +104,7 @@ struct RawChoice<'a> {
     index: Lenient<'a>,
     /// Of a chat.
     #[serde(borrow, default)]
-    delta: Option<RawDelta<'a>>,
+    delta: Option<Object<RawDelta<'a>>>,
     /// Of completions.
     #[serde(borrow, default)]
     text: Option<Text<'a>>,
@@ -159,11 +166,13 @@ mod tests {
             (r#"{"error":"plain"}"#, "plain"),
             (r#"{"error_code":"X","message":"m"}"#, "m"),
             (r#"{"detail":"d"}"#, "d"),
+            (r#"{"object":"error","message":"boom","code":400}"#, "boom"),
             (r#"{"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"message":"m"}}"#, "m"),
         ] {
             let Ok(Event::Error(refusal)) = event(json.as_bytes()) else { panic!("{json}") };
             assert_eq!(refusal.words.as_deref(), Some(words));
         }
+        assert_eq!(chunk(r#"{"choices":[{"text":"a"}],"usage":7}"#).pieces[0].text, Some(Text("a".into())));
         for json in ["", " \n ", "{}", r#"{"type":"ping"}"#, r#"{"error":null}"#] {
             assert!(chunk(json).pieces.is_empty(), "{json}");
         }
@@ -173,6 +182,9 @@ mod tests {
 
     #[test]
     fn what_is_no_chunk_is_said_to_be_none() {
+        let many = format!(r#"{{"choices":[{}]}}"#, vec!["{}"; 1025].join(","));
+        assert!(matches!(event(many.as_bytes()), Err(Malformed::WrongShape(..))));
+        assert!(matches!(event(br#"{"choices":[[0,{"content":"x"},null,"stop"]]}"#), Err(Malformed::WrongShape(..))));
         for json in ["[]", "null", "1", "\"a\"", r#"{"choices":[1]}"#, r#"{"choices":[{"delta":{"content":[1]}}]}"#] {
             assert!(matches!(event(json.as_bytes()), Err(Malformed::WrongShape(..))), "{json}");
         }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Lenient, Text};
+use super::objects::{Few, LenientObject, Object};
 use super::question::Names;
 use super::usage::{OpenAiUsage, Usage};
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
@@ -40,10 +41,10 @@ impl Dialect for Deployments {
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
         let Choices { choices, model, usage } = answer::parse(body)?;
-        let candidates = choices
-            .into_iter()
-            .map(|choice| answer::candidate(task, choice.message, choice.text, choice.finish_reason));
-        answer::of(body, model.text(), usage.map(Usage::from).unwrap_or_default(), candidates)
+        let candidates = choices.0.into_iter().map(|choice| {
+            answer::candidate(task, choice.message.map(|message| message.0), choice.text, choice.finish_reason)
+        });
+        answer::of(body, model.text(), usage.0.map(Usage::from).unwrap_or_default(), candidates)
     }
 
     fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
@@ -58,17 +59,17 @@ impl Dialect for Deployments {
 #[derive(Deserialize)]
 struct Choices<'a> {
     #[serde(borrow)]
-    choices: Vec<Choice<'a>>,
+    choices: Few<Choice<'a>>,
     #[serde(borrow, default)]
     model: Lenient<'a>,
     #[serde(default)]
-    usage: Option<OpenAiUsage>,
+    usage: LenientObject<OpenAiUsage>,
 }
 
 #[derive(Deserialize)]
 struct Choice<'a> {
     #[serde(borrow, default)]
-    message: Option<Message<'a>>,
+    message: Option<Object<Message<'a>>>,
     #[serde(borrow, default)]
     text: Option<Text<'a>>,
     #[serde(borrow, default)]

@@ -8,6 +8,9 @@ const POWERS: [f64; 23] = [
 
 const WHOLE_POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
+/// Whole numbers up to this one are 64-bit floats as they are.
+const EXACT: u64 = 1 << 53;
+
 /// As many digits always fit into 64 bits.
 const MAX_DIGITS: usize = 19;
 
@@ -61,13 +64,28 @@ fn number(text: &[u8]) -> Option<(f64, usize)> {
         at += 1 + length;
     }
     let power = usize::try_from(exponent.unsigned_abs()).ok().and_then(|exponent| POWERS.get(exponent));
-    // At most two roundings to 64 bits, of which 32 are wanted.
     let size = match power {
         Some(power) if whole + fraction <= MAX_DIGITS && exponent < 0 => mantissa as f64 / power,
         Some(power) if whole + fraction <= MAX_DIGITS => mantissa as f64 * power,
-        _ => return Some((std::str::from_utf8(&text[..at]).ok()?.parse().ok()?, at)),
+        _ => return slow(&text[..at]),
     };
+    if mantissa > EXACT && is_doubtful(size) {
+        return slow(&text[..at]);
+    }
     Some((if is_negative { -size } else { size }, at))
+}
+
+/// Whether a number that was rounded more than once may become another one of 32 bits than it should: it lies so close
+/// to the middle between two of them that the last bits decide, or is so small that 32 bits hold fewer of them.
+fn is_doubtful(size: f64) -> bool {
+    const BITS_LEFT_OUT: u64 = (1 << 29) - 1;
+    const MIDDLE: u64 = 1 << 28;
+    (size.to_bits() & BITS_LEFT_OUT).abs_diff(MIDDLE) <= 4 || size < f64::from(f32::MIN_POSITIVE)
+}
+
+#[cold]
+fn slow(number: &[u8]) -> Option<(f64, usize)> {
+    Some((std::str::from_utf8(number).ok()?.parse().ok()?, number.len()))
 }
 
 /// Adds the digits at the beginning of the text to a number, and says how many they are. If they are too many, the
@@ -174,6 +192,7 @@ mod tests {
             "0.023064255714416504",
             "33554433",
             "16777217.0",
+            "0.013436728622764349",
             "0.100000001490116119384765625",
         ]
         .map(str::to_owned)

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Count, Lenient, Text};
+use super::objects::{Few, LenientObject, Object};
 use super::question::Names;
 use super::usage::Usage;
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
@@ -40,10 +41,10 @@ impl Dialect for Gateway {
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
         let Candidates { candidates, metadata } = answer::parse(body)?;
-        let (model, usage) = metadata.unwrap_or_default().understood();
-        let candidates = candidates.into_iter().map(|one: Candidate| {
-            let finish_reason = one.metadata.map(|ending| ending.finish_reason).unwrap_or_default();
-            answer::candidate(task, one.message, one.text, finish_reason)
+        let (model, usage) = metadata.0.unwrap_or_default().understood();
+        let candidates = candidates.0.into_iter().map(|one: Candidate| {
+            let finish_reason = one.metadata.0.map(|ending| ending.finish_reason).unwrap_or_default();
+            answer::candidate(task, one.message.map(|message| message.0), one.text, finish_reason)
         });
         answer::of(body, model, usage, candidates)
     }
@@ -60,19 +61,19 @@ impl Dialect for Gateway {
 #[derive(Deserialize)]
 struct Candidates<'a> {
     #[serde(borrow)]
-    candidates: Vec<Candidate<'a>>,
+    candidates: Few<Candidate<'a>>,
     #[serde(borrow, default)]
-    metadata: Option<Metadata<'a>>,
+    metadata: LenientObject<Metadata<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Candidate<'a> {
     #[serde(borrow, default)]
-    message: Option<Message<'a>>,
+    message: Option<Object<Message<'a>>>,
     #[serde(borrow, default)]
     text: Option<Text<'a>>,
     #[serde(borrow, default)]
-    metadata: Option<Ending<'a>>,
+    metadata: LenientObject<Ending<'a>>,
 }
 
 /// What is said of one candidate.

@@ -50,6 +50,10 @@ impl<'a> Lenient<'a> {
         }
     }
 
+    pub fn is(&self, text: &str) -> bool {
+        matches!(self, Lenient::Text(other) if other.0 == text)
+    }
+
     pub fn count(&self) -> Option<u64> {
         match self {
             Lenient::Count(count) => Some(*count),

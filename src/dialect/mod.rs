@@ -6,6 +6,7 @@ mod deployments;
 mod floats;
 mod gateway;
 mod json;
+mod objects;
 mod params;
 mod pattern;
 mod question;

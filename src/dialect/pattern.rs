@@ -36,6 +36,9 @@ impl EventReader {
     }
 }
 
+/// What is around a text is some hundreds of bytes. More is not worth a copy.
+const MAX_FRAME: usize = 4096;
+
 impl Pattern {
     fn of(data: &[u8], chunk: &Chunk) -> Option<Pattern> {
         let [piece] = &chunk.pieces[..] else { return None };
@@ -43,6 +46,9 @@ impl Pattern {
         let Some(Cow::Borrowed(text)) = piece.text.as_ref().map(|text| &text.0) else { return None };
         let start = (text.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
         let (before, behind) = (data.get(..start)?, data.get(start + text.len()..)?);
+        if before.len() + behind.len() > MAX_FRAME {
+            return None;
+        }
         let is_string = before.ends_with(b"\"") && behind.starts_with(b"\"");
         (is_string && !says_more).then(|| Pattern {
             before: before.to_owned(),

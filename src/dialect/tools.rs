@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{Lenient, Text};
+use super::objects::{Few, Object};
 
 /// The calls of one message: as they came, and understood.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub struct ToolCall<'a> {
 
 /// The list, or `None` if it is empty, which is as good as none.
 pub(super) fn all(list: &RawValue) -> Result<Option<ToolCalls<'_>>, serde_json::Error> {
-    let calls: Vec<Call> = serde_json::from_str(list.get())?;
+    let Few(calls): Few<Call> = serde_json::from_str(list.get())?;
     let calls: Vec<_> = calls.into_iter().map(Call::understood).collect::<Result<_, _>>()?;
     Ok((!calls.is_empty()).then_some(ToolCalls { json: list.get(), calls }))
 }
@@ -37,7 +38,7 @@ struct Call<'a> {
     #[serde(borrow, default)]
     id: Lenient<'a>,
     #[serde(borrow, default)]
-    function: Option<Function<'a>>,
+    function: Option<Object<Function<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -50,11 +51,11 @@ struct Function<'a> {
 
 impl<'a> Call<'a> {
     fn understood(self) -> Result<ToolCall<'a>, serde_json::Error> {
-        let function = self.function.unwrap_or_default();
+        let function = self.function.map(|function| function.0).unwrap_or_default();
         Ok(ToolCall {
             index: self.index.count(),
-            id: self.id.text(),
-            name: function.name.text(),
+            id: self.id.text().filter(|id| !id.0.is_empty()),
+            name: function.name.text().filter(|name| !name.0.is_empty()),
             arguments: function.arguments.map(arguments).transpose()?,
         })
     }
@@ -95,5 +96,6 @@ mod tests {
         assert_eq!(of("[]"), None);
         assert_eq!(of("[1]"), None);
         assert_eq!(of("{}"), None);
+        assert_eq!(of(&format!("[{}]", vec!["{}"; 1025].join(","))), None);
     }
 }

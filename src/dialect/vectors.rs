@@ -13,6 +13,7 @@ use super::answer::{self, Malformed};
 use super::floats;
 use super::gateway::Metadata;
 use super::json::{Count, Lenient, Text};
+use super::objects::LenientObject;
 use super::usage::{OpenAiUsage, Usage};
 
 /// As many characters of base64 are decoded at once. They hold whole numbers, since 16 characters hold 3 of them.
@@ -71,14 +72,15 @@ fn append(body: &[u8], expected: usize, to: &mut Vectors, names: &VectorNames) -
         }
         Err(malformed) => Err(malformed),
     };
+    let dimension = lists.all.first().map_or(0, ExactSizeIterator::len);
     if lists.is_out_of_memory {
-        return Err(Malformed::OutOfMemory(lists.to.count, lists.all.first().map_or(0, ExactSizeIterator::len)));
+        return Err(Malformed::OutOfMemory(dimension));
     }
     let (answer, rows) = read?;
     let wrong = |why: &str| Malformed::WrongShape(why.to_owned(), answer::beginning(body));
     let answer = answer.ok_or_else(|| wrong(&format!("there is no list \"{}\"", names.list)))?;
     lists.order(rows).map_err(wrong)?;
-    Ok(answer)
+    if lists.is_out_of_memory { Err(Malformed::OutOfMemory(dimension)) } else { Ok(answer) }
 }
 
 /// A vector in an answer: what it says of its place among the others, and which list of numbers it is.
@@ -110,7 +112,7 @@ impl Lists<'_> {
                 at = end_of_string(body, at);
             } else if let Some(length) = self.read_list(&body[at..]) {
                 self.copy(&body[copied..at], &mut rest);
-                self.copy((self.all.len() - 1).to_string().as_bytes(), &mut rest);
+                self.copy((self.all.len().saturating_sub(1)).to_string().as_bytes(), &mut rest);
                 at += length;
                 copied = at - 1;
             }
@@ -154,7 +156,7 @@ impl Lists<'_> {
             }
         }
         self.end(start);
-        Ok(self.all.len() - 1)
+        Ok(self.all.len().saturating_sub(1))
     }
 
     #[inline(always)]
@@ -174,18 +176,28 @@ impl Lists<'_> {
             let more = self.expected.saturating_sub(1).saturating_mul(end - start).min(self.most);
             self.is_out_of_memory |= self.to.data.try_reserve(more).is_err();
         }
-        self.all.push(start..end);
+        if self.all.try_reserve(1).is_err() {
+            self.is_out_of_memory = true;
+        } else {
+            self.all.push(start..end);
+        }
     }
 
-    /// Puts the vectors in the order of their indexes, or where none is given, in that of the answer, and drops lists
-    /// that are no vectors.
+    /// Puts the vectors in the order of their indexes, or where none is given, or the same to all, in that of the answer,
+    /// and drops lists that are no vectors.
     fn order(&mut self, rows: Vec<Row>) -> Result<(), &'static str> {
         let Some(first) = rows.first() else { return Err("there are no vectors in it") };
         let dimension = self.all[first.list].len();
         if self.to.count > 0 && dimension != self.to.dimension {
             return Err("vectors of another dimension than before");
         }
-        let mut lists = vec![None; rows.len()];
+        let has_indexes = rows.iter().any(|row| row.index != first.index);
+        let mut lists = Vec::new();
+        if lists.try_reserve_exact(rows.len()).is_err() {
+            self.is_out_of_memory = true;
+            return Ok(());
+        }
+        lists.resize(rows.len(), None);
         for (place, row) in (0u64..).zip(&rows) {
             let list = &self.all[row.list];
             if list.len() != dimension || dimension == 0 {
@@ -194,8 +206,8 @@ impl Lists<'_> {
             if self.to.data[list.clone()].iter().any(|number| number.is_infinite()) {
                 return Err("a number that is too large for 32 bits");
             }
-            let place = usize::try_from(row.index.unwrap_or(place)).unwrap_or(usize::MAX);
-            match lists.get_mut(place) {
+            let place = row.index.filter(|_| has_indexes).unwrap_or(place);
+            match lists.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
                 Some(free @ None) => *free = Some(row.list),
                 _ => return Err("an index that is given twice, or is too large"),
             }
@@ -204,14 +216,25 @@ impl Lists<'_> {
         self.to.count += rows.len();
         let is_in_order = lists.len() == self.all.len() && lists.iter().enumerate().all(|(at, list)| *list == Some(at));
         if !is_in_order {
-            let start = self.all[0].start;
-            let unsorted = self.to.data.split_off(start);
-            for list in lists.into_iter().flatten() {
-                let list = &self.all[list];
-                self.to.data.extend_from_slice(&unsorted[list.start - start..list.end - start]);
-            }
+            self.arrange(lists.into_iter().flatten());
         }
         Ok(())
+    }
+
+    /// Leaves these lists, in this order.
+    fn arrange(&mut self, lists: impl Iterator<Item = usize>) {
+        let start = self.all[0].start;
+        let mut unsorted = Vec::new();
+        if unsorted.try_reserve_exact(self.to.data.len() - start).is_err() {
+            self.is_out_of_memory = true;
+            return;
+        }
+        unsorted.extend_from_slice(&self.to.data[start..]);
+        self.to.data.truncate(start);
+        for list in lists {
+            let list = &self.all[list];
+            self.to.data.extend_from_slice(&unsorted[list.start - start..list.end - start]);
+        }
     }
 }
 
@@ -260,12 +283,12 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
                 }
                 map.next_value_seed(VectorList { lists: self.lists, rows: self.rows })?;
             } else if self.names.metadata == Some(field) {
-                if let Some(metadata) = map.next_value::<Option<Metadata>>()? {
+                if let Some(metadata) = map.next_value::<LenientObject<Metadata>>()?.0 {
                     let (model, usage) = metadata.understood();
                     answer = VectorsAnswer { model: model.map(|model| model.0.into_owned()), usage };
                 }
             } else if self.names.metadata.is_none() && field == "usage" {
-                answer.usage = map.next_value::<Option<OpenAiUsage>>()?.map(Usage::from).unwrap_or_default();
+                answer.usage = map.next_value::<LenientObject<OpenAiUsage>>()?.0.map(Usage::from).unwrap_or_default();
             } else if self.names.metadata.is_none() && field == "model" {
                 answer.model = map.next_value::<Lenient>()?.text().map(|model| model.0.into_owned());
             } else {
@@ -312,6 +335,10 @@ impl<'de> Visitor<'de> for VectorList<'_, '_> {
                 Numbers::List(list) => list,
                 Numbers::Base64(text) => self.lists.read_base64(&text.0).map_err(Error::custom)?,
             };
+            if list >= self.lists.all.len() {
+                return Err(Error::custom(NO_VECTOR));
+            }
+            self.rows.try_reserve(1).map_err(|_| Error::custom("there is no memory"))?;
             self.rows.push(Row { index, list });
         }
         // A number beside other things is one that was not taken out.
@@ -465,6 +492,14 @@ mod tests {
     }
 
     #[test]
+    fn the_same_index_for_all_says_nothing() {
+        let body = r#"{"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[3,4]}],"x":[5],"usage":[7]}"#;
+        assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
+        let answer = decode(body.as_bytes(), 2, &mut Vectors::default(), &OPENAI).unwrap();
+        assert_eq!(answer.usage, Usage::default());
+    }
+
+    #[test]
     fn other_lists_and_strings_are_no_vectors() {
         let body = r#"{"x":[7,8,9],"[1,2]":"a \"[3]\" \\","data":[{"y":[[4],{"z":[5]}],"embedding":[1,2]},{"embedding":[3,4],"w":[6]}],
             "v":["[", [10], "\\\""]}"#;
@@ -477,7 +512,7 @@ mod tests {
     fn a_wrong_answer_adds_nothing() {
         let mut to = Vectors { data: vec![9.0, 9.0], dimension: 2, count: 1 };
         for body in [
-            r#"{"data":[{"index":1,"embedding":[1,2]},{"index":1,"embedding":[3,4]}]}"#,
+            r#"{"data":[{"index":1,"embedding":[1,2]},{"index":1,"embedding":[3,4]},{"index":0,"embedding":[3,4]}]}"#,
             r#"{"data":[{"index":7,"embedding":[1,2]},{"index":0,"embedding":[3,4]}]}"#,
             r#"{"data":[{"embedding":[1,2]},{"embedding":[3]}]}"#,
             r#"{"data":[{"embedding":[1,2,3]}]}"#,

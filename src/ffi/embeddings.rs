@@ -17,7 +17,7 @@ pub struct mlflow_gateway_embeddings(Embeddings);
 
 /// Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are: they
 /// are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
-/// request fails, all fails. The option timeout_ms covers all of it.
+/// request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of it.
 ///
 /// `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What differs
 /// between questions and documents (Cohere's "input_type") is a parameter of the request: use one request for each.

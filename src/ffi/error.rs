@@ -43,8 +43,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gatew
     })
 }
 
-/// Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no complete answer or `error` is
-/// NULL.
+/// Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL. Of a
+/// stream that began and then failed it is a success, 200.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_gateway_error) -> i32 {
     export!(or 0, {
@@ -84,7 +84,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
     })
 }
 
-/// Returns the body of the gateway's answer as it came, cut after 64 KiB, and writes its length in bytes to `len`,
+/// Returns the body of the gateway's answer as it came, cut after 64 KiB, or of a stream that failed the event that was
+/// the reason ("" if there was none), and writes its length in bytes to `len`,
 /// which may be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if
 /// there was no answer or `error` is NULL. The bytes belong to the error object and live as long.
 #[unsafe(no_mangle)]

@@ -198,7 +198,7 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                                                            not together with ca_file
 ///   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
 ///                                                            end; with false calls of tools are lost, and a stream
-///                                                            needs the memory of one event, however long it is
+///                                                            needs memory for a few events, however long it is
 ///   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
 ///   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
 ///   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a

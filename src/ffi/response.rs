@@ -9,26 +9,40 @@ use super::gateway::mlflow_gateway;
 use super::handle;
 use super::request::mlflow_gateway_request;
 use super::status::mlflow_gateway_status;
+use super::stream::mlflow_gateway_stream;
 use super::text::{self, lend};
 use crate::client::{Candidate, Response, ToolCall};
 
 /// What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that any
 /// number of threads may read it.
-pub struct mlflow_gateway_response {
-    /// What C holds is a pointer to a [`Response`], which may be a stream's.
-    _opaque: [u8; 0],
+pub enum mlflow_gateway_response {
+    /// The caller's own.
+    Own(Response),
+    /// What a stream has gathered. It lies in the stream, which changes it.
+    OfStream(*const mlflow_gateway_stream),
 }
+
+// Any number of threads may read a response at once.
+const _: () = {
+    const fn may_be_shared<T: Sync>() {}
+    may_be_shared::<Response>();
+};
 
 /// Gives a response to C, which ends it by mlflow_gateway_response_destroy().
 pub(super) fn give(response: Response) -> *mut mlflow_gateway_response {
-    Box::into_raw(Box::new(response)).cast()
+    Box::into_raw(Box::new(mlflow_gateway_response::Own(response)))
 }
 
 /// # Safety
-/// The pointer is NULL, or came from this library and is still alive.
+/// The pointer is NULL, or came from this library and is still alive; and if it is a stream's, no thread is in
+/// mlflow_gateway_stream_next() with that stream.
 unsafe fn get<'a>(response: *const mlflow_gateway_response) -> Option<&'a Response> {
     // SAFETY: as promised by the caller.
-    unsafe { response.cast::<Response>().as_ref() }
+    match unsafe { response.as_ref() }? {
+        mlflow_gateway_response::Own(response) => Some(response),
+        // SAFETY: the stream lives as long as its response, and is not changed now.
+        mlflow_gateway_response::OfStream(stream) => Some(unsafe { (**stream).gathered() }),
+    }
 }
 
 /// # Safety
@@ -310,7 +324,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_destroy(response: *mut mlflow_g
     export!(or(), {
         if !response.is_null() {
             // SAFETY: the response came from `give` and was not destroyed before.
-            drop(unsafe { Box::from_raw(response.cast::<Response>()) });
+            drop(unsafe { Box::from_raw(response) });
         }
     })
 }

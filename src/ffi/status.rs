@@ -70,9 +70,9 @@ pub const MLFLOW_GATEWAY_HTTP_ERROR: mlflow_gateway_status = 48;
 
 /// The answer is not JSON (a web page, a cut text), or JSON that is no gateway's answer.
 pub const MLFLOW_GATEWAY_BAD_RESPONSE: mlflow_gateway_status = 60;
-/// The answer holds no candidate, or none with a text.
+/// The answer holds no candidate; or, for mlflow_gateway_call(), the first has no text, but calls of tools.
 pub const MLFLOW_GATEWAY_NO_CANDIDATES: mlflow_gateway_status = 61;
-/// The answer is longer than 256 MiB.
+/// The answer, or all texts of a stream together, are longer than 256 MiB, or one of its events than max_event_bytes.
 pub const MLFLOW_GATEWAY_RESPONSE_TOO_LARGE: mlflow_gateway_status = 62;
 /// The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
 pub const MLFLOW_GATEWAY_STREAM_TRUNCATED: mlflow_gateway_status = 63;

@@ -3,7 +3,7 @@
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::error::mlflow_gateway_error;
 use super::export::export;
@@ -12,19 +12,44 @@ use super::handle;
 use super::request::mlflow_gateway_request;
 use super::response::{self, mlflow_gateway_response};
 use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway_status};
-use crate::client::{Error, Stream};
+use crate::client::{Error, Response, Stream};
 
 /// An answer that comes in deltas, as the model makes it.
 pub struct mlflow_gateway_stream {
     lock: Mutex<()>,
-    /// Not inside of the lock, since C keeps pointers to its response while it goes on.
+    /// Not inside of the lock, since what was gathered is read without it.
     stream: UnsafeCell<Stream>,
+    /// What C gets as the stream's response: it points back here.
+    response: mlflow_gateway_response,
 }
 
-// SAFETY: the stream itself may be used by any thread, and `with` lets one at a time use it.
+const _: () = {
+    const fn may_be_sent<T: Send>() {}
+    may_be_sent::<Stream>();
+};
+
+// SAFETY: the stream itself may be used by any thread, and `with` lets one at a time use it. `response` never changes.
 unsafe impl Sync for mlflow_gateway_stream {}
+// SAFETY: as above.
+unsafe impl Send for mlflow_gateway_stream {}
 
 impl mlflow_gateway_stream {
+    fn give(stream: Stream) -> *mut mlflow_gateway_stream {
+        let shared = Arc::new_cyclic(|itself: &Weak<mlflow_gateway_stream>| mlflow_gateway_stream {
+            lock: Mutex::new(()),
+            stream: UnsafeCell::new(stream),
+            response: mlflow_gateway_response::OfStream(itself.as_ptr()),
+        });
+        Arc::into_raw(shared).cast_mut()
+    }
+
+    /// # Safety
+    /// No thread is in [`mlflow_gateway_stream_next`] with this stream.
+    pub(super) unsafe fn gathered(&self) -> &Response {
+        // SAFETY: as promised by the caller, nobody changes it meanwhile.
+        unsafe { &*self.stream.get() }.response()
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
         let _alone: MutexGuard<()> = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the lock is held, and nobody else makes a reference to the stream.
@@ -40,7 +65,8 @@ pub type mlflow_gateway_on_delta =
     Option<unsafe extern "C" fn(text: *const c_char, len: usize, candidate: usize, user_data: *mut c_void) -> c_int>;
 
 /// Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
-/// mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta.
+/// mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta
+/// for each candidate that has a text.
 /// Only texts come as deltas: calls of tools are read from mlflow_gateway_stream_response() at the end. The option
 /// timeout_ms covers the whole stream, with the time that the caller spends between its calls.
 ///
@@ -65,8 +91,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
                 handle::check_place(stream, "stream")?,
             )
         };
-        let stream = UnsafeCell::new(gateway.gateway().stream(request.request())?);
-        place.write(handle::give(mlflow_gateway_stream { lock: Mutex::new(()), stream }));
+        place.write(mlflow_gateway_stream::give(gateway.gateway().stream(request.request())?));
         Ok(())
     })
 }
@@ -122,10 +147,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_response(
 ) -> *const mlflow_gateway_response {
     export!(or ptr::null(), {
         // SAFETY: the caller passes NULL or a stream that was not destroyed.
-        match unsafe { stream.as_ref() } {
-            Some(stream) => stream.with(|stream| ptr::from_ref(stream.response()).cast()),
-            None => ptr::null(),
-        }
+        unsafe { stream.as_ref() }.map_or(ptr::null(), |stream| &raw const stream.response)
     })
 }
 

@@ -109,12 +109,13 @@ impl Events {
         let from = self.scanned.max(self.read);
         let end = memchr::memchr2(b'\n', b'\r', &self.buffer[from..]).map(|at| from + at);
         let line = self.read..end.unwrap_or(self.buffer.len());
-        let gathered = match &self.data {
-            Data::None => 0,
-            Data::Line(range) => range.len(),
-            Data::Lines(lines) => lines.len(),
+        // What follows a line of data stays in the buffer with it.
+        let kept = match &self.data {
+            Data::None => line.len(),
+            Data::Line(range) => line.end - range.start,
+            Data::Lines(lines) => lines.len() + line.len(),
         };
-        if gathered + line.len() > self.limit {
+        if kept > self.limit {
             return Err(EventTooLarge(self.limit));
         }
         self.scanned = line.end;
@@ -229,6 +230,9 @@ mod tests {
         // One after the other they may be as many as they like, and so may comments.
         assert_eq!(too_large(&[b"data: ", &long[..90], b"\n\n"].repeat(50)), None);
         assert_eq!(too_large(&[b": ", &long[..90], b"\n"].repeat(50)), None);
+        // But not all between the lines of one event.
+        let endless = [&b"data: x\n"[..]].into_iter().chain([b": ", &long[..90], b"\n"].repeat(50));
+        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(EventTooLarge(100)));
     }
 
     #[test]

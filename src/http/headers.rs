@@ -96,7 +96,7 @@ impl Headers {
         for value in self.set.values().filter_map(|value| value.to_str().ok()) {
             for secret in [value, value.rsplit(' ').next().unwrap_or_default()] {
                 if secret.len() >= MIN_SECRET {
-                    masked = masked.replace(secret, "***");
+                    masked = mask_cut(masked.replace(secret, "***"), secret);
                 }
             }
         }
@@ -118,6 +118,16 @@ impl Headers {
         for (name, value) in &self.set {
             push_line(&mut self.lines, name.as_str().as_bytes(), value.as_bytes());
         }
+    }
+}
+
+/// A text that was cut ends in "…", and there it may hold the beginning of a secret.
+fn mask_cut(text: String, secret: &str) -> String {
+    let Some((cut, rest)) = text.rsplit_once('…') else { return text };
+    let beginnings = (MIN_SECRET..secret.len()).rev().filter_map(|len| secret.get(..len));
+    match beginnings.into_iter().find_map(|beginning| cut.strip_suffix(beginning)) {
+        Some(before) => format!("{before}***…{rest}"),
+        None => text,
     }
 }
 
@@ -183,6 +193,10 @@ mod tests {
         headers.set("X-Flag", "on").unwrap();
         assert_eq!(headers.mask("no: Bearer hunter2 is on"), "no: *** is on");
         assert_eq!(headers.mask("token hunter2"), "token ***");
+        headers.set("Authorization", "Bearer hunter2hunter2").unwrap();
+        assert_eq!(headers.mask("it begins with: hunter2hun… (1)"), "it begins with: ***… (1)");
+        assert_eq!(headers.mask("it begins with: Bearer hunter2…"), "it begins with: ***…");
+        assert_eq!(headers.mask("it begins with: a hunt…"), "it begins with: a hunt…");
     }
 
     #[test]
