@@ -168,8 +168,8 @@ pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gatew
 /// once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That delta is gathered, too.
 /// `user_data` is given to the callback as it is; it may be NULL.
 /// `response` may be NULL; else it receives what was gathered, also when the function fails after the stream has begun
-/// (in which it differs from all other outputs), and is not written to when it fails before. The caller ends it with
-/// mlflow_gateway_response_destroy().
+/// (in which it differs from all other outputs), and is not written to when it fails before. The caller destroys it
+/// with mlflow_gateway_response_destroy().
 ///
 /// Returns MLFLOW_GATEWAY_OK if the answer is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or what
 /// mlflow_gateway_stream_next() returns for a failure.

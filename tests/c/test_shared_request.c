@@ -1,0 +1,97 @@
+/*
+ * Threads that share one handle and one request, which another thread changes meanwhile: each answer belongs to the
+ * request as it stood when the call began.
+ *
+ * usage: test_shared_request URI CALLS, of a gateway whose chat route "r" answers the question with the question
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+
+#include "check.h"
+
+#define THREADS 8
+
+static mlflow_gateway *gateway;
+static mlflow_gateway_request *request;
+static int calls;
+static pthread_barrier_t begin;
+
+static const char *const QUESTIONS[] = { "a question", "another one, which is longer", "" };
+#define QUESTION_COUNT (sizeof QUESTIONS / sizeof *QUESTIONS)
+
+static void check_text(const char *text)
+{
+    for (size_t i = 0; i < QUESTION_COUNT; i++)
+        if (strcmp(text == NULL ? "" : text, QUESTIONS[i]) == 0)
+            return;
+    fprintf(stderr, "not an answer to any question: %s\n", text);
+    exit(1);
+}
+
+static void send_request(void)
+{
+    mlflow_gateway_response *response = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, request, &response, &error));
+    check_text(mlflow_gateway_response_text(response, 0, NULL));
+    mlflow_gateway_response_destroy(response);
+}
+
+static void stream_request(void)
+{
+    mlflow_gateway_stream *stream = NULL;
+    mlflow_gateway_status status;
+    const char *text;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    do
+        status = mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL);
+    while (status == MLFLOW_GATEWAY_OK);
+    CHECK(status == MLFLOW_GATEWAY_STREAM_END);
+    check_text(mlflow_gateway_response_text(mlflow_gateway_stream_response(stream), 0, NULL));
+    mlflow_gateway_stream_destroy(stream);
+}
+
+static void *ask(void *number)
+{
+    pthread_barrier_wait(&begin);
+    for (int i = 0; i < calls; i++) {
+        if ((i + *(int *)number) % 2 == 0)
+            send_request();
+        else
+            stream_request();
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[THREADS];
+    int numbers[THREADS];
+
+    CHECK(argc == 3);
+    calls = atoi(argv[2]);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, QUESTIONS[0], 10, &error));
+    CHECK(pthread_barrier_init(&begin, NULL, THREADS + 1) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        CHECK(pthread_create(&threads[i], NULL, ask, &numbers[i]) == 0);
+    }
+    pthread_barrier_wait(&begin);
+    for (int i = 0; i < 20 * calls; i++) {
+        const char *question = QUESTIONS[(size_t)i % QUESTION_COUNT];
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, question,
+                                                                         MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "max_tokens", i, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, "X-Number", question, &error));
+    }
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+    pthread_barrier_destroy(&begin);
+    return 0;
+}
