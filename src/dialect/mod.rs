@@ -6,6 +6,7 @@ mod deployments;
 mod floats;
 mod gateway;
 mod json;
+mod number_lists;
 mod objects;
 mod params;
 mod pattern;

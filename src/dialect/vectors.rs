@@ -1,23 +1,17 @@
 //! Vectors: from the text of an answer straight into one block of numbers, without a tree between.
 
 use std::fmt;
-use std::ops::Range;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::answer::{self, Malformed};
-use super::floats;
 use super::gateway::Metadata;
 use super::json::{Count, Lenient, Text};
+use super::number_lists::NumberLists;
 use super::objects::LenientObject;
 use super::usage::{OpenAiUsage, Usage};
-
-/// As many characters of base64 are decoded at once. They hold whole numbers, since 16 characters hold 3 of them.
-const PIECE: usize = 4096;
 
 /// Vectors of one dimension, one behind the other.
 #[derive(Debug, Default, PartialEq)]
@@ -60,27 +54,38 @@ pub(super) fn decode(
 
 fn append(body: &[u8], expected: usize, to: &mut Vectors, names: &VectorNames) -> Result<VectorsAnswer, Malformed> {
     // There cannot be more numbers than half of the bytes, whatever the first vector promises.
-    let mut lists = Lists { to, expected, most: body.len() / 2, all: Vec::new(), is_out_of_memory: false };
-    let rest = lists.take_out(body);
-    let read = match answer::utf8(&rest) {
-        Ok(rest) => {
-            let mut json = serde_json::Deserializer::from_str(rest);
-            let mut rows = Vec::new();
-            let whole = WholeAnswer { lists: &mut lists, rows: &mut rows, names };
-            let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| (answer, rows)));
-            read.map_err(|error| answer::malformed(&error, body))
-        }
-        Err(malformed) => Err(malformed),
-    };
-    let dimension = lists.all.first().map_or(0, ExactSizeIterator::len);
-    if lists.is_out_of_memory {
-        return Err(Malformed::OutOfMemory(dimension));
-    }
-    let (answer, rows) = read?;
+    let mut lists = NumberLists::new(&mut to.data, expected, body.len() / 2);
+    let mut rows = Vec::new();
+    let read = read(body, &mut lists, &mut rows, names);
+    let count = rows.len();
     let wrong = |why: &str| Malformed::WrongShape(why.to_owned(), answer::beginning(body));
-    let answer = answer.ok_or_else(|| wrong(&format!("there is no list \"{}\"", names.list)))?;
-    lists.order(rows).map_err(wrong)?;
-    if lists.is_out_of_memory { Err(Malformed::OutOfMemory(dimension)) } else { Ok(answer) }
+    let read = read.and_then(|answer| {
+        let answer = answer.ok_or_else(|| wrong(&format!("there is no list \"{}\"", names.list)))?;
+        Ok((answer, order(&mut lists, rows).map_err(wrong)?))
+    });
+    if lists.is_out_of_memory {
+        return Err(Malformed::OutOfMemory(lists.get(0).map_or(0, <[f32]>::len)));
+    }
+    let (answer, dimension) = read?;
+    if to.count > 0 && dimension != to.dimension {
+        return Err(wrong("vectors of another dimension than before"));
+    }
+    to.dimension = dimension;
+    to.count += count;
+    Ok(answer)
+}
+
+fn read(
+    body: &[u8],
+    lists: &mut NumberLists,
+    rows: &mut Vec<Row>,
+    names: &VectorNames,
+) -> Result<Option<VectorsAnswer>, Malformed> {
+    let rest = lists.take_out(body);
+    let mut json = serde_json::Deserializer::from_str(answer::utf8(&rest)?);
+    let whole = WholeAnswer { lists, rows, names };
+    let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| answer));
+    read.map_err(|error| answer::malformed(&error, body))
 }
 
 /// A vector in an answer: what it says of its place among the others, and which list of numbers it is.
@@ -89,170 +94,40 @@ struct Row {
     list: usize,
 }
 
-/// Lists of numbers, taken out of an answer to the end of the block.
-struct Lists<'v> {
-    to: &'v mut Vectors,
-    /// As many vectors are expected.
-    expected: usize,
-    /// As many numbers can come at most.
-    most: usize,
-    /// Where each list is in the block.
-    all: Vec<Range<usize>>,
-    is_out_of_memory: bool,
-}
-
-impl Lists<'_> {
-    /// Takes all lists of numbers out of JSON, and leaves in the place of each a list of one number: which list it was.
-    /// What is left is short, and understood by the parser. Lists of numbers and of other things stay as they are.
-    fn take_out(&mut self, body: &[u8]) -> Vec<u8> {
-        let (mut rest, mut copied, mut at) = (Vec::new(), 0, 0);
-        while let Some(next) = memchr::memchr2(b'"', b'[', &body[at..]) {
-            at += next + 1;
-            if body[at - 1] == b'"' {
-                at = end_of_string(body, at);
-            } else if let Some(length) = self.read_list(&body[at..]) {
-                self.copy(&body[copied..at], &mut rest);
-                self.copy((self.all.len().saturating_sub(1)).to_string().as_bytes(), &mut rest);
-                at += length;
-                copied = at - 1;
-            }
-        }
-        self.copy(&body[copied..], &mut rest);
-        rest
+/// Puts the vectors in the order of their indexes, or where none is given, or the same to all, in that of the answer, and
+/// drops lists that are no vectors. Returns their dimension.
+fn order(lists: &mut NumberLists, rows: Vec<Row>) -> Result<usize, &'static str> {
+    let first = rows.first().ok_or("there are no vectors in it")?;
+    let dimension = lists.get(first.list).map_or(0, <[f32]>::len);
+    let has_indexes = rows.iter().any(|row| row.index != first.index);
+    let mut places = Vec::new();
+    if places.try_reserve_exact(rows.len()).is_err() {
+        lists.is_out_of_memory = true;
+        return Ok(dimension);
     }
-
-    fn copy(&mut self, from: &[u8], to: &mut Vec<u8>) {
-        match to.try_reserve(from.len()) {
-            Ok(()) => to.extend_from_slice(from),
-            Err(_) => self.is_out_of_memory = true,
+    places.resize(rows.len(), None);
+    for (place, row) in (0u64..).zip(&rows) {
+        let numbers = lists.get(row.list).filter(|numbers| numbers.len() == dimension && dimension > 0);
+        let numbers = numbers.ok_or("vectors of different dimensions, or without numbers")?;
+        if numbers.iter().any(|number| number.is_infinite()) {
+            return Err("a number that is too large for 32 bits");
+        }
+        let place = row.index.filter(|_| has_indexes).unwrap_or(place);
+        match places.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
+            Some(free @ None) => *free = Some(row.list),
+            _ => return Err("an index that is given twice, or is too large"),
         }
     }
-
-    fn read_list(&mut self, text: &[u8]) -> Option<usize> {
-        let start = self.to.data.len();
-        let length = floats::list(text, |number| self.push(number));
-        match length {
-            Some(_) => self.end(start),
-            None => self.to.data.truncate(start),
-        }
-        length
+    let is_in_order = places.len() == lists.count() && places.iter().enumerate().all(|(at, list)| *list == Some(at));
+    if !is_in_order {
+        lists.arrange(places.into_iter().flatten());
     }
-
-    /// Adds a list that is base64 of the numbers' bytes (32-bit, little-endian), and says which one it is.
-    fn read_base64(&mut self, text: &str) -> Result<usize, String> {
-        let start = self.to.data.len();
-        // In pieces, so that there is no copy of the whole: a piece's end is the end of a number.
-        let mut bytes = [0; PIECE / 4 * 3];
-        for piece in text.as_bytes().chunks(PIECE) {
-            let decoded = STANDARD.decode_slice(piece, &mut bytes).map_err(|error| format!("base64: {error}"))?;
-            let numbers = bytes[..decoded].chunks_exact(4);
-            if !numbers.remainder().is_empty() {
-                return Err("base64 that does not hold whole numbers".to_owned());
-            }
-            for number in numbers {
-                if !self.push(f32::from_le_bytes([number[0], number[1], number[2], number[3]])) {
-                    return Err("there is no memory".to_owned());
-                }
-            }
-        }
-        self.end(start);
-        Ok(self.all.len().saturating_sub(1))
-    }
-
-    #[inline(always)]
-    fn push(&mut self, number: f32) -> bool {
-        let data = &mut self.to.data;
-        if data.len() == data.capacity() && data.try_reserve(1).is_err() {
-            self.is_out_of_memory = true;
-            return false;
-        }
-        data.push(number);
-        true
-    }
-
-    fn end(&mut self, start: usize) {
-        let end = self.to.data.len();
-        if self.all.is_empty() {
-            let more = self.expected.saturating_sub(1).saturating_mul(end - start).min(self.most);
-            self.is_out_of_memory |= self.to.data.try_reserve(more).is_err();
-        }
-        if self.all.try_reserve(1).is_err() {
-            self.is_out_of_memory = true;
-        } else {
-            self.all.push(start..end);
-        }
-    }
-
-    /// Puts the vectors in the order of their indexes, or where none is given, or the same to all, in that of the answer,
-    /// and drops lists that are no vectors.
-    fn order(&mut self, rows: Vec<Row>) -> Result<(), &'static str> {
-        let Some(first) = rows.first() else { return Err("there are no vectors in it") };
-        let dimension = self.all[first.list].len();
-        if self.to.count > 0 && dimension != self.to.dimension {
-            return Err("vectors of another dimension than before");
-        }
-        let has_indexes = rows.iter().any(|row| row.index != first.index);
-        let mut lists = Vec::new();
-        if lists.try_reserve_exact(rows.len()).is_err() {
-            self.is_out_of_memory = true;
-            return Ok(());
-        }
-        lists.resize(rows.len(), None);
-        for (place, row) in (0u64..).zip(&rows) {
-            let list = &self.all[row.list];
-            if list.len() != dimension || dimension == 0 {
-                return Err("vectors of different dimensions, or without numbers");
-            }
-            if self.to.data[list.clone()].iter().any(|number| number.is_infinite()) {
-                return Err("a number that is too large for 32 bits");
-            }
-            let place = row.index.filter(|_| has_indexes).unwrap_or(place);
-            match lists.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
-                Some(free @ None) => *free = Some(row.list),
-                _ => return Err("an index that is given twice, or is too large"),
-            }
-        }
-        self.to.dimension = dimension;
-        self.to.count += rows.len();
-        let is_in_order = lists.len() == self.all.len() && lists.iter().enumerate().all(|(at, list)| *list == Some(at));
-        if !is_in_order {
-            self.arrange(lists.into_iter().flatten());
-        }
-        Ok(())
-    }
-
-    /// Leaves these lists, in this order.
-    fn arrange(&mut self, lists: impl Iterator<Item = usize>) {
-        let start = self.all[0].start;
-        let mut unsorted = Vec::new();
-        if unsorted.try_reserve_exact(self.to.data.len() - start).is_err() {
-            self.is_out_of_memory = true;
-            return;
-        }
-        unsorted.extend_from_slice(&self.to.data[start..]);
-        self.to.data.truncate(start);
-        for list in lists {
-            let list = &self.all[list];
-            self.to.data.extend_from_slice(&unsorted[list.start - start..list.end - start]);
-        }
-    }
-}
-
-/// Where the string ends that begins before `at`: behind its quote, or at the end of a body that is cut.
-fn end_of_string(body: &[u8], mut at: usize) -> usize {
-    while let Some(next) = memchr::memchr2(b'"', b'\\', &body[at..]) {
-        at += next + 1;
-        if body[at - 1] == b'"' {
-            return at;
-        }
-        at = body.len().min(at + 1);
-    }
-    body.len()
+    Ok(dimension)
 }
 
 /// What an answer is once its lists of numbers are taken out.
 struct WholeAnswer<'r, 'v, 'n> {
-    lists: &'r mut Lists<'v>,
+    lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
     names: &'n VectorNames,
 }
@@ -301,7 +176,7 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
 
 /// The list of vectors; or, as older gateways answer to a single text, one vector itself, of which a number is left.
 struct VectorList<'r, 'v> {
-    lists: &'r mut Lists<'v>,
+    lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
 }
 
@@ -335,7 +210,7 @@ impl<'de> Visitor<'de> for VectorList<'_, '_> {
                 Numbers::List(list) => list,
                 Numbers::Base64(text) => self.lists.read_base64(&text.0).map_err(Error::custom)?,
             };
-            if list >= self.lists.all.len() {
+            if list >= self.lists.count() {
                 return Err(Error::custom(NO_VECTOR));
             }
             self.rows.try_reserve(1).map_err(|_| Error::custom("there is no memory"))?;
@@ -436,6 +311,8 @@ fn taken_out<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+
     use super::*;
 
     const OPENAI: VectorNames = VectorNames { list: "data", metadata: None };
@@ -473,7 +350,8 @@ mod tests {
         assert_eq!(of(&OPENAI, body), vectors(&[1.0, -2.0, 0.5], 3));
         let long: Vec<f32> = (0..10_000).map(|number| number as f32 / 7.0).collect();
         let bytes: Vec<u8> = long.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let body = format!(r#"{{"data":[{{"embedding":"{}"}}]}}"#, STANDARD.encode(bytes));
+        let body =
+            format!(r#"{{"data":[{{"embedding":"{}"}}]}}"#, base64::engine::general_purpose::STANDARD.encode(bytes));
         assert_eq!(of(&OPENAI, &body), vectors(&long, 10_000));
         for wrong in ["AACAPwA=", "AACA", "AACAP", "!!!!", ""] {
             let body = format!(r#"{{"data":[{{"embedding":"{wrong}"}}]}}"#);
