@@ -50,7 +50,8 @@
  *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
  *            once (option embed_concurrency); they end with that, and take no signals.
  *            After a fork(), parent and child may both go on with a handle, unless another thread was using it at
- *            that moment; they share no connection. Faults of its own come back as MLFLOW_GATEWAY_PANIC.
+ *            that moment; they share no connection. A stream that was open then goes on in one of them, and the other
+ *            only destroys it. Faults of the library's own come back as MLFLOW_GATEWAY_PANIC.
  * Memory     that an answer needs and the system does not give is MLFLOW_GATEWAY_OUT_OF_MEMORY. Only where it does not
  *            even give the small pieces that every call needs, the process is aborted.
  */

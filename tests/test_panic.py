@@ -4,7 +4,7 @@ import re
 
 import pytest
 from builds import PANIC, PANIC_VALGRIND, Build
-from scripted_gateway import ScriptedGateway, answering, echo
+from scripted_gateway import CHAT_ROUTE, ScriptedGateway, answering, echo
 
 
 @pytest.mark.parametrize("build", (PANIC, PANIC_VALGRIND), ids=lambda build: build.name)
@@ -16,3 +16,13 @@ def test_a_panic_comes_back_as_a_status(build: Build) -> None:
     message = r"a fault in this library, please report it: .*a panic was asked for.* \(src/http/agent\.rs:\d+\)"
     lines = done.stdout.splitlines()
     assert len(lines) == 3 and all(re.search(message, line) for line in lines), lines
+
+
+@pytest.mark.parametrize("build", (PANIC, PANIC_VALGRIND), ids=lambda build: build.name)
+def test_so_do_those_of_the_full_path(build: Build) -> None:
+    route = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
+    with ScriptedGateway(answering(echo, CHAT_ROUTE)) as chats, ScriptedGateway(answering(echo, route)) as embeddings:
+        done = build.run("test_panic_full.c", chats.url, embeddings.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5 and all("a panic was asked for" in line for line in lines), lines

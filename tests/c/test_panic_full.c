@@ -1,0 +1,75 @@
+/*
+ * As test_panic.c, for the functions of the full path: also on threads that the library starts.
+ *
+ * usage: test_panic_full CHAT_URI EMBEDDINGS_URI, of gateways with a route "r"
+ * It is linked to a build of the library in which a certain text is a fault.
+ */
+#include "check.h"
+
+#define FAULT "panic, please"
+
+static void check_panic(mlflow_gateway_status status, mlflow_gateway_error *error)
+{
+    CHECK(status == MLFLOW_GATEWAY_PANIC && mlflow_gateway_error_status(error) == MLFLOW_GATEWAY_PANIC);
+    puts(mlflow_gateway_error_message(error));
+    mlflow_gateway_error_destroy(error);
+}
+
+static int on_delta(const char *text, size_t len, size_t candidate, void *user_data)
+{
+    (void)text, (void)len, (void)candidate, (void)user_data;
+    return 0;
+}
+
+static void check_texts(const char *uri)
+{
+    mlflow_gateway *gateway = NULL;
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_response *response = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    mlflow_gateway_error *error = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", uri, &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_add_message(request, "user", FAULT, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
+    check_panic(status, error);
+    status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
+    check_panic(status, error);
+    status = mlflow_gateway_stream_call(gateway, request, on_delta, NULL, &response, &error);
+    check_panic(status, error);
+    CHECK(response == NULL && stream == NULL);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+}
+
+static void check_vectors(const char *uri, const char *concurrency)
+{
+    mlflow_gateway *gateway = NULL;
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_embeddings *embeddings = NULL;
+    mlflow_gateway_error *error = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", uri, &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "embed_batch_size", "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "embed_concurrency", concurrency, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    for (int i = 0; i < 8; i++)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_request_add_input(request, FAULT, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    mlflow_gateway_status status = mlflow_gateway_embed(gateway, request, &embeddings, &error);
+    check_panic(status, error);
+    CHECK(embeddings == NULL);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 3);
+    check_texts(argv[1]);
+    check_vectors(argv[2], "1");
+    check_vectors(argv[2], "4");
+    return 0;
+}
