@@ -77,8 +77,8 @@ def times(measured: Measured) -> str:
 
 def with_soak(before: str, soak: Sequence[tuple[str, str, str, str]]) -> str:
     """Puts the million calls at the end, in place of those that were there."""
-    table = table(["what", "measured", "target", ""], soak)
-    return "\n".join([before.partition(SOAK_TITLE)[0].rstrip() + "\n", SOAK_TITLE + "\n", table])
+    rows = table(["what", "measured", "target", ""], soak)
+    return "\n".join([before.partition(SOAK_TITLE)[0].rstrip() + "\n", SOAK_TITLE + "\n", rows])
 
 
 def _threads(measured: Measured) -> str:
