@@ -1029,7 +1029,8 @@ const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error)
 int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 
 /**
- * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL.
+ * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
+ * were asked for in several requests, it is that of the request which failed.
  */
 uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 

@@ -7,7 +7,7 @@ use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::gateway::mlflow_gateway;
 use super::handle;
-use super::request::mlflow_gateway_request;
+use super::request::{asking, mlflow_gateway_request};
 use super::status::mlflow_gateway_status;
 use super::text::{self, lend};
 use crate::client::{Embeddings, Error, Status};
@@ -34,14 +34,9 @@ pub unsafe extern "C" fn mlflow_gateway_embed(
 ) -> mlflow_gateway_status {
     export!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, request, place) = unsafe {
-            (
-                handle::hold(gateway, "gateway")?,
-                handle::hold(request, "request")?,
-                handle::check_place(embeddings, "embeddings")?,
-            )
-        };
-        place.write(handle::give(mlflow_gateway_embeddings(gateway.gateway().embed(request.request())?)));
+        let asked = unsafe { asking(gateway, request, embeddings, "embeddings")? };
+        let embeddings = asked.gateway.gateway().embed(asked.request.request())?;
+        asked.place.write(handle::give(mlflow_gateway_embeddings(embeddings)));
         Ok(())
     })
 }

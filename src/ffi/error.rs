@@ -75,7 +75,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflo
     })
 }
 
-/// Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL.
+/// Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
+/// were asked for in several requests, it is that of the request which failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> u32 {
     export!(or 0, {

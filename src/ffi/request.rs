@@ -1,13 +1,15 @@
 //! The request object.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
 use super::error::mlflow_gateway_error;
 use super::export::export;
-use super::handle;
+use super::gateway::mlflow_gateway;
+use super::handle::{self, Place};
 use super::status::mlflow_gateway_status;
 use super::text;
-use crate::client::Request;
+use crate::client::{Error, Request};
 
 /// What to ask: a prompt, messages, inputs or a whole body, with settings of its own beside the handle's. It can be
 /// sent as often as one likes and by any number of threads at once.
@@ -16,6 +18,34 @@ pub struct mlflow_gateway_request(Request);
 impl mlflow_gateway_request {
     pub(super) fn request(&self) -> &Request {
         &self.0
+    }
+}
+
+/// What all functions take that ask with a request.
+pub(super) struct Asking<T> {
+    pub gateway: Arc<mlflow_gateway>,
+    pub request: Arc<mlflow_gateway_request>,
+    /// For what comes back.
+    pub place: Place<T>,
+}
+
+/// Checks what such a function was given.
+///
+/// # Safety
+/// Each pointer is NULL, or what the types say.
+pub(super) unsafe fn asking<T>(
+    gateway: *const mlflow_gateway,
+    request: *const mlflow_gateway_request,
+    place: *mut T,
+    place_name: &str,
+) -> Result<Asking<T>, Error> {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        Ok(Asking {
+            gateway: handle::hold(gateway, "gateway")?,
+            request: handle::hold(request, "request")?,
+            place: handle::check_place(place, place_name)?,
+        })
     }
 }
 

@@ -6,8 +6,7 @@ use std::ptr;
 use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::gateway::mlflow_gateway;
-use super::handle;
-use super::request::mlflow_gateway_request;
+use super::request::{asking, mlflow_gateway_request};
 use super::status::mlflow_gateway_status;
 use super::stream::mlflow_gateway_stream;
 use super::text::{self, lend};
@@ -80,14 +79,8 @@ pub unsafe extern "C" fn mlflow_gateway_send(
 ) -> mlflow_gateway_status {
     export!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, request, place) = unsafe {
-            (
-                handle::hold(gateway, "gateway")?,
-                handle::hold(request, "request")?,
-                handle::check_place(response, "response")?,
-            )
-        };
-        place.write(give(gateway.gateway().send(request.request())?));
+        let asked = unsafe { asking(gateway, request, response, "response")? };
+        asked.place.write(give(asked.gateway.gateway().send(asked.request.request())?));
         Ok(())
     })
 }

@@ -9,7 +9,7 @@ use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::gateway::mlflow_gateway;
 use super::handle;
-use super::request::mlflow_gateway_request;
+use super::request::{asking, mlflow_gateway_request};
 use super::response::{self, mlflow_gateway_response};
 use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway_status};
 use crate::client::{Error, Response, Stream};
@@ -84,14 +84,9 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
 ) -> mlflow_gateway_status {
     export!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, request, place) = unsafe {
-            (
-                handle::hold(gateway, "gateway")?,
-                handle::hold(request, "request")?,
-                handle::check_place(stream, "stream")?,
-            )
-        };
-        place.write(mlflow_gateway_stream::give(gateway.gateway().stream(request.request())?));
+        let asked = unsafe { asking(gateway, request, stream, "stream")? };
+        let stream = asked.gateway.gateway().stream(asked.request.request())?;
+        asked.place.write(mlflow_gateway_stream::give(stream));
         Ok(())
     })
 }
