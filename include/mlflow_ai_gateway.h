@@ -115,6 +115,11 @@ typedef struct mlflow_gateway_request mlflow_gateway_request;
 typedef struct mlflow_gateway_response mlflow_gateway_response;
 
 /**
+ * Routes of a gateway, as it described them. They never change, so that any number of threads may read them.
+ */
+typedef struct mlflow_gateway_routes mlflow_gateway_routes;
+
+/**
  * An answer that comes in deltas, as the model makes it.
  */
 typedef struct mlflow_gateway_stream mlflow_gateway_stream;
@@ -123,6 +128,21 @@ typedef struct mlflow_gateway_stream mlflow_gateway_stream;
  * What a function came to: `MLFLOW_GATEWAY_OK`, or the reason why not.
  */
 typedef int32_t mlflow_gateway_status;
+
+/**
+ * How much is logged, and what a line is about: one of the MLFLOW_GATEWAY_LOG_ numbers.
+ */
+typedef int32_t mlflow_gateway_log_level;
+
+/**
+ * Takes a line: `line` is `len` bytes of UTF-8, NUL-terminated, without a line break, which live until the callback
+ * returns; `level` is one of MLFLOW_GATEWAY_LOG_ERROR, _INFO and _DEBUG; `user_data` is what was given to
+ * mlflow_gateway_set_log(). It must return: neither longjmp() nor a C++ exception may pass through this library.
+ */
+typedef void (*mlflow_gateway_on_log)(mlflow_gateway_log_level level,
+                                      const char *line,
+                                      size_t len,
+                                      void *user_data);
 
 /**
  * Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
@@ -134,6 +154,29 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
                                        size_t len,
                                        size_t candidate,
                                        void *user_data);
+
+/* Levels of the log
+ * ----------------- */
+
+/**
+ * No lines.
+ */
+#define MLFLOW_GATEWAY_LOG_OFF 0
+
+/**
+ * A line for each attempt of a question, or of a change, that failed.
+ */
+#define MLFLOW_GATEWAY_LOG_ERROR 1
+
+/**
+ * And for each that succeeded.
+ */
+#define MLFLOW_GATEWAY_LOG_INFO 2
+
+/**
+ * And for what is asked beside them: what the server speaks, lists of routes, its health, and tokens.
+ */
+#define MLFLOW_GATEWAY_LOG_DEBUG 3
 
 /* Status numbers: they never change, and none is ever used again
  * -------------------------------------------------------------- */
@@ -153,12 +196,12 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_INVALID_ARGUMENT 1
 
 /**
- * The gateway URI is not an http:// or https:// URI, or holds credentials or a query.
+ * The gateway URI is not an http:// or https:// URI, nor a databricks one, or holds credentials or a query.
  */
 #define MLFLOW_GATEWAY_INVALID_URI 2
 
 /**
- * No gateway URI was passed, and no environment variable names one.
+ * No gateway URI was passed, and no environment variable names one; or no workspace of Databricks is named.
  */
 #define MLFLOW_GATEWAY_NO_GATEWAY_URI 3
 
@@ -178,9 +221,14 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_INVALID_PARAM 6
 
 /**
- * This gateway or this route cannot do that.
+ * This gateway or this route cannot do that; sometimes it is the gateway that says so, for example by HTTP 501.
  */
 #define MLFLOW_GATEWAY_UNSUPPORTED 7
+
+/**
+ * Credentials would go unencrypted to another machine; the option allow_insecure_auth allows that.
+ */
+#define MLFLOW_GATEWAY_INSECURE_AUTH 8
 
 /* 20 to 39: the way to the gateway
  * -------------------------------- */
@@ -239,7 +287,7 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_FORBIDDEN 42
 
 /**
- * HTTP 404 or 405: no such route, or no MLflow gateway at that URI.
+ * HTTP 404 or 405: no such route, or no MLflow gateway at that URI. The message names the routes that there are.
  */
 #define MLFLOW_GATEWAY_NOT_FOUND 43
 
@@ -259,7 +307,7 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_GUARDRAIL_BLOCKED 46
 
 /**
- * HTTP 500 to 599: the gateway or the model provider has a fault.
+ * HTTP 500 to 599, but 501: the gateway or the model provider has a fault.
  */
 #define MLFLOW_GATEWAY_SERVER_ERROR 47
 
@@ -330,15 +378,20 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  * there is found out only then.
  *
  * `route` is the name of a route (MLflow 2.5 to 2.8) or endpoint (2.9 and later): 1 to 256 bytes.
- * `gateway_uri` is an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the
- * gateway is mounted below a path, with that path. If it is NULL, the environment variable MLFLOW_GATEWAY_URI says it,
- * or else MLFLOW_DEPLOYMENTS_TARGET. The environment is read here and never again, the variables that name a proxy
- * included: http_proxy and HTTP_PROXY for an http:// gateway, https_proxy and HTTPS_PROXY for an https:// one, else
- * all_proxy and ALL_PROXY, and no_proxy and NO_PROXY with the hosts to ask without it. Proxies are asked for a tunnel
- * (CONNECT) in both cases.
+ * `gateway_uri` is one of these; if it is NULL, the environment variable MLFLOW_GATEWAY_URI says it, or else
+ * MLFLOW_DEPLOYMENTS_TARGET:
+ *   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
+ *     mounted below a path, with that path;
+ *   - "databricks", for the workspace that the environment variable DATABRICKS_HOST names, with its token or OAuth
+ *     client; what no variable says is looked up in the profile DATABRICKS_CONFIG_PROFILE, or else DEFAULT, of the
+ *     file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id, client_secret);
+ *   - "databricks://PROFILE", for the workspace of that profile, whatever the variables say.
+ *
+ * The environment is read here and never again; mlflow_gateway_set_option() lists its variables.
  * `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI or _NO_GATEWAY_URI.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
+ * a file in the environment that cannot be used; the message names it).
  */
 mlflow_gateway_status mlflow_gateway_create(const char *route,
                                             const char *gateway_uri,
@@ -422,30 +475,76 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
 /**
  * Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
  *
- *   name              values                       default   meaning
- *   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the
- *                                                            host, connecting, sending, waiting and reading
- *   dialect           auto, gateway, deployments   auto      what the gateway speaks: gateway is MLflow 2.5 to 2.8,
- *                                                            deployments is 2.9 and later; auto asks the server once
- *   max_connections   0 to 65536                   64        connections that are kept open between calls, at most,
- *                                                            for a minute each; calls beyond that open one and close it
- *   ca_file           path of a PEM file           ""        certificates to trust instead of the machine's own
- *   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead
- *                                                            to its root; the file may hold the key as well
- *   client_key_file   path of a PEM file           ""        the private key of that certificate
- *   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
- *                                                            not together with ca_file
- *   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
- *                                                            end; with false calls of tools are lost, and a stream
- *                                                            needs memory for a few events, however long it is
- *   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
- *   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
- *   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a
- *                                                            thread: the caller's, and others that end with the call
+ *   name                 values                              default
+ *                        meaning; environment variables, of which the first that is set counts
  *
- * Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
- * then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
- * them or where the environment variables SSL_CERT_FILE and SSL_CERT_DIR say.
+ *   timeout_ms           integer, 1 to 86400000              300000
+ *                        milliseconds that a whole call may take: finding the host, connecting, sending, waiting and
+ *                        reading; $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
+ *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
+ *   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
+ *                        tracking, databricks
+ *                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
+ *                        with "mlflow gateway start"; tracking is 3.x with "mlflow server"; databricks is Databricks'
+ *                        serving endpoints; auto asks the server once
+ *   max_connections      integer, 0 to 65536                 64
+ *                        connections that are kept open between calls, at most, for a minute each; calls beyond that
+ *                        open one and close it
+ *   bearer_token         text                                ""
+ *                        sent as "Bearer ..."; $MLFLOW_TRACKING_TOKEN, for databricks URIs $DATABRICKS_TOKEN or
+ *                        "token" in the profile
+ *   username, password   text                                ""
+ *                        sent together as "Basic ...", before a bearer_token; $MLFLOW_TRACKING_USERNAME and
+ *                        $MLFLOW_TRACKING_PASSWORD, or the file $HOME/.mlflow/credentials; not for databricks URIs
+ *   client_id,           text                                ""
+ *   client_secret        an OAuth client of Databricks, which gets tokens by them, shortly before the last one ends or
+ *                        when the server refuses it, and once for all threads; after username and bearer_token; for
+ *                        databricks URIs $DATABRICKS_CLIENT_ID and $DATABRICKS_CLIENT_SECRET, or those in the profile
+ *   auth_header          Authorization,                      Authorization
+ *                        X-MLflow-Authorization
+ *                        the header in which credentials are sent; MLflow's tracking server takes both, so that a proxy
+ *                        before it can have the first
+ *   allow_insecure_auth  boolean, true or false              false
+ *                        send credentials, those in set headers included, also over http:// to another machine
+ *   workspace            text                                ""
+ *                        sent as the header X-MLFLOW-WORKSPACE; $MLFLOW_WORKSPACE, not for databricks URIs
+ *   proxy                http:// or https:// URL, none       ""
+ *                        the proxy to go through, which may be given as http://user:password@host:port; none is none
+ *                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
+ *                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
+ *                        but none for the hosts in $no_proxy and $NO_PROXY
+ *   ca_file              path of a PEM file                  ""
+ *                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,
+ *                        $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
+ *   client_cert_file     path of a PEM file                  ""
+ *                        certificate to show to the server, with those that lead to its root; the file may hold the
+ *                        key as well; $MLFLOW_TRACKING_CLIENT_CERT_PATH
+ *   client_key_file      path of a PEM file                  ""
+ *                        the private key of that certificate
+ *   insecure_tls         boolean, true or false              false
+ *                        accept any certificate, and so any server in the middle; not together with ca_file;
+ *                        $MLFLOW_TRACKING_INSECURE_TLS (true, 1, false, 0)
+ *   user_agent           text                                ""
+ *                        what your program is called, put before "mlflow-ai-gateway/" and the version
+ *   gather_stream        boolean, true or false              true
+ *                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
+ *                        lost, and a stream needs memory for a few events, however long it is
+ *   max_event_bytes      integer, 1024 to 1073741824         16777216
+ *                        the longest event of a stream
+ *   embed_batch_size     integer, 1 to 100000                20
+ *                        inputs that are sent in one request for vectors
+ *   embed_concurrency    integer, 1 to 64                    1
+ *                        such requests that are under way at once, each on a thread: the caller's, and others that end
+ *                        with the call
+ *
+ * The environment and the files of credentials are read by mlflow_gateway_create(), once; what is set here goes before
+ * it, and who sets one kind of credentials (a token, a name and password, an OAuth client) does not get another kind
+ * from there. The variables about TLS are read for https:// gateways only, and one that is set but empty counts as not
+ * set. A value of "" takes a text, a file or a credential back, also one that came from the environment.
+ * Files of certificates are read by this function. To replace a client's certificate, set first it and then its key.
+ * The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
+ * $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
+ * through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed.
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
@@ -456,8 +555,9 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
 
 /**
  * Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
- * "Authorization" to "Bearer ...". Its value is treated as a secret: the library does not put it into a message, and
- * masks it there (if it has 6 bytes or more) where a gateway repeats it.
+ * "X-Team" to "search". Credentials are better given as options; a header that is set goes before those. Its value is
+ * treated as a secret: the library does not put it into a message, and masks it there (if it has 6 bytes or more)
+ * where a gateway repeats it.
  *
  * `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
  * Content-Type and the like) are refused, and so is Accept-Encoding. At most 100 can be set.
@@ -481,8 +581,8 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
  * `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
  * be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 to 99. No
- * call lasts longer than the option timeout_ms says.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), _INSECURE_AUTH, or any status from
+ * 20 to 99. No call lasts longer than the option timeout_ms says.
  */
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
@@ -492,7 +592,7 @@ mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
 
 /**
  * Returns what identifies this configured model: a JSON object with "gateway_uri", "route" and the parameters that
- * are set, under the names that they were set by. No headers are in it.
+ * are set, under the names that they were set by. No headers and no credentials are in it.
  *
  * `json` receives the text, which the caller frees with mlflow_gateway_string_free().
  * `json_len` receives its length in bytes without the NUL; it may be NULL.
@@ -520,6 +620,28 @@ void mlflow_gateway_destroy(mlflow_gateway *gateway);
  * Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
  */
 void mlflow_gateway_string_free(char *text);
+
+/* What goes on
+ * ------------ */
+
+/**
+ * Sets who is told of each attempt to send something, for all calls on this handle that begin afterwards: one line
+ * with the method, the URL, the HTTP status or what went wrong, the time that it took and, where the same was asked
+ * again, why. Credentials are not in it, and are masked where a gateway repeats them.
+ *
+ * `level` says how much, from MLFLOW_GATEWAY_LOG_OFF to MLFLOW_GATEWAY_LOG_DEBUG.
+ * `on_log` is called on the thread that makes the call, before the call returns; where several threads make calls on
+ * this handle, on each of them, at the same time. It may call any function of this library. NULL ends the log.
+ * `user_data` is given to the callback as it is; it may be NULL. It must live until the log is ended or the handle
+ * destroyed, and all calls that began before that have returned.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT (a level that there is not).
+ */
+mlflow_gateway_status mlflow_gateway_set_log(mlflow_gateway *gateway,
+                                             mlflow_gateway_log_level level,
+                                             mlflow_gateway_on_log on_log,
+                                             void *user_data,
+                                             mlflow_gateway_error **error);
 
 /* The full path: a request ...
  * ---------------------------- */
@@ -994,6 +1116,155 @@ const char *mlflow_gateway_embeddings_model(const mlflow_gateway_embeddings *emb
  * Destroys the embeddings and their block of numbers. NULL is allowed and does nothing.
  */
 void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
+
+/* What is there
+ * ------------- */
+
+/**
+ * Lists the routes (MLflow 2.5 to 2.8) or endpoints (2.9 and later) that the gateway has, all pages of them. The
+ * handle's own route need not be there.
+ *
+ * `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
+ */
+mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
+                                                 mlflow_gateway_routes **routes,
+                                                 mlflow_gateway_error **error);
+
+/**
+ * Looks one route up.
+ *
+ * `name` is the route's name; NULL stands for that of the handle.
+ * `routes` receives a list of this one; the caller destroys it with mlflow_gateway_routes_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, _NOT_FOUND (the message names the routes that there
+ * are), or any other status from 20 to 99.
+ */
+mlflow_gateway_status mlflow_gateway_get_route(mlflow_gateway *gateway,
+                                               const char *name,
+                                               mlflow_gateway_routes **routes,
+                                               mlflow_gateway_error **error);
+
+/**
+ * Returns how many routes there are; 0 if `routes` is NULL.
+ */
+size_t mlflow_gateway_routes_count(const mlflow_gateway_routes *routes);
+
+/**
+ * Returns the name of a route, which mlflow_gateway_create() takes; NULL if there are not so many.
+ */
+const char *mlflow_gateway_routes_name(const mlflow_gateway_routes *routes, size_t route);
+
+/**
+ * Returns what a route is for: "llm/v1/completions", "llm/v1/chat", "llm/v1/embeddings", or what else the gateway
+ * says. NULL if it does not say: an endpoint of MLflow's tracking server does chats and embeddings alike.
+ */
+const char *mlflow_gateway_routes_type(const mlflow_gateway_routes *routes,
+                                       size_t route);
+
+/**
+ * Returns who runs the model behind a route, for example "openai"; NULL if the gateway does not say.
+ */
+const char *mlflow_gateway_routes_provider(const mlflow_gateway_routes *routes,
+                                           size_t route);
+
+/**
+ * Returns the name of the model behind a route; NULL if the gateway does not say.
+ */
+const char *mlflow_gateway_routes_model(const mlflow_gateway_routes *routes, size_t route);
+
+/**
+ * Returns the whole URL to which questions for a route are sent, as the gateway gives it. (This library may use
+ * another one of the same server.) NULL if there are not so many routes.
+ */
+const char *mlflow_gateway_routes_url(const mlflow_gateway_routes *routes,
+                                      size_t route);
+
+/**
+ * Returns all that the gateway says of a route, as it wrote it, and writes its length in bytes to `len`, which may be
+ * NULL. NULL, and a length of 0, if there are not so many routes.
+ */
+const char *mlflow_gateway_routes_json(const mlflow_gateway_routes *routes,
+                                       size_t route,
+                                       size_t *len);
+
+/**
+ * Destroys routes and the texts that belong to them. NULL is allowed and does nothing.
+ */
+void mlflow_gateway_routes_destroy(mlflow_gateway_routes *routes);
+
+/**
+ * Asks the gateway whether it is well: its path /health, or on Databricks whether the endpoint of the handle is ready.
+ *
+ * Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT,
+ * _INSECURE_AUTH, or any other status from 20 to 99.
+ */
+mlflow_gateway_status mlflow_gateway_health(mlflow_gateway *gateway,
+                                            mlflow_gateway_error **error);
+
+/**
+ * Asks for the limits of a route, for example how many calls a minute are allowed.
+ *
+ * `name` is the route's name; NULL stands for that of the handle.
+ * `json` receives what the server answers, on Databricks the list of rate limits; the caller frees it with
+ * mlflow_gateway_string_free().
+ * `json_len` receives its length in bytes without the NUL; it may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (no open-source server of MLflow has them; Databricks has),
+ * _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
+ */
+mlflow_gateway_status mlflow_gateway_get_limits(mlflow_gateway *gateway,
+                                                const char *name,
+                                                char **json,
+                                                size_t *json_len,
+                                                mlflow_gateway_error **error);
+
+/**
+ * Sets the limits of a route, in place of those that it has.
+ *
+ * `name` is the route's name; NULL stands for that of the handle.
+ * `limits_json` is a JSON list as MLflow documents it, for example
+ * "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\": \"minute\"}]".
+ * `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
+ * `json_len` receives its length in bytes without the NUL; it may be NULL.
+ *
+ * Returns as mlflow_gateway_get_limits().
+ */
+mlflow_gateway_status mlflow_gateway_set_limits(mlflow_gateway *gateway,
+                                                const char *name,
+                                                const char *limits_json,
+                                                char **json,
+                                                size_t *json_len,
+                                                mlflow_gateway_error **error);
+
+/**
+ * Makes a route. The open-source servers have theirs from a file or from their web page; Databricks makes them so.
+ *
+ * `route_json` is a JSON object as the server's documentation describes it: its name, and the model behind it. It may
+ * hold the key of a model provider, and is neither kept nor shown.
+ * `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
+ * `json_len` receives its length in bytes without the NUL; it may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (this server does not make routes), _INVALID_ARGUMENT, _INSECURE_AUTH, or any
+ * status from 20 to 99.
+ */
+mlflow_gateway_status mlflow_gateway_create_route(mlflow_gateway *gateway,
+                                                  const char *route_json,
+                                                  char **json,
+                                                  size_t *json_len,
+                                                  mlflow_gateway_error **error);
+
+/**
+ * Removes a route for good, where mlflow_gateway_create_route() can make one.
+ *
+ * `name` is the route's name. It must be given: no call removes a handle's own route by mistake.
+ *
+ * Returns as mlflow_gateway_create_route().
+ */
+mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
+                                                  const char *name,
+                                                  mlflow_gateway_error **error);
 
 /* What went wrong
  * --------------- */

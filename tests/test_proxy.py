@@ -1,28 +1,62 @@
-"""A proxy that the environment names is used, and said to be the culprit where it is."""
+"""A proxy that is named is used, and said to be the culprit where it is."""
 
+import http.client
 import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from authority import Authority
 from calls import call
 from scripted_gateway import HOST, ScriptedGateway, answering, echo, listening
 
 
 class Proxy:
-    """A proxy that makes tunnels (CONNECT), or refuses to."""
+    """A proxy that makes tunnels (CONNECT) and passes requests on, or refuses to."""
 
     def __init__(self) -> None:
         self.refuses = 0
         self.asked: list[tuple[str, str]] = []
+        self.connections = 0
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_CONNECT(self) -> None:
-                proxy.asked.append((self.path, self.headers.get("Proxy-Authorization", "")))
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                proxy.connections += 1
+                super().setup()
+
+            def is_refused(self) -> bool:
+                proxy.asked.append((f"{self.command} {self.path}", self.headers.get("Proxy-Authorization", "")))
                 if proxy.refuses:
                     self.send_error(proxy.refuses)
+                return bool(proxy.refuses)
+
+            def pass_on(self) -> None:
+                """As a proxy does with the URL of an http:// server."""
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.is_refused():
+                    return
+                target = urlsplit(self.path)
+                headers = {name: value for name, value in self.headers.items() if name != "proxy-authorization"}
+                onward = http.client.HTTPConnection(target.netloc, timeout=5)
+                onward.request(self.command, target.path, body or None, headers)
+                answer = onward.getresponse()
+                content = answer.read()
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+                onward.close()
+
+            do_GET = do_POST = pass_on
+
+            def do_CONNECT(self) -> None:
+                if self.is_refused():
                     return
                 host, port = self.path.rsplit(":", 1)
                 with socket.create_connection((host, int(port))) as onward:
@@ -60,12 +94,26 @@ def proxy() -> Iterator[Proxy]:
     running.server.server_close()
 
 
-def test_a_proxy_makes_the_tunnel(proxy: Proxy) -> None:
+def test_a_proxy_passes_requests_on(proxy: Proxy) -> None:
     with ScriptedGateway(answering(echo)) as gateway:
         environment = {"HTTP_PROXY": f"http://user:pass@{proxy.address}", "NO_PROXY": ""}
         outcome = call(gateway.url, "hi", "warm=2", environment=environment)
         assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
-        assert proxy.asked == [(f"{HOST}:{gateway.port}", "Basic dXNlcjpwYXNz")], "one tunnel serves all calls"
+        authorization = "Basic dXNlcjpwYXNz"
+        ask = (f"POST {gateway.url}/endpoints/r/invocations", authorization)
+        assert proxy.asked == [(f"GET {gateway.url}/api/2.0/endpoints/r", authorization), ask, ask, ask]
+        assert proxy.connections == 1
+        assert all("proxy-authorization" not in request.headers for request in gateway.requests)
+
+
+def test_a_proxy_makes_the_tunnel(proxy: Proxy, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+        environment = {"HTTPS_PROXY": f"http://user:pass@{proxy.address}", "NO_PROXY": ""}
+        outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}", "warm=2", environment=environment)
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+        expected = [(f"CONNECT {HOST}:{gateway.port}", "Basic dXNlcjpwYXNz")]
+        assert proxy.asked == expected, "one tunnel serves all calls"
 
 
 def test_no_proxy_goes_past_it(proxy: Proxy) -> None:
@@ -79,16 +127,23 @@ def test_no_proxy_goes_past_it(proxy: Proxy) -> None:
 def test_a_proxy_that_refuses(proxy: Proxy, status: int) -> None:
     proxy.refuses = status
     with ScriptedGateway(answering(echo)) as gateway:
-        environment = {"HTTP_PROXY": f"http://user:hunter2@{proxy.address}", "NO_PROXY": ""}
-        outcome = call(gateway.url, "hi", environment=environment)
-        assert outcome.status == "PROXY_FAILED" and str(status) in outcome.text, outcome
-        assert "hunter2" not in outcome.text
+        url = f"http://user:hunter2@{proxy.address}"
+        for uri, expected in (
+            (gateway.url.replace("http:", "https:"), "PROXY_FAILED"),
+            # Who passes requests on speaks like the gateway itself, but for one status.
+            (gateway.url, {403: "FORBIDDEN", 407: "PROXY_FAILED", 502: "SERVER_ERROR"}[status]),
+        ):
+            outcome = call(uri, "hi", environment={"ALL_PROXY": url, "NO_PROXY": ""})
+            assert outcome.status == expected and str(status) in outcome.text, outcome
+            assert "hunter2" not in outcome.text
         assert gateway.requests == []
 
 
 def test_a_proxy_that_is_not_there() -> None:
     environment = {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""}
     outcome = call("http://127.0.0.1:2", "hi", environment=environment)
+    assert outcome.status == "PROXY_FAILED" and "cannot connect to it or through it" in outcome.text, outcome
+    outcome = call("https://127.0.0.1:2", "hi", environment={"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""})
     assert outcome.status == "PROXY_FAILED" and "cannot connect to it or through it" in outcome.text, outcome
     environment = {"HTTP_PROXY": "http://no-such-host.invalid:1", "NO_PROXY": ""}
     outcome = call("http://127.0.0.1:2", "hi", environment=environment)
@@ -106,10 +161,10 @@ def test_each_scheme_has_its_variable(proxy: Proxy) -> None:
             ({"HTTPS_PROXY": nowhere}, 0),
             ({"HTTP_PROXY": nowhere, "no_proxy": f"example.org, {HOST}"}, 0),
         ]
-        for environment, tunnels in rows:
+        for environment, passed_on in rows:
             proxy.asked.clear()
             assert call(gateway.url, "hi", environment=environment).status == "OK", environment
-            assert len(proxy.asked) == tunnels, environment
+            assert len(proxy.asked) == 2 * passed_on, environment
         proxy.asked.clear()
         # An https:// gateway is asked through its own proxy; that this one speaks no TLS is seen behind the tunnel.
         outcome = call(gateway.url.replace("http:", "https:"), "hi", environment={"https_proxy": here})
@@ -124,9 +179,11 @@ def test_something_that_is_no_proxy(words: bytes) -> None:
         connection.close()
 
     with listening(answer) as port:
-        environment = {"HTTP_PROXY": f"http://{HOST}:{port}"}
+        environment = {"ALL_PROXY": f"http://{HOST}:{port}"}
+        assert call("https://127.0.0.1:2", "hi", environment=environment).status == "PROXY_FAILED"
         outcome = call("http://127.0.0.1:2", "hi", environment=environment)
-        assert outcome.status == "PROXY_FAILED", outcome
+        assert outcome.status == ("PROXY_FAILED" if words else "CONNECTION_LOST"), outcome
+        assert f"the proxy {HOST}:{port}" in outcome.text, outcome
 
 
 @pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "http://user:hunter2@", "gopher://hunter2"])

@@ -9,38 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import trustme
+from authority import Authority
 from builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
 from calls import call
 from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
 
 YESTERDAY = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
-
-
-class Authority:
-    """A certificate authority of our own, and its files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ca = trustme.CA()
-        self.folder = folder
-        self.file = self._write("ca.pem", self.ca.cert_pem)
-
-    def server(self, *names: str, **options: object) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*names, **options).configure_cert(context)
-        return context
-
-    def client(self, name: str) -> tuple[str, str, str]:
-        """The files of a client's certificate: the certificate, its key, and both together."""
-        issued = self.ca.issue_cert(f"{name}@example.org")
-        certificate = self._write(f"{name}.pem", *issued.cert_chain_pems)
-        both = self._write(f"{name}-both.pem", issued.private_key_and_cert_chain_pem)
-        return certificate, self._write(f"{name}.key", issued.private_key_pem), both
-
-    def _write(self, name: str, *pems: trustme.Blob) -> str:
-        file = self.folder / name
-        file.write_bytes(b"".join(pem.bytes() for pem in pems))
-        return str(file)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +141,7 @@ def test_what_the_server_sends_unasked_is_no_answer(authority: Authority) -> Non
         while True:
             is_question = pump(lambda: tls.read(65536)).startswith(b"POST")
             connection.sendall(rest)
-            answer = right if is_question else b'{"endpoint_type":"llm/v1/completions"}'
+            answer = right if is_question else b'{"name":"r","endpoint_type":"llm/v1/completions"}'
             tls.write(plain % len(answer) + answer)
             record = outgoing.read()
             tls.write(plain % len(wrong) + wrong)

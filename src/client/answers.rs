@@ -18,7 +18,7 @@ pub(super) fn first_text<T>(
         Some(candidate) if candidate.text.is_some() || candidate.tool_calls.is_none() => {
             take(candidate.text.as_ref().map_or("", |text| &text.0))
         }
-        _ => Err(report::only_tool_calls(&call.tried(&asked.path), (&asked.answer).into())),
+        _ => Err(report::only_tool_calls(&call.asked(&asked), (&asked.answer).into())),
     })
 }
 
@@ -39,7 +39,7 @@ pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error>
 fn understood<T>(call: &Call, asked: &Asked<Reply>, take: impl FnOnce(Answer) -> Result<T, Error>) -> Result<T, Error> {
     let body = &asked.answer.body;
     call.understand(asked, |dialect| dialect.decode(asked.plan.task, body))
-        .map_err(|malformed| report::malformed(&call.tried(&asked.path), (&asked.answer).into(), malformed))
+        .map_err(|malformed| report::malformed(&call.asked(asked), (&asked.answer).into(), malformed))
         .and_then(take)
         .map_err(|error| error.with_attempts(asked.attempts))
 }

@@ -1,15 +1,18 @@
 //! One call: find out how to ask, and ask until a server answers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::discovery::{Asker, Discovery, Outcome, Plan};
+use super::discovery::{Asker, Discovery, Learned, Outcome, Plan};
 use super::error::{Error, Status};
+use super::log::{LogLevel, Logger};
 use super::options::CallOptions;
-use super::report::{self, Tried};
+use super::report::{self, Secrets, Tried};
 use super::request::Asking;
 use super::settings::Settings;
-use crate::dialect::{self, Dialect, Kind, Malformed, Params, Question, Refusal, Task};
+use super::suggest;
+use super::transact::{Received, Trouble, What};
+use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
 use crate::http::{Agent, Exchange, Failure, GatewayUri, Headers, Incoming, Method, Reply};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
@@ -24,6 +27,9 @@ pub(super) struct Target {
     pub discovery: Discovery,
 }
 
+/// How long an error may take to find out what exists instead of what does not.
+const MAX_HINT: Duration = Duration::from_secs(2);
+
 /// A call has one deadline for all that it does, and the settings as they stood when it began.
 pub(super) struct Call<'a> {
     pub target: &'a Arc<Target>,
@@ -32,8 +38,9 @@ pub(super) struct Call<'a> {
     params: Option<Params>,
     headers: Option<Headers>,
     pub options: CallOptions,
+    pub logger: Logger,
     pub started: Instant,
-    deadline: Instant,
+    pub deadline: Instant,
 }
 
 /// What is wanted of the route.
@@ -66,8 +73,6 @@ pub(super) enum Opened {
 /// Why a plan came to nothing.
 struct Miss {
     error: Error,
-    /// Whether any of the question may have reached the server.
-    was_sent: bool,
     is_path_missing: bool,
     /// Whether the server does not speak as the plan says.
     is_plan_wrong: bool,
@@ -77,15 +82,16 @@ struct Miss {
 
 impl<'a> Call<'a> {
     pub fn begin(target: &'a Arc<Target>, settings: Arc<Settings>, asking: Option<&Asking>) -> Call<'a> {
-        let mut options = settings.options.call;
+        let mut options = settings.options().call;
         let (mut params, mut headers) = (None, None);
         if let Some(asking) = asking {
             asking.options.iter().for_each(|setting| options.set(*setting));
             params = (!asking.params.is_empty()).then(|| settings.params.with(&asking.params));
-            headers = (!asking.headers.is_empty()).then(|| settings.headers.with(&asking.headers));
+            headers = (!asking.headers.is_empty()).then(|| settings.sent().with(&asking.headers));
         }
+        let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
-        Call { target, settings, params, headers, options, started, deadline: started + options.timeout }
+        Call { target, settings, params, headers, options, logger, started, deadline: started + options.timeout }
     }
 
     /// Asks and reads the whole answer.
@@ -104,14 +110,14 @@ impl<'a> Call<'a> {
                 return Ok(Ok(Opened::Stream(incoming)));
             }
             let reply = incoming.reply()?;
-            self.target.agent.keep(incoming, exchange.tls, exchange.max_connections);
+            self.target.agent.keep(incoming, exchange.way, exchange.max_connections);
             Ok(if reply.is_success() { Ok(Opened::Whole(reply)) } else { Err(reply) })
         })
     }
 
     /// Asks as is known or most likely, and then in the other ways that come into question. `send` returns a success,
     /// or within it a refusal.
-    fn ask_by<R>(
+    fn ask_by<R: Received>(
         &self,
         question: Question,
         wanted: Wanted,
@@ -121,40 +127,63 @@ impl<'a> Call<'a> {
         let until = self.discovery_deadline();
         let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
         let known = match self.target.discovery.find(&asker, until, || self.discover(until)) {
-            Outcome::Known(plan) => Some(plan),
+            Outcome::Known(learned) => Some(learned),
             Outcome::Silent => None,
             Outcome::Failed(error) => return Err(error),
         };
         let likely_task = if wanted == Wanted::Vectors { Task::Embeddings } else { question.likely_task() };
-        let mut plan = known.unwrap_or(Plan { dialect: self.dialects()[0], task: likely_task });
+        let mut plan = match known {
+            Some(learned) => learned.plan(likely_task),
+            None => Plan { dialect: self.dialects()[0], task: self.dialects()[0].task_for(likely_task) },
+        };
         self.check(plan, question, wanted)?;
         let mut tried = Vec::new();
-        let mut attempts = 0;
+        let (mut attempts, mut again) = (0, None);
         let mut first_error = None;
         loop {
             tried.push(plan);
-            let path = plan.dialect.invocations_path(&self.target.route);
-            let miss = match self.attempt(plan, question, wanted, &path, &send) {
+            let miss = match self.attempt(plan, question, wanted, again, &mut attempts, &send) {
                 Ok(answer) => {
-                    return Ok(Asked { answer, plan, path, attempts: attempts + 1, is_news: known != Some(plan) });
+                    let is_news = known != Some(Learned::of(plan));
+                    let path = plan.dialect.invocations_path(&self.target.route);
+                    return Ok(Asked { answer, plan, path, attempts, is_news });
                 }
                 Err(miss) => miss,
             };
-            attempts += u32::from(miss.was_sent);
             if miss.is_plan_wrong {
                 self.target.discovery.forget(plan);
             }
-            let next = miss.next.filter(|next| !tried.contains(next) && self.check(*next, question, wanted).is_ok());
+            let next = match miss.next {
+                // The server was replaced, or the route has gone: it tells, unless it hides that.
+                _ if miss.is_path_missing && known.is_some() && tried.len() == 1 => {
+                    match self.discover(self.deadline) {
+                        Outcome::Known(learned) => Some(learned.plan(likely_task)),
+                        Outcome::Silent => miss.next,
+                        Outcome::Failed(error) => return Err(error.with_attempts(attempts)),
+                    }
+                }
+                next => next,
+            };
+            // What a guessed dialect cannot do is for the server to say.
+            let next = next.filter(|next| {
+                !tried.contains(next) && (known.is_none() || self.check(*next, question, wanted).is_ok())
+            });
             match next {
                 Some(next) => {
+                    again = Some(if miss.is_path_missing { "there is no such path" } else { "it takes messages" });
                     plan = next;
                     first_error.get_or_insert(miss.error);
                 }
-                None => {
-                    // Where no guess found a path, the first says it best.
-                    let said_best = first_error.filter(|_| miss.is_path_missing).unwrap_or(miss.error);
+                None if miss.is_path_missing => {
+                    // Where no guess found a path, the first says it best; the route may be all that is missing.
+                    let said_best = first_error.unwrap_or(miss.error);
+                    let said_best = match self.hint(&self.target.route, self.dialects()) {
+                        Some(hint) => said_best.with_hint(&hint),
+                        None => said_best,
+                    };
                     return Err(said_best.with_attempts(attempts));
                 }
+                None => return Err(miss.error.with_attempts(attempts)),
             }
         }
     }
@@ -179,8 +208,8 @@ impl<'a> Call<'a> {
     }
 
     /// The dialects that come into question, the likeliest first.
-    fn dialects(&self) -> &[&'static dyn Dialect] {
-        match &self.settings.options.dialect {
+    pub fn dialects(&self) -> &[&'static dyn Dialect] {
+        match &self.settings.options().dialect {
             Some(forced) => std::slice::from_ref(forced),
             None => &dialect::ALL,
         }
@@ -195,81 +224,111 @@ impl<'a> Call<'a> {
     fn discover(&self, deadline: Instant) -> Outcome {
         for dialect in self.dialects() {
             let path = dialect.route_path(&self.target.route);
-            let exchange = Exchange { deadline, ..self.exchange(Method::Get, &path, b"") };
-            match self.target.agent.exchange(&exchange) {
-                Ok(reply) if reply.is_success() => {
-                    if let Some(task) = dialect.route_task(&reply.body) {
-                        return Outcome::Known(Plan { dialect: *dialect, task });
-                    }
+            let reply = match self.get(&path, deadline) {
+                Ok(reply) => reply,
+                Err(Trouble::Failure(Failure::Timeout(_))) => break,
+                Err(Trouble::Failure(failure)) if failure.is_after_sending() => continue,
+                Err(Trouble::Failure(failure)) => {
+                    return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));
                 }
-                Ok(reply) => {
-                    let refusal = Refusal::read(reply.status, &reply.body);
-                    if refusal.kind == Kind::NoSuchRoute {
-                        let tried = Tried::of(&exchange);
-                        return Outcome::Failed(report::refusal(&tried, reply, refusal, &self.target.route));
-                    }
+                Err(Trouble::Error(error)) => return Outcome::Failed(error),
+            };
+            if reply.is_success() {
+                match dialect.route(&self.target.route, &reply.body) {
+                    Lookup::Found(route) => return Outcome::Known(Learned { dialect: *dialect, task: route.task() }),
+                    // It may be there all the same, but not for everybody's eyes: the question tells.
+                    Lookup::Absent => return Outcome::Known(Learned { dialect: *dialect, task: None }),
+                    Lookup::Foreign => continue,
                 }
-                Err(failure @ (Failure::Resolve(_) | Failure::Connect(_) | Failure::Tls(_) | Failure::Proxy(_))) => {
-                    return Outcome::Failed(self.failed(&Tried::of(&exchange), failure));
-                }
-                Err(Failure::Timeout(_)) => break,
-                Err(Failure::Lost(_) | Failure::Protocol(_) | Failure::TooLarge(_) | Failure::OutOfMemory(_)) => {}
+            }
+            let refusal = Refusal::read(reply.status, &reply.body);
+            // Where it says no in another way it may say yes to the next: MLflow's tracking server takes its own header
+            // below some paths only, and lets not everybody see all of them.
+            if refusal.kind == Kind::NoSuchRoute {
+                let tried = self.tried(Method::Get, &path);
+                return Outcome::Failed(self.refused(&tried, reply, refusal, &self.target.route, *dialect));
             }
         }
         Outcome::Silent
     }
 
-    fn exchange<'b>(&'b self, method: Method, path: &'b str, body: &'b [u8]) -> Exchange<'b> {
-        Exchange {
-            method,
-            uri: &self.target.uri,
-            path,
-            headers: self.headers(),
-            body,
-            deadline: self.deadline,
-            tls: &self.settings.options.tls,
-            max_connections: self.settings.options.max_connections,
-        }
+    /// Which routes there are instead of the one that was asked for, as the end of a sentence; `None` if that cannot
+    /// be found out quickly.
+    pub fn hint(&self, name: &str, dialects: &[&'static dyn Dialect]) -> Option<String> {
+        let deadline = self.deadline.min(Instant::now() + MAX_HINT);
+        let routes = self.list(dialects, deadline).ok()?.1;
+        let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
+        (!names.contains(&name)).then(|| suggest::instead_of(name, &names))
     }
 
-    pub fn headers(&self) -> &Headers {
-        self.headers.as_ref().unwrap_or(&self.settings.headers)
-    }
-
-    fn attempt<R>(
+    fn attempt<R: Received>(
         &self,
         plan: Plan,
         question: Question,
         wanted: Wanted,
-        path: &str,
+        again: Option<&'static str>,
+        attempts: &mut u32,
         send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
     ) -> Result<R, Miss> {
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
         let body = plan.dialect.encode(question, plan.task, params, wanted == Wanted::Stream);
-        let exchange = self.exchange(Method::Post, path, &body);
-        let tried = Tried::of(&exchange);
-        let reply = match send(&exchange) {
+        let path = &plan.dialect.invocations_path(&self.target.route);
+        let (method, deadline, level) = (Method::Post, self.deadline, LogLevel::Info);
+        let what = What { method, path, body: &body, deadline, level, again };
+        let tried = self.tried(method, path);
+        let reply = match self.transact(&what, attempts, &send) {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(reply)) => reply,
-            Err(failure) => {
-                let was_sent = failure.is_after_sending();
-                return Err(Miss { was_sent, ..Miss::of(self.failed(&tried, failure)) });
-            }
+            Err(Trouble::Failure(failure)) => return Err(Miss::of(self.failed(&tried, failure))),
+            Err(Trouble::Error(error)) => return Err(Miss::of(error)),
         };
         let refusal = Refusal::read(reply.status, &reply.body);
+        if refusal.cannot_stream && wanted == Wanted::Stream {
+            return Err(Miss::of(report::cannot_stream(&tried, (&reply).into())));
+        }
         let is_path_missing = refusal.kind == Kind::NoSuchPath;
         let wants_chat =
             refusal.wants_messages && plan.task == Task::Completions && matches!(question, Question::Prompt(_));
         let next = if wants_chat {
             Some(Plan { task: Task::Chat, ..plan })
         } else if is_path_missing {
-            let other = self.dialects().iter().find(|dialect| dialect.name() != plan.dialect.name());
-            other.map(|dialect| Plan { dialect: *dialect, ..plan })
+            self.behind(plan)
         } else {
             None
         };
-        let error = report::refusal(&tried, reply, refusal, &self.target.route);
-        Err(Miss { is_path_missing, is_plan_wrong: is_path_missing || wants_chat, next, ..Miss::of(error) })
+        // What exists instead is looked up only once all guesses have failed.
+        let error = if is_path_missing {
+            report::refusal(&tried, reply, refusal, &self.target.route)
+        } else {
+            self.refused(&tried, reply, refusal, &self.target.route, plan.dialect)
+        };
+        Err(Miss { error, is_path_missing, is_plan_wrong: is_path_missing || wants_chat, next })
+    }
+
+    /// The same in the dialect behind this one, and behind the last one in the first.
+    fn behind(&self, plan: Plan) -> Option<Plan> {
+        let dialects = self.dialects();
+        let at = dialects.iter().position(|dialect| dialect.name() == plan.dialect.name())?;
+        let next = dialects[(at + 1) % dialects.len()];
+        let task = if next.has_one_task() { plan.task } else { next.task_for(plan.task) };
+        Some(Plan { dialect: next, task })
+    }
+
+    /// A refusal in words, with the routes that exist where there is no such one.
+    pub fn refused(
+        &self,
+        tried: &Tried,
+        reply: Reply,
+        refusal: Refusal,
+        name: &str,
+        dialect: &'static dyn Dialect,
+    ) -> Error {
+        let hint = if refusal.kind == Kind::NoSuchRoute { self.hint(name, &[dialect]) } else { None };
+        let error = report::refusal(tried, reply, refusal, name);
+        match hint {
+            Some(hint) => error.with_hint(&hint),
+            None => error,
+        }
     }
 
     pub fn failed(&self, tried: &Tried, failure: Failure) -> Error {
@@ -277,8 +336,22 @@ impl<'a> Call<'a> {
     }
 
     /// What was tried, for the words of an error.
-    pub fn tried<'b>(&'b self, path: &'b str) -> Tried<'b> {
-        Tried { method: Method::Post, uri: &self.target.uri, path, headers: self.headers() }
+    pub fn tried<'b>(&'b self, method: Method, path: &'b str) -> Tried<'b> {
+        Tried {
+            method,
+            uri: &self.target.uri,
+            path,
+            secrets: Secrets { headers: self.headers(), auth: &self.settings.options().auth },
+        }
+    }
+
+    /// As [`Call::tried`], of a question.
+    pub fn asked<'b, R>(&'b self, asked: &'b Asked<R>) -> Tried<'b> {
+        self.tried(Method::Post, &asked.path)
+    }
+
+    pub fn headers(&self) -> &Headers {
+        self.headers.as_ref().unwrap_or_else(|| self.settings.sent())
     }
 
     /// Understands an answer by `decode`, and learns from it how the server speaks. An answer in another dialect's
@@ -306,7 +379,7 @@ impl<'a> Call<'a> {
     /// The server has answered in the way in which it was asked.
     pub fn learn<R>(&self, asked: &Asked<R>) {
         if asked.is_news {
-            self.target.discovery.remember(&self.settings, asked.plan);
+            self.target.discovery.remember(&self.settings, Learned::of(asked.plan));
         }
     }
 
@@ -346,6 +419,6 @@ impl Asked<()> {
 impl Miss {
     /// A failure after which there is nothing else to try.
     fn of(error: Error) -> Miss {
-        Miss { error, was_sent: true, is_path_missing: false, is_plan_wrong: false, next: None }
+        Miss { error, is_path_missing: false, is_plan_wrong: false, next: None }
     }
 }

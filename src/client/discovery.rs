@@ -21,6 +21,32 @@ impl PartialEq for Plan {
     }
 }
 
+/// What is known of a route.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Learned {
+    pub dialect: &'static dyn Dialect,
+    /// `None`: the server does not say, or it does whatever it is asked for.
+    pub task: Option<Task>,
+}
+
+impl PartialEq for Learned {
+    fn eq(&self, other: &Learned) -> bool {
+        self.dialect.name() == other.dialect.name() && self.task == other.task
+    }
+}
+
+impl Learned {
+    /// What a question teaches that was answered.
+    pub fn of(plan: Plan) -> Learned {
+        Learned { dialect: plan.dialect, task: Some(plan.task).filter(|_| plan.dialect.has_one_task()) }
+    }
+
+    /// How to ask what is likely meant for a route of this task.
+    pub fn plan(&self, likely: Task) -> Plan {
+        Plan { dialect: self.dialect, task: self.task.unwrap_or_else(|| self.dialect.task_for(likely)) }
+    }
+}
+
 /// Under what a call asks.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
@@ -39,7 +65,7 @@ impl Asker {
 /// What came of asking the server.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Known(Plan),
+    Known(Learned),
     /// The server would not say, or not in time; the question itself may still be answered.
     Silent,
     /// The question would fail in the same way.
@@ -57,7 +83,7 @@ enum State {
     Nothing,
     UnderWay(Arc<Flight>),
     /// Under the dialect that the option forced, if any: what was learned so says nothing under another.
-    Known(Option<&'static str>, Plan),
+    Known(Option<&'static str>, Learned),
 }
 
 #[derive(Debug)]
@@ -74,10 +100,10 @@ struct Flight {
 impl Discovery {
     /// What is known, or else what `ask` finds out, in this thread or in another one that asks already.
     pub fn find(&self, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
-        let forced = asker.settings.options.dialect.map(Dialect::name);
+        let forced = asker.settings.options().dialect.map(Dialect::name);
         let mut state = self.lock();
         match &*state {
-            State::Known(under, plan) if *under == forced => Outcome::Known(*plan),
+            State::Known(under, learned) if *under == forced => Outcome::Known(*learned),
             State::UnderWay(flight) if flight.forced == forced && flight.process == process::id() => {
                 let flight = Arc::clone(flight);
                 drop(state);
@@ -105,14 +131,22 @@ impl Discovery {
     }
 
     /// What an answered question taught.
-    pub fn remember(&self, settings: &Settings, plan: Plan) {
-        *self.lock() = State::Known(settings.options.dialect.map(Dialect::name), plan);
+    pub fn remember(&self, settings: &Settings, learned: Learned) {
+        *self.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
+    }
+
+    /// What is known already under these settings.
+    pub fn known(&self, settings: &Settings) -> Option<Learned> {
+        match &*self.lock() {
+            State::Known(under, learned) if *under == settings.options().dialect.map(Dialect::name) => Some(*learned),
+            _ => None,
+        }
     }
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
         let mut state = self.lock();
-        if matches!(&*state, State::Known(_, plan) if *plan == wrong) {
+        if matches!(&*state, State::Known(_, learned) if learned.plan(wrong.task) == wrong) {
             *state = State::Nothing;
         }
     }
@@ -151,7 +185,7 @@ impl Drop for Landing<'_> {
         let mut state = self.discovery.lock();
         if matches!(&*state, State::UnderWay(flight) if Arc::ptr_eq(flight, self.flight)) {
             *state = match outcome {
-                Outcome::Known(plan) => State::Known(self.flight.forced, plan),
+                Outcome::Known(learned) => State::Known(self.flight.forced, learned),
                 Outcome::Silent | Outcome::Failed(_) => State::Nothing,
             };
         }
@@ -170,8 +204,8 @@ mod tests {
     use super::*;
     use crate::dialect;
 
-    fn plan(number: usize) -> Plan {
-        Plan { dialect: dialect::ALL[number], task: Task::Chat }
+    fn plan(number: usize) -> Learned {
+        Learned { dialect: dialect::ALL[number], task: Some(Task::Chat) }
     }
 
     fn soon() -> Instant {
@@ -180,11 +214,11 @@ mod tests {
 
     fn settings(dialect: &str) -> Asker {
         let mut settings = Settings::default();
-        settings.options.set(Setting::parse("dialect", dialect).unwrap()).unwrap();
+        settings.set_option(Setting::parse("dialect", dialect).unwrap()).unwrap();
         Asker { settings: Arc::new(settings), has_own_headers: false }
     }
 
-    fn is_known(outcome: Outcome, expected: Plan) -> bool {
+    fn is_known(outcome: Outcome, expected: Learned) -> bool {
         matches!(outcome, Outcome::Known(plan) if plan == expected)
     }
 
@@ -228,9 +262,9 @@ mod tests {
     fn what_was_wrong_is_forgotten_and_nothing_else() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         discovery.remember(&auto.settings, plan(0));
-        discovery.forget(plan(1));
+        discovery.forget(plan(1).plan(Task::Chat));
         assert!(is_known(discovery.find(&auto, soon(), || unreachable!()), plan(0)));
-        discovery.forget(plan(0));
+        discovery.forget(plan(0).plan(Task::Chat));
         assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(1))), plan(1)));
     }
 

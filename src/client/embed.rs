@@ -99,6 +99,7 @@ fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Em
             done.lock().unwrap_or_else(PoisonError::into_inner).push((number, asked.map(|()| batch)));
         }
     });
+    call.logger.flush();
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_unstable_by_key(|(number, _)| *number);
     let mut all = Batch::default();
@@ -142,11 +143,11 @@ fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch)
     let vectors = &mut to.vectors;
     let answer = call
         .understand(&asked, |dialect| dialect.decode_vectors(body, expected.unwrap_or(1), vectors))
-        .map_err(|malformed| report::malformed(&call.tried(&asked.path), (&asked.answer).into(), malformed))
+        .map_err(|malformed| report::malformed(&call.asked(&asked), (&asked.answer).into(), malformed))
         .map_err(|error| error.with_attempts(asked.attempts))?;
     let came = to.vectors.count - before;
     if expected.is_some_and(|expected| came != expected) {
-        let tried = call.tried(&asked.path);
+        let tried = call.asked(&asked);
         let error = report::wrong_count(&tried, (&asked.answer).into(), expected.unwrap_or_default(), came);
         return Err(error.with_attempts(asked.attempts));
     }

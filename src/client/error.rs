@@ -16,6 +16,7 @@ pub enum Status {
     InvalidOptionValue = 5,
     InvalidParam = 6,
     Unsupported = 7,
+    InsecureAuth = 8,
 
     ResolveFailed = 20,
     ConnectFailed = 21,
@@ -44,6 +45,20 @@ pub enum Status {
     Panic = 80,
     OutOfMemory = 81,
     Internal = 82,
+}
+
+impl Status {
+    /// As it is called in C.
+    pub(crate) fn name(self) -> String {
+        let mut name = "MLFLOW_GATEWAY".to_owned();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_uppercase());
+        }
+        name
+    }
 }
 
 /// A failure. Neither its message nor its `Debug` output holds a header's value or a URI's credentials.
@@ -77,6 +92,13 @@ impl Error {
 
     pub(super) fn with_answer(mut self, answer: Refused) -> Error {
         self.0.answer = Some(answer);
+        self
+    }
+
+    /// Adds what to do about it.
+    pub(super) fn with_hint(mut self, hint: &str) -> Error {
+        self.0.message.push_str("; ");
+        self.0.message.extend(hint.chars().map(|c| if c.is_control() { ' ' } else { c }));
         self
     }
 

@@ -1,29 +1,29 @@
 //! The handle: one route of one gateway.
 
-use std::env::VarError;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::answers;
 use super::call::{Call, Target};
 use super::discovery::Discovery;
 use super::embed::Embeddings;
+use super::environment::{Found, PROCESS};
 use super::error::{Error, Status};
+use super::log::{Log, LogLevel, LogSink};
 use super::options::Setting;
 use super::request::Request;
 use super::response::Response;
+use super::routes::Routes;
 use super::settings::{Settings, Shared};
 use super::stream::Stream;
 use super::text::owned;
-use crate::dialect::{ParamProblem, Params};
-use crate::http::{Agent, GatewayUri, HeaderProblem};
+use crate::dialect::{Change, ParamProblem, Params};
+use crate::http::{Agent, HeaderProblem};
 
 /// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
 const MAX_ROUTE: usize = 256;
-
-/// Where a URI comes from that is not given: MLflow's own variables, the first that is set and not empty.
-const URI_VARIABLES: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
 
 /// One route of one gateway, with its settings and its connections. Any number of threads may use it at once.
 #[derive(Debug)]
@@ -37,12 +37,9 @@ impl Gateway {
     /// or else `MLFLOW_DEPLOYMENTS_TARGET`.
     pub fn create(route: &str, uri: Option<&str>) -> Result<Gateway, Error> {
         check_route(route)?;
-        let uri = match uri {
-            Some(uri) => GatewayUri::parse(uri).map_err(|problem| Error::new(Status::InvalidUri, problem))?,
-            None => uri_from_environment()?,
-        };
-        let target = Target { route: route.to_owned(), agent: Agent::new(&uri), uri, discovery: Discovery::default() };
-        Ok(Gateway { target: Arc::new(target), settings: Shared::default() })
+        let Found { uri, options } = PROCESS.find(uri)?;
+        let target = Target { route: route.to_owned(), agent: Agent::default(), uri, discovery: Discovery::default() };
+        Ok(Gateway { target: Arc::new(target), settings: Shared::new(Settings::new(options)) })
     }
 
     /// Sets a parameter of the model, for all calls that begin afterwards.
@@ -87,17 +84,22 @@ impl Gateway {
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
         // Files are read before the settings are locked: a slow disk must not hold up calls.
         let setting = Setting::parse(name, value)?;
-        self.settings.change(|settings| settings.options.set(setting))
+        self.settings.change(|settings| settings.set_option(setting))
     }
 
     /// Sets a header that all requests carry, or with `None` takes it back.
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.settings
-            .change(|settings| match value {
-                Some(value) => settings.headers.set(name, value),
-                None => settings.headers.unset(name),
-            })
+            .change(|settings| settings.set_header(name, value))
             .map_err(|HeaderProblem(problem)| Error::new(Status::InvalidArgument, problem))
+    }
+
+    /// Sets who is told of each attempt, and of how much; `None` for nobody.
+    pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
+        let Ok(()) = self.settings.change(|settings| {
+            settings.log = log.map(|(level, sink)| Log::new(level, sink));
+            Ok::<(), std::convert::Infallible>(())
+        });
     }
 
     /// What tells one configured model from another: LangChain's `_identifying_params`, as JSON.
@@ -145,6 +147,57 @@ impl Gateway {
         Stream::open(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
     }
 
+    fn call_for(&self) -> Call<'_> {
+        Call::begin(&self.target, self.settings.snapshot(), None)
+    }
+
+    /// Lists what the gateway has.
+    pub fn list_routes(&self) -> Result<Routes, Error> {
+        Routes::list(&self.call_for())
+    }
+
+    /// Looks one route up: that of this handle, or another one.
+    pub fn get_route(&self, name: Option<&str>) -> Result<Routes, Error> {
+        let name = self.named(name)?;
+        Routes::get(&self.call_for(), name)
+    }
+
+    /// Asks whether the gateway is well.
+    pub fn health(&self) -> Result<(), Error> {
+        self.call_for().health()
+    }
+
+    /// The limits of a route, as JSON.
+    pub fn get_limits(&self, name: Option<&str>) -> Result<String, Error> {
+        let name = self.named(name)?;
+        self.call_for().change(Change::GetLimits(name))
+    }
+
+    /// Sets the limits of a route, a JSON list, and returns what the server says to it.
+    pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
+        let name = self.named(name)?;
+        let limits = checked_json(limits, '[', "limits")?;
+        self.call_for().change(Change::SetLimits(name, limits))
+    }
+
+    /// Makes a route that a JSON object describes, and returns what the server says to it.
+    pub fn create_route(&self, route: &str) -> Result<String, Error> {
+        let route = checked_json(route, '{', "route")?;
+        self.call_for().change(Change::CreateRoute(route))
+    }
+
+    /// Removes a route.
+    pub fn delete_route(&self, name: &str) -> Result<(), Error> {
+        check_route(name)?;
+        self.call_for().change(Change::DeleteRoute(name)).map(drop)
+    }
+
+    fn named<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
+        let name = name.unwrap_or(&self.target.route);
+        check_route(name)?;
+        Ok(name)
+    }
+
     /// Asks the route for vectors of the request's inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
         let asking = request.snapshot();
@@ -166,26 +219,15 @@ fn check_route(route: &str) -> Result<(), Error> {
     Err(Error::new(Status::InvalidArgument, problem))
 }
 
-fn uri_from_environment() -> Result<GatewayUri, Error> {
-    for variable in URI_VARIABLES {
-        match std::env::var(variable) {
-            Ok(uri) if uri.is_empty() => {}
-            Ok(uri) => {
-                return GatewayUri::parse(&uri).map_err(|problem| {
-                    Error::new(Status::InvalidUri, format!("{problem} (from the environment variable {variable})"))
-                });
-            }
-            Err(VarError::NotPresent) => {}
-            Err(VarError::NotUnicode(_)) => {
-                let problem = format!("the environment variable {variable} is not UTF-8");
-                return Err(Error::new(Status::InvalidUri, problem));
-            }
-        }
+fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
+    let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
+    let value: &RawValue =
+        serde_json::from_str(json).map_err(|error| wrong(format!("{what}: it is not JSON: {error}")))?;
+    if !value.get().starts_with(first) {
+        let kind = if first == '[' { "a list" } else { "an object" };
+        return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
     }
-    Err(Error::new(
-        Status::NoGatewayUri,
-        format!("no gateway URI is given; pass one, or set the environment variable {}", URI_VARIABLES[0]),
-    ))
+    Ok(value)
 }
 
 fn invalid_param(ParamProblem(problem): ParamProblem) -> Error {

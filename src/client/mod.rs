@@ -2,24 +2,35 @@
 #![deny(unsafe_code)]
 
 mod answers;
+mod auth;
 mod call;
 mod discovery;
 mod embed;
+mod environment;
 mod error;
 mod gateway;
+mod ini;
+mod log;
+mod manage;
 mod options;
 mod report;
 mod request;
 mod response;
+mod routes;
 mod settings;
 mod stream;
+mod suggest;
 mod text;
+mod tokens;
+mod transact;
 
 pub use embed::Embeddings;
 pub use error::{Error, Status};
 pub use gateway::Gateway;
+pub use log::{LogLevel, LogSink};
 pub use request::Request;
 pub use response::{Candidate, Response, ToolCall};
+pub use routes::{Route, Routes};
 pub use stream::{Delta, Stream};
 pub use text::NulText;
 

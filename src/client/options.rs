@@ -6,17 +6,34 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auth::{Auth, AuthHeader, Part};
 use super::error::{Error, Status};
 use crate::dialect::{self, Dialect};
-use crate::http::{Tls, TlsSetting};
+use crate::http::{Headers, ProxySetting, Secret, TlsSetting, USER_AGENT, Way, WaySetting, check_value};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// More than any bundle of certificates has.
 const MAX_PEM_FILE: u64 = 8 * 1024 * 1024;
 
-const HANDLE_NAMES: [&str; 6] =
-    ["ca_file", "client_cert_file", "client_key_file", "dialect", "insecure_tls", "max_connections"];
+const HANDLE_NAMES: [&str; 16] = [
+    "allow_insecure_auth",
+    "auth_header",
+    "bearer_token",
+    "ca_file",
+    "client_cert_file",
+    "client_id",
+    "client_key_file",
+    "client_secret",
+    "dialect",
+    "insecure_tls",
+    "max_connections",
+    "password",
+    "proxy",
+    "user_agent",
+    "username",
+    "workspace",
+];
 
 const CALL_NAMES: [&str; 5] =
     ["embed_batch_size", "embed_concurrency", "gather_stream", "max_event_bytes", "timeout_ms"];
@@ -27,7 +44,12 @@ pub(super) struct Options {
     pub dialect: Option<&'static dyn Dialect>,
     /// As many connections are kept for later calls.
     pub max_connections: usize,
-    pub tls: Arc<Tls>,
+    pub way: Arc<Way>,
+    pub auth: Auth,
+    /// Sent as the header that MLflow reads it from.
+    pub workspace: Option<String>,
+    /// What the caller's program calls itself, before our name.
+    pub user_agent: Option<String>,
     pub call: CallOptions,
 }
 
@@ -48,7 +70,7 @@ pub(super) struct CallOptions {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { dialect: None, max_connections: 64, tls: Arc::default(), call: CallOptions::default() }
+        Options::on(Way::default())
     }
 }
 
@@ -70,7 +92,12 @@ impl Default for CallOptions {
 pub(super) enum Setting {
     Dialect(Option<&'static dyn Dialect>),
     MaxConnections(usize),
-    Tls(TlsSetting),
+    Way(WaySetting),
+    Auth(Part, Option<Secret>),
+    AuthHeader(AuthHeader),
+    AllowInsecureAuth(bool),
+    Workspace(Option<String>),
+    UserAgent(Option<String>),
     Call(CallSetting),
 }
 
@@ -87,13 +114,33 @@ pub(super) enum CallSetting {
 impl Setting {
     pub fn parse(name: &str, value: &str) -> Result<Setting, Error> {
         let wrong = |problem: String| Error::new(Status::InvalidOptionValue, format!("the option {name}: {problem}"));
+        let tls = |setting: Result<TlsSetting, String>| Ok(Setting::Way(WaySetting::Tls(setting.map_err(wrong)?)));
+        let secret = |part| -> Result<Setting, Error> {
+            check_value(&format!("the option {name}"), value).map_err(|problem| wrong_value(problem.0))?;
+            Ok(Setting::Auth(part, Some(Secret::new(value)).filter(|_| !value.is_empty())))
+        };
+        let text = || -> Result<Option<String>, Error> {
+            check_value(&format!("the option {name}"), value).map_err(|problem| wrong_value(problem.0))?;
+            Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
+        };
         Ok(match name {
             "dialect" => Setting::Dialect(dialect_named(value)?),
             "max_connections" => Setting::MaxConnections(number(name, value, 0..=65536, "")? as usize),
-            "insecure_tls" => Setting::Tls(TlsSetting::Insecure(boolean(name, value)?)),
-            "ca_file" => Setting::Tls(TlsSetting::trusted(&read(value).map_err(wrong)?).map_err(wrong)?),
-            "client_cert_file" => Setting::Tls(TlsSetting::client_chain(&read(value).map_err(wrong)?).map_err(wrong)?),
-            "client_key_file" => Setting::Tls(TlsSetting::client_key(&read(value).map_err(wrong)?).map_err(wrong)?),
+            "insecure_tls" => return tls(Ok(TlsSetting::Insecure(boolean(name, value)?))),
+            "ca_file" => return tls(TlsSetting::trusted(&read(value).map_err(wrong)?)),
+            "client_cert_file" => return tls(TlsSetting::client_chain(&read(value).map_err(wrong)?)),
+            "client_key_file" => return tls(TlsSetting::client_key(&read(value).map_err(wrong)?)),
+            "proxy" => Setting::Way(WaySetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
+            "username" if value.contains(':') => return Err(wrong("a name cannot have a colon in it".to_owned())),
+            "username" => return secret(Part::Username),
+            "password" => return secret(Part::Password),
+            "bearer_token" => return secret(Part::BearerToken),
+            "client_id" => return secret(Part::ClientId),
+            "client_secret" => return secret(Part::ClientSecret),
+            "auth_header" => Setting::AuthHeader(auth_header(value)?),
+            "allow_insecure_auth" => Setting::AllowInsecureAuth(boolean(name, value)?),
+            "workspace" => Setting::Workspace(text()?),
+            "user_agent" => Setting::UserAgent(text()?),
             _ => Setting::Call(CallSetting::parse(name, value)?.ok_or_else(|| {
                 let all = [&HANDLE_NAMES[..], &CALL_NAMES[..]].concat().join(", ");
                 unknown(name, &format!("the options are {all}"))
@@ -143,15 +190,51 @@ impl CallOptions {
 }
 
 impl Options {
+    /// The defaults, on a way.
+    pub fn on(way: Way) -> Options {
+        Options {
+            dialect: None,
+            max_connections: 64,
+            way: Arc::new(way),
+            auth: Auth::default(),
+            workspace: None,
+            user_agent: None,
+            call: CallOptions::default(),
+        }
+    }
+
+    /// Makes what was found in the environment give way to what is set later.
+    pub fn make_default(&mut self) {
+        self.way = Arc::new(self.way.as_default());
+        self.auth.make_default();
+    }
+
+    /// The headers of all requests: these, and what the options add to them.
+    pub fn add_to(&self, headers: &Headers) -> Headers {
+        let mut all = headers.clone();
+        if let Some(workspace) = &self.workspace {
+            all = all.or_plain("x-mlflow-workspace", workspace);
+        }
+        if let Some(program) = &self.user_agent {
+            all = all.or_plain("user-agent", &format!("{program} {USER_AGENT}"));
+        }
+        self.way.secrets().iter().for_each(|secret| all.hide(secret));
+        self.auth.add_to(all)
+    }
+
     pub fn set(&mut self, setting: Setting) -> Result<(), Error> {
         match setting {
             Setting::Dialect(dialect) => self.dialect = dialect,
             Setting::MaxConnections(most) => self.max_connections = most,
             Setting::Call(setting) => self.call.set(setting),
-            Setting::Tls(setting) => {
-                let changed = self.tls.with(setting);
-                self.tls = Arc::new(changed.map_err(|problem| Error::new(Status::InvalidOptionValue, problem))?);
+            Setting::Way(setting) => {
+                self.way = Arc::new(self.way.with(setting).map_err(wrong_value)?);
             }
+            Setting::Auth(part, secret) => self.auth.set(part, secret),
+            Setting::AuthHeader(header) => self.auth.header = header,
+            Setting::AllowInsecureAuth(allow) => self.auth.allow_insecure = allow,
+            Setting::Workspace(workspace) => self.workspace = workspace,
+            Setting::UserAgent(program) => self.user_agent = program,
         }
         Ok(())
     }
@@ -169,6 +252,18 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
         }
     }
     Ok(content)
+}
+
+fn wrong_value(problem: String) -> Error {
+    Error::new(Status::InvalidOptionValue, problem)
+}
+
+fn auth_header(value: &str) -> Result<AuthHeader, Error> {
+    match value.to_ascii_lowercase().as_str() {
+        "authorization" => Ok(AuthHeader::Authorization),
+        "x-mlflow-authorization" => Ok(AuthHeader::MlflowAuthorization),
+        _ => Err(invalid("auth_header", value, "Authorization, X-MLflow-Authorization")),
+    }
 }
 
 fn boolean(name: &str, value: &str) -> Result<bool, Error> {

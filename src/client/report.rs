@@ -3,22 +3,34 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::auth::Auth;
 use super::error::{Error, Refused, Status};
 use crate::dialect::{Kind, Malformed, Refusal};
-use crate::http::{Exchange, Failure, GatewayUri, Headers, Method, Phase, Reply};
+use crate::http::{Failure, GatewayUri, Headers, Method, Phase, Reply, mask_bytes, mask_text};
 
 /// What was tried; it is shown as method and URL.
 pub(super) struct Tried<'a> {
     pub method: Method,
     pub uri: &'a GatewayUri,
     pub path: &'a str,
-    /// What they hold is masked where a server repeats it.
-    pub headers: &'a Headers,
+    pub secrets: Secrets<'a>,
 }
 
-impl<'a> Tried<'a> {
-    pub fn of(exchange: &Exchange<'a>) -> Tried<'a> {
-        Tried { method: exchange.method, uri: exchange.uri, path: exchange.path, headers: exchange.headers }
+/// What is masked where a server repeats it.
+pub(super) struct Secrets<'a> {
+    pub headers: &'a Headers,
+    pub auth: &'a Auth,
+}
+
+impl Secrets<'_> {
+    fn mask(&self, text: &str) -> String {
+        let text = self.headers.secrets().fold(text.to_owned(), |text, secret| mask_text(&text, secret));
+        self.auth.tokens.known().iter().fold(text, |text, token| mask_text(&text, token.expose()))
+    }
+
+    fn mask_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let bytes = self.headers.secrets().fold(bytes, mask_bytes);
+        self.auth.tokens.known().iter().fold(bytes, |bytes, token| mask_bytes(bytes, token.expose()))
     }
 }
 
@@ -45,9 +57,10 @@ pub(super) fn failure(tried: &Tried, failure: Failure, timeout: Duration) -> Err
             Status::TlsFailed,
             format!("no secure connection ({why}); check the gateway's certificate, and that its port speaks TLS"),
         ),
-        Failure::Proxy(why) => {
-            (Status::ProxyFailed, format!("the proxy failed ({why}); check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"))
-        }
+        Failure::Proxy(why) => (
+            Status::ProxyFailed,
+            format!("the proxy failed ({why}); check the option proxy, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY"),
+        ),
         Failure::Lost(why) => (
             Status::ConnectionLost,
             format!(
@@ -84,7 +97,8 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         Kind::Unauthorized => (
             Status::Unauthorized,
             // The upstream's 401 arrives in the same way as the gateway's own.
-            "; check the credentials: the header Authorization, or the provider's key in the gateway's configuration"
+            "; check the credentials (options username and password, or bearer_token), or the provider's key in the \
+             gateway's configuration"
                 .to_owned(),
         ),
         Kind::Forbidden => (Status::Forbidden, "; the credentials do not allow this".to_owned()),
@@ -100,19 +114,75 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
             Status::ServerError,
             "; the gateway or the model provider behind it has a fault: see the gateway's log".to_owned(),
         ),
+        Kind::Disabled => (Status::Unsupported, "; this server does not have that".to_owned()),
         Kind::Other => (Status::HttpError, String::new()),
     };
     let moved = match (&reply.location, reply.status) {
         (Some(location), 300..=399) => format!("; the gateway has moved: use {location} to make the gateway URI"),
         _ => String::new(),
     };
-    let words = refusal.words.map(|words| format!(": {}", tried.headers.mask(&words))).unwrap_or_default();
+    let words = refusal.words.map(|words| format!(": {}", tried.secrets.mask(&words))).unwrap_or_default();
     Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", tried, reply.status)).with_answer(Refused {
         http_status: reply.status,
-        gateway_code: refusal.code.map(|code| tried.headers.mask(&code)),
+        gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
         retry_after: reply.retry_after,
-        body: reply.body,
+        body: tried.secrets.mask_bytes(reply.body),
     })
+}
+
+/// The server cannot stream, and took the attempt for its provider's fault.
+pub(super) fn cannot_stream(tried: &Tried, answer: Answered) -> Error {
+    let what = "this release of MLflow cannot stream (2.10 and later can); ask for the whole answer";
+    answered(tried, answer, Status::Unsupported, what)
+}
+
+/// An answer that is no success to who asked for a token.
+pub(super) fn client_refused(tried: &Tried, reply: Reply, refusal: Refusal) -> Error {
+    let is_clients_fault = matches!(refusal.kind, Kind::BadRequest | Kind::Unauthorized | Kind::Forbidden);
+    let refusal = if is_clients_fault { Refusal { kind: Kind::Unauthorized, ..refusal } } else { refusal };
+    let error = self::refusal(tried, reply, refusal, "");
+    error.with_hint("no token was given for the options client_id and client_secret")
+}
+
+/// An answer without the token that was asked for.
+pub(super) fn no_token(tried: &Tried, answer: Answered, why: &str) -> Error {
+    answered(tried, answer, Status::BadResponse, &format!("no token can be had from it: {why}"))
+}
+
+/// The list of routes does not have the one that was asked for.
+pub(super) fn absent(tried: &Tried, answer: Answered, hint: &str) -> Error {
+    answered(tried, answer, Status::NotFound, hint)
+}
+
+/// The list of routes does not end, or does not begin.
+pub(super) fn no_list(tried: &Tried, answer: Answered, why: &str) -> Error {
+    answered(tried, answer, Status::BadResponse, &format!("it is not a list of routes: {why}"))
+}
+
+/// The server says that it is not well, or says something else.
+pub(super) fn not_healthy(tried: &Tried, answer: Answered, is_told: bool) -> Error {
+    let beginning = String::from_utf8_lossy(&answer.body[..answer.body.len().min(100)]).into_owned();
+    if is_told {
+        answered(tried, answer, Status::ServerError, &format!("the gateway says that it is not well: {beginning}"))
+    } else {
+        let what = format!("that is not how a gateway says that it is well; the answer begins with: {beginning}…");
+        answered(tried, answer, Status::BadResponse, &what)
+    }
+}
+
+/// One attempt, for the log: what came of it, and why it was not the first.
+pub(super) fn attempt(tried: &Tried, came: Result<u16, Error>, took: Duration, again: Option<&'static str>) -> String {
+    let ms = took.as_secs_f64() * 1000.0;
+    let again = again.map(|why| format!(" (again, since {why})")).unwrap_or_default();
+    let line = match came {
+        Ok(status) => format!("{tried}{again}: HTTP status {status} after {ms:.1} ms"),
+        Err(error) => {
+            let whole = error.message();
+            let why = whole.strip_prefix(&format!("{tried}: ")).unwrap_or(whole);
+            format!("{tried}{again}: {} after {ms:.1} ms: {why}", error.status().name())
+        }
+    };
+    tried.secrets.mask(&line)
 }
 
 /// The answer was a success that cannot be understood.
@@ -164,10 +234,10 @@ pub(super) fn truncated(tried: &Tried, answer: Answered, why: &str, has_begun: b
 
 /// An event of the stream says that the answer failed.
 pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> Error {
-    let words = refusal.words.map_or_else(|| "it does not say why".to_owned(), |words| tried.headers.mask(&words));
+    let words = refusal.words.map_or_else(|| "it does not say why".to_owned(), |words| tried.secrets.mask(&words));
     let what = format!("the answer failed in the middle: {words}");
     let mut error = answered(tried, answer, Status::StreamError, &what);
-    error.set_gateway_code(refusal.code.map(|code| tried.headers.mask(&code)));
+    error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
     error
 }
 
@@ -209,11 +279,11 @@ impl<'a> From<&'a Reply> for Answered<'a> {
 fn answered(tried: &Tried, answer: Answered, status: Status, what: &str) -> Error {
     const KEPT: usize = 64 * 1024;
     let http_status = answer.http_status;
-    let what = tried.headers.mask(what);
+    let what = tried.secrets.mask(what);
     Error::new(status, format!("{tried}: HTTP status {http_status}, but {what}")).with_answer(Refused {
         http_status,
         gateway_code: None,
         retry_after: None,
-        body: answer.body[..answer.body.len().min(KEPT)].to_owned(),
+        body: tried.secrets.mask_bytes(answer.body[..answer.body.len().min(KEPT)].to_owned()),
     })
 }

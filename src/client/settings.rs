@@ -2,16 +2,52 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::options::Options;
+use super::error::Error;
+use super::log::Log;
+use super::options::{Options, Setting};
 use crate::dialect::Params;
-use crate::http::Headers;
+use crate::http::{HeaderProblem, Headers};
 
 /// A handle's.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub params: Params,
-    pub headers: Headers,
-    pub options: Options,
+    headers: Headers,
+    options: Options,
+    pub log: Option<Log>,
+    /// What requests carry: the headers that were set, and those that the options ask for.
+    sent: Headers,
+}
+
+impl Settings {
+    pub fn new(options: Options) -> Settings {
+        let sent = options.add_to(&Headers::default());
+        Settings { options, sent, ..Settings::default() }
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub fn sent(&self) -> &Headers {
+        &self.sent
+    }
+
+    pub fn set_option(&mut self, setting: Setting) -> Result<(), Error> {
+        self.options.set(setting)?;
+        self.sent = self.options.add_to(&self.headers);
+        Ok(())
+    }
+
+    /// With `None` the header is taken back.
+    pub fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderProblem> {
+        match value {
+            Some(value) => self.headers.set(name, value)?,
+            None => self.headers.unset(name)?,
+        }
+        self.sent = self.options.add_to(&self.headers);
+        Ok(())
+    }
 }
 
 /// Settings that any thread may change while calls run on the older ones.
@@ -19,6 +55,10 @@ pub(super) struct Settings {
 pub(super) struct Shared<T>(RwLock<Arc<T>>);
 
 impl<T: Clone> Shared<T> {
+    pub fn new(settings: T) -> Shared<T> {
+        Shared(RwLock::new(Arc::new(settings)))
+    }
+
     pub fn snapshot(&self) -> Arc<T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::answers;
 use super::call::{Asked, Call, Opened, Target};
 use super::error::Error;
-use super::report::{self, Answered, Tried};
+use super::report::{self, Answered, Secrets, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
@@ -206,8 +206,8 @@ impl Stream {
         let incoming = self.source.incoming.take();
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish();
-            let options = &self.source.settings.options;
-            self.source.target.agent.keep(incoming, &options.tls, options.max_connections);
+            let options = self.source.settings.options();
+            self.source.target.agent.keep(incoming, &options.way, options.max_connections);
         }
         self.gathered.response.elapsed = self.source.started.elapsed();
         let attempts = self.gathered.response.attempts;
@@ -238,7 +238,8 @@ impl Source {
     }
 
     fn tried(&self) -> Tried<'_> {
-        Tried { method: Method::Post, uri: &self.target.uri, path: &self.path, headers: &self.headers }
+        let secrets = Secrets { headers: &self.headers, auth: &self.settings.options().auth };
+        Tried { method: Method::Post, uri: &self.target.uri, path: &self.path, secrets }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::Task;
-use super::json::{Lenient, Text};
+use super::json::{Lenient, Text, Words};
 use super::tools::{self, ToolCalls};
 use super::usage::Usage;
 
@@ -127,7 +127,7 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     role: Lenient<'a>,
     #[serde(borrow, default, deserialize_with = "present")]
-    content: Option<Option<Text<'a>>>,
+    content: Option<Option<Words<'a>>>,
     #[serde(borrow, default)]
     tool_calls: Option<&'a RawValue>,
 }
@@ -141,7 +141,7 @@ impl<'a> TryFrom<Fields<'a>> for Message<'a> {
         match fields.content {
             None if tool_calls.is_none() => Err("the message has neither content nor tool_calls".to_owned()),
             content => Ok(Message(Candidate {
-                text: content.flatten(),
+                text: content.flatten().map(|words| words.0),
                 role: fields.role.text(),
                 finish_reason: None,
                 tool_calls,

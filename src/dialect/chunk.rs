@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::{Malformed, malformed, parse};
-use super::json::{Lenient, Text};
+use super::json::{Lenient, Text, Words};
 use super::objects::{Few, LenientObject, Object};
 use super::refusal::Refusal;
 use super::tools::{self, ToolCall};
@@ -74,7 +74,7 @@ fn piece<'a>((place, choice): (usize, RawChoice<'a>)) -> Result<Piece<'a>, serde
     Ok(Piece {
         candidate: choice.index.count().unwrap_or(place as u64),
         role: delta.role.text(),
-        text: delta.content.or(choice.text),
+        text: delta.content.map(|words| words.0).or(choice.text),
         finish_reason: choice.finish_reason.text(),
         tool_calls: calls.map(|calls| calls.calls).unwrap_or_default(),
     })
@@ -117,7 +117,7 @@ struct RawDelta<'a> {
     #[serde(borrow, default)]
     role: Lenient<'a>,
     #[serde(borrow, default)]
-    content: Option<Text<'a>>,
+    content: Option<Words<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<&'a RawValue>,
 }

@@ -1,13 +1,14 @@
-//! The deployments server of MLflow 2.9 to 2.22 and the YAML gateway of 3.x (`mlflow gateway start`): OpenAI's shapes.
+//! The deployments server of MLflow 2.9 to 2.22 and the YAML gateway of 3.x (`mlflow gateway start`), which speak alike.
 
 use serde::Deserialize;
 
-use super::answer::{self, Answer, Malformed, Message};
-use super::json::{Lenient, Text};
-use super::objects::{Few, LenientObject, Object};
+use super::answer::{Answer, Malformed};
+use super::json::Text;
+use super::objects::Object;
+use super::openai;
 use super::question::Names;
-use super::usage::{OpenAiUsage, Usage};
-use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
+use super::routes::{self, Change, Lookup, Model, Order, Page, Route};
+use super::vectors::{Vectors, VectorsAnswer};
 use super::{Dialect, Task, segment};
 
 #[derive(Debug)]
@@ -22,13 +23,20 @@ impl Dialect for Deployments {
         format!("/api/2.0/endpoints/{}", segment(route))
     }
 
-    fn route_task(&self, body: &[u8]) -> Option<Task> {
-        #[derive(Deserialize)]
-        struct Endpoint<'a> {
-            #[serde(borrow)]
-            endpoint_type: Text<'a>,
-        }
-        Task::of_type(&answer::parse::<Endpoint>(body).ok()?.endpoint_type.0)
+    fn route(&self, _: &str, body: &[u8]) -> Lookup {
+        routes::one::<Endpoint>(body)
+    }
+
+    fn list_path(&self, page: Option<&str>) -> String {
+        routes::paged("/api/2.0/endpoints/", page)
+    }
+
+    fn list(&self, body: &[u8]) -> Option<Page> {
+        routes::page::<Endpoint>(body, "endpoints")
+    }
+
+    fn order(&self, change: Change) -> Option<Order> {
+        routes::limits_order("/api/2.0/endpoints/limits/", change)
     }
 
     fn invocations_path(&self, route: &str) -> String {
@@ -36,113 +44,63 @@ impl Dialect for Deployments {
     }
 
     fn names(&self) -> Names {
-        Names { candidate_count: "n", inputs: "input" }
+        openai::NAMES
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        let Choices { choices, model, usage } = answer::parse(body)?;
-        let candidates = choices.0.into_iter().map(|choice| {
-            answer::candidate(task, choice.message.map(|message| message.0), choice.text, choice.finish_reason)
-        });
-        answer::of(body, model.text(), usage.0.map(Usage::from).unwrap_or_default(), candidates)
+        openai::decode(task, body)
     }
 
     fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
-        vectors::decode(body, expected, to, &VectorNames { list: "data", metadata: None })
-    }
-
-    fn streams(&self) -> bool {
-        true
+        openai::decode_vectors(body, expected, to)
     }
 }
 
 #[derive(Deserialize)]
-struct Choices<'a> {
+struct Endpoint<'a> {
     #[serde(borrow)]
-    choices: Few<Choice<'a>>,
+    name: Text<'a>,
+    #[serde(borrow)]
+    endpoint_type: Text<'a>,
     #[serde(borrow, default)]
-    model: Lenient<'a>,
-    #[serde(default)]
-    usage: LenientObject<OpenAiUsage>,
+    endpoint_url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    model: Option<Object<Model<'a>>>,
 }
 
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow, default)]
-    message: Option<Object<Message<'a>>>,
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    finish_reason: Lenient<'a>,
+impl From<Endpoint<'_>> for Route {
+    fn from(endpoint: Endpoint) -> Route {
+        let Endpoint { name, endpoint_type, endpoint_url, model } = endpoint;
+        Route::new(name, Some(endpoint_type), endpoint_url, model.map(|model| model.0))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn first_text(task: Task, body: &str) -> Result<Option<String>, Malformed> {
-        let answer = Deployments.decode(task, body.as_bytes())?;
-        Ok(answer.candidates.into_iter().next().unwrap().text.map(|text| text.0.into_owned()))
+    #[test]
+    fn reads_what_3_17_2_has() {
+        let one = r#"{"name":"c","endpoint_type":"llm/v1/chat","model":{"name":"m","provider":"openai"},"endpoint_url":"/gateway/c/invocations","limit":null}"#;
+        let Lookup::Found(route) = Deployments.route("c", one.as_bytes()) else { panic!() };
+        assert_eq!((route.name.as_str(), route.task()), ("c", Some(Task::Chat)));
+        assert_eq!((route.provider.as_deref(), route.model.as_deref()), (Some("openai"), Some("m")));
+        assert_eq!((route.path.as_deref(), route.json.as_str()), (Some("/gateway/c/invocations"), one));
+        let page = Deployments.list(format!(r#"{{"endpoints":[{one},{one}],"next_page_token":null}}"#).as_bytes());
+        assert_eq!(page.map(|page| (page.routes.len(), page.next)), Some((2, None)));
+        let page = Deployments.list(br#"{"endpoints":[],"next_page_token":"3000=="}"#).unwrap();
+        let next = page.next.unwrap();
+        assert_eq!(Deployments.list_path(Some(&next)), "/api/2.0/endpoints/?page_token=3000%3D%3D");
     }
 
     #[test]
-    fn reads_what_3_17_2_answers() {
-        let body = r#"{"id":null,"object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":" Paris","finish_reason":"stop"}],
-            "usage":{"prompt_tokens":null,"completion_tokens":null,"total_tokens":null}}"#;
-        assert_eq!(first_text(Task::Completions, body), Ok(Some(" Paris".to_owned())));
-        let answer = Deployments.decode(Task::Completions, body.as_bytes()).unwrap();
-        assert_eq!((answer.usage, answer.model), (Usage::default(), Some(Text("m".into()))));
-        assert_eq!(answer.candidates[0].finish_reason, Some(Text("stop".into())));
-        let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"h\u00e9","tool_calls":null}}]}"#;
-        assert_eq!(first_text(Task::Chat, body), Ok(Some("hé".to_owned())));
-    }
-
-    #[test]
-    fn a_chat_may_have_no_text() {
-        let body = r#"{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},"finish_reason":"tool_calls"}]}"#;
-        let answer = Deployments.decode(Task::Chat, body.as_bytes()).unwrap();
-        let candidate = &answer.candidates[0];
-        assert!(candidate.text.is_none());
-        assert_eq!(candidate.finish_reason, Some(Text("tool_calls".into())));
-        let calls = candidate.tool_calls.as_ref().unwrap();
-        assert_eq!((calls.json, calls.calls.len()), (r#"[{"id":"1"}]"#, 1));
-        assert_eq!(first_text(Task::Chat, r#"{"choices":[{"message":{"content":null}}]}"#), Ok(None));
-    }
-
-    #[test]
-    fn each_wrong_answer_is_told_apart() {
-        use Malformed::*;
-        let of = |body: &str| first_text(Task::Completions, body).unwrap_err();
-        assert_eq!(of(" <!doctype html><p>hello"), Html);
-        assert!(matches!(of(""), NotJson(..)));
-        assert!(matches!(of("{\"choices\":[{\"text\":\"Par"), NotJson(..)));
-        assert!(matches!(of("hello"), NotJson(..)));
-        assert!(matches!(of("{\"choices\":[]} trailing"), NotJson(..)));
-        let not_utf8 = Deployments.decode(Task::Chat, b"{\"x\":\"\xff\"}").unwrap_err();
-        assert!(matches!(not_utf8, NotJson(why, _) if why.contains("offset 6")));
-        assert_eq!(of(r#"{"choices":[]}"#), NoCandidates);
-        for body in [
-            "null",
-            "[]",
-            r#"[[{"text":"x"}]]"#,
-            "{}",
-            r#"{"candidates":[{"text":"x"}]}"#,
-            r#"{"choices":null}"#,
-            r#"{"choices":[{}]}"#,
-            r#"{"choices":[{"text":null}]}"#,
-            r#"{"choices":[{"message":{"content":"x"}}]}"#,
-            r#"{"choices":[{"text":"a"}],"choices":[]}"#,
-        ] {
-            assert!(matches!(of(body), WrongShape(..)), "{body}: {:?}", of(body));
+    fn tells_others_answers() {
+        for body in ["<html>", "[]", "{}", r#"{"name":"c","route_type":"llm/v1/chat"}"#, r#"{"endpoint_type":"x"}"#] {
+            assert!(matches!(Deployments.route("c", body.as_bytes()), Lookup::Foreign), "{body}");
+            assert!(Deployments.list(body.as_bytes()).is_none(), "{body}");
         }
-        assert!(first_text(Task::Chat, r#"{"choices":[{"message":{"role":"assistant"}}]}"#).is_err());
-        assert!(first_text(Task::Chat, r#"{"choices":[{"text":"x"}]}"#).is_err());
-    }
-
-    #[test]
-    fn a_wrong_answer_is_shown_in_short() {
-        let Malformed::NotJson(_, shown) = first_text(Task::Chat, &"é\n".repeat(500)).unwrap_err() else { panic!() };
-        assert_eq!(shown.chars().count(), 121);
-        assert!(shown.ends_with('…') && !shown.contains('\n'));
+        let song = br#"{"name":"c","endpoint_type":"llm/v9/song"}"#;
+        let Lookup::Found(route) = Deployments.route("c", song) else { panic!() };
+        assert_eq!(route.task(), None);
     }
 }

@@ -6,9 +6,12 @@ use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Count, Lenient, Text};
 use super::objects::{Few, LenientObject, Object};
 use super::question::Names;
+use super::routes::{self, Change, Lookup, Model, Order, Page, Route, Verb};
 use super::usage::Usage;
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
 use super::{Dialect, Task, segment};
+
+const ROUTES: &str = "/api/2.0/gateway/routes/";
 
 #[derive(Debug)]
 pub struct Gateway;
@@ -19,16 +22,27 @@ impl Dialect for Gateway {
     }
 
     fn route_path(&self, route: &str) -> String {
-        format!("/api/2.0/gateway/routes/{}", segment(route))
+        [ROUTES, &segment(route)].concat()
     }
 
-    fn route_task(&self, body: &[u8]) -> Option<Task> {
-        #[derive(Deserialize)]
-        struct Route<'a> {
-            #[serde(borrow)]
-            route_type: Text<'a>,
+    fn route(&self, _: &str, body: &[u8]) -> Lookup {
+        routes::one::<Entry>(body)
+    }
+
+    fn list_path(&self, page: Option<&str>) -> String {
+        routes::paged(ROUTES, page)
+    }
+
+    fn list(&self, body: &[u8]) -> Option<Page> {
+        routes::page::<Entry>(body, "routes")
+    }
+
+    fn order(&self, change: Change) -> Option<Order> {
+        match change {
+            Change::CreateRoute(route) => Some(Order::new(Verb::Post, ROUTES.to_owned()).with_body(&route)),
+            Change::DeleteRoute(route) => Some(Order::new(Verb::Delete, self.route_path(route))),
+            limits => routes::limits_order("/api/2.0/gateway/limits/", limits),
         }
-        Task::of_type(&answer::parse::<Route>(body).ok()?.route_type.0)
     }
 
     fn invocations_path(&self, route: &str) -> String {
@@ -55,6 +69,25 @@ impl Dialect for Gateway {
 
     fn streams(&self) -> bool {
         false
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    route_type: Text<'a>,
+    #[serde(borrow, default)]
+    route_url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    model: Option<Object<Model<'a>>>,
+}
+
+impl From<Entry<'_>> for Route {
+    fn from(entry: Entry) -> Route {
+        let Entry { name, route_type, route_url, model } = entry;
+        Route::new(name, Some(route_type), route_url, model.map(|model| model.0))
     }
 }
 
@@ -109,6 +142,8 @@ impl<'a> Metadata<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
 
     #[test]
@@ -127,11 +162,37 @@ mod tests {
 
     #[test]
     fn tells_what_a_route_is_for() {
-        let route = br#"{"name":"c","route_type":"llm/v1/chat","model":{"name":"m","provider":"openai"},"route_url":"/gateway/c/invocations"}"#;
-        assert_eq!(Gateway.route_task(route), Some(Task::Chat));
-        assert_eq!(Gateway.route_task(br#"{"name":"c","endpoint_type":"llm/v1/chat"}"#), None);
-        assert_eq!(Gateway.route_task(b"<html>"), None);
-        assert_eq!(Gateway.route_task(br#"{"route_type":"llm/v9/song"}"#), None);
+        let route = r#"{"name":"c","route_type":"llm/v1/chat","model":{"name":"m","provider":"openai"},"route_url":"/gateway/c/invocations"}"#;
+        let task = |body: &str| match Gateway.route("c", body.as_bytes()) {
+            Lookup::Found(route) => Some(route.task()),
+            _ => None,
+        };
+        assert_eq!(task(route), Some(Some(Task::Chat)));
+        assert_eq!(task(r#"{"name":"c","endpoint_type":"llm/v1/chat"}"#), None);
+        assert_eq!(task("<html>"), None);
+        assert_eq!(task(r#"{"name":"c","route_type":"llm/v9/song"}"#), Some(None));
+        let page = Gateway.list(format!(r#"{{"routes":[{route}]}}"#).as_bytes()).unwrap();
+        assert_eq!((page.routes[0].path.as_deref(), page.next), (Some("/gateway/c/invocations"), None));
+    }
+
+    #[test]
+    fn asks_for_changes() {
+        let json = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let (limits, route) = (json(r#"[{"calls":1}]"#), json(r#"{"name": "c"}"#));
+        let order = |change| {
+            let Order { verb, path, body } = Gateway.order(change).unwrap();
+            (verb, path, String::from_utf8(body).unwrap())
+        };
+        assert_eq!(order(Change::GetLimits("a b")), (Verb::Get, "/api/2.0/gateway/limits/a%20b".into(), "".into()));
+        assert_eq!(
+            order(Change::SetLimits("c", &limits)),
+            (Verb::Post, "/api/2.0/gateway/limits/".into(), r#"{"route":"c","limits":[{"calls":1}]}"#.into())
+        );
+        assert_eq!(
+            order(Change::CreateRoute(&route)),
+            (Verb::Post, "/api/2.0/gateway/routes/".into(), r#"{"name": "c"}"#.into())
+        );
+        assert_eq!(order(Change::DeleteRoute("c")), (Verb::Delete, "/api/2.0/gateway/routes/c".into(), "".into()));
     }
 
     fn texts(answer: Result<Answer, Malformed>) -> Vec<String> {

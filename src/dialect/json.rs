@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::objects::Object;
 
 /// A string: borrowed if it stands in the JSON as it is, owned if it holds escapes.
 /// (serde borrows a `Cow` on its own, but not one inside an `Option` or a `Vec`.)
@@ -29,6 +32,51 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// What a message says: a string, or a list of parts, of which those that are text are put together. (Reasoning models
+/// on Databricks answer so.)
+#[derive(Debug)]
+pub(super) struct Words<'a>(pub Text<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Part<'a> {
+            #[serde(borrow, default, rename = "type")]
+            kind: Lenient<'a>,
+            #[serde(borrow, default)]
+            text: Lenient<'a>,
+        }
+        struct WordsVisitor;
+        impl<'de> Visitor<'de> for WordsVisitor {
+            type Value = Words<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string or a list of parts")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Words(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Words(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut parts: S) -> Result<Self::Value, S::Error> {
+                let mut words = String::new();
+                while let Some(Object(part)) = parts.next_element::<Object<Part>>()? {
+                    match part.text {
+                        Lenient::Text(text) if part.kind.is("text") => words.push_str(&text.0),
+                        _ => {}
+                    }
+                }
+                Ok(Words(Text(Cow::Owned(words))))
+            }
+        }
+        deserializer.deserialize_any(WordsVisitor)
     }
 }
 
@@ -127,6 +175,19 @@ impl<'de> Deserialize<'de> for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_may_come_in_parts() {
+        let of = |json: &str| serde_json::from_str::<Words>(json).map(|words| words.0.0.into_owned()).ok();
+        assert_eq!(of(r#""a\n""#), Some("a\n".to_owned()));
+        let parts =
+            r#"[{"type":"reasoning","text":"hm"},{"type":"text","text":"a"},{"type":"text","text":"b","x":1},{}]"#;
+        assert_eq!(of(parts), Some("ab".to_owned()));
+        assert_eq!(of("[]"), Some(String::new()));
+        for json in ["1", "[1]", "{}", "[[\"text\",\"a\"]]", "null", "true"] {
+            assert_eq!(of(json), None, "{json}");
+        }
+    }
 
     #[test]
     fn forgives_what_is_of_another_kind() {

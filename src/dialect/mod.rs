@@ -2,29 +2,38 @@
 
 mod answer;
 mod chunk;
+mod databricks;
 mod deployments;
 mod floats;
 mod gateway;
 mod json;
 mod number_lists;
+mod oauth;
 mod objects;
+mod openai;
 mod params;
 mod pattern;
 mod question;
 mod refusal;
+mod routes;
 mod tools;
+mod tracking;
 mod usage;
 mod vectors;
 
 use std::fmt;
 
+use serde::Deserialize;
+
 pub use answer::{Answer, Candidate, Malformed};
 pub use chunk::{Chunk, Event, Piece};
 pub use json::Text;
+pub use oauth::{METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
 pub use params::{ParamProblem, Params};
 pub use pattern::EventReader;
 pub use question::{Body, Names, Question};
 pub use refusal::{Kind, Refusal};
+pub use routes::{Change, Lookup, Order, Page, Route, Verb};
 pub use tools::ToolCall;
 pub use usage::Usage;
 pub use vectors::{Vectors, VectorsAnswer};
@@ -47,6 +56,10 @@ impl Task {
     }
 
     fn of_type(route_type: &str) -> Option<Task> {
+        // Databricks' agents that are asked as chats are.
+        if matches!(route_type, "agent/v1/chat" | "agent/v2/chat") {
+            return Some(Task::Chat);
+        }
         [Task::Completions, Task::Chat, Task::Embeddings].into_iter().find(|task| task.as_str() == route_type)
     }
 }
@@ -59,11 +72,57 @@ pub trait Dialect: fmt::Debug + Sync {
     /// Where to ask about one route.
     fn route_path(&self, route: &str) -> String;
 
-    /// What the answer from [`Dialect::route_path`] says the route is for; `None` if it is no such answer.
-    fn route_task(&self, body: &[u8]) -> Option<Task>;
+    /// What the answer from there says.
+    fn route(&self, name: &str, body: &[u8]) -> Lookup;
+
+    /// Where to ask for the list of all routes, or the part of it that an earlier part named.
+    fn list_path(&self, page: Option<&str>) -> String;
+
+    /// What the answer from there says; `None` if it is no such answer.
+    fn list(&self, body: &[u8]) -> Option<Page>;
+
+    /// Where to ask for a list that tells more, but that not everybody may see; [`Dialect::list`] understands it, too.
+    fn details_path(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Where to ask whether the server is well.
+    fn health_path(&self, _route: &str) -> String {
+        "/health".to_owned()
+    }
+
+    /// What the answer from there says; `None` if it is no such answer.
+    fn is_healthy(&self, body: &[u8]) -> Option<bool> {
+        #[derive(Deserialize)]
+        struct Health<'a> {
+            #[serde(borrow)]
+            status: Text<'a>,
+        }
+        let body = body.trim_ascii();
+        let is_plain_ok = body.eq_ignore_ascii_case(b"ok");
+        if is_plain_ok { Some(true) } else { Some(answer::parse::<Health>(body).ok()?.status.0 == "OK") }
+    }
+
+    /// How to ask for a change; `None` if such servers cannot be asked for it.
+    fn order(&self, change: Change) -> Option<Order>;
+
+    /// The limits in the answer to [`Change::GetLimits`].
+    fn limits<'a>(&self, body: &'a str) -> &'a str {
+        body
+    }
 
     /// Where to send a question.
     fn invocations_path(&self, route: &str) -> String;
+
+    /// What a route is asked for of which the server does not tell what it is for.
+    fn task_for(&self, likely: Task) -> Task {
+        likely
+    }
+
+    /// Whether a route is for one task alone.
+    fn has_one_task(&self) -> bool {
+        true
+    }
 
     /// What it calls the things that all dialects have.
     fn names(&self) -> Names;
@@ -80,7 +139,9 @@ pub trait Dialect: fmt::Debug + Sync {
     fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed>;
 
     /// Whether answers can be had as streams.
-    fn streams(&self) -> bool;
+    fn streams(&self) -> bool {
+        true
+    }
 
     /// What the data of one event of a stream says.
     fn decode_event<'a>(&self, data: &'a [u8]) -> Result<Event<'a>, Malformed> {
@@ -89,7 +150,11 @@ pub trait Dialect: fmt::Debug + Sync {
 }
 
 /// All families, in the order in which a server is asked for them: a later one serves the older one's paths, too.
-pub static ALL: [&dyn Dialect; 2] = [&deployments::Deployments, &gateway::Gateway];
+pub static ALL: [&dyn Dialect; 4] =
+    [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks];
+
+/// What a URI says that names Databricks instead of a server.
+pub static DATABRICKS: &dyn Dialect = &databricks::Databricks;
 
 /// A name as one segment of a path.
 fn segment(name: &str) -> String {
@@ -114,9 +179,22 @@ mod tests {
     }
 
     #[test]
+    fn health_is_told_in_two_ways() {
+        let told = ALL.map(|dialect| dialect.is_healthy(b"OK\n"));
+        assert_eq!(told, [Some(true), Some(true), Some(true), None]);
+        let healthy = |body: &[u8]| ALL[0].is_healthy(body);
+        assert_eq!(healthy(br#"{"status":"OK"}"#), Some(true));
+        assert_eq!(healthy(br#"{"status":"DOWN"}"#), Some(false));
+        assert_eq!((healthy(b"<html>"), healthy(b"")), (None, None));
+    }
+
+    #[test]
     fn each_dialect_has_its_paths() {
         let paths: Vec<_> = ALL.iter().map(|d| (d.name(), d.route_path("a b"), d.invocations_path("a b"))).collect();
         assert_eq!(paths[0], ("deployments", "/api/2.0/endpoints/a%20b".into(), "/endpoints/a%20b/invocations".into()));
         assert_eq!(paths[1], ("gateway", "/api/2.0/gateway/routes/a%20b".into(), "/gateway/a%20b/invocations".into()));
+        assert_eq!(paths[2].2, "/gateway/a%20b/mlflow/invocations");
+        let path = "/serving-endpoints/a%20b/invocations";
+        assert_eq!(paths[3], ("databricks", "/api/2.0/serving-endpoints/a%20b".into(), path.into()));
     }
 }

@@ -21,6 +21,8 @@ pub enum Kind {
     BudgetExceeded,
     GuardrailBlocked,
     ServerError,
+    /// The server does not have what was asked for, or has it switched off.
+    Disabled,
     /// Any other status that is no success.
     Other,
 }
@@ -35,6 +37,10 @@ pub struct Refusal {
     pub words: Option<String>,
     /// Whether a prompt was sent to a route that takes messages.
     pub wants_messages: bool,
+    /// Whether the server fails because it was asked for a stream.
+    pub cannot_stream: bool,
+    /// Whether another token may be accepted.
+    pub is_token_over: bool,
 }
 
 impl Refusal {
@@ -48,6 +54,7 @@ impl Refusal {
         };
         let words = words.map(|words| one_line(&words)).filter(|words| !words.is_empty());
         let said = words.as_deref().unwrap_or_default();
+        let code = json.as_ref().and_then(code_of);
         let kind = match http_status {
             400 if said.starts_with("Guardrail ") && said.contains(" blocked") => Kind::GuardrailBlocked,
             400 | 422 => Kind::BadRequest,
@@ -55,15 +62,25 @@ impl Refusal {
             403 => Kind::Forbidden,
             // FastAPI's own answer to an unknown path, a web page, or nothing; a missing route has a sentence.
             404 if json.is_none() || said == "Not Found" => Kind::NoSuchPath,
+            // Databricks' answer to a path that it does not have.
+            404 if code.as_deref() == Some("ENDPOINT_NOT_FOUND") => Kind::NoSuchPath,
             404 => Kind::NoSuchRoute,
             405 => Kind::NoSuchPath,
             429 if said.starts_with("Budget limit exceeded") => Kind::BudgetExceeded,
             429 => Kind::RateLimited,
+            501 => Kind::Disabled,
+            500 if code.as_deref() == Some("FEATURE_DISABLED") => Kind::Disabled,
             500..=599 => Kind::ServerError,
             _ => Kind::Other,
         };
-        let wants_messages = kind == Kind::BadRequest && json.as_ref().is_some_and(lacks_messages);
-        Refusal { kind, code: json.as_ref().and_then(code_of), words, wants_messages }
+        let wants_messages =
+            kind == Kind::BadRequest && (json.as_ref().is_some_and(lacks_messages) || says_messages_lack(said));
+        // MLflow before 2.10 takes its provider's stream for a fault.
+        let cannot_stream = http_status == 502 && said.ends_with("Received content type: text/event-stream");
+        // Databricks says both with status 403: that a token is over, and that its owner may not do this.
+        let is_token_over = kind == Kind::Unauthorized
+            || kind == Kind::Forbidden && (code.as_deref() == Some("403") || said.contains("oken expired"));
+        Refusal { kind, code, words, wants_messages, cannot_stream, is_token_over }
     }
 }
 
@@ -81,7 +98,7 @@ fn words_of(json: &Value) -> Option<String> {
                     place.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect();
                 return Some(format!("{}: {what}", place.join(".")));
             }
-            ["detail", "message", "error", "error_message"]
+            ["detail", "message", "error_description", "error", "error_message"]
                 .into_iter()
                 .filter_map(|field| fields.get(field))
                 .find_map(words_of)
@@ -111,6 +128,12 @@ fn lacks_messages(json: &Value) -> bool {
         let is_missing = problem["type"].as_str().is_some_and(|kind| kind.ends_with("missing"));
         is_missing && problem["loc"].as_array().and_then(|place| place.last()).is_some_and(|field| field == "messages")
     })
+}
+
+/// Databricks says it in a sentence.
+fn says_messages_lack(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    words.contains("'messages'") && (words.contains("missing") || words.contains("required"))
 }
 
 fn page_title(page: &[u8]) -> String {
@@ -150,6 +173,7 @@ mod tests {
             (404, r#"{"detail":"The endpoint 'x' is not present or active on the server"}"#, NoSuchRoute, None, "The endpoint 'x'"),
             (404, "<!doctype html><html><head><title>404 Not\n Found</title>", NoSuchPath, None, "an HTML page, \"404 Not Found\""),
             (404, "", NoSuchPath, None, ""),
+            (404, r#"{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for 'GET /x'"}"#, NoSuchPath, Some("ENDPOINT_NOT_FOUND"), "No API"),
             (405, r#"{"detail":"Method Not Allowed"}"#, NoSuchPath, None, "Method Not Allowed"),
             (422, r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required","input":{}}]}"#, BadRequest, None, "body.prompt: Field required"),
             (422, r#"{"detail":[{"loc":["body",0],"msg":"a"},{"loc":["body"],"msg":"b"}]}"#, BadRequest, None, "body.0: a; body: b"),
@@ -159,6 +183,7 @@ mod tests {
             (529, r#"{"detail":{"type":"error","error":{"type":"overloaded_error","code":"","message":"busy"}}}"#, ServerError, Some("overloaded_error"), "busy"),
             (400, r#"{"detail":{"what":"ever"}}"#, BadRequest, None, r#"{"what":"ever"}"#),
             (403, r#"{"error_code":"PERMISSION_DENIED","message":"no"}"#, Forbidden, Some("PERMISSION_DENIED"), "no"),
+            (401, r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#, Unauthorized, None, "Client auth"),
             (400, r#"{"error":"plain"}"#, BadRequest, None, "plain"),
             (429, r#"{"error":"Rate limit exceeded: 1 per 1 minute"}"#, RateLimited, None, "Rate limit exceeded"),
             (429, r#"{"detail":"Budget limit exceeded. Come back later."}"#, BudgetExceeded, None, "Budget limit"),
@@ -167,6 +192,8 @@ mod tests {
             (500, "Internal Server Error", ServerError, None, "Internal Server Error"),
             (502, "<html><body><center><h1>502 Bad Gateway</h1>", ServerError, None, "an HTML page, <html>"),
             (504, "<html><title>504</title>", ServerError, None, "an HTML page, \"504\""),
+            (501, r#"{"detail":"The get_limits API is not available yet."}"#, Disabled, None, "The get_limits"),
+            (500, r#"{"error_code":"FEATURE_DISABLED","message":"no workspaces"}"#, Disabled, Some("FEATURE_DISABLED"), "no work"),
             (413, "", Other, None, ""),
             (302, "", Other, None, ""),
             (418, "null", Other, None, ""),
@@ -187,7 +214,26 @@ mod tests {
         assert!(of(r#"{"detail":[{"type":"value_error.missing","loc":["body","messages"],"msg":"field required"}]}"#));
         assert!(!of(r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"}]}"#));
         assert!(!of(r#"{"detail":"messages"}"#));
+        assert!(of(r#"{"error_code":"BAD_REQUEST","message":"Missing required Chat parameter: 'messages'"}"#));
         assert!(!of(""));
+    }
+
+    #[test]
+    fn knows_what_older_servers_cannot_do() {
+        let words =
+            "The returned data type from the route service is not supported. Received content type: text/event-stream";
+        assert!(Refusal::read(502, format!(r#"{{"detail":"{words}"}}"#).as_bytes()).cannot_stream);
+        assert!(!Refusal::read(502, br#"{"detail":"Received content type: text/html"}"#).cannot_stream);
+    }
+
+    #[test]
+    fn knows_when_a_token_is_over() {
+        let of = |status, body: &str| Refusal::read(status, body.as_bytes()).is_token_over;
+        assert!(of(401, ""));
+        assert!(of(403, r#"{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}"#));
+        assert!(of(403, "<html><title>Error 403 Token is expiring within 30 seconds. (token expired)</title>"));
+        assert!(!of(403, r#"{"error_code":"PERMISSION_DENIED","message":"User does not have permission"}"#));
+        assert!(!of(400, r#"{"error_code":403,"message":"x"}"#));
     }
 
     #[test]

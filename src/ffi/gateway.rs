@@ -23,15 +23,20 @@ impl mlflow_gateway {
 /// there is found out only then.
 ///
 /// `route` is the name of a route (MLflow 2.5 to 2.8) or endpoint (2.9 and later): 1 to 256 bytes.
-/// `gateway_uri` is an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the
-/// gateway is mounted below a path, with that path. If it is NULL, the environment variable MLFLOW_GATEWAY_URI says it,
-/// or else MLFLOW_DEPLOYMENTS_TARGET. The environment is read here and never again, the variables that name a proxy
-/// included: http_proxy and HTTP_PROXY for an http:// gateway, https_proxy and HTTPS_PROXY for an https:// one, else
-/// all_proxy and ALL_PROXY, and no_proxy and NO_PROXY with the hosts to ask without it. Proxies are asked for a tunnel
-/// (CONNECT) in both cases.
+/// `gateway_uri` is one of these; if it is NULL, the environment variable MLFLOW_GATEWAY_URI says it, or else
+/// MLFLOW_DEPLOYMENTS_TARGET:
+///   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
+///     mounted below a path, with that path;
+///   - "databricks", for the workspace that the environment variable DATABRICKS_HOST names, with its token or OAuth
+///     client; what no variable says is looked up in the profile DATABRICKS_CONFIG_PROFILE, or else DEFAULT, of the
+///     file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id, client_secret);
+///   - "databricks://PROFILE", for the workspace of that profile, whatever the variables say.
+///
+/// The environment is read here and never again; mlflow_gateway_set_option() lists its variables.
 /// `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI or _NO_GATEWAY_URI.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
+/// a file in the environment that cannot be used; the message names it).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_create(
     route: *const c_char,
@@ -183,30 +188,76 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 
 /// Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
 ///
-///   name              values                       default   meaning
-///   timeout_ms        1 to 86400000                300000    milliseconds that a whole call may take: finding the
-///                                                            host, connecting, sending, waiting and reading
-///   dialect           auto, gateway, deployments   auto      what the gateway speaks: gateway is MLflow 2.5 to 2.8,
-///                                                            deployments is 2.9 and later; auto asks the server once
-///   max_connections   0 to 65536                   64        connections that are kept open between calls, at most,
-///                                                            for a minute each; calls beyond that open one and close it
-///   ca_file           path of a PEM file           ""        certificates to trust instead of the machine's own
-///   client_cert_file  path of a PEM file           ""        certificate to show to the server, with those that lead
-///                                                            to its root; the file may hold the key as well
-///   client_key_file   path of a PEM file           ""        the private key of that certificate
-///   insecure_tls      true, false                  false     accept any certificate, and so any server in the middle;
-///                                                            not together with ca_file
-///   gather_stream     true, false                  true      keep the texts and calls of tools of a stream until its
-///                                                            end; with false calls of tools are lost, and a stream
-///                                                            needs memory for a few events, however long it is
-///   max_event_bytes   1024 to 1073741824           16777216  the longest event of a stream
-///   embed_batch_size  1 to 100000                  20        inputs that are sent in one request for vectors
-///   embed_concurrency 1 to 64                      1         such requests that are under way at once, each on a
-///                                                            thread: the caller's, and others that end with the call
+///   name                 values                              default
+///                        meaning; environment variables, of which the first that is set counts
 ///
-/// Files are read by this function; "" takes such an option back. To replace a client's certificate, set first it and
-/// then its key. The machine's own certificates are read when a connection first needs them, from where OpenSSL has
-/// them or where the environment variables SSL_CERT_FILE and SSL_CERT_DIR say.
+///   timeout_ms           integer, 1 to 86400000              300000
+///                        milliseconds that a whole call may take: finding the host, connecting, sending, waiting and
+///                        reading; $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
+///                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
+///   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
+///                        tracking, databricks
+///                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
+///                        with "mlflow gateway start"; tracking is 3.x with "mlflow server"; databricks is Databricks'
+///                        serving endpoints; auto asks the server once
+///   max_connections      integer, 0 to 65536                 64
+///                        connections that are kept open between calls, at most, for a minute each; calls beyond that
+///                        open one and close it
+///   bearer_token         text                                ""
+///                        sent as "Bearer ..."; $MLFLOW_TRACKING_TOKEN, for databricks URIs $DATABRICKS_TOKEN or
+///                        "token" in the profile
+///   username, password   text                                ""
+///                        sent together as "Basic ...", before a bearer_token; $MLFLOW_TRACKING_USERNAME and
+///                        $MLFLOW_TRACKING_PASSWORD, or the file $HOME/.mlflow/credentials; not for databricks URIs
+///   client_id,           text                                ""
+///   client_secret        an OAuth client of Databricks, which gets tokens by them, shortly before the last one ends or
+///                        when the server refuses it, and once for all threads; after username and bearer_token; for
+///                        databricks URIs $DATABRICKS_CLIENT_ID and $DATABRICKS_CLIENT_SECRET, or those in the profile
+///   auth_header          Authorization,                      Authorization
+///                        X-MLflow-Authorization
+///                        the header in which credentials are sent; MLflow's tracking server takes both, so that a proxy
+///                        before it can have the first
+///   allow_insecure_auth  boolean, true or false              false
+///                        send credentials, those in set headers included, also over http:// to another machine
+///   workspace            text                                ""
+///                        sent as the header X-MLFLOW-WORKSPACE; $MLFLOW_WORKSPACE, not for databricks URIs
+///   proxy                http:// or https:// URL, none       ""
+///                        the proxy to go through, which may be given as http://user:password@host:port; none is none
+///                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
+///                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
+///                        but none for the hosts in $no_proxy and $NO_PROXY
+///   ca_file              path of a PEM file                  ""
+///                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,
+///                        $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
+///   client_cert_file     path of a PEM file                  ""
+///                        certificate to show to the server, with those that lead to its root; the file may hold the
+///                        key as well; $MLFLOW_TRACKING_CLIENT_CERT_PATH
+///   client_key_file      path of a PEM file                  ""
+///                        the private key of that certificate
+///   insecure_tls         boolean, true or false              false
+///                        accept any certificate, and so any server in the middle; not together with ca_file;
+///                        $MLFLOW_TRACKING_INSECURE_TLS (true, 1, false, 0)
+///   user_agent           text                                ""
+///                        what your program is called, put before "mlflow-ai-gateway/" and the version
+///   gather_stream        boolean, true or false              true
+///                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
+///                        lost, and a stream needs memory for a few events, however long it is
+///   max_event_bytes      integer, 1024 to 1073741824         16777216
+///                        the longest event of a stream
+///   embed_batch_size     integer, 1 to 100000                20
+///                        inputs that are sent in one request for vectors
+///   embed_concurrency    integer, 1 to 64                    1
+///                        such requests that are under way at once, each on a thread: the caller's, and others that end
+///                        with the call
+///
+/// The environment and the files of credentials are read by mlflow_gateway_create(), once; what is set here goes before
+/// it, and who sets one kind of credentials (a token, a name and password, an OAuth client) does not get another kind
+/// from there. The variables about TLS are read for https:// gateways only, and one that is set but empty counts as not
+/// set. A value of "" takes a text, a file or a credential back, also one that came from the environment.
+/// Files of certificates are read by this function. To replace a client's certificate, set first it and then its key.
+/// The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
+/// $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
+/// through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed.
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
@@ -226,8 +277,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
 }
 
 /// Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
-/// "Authorization" to "Bearer ...". Its value is treated as a secret: the library does not put it into a message, and
-/// masks it there (if it has 6 bytes or more) where a gateway repeats it.
+/// "X-Team" to "search". Credentials are better given as options; a header that is set goes before those. Its value is
+/// treated as a secret: the library does not put it into a message, and masks it there (if it has 6 bytes or more)
+/// where a gateway repeats it.
 ///
 /// `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
 /// Content-Type and the like) are refused, and so is Accept-Encoding. At most 100 can be set.
@@ -260,8 +312,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
 /// `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
 /// be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), or any status from 20 to 99. No
-/// call lasts longer than the option timeout_ms says.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), _INSECURE_AUTH, or any status from
+/// 20 to 99. No call lasts longer than the option timeout_ms says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_call(
     gateway: *mut mlflow_gateway,
@@ -281,7 +333,7 @@ pub unsafe extern "C" fn mlflow_gateway_call(
 }
 
 /// Returns what identifies this configured model: a JSON object with "gateway_uri", "route" and the parameters that
-/// are set, under the names that they were set by. No headers are in it.
+/// are set, under the names that they were set by. No headers and no credentials are in it.
 ///
 /// `json` receives the text, which the caller frees with mlflow_gateway_string_free().
 /// `json_len` receives its length in bytes without the NUL; it may be NULL.

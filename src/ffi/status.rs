@@ -15,9 +15,9 @@ pub const MLFLOW_GATEWAY_OK: mlflow_gateway_status = 0;
 /// A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
 /// too little room, or a request holds nothing, or another kind of content than the function needs.
 pub const MLFLOW_GATEWAY_INVALID_ARGUMENT: mlflow_gateway_status = 1;
-/// The gateway URI is not an http:// or https:// URI, or holds credentials or a query.
+/// The gateway URI is not an http:// or https:// URI, nor a databricks one, or holds credentials or a query.
 pub const MLFLOW_GATEWAY_INVALID_URI: mlflow_gateway_status = 2;
-/// No gateway URI was passed, and no environment variable names one.
+/// No gateway URI was passed, and no environment variable names one; or no workspace of Databricks is named.
 pub const MLFLOW_GATEWAY_NO_GATEWAY_URI: mlflow_gateway_status = 3;
 /// There is no option of that name.
 pub const MLFLOW_GATEWAY_UNKNOWN_OPTION: mlflow_gateway_status = 4;
@@ -25,8 +25,10 @@ pub const MLFLOW_GATEWAY_UNKNOWN_OPTION: mlflow_gateway_status = 4;
 pub const MLFLOW_GATEWAY_INVALID_OPTION_VALUE: mlflow_gateway_status = 5;
 /// The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
 pub const MLFLOW_GATEWAY_INVALID_PARAM: mlflow_gateway_status = 6;
-/// This gateway or this route cannot do that.
+/// This gateway or this route cannot do that; sometimes it is the gateway that says so, for example by HTTP 501.
 pub const MLFLOW_GATEWAY_UNSUPPORTED: mlflow_gateway_status = 7;
+/// Credentials would go unencrypted to another machine; the option allow_insecure_auth allows that.
+pub const MLFLOW_GATEWAY_INSECURE_AUTH: mlflow_gateway_status = 8;
 
 /* 20 to 39: the way to the gateway. */
 
@@ -53,7 +55,7 @@ pub const MLFLOW_GATEWAY_BAD_REQUEST: mlflow_gateway_status = 40;
 pub const MLFLOW_GATEWAY_UNAUTHORIZED: mlflow_gateway_status = 41;
 /// HTTP 403: the credentials do not allow this.
 pub const MLFLOW_GATEWAY_FORBIDDEN: mlflow_gateway_status = 42;
-/// HTTP 404 or 405: no such route, or no MLflow gateway at that URI.
+/// HTTP 404 or 405: no such route, or no MLflow gateway at that URI. The message names the routes that there are.
 pub const MLFLOW_GATEWAY_NOT_FOUND: mlflow_gateway_status = 43;
 /// HTTP 429: too many calls.
 pub const MLFLOW_GATEWAY_RATE_LIMITED: mlflow_gateway_status = 44;
@@ -61,7 +63,7 @@ pub const MLFLOW_GATEWAY_RATE_LIMITED: mlflow_gateway_status = 44;
 pub const MLFLOW_GATEWAY_BUDGET_EXCEEDED: mlflow_gateway_status = 45;
 /// HTTP 400 because a guardrail of the gateway stopped the question or the answer.
 pub const MLFLOW_GATEWAY_GUARDRAIL_BLOCKED: mlflow_gateway_status = 46;
-/// HTTP 500 to 599: the gateway or the model provider has a fault.
+/// HTTP 500 to 599, but 501: the gateway or the model provider has a fault.
 pub const MLFLOW_GATEWAY_SERVER_ERROR: mlflow_gateway_status = 47;
 /// Any other HTTP status that is no success, redirects included.
 pub const MLFLOW_GATEWAY_HTTP_ERROR: mlflow_gateway_status = 48;
@@ -107,6 +109,7 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_INVALID_OPTION_VALUE => c"MLFLOW_GATEWAY_INVALID_OPTION_VALUE",
             MLFLOW_GATEWAY_INVALID_PARAM => c"MLFLOW_GATEWAY_INVALID_PARAM",
             MLFLOW_GATEWAY_UNSUPPORTED => c"MLFLOW_GATEWAY_UNSUPPORTED",
+            MLFLOW_GATEWAY_INSECURE_AUTH => c"MLFLOW_GATEWAY_INSECURE_AUTH",
             MLFLOW_GATEWAY_RESOLVE_FAILED => c"MLFLOW_GATEWAY_RESOLVE_FAILED",
             MLFLOW_GATEWAY_CONNECT_FAILED => c"MLFLOW_GATEWAY_CONNECT_FAILED",
             MLFLOW_GATEWAY_TLS_FAILED => c"MLFLOW_GATEWAY_TLS_FAILED",
@@ -152,6 +155,7 @@ const _: () = {
         InvalidOptionValue = MLFLOW_GATEWAY_INVALID_OPTION_VALUE,
         InvalidParam = MLFLOW_GATEWAY_INVALID_PARAM,
         Unsupported = MLFLOW_GATEWAY_UNSUPPORTED,
+        InsecureAuth = MLFLOW_GATEWAY_INSECURE_AUTH,
         ResolveFailed = MLFLOW_GATEWAY_RESOLVE_FAILED,
         ConnectFailed = MLFLOW_GATEWAY_CONNECT_FAILED,
         TlsFailed = MLFLOW_GATEWAY_TLS_FAILED,

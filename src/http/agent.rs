@@ -7,15 +7,16 @@ use super::connect::Opener;
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::Failure;
-use super::head::{self, Head};
+use super::head::{Head, RequestHead};
 use super::headers::Headers;
 use super::incoming::Incoming;
 use super::pool::Pool;
-use super::tls::Tls;
+use super::proxy::Proxy;
 use super::uri::GatewayUri;
+use super::way::Way;
 
 /// The part that keeps connections between calls. Any number of threads may use it at once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Agent {
     pool: Pool,
     opener: Opener,
@@ -25,6 +26,8 @@ pub struct Agent {
 pub enum Method {
     Get,
     Post,
+    Put,
+    Delete,
 }
 
 impl Method {
@@ -32,20 +35,44 @@ impl Method {
         match self {
             Method::Get => "GET",
             Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+
+    pub(super) fn has_body(self) -> bool {
+        matches!(self, Method::Post | Method::Put)
+    }
+}
+
+/// How a request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    Json,
+    /// As a web page's form is sent.
+    Form,
+}
+
+impl Content {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Content::Json => "application/json",
+            Content::Form => "application/x-www-form-urlencoded",
         }
     }
 }
 
-/// What to ask. A `Post` has a JSON body.
+/// What to ask. Only a `Post` and a `Put` have a body.
 pub struct Exchange<'a> {
     pub method: Method,
     pub uri: &'a GatewayUri,
     /// Below the URI; it begins with a slash.
     pub path: &'a str,
     pub headers: &'a Headers,
+    pub content: Content,
     pub body: &'a [u8],
     pub deadline: Instant,
-    pub tls: &'a Arc<Tls>,
+    pub way: &'a Arc<Way>,
     /// As many connections are kept for later calls.
     pub max_connections: usize,
 }
@@ -71,49 +98,57 @@ impl Reply {
 }
 
 impl Agent {
-    /// An agent for one gateway. Reads which proxy the environment names for it.
-    pub fn new(uri: &GatewayUri) -> Agent {
-        Agent { pool: Pool::default(), opener: Opener::new(uri.full()) }
-    }
-
     /// Asks and reads the whole answer.
     pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {
         let mut incoming = self.open(exchange)?;
         let reply = incoming.reply()?;
-        self.keep(incoming, exchange.tls, exchange.max_connections);
+        self.keep(incoming, exchange.way, exchange.max_connections);
         Ok(reply)
     }
 
     /// Asks and reads the head of the answer.
     pub fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
         let uri = exchange.uri;
-        let path = [uri.path(), exchange.path];
-        let head = head::request(exchange.method, path, uri.authority(), exchange.headers.lines(), exchange.body.len());
+        let forwarder = exchange.way.forwarder(uri);
+        let head = RequestHead {
+            method: exchange.method,
+            origin: if forwarder.is_some() { ["http://", uri.authority()] } else { ["", ""] },
+            path: [uri.path(), exchange.path],
+            authority: uri.authority(),
+            headers: exchange.headers.lines(),
+            proxy_authorization: forwarder.and_then(Proxy::authorization),
+            content: exchange.content,
+            body_len: exchange.body.len(),
+        }
+        .write();
         #[cfg(feature = "test-panic")]
         assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
 
         let (mut connection, sent) = self.send(&head, exchange)?;
-        match (connection.receive_head(), sent) {
-            (Ok(head), Ok(())) => Ok(Incoming::new(connection, head)),
+        let head = match (connection.receive_head(), sent) {
+            (Ok(head), Ok(())) => Ok(head),
             // A server may refuse a long question before it has read it to the end.
-            (Ok(head), Err(_)) if !(200..300).contains(&head.status) => {
-                Ok(Incoming::new(connection, Head { keep_alive: false, ..head }))
-            }
+            (Ok(head), Err(_)) if !(200..300).contains(&head.status) => Ok(Head { keep_alive: false, ..head }),
             (_, Err(failure)) | (Err(failure), Ok(())) => Err(failure),
-        }
+        };
+        let head = match forwarder {
+            Some(proxy) => by_way_of(proxy, head)?,
+            None => head?,
+        };
+        Ok(Incoming::new(connection, head))
     }
 
     /// Keeps an answer's connection for later calls, if it can be used again.
-    pub fn keep(&self, incoming: Incoming, tls: &Arc<Tls>, max_connections: usize) {
+    pub fn keep(&self, incoming: Incoming, way: &Arc<Way>, max_connections: usize) {
         if let Some(connection) = incoming.reusable() {
-            self.pool.put(connection, tls, max_connections);
+            self.pool.put(connection, way, max_connections);
         }
     }
 
     /// Sends on a connection that waits, or else on a new one. Where the server has just closed the waiting one and
     /// has seen nothing of the request, another one is as good.
     fn send(&self, head: &[u8], exchange: &Exchange) -> Result<(Connection, Result<(), Failure>), Failure> {
-        while let Some(mut connection) = self.pool.take(exchange.tls) {
+        while let Some(mut connection) = self.pool.take(exchange.way) {
             connection.begin(exchange.deadline);
             match connection.send(head, exchange.body) {
                 Err(not_sent) if not_sent.is_unseen => {}
@@ -121,9 +156,21 @@ impl Agent {
             }
         }
         let deadline = Deadline::new(exchange.deadline);
-        let transport = self.opener.open(exchange.uri.full(), exchange.tls, &deadline)?;
+        let transport = self.opener.open(exchange.uri, exchange.way, &deadline)?;
         let mut connection = Connection::new(transport, deadline);
         let sent = connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure);
         Ok((connection, sent))
+    }
+}
+
+/// What came from a proxy that passes requests on, where it is the proxy that said it.
+fn by_way_of(proxy: &Proxy, head: Result<Head, Failure>) -> Result<Head, Failure> {
+    match head {
+        Ok(Head { status: 407, .. }) => {
+            Err(Failure::Proxy(format!("{proxy:?} wants other credentials than it got: HTTP status 407")))
+        }
+        Err(Failure::Protocol(why)) => Err(Failure::Proxy(format!("{proxy:?} does not speak HTTP/1.1: {why}"))),
+        Err(Failure::Lost(why)) => Err(Failure::Lost(format!("by way of {proxy:?}: {why}"))),
+        other => other,
     }
 }

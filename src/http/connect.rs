@@ -13,57 +13,72 @@ use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Con
 use super::USER_AGENT;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
-use super::proxy;
+use super::proxy::Proxy;
 use super::resolve::Resolver;
 use super::tcp::TcpTransport;
 use super::tls::Tls;
 use super::tls_transport::TlsTransport;
+use super::uri::GatewayUri;
+use super::way::Way;
 
 /// ureq takes no more.
 const MAX_ADDRESSES: usize = 16;
 
 /// How connections to one gateway are opened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Opener {
     resolver: Arc<Resolver>,
-    /// Or what is wrong with the proxy that the environment names: whoever names one does not want to go past it.
-    config: Result<Config, String>,
 }
 
 impl Opener {
-    /// Reads the environment.
-    pub fn new(uri: &Uri) -> Opener {
-        let proxy = proxy::from_environment(uri.scheme() == Some(&Scheme::HTTPS));
-        let config = proxy.map(|proxy| Config::builder().user_agent(USER_AGENT).proxy(proxy).build());
-        Opener { resolver: Arc::default(), config }
-    }
-
-    /// Opens a connection. ureq's connector does the proxy's handshake, over our sockets.
-    pub fn open(&self, uri: &Uri, tls: &Arc<Tls>, deadline: &Deadline) -> Result<Box<dyn Transport>, Failure> {
-        let config = self.config.as_ref().map_err(|problem| Failure::Proxy(problem.clone()))?;
+    /// Opens a connection: to the gateway, through a proxy's tunnel to it, or to the proxy that passes requests on.
+    pub fn open(
+        &self,
+        gateway: &GatewayUri,
+        way: &Arc<Way>,
+        deadline: &Deadline,
+    ) -> Result<Box<dyn Transport>, Failure> {
         let bounded = BoundedResolver { resolver: Arc::clone(&self.resolver), deadline: deadline.clone() };
-        let (through, below) = (Arc::clone(tls), bounded.clone());
-        let details = ConnectionDetails {
-            uri,
-            addrs: bounded.empty(),
-            config,
-            request_level: false,
-            resolver: &bounded,
-            now: UreqInstant::now(),
-            // The transports below look at the deadline itself.
-            timeout: NextTimeout::default(),
-            current_time: Arc::new(UreqInstant::now),
-            // How the proxy itself is connected to.
-            run_connector: Arc::new(move |details| {
-                connect(details.uri, None, &through, &below).map_err(|failure| proxys(failure).into())
-            }),
-            register_shutdown: Arc::new(|_| Ok(())),
+        let tunnel = match way.proxy()? {
+            None => None,
+            Some(proxy) if way.forwarder(gateway).is_some() => {
+                return connect(proxy.uri(), None, &way.tls, &bounded).map_err(proxys);
+            }
+            Some(proxy) => tunnel(gateway.full(), proxy, way, &bounded)?,
         };
-        let tunnel = ConnectProxyConnector::default()
-            .connect(&details, None::<Box<dyn Transport>>)
-            .map_err(|error| proxys(Failure::of(error, Phase::Connect)))?;
-        connect(uri, tunnel.map(Transport::boxed), tls, &bounded)
+        connect(gateway.full(), tunnel, &way.tls, &bounded)
     }
+}
+
+/// ureq's connector does the proxy's handshake, over our sockets.
+fn tunnel(
+    uri: &Uri,
+    proxy: &Proxy,
+    way: &Arc<Way>,
+    bounded: &BoundedResolver,
+) -> Result<Option<Box<dyn Transport>>, Failure> {
+    let config = Config::builder().user_agent(USER_AGENT).proxy(Some(proxy.ureq().clone())).build();
+    let (through, below) = (Arc::clone(way), bounded.clone());
+    let details = ConnectionDetails {
+        uri,
+        addrs: bounded.empty(),
+        config: &config,
+        request_level: false,
+        resolver: bounded,
+        now: UreqInstant::now(),
+        // The transports below look at the deadline itself.
+        timeout: NextTimeout::default(),
+        current_time: Arc::new(UreqInstant::now),
+        // How the proxy itself is connected to.
+        run_connector: Arc::new(move |details| {
+            connect(details.uri, None, &through.tls, &below).map_err(|failure| proxys(failure).into())
+        }),
+        register_shutdown: Arc::new(|_| Ok(())),
+    };
+    let tunnel = ConnectProxyConnector::default()
+        .connect(&details, None::<Box<dyn Transport>>)
+        .map_err(|error| proxys(Failure::of(error, Phase::Connect)))?;
+    Ok(tunnel.map(Transport::boxed))
 }
 
 /// A socket, unless there is a tunnel already, and TLS over it if the URI says so.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ureq::Error;
 use ureq::unversioned::transport::{NextTimeout, Transport};
+use zeroize::Zeroize;
 
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
@@ -57,9 +58,10 @@ impl Connection {
             let output = self.transport.buffers().output();
             let of_head = fill(output, &mut head);
             let of_body = fill(&mut output[of_head..], &mut body);
-            self.transport
-                .transmit_output(of_head + of_body, NextTimeout::default())
-                .map_err(|error| NotSent { is_unseen: is_unseen && is_refused(&error), failure: failure(error) })?;
+            let sent = self.transport.transmit_output(of_head + of_body, NextTimeout::default());
+            // It holds the client's credentials.
+            self.transport.buffers().output()[..of_head].zeroize();
+            sent.map_err(|error| NotSent { is_unseen: is_unseen && is_refused(&error), failure: failure(error) })?;
             is_unseen = false;
         }
         Ok(())

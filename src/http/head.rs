@@ -3,29 +3,56 @@
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
 
-use super::agent::Method;
+use zeroize::Zeroizing;
+
+use super::agent::{Content, Method};
+use super::secret::Secret;
 
 /// More headers than any server sends.
 const MAX_HEADERS: usize = 100;
 
-/// The request's line and headers, up to the empty line.
-pub(super) fn request(method: Method, path: [&str; 2], authority: &str, headers: &[u8], body_len: usize) -> Vec<u8> {
-    let mut head = Vec::with_capacity(256 + headers.len());
-    head.extend_from_slice(method.as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(path[0].as_bytes());
-    head.extend_from_slice(path[1].as_bytes());
-    head.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    head.extend_from_slice(authority.as_bytes());
-    head.extend_from_slice(b"\r\n");
-    head.extend_from_slice(headers);
-    if method == Method::Post {
-        head.extend_from_slice(b"content-type: application/json\r\ncontent-length: ");
-        push_number(&mut head, body_len);
+/// What is said before a request's body.
+pub(super) struct RequestHead<'a> {
+    pub method: Method,
+    /// Where a proxy passes it on, the gateway's scheme and authority; else empty.
+    pub origin: [&'a str; 2],
+    pub path: [&'a str; 2],
+    pub authority: &'a str,
+    /// Whole lines.
+    pub headers: &'a [u8],
+    pub proxy_authorization: Option<&'a Secret>,
+    pub content: Content,
+    pub body_len: usize,
+}
+
+impl RequestHead<'_> {
+    /// The request's line and headers, up to the empty line.
+    pub fn write(&self) -> Zeroizing<Vec<u8>> {
+        const REST: usize = 160;
+        let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
+        let parts = [&self.origin[..], &self.path, &[self.authority, for_proxy]].concat();
+        let known: usize = parts.iter().map(|part| part.len()).sum();
+        // In one piece: a block that grows leaves secrets behind.
+        let mut head = Zeroizing::new(Vec::with_capacity(REST + known + self.headers.len()));
+        let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
+        push(&[self.method.as_str(), " "]);
+        push(&self.origin);
+        push(&self.path);
+        push(&[" HTTP/1.1\r\nhost: ", self.authority, "\r\n"]);
+        if self.proxy_authorization.is_some() {
+            push(&["proxy-authorization: ", for_proxy, "\r\n"]);
+        }
+        head.extend_from_slice(self.headers);
+        if self.method.has_body() {
+            head.extend_from_slice(b"content-type: ");
+            head.extend_from_slice(self.content.as_str().as_bytes());
+            head.extend_from_slice(b"\r\ncontent-length: ");
+            push_number(&mut head, self.body_len);
+            head.extend_from_slice(b"\r\n");
+        }
         head.extend_from_slice(b"\r\n");
+        head
     }
-    head.extend_from_slice(b"\r\n");
-    head
 }
 
 fn push_number(to: &mut Vec<u8>, number: usize) {
@@ -199,11 +226,27 @@ mod tests {
 
     #[test]
     fn writes_a_request() {
-        let post = request(Method::Post, ["/ml", "/x"], "h:5000", b"a: b\r\n", 1234);
+        let post = RequestHead {
+            method: Method::Post,
+            origin: ["", ""],
+            path: ["/ml", "/x"],
+            authority: "h:5000",
+            headers: b"a: b\r\n",
+            proxy_authorization: None,
+            content: Content::Json,
+            body_len: 1234,
+        };
+        let text = |head: &RequestHead| String::from_utf8(head.write().to_vec()).unwrap();
         let expected = "POST /ml/x HTTP/1.1\r\nhost: h:5000\r\na: b\r\ncontent-type: application/json\r\n\
                         content-length: 1234\r\n\r\n";
-        assert_eq!(String::from_utf8(post).unwrap(), expected);
-        assert_eq!(request(Method::Get, ["", "/x"], "h", b"", 0), b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n");
+        assert_eq!(text(&post), expected);
+        let get = RequestHead { method: Method::Get, path: ["", "/x"], authority: "h", headers: b"", ..post };
+        assert_eq!(text(&get), "GET /x HTTP/1.1\r\nhost: h\r\n\r\n");
+        let secret = Secret::basic("u", "p");
+        let passed_on = RequestHead { origin: ["http://", "h"], proxy_authorization: Some(&secret), ..get };
+        let expected = "GET http://h/x HTTP/1.1\r\nhost: h\r\nproxy-authorization: Basic dTpw\r\n\r\n";
+        assert_eq!(text(&passed_on), expected);
+        assert!(passed_on.write().capacity() < 256);
         let mut numbers = Vec::new();
         for number in [0, 7, 10, usize::MAX] {
             push_number(&mut numbers, number);

@@ -1,17 +1,17 @@
-//! Headers that the caller wants on every request.
+//! Headers that requests carry beside those that frame them.
 
 use std::fmt;
 
-use ureq::http::{HeaderMap, HeaderName, HeaderValue};
+use ureq::http::{HeaderName, HeaderValue};
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
 
 /// A server that takes longer ones is rare: 8 KiB is the smallest limit in wide use.
 const MAX_VALUE: usize = 8 * 1024;
 
 /// Servers take hardly more.
 const MAX_COUNT: usize = 100;
-
-/// Shorter words are no secrets, and stand in many sentences.
-const MIN_SECRET: usize = 6;
 
 /// These frame the message, so setting them could only break it.
 const OURS: [&str; 9] = [
@@ -26,8 +26,11 @@ const OURS: [&str; 9] = [
     "upgrade",
 ];
 
-/// What is sent where the caller does not set it.
+/// What is sent where nobody sets it.
 const OWN: [(&str, &str); 2] = [("accept", "application/json, text/event-stream"), ("user-agent", super::USER_AGENT)];
+
+/// Those by which a client shows who it is: they go to nobody but the gateway.
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-mlflow-authorization"];
 
 /// What is wrong with a header, in words that do not hold its value.
 #[derive(Debug)]
@@ -36,35 +39,37 @@ pub struct HeaderProblem(pub String);
 /// Named values; names compare without regard to case. Written once when they change, since every request has them.
 #[derive(Clone)]
 pub struct Headers {
-    set: HeaderMap,
-    lines: Vec<u8>,
+    set: Vec<Field>,
+    /// Secrets that the values are made of, in a form that is not theirs.
+    hidden: Vec<Secret>,
+    lines: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Clone)]
+struct Field {
+    name: HeaderName,
+    value: Secret,
+    /// Whether it is masked where a server repeats it.
+    is_masked: bool,
 }
 
 impl Default for Headers {
     fn default() -> Headers {
-        let mut headers = Headers { set: HeaderMap::new(), lines: Vec::new() };
+        let mut headers = Headers { set: Vec::new(), hidden: Vec::new(), lines: Zeroizing::default() };
         headers.write();
         headers
     }
 }
 
 impl Headers {
-    /// Replaces the header's value.
+    /// Replaces the header's value, which counts as a secret.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), HeaderProblem> {
         let name = checked_name(name)?;
-        if value.len() > MAX_VALUE {
-            return Err(HeaderProblem(format!(
-                "the value of the header {name} is {} bytes long; {MAX_VALUE} are allowed",
-                value.len()
-            )));
-        }
-        let value = HeaderValue::from_str(value).map_err(|_| {
-            HeaderProblem(format!("the value of the header {name} holds a line break or another control character"))
-        })?;
-        if self.set.len() >= MAX_COUNT && !self.set.contains_key(&name) {
+        check_value(name.as_str(), value)?;
+        if self.set.len() >= MAX_COUNT && !self.has(name.as_str()) {
             return Err(HeaderProblem(format!("{MAX_COUNT} headers are set, and no more are allowed")));
         }
-        self.set.insert(name, value);
+        self.put(Field { name, value: Secret::new(value), is_masked: true });
         self.write();
         Ok(())
     }
@@ -73,75 +78,106 @@ impl Headers {
         self.set.is_empty()
     }
 
+    /// Whether a header of this name, in lower case, is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.set.iter().any(|field| field.name == name)
+    }
+
+    /// Whether any of them says who the client is.
+    pub fn has_credentials(&self) -> bool {
+        CREDENTIALS.iter().any(|name| self.has(name))
+    }
+
     /// These, with the others in place of those of the same name.
     pub fn with(&self, others: &Headers) -> Headers {
         let mut all = self.clone();
-        for (name, value) in &others.set {
-            all.set.insert(name.clone(), value.clone());
-        }
+        others.set.iter().for_each(|field| all.put(field.clone()));
         all.write();
         all
     }
 
+    /// These, and a secret where none of that name (in lower case) is set. Its value was checked by [`check_value`].
+    pub fn or_secret(mut self, name: &'static str, value: &Secret) -> Headers {
+        self.put_if_new(name, value, true);
+        self
+    }
+
+    /// As [`Headers::or_secret`], with a value that may be seen.
+    pub fn or_plain(mut self, name: &'static str, value: &str) -> Headers {
+        self.put_if_new(name, &Secret::new(value), false);
+        self
+    }
+
+    /// Masks this text, too, where a server repeats it.
+    pub fn hide(&mut self, secret: &Secret) {
+        self.hidden.push(secret.clone());
+    }
+
     /// Forgets the header. One that is not there is no mistake.
     pub fn unset(&mut self, name: &str) -> Result<(), HeaderProblem> {
-        self.set.remove(checked_name(name)?);
+        let name = checked_name(name)?;
+        self.set.retain(|field| field.name != name);
         self.write();
         Ok(())
     }
 
-    /// The text without the values, should a server repeat them: neither whole nor, as in "Bearer x", by the last word.
-    pub fn mask(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
-        for value in self.set.values().filter_map(|value| value.to_str().ok()) {
-            for secret in [value, value.rsplit(' ').next().unwrap_or_default()] {
-                if secret.len() >= MIN_SECRET {
-                    masked = mask_cut(masked.replace(secret, "***"), secret);
-                }
-            }
-        }
-        masked
+    /// What is masked where a server repeats it.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let of_fields = self.set.iter().filter(|field| field.is_masked).map(|field| field.value.expose());
+        of_fields.chain(self.hidden.iter().map(Secret::expose))
     }
 
-    /// All of them as they are sent, with our own where the caller set none.
+    /// All of them as they are sent, with our own where nobody set any.
     pub(super) fn lines(&self) -> &[u8] {
         &self.lines
     }
 
+    fn put(&mut self, field: Field) {
+        match self.set.iter_mut().find(|other| other.name == field.name) {
+            Some(other) => *other = field,
+            None => self.set.push(field),
+        }
+    }
+
+    fn put_if_new(&mut self, name: &'static str, value: &Secret, is_masked: bool) {
+        if !self.has(name) {
+            self.put(Field { name: HeaderName::from_static(name), value: value.clone(), is_masked });
+            self.write();
+        }
+    }
+
     fn write(&mut self) {
-        self.lines.clear();
-        for (name, value) in OWN {
-            if !self.set.contains_key(name) {
-                push_line(&mut self.lines, name.as_bytes(), value.as_bytes());
+        let own = OWN.into_iter().filter(|(name, _)| !self.has(name));
+        let set = self.set.iter().map(|field| (field.name.as_str(), field.value.expose()));
+        let all: Vec<_> = own.chain(set).collect();
+        // In one piece: a block that grows leaves secrets behind.
+        let length = all.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut lines = Zeroizing::new(Vec::with_capacity(length));
+        for (name, value) in all {
+            for part in [name, ": ", value, "\r\n"] {
+                lines.extend_from_slice(part.as_bytes());
             }
         }
-        for (name, value) in &self.set {
-            push_line(&mut self.lines, name.as_str().as_bytes(), value.as_bytes());
-        }
-    }
-}
-
-/// A text that was cut ends in "…", and there it may hold the beginning of a secret.
-fn mask_cut(text: String, secret: &str) -> String {
-    let Some((cut, rest)) = text.rsplit_once('…') else { return text };
-    let beginnings = (MIN_SECRET..secret.len()).rev().filter_map(|len| secret.get(..len));
-    match beginnings.into_iter().find_map(|beginning| cut.strip_suffix(beginning)) {
-        Some(before) => format!("{before}***…{rest}"),
-        None => text,
-    }
-}
-
-fn push_line(lines: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", value, b"\r\n"] {
-        lines.extend_from_slice(part);
+        self.lines = lines;
     }
 }
 
 /// Values are secrets more often than not, so none is shown.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.set.keys()).finish()
+        f.debug_set().entries(self.set.iter().map(|field| &field.name)).finish()
     }
+}
+
+/// Whether a value can be sent; `what` names it.
+pub fn check_value(what: &str, value: &str) -> Result<(), HeaderProblem> {
+    if value.len() > MAX_VALUE {
+        let length = value.len();
+        return Err(HeaderProblem(format!("the value of {what} is {length} bytes long; {MAX_VALUE} are allowed")));
+    }
+    HeaderValue::from_str(value)
+        .map(drop)
+        .map_err(|_| HeaderProblem(format!("the value of {what} holds a line break or another control character")))
 }
 
 fn checked_name(name: &str) -> Result<HeaderName, HeaderProblem> {
@@ -187,16 +223,18 @@ mod tests {
     }
 
     #[test]
-    fn masks_what_a_server_repeats() {
+    fn knows_which_values_are_secrets() {
         let mut headers = Headers::default();
-        headers.set("Authorization", "Bearer hunter2").unwrap();
         headers.set("X-Flag", "on").unwrap();
-        assert_eq!(headers.mask("no: Bearer hunter2 is on"), "no: *** is on");
-        assert_eq!(headers.mask("token hunter2"), "token ***");
-        headers.set("Authorization", "Bearer hunter2hunter2").unwrap();
-        assert_eq!(headers.mask("it begins with: hunter2hun… (1)"), "it begins with: ***… (1)");
-        assert_eq!(headers.mask("it begins with: Bearer hunter2…"), "it begins with: ***…");
-        assert_eq!(headers.mask("it begins with: a hunt…"), "it begins with: a hunt…");
+        assert!(!headers.has_credentials());
+        headers = headers.or_secret("authorization", &Secret::bearer("t")).or_secret("x-flag", &Secret::new("off"));
+        headers = headers.or_plain("user-agent", "mine").or_plain("authorization", "other");
+        headers.hide(&Secret::new("hunter2"));
+        assert!(headers.has_credentials());
+        assert_eq!(headers.secrets().collect::<Vec<_>>(), ["on", "Bearer t", "hunter2"]);
+        let expected = "accept: application/json, text/event-stream\r\nx-flag: on\r\nauthorization: Bearer t\r\n\
+                        user-agent: mine\r\n";
+        assert_eq!(String::from_utf8_lossy(headers.lines()), expected);
     }
 
     #[test]

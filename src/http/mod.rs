@@ -14,24 +14,31 @@ mod fork;
 mod head;
 mod headers;
 mod incoming;
+mod mask;
 mod pool;
 mod proxy;
 mod resolve;
+mod secret;
 mod tcp;
 mod threads;
 mod tls;
 mod tls_transport;
 mod tls_trust;
 mod uri;
+mod way;
 
-pub use agent::{Agent, Exchange, Method, Reply};
+pub use agent::{Agent, Content, Exchange, Method, Reply};
 pub use events::{EventTooLarge, Events};
 pub use failure::{Failure, Phase};
 pub use head::header_fields;
-pub use headers::{HeaderProblem, Headers};
+pub use headers::{HeaderProblem, Headers, check_value};
 pub use incoming::Incoming;
+pub use mask::{mask_bytes, mask_text};
+pub use secret::Secret;
 pub use threads::{is_our_thread, side_by_side};
-pub use tls::{Tls, TlsSetting};
+pub use tls::TlsSetting;
 pub use uri::GatewayUri;
+pub use way::{ProxySetting, Way, WaySetting};
 
-const USER_AGENT: &str = concat!("mlflow-ai-gateway/", env!("CARGO_PKG_VERSION"));
+/// This library and its version, as servers see it.
+pub const USER_AGENT: &str = concat!("mlflow-ai-gateway/", env!("CARGO_PKG_VERSION"));

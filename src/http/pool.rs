@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::fork::ForkMark;
-use super::tls::Tls;
+use super::way::Way;
 
 /// Servers close idle connections, too, often sooner.
 const IDLE_AGE: Duration = Duration::from_secs(60);
@@ -22,13 +22,13 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    tls: Arc<Tls>,
+    way: Arc<Way>,
     since: Instant,
 }
 
 impl Pool {
-    /// A connection that was made under these TLS settings and that the server has not closed.
-    pub fn take(&self, tls: &Arc<Tls>) -> Option<Connection> {
+    /// A connection that was made on this way and that the server has not closed.
+    pub fn take(&self, way: &Arc<Way>) -> Option<Connection> {
         if self.fork.is_new_process() {
             let parents = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
             drop(parents);
@@ -36,16 +36,16 @@ impl Pool {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             let mut connection = idle.connection;
-            if Arc::ptr_eq(&idle.tls, tls) && idle.since.elapsed() < IDLE_AGE && connection.is_open() {
+            if Arc::ptr_eq(&idle.way, way) && idle.since.elapsed() < IDLE_AGE && connection.is_open() {
                 return Some(connection);
             }
         }
     }
 
     /// Keeps the connection, unless so many are kept already.
-    pub fn put(&self, connection: Connection, tls: &Arc<Tls>, most: usize) {
+    pub fn put(&self, connection: Connection, way: &Arc<Way>, most: usize) {
         let now = Instant::now();
-        let idle = Idle { connection, tls: Arc::clone(tls), since: now };
+        let idle = Idle { connection, way: Arc::clone(way), since: now };
         // What is closed is closed outside of the lock.
         let closed: (Vec<Idle>, Option<Idle>) = {
             let mut kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,7 +27,7 @@ pub enum TlsSetting {
 }
 
 /// The settings, ready for connecting; it also remembers sessions, to resume them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tls {
     options: Options,
     /// Made when it is first needed, since reading the machine's certificates takes milliseconds.
@@ -37,6 +37,8 @@ pub struct Tls {
 #[derive(Debug, Clone, Default)]
 struct Options {
     trusted: Option<Chain>,
+    /// Whether `trusted` and `insecure` come from the environment: then either gives way to the other.
+    is_default: bool,
     client_chain: Option<Chain>,
     client_key: Option<Key>,
     insecure: bool,
@@ -79,8 +81,20 @@ impl Tls {
     pub fn with(&self, setting: TlsSetting) -> Result<Tls, String> {
         let mut options = self.options.clone();
         match setting {
-            TlsSetting::Insecure(insecure) => options.insecure = insecure,
-            TlsSetting::Trusted(trusted) => options.trusted = trusted,
+            TlsSetting::Insecure(insecure) => {
+                if insecure && options.is_default {
+                    options.trusted = None;
+                }
+                options.insecure = insecure;
+                options.is_default = false;
+            }
+            TlsSetting::Trusted(trusted) => {
+                if trusted.is_some() && options.is_default {
+                    options.insecure = false;
+                }
+                options.trusted = trusted;
+                options.is_default = false;
+            }
             TlsSetting::ClientChain(chain, key) => {
                 options.client_chain = chain;
                 options.client_key = key.or(options.client_key.take()).filter(|key| options.pair_fits(key));
@@ -96,6 +110,13 @@ impl Tls {
             return Err("the options insecure_tls and ca_file exclude each other".to_owned());
         }
         Ok(Tls { options, config: OnceLock::new() })
+    }
+
+    /// The same, from whose settings later ones may differ without contradicting them.
+    pub(super) fn as_default(&self) -> Tls {
+        let mut tls = self.clone();
+        tls.options.is_default = true;
+        tls
     }
 
     /// The beginning of a TLS connection to this host.

@@ -1,9 +1,10 @@
 //! The gateway's URI: checked once, when the handle is made, and joined with paths afterwards.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use ureq::http::Uri;
-use ureq::http::uri::Authority;
+use ureq::http::uri::{Authority, Scheme};
 
 /// Servers and proxies refuse longer request lines anyway: 8 KiB is the smallest limit in wide use.
 const MAX_LENGTH: usize = 8 * 1024;
@@ -13,6 +14,7 @@ const MAX_LENGTH: usize = 8 * 1024;
 pub struct GatewayUri {
     text: String,
     full: Uri,
+    is_loopback: bool,
 }
 
 impl GatewayUri {
@@ -49,16 +51,16 @@ impl GatewayUri {
         if authority.host().is_empty() {
             return Err(format!("the gateway URI \"{shown}\" names no host"));
         }
-        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-        if !port.is_empty() && authority.port_u16().unwrap_or(0) == 0 {
-            return Err(format!("the gateway URI \"{shown}\" has the port \"{}\"; 1 to 65535 are ports", &port[1..]));
+        if let Some(port) = wrong_port(authority) {
+            return Err(format!("the gateway URI \"{shown}\" has the port \"{port}\"; 1 to 65535 are ports"));
         }
         if text.contains(['?', '#']) {
             return Err(format!(
                 "the gateway URI \"{shown}\" has a query or a fragment; end it with the path under which the gateway is mounted"
             ));
         }
-        Ok(GatewayUri { text: text.trim_end_matches('/').to_owned(), full: uri })
+        let is_loopback = is_loopback(authority.host());
+        Ok(GatewayUri { text: text.trim_end_matches('/').to_owned(), full: uri, is_loopback })
     }
 
     /// The host and, if it is given, the port.
@@ -74,6 +76,39 @@ impl GatewayUri {
     pub(super) fn full(&self) -> &Uri {
         &self.full
     }
+
+    pub fn is_https(&self) -> bool {
+        self.full.scheme() == Some(&Scheme::HTTPS)
+    }
+
+    /// Whether what is sent to it stays on this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.is_loopback
+    }
+
+    /// The same server's, without the path under which the gateway is mounted.
+    pub fn root(&self) -> GatewayUri {
+        let mut root = self.clone();
+        root.text.truncate(self.text.len() - self.path().len());
+        root.full = root.text.parse().unwrap_or(root.full);
+        root
+    }
+
+    /// What stands behind the server's name and port in a URL, if it is one of this server.
+    pub fn path_of_same_server(&self, url: &str) -> Option<String> {
+        let other: Uri = url.parse().ok()?;
+        let port = |uri: &Uri| uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+        let is_same = other.scheme() == self.full.scheme()
+            && other.host().is_some_and(|host| host.eq_ignore_ascii_case(self.full.host().unwrap_or_default()))
+            && port(&other) == port(&self.full)
+            && other.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        is_same.then(|| other.path().to_owned())
+    }
+
+    /// The absolute URL of what a gateway names by a path, or by a URL already.
+    pub fn absolute(&self, path: &str) -> String {
+        if scheme(path).is_some() { path.to_owned() } else { format!("{self}{path}") }
+    }
 }
 
 impl fmt::Display for GatewayUri {
@@ -82,10 +117,27 @@ impl fmt::Display for GatewayUri {
     }
 }
 
+/// What is given as a port and is none.
+pub(super) fn wrong_port(authority: &Authority) -> Option<&str> {
+    let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let port = host_and_port.strip_prefix(authority.host())?.strip_prefix(':')?;
+    (authority.port_u16().unwrap_or(0) == 0).then_some(port)
+}
+
 /// What stands before `://`, if it can be a scheme: letters, digits, `+`, `-` and `.` (RFC 3986, 3.1).
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)).then_some(scheme)
+}
+
+/// Whether a host is this machine by its name or address alone: `localhost` and what ends in it never leave it (RFC
+/// 6761, 6.3).
+pub(super) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
 }
 
 fn is_http(scheme: &str) -> bool {
@@ -128,6 +180,37 @@ mod tests {
             let uri = GatewayUri::parse(given).unwrap();
             assert_eq!((uri.authority(), uri.path()), (authority, path));
         }
+    }
+
+    #[test]
+    fn knows_this_machine() {
+        for host in ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.255.0.3", "[::1]", "::ffff:127.0.0.1"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example", "128.0.0.1", "0.0.0.0", "[::2]", "10.0.0.1", "notlocalhost", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn finds_ones_way_on_the_same_server() {
+        let gateway = GatewayUri::parse("https://h.example/ml/flow/").unwrap();
+        assert_eq!(gateway.root().to_string(), "https://h.example");
+        assert_eq!((gateway.root().path(), gateway.root().authority()), ("", "h.example"));
+        let same = |url| gateway.path_of_same_server(url);
+        assert_eq!(same("https://H.example:443/oidc/v1/token"), Some("/oidc/v1/token".to_owned()));
+        for url in [
+            "http://h.example/x",
+            "https://h.example.evil/x",
+            "https://h.example:8443/x",
+            "https://u@h.example/x",
+            "/x",
+        ] {
+            assert_eq!(same(url), None, "{url}");
+        }
+        assert_eq!(gateway.absolute("/gateway/x/invocations"), "https://h.example/ml/flow/gateway/x/invocations");
+        assert_eq!(gateway.absolute("https://other/x"), "https://other/x");
     }
 
     #[test]

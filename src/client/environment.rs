@@ -1,0 +1,327 @@
+//! What a handle finds when it is made: environment variables and the files that MLflow and Databricks keep.
+
+use std::env::VarError;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::error::{Error, Status};
+use super::ini;
+use super::options::{Options, Setting};
+use crate::dialect;
+use crate::http::{GatewayUri, Secret, Way};
+
+/// Where a URI comes from that is not given: MLflow's own variables, the first that is set and not empty.
+const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
+
+/// Of one attempt or of all, for MLflow; here the time of the whole call.
+const TIMEOUT: [&str; 3] =
+    ["MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT", "MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"];
+
+const INSECURE: &str = "MLFLOW_TRACKING_INSECURE_TLS";
+const TRUSTED: [&str; 3] = ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+
+/// More than any file of credentials has.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Which server to ask, and with what settings unless others are set.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub uri: GatewayUri,
+    pub options: Options,
+}
+
+/// Reads variables, in a test those of the test.
+pub(super) struct Environment<'a>(pub &'a dyn Fn(&str) -> Result<String, VarError>);
+
+/// The process's own.
+pub(super) const PROCESS: Environment = Environment(&|name| std::env::var(name));
+
+impl Environment<'_> {
+    /// What a handle for this gateway begins with; without one, for the gateway that the environment names.
+    pub fn find(&self, gateway: Option<&str>) -> Result<Found, Error> {
+        let (gateway, named_by) = match gateway {
+            Some(gateway) => (gateway.to_owned(), None),
+            None => self.gateway()?,
+        };
+        let profile = match gateway.strip_prefix("databricks") {
+            Some("") => Some(None),
+            Some(rest) => rest.strip_prefix("://").map(Some),
+            None => None,
+        };
+        match profile {
+            Some(profile) => self.databricks(profile),
+            None => {
+                let uri = GatewayUri::parse(&gateway).map_err(|problem| {
+                    let place = named_by.map(|name| format!(" (from the environment variable {name})"));
+                    Error::new(Status::InvalidUri, problem + &place.unwrap_or_default())
+                })?;
+                let mut options = self.common(&uri)?;
+                self.of_mlflow(&mut options)?;
+                options.make_default();
+                Ok(Found { uri, options })
+            }
+        }
+    }
+
+    fn gateway(&self) -> Result<(String, Option<&'static str>), Error> {
+        for name in URI {
+            if let Some(gateway) = self.variable(name)? {
+                return Ok((gateway, Some(name)));
+            }
+        }
+        let name = URI[0];
+        let problem = format!("no gateway URI is given; pass one, or set the environment variable {name}");
+        Err(Error::new(Status::NoGatewayUri, problem))
+    }
+
+    /// What concerns all servers.
+    fn common(&self, uri: &GatewayUri) -> Result<Options, Error> {
+        let way = Way::from_environment(uri, &|name| (self.0)(name).ok());
+        let mut options = Options::on(way);
+        if let Some((name, seconds)) = self.first(&TIMEOUT)? {
+            let ms =
+                seconds.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(|s| (s * 1000.0).round());
+            let ms = ms.map(|ms| ms.to_string()).unwrap_or(seconds);
+            set(&mut options, "timeout_ms", &ms, name)?;
+        }
+        if uri.is_https() {
+            self.tls(&mut options)?;
+        }
+        Ok(options)
+    }
+
+    fn tls(&self, options: &mut Options) -> Result<(), Error> {
+        let insecure = self.variable(INSECURE)?;
+        let insecure = match insecure.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(_) => return Err(wrong(INSECURE, "allowed: true, 1, false, 0")),
+        };
+        match self.first(&TRUSTED)? {
+            Some((name, _)) if insecure && name == TRUSTED[0] => {
+                return Err(wrong(INSECURE, &format!("it and {name} exclude each other")));
+            }
+            _ if insecure => set(options, "insecure_tls", "true", INSECURE)?,
+            Some((name, path)) => set(options, "ca_file", &path, name)?,
+            None => {}
+        }
+        const CLIENT: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
+        match self.variable(CLIENT)? {
+            Some(path) => set(options, "client_cert_file", &path, CLIENT),
+            None => Ok(()),
+        }
+    }
+
+    /// What concerns MLflow's servers.
+    fn of_mlflow(&self, options: &mut Options) -> Result<(), Error> {
+        const FROM: [(&str, &str); 2] = [("bearer_token", "MLFLOW_TRACKING_TOKEN"), ("workspace", "MLFLOW_WORKSPACE")];
+        for (option, name) in FROM {
+            if let Some(value) = self.variable(name)?.map(Zeroizing::new) {
+                set(options, option, &value, name)?;
+            }
+        }
+        let file = self.home(".mlflow/credentials");
+        let content = file.as_ref().map(read).transpose()?.flatten();
+        for (option, name, key) in [
+            ("username", "MLFLOW_TRACKING_USERNAME", "mlflow_tracking_username"),
+            ("password", "MLFLOW_TRACKING_PASSWORD", "mlflow_tracking_password"),
+        ] {
+            if let Some(value) = self.variable(name)?.map(Zeroizing::new) {
+                set(options, option, &value, name)?;
+            } else if let (Some(file), Some(content)) = (&file, &content) {
+                // MLflow reads it with Python's configparser, for which %% stands for %.
+                let value = ini::value(content, "mlflow", key).map(|value| Zeroizing::new(value.replace("%%", "%")));
+                if let Some(value) = value {
+                    set(options, option, &value, &format!("{key} in {}", file.display()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A workspace of Databricks: the one that the environment or the usual profile names, or that of a profile.
+    fn databricks(&self, asked: Option<&str>) -> Result<Found, Error> {
+        let none = |problem: String| Error::new(Status::NoGatewayUri, problem);
+        if let Some(profile) = asked.filter(|profile| profile.is_empty() || profile.contains([':', '/', '@', '?', '#']))
+        {
+            let problem = format!("\"databricks://{}\" names no profile; write databricks://PROFILE", shown(profile));
+            return Err(Error::new(Status::InvalidUri, problem));
+        }
+        let file = match self.variable("DATABRICKS_CONFIG_FILE")? {
+            Some(path) => match path.strip_prefix("~/") {
+                Some(below_home) => self.home(below_home),
+                None => Some(PathBuf::from(path)),
+            },
+            None => self.home(".databrickscfg"),
+        };
+        let content = file.as_ref().map(read).transpose()?.flatten().unwrap_or_default();
+        let place = file.as_ref().map_or_else(|| "~/.databrickscfg".to_owned(), |file| file.display().to_string());
+        let from_variable = self.variable("DATABRICKS_CONFIG_PROFILE")?.filter(|_| asked.is_none());
+        let profile = match asked.or(from_variable.as_deref()) {
+            Some(profile) if ini::has_section(&content, profile) && profile != SETTINGS => profile,
+            Some(profile) => return Err(none(format!("the file {place} has no profile \"{}\"", shown(profile)))),
+            None => ini::value(&content, SETTINGS, "default_profile").unwrap_or("DEFAULT"),
+        };
+        let find = |name: &str, key: &str| -> Result<Option<Secret>, Error> {
+            let variable = if asked.is_none() { self.variable(name)? } else { None };
+            Ok(variable.map(Secret::from).or_else(|| ini::value(&content, profile, key).map(Secret::new)))
+        };
+        let host = find("DATABRICKS_HOST", "host")?.ok_or_else(|| {
+            let variable = if asked.is_none() { "set the environment variable DATABRICKS_HOST, or " } else { "" };
+            none(format!(
+                "no workspace of Databricks is named; {variable}give the profile \"{profile}\" in {place} a host"
+            ))
+        })?;
+        let has_scheme = host.expose().contains("://");
+        let host = if has_scheme { host.expose().to_owned() } else { format!("https://{}", host.expose()) };
+        let uri = GatewayUri::parse(&host).map_err(|problem| {
+            Error::new(Status::InvalidUri, format!("{problem} (DATABRICKS_HOST, or host in {place})"))
+        })?;
+        let mut options = self.common(&uri)?;
+        options.dialect = Some(dialect::DATABRICKS);
+        for (option, name, key) in [
+            ("bearer_token", "DATABRICKS_TOKEN", "token"),
+            ("client_id", "DATABRICKS_CLIENT_ID", "client_id"),
+            ("client_secret", "DATABRICKS_CLIENT_SECRET", "client_secret"),
+        ] {
+            if let Some(value) = find(name, key)? {
+                set(&mut options, option, value.expose(), &format!("{name}, or {key} in {place}"))?;
+            }
+        }
+        options.make_default();
+        Ok(Found { uri, options })
+    }
+
+    /// `None` if it is not set, or empty.
+    fn variable(&self, name: &str) -> Result<Option<String>, Error> {
+        match (self.0)(name) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) if URI.contains(&name) => {
+                Err(Error::new(Status::InvalidUri, format!("the environment variable {name} is not UTF-8")))
+            }
+            Err(VarError::NotUnicode(_)) => Err(wrong(name, "it is not UTF-8")),
+        }
+    }
+
+    fn first(&self, names: &[&'static str]) -> Result<Option<(&'static str, String)>, Error> {
+        for name in names {
+            if let Some(value) = self.variable(name)? {
+                return Ok(Some((name, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn home(&self, below: &str) -> Option<PathBuf> {
+        Some(PathBuf::from((self.0)("HOME").ok().filter(|home| !home.is_empty())?).join(below))
+    }
+}
+
+/// The section of a Databricks file that is no profile.
+const SETTINGS: &str = "__settings__";
+
+/// Sets an option to what was found at a place, which an error names.
+fn set(options: &mut Options, option: &str, value: &str, place: &str) -> Result<(), Error> {
+    Setting::parse(option, value)
+        .and_then(|setting| options.set(setting))
+        .map_err(|error| Error::new(Status::InvalidOptionValue, format!("{} (from {place})", error.message())))
+}
+
+fn wrong(variable: &str, problem: &str) -> Error {
+    Error::new(Status::InvalidOptionValue, format!("the environment variable {variable}: {problem}"))
+}
+
+/// `None` if there is no such file.
+fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, Error> {
+    let unusable = |problem: String| {
+        Error::new(Status::InvalidOptionValue, format!("the file {} cannot be used: {problem}", path.display()))
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unusable(error.to_string())),
+    };
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if length > MAX_FILE {
+        return Err(unusable(format!("it is longer than {MAX_FILE} bytes")));
+    }
+    // In one piece: a block that grows leaves secrets behind.
+    let mut content = Zeroizing::new(String::with_capacity(length as usize + 1));
+    file.take(MAX_FILE).read_to_string(&mut content).map_err(|error| unusable(error.to_string()))?;
+    Ok(Some(content))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(gateway: Option<&str>, variables: &[(&str, &str)]) -> Result<Found, Error> {
+        let read = |name: &str| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        };
+        Environment(&read).find(gateway)
+    }
+
+    #[test]
+    fn the_first_uri_that_is_set_counts() {
+        let uri = |variables: &[(&str, &str)]| find(None, variables).map(|found| found.uri.to_string());
+        assert_eq!(uri(&[(URI[1], "http://b"), (URI[0], "http://a")]).unwrap(), "http://a");
+        assert_eq!(uri(&[(URI[1], "http://b"), (URI[0], "")]).unwrap(), "http://b");
+        assert_eq!(uri(&[]).unwrap_err().status(), Status::NoGatewayUri);
+        let error = uri(&[(URI[1], "b")]).unwrap_err();
+        assert!(error.message().contains(URI[1]), "{error}");
+    }
+
+    #[test]
+    fn seconds_become_milliseconds() {
+        let ms = |variables: &[(&str, &str)]| {
+            find(Some("http://h"), variables).map(|found| found.options.call.timeout.as_millis())
+        };
+        assert_eq!(ms(&[]).unwrap(), 300_000);
+        assert_eq!(ms(&[(TIMEOUT[2], "2")]).unwrap(), 2_000);
+        assert_eq!(ms(&[(TIMEOUT[2], "2"), (TIMEOUT[1], "1.5")]).unwrap(), 1_500);
+        assert_eq!(ms(&[(TIMEOUT[1], "1"), (TIMEOUT[0], "3")]).unwrap(), 3_000);
+        for value in ["0", "-1", "soon", "nan", "1e99"] {
+            let error = ms(&[(TIMEOUT[2], value)]).unwrap_err();
+            assert_eq!(error.status(), Status::InvalidOptionValue);
+            assert!(error.message().contains(TIMEOUT[2]), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_workspace_of_databricks_is_found() {
+        let found = find(Some("databricks"), &[("DATABRICKS_HOST", "w.example/"), ("DATABRICKS_TOKEN", "t")]).unwrap();
+        assert_eq!(found.uri.to_string(), "https://w.example");
+        assert_eq!(found.options.dialect.unwrap().name(), "databricks");
+        assert_eq!(find(Some("databricks"), &[]).unwrap_err().status(), Status::NoGatewayUri);
+        let error = find(Some("databricks://p"), &[("DATABRICKS_HOST", "h")]).unwrap_err();
+        assert!(error.message().contains("no profile \"p\""), "{error}");
+        for uri in ["databricks://", "databricks://scope:prefix", "databricks:/", "databrickss://p"] {
+            assert_eq!(find(Some(uri), &[]).unwrap_err().status(), Status::InvalidUri, "{uri}");
+        }
+    }
+
+    #[test]
+    fn trust_is_said_once() {
+        let tls = |variables: &[(&str, &str)]| find(Some("https://h"), variables).map(drop);
+        assert!(tls(&[(INSECURE, "True")]).is_ok());
+        assert!(tls(&[(INSECURE, "0"), (TRUSTED[1], "")]).is_ok());
+        assert!(tls(&[(INSECURE, "1"), (TRUSTED[1], "/nowhere")]).is_ok());
+        for variables in [&[(INSECURE, "1"), (TRUSTED[0], "/x")][..], &[(INSECURE, "yes")], &[(TRUSTED[2], "/nowhere")]]
+        {
+            assert_eq!(tls(variables).unwrap_err().status(), Status::InvalidOptionValue);
+        }
+        assert!(find(Some("http://h"), &[(TRUSTED[2], "/nowhere")]).is_ok());
+    }
+}

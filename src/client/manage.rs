@@ -1,0 +1,68 @@
+//! Changes of the gateway itself, where it lets itself be changed.
+
+use super::call::Call;
+use super::error::{Error, Status};
+use super::log::LogLevel;
+use super::transact::{Trouble, What};
+use crate::dialect::{Change, Dialect, Kind, Refusal, Verb};
+use crate::http::Method;
+
+impl Call<'_> {
+    /// Asks for a change, and returns the JSON that the server answers.
+    pub fn change(&self, change: Change) -> Result<String, Error> {
+        let dialect = self.dialect()?;
+        let Some(order) = dialect.order(change) else {
+            let uri = &self.target.uri;
+            let problem = format!(
+                "{uri} is a server of the dialect \"{}\", which cannot be asked for that; change its configuration instead",
+                dialect.name()
+            );
+            return Err(Error::new(Status::Unsupported, problem));
+        };
+        let method = match order.verb {
+            Verb::Get => Method::Get,
+            Verb::Post => Method::Post,
+            Verb::Put => Method::Put,
+            Verb::Delete => Method::Delete,
+        };
+        let (path, level) = (order.path.as_str(), LogLevel::Info);
+        let what = What { method, path, body: &order.body, deadline: self.deadline, level, again: None };
+        let tried = self.tried(method, path);
+        let mut attempts = 0;
+        let failed = |error: Error, attempts| Err(error.with_attempts(attempts));
+        match self.whole(&what, &mut attempts) {
+            Ok(Ok(reply)) => {
+                let json = String::from_utf8(reply.body).map_err(|_| {
+                    Error::new(
+                        Status::BadResponse,
+                        format!("{tried}: HTTP status {}, but the answer is not UTF-8", reply.status),
+                    )
+                })?;
+                Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(&json).to_owned() } else { json })
+            }
+            Ok(Err(reply)) => {
+                let mut refusal = Refusal::read(reply.status, &reply.body);
+                // A server without the path cannot do what others can.
+                if refusal.kind == Kind::NoSuchPath {
+                    refusal.kind = Kind::Disabled;
+                }
+                let name = match change {
+                    Change::GetLimits(name) | Change::SetLimits(name, _) | Change::DeleteRoute(name) => name,
+                    Change::CreateRoute(_) => "",
+                };
+                failed(self.refused(&tried, reply, refusal, name, dialect), attempts)
+            }
+            Err(Trouble::Failure(failure)) => failed(self.failed(&tried, failure), attempts),
+            Err(Trouble::Error(error)) => failed(error, attempts),
+        }
+    }
+
+    /// The one that the server speaks, whether or not it has the route of this handle.
+    fn dialect(&self) -> Result<&'static dyn Dialect, Error> {
+        match self.target.discovery.known(self.settings()) {
+            Some(learned) => Ok(learned.dialect),
+            None if self.dialects().len() == 1 => Ok(self.dialects()[0]),
+            None => self.list(self.dialects(), self.deadline).map(|(dialect, _)| dialect),
+        }
+    }
+}

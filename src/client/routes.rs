@@ -1,0 +1,210 @@
+//! What a gateway has.
+
+use std::time::Instant;
+
+use super::call::Call;
+use super::error::{Error, Status};
+use super::report;
+use super::text::NulText;
+use super::transact::Trouble;
+use crate::dialect::{self, Dialect, Kind, Lookup, Refusal};
+use crate::http::{Method, Reply};
+
+/// More pages than any gateway has: MLflow's have 3,000 routes each.
+const MAX_PAGES: usize = 1000;
+
+/// Routes in the order in which the gateway gives them. They never change.
+#[derive(Debug)]
+pub struct Routes(Vec<Route>);
+
+/// One of them.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: NulText,
+    /// What it is for, for example `llm/v1/chat`; `None` if the gateway does not say.
+    pub route_type: Option<NulText>,
+    /// Who runs the model; `None` if the gateway does not say.
+    pub provider: Option<NulText>,
+    /// Which model answers; `None` if the gateway does not say.
+    pub model: Option<NulText>,
+    /// Where questions are sent.
+    pub url: NulText,
+    /// The entry as the gateway wrote it.
+    pub json: NulText,
+}
+
+impl Routes {
+    pub(super) fn list(call: &Call) -> Result<Routes, Error> {
+        let (dialect, routes) = call.list(call.dialects(), call.deadline)?;
+        routes.into_iter().map(|route| Route::of(call, dialect, route)).collect::<Result<_, _>>().map(Routes)
+    }
+
+    pub(super) fn get(call: &Call, name: &str) -> Result<Routes, Error> {
+        let (dialect, route) = call.look_up(name)?;
+        Ok(Routes(vec![Route::of(call, dialect, route)?]))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Route] {
+        &self.0
+    }
+}
+
+impl Route {
+    fn of(call: &Call, dialect: &dyn Dialect, route: dialect::Route) -> Result<Route, Error> {
+        let text = |text: Option<String>| text.map(|text| NulText::of(&text)).transpose();
+        let path = route.path.unwrap_or_else(|| dialect.invocations_path(&route.name));
+        Ok(Route {
+            url: NulText::of(&call.target.uri.absolute(&path))?,
+            name: NulText::of(&route.name)?,
+            route_type: text(route.route_type)?,
+            provider: text(route.provider)?,
+            model: text(route.model)?,
+            json: NulText::of(&route.json)?,
+        })
+    }
+}
+
+impl Call<'_> {
+    /// All routes, in the first of these dialects in which the server answers.
+    pub fn list(
+        &self,
+        dialects: &[&'static dyn Dialect],
+        deadline: Instant,
+    ) -> Result<(&'static dyn Dialect, Vec<dialect::Route>), Error> {
+        self.first_answer(dialects, |dialect| {
+            if let Some(details) = self.details(dialect, deadline) {
+                return Ok(details);
+            }
+            let (mut routes, mut page) = (Vec::new(), None::<String>);
+            for _ in 0..MAX_PAGES {
+                let path = dialect.list_path(page.as_deref());
+                let tried = self.tried(Method::Get, &path);
+                let reply = self.get(&path, deadline).map_err(|trouble| self.in_words(&path, trouble))?;
+                if !reply.is_success() {
+                    let refusal = Refusal::read(reply.status, &reply.body);
+                    let is_path_missing = refusal.kind == Kind::NoSuchPath && page.is_none();
+                    let error = report::refusal(&tried, reply, refusal, &self.target.route);
+                    return Err(Miss { error, is_path_missing });
+                }
+                let Some(part) = dialect.list(&reply.body) else {
+                    let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
+                    return Err(Miss { error, is_path_missing: page.is_none() });
+                };
+                routes.extend(part.routes);
+                match part.next {
+                    None => return Ok(routes),
+                    Some(next) if page.as_ref() == Some(&next) => {
+                        let error = report::no_list(&tried, (&reply).into(), "one page leads to itself");
+                        return Err(Miss { error, is_path_missing: false });
+                    }
+                    next => page = next,
+                }
+            }
+            let problem = format!("the list of the routes of {} has more than {MAX_PAGES} pages", self.target.uri);
+            Err(Miss { error: Error::new(Status::BadResponse, problem), is_path_missing: false })
+        })
+    }
+
+    /// All routes, and more of each than the list tells, where the server has it and lets this client see it.
+    fn details(&self, dialect: &dyn Dialect, deadline: Instant) -> Option<Vec<dialect::Route>> {
+        let reply = self.get(dialect.details_path()?, deadline).ok().filter(Reply::is_success)?;
+        Some(dialect.list(&reply.body)?.routes)
+    }
+
+    fn look_up(&self, name: &str) -> Result<(&'static dyn Dialect, dialect::Route), Error> {
+        self.first_answer(self.dialects(), |dialect| {
+            let path = dialect.route_path(name);
+            let tried = self.tried(Method::Get, &path);
+            let reply = self.get(&path, self.deadline).map_err(|trouble| self.in_words(&path, trouble))?;
+            if !reply.is_success() {
+                let refusal = Refusal::read(reply.status, &reply.body);
+                let is_path_missing = refusal.kind == Kind::NoSuchPath;
+                let error = self.refused(&tried, reply, refusal, name, dialect);
+                return Err(Miss { error, is_path_missing });
+            }
+            match dialect.route(name, &reply.body) {
+                Lookup::Found(route) => {
+                    let mut details = self.details(dialect, self.deadline).unwrap_or_default().into_iter();
+                    Ok(details.find(|other| other.name == name).unwrap_or(route))
+                }
+                Lookup::Absent => {
+                    let hint = self.hint(name, &[dialect]).unwrap_or_default();
+                    Err(Miss { error: report::absent(&tried, (&reply).into(), &hint), is_path_missing: false })
+                }
+                Lookup::Foreign => {
+                    let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
+                    Err(Miss { error, is_path_missing: true })
+                }
+            }
+        })
+    }
+
+    /// Asks whether the server is well.
+    pub fn health(&self) -> Result<(), Error> {
+        let mut asked = Vec::new();
+        let dialects: Vec<_> = self.dialects().to_vec();
+        let answer = self.first_answer(&dialects, |dialect| {
+            let path = dialect.health_path(&self.target.route);
+            let tried = self.tried(Method::Get, &path);
+            if asked.contains(&path) {
+                let problem = format!("{tried}: there is no such path");
+                return Err(Miss { error: Error::new(Status::NotFound, problem), is_path_missing: true });
+            }
+            asked.push(path.clone());
+            let reply = self.get(&path, self.deadline).map_err(|trouble| self.in_words(&path, trouble))?;
+            if !reply.is_success() {
+                let refusal = Refusal::read(reply.status, &reply.body);
+                let is_path_missing = refusal.kind == Kind::NoSuchPath;
+                let error = report::refusal(&tried, reply, refusal, &self.target.route);
+                return Err(Miss { error, is_path_missing });
+            }
+            match dialect.is_healthy(&reply.body) {
+                Some(true) => Ok(()),
+                told => {
+                    let error = report::not_healthy(&tried, (&reply).into(), told.is_some());
+                    Err(Miss { error, is_path_missing: told.is_none() })
+                }
+            }
+        });
+        answer.map(drop)
+    }
+
+    /// What the first of these dialects gives whose paths the server has; what is known of the server goes first.
+    pub fn first_answer<T>(
+        &self,
+        dialects: &[&'static dyn Dialect],
+        mut ask: impl FnMut(&'static dyn Dialect) -> Result<T, Miss>,
+    ) -> Result<(&'static dyn Dialect, T), Error> {
+        let known = self.target.discovery.known(self.settings()).map(|learned| learned.dialect.name());
+        let mut in_order = dialects.to_vec();
+        in_order.sort_by_key(|dialect| Some(dialect.name()) != known);
+        let mut first = None;
+        for dialect in in_order {
+            match ask(dialect) {
+                Ok(answer) => return Ok((dialect, answer)),
+                Err(miss) if miss.is_path_missing => {
+                    first.get_or_insert(miss.error);
+                }
+                Err(miss) => return Err(miss.error),
+            }
+        }
+        Err(first.unwrap_or_else(|| Error::new(Status::Internal, "there is no dialect to ask in")))
+    }
+
+    fn in_words(&self, path: &str, trouble: Trouble) -> Miss {
+        let error = match trouble {
+            Trouble::Failure(failure) => self.failed(&self.tried(Method::Get, path), failure),
+            Trouble::Error(error) => error,
+        };
+        Miss { error, is_path_missing: false }
+    }
+}
+
+/// Why a dialect gave nothing.
+pub(super) struct Miss {
+    pub error: Error,
+    /// Whether the server may speak another one.
+    pub is_path_missing: bool,
+}

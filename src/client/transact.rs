@@ -1,0 +1,214 @@
+//! Each exchange with the server: who we are, a line in the log, and another token where one is over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::auth::Client;
+use super::call::{Call, Opened};
+use super::error::{Error, Status};
+use super::log::LogLevel;
+use super::report::{self, Tried};
+use super::tokens::Token;
+use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
+use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Reply, Secret, check_value};
+
+/// What to send.
+pub(super) struct What<'a> {
+    pub method: Method,
+    pub path: &'a str,
+    pub body: &'a [u8],
+    pub deadline: Instant,
+    /// Of its line in the log.
+    pub level: LogLevel,
+    /// Why the same is asked again.
+    pub again: Option<&'static str>,
+}
+
+/// Why there is no answer.
+pub(super) enum Trouble {
+    /// On the way.
+    Failure(Failure),
+    /// Before that.
+    Error(Error),
+}
+
+/// A success.
+pub(super) trait Received {
+    fn http_status(&self) -> u16;
+}
+
+impl Received for Reply {
+    fn http_status(&self) -> u16 {
+        self.status
+    }
+}
+
+impl Received for Opened {
+    fn http_status(&self) -> u16 {
+        match self {
+            Opened::Stream(incoming) => incoming.status(),
+            Opened::Whole(reply) => reply.status,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Asks for what the server says of itself. Any status is an answer.
+    pub fn get(&self, path: &str, deadline: Instant) -> Result<Reply, Trouble> {
+        let level = LogLevel::Debug;
+        let what = What { method: Method::Get, path, body: b"", deadline, level, again: None };
+        self.whole(&what, &mut 0).map(|reply| reply.unwrap_or_else(|refusal| refusal))
+    }
+
+    /// Sends and reads the whole answer, a success or within it a refusal.
+    pub fn whole(&self, what: &What, attempts: &mut u32) -> Result<Result<Reply, Reply>, Trouble> {
+        self.transact(what, attempts, |exchange| {
+            let reply = self.target.agent.exchange(exchange)?;
+            Ok(if reply.is_success() { Ok(reply) } else { Err(reply) })
+        })
+    }
+
+    /// Sends by `send`, which returns a success, or within it a refusal. `attempts` is raised by how often any of it
+    /// may have reached the server.
+    pub fn transact<R: Received>(
+        &self,
+        what: &What,
+        attempts: &mut u32,
+        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
+    ) -> Result<Result<R, Reply>, Trouble> {
+        let auth = &self.settings().options().auth;
+        let client = auth.client(self.headers());
+        if client.is_some() || self.headers().has_credentials() {
+            self.check_way().map_err(Trouble::Error)?;
+        }
+        let Some(client) = client else {
+            return self.attempt_once(what, &self.target.uri, self.headers(), Content::Json, attempts, &send);
+        };
+        let token = self.token(client, what.deadline)?;
+        let with_token = auth.add_token(self.headers(), &token);
+        let first = self.attempt_once(what, &self.target.uri, &with_token, Content::Json, attempts, &send)?;
+        match &first {
+            Err(refused) if Refusal::read(refused.status, &refused.body).is_token_over => {}
+            _ => return Ok(first),
+        }
+        auth.tokens.reject(&token);
+        let token = self.token(client, what.deadline)?;
+        let with_token = auth.add_token(self.headers(), &token);
+        let what = What { again: Some("the token was over"), ..*what };
+        self.attempt_once(&what, &self.target.uri, &with_token, Content::Json, attempts, &send)
+    }
+
+    /// Whether credentials can be sent without that others read them.
+    fn check_way(&self) -> Result<(), Error> {
+        let options = self.settings().options();
+        if options.auth.allow_insecure || !options.way.is_open_to_others(&self.target.uri) {
+            return Ok(());
+        }
+        let uri = &self.target.uri;
+        let problem = format!(
+            "credentials would go to {uri} unencrypted; use an https:// URI, or set the option allow_insecure_auth to true"
+        );
+        Err(Error::new(Status::InsecureAuth, problem))
+    }
+
+    fn attempt_once<R: Received>(
+        &self,
+        what: &What,
+        uri: &GatewayUri,
+        headers: &Headers,
+        content: Content,
+        attempts: &mut u32,
+        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
+    ) -> Result<Result<R, Reply>, Trouble> {
+        let options = self.settings().options();
+        let began = Instant::now();
+        let outcome = send(&Exchange {
+            method: what.method,
+            uri,
+            path: what.path,
+            headers,
+            content,
+            body: what.body,
+            deadline: what.deadline,
+            way: &options.way,
+            max_connections: options.max_connections,
+        });
+        let was_sent = outcome.as_ref().err().is_none_or(Failure::is_after_sending);
+        *attempts += u32::from(was_sent);
+        let has_failed = !matches!(outcome, Ok(Ok(_)));
+        let level = if has_failed && what.level == LogLevel::Info { LogLevel::Error } else { what.level };
+        if self.logger.wants(level) {
+            let tried = Tried { uri, ..self.tried(what.method, what.path) };
+            let came = match &outcome {
+                Ok(Ok(success)) => Ok(success.http_status()),
+                Ok(Err(refusal)) => Ok(refusal.status),
+                Err(failure) => Err(report::failure(&tried, failure.clone(), self.options.timeout)),
+            };
+            self.logger.line(level, report::attempt(&tried, came, began.elapsed(), what.again));
+        }
+        outcome.map_err(Trouble::Failure)
+    }
+
+    fn token(&self, client: Client, deadline: Instant) -> Result<Arc<Secret>, Trouble> {
+        let tokens = &self.settings().options().auth.tokens;
+        let got = tokens.get(deadline, || self.fetch_token(client, deadline));
+        let late = || {
+            let problem = "another thread fetches the token, and the time of this call is over (timeout_ms)";
+            Err(Error::new(Status::Timeout, problem))
+        };
+        got.unwrap_or_else(late).map_err(Trouble::Error)
+    }
+
+    fn fetch_token(&self, client: Client, deadline: Instant) -> Result<Token, Error> {
+        let root = self.target.uri.root();
+        let tried = |method, path| Tried { uri: &root, ..self.tried(method, path) };
+        let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), b"", deadline)?;
+        let place = tried(Method::Get, METADATA_PATH);
+        let endpoint = token_endpoint(&metadata.body)
+            .ok_or_else(|| report::no_token(&place, (&metadata).into(), "it names no token_endpoint"))?;
+        // The secret is for this server alone.
+        let path = root.path_of_same_server(&endpoint).ok_or_else(|| {
+            let why = "its token_endpoint is on another server, to which client_secret is not sent";
+            report::no_token(&place, (&metadata).into(), why)
+        })?;
+        let basic = Secret::basic(client.id.expose(), client.secret.expose());
+        let headers = Headers::default().or_secret("authorization", &basic);
+        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, TOKEN_QUESTION, deadline)?;
+        let body = Zeroizing::new(std::mem::take(&mut reply.body));
+        let place = tried(Method::Post, &path);
+        let (token, seconds) =
+            token(&body).ok_or_else(|| report::no_token(&place, (&reply).into(), "it holds no access_token"))?;
+        let secret = Secret::from(token);
+        check_value("access_token", secret.expose())
+            .map_err(|problem| report::no_token(&place, (&reply).into(), &problem.0))?;
+        Ok(Token { secret, lives: Duration::from_secs(seconds) })
+    }
+
+    fn ask_issuer(
+        &self,
+        root: &GatewayUri,
+        method: Method,
+        path: &str,
+        headers: &Headers,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Reply, Error> {
+        let what = What { method, path, body, deadline, level: LogLevel::Debug, again: None };
+        let tried = Tried { uri: root, ..self.tried(method, path) };
+        let sent = self.attempt_once(&what, root, headers, Content::Form, &mut 0, |exchange| {
+            let reply = self.target.agent.exchange(exchange)?;
+            Ok(if reply.is_success() { Ok(reply) } else { Err(reply) })
+        });
+        match sent {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(reply)) => {
+                let refusal = Refusal::read(reply.status, &reply.body);
+                Err(report::client_refused(&tried, reply, refusal))
+            }
+            Err(Trouble::Failure(failure)) => Err(self.failed(&tried, failure)),
+            Err(Trouble::Error(error)) => Err(error),
+        }
+    }
+}

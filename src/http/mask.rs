@@ -1,0 +1,80 @@
+//! Secrets that a server repeats, and what is shown in their place.
+
+use memchr::memmem;
+
+/// Shorter words are no secrets, and stand in many sentences.
+const MIN_SECRET: usize = 6;
+
+const MASK: &str = "***";
+
+/// A text without the secret: neither whole nor, as in "Bearer x", by its last word.
+pub fn mask_text(text: &str, secret: &str) -> String {
+    forms(secret).fold(text.to_owned(), |text, form| mask_cut(text.replace(form, MASK), form))
+}
+
+/// Bytes without the secret, nor the beginning of it where they were cut.
+pub fn mask_bytes(bytes: Vec<u8>, secret: &str) -> Vec<u8> {
+    forms(secret).fold(bytes, |bytes, form| {
+        let mut bytes = replace(bytes, form.as_bytes());
+        let cut = (MIN_SECRET..form.len()).rev().find(|len| bytes.ends_with(&form.as_bytes()[..*len]));
+        if let Some(len) = cut {
+            bytes.truncate(bytes.len() - len);
+            bytes.extend_from_slice(MASK.as_bytes());
+        }
+        bytes
+    })
+}
+
+fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let places: Vec<usize> = memmem::find_iter(&bytes, secret).collect();
+    if places.is_empty() {
+        return bytes;
+    }
+    let (mut masked, mut behind) = (Vec::new(), 0);
+    for at in places {
+        masked.extend_from_slice(&bytes[behind..at]);
+        masked.extend_from_slice(MASK.as_bytes());
+        behind = at + secret.len();
+    }
+    masked.extend_from_slice(&bytes[behind..]);
+    masked
+}
+
+fn forms(secret: &str) -> impl Iterator<Item = &str> {
+    let last_word = secret.rsplit(' ').next().filter(|word| word.len() < secret.len());
+    std::iter::once(secret).chain(last_word).filter(|form| form.len() >= MIN_SECRET)
+}
+
+/// A text that was cut ends in "…", and there it may hold the beginning of a secret.
+fn mask_cut(text: String, secret: &str) -> String {
+    let Some((cut, rest)) = text.rsplit_once('…') else { return text };
+    let beginnings = (MIN_SECRET..secret.len()).rev().filter_map(|len| secret.get(..len));
+    match beginnings.into_iter().find_map(|beginning| cut.strip_suffix(beginning)) {
+        Some(before) => format!("{before}{MASK}…{rest}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_what_a_server_repeats() {
+        assert_eq!(mask_text("no: Bearer hunter2 is on", "Bearer hunter2"), "no: *** is on");
+        assert_eq!(mask_text("token hunter2", "Bearer hunter2"), "token ***");
+        assert_eq!(mask_text("it is on", "on"), "it is on");
+        let long = "Bearer hunter2hunter2";
+        assert_eq!(mask_text("it begins with: hunter2hun… (1)", long), "it begins with: ***… (1)");
+        assert_eq!(mask_text("it begins with: Bearer hunter2…", long), "it begins with: ***…");
+        assert_eq!(mask_text("it begins with: a hunt…", long), "it begins with: a hunt…");
+    }
+
+    #[test]
+    fn masks_bytes_of_any_kind() {
+        let masked = |bytes: &[u8]| mask_bytes(bytes.to_vec(), "Bearer hunter2");
+        assert_eq!(masked(b"\xff hunter2 Bearer hunter2 hunter2\0"), b"\xff *** *** ***\0");
+        assert_eq!(masked(b"it ends in Bearer hunt"), b"it ends in ***");
+        assert_eq!(masked(b""), b"");
+    }
+}

@@ -1,0 +1,99 @@
+//! How the gateway is reached: through which proxy, and with which TLS.
+
+use super::failure::Failure;
+use super::proxy::Proxy;
+use super::secret::Secret;
+use super::tls::{Tls, TlsSetting};
+use super::uri::GatewayUri;
+
+/// Connections are kept apart by it: what was made on one way is not used on another.
+#[derive(Debug, Clone)]
+pub struct Way {
+    pub(super) tls: Tls,
+    /// Or what is wrong with it: whoever names a proxy does not want to go past it.
+    proxy: Result<Option<Proxy>, String>,
+    /// What the environment names, for when an option is taken back.
+    of_environment: Result<Option<Proxy>, String>,
+}
+
+/// One change to it.
+pub enum WaySetting {
+    Tls(TlsSetting),
+    Proxy(ProxySetting),
+}
+
+/// Which proxy to go through.
+pub struct ProxySetting(Choice);
+
+enum Choice {
+    OfEnvironment,
+    None,
+    This(Proxy),
+}
+
+impl ProxySetting {
+    /// A URL, `none`, or nothing for the one that the environment names.
+    pub fn parse(value: &str) -> Result<ProxySetting, String> {
+        Ok(ProxySetting(match value {
+            "" => Choice::OfEnvironment,
+            "none" => Choice::None,
+            url => Choice::This(Proxy::parse(url, "its value")?),
+        }))
+    }
+}
+
+impl Default for Way {
+    fn default() -> Way {
+        Way { tls: Tls::default(), proxy: Ok(None), of_environment: Ok(None) }
+    }
+}
+
+impl Way {
+    /// The one to this gateway that the environment, read by `variable`, describes.
+    pub fn from_environment(gateway: &GatewayUri, variable: &dyn Fn(&str) -> Option<String>) -> Way {
+        let proxy = Proxy::from_environment(gateway, variable);
+        Way { tls: Tls::default(), proxy: proxy.clone(), of_environment: proxy }
+    }
+
+    /// The same, from whose settings later ones may differ without contradicting them.
+    pub fn as_default(&self) -> Way {
+        Way { tls: self.tls.as_default(), ..self.clone() }
+    }
+
+    /// The same with one change.
+    pub fn with(&self, setting: WaySetting) -> Result<Way, String> {
+        let mut way = self.clone();
+        match setting {
+            WaySetting::Tls(setting) => way.tls = self.tls.with(setting)?,
+            WaySetting::Proxy(ProxySetting(choice)) => {
+                way.proxy = match choice {
+                    Choice::OfEnvironment => self.of_environment.clone(),
+                    Choice::None => Ok(None),
+                    Choice::This(proxy) => Ok(Some(proxy)),
+                };
+            }
+        }
+        Ok(way)
+    }
+
+    pub(super) fn proxy(&self) -> Result<Option<&Proxy>, Failure> {
+        self.proxy.as_ref().map(Option::as_ref).map_err(|problem| Failure::Proxy(problem.clone()))
+    }
+
+    /// The proxy that passes on what it is sent, as it does for http:// gateways; to others it makes a tunnel.
+    pub(super) fn forwarder(&self, gateway: &GatewayUri) -> Option<&Proxy> {
+        if gateway.is_https() { None } else { self.proxy.as_ref().ok()?.as_ref() }
+    }
+
+    /// Whether others can read on it what is sent.
+    pub fn is_open_to_others(&self, gateway: &GatewayUri) -> bool {
+        let is_local = gateway.is_loopback() && self.forwarder(gateway).is_none_or(Proxy::is_loopback);
+        !gateway.is_https() && !is_local
+    }
+
+    /// The proxy's password and how it is sent, to be masked where they are repeated.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let Ok(Some(proxy)) = &self.proxy else { return Vec::new() };
+        proxy.authorization().cloned().into_iter().chain(proxy.password().map(Secret::new)).collect()
+    }
+}
