@@ -38,7 +38,7 @@ impl Call<'_> {
                         format!("{tried}: HTTP status {}, but the answer is not UTF-8", reply.status),
                     )
                 })?;
-                Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(&json).to_owned() } else { json })
+                Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(json) } else { json })
             }
             Ok(Err(reply)) => {
                 let mut refusal = Refusal::read(reply.status, &reply.body);

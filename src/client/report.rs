@@ -172,14 +172,15 @@ pub(super) fn not_healthy(tried: &Tried, answer: Answered, is_told: bool) -> Err
 
 /// One attempt, for the log: what came of it, and why it was not the first.
 pub(super) fn attempt(tried: &Tried, came: Result<u16, Error>, took: Duration, again: Option<&'static str>) -> String {
-    let ms = took.as_secs_f64() * 1000.0;
+    let us = took.as_micros();
+    let ms = format!("{}.{}", us / 1000, us / 100 % 10);
     let again = again.map(|why| format!(" (again, since {why})")).unwrap_or_default();
     let line = match came {
-        Ok(status) => format!("{tried}{again}: HTTP status {status} after {ms:.1} ms"),
+        Ok(status) => format!("{tried}{again}: HTTP status {status} after {ms} ms"),
         Err(error) => {
             let whole = error.message();
             let why = whole.strip_prefix(&format!("{tried}: ")).unwrap_or(whole);
-            format!("{tried}{again}: {} after {ms:.1} ms: {why}", error.status().name())
+            format!("{tried}{again}: {} after {ms} ms: {why}", error.status().name())
         }
     };
     tried.secrets.mask(&line)

@@ -179,7 +179,8 @@ impl Call<'_> {
     ) -> Result<(&'static dyn Dialect, T), Error> {
         let known = self.target.discovery.known(self.settings()).map(|learned| learned.dialect.name());
         let mut in_order = dialects.to_vec();
-        in_order.sort_by_key(|dialect| Some(dialect.name()) != known);
+        let first = in_order.iter().position(|dialect| Some(dialect.name()) == known).unwrap_or_default();
+        in_order[..=first].rotate_right(1);
         let mut first = None;
         for dialect in in_order {
             match ask(dialect) {

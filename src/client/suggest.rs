@@ -16,7 +16,7 @@ pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
     }
     let mut close: Vec<(usize, &str)> =
         names.iter().take(COMPARED).filter_map(|other| Some((distance(name, other)?, *other))).collect();
-    close.sort();
+    close.sort_unstable();
     let meant = match close.iter().map(|(_, name)| format!("\"{name}\"")).take(3).collect::<Vec<_>>() {
         close if close.is_empty() => String::new(),
         close => format!("; did you mean {}?", close.join(" or ")),
@@ -33,7 +33,7 @@ pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
 
 /// How many letters lie between two names; `None` if nobody would take one for the other.
 fn distance(one: &str, other: &str) -> Option<usize> {
-    let letters = |name: &str| name.to_lowercase().chars().take(LENGTH).collect::<Vec<_>>();
+    let letters = |name: &str| name.to_ascii_lowercase().chars().take(LENGTH).collect::<Vec<_>>();
     let (one, other) = (letters(one), letters(other));
     let most = (one.len().max(other.len()) / 3).max(1);
     if one.len().abs_diff(other.len()) > most {

@@ -1,14 +1,13 @@
 //! Databricks serving endpoints. What is said of them here is from Databricks' REST API reference ("Serving endpoints")
 //! and its SDK's types.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::{self, Answer, Malformed};
-use super::json::{Lenient, Text};
-use super::objects::{Few, LenientObject};
+use super::answer::{Answer, Malformed};
 use super::question::Names;
-use super::routes::{self, Change, Lookup, Model, Order, Page, Route, Verb};
+use super::routes::{self, Change, Lookup, Order, Page, Route, Verb, text};
 use super::vectors::{Vectors, VectorsAnswer};
 use super::{Dialect, Task, openai, segment};
 
@@ -27,7 +26,7 @@ impl Dialect for Databricks {
     }
 
     fn route(&self, _: &str, body: &[u8]) -> Lookup {
-        routes::one::<Endpoint>(body)
+        routes::one(body, endpoint)
     }
 
     fn list_path(&self, page: Option<&str>) -> String {
@@ -39,7 +38,7 @@ impl Dialect for Databricks {
         if body.trim_ascii() == b"{}" {
             return Some(Page { routes: Vec::new(), next: None });
         }
-        routes::page::<Endpoint>(body, "endpoints")
+        routes::page(body, "endpoints", endpoint)
     }
 
     fn health_path(&self, route: &str) -> String {
@@ -47,8 +46,8 @@ impl Dialect for Databricks {
     }
 
     fn is_healthy(&self, body: &[u8]) -> Option<bool> {
-        let state = answer::parse::<Endpoint>(body).ok()?.state.0?;
-        Some(!state.ready.is("NOT_READY"))
+        let endpoint = routes::object(body)?;
+        Some(endpoint["state"].as_object()?.get("ready").is_none_or(|ready| ready != "NOT_READY"))
     }
 
     /// The limits are part of what is said of an endpoint.
@@ -68,22 +67,10 @@ impl Dialect for Databricks {
         })
     }
 
-    fn limits<'a>(&self, body: &'a str) -> &'a str {
-        #[derive(Deserialize)]
-        struct Limited<'a> {
-            #[serde(borrow, default)]
-            rate_limits: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            ai_gateway: LenientObject<Gateway<'a>>,
-        }
-        #[derive(Deserialize)]
-        struct Gateway<'a> {
-            #[serde(borrow, default)]
-            rate_limits: Option<&'a RawValue>,
-        }
-        let Ok(limited) = answer::parse::<Limited>(body.as_bytes()) else { return body };
-        let of_gateway = limited.ai_gateway.0.and_then(|gateway| gateway.rate_limits);
-        of_gateway.or(limited.rate_limits).map_or("[]", RawValue::get)
+    fn limits(&self, body: String) -> String {
+        let Some(endpoint) = routes::object(body.as_bytes()) else { return body };
+        let places = [&endpoint["ai_gateway"]["rate_limits"], &endpoint["rate_limits"]];
+        places.into_iter().find(|limits| !limits.is_null()).map_or_else(|| "[]".to_owned(), Value::to_string)
     }
 
     fn invocations_path(&self, route: &str) -> String {
@@ -103,73 +90,19 @@ impl Dialect for Databricks {
     }
 }
 
-#[derive(Deserialize)]
-struct Endpoint<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    state: LenientObject<State<'a>>,
-    #[serde(borrow, default)]
-    task: Lenient<'a>,
-    #[serde(borrow, default)]
-    config: LenientObject<Config<'a>>,
-}
-
-#[derive(Deserialize)]
-struct State<'a> {
-    #[serde(borrow, default)]
-    ready: Lenient<'a>,
-}
-
-#[derive(Deserialize)]
-struct Config<'a> {
-    #[serde(borrow, default)]
-    served_entities: Option<Few<Served<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Served<'a> {
-    #[serde(borrow, default)]
-    external_model: LenientObject<External<'a>>,
-    #[serde(borrow, default)]
-    foundation_model: LenientObject<Foundation<'a>>,
-    #[serde(borrow, default)]
-    entity_name: Lenient<'a>,
-}
-
-#[derive(Deserialize)]
-struct External<'a> {
-    #[serde(borrow, default)]
-    name: Lenient<'a>,
-    #[serde(borrow, default)]
-    provider: Lenient<'a>,
-    #[serde(borrow, default)]
-    task: Lenient<'a>,
-}
-
-#[derive(Deserialize)]
-struct Foundation<'a> {
-    #[serde(borrow, default)]
-    name: Lenient<'a>,
-}
-
-impl From<Endpoint<'_>> for Route {
-    fn from(endpoint: Endpoint) -> Route {
-        let served = endpoint.config.0.and_then(|config| config.served_entities?.0.into_iter().next());
-        let (model, task) = served.map(of_served).unwrap_or_default();
+fn endpoint(entry: &Value) -> Option<Route> {
+    let name = entry["name"].as_str()?;
+    entry.get("state")?;
+    let served = &entry["config"]["served_entities"][0];
+    let (external, foundation) = (&served["external_model"], &served["foundation_model"]);
+    Some(Route {
+        route_type: text(entry, "task").or(text(external, "task")),
+        provider: text(external, "provider"),
+        model: text(external, "name").or(text(foundation, "name")).or(text(served, "entity_name")),
         // The whole URL that some endpoints name beside this is of another host, which gets no credentials unasked.
-        let path = ["/serving-endpoints/", &segment(&endpoint.name.0), "/invocations"].concat();
-        Route::new(endpoint.name, endpoint.task.text().or(task), Some(Text(path.into())), Some(model))
-    }
-}
-
-/// The model and, where it stands only there, the task.
-fn of_served<'a>(served: Served<'a>) -> (Model<'a>, Option<Text<'a>>) {
-    match (served.external_model.0, served.foundation_model.0) {
-        (Some(external), _) => (Model { name: external.name, provider: external.provider }, external.task.text()),
-        (None, Some(foundation)) => (Model { name: foundation.name, ..Model::default() }, None),
-        (None, None) => (Model { name: served.entity_name, ..Model::default() }, None),
-    }
+        path: Some(Databricks.invocations_path(name)),
+        ..Route::named(name)
+    })
 }
 
 #[cfg(test)]
@@ -212,9 +145,10 @@ mod tests {
 
     #[test]
     fn finds_the_limits() {
-        assert_eq!(Databricks.limits(r#"{"name":"a","rate_limits":[{"calls":1}]}"#), r#"[{"calls":1}]"#);
-        assert_eq!(Databricks.limits(r#"{"ai_gateway":{"rate_limits":[2]},"rate_limits":[1]}"#), "[2]");
-        assert_eq!(Databricks.limits(r#"{"name":"a"}"#), "[]");
+        let limits = |body: &str| Databricks.limits(body.to_owned());
+        assert_eq!(limits(r#"{"name":"a","rate_limits":[{"calls":1}]}"#), r#"[{"calls":1}]"#);
+        assert_eq!(limits(r#"{"ai_gateway":{"rate_limits":[2]},"rate_limits":[1]}"#), "[2]");
+        assert_eq!(limits(r#"{"name":"a"}"#), "[]");
         assert!(Databricks.list(b" {} \n").unwrap().routes.is_empty());
     }
 }

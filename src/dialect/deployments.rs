@@ -1,13 +1,11 @@
 //! The deployments server of MLflow 2.9 to 2.22 and the YAML gateway of 3.x (`mlflow gateway start`), which speak alike.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::answer::{Answer, Malformed};
-use super::json::Text;
-use super::objects::Object;
 use super::openai;
 use super::question::Names;
-use super::routes::{self, Change, Lookup, Model, Order, Page, Route};
+use super::routes::{self, Change, Lookup, Order, Page, Route};
 use super::vectors::{Vectors, VectorsAnswer};
 use super::{Dialect, Task, segment};
 
@@ -24,7 +22,7 @@ impl Dialect for Deployments {
     }
 
     fn route(&self, _: &str, body: &[u8]) -> Lookup {
-        routes::one::<Endpoint>(body)
+        routes::one(body, endpoint)
     }
 
     fn list_path(&self, page: Option<&str>) -> String {
@@ -32,7 +30,7 @@ impl Dialect for Deployments {
     }
 
     fn list(&self, body: &[u8]) -> Option<Page> {
-        routes::page::<Endpoint>(body, "endpoints")
+        routes::page(body, "endpoints", endpoint)
     }
 
     fn order(&self, change: Change) -> Option<Order> {
@@ -56,23 +54,8 @@ impl Dialect for Deployments {
     }
 }
 
-#[derive(Deserialize)]
-struct Endpoint<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    endpoint_type: Text<'a>,
-    #[serde(borrow, default)]
-    endpoint_url: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    model: Option<Object<Model<'a>>>,
-}
-
-impl From<Endpoint<'_>> for Route {
-    fn from(endpoint: Endpoint) -> Route {
-        let Endpoint { name, endpoint_type, endpoint_url, model } = endpoint;
-        Route::new(name, Some(endpoint_type), endpoint_url, model.map(|model| model.0))
-    }
+fn endpoint(entry: &Value) -> Option<Route> {
+    routes::of_yaml_server(entry, "endpoint_type", "endpoint_url")
 }
 
 #[cfg(test)]

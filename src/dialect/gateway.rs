@@ -1,12 +1,13 @@
 //! The AI Gateway of MLflow 2.5 to 2.8: `candidates`.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Count, Lenient, Text};
 use super::objects::{Few, LenientObject, Object};
 use super::question::Names;
-use super::routes::{self, Change, Lookup, Model, Order, Page, Route, Verb};
+use super::routes::{self, Change, Lookup, Order, Page, Route, Verb};
 use super::usage::Usage;
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
 use super::{Dialect, Task, segment};
@@ -26,7 +27,7 @@ impl Dialect for Gateway {
     }
 
     fn route(&self, _: &str, body: &[u8]) -> Lookup {
-        routes::one::<Entry>(body)
+        routes::one(body, entry)
     }
 
     fn list_path(&self, page: Option<&str>) -> String {
@@ -34,7 +35,7 @@ impl Dialect for Gateway {
     }
 
     fn list(&self, body: &[u8]) -> Option<Page> {
-        routes::page::<Entry>(body, "routes")
+        routes::page(body, "routes", entry)
     }
 
     fn order(&self, change: Change) -> Option<Order> {
@@ -72,23 +73,8 @@ impl Dialect for Gateway {
     }
 }
 
-#[derive(Deserialize)]
-struct Entry<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    route_type: Text<'a>,
-    #[serde(borrow, default)]
-    route_url: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    model: Option<Object<Model<'a>>>,
-}
-
-impl From<Entry<'_>> for Route {
-    fn from(entry: Entry) -> Route {
-        let Entry { name, route_type, route_url, model } = entry;
-        Route::new(name, Some(route_type), route_url, model.map(|model| model.0))
-    }
+fn entry(entry: &Value) -> Option<Route> {
+    routes::of_yaml_server(entry, "route_type", "route_url")
 }
 
 #[derive(Deserialize)]

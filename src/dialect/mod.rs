@@ -23,8 +23,6 @@ mod vectors;
 
 use std::fmt;
 
-use serde::Deserialize;
-
 pub use answer::{Answer, Candidate, Malformed};
 pub use chunk::{Chunk, Event, Piece};
 pub use json::Text;
@@ -93,21 +91,17 @@ pub trait Dialect: fmt::Debug + Sync {
 
     /// What the answer from there says; `None` if it is no such answer.
     fn is_healthy(&self, body: &[u8]) -> Option<bool> {
-        #[derive(Deserialize)]
-        struct Health<'a> {
-            #[serde(borrow)]
-            status: Text<'a>,
+        if body.trim_ascii().eq_ignore_ascii_case(b"ok") {
+            return Some(true);
         }
-        let body = body.trim_ascii();
-        let is_plain_ok = body.eq_ignore_ascii_case(b"ok");
-        if is_plain_ok { Some(true) } else { Some(answer::parse::<Health>(body).ok()?.status.0 == "OK") }
+        Some(routes::object(body)?["status"].as_str()? == "OK")
     }
 
     /// How to ask for a change; `None` if such servers cannot be asked for it.
     fn order(&self, change: Change) -> Option<Order>;
 
     /// The limits in the answer to [`Change::GetLimits`].
-    fn limits<'a>(&self, body: &'a str) -> &'a str {
+    fn limits(&self, body: String) -> String {
         body
     }
 

@@ -1,9 +1,8 @@
 //! How an OAuth client gets its token: RFC 8414 (where from), and RFC 6749, 4.4 (by its id and secret).
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::answer;
-use super::json::{Lenient, Text};
+use super::routes::{object, text};
 
 /// Where a workspace of Databricks says where its tokens are given out.
 pub const METADATA_PATH: &str = "/oidc/.well-known/oauth-authorization-server";
@@ -16,31 +15,18 @@ const USUAL_LIFE: u64 = 3600;
 
 /// The URL at which tokens are given out; `None` if the answer does not say it.
 pub fn token_endpoint(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Metadata<'a> {
-        #[serde(borrow)]
-        token_endpoint: Text<'a>,
-    }
-    Some(answer::parse::<Metadata>(body).ok()?.token_endpoint.0.into_owned())
+    text(&object(body)?, "token_endpoint")
 }
 
 /// The token, and how many seconds it lives; `None` if the answer holds none.
 pub fn token(body: &[u8]) -> Option<(String, u64)> {
-    #[derive(Deserialize)]
-    struct Token<'a> {
-        #[serde(borrow)]
-        access_token: Text<'a>,
-        #[serde(borrow, default)]
-        expires_in: Lenient<'a>,
+    let mut answer = object(body)?;
+    let life = &answer["expires_in"];
+    let seconds = life.as_u64().or_else(|| life.as_str()?.parse().ok()).unwrap_or(USUAL_LIFE);
+    match answer["access_token"].take() {
+        Value::String(token) if !token.is_empty() => Some((token, seconds)),
+        _ => None,
     }
-    let Token { access_token, expires_in } = answer::parse(body).ok()?;
-    let seconds = match &expires_in {
-        Lenient::Count(seconds) => Some(*seconds),
-        Lenient::Text(text) => text.0.parse().ok(),
-        Lenient::Other => None,
-    };
-    let token = access_token.0.into_owned();
-    (!token.is_empty()).then(|| (token, seconds.unwrap_or(USUAL_LIFE)))
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ impl Params {
     pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), ParamProblem> {
         check_name(name)?;
         if !value.is_finite() {
-            return Err(ParamProblem(format!("the parameter {name} is {value}, which JSON cannot hold")));
+            let what = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
+            return Err(ParamProblem(format!("the parameter {name} is {what}, which JSON cannot hold")));
         }
         self.set(name, raw(&value)?)
     }

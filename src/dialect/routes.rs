@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer;
-use super::json::{Lenient, Text};
 use super::{Task, segment};
 
 /// Longer pages than any server gives: MLflow's have 3,000 routes, each of some hundred bytes.
@@ -26,17 +25,9 @@ pub struct Route {
 }
 
 impl Route {
-    pub(super) fn new(name: Text, route_type: Option<Text>, path: Option<Text>, model: Option<Model>) -> Route {
-        let (model, provider) = model.map(|model| (model.name.text(), model.provider.text())).unwrap_or_default();
-        let owned = |text: Text| text.0.into_owned();
-        Route {
-            name: owned(name),
-            route_type: route_type.map(owned),
-            provider: provider.map(owned),
-            model: model.map(owned),
-            path: path.map(owned),
-            json: String::new(),
-        }
+    /// Of this name, and nothing else known of it.
+    pub(super) fn named(name: &str) -> Route {
+        Route { name: name.to_owned(), route_type: None, provider: None, model: None, path: None, json: String::new() }
     }
 
     /// What it is for; `None` if the gateway does not say, or means something that this library does not know.
@@ -101,40 +92,51 @@ impl Order {
     }
 }
 
-/// The model behind a route.
-#[derive(Default, Deserialize)]
-pub(super) struct Model<'a> {
-    #[serde(borrow, default)]
-    pub name: Lenient<'a>,
-    #[serde(borrow, default)]
-    pub provider: Lenient<'a>,
+/// A JSON object, if it is one.
+pub(super) fn object(json: &[u8]) -> Option<Value> {
+    let value = std::str::from_utf8(json).ok().and_then(|json| serde_json::from_str::<Value>(json).ok());
+    value.filter(Value::is_object)
 }
 
-/// The answer about one route, whose entry has the shape `E`.
-pub(super) fn one<'a, E: Deserialize<'a> + Into<Route>>(body: &'a [u8]) -> Lookup {
-    match entry::<E>(body) {
-        Some(route) => Lookup::Found(route),
-        None => Lookup::Foreign,
-    }
+/// A field's text.
+pub(super) fn text(object: &Value, field: &str) -> Option<String> {
+    object[field].as_str().map(str::to_owned)
 }
 
-fn entry<'a, E: Deserialize<'a> + Into<Route>>(json: &'a [u8]) -> Option<Route> {
-    let entry: E = answer::parse(json).ok()?;
-    let json = std::str::from_utf8(json).ok()?;
-    Some(Route { json: json.to_owned(), ..entry.into() })
+/// The answer about one route, which `read` understands.
+pub(super) fn one(body: &[u8], read: fn(&Value) -> Option<Route>) -> Lookup {
+    let route = std::str::from_utf8(body).ok().and_then(|json| entry(json, read));
+    route.map_or(Lookup::Foreign, Lookup::Found)
 }
 
-/// A page whose entries have the shape `E` and stand in the field `list`.
-pub(super) fn page<'a, E: Deserialize<'a> + Into<Route>>(body: &'a [u8], list: &str) -> Option<Page> {
+fn entry(json: &str, read: fn(&Value) -> Option<Route>) -> Option<Route> {
+    let route = read(&object(json.as_bytes())?)?;
+    Some(Route { json: json.to_owned(), ..route })
+}
+
+/// A page whose entries stand in the field `list`, and which `read` understands.
+pub(super) fn page(body: &[u8], list: &str, read: fn(&Value) -> Option<Route>) -> Option<Page> {
     if body.len() > MAX_PAGE {
         return None;
     }
-    let fields: BTreeMap<&str, &RawValue> = answer::parse(body).ok()?;
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(std::str::from_utf8(body).ok()?).ok()?;
     let entries: Vec<&RawValue> = serde_json::from_str(fields.get(list)?.get()).ok()?;
-    let routes = entries.into_iter().map(|json| entry::<E>(json.get().as_bytes())).collect::<Option<_>>()?;
-    let next = fields.get("next_page_token").and_then(|token| serde_json::from_str::<Lenient>(token.get()).ok());
-    let next = next.and_then(Lenient::text).map(|token| token.0.into_owned()).filter(|token| !token.is_empty());
+    let routes = entries.into_iter().map(|json| entry(json.get(), read)).collect::<Option<_>>()?;
+    let next = fields.get("next_page_token").and_then(|token| serde_json::from_str::<Value>(token.get()).ok());
+    let next = next.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
     Some(Page { routes, next })
+}
+
+/// What MLflow's YAML servers say of a route, by the names that they have for its type and its place.
+pub(super) fn of_yaml_server(entry: &Value, route_type: &str, place: &str) -> Option<Route> {
+    let model = &entry["model"];
+    Some(Route {
+        route_type: Some(text(entry, route_type)?),
+        path: text(entry, place),
+        provider: text(model, "provider"),
+        model: text(model, "name"),
+        ..Route::named(entry["name"].as_str()?)
+    })
 }
 
 pub(super) fn paged(path: &str, page: Option<&str>) -> String {

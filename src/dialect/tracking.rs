@@ -1,14 +1,11 @@
 //! The AI Gateway within MLflow's tracking server (3.x, `mlflow server`). An endpoint of it does chat and embeddings,
 //! whichever it is asked for, and no completions.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::answer::{Answer, Malformed};
-use super::json::{Lenient, Text};
-use super::objects::{Few, LenientObject};
 use super::question::Names;
-use super::routes::{self, Change, Lookup, Order, Page, Route};
+use super::routes::{self, Change, Lookup, Order, Page, Route, text};
 use super::vectors::{Vectors, VectorsAnswer};
 use super::{Dialect, Task, openai, segment};
 
@@ -49,7 +46,7 @@ impl Dialect for Tracking {
         if body.trim_ascii() == b"{}" {
             return Some(Page { routes: Vec::new(), next: None });
         }
-        routes::page::<Model>(body, "data").or_else(|| routes::page::<Endpoint>(body, "endpoints"))
+        routes::page(body, "data", model).or_else(|| routes::page(body, "endpoints", endpoint))
     }
 
     fn order(&self, _: Change) -> Option<Order> {
@@ -85,59 +82,22 @@ impl Dialect for Tracking {
 }
 
 /// What OpenAI's clients see of an endpoint.
-#[derive(Deserialize)]
-struct Model<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    /// What OpenAI's lists always have, and others seldom.
-    #[serde(rename = "object")]
-    _object: IgnoredAny,
+fn model(entry: &Value) -> Option<Route> {
+    if entry["object"] == "model" { Some(named(entry["id"].as_str()?)) } else { None }
 }
 
 /// What MLflow's own web page sees of it.
-#[derive(Deserialize)]
-struct Endpoint<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    model_mappings: Few<Mapping<'a>>,
+fn endpoint(entry: &Value) -> Option<Route> {
+    let mappings = entry["model_mappings"].as_array()?;
+    // The others are asked when the primary one fails.
+    let primary = mappings.iter().find(|mapping| mapping["linkage_type"] == "PRIMARY");
+    let definition = primary.map_or(&Value::Null, |mapping| &mapping["model_definition"]);
+    let (provider, model) = (text(definition, "provider"), text(definition, "model_name"));
+    Some(Route { provider, model, ..named(entry["name"].as_str()?) })
 }
 
-#[derive(Deserialize)]
-struct Mapping<'a> {
-    #[serde(borrow, default)]
-    linkage_type: Lenient<'a>,
-    #[serde(borrow, default)]
-    model_definition: LenientObject<Definition<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Definition<'a> {
-    #[serde(borrow, default)]
-    provider: Lenient<'a>,
-    #[serde(borrow, default)]
-    model_name: Lenient<'a>,
-}
-
-impl From<Model<'_>> for Route {
-    fn from(model: Model) -> Route {
-        of(model.id, None)
-    }
-}
-
-impl From<Endpoint<'_>> for Route {
-    fn from(endpoint: Endpoint) -> Route {
-        // The others are asked when the primary one fails.
-        let primary = endpoint.model_mappings.0.into_iter().find(|mapping| mapping.linkage_type.is("PRIMARY"));
-        let definition = primary.and_then(|mapping| mapping.model_definition.0);
-        let model = definition.map(|model| routes::Model { name: model.model_name, provider: model.provider });
-        of(endpoint.name, model)
-    }
-}
-
-fn of(name: Text, model: Option<routes::Model>) -> Route {
-    let path = ["/gateway/", &segment(&name.0), "/mlflow/invocations"].concat();
-    Route::new(name, None, Some(Text(path.into())), model)
+fn named(name: &str) -> Route {
+    Route { path: Some(Tracking.invocations_path(name)), ..Route::named(name) }
 }
 
 #[cfg(test)]
