@@ -1,13 +1,15 @@
 # make          builds the library and the examples
 # make demo     asks a real MLflow gateway and a real language model, on this machine
 # make test     installs what the tests need, and runs all of them
+# make compat   asks the real servers of eight MLflows the same, and writes README.md's table of what works
 # make bench    measures the library beside other clients; the results are in benches/RESULTS.md
 # make clean    removes what was built; "cargo clean" removes what was installed under target/ as well
 
 CARGO ?= cargo
 PYTHON ?= python3
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
-REAL_GATEWAYS = mlflow-2.8.1 mlflow-2.22.5 mlflow-3.17.2 language-model embeddings
+REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.17.2 \
+    language-model embeddings
 
 # Programs that are linked with the library look for it by this name.
 SONAME = libmlflow_ai_gateway.so.0
@@ -47,6 +49,9 @@ test-builds: test-tools examples
 
 test-c: test-tools test-builds
 	target/gateways/tests/bin/python -m pytest --durations=8 tests
+
+compat: test-tools library
+	@target/gateways/tests/bin/python tests/compat.py --write
 
 bench: library | need-cc need-python
 	@$(PYTHON) benches/run.py

@@ -1,16 +1,26 @@
 """Real gateways, started once for all tests."""
 
-import threading
+import contextlib
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 from gateways import embeddings_model, mlflow_server
+from gateways import tracking_server as tracking
 from gateways.mlflow_server import EMBEDDINGS, Route
 from gateways.processes import Server
 from gateways.scripted_upstream import ScriptedUpstream
+from gateways.together import started
+from gateways.tracking_server import Accounts, Credentials, Endpoint
 
 VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
+
+ACCOUNTS = Accounts(
+    admin=Credentials("admin", "may do everything"),
+    user=Credentials("user", "may use the endpoints"),
+    stranger=Credentials("stranger", "may do nothing here"),
+)
 
 
 class RealGateway(NamedTuple):
@@ -19,10 +29,11 @@ class RealGateway(NamedTuple):
     version: str
     server: Server
     upstream: ScriptedUpstream
+    prefix: str = ""
 
     @property
     def url(self) -> str:
-        return self.server.url
+        return self.server.url + self.prefix
 
 
 @pytest.fixture(scope="session")
@@ -34,33 +45,18 @@ def real_model() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def real_gateways(real_model: Server) -> Iterator[dict[str, RealGateway]]:
-    """The servers by version. Each takes seconds to start, so they start side by side."""
-    gateways: dict[str, RealGateway] = {}
-    failures: list[BaseException] = []
-
-    def start(version: str) -> None:
-        try:
-            # The openai provider of 2.22 expects a chat's answer to a completions question, newer ones in a stream.
-            upstream = ScriptedUpstream("completions" if version.startswith("2.8.") else "chat")
-            e5 = Route("e5", EMBEDDINGS, real_model.url)
-            server = mlflow_server.start(version, upstream.url, upstream.url, [e5])
-            gateways[version] = RealGateway(version, server, upstream)
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=start, args=(version,)) for version in VERSIONS]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    try:
-        if failures:
-            raise failures[0]
-        yield gateways
-    finally:
-        for gateway in gateways.values():
-            gateway.server.stop()
-            gateway.upstream.stop()
+    """The servers by version."""
+    with contextlib.ExitStack() as stack:
+        # The openai provider of 2.22 expects a chat's answer to a completions question, newer ones in a stream.
+        shapes = {version: "completions" if version.startswith("2.8.") else "chat" for version in VERSIONS}
+        upstreams = {version: stack.enter_context(ScriptedUpstream(shape)) for version, shape in shapes.items()}
+        e5 = Route("e5", EMBEDDINGS, real_model.url)
+        starts = {
+            version: functools.partial(mlflow_server.start, version, upstream.url, upstream.url, [e5])
+            for version, upstream in upstreams.items()
+        }
+        servers = stack.enter_context(started(starts))
+        yield {version: RealGateway(version, servers[version], upstreams[version]) for version in VERSIONS}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -69,3 +65,26 @@ def real_gateway(request: pytest.FixtureRequest, real_gateways: dict[str, RealGa
     gateway = real_gateways[request.param]
     gateway.upstream.forget_requests()
     return gateway
+
+
+@pytest.fixture(scope="session")
+def tracking_server(real_model: Server) -> Iterator[RealGateway]:
+    """The AI Gateway of the tracking server. It keeps traces of what its endpoint `traced` is asked."""
+    with ScriptedUpstream("chat") as upstream:
+        endpoints = [
+            Endpoint("chat", upstream.url),
+            Endpoint("embeddings", upstream.url),
+            Endpoint("e5", real_model.url),
+            Endpoint("traced", upstream.url, usage_tracking=True),
+        ]
+        with tracking.start(endpoints) as server:
+            yield RealGateway(tracking.VERSION, server, upstream)
+
+
+@pytest.fixture(scope="session")
+def tracking_server_with_auth() -> Iterator[RealGateway]:
+    """The same with basic authentication: it knows the ACCOUNTS."""
+    with ScriptedUpstream("chat") as upstream:
+        endpoints = [Endpoint("chat", upstream.url), Endpoint("embeddings", upstream.url)]
+        with tracking.start(endpoints, accounts=ACCOUNTS) as server:
+            yield RealGateway(tracking.VERSION, server, upstream)

@@ -222,7 +222,7 @@ impl<'a> Call<'a> {
 
     /// Asks the server for the route in each dialect, until it answers in one.
     fn discover(&self, deadline: Instant) -> Outcome {
-        for dialect in self.dialects() {
+        for dialect in self.target.discovery.in_order(self.dialects()) {
             let path = dialect.route_path(&self.target.route);
             let reply = match self.get(&path, deadline) {
                 Ok(reply) => reply,
@@ -234,19 +234,21 @@ impl<'a> Call<'a> {
                 Err(Trouble::Error(error)) => return Outcome::Failed(error),
             };
             if reply.is_success() {
-                match dialect.route(&self.target.route, &reply.body) {
-                    Lookup::Found(route) => return Outcome::Known(Learned { dialect: *dialect, task: route.task() }),
+                let task = match dialect.route(&self.target.route, &reply.body) {
+                    Lookup::Found(route) => route.task(),
                     // It may be there all the same, but not for everybody's eyes: the question tells.
-                    Lookup::Absent => return Outcome::Known(Learned { dialect: *dialect, task: None }),
+                    Lookup::Absent => None,
                     Lookup::Foreign => continue,
-                }
+                };
+                self.target.discovery.answered_in(dialect);
+                return Outcome::Known(Learned { dialect, task });
             }
             let refusal = Refusal::read(reply.status, &reply.body);
             // Where it says no in another way it may say yes to the next: MLflow's tracking server takes its own header
             // below some paths only, and lets not everybody see all of them.
             if refusal.kind == Kind::NoSuchRoute {
                 let tried = self.tried(Method::Get, &path);
-                return Outcome::Failed(self.refused(&tried, reply, refusal, &self.target.route, *dialect));
+                return Outcome::Failed(self.refused(&tried, reply, refusal, &self.target.route, dialect));
             }
         }
         Outcome::Silent
@@ -323,7 +325,9 @@ impl<'a> Call<'a> {
         name: &str,
         dialect: &'static dyn Dialect,
     ) -> Error {
-        let hint = if refusal.kind == Kind::NoSuchRoute { self.hint(name, &[dialect]) } else { None };
+        // A tracking server answers so, too, about a route that is not there, if not everything is this client's to see.
+        let may_be_missing = matches!(refusal.kind, Kind::NoSuchRoute | Kind::Forbidden);
+        let hint = if may_be_missing { self.hint(name, &[dialect]) } else { None };
         let error = report::refusal(tried, reply, refusal, name);
         match hint {
             Some(hint) => error.with_hint(&hint),

@@ -75,7 +75,11 @@ pub(super) enum Outcome {
 /// What a handle knows of its server. Calls that begin while nothing is known share one discovery: it is the only
 /// thing for which calls on one handle wait for each other.
 #[derive(Debug, Default)]
-pub(super) struct Discovery(Mutex<State>);
+pub(super) struct Discovery {
+    state: Mutex<State>,
+    /// The dialect in which the server last answered anything.
+    spoken: Mutex<Option<&'static dyn Dialect>>,
+}
 
 #[derive(Debug, Default)]
 enum State {
@@ -132,19 +136,33 @@ impl Discovery {
 
     /// What an answered question taught.
     pub fn remember(&self, settings: &Settings, learned: Learned) {
+        self.answered_in(learned.dialect);
         *self.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
     }
 
-    /// What is known already under these settings.
-    pub fn known(&self, settings: &Settings) -> Option<Learned> {
-        match &*self.lock() {
-            State::Known(under, learned) if *under == settings.options().dialect.map(Dialect::name) => Some(*learned),
-            _ => None,
-        }
+    /// The one of these dialects in which the server last answered.
+    pub fn spoken(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
+        let spoken = (*self.spoken.lock().unwrap_or_else(PoisonError::into_inner))?;
+        dialects.iter().copied().find(|dialect| dialect.name() == spoken.name())
+    }
+
+    /// These dialects, beginning with the one in which the server last answered.
+    pub fn in_order(&self, dialects: &[&'static dyn Dialect]) -> Vec<&'static dyn Dialect> {
+        let spoken = self.spoken(dialects);
+        let others = dialects.iter().copied().filter(|dialect| Some(dialect.name()) != spoken.map(Dialect::name));
+        spoken.into_iter().chain(others).collect()
+    }
+
+    pub fn answered_in(&self, dialect: &'static dyn Dialect) {
+        *self.spoken.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialect);
     }
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
+        self.spoken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|dialect| dialect.name() == wrong.dialect.name());
         let mut state = self.lock();
         if matches!(&*state, State::Known(_, learned) if learned.plan(wrong.task) == wrong) {
             *state = State::Nothing;
@@ -152,7 +170,7 @@ impl Discovery {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

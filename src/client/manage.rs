@@ -59,8 +59,8 @@ impl Call<'_> {
 
     /// The one that the server speaks, whether or not it has the route of this handle.
     fn dialect(&self) -> Result<&'static dyn Dialect, Error> {
-        match self.target.discovery.known(self.settings()) {
-            Some(learned) => Ok(learned.dialect),
+        match self.target.discovery.spoken(self.dialects()) {
+            Some(dialect) => Ok(dialect),
             None if self.dialects().len() == 1 => Ok(self.dialects()[0]),
             None => self.list(self.dialects(), self.deadline).map(|(dialect, _)| dialect),
         }

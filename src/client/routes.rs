@@ -171,20 +171,19 @@ impl Call<'_> {
         answer.map(drop)
     }
 
-    /// What the first of these dialects gives whose paths the server has; what is known of the server goes first.
+    /// What the first of these dialects gives whose paths the server has.
     pub fn first_answer<T>(
         &self,
         dialects: &[&'static dyn Dialect],
         mut ask: impl FnMut(&'static dyn Dialect) -> Result<T, Miss>,
     ) -> Result<(&'static dyn Dialect, T), Error> {
-        let known = self.target.discovery.known(self.settings()).map(|learned| learned.dialect.name());
-        let mut in_order = dialects.to_vec();
-        let first = in_order.iter().position(|dialect| Some(dialect.name()) == known).unwrap_or_default();
-        in_order[..=first].rotate_right(1);
         let mut first = None;
-        for dialect in in_order {
+        for dialect in self.target.discovery.in_order(dialects) {
             match ask(dialect) {
-                Ok(answer) => return Ok((dialect, answer)),
+                Ok(answer) => {
+                    self.target.discovery.answered_in(dialect);
+                    return Ok((dialect, answer));
+                }
                 Err(miss) if miss.is_path_missing => {
                     first.get_or_insert(miss.error);
                 }

