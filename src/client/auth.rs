@@ -103,10 +103,11 @@ impl Auth {
         for given in self.given.iter().filter(|given| !matches!(given.part, Part::Username | Part::ClientId)) {
             headers.hide(&given.secret);
         }
-        let basic = match (self.get(Part::Username), self.get(Part::Password)) {
-            (Some(user), Some(password)) => Some(Secret::basic(user.expose(), password.expose())),
-            _ => None,
-        };
+        let pair = |name, secret| Some(Secret::basic(self.get(name)?.expose(), self.get(secret)?.expose()));
+        if let Some(client) = pair(Part::ClientId, Part::ClientSecret) {
+            headers.hide(&client);
+        }
+        let basic = pair(Part::Username, Part::Password);
         let bearer = || Some(Secret::bearer(self.get(Part::BearerToken)?.expose()));
         match basic.or_else(bearer) {
             Some(value) => headers.or_secret(self.header.name(), &value),

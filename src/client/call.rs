@@ -126,7 +126,9 @@ impl<'a> Call<'a> {
         check_question(question, wanted)?;
         let until = self.discovery_deadline();
         let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
-        let known = match self.target.discovery.find(&asker, until, || self.discover(until)) {
+        let found = self.target.discovery.find(&asker, until, || self.discover(until));
+        self.logger.flush();
+        let known = match found {
             Outcome::Known(learned) => Some(learned),
             Outcome::Silent => None,
             Outcome::Failed(error) => return Err(error),
@@ -144,12 +146,14 @@ impl<'a> Call<'a> {
             tried.push(plan);
             let miss = match self.attempt(plan, question, wanted, again, &mut attempts, &send) {
                 Ok(answer) => {
+                    self.logger.flush();
                     let is_news = known != Some(Learned::of(plan));
                     let path = plan.dialect.invocations_path(&self.target.route);
                     return Ok(Asked { answer, plan, path, attempts, is_news });
                 }
                 Err(miss) => miss,
             };
+            self.logger.flush();
             if miss.is_plan_wrong {
                 self.target.discovery.forget(plan);
             }
@@ -260,7 +264,9 @@ impl<'a> Call<'a> {
         let deadline = self.deadline.min(Instant::now() + MAX_HINT);
         let routes = self.list(dialects, deadline).ok()?.1;
         let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
-        (!names.contains(&name)).then(|| suggest::instead_of(name, &names))
+        let is_there = names.contains(&name);
+        // A server may name its routes as it likes.
+        (!is_there).then(|| self.tried(Method::Get, "").secrets.mask(&suggest::instead_of(name, &names)))
     }
 
     fn attempt<R: Received>(

@@ -38,7 +38,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The lines of one call. Those that come up on threads of ours wait for the calling thread: only that one is told.
+/// The lines of one call. They wait until whoever is told may make calls of its own on the same handle, and those that
+/// come up on threads of ours wait for the calling thread: only that one tells.
 #[derive(Debug, Default)]
 pub(super) struct Logger {
     log: Option<Log>,
@@ -57,16 +58,21 @@ impl Logger {
     /// Whoever calls it asked [`Logger::wants`] before, so that lines that nobody wants are not made.
     pub fn line(&self, level: LogLevel, line: String) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((level, line));
-        if !is_our_thread() {
-            self.flush();
-        }
     }
 
-    /// Tells what waits. The sink may call this library, so no lock is held then.
+    /// Tells what waits, unless this is a thread of ours. No other thread may wait for this one meanwhile.
     pub fn flush(&self) {
-        let Some(log) = &self.log else { return };
+        let Some(log) = self.log.as_ref().filter(|_| !is_our_thread()) else { return };
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         waiting.iter().for_each(|(level, line)| (log.sink)(*level, line));
+    }
+}
+
+impl Drop for Logger {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.flush();
+        }
     }
 }
 
@@ -85,7 +91,10 @@ mod tests {
         });
         let logger = Logger::new(Some(Log::new(LogLevel::Info, sink)));
         assert!(logger.wants(LogLevel::Error) && logger.wants(LogLevel::Info) && !logger.wants(LogLevel::Debug));
-        side_by_side(4, &|| logger.line(LogLevel::Info, "x".to_owned()));
+        side_by_side(4, &|| {
+            logger.line(LogLevel::Info, "x".to_owned());
+            logger.flush();
+        });
         logger.flush();
         assert_eq!(*told.lock().unwrap(), ["Info x"; 4]);
         assert!(!Logger::default().wants(LogLevel::Error));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::auth::Auth;
 use super::error::{Error, Refused, Status};
-use crate::dialect::{Kind, Malformed, Refusal};
+use crate::dialect::{Kind, Malformed, Refusal, beginning};
 use crate::http::{Failure, GatewayUri, Headers, Method, Phase, Reply, mask_bytes, mask_text};
 
 /// What was tried; it is shown as method and URL.
@@ -23,7 +23,7 @@ pub(super) struct Secrets<'a> {
 }
 
 impl Secrets<'_> {
-    fn mask(&self, text: &str) -> String {
+    pub fn mask(&self, text: &str) -> String {
         let text = self.headers.secrets().fold(text.to_owned(), |text, secret| mask_text(&text, secret));
         self.auth.tokens.known().iter().fold(text, |text, token| mask_text(&text, token.expose()))
     }
@@ -97,8 +97,8 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         Kind::Unauthorized => (
             Status::Unauthorized,
             // The upstream's 401 arrives in the same way as the gateway's own.
-            "; check the credentials (options username and password, or bearer_token), or the provider's key in the \
-             gateway's configuration"
+            "; check the credentials (options username and password, bearer_token, or client_id and client_secret), or \
+             the provider's key in the gateway's configuration"
                 .to_owned(),
         ),
         Kind::Forbidden => (Status::Forbidden, "; the credentials do not allow this".to_owned()),
@@ -118,10 +118,14 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         Kind::Other => (Status::HttpError, String::new()),
     };
     let moved = match (&reply.location, reply.status) {
-        (Some(location), 300..=399) => format!("; the gateway has moved: use {location} to make the gateway URI"),
+        (Some(location), 300..=399) => {
+            let location = tried.secrets.mask(location);
+            format!("; the gateway has moved: use {location} to make the gateway URI")
+        }
         _ => String::new(),
     };
     let words = refusal.words.map(|words| format!(": {}", tried.secrets.mask(&words))).unwrap_or_default();
+    let words = if advice.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
     Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", tried, reply.status)).with_answer(Refused {
         http_status: reply.status,
         gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
@@ -146,7 +150,8 @@ pub(super) fn client_refused(tried: &Tried, reply: Reply, refusal: Refusal) -> E
 
 /// An answer without the token that was asked for.
 pub(super) fn no_token(tried: &Tried, answer: Answered, why: &str) -> Error {
-    answered(tried, answer, Status::BadResponse, &format!("no token can be had from it: {why}"))
+    let page = if answer.body.trim_ascii_start().starts_with(b"<") { "the answer is an HTML page; " } else { "" };
+    answered(tried, answer, Status::BadResponse, &format!("{page}no token can be had from it: {why}"))
 }
 
 /// The list of routes does not have the one that was asked for.
@@ -161,11 +166,11 @@ pub(super) fn no_list(tried: &Tried, answer: Answered, why: &str) -> Error {
 
 /// The server says that it is not well, or says something else.
 pub(super) fn not_healthy(tried: &Tried, answer: Answered, is_told: bool) -> Error {
-    let beginning = String::from_utf8_lossy(&answer.body[..answer.body.len().min(100)]).into_owned();
+    let beginning = beginning(answer.body);
     if is_told {
         answered(tried, answer, Status::ServerError, &format!("the gateway says that it is not well: {beginning}"))
     } else {
-        let what = format!("that is not how a gateway says that it is well; the answer begins with: {beginning}…");
+        let what = format!("that is not how a gateway says that it is well; the answer begins with: {beginning}");
         answered(tried, answer, Status::BadResponse, &what)
     }
 }

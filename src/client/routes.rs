@@ -84,26 +84,26 @@ impl Call<'_> {
                 let reply = self.get(&path, deadline).map_err(|trouble| self.in_words(&path, trouble))?;
                 if !reply.is_success() {
                     let refusal = Refusal::read(reply.status, &reply.body);
-                    let is_path_missing = refusal.kind == Kind::NoSuchPath && page.is_none();
+                    let may_be_foreign = may_be_foreign(&refusal) && page.is_none();
                     let error = report::refusal(&tried, reply, refusal, &self.target.route);
-                    return Err(Miss { error, is_path_missing });
+                    return Err(Miss { error, may_be_foreign });
                 }
                 let Some(part) = dialect.list(&reply.body) else {
                     let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
-                    return Err(Miss { error, is_path_missing: page.is_none() });
+                    return Err(Miss { error, may_be_foreign: page.is_none() });
                 };
                 routes.extend(part.routes);
                 match part.next {
                     None => return Ok(routes),
                     Some(next) if page.as_ref() == Some(&next) => {
                         let error = report::no_list(&tried, (&reply).into(), "one page leads to itself");
-                        return Err(Miss { error, is_path_missing: false });
+                        return Err(Miss { error, may_be_foreign: false });
                     }
                     next => page = next,
                 }
             }
             let problem = format!("the list of the routes of {} has more than {MAX_PAGES} pages", self.target.uri);
-            Err(Miss { error: Error::new(Status::BadResponse, problem), is_path_missing: false })
+            Err(Miss { error: Error::new(Status::BadResponse, problem), may_be_foreign: false })
         })
     }
 
@@ -120,9 +120,9 @@ impl Call<'_> {
             let reply = self.get(&path, self.deadline).map_err(|trouble| self.in_words(&path, trouble))?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
-                let is_path_missing = refusal.kind == Kind::NoSuchPath;
+                let may_be_foreign = may_be_foreign(&refusal);
                 let error = self.refused(&tried, reply, refusal, name, dialect);
-                return Err(Miss { error, is_path_missing });
+                return Err(Miss { error, may_be_foreign });
             }
             match dialect.route(name, &reply.body) {
                 Lookup::Found(route) => {
@@ -131,11 +131,11 @@ impl Call<'_> {
                 }
                 Lookup::Absent => {
                     let hint = self.hint(name, &[dialect]).unwrap_or_default();
-                    Err(Miss { error: report::absent(&tried, (&reply).into(), &hint), is_path_missing: false })
+                    Err(Miss { error: report::absent(&tried, (&reply).into(), &hint), may_be_foreign: false })
                 }
                 Lookup::Foreign => {
                     let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
-                    Err(Miss { error, is_path_missing: true })
+                    Err(Miss { error, may_be_foreign: true })
                 }
             }
         })
@@ -150,21 +150,21 @@ impl Call<'_> {
             let tried = self.tried(Method::Get, &path);
             if asked.contains(&path) {
                 let problem = format!("{tried}: there is no such path");
-                return Err(Miss { error: Error::new(Status::NotFound, problem), is_path_missing: true });
+                return Err(Miss { error: Error::new(Status::NotFound, problem), may_be_foreign: true });
             }
             asked.push(path.clone());
             let reply = self.get(&path, self.deadline).map_err(|trouble| self.in_words(&path, trouble))?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
-                let is_path_missing = refusal.kind == Kind::NoSuchPath;
+                let may_be_foreign = may_be_foreign(&refusal);
                 let error = report::refusal(&tried, reply, refusal, &self.target.route);
-                return Err(Miss { error, is_path_missing });
+                return Err(Miss { error, may_be_foreign });
             }
             match dialect.is_healthy(&reply.body) {
                 Some(true) => Ok(()),
                 told => {
                     let error = report::not_healthy(&tried, (&reply).into(), told.is_some());
-                    Err(Miss { error, is_path_missing: told.is_none() })
+                    Err(Miss { error, may_be_foreign: told.is_none() })
                 }
             }
         });
@@ -177,20 +177,22 @@ impl Call<'_> {
         dialects: &[&'static dyn Dialect],
         mut ask: impl FnMut(&'static dyn Dialect) -> Result<T, Miss>,
     ) -> Result<(&'static dyn Dialect, T), Error> {
-        let mut first = None;
+        let mut misses: Vec<Miss> = Vec::new();
         for dialect in self.target.discovery.in_order(dialects) {
             match ask(dialect) {
                 Ok(answer) => {
                     self.target.discovery.answered_in(dialect);
                     return Ok((dialect, answer));
                 }
-                Err(miss) if miss.is_path_missing => {
-                    first.get_or_insert(miss.error);
-                }
+                Err(miss) if miss.may_be_foreign => misses.push(miss),
                 Err(miss) => return Err(miss.error),
             }
         }
-        Err(first.unwrap_or_else(|| Error::new(Status::Internal, "there is no dialect to ask in")))
+        // A no to whom one is says more than that there is no such path.
+        let best =
+            misses.iter().position(|miss| !matches!(miss.error.status(), Status::NotFound | Status::BadResponse));
+        let best = misses.into_iter().nth(best.unwrap_or_default()).map(|miss| miss.error);
+        Err(best.unwrap_or_else(|| Error::new(Status::Internal, "there is no dialect to ask in")))
     }
 
     fn in_words(&self, path: &str, trouble: Trouble) -> Miss {
@@ -198,7 +200,7 @@ impl Call<'_> {
             Trouble::Failure(failure) => self.failed(&self.tried(Method::Get, path), failure),
             Trouble::Error(error) => error,
         };
-        Miss { error, is_path_missing: false }
+        Miss { error, may_be_foreign: false }
     }
 }
 
@@ -206,5 +208,10 @@ impl Call<'_> {
 pub(super) struct Miss {
     pub error: Error,
     /// Whether the server may speak another one.
-    pub is_path_missing: bool,
+    pub may_be_foreign: bool,
+}
+
+/// A tracking server lets not everybody see what is none of its paths.
+fn may_be_foreign(refusal: &Refusal) -> bool {
+    matches!(refusal.kind, Kind::NoSuchPath | Kind::Unauthorized | Kind::Forbidden)
 }

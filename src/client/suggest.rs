@@ -6,29 +6,34 @@ const SHOWN: usize = 20;
 /// As many are compared: an error message must not take long.
 const COMPARED: usize = 1000;
 
-/// Names are compared by so many characters.
+/// Names are compared, and shown, by so many characters.
 const LENGTH: usize = 64;
 
 /// What exists instead of `name`, as the end of a sentence.
 pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
+    let missing = format!("the gateway lists no route \"{}\"", shown(name));
     if names.is_empty() {
-        return format!("the gateway lists no route \"{name}\", nor any other");
+        return format!("{missing}, nor any other");
     }
     let mut close: Vec<(usize, &str)> =
         names.iter().take(COMPARED).filter_map(|other| Some((distance(name, other)?, *other))).collect();
     close.sort_unstable();
-    let meant = match close.iter().map(|(_, name)| format!("\"{name}\"")).take(3).collect::<Vec<_>>() {
-        close if close.is_empty() => String::new(),
-        close => format!("; did you mean {}?", close.join(" or ")),
-    };
+    let close: Vec<_> = close.iter().map(|(_, name)| format!("\"{}\"", shown(name))).take(3).collect();
+    let meant = if close.is_empty() { ";".to_owned() } else { format!("; did you mean {}?", close.join(" or ")) };
+    let mut some: Vec<_> = names.iter().take(SHOWN).map(|name| shown(name)).collect();
+    some.sort_unstable();
     let more = match names.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let mut shown = names[..names.len().min(SHOWN)].to_vec();
-    shown.sort_unstable();
-    let stop = if meant.is_empty() { ";" } else { "" };
-    format!("the gateway lists no route \"{name}\"{meant}{stop} it has: {}{more}", shown.join(", "))
+    format!("{missing}{meant} it has: {}{more}", some.join(", "))
+}
+
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(LENGTH) {
+        Some((cut, _)) => format!("{}…", &name[..cut]),
+        None => name.to_owned(),
+    }
 }
 
 /// How many letters lie between two names; `None` if nobody would take one for the other.
@@ -39,14 +44,18 @@ fn distance(one: &str, other: &str) -> Option<usize> {
     if one.len().abs_diff(other.len()) > most {
         return None;
     }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let cost = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+    // Two letters in the wrong order are one mistake.
+    let (mut above, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=other.len()).collect());
+    for i in 0..one.len() {
+        let mut next = vec![i + 1];
+        for j in 0..other.len() {
+            let mut cost = (row[j] + usize::from(one[i] != other[j])).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && one[i] == other[j - 1] && one[i - 1] == other[j] {
+                cost = cost.min(above[j - 1] + 1);
+            }
+            next.push(cost);
         }
+        above = std::mem::replace(&mut row, next);
     }
     row.last().copied().filter(|distance| *distance <= most)
 }
@@ -66,14 +75,17 @@ mod tests {
         let many: Vec<String> = (0..25).map(|number| format!("route-{number:02}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(instead_of("x", &many).ends_with("route-18, route-19 and 5 more"));
+        let long = "é".repeat(1000);
+        assert!(instead_of(&long, &[&long[2..]]).len() < 600);
     }
 
     #[test]
     fn counts_letters() {
         for (one, other, expected) in [
             ("chat", "Chat", Some(0)),
-            ("chat", "caht", None),
-            ("my-chat", "my-caht", Some(2)),
+            ("chat", "caht", Some(1)),
+            ("my-chat", "my-chatt", Some(1)),
+            ("ca", "abc", None),
             ("gpt-4o", "gpt-4", Some(1)),
             ("", "a", Some(1)),
             ("chat", "embeddings", None),

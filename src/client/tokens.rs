@@ -5,7 +5,7 @@ use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::error::Error;
+use super::error::{Error, Status};
 use crate::http::Secret;
 
 /// A token counts as over so long before its end: Databricks refuses it from 30 s before. Of one that lives only
@@ -57,7 +57,9 @@ impl Tokens {
             }
             let left = deadline.checked_duration_since(Instant::now())?;
             state = self.landed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            if let Some(failure) = state.failure.clone().filter(|_| state.fetched != seen) {
+            // That the other thread's time was over says nothing of one's own.
+            let failure = state.failure.clone().filter(|failure| failure.status() != Status::Timeout);
+            if let Some(failure) = failure.filter(|_| state.fetched != seen) {
                 return Some(Err(failure));
             }
         }
@@ -128,7 +130,6 @@ impl fmt::Debug for Tokens {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::error::Status;
     use super::*;
 
     fn soon() -> Instant {
@@ -198,6 +199,23 @@ mod tests {
         });
         assert_eq!(fetched.into_inner(), 1);
         assert_eq!(text(tokens.get(soon(), || token("a", 60_000))), "a");
+    }
+
+    #[test]
+    fn another_threads_deadline_is_not_ones_own() {
+        let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let late = tokens.get(soon(), || {
+                    fetching.wait();
+                    std::thread::sleep(Duration::from_millis(50));
+                    Err(Error::new(Status::Timeout, "late"))
+                });
+                assert!(late.unwrap().is_err());
+            });
+            fetching.wait();
+            assert_eq!(text(tokens.get(soon(), || token("a", 60_000))), "a");
+        });
     }
 
     #[test]

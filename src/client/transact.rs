@@ -137,8 +137,13 @@ impl Call<'_> {
         });
         let was_sent = outcome.as_ref().err().is_none_or(Failure::is_after_sending);
         *attempts += u32::from(was_sent);
-        let has_failed = !matches!(outcome, Ok(Ok(_)));
-        let level = if has_failed && what.level == LogLevel::Info { LogLevel::Error } else { what.level };
+        let level = match &outcome {
+            // Nothing else will work either, whatever this was asked for.
+            Err(failure) if !failure.is_after_sending() => LogLevel::Error,
+            Ok(Ok(_)) => what.level,
+            Ok(Err(_)) | Err(_) if what.level == LogLevel::Info => LogLevel::Error,
+            Ok(Err(_)) | Err(_) => what.level,
+        };
         if self.logger.wants(level) {
             let tried = Tried { uri, ..self.tried(what.method, what.path) };
             let came = match &outcome {

@@ -105,7 +105,7 @@ pub(super) fn of<'a>(
 }
 
 /// How a text begins, on one line.
-pub(super) fn beginning(body: &[u8]) -> String {
+pub fn beginning(body: &[u8]) -> String {
     // Cut before decoding: a character takes at most four bytes, and the body may be huge.
     let cut = &body[..body.len().min(4 * SHOWN + 4)];
     let text = String::from_utf8_lossy(cut);

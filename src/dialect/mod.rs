@@ -23,7 +23,7 @@ mod vectors;
 
 use std::fmt;
 
-pub use answer::{Answer, Candidate, Malformed};
+pub use answer::{Answer, Candidate, Malformed, beginning};
 pub use chunk::{Chunk, Event, Piece};
 pub use json::Text;
 pub use oauth::{METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};

@@ -28,6 +28,8 @@ pub enum Method {
     Post,
     Put,
     Delete,
+    /// Of a proxy.
+    Connect,
 }
 
 impl Method {
@@ -37,6 +39,7 @@ impl Method {
             Method::Post => "POST",
             Method::Put => "PUT",
             Method::Delete => "DELETE",
+            Method::Connect => "CONNECT",
         }
     }
 

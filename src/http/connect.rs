@@ -1,18 +1,15 @@
 //! From a URI to a connection: through a proxy if there is one, and with TLS if the URI says so.
 
-use std::sync::Arc;
-
-use ureq::Error;
-use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as UreqResolver};
-use ureq::unversioned::transport::time::Instant as UreqInstant;
-use ureq::unversioned::transport::{ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport};
+use ureq::unversioned::transport::Transport;
 
-use super::USER_AGENT;
+use super::agent::{Content, Method};
+use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
+use super::head::RequestHead;
+use super::headers::Headers;
 use super::proxy::Proxy;
 use super::resolve::Resolver;
 use super::tcp::TcpTransport;
@@ -21,85 +18,71 @@ use super::tls_transport::TlsTransport;
 use super::uri::GatewayUri;
 use super::way::Way;
 
-/// ureq takes no more.
-const MAX_ADDRESSES: usize = 16;
-
 /// How connections to one gateway are opened.
 #[derive(Debug, Default)]
 pub(super) struct Opener {
-    resolver: Arc<Resolver>,
+    resolver: Resolver,
 }
 
 impl Opener {
     /// Opens a connection: to the gateway, through a proxy's tunnel to it, or to the proxy that passes requests on.
-    pub fn open(
+    pub fn open(&self, gateway: &GatewayUri, way: &Way, deadline: &Deadline) -> Result<Box<dyn Transport>, Failure> {
+        let Some(proxy) = way.proxy()? else {
+            return self.connect(gateway.full(), None, &way.tls, deadline);
+        };
+        let to_proxy = self.connect(proxy.uri(), None, &way.tls, deadline).map_err(proxys)?;
+        if way.forwarder(gateway).is_some() {
+            return Ok(to_proxy);
+        }
+        let tunnel = tunnel(gateway, proxy, to_proxy, deadline).map_err(proxys)?;
+        self.connect(gateway.full(), Some(tunnel), &way.tls, deadline)
+    }
+
+    /// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
+    fn connect(
         &self,
-        gateway: &GatewayUri,
-        way: &Arc<Way>,
+        uri: &Uri,
+        tunnel: Option<Box<dyn Transport>>,
+        tls: &Tls,
         deadline: &Deadline,
     ) -> Result<Box<dyn Transport>, Failure> {
-        let bounded = BoundedResolver { resolver: Arc::clone(&self.resolver), deadline: deadline.clone() };
-        let tunnel = match way.proxy()? {
-            None => None,
-            Some(proxy) if way.forwarder(gateway).is_some() => {
-                return connect(proxy.uri(), None, &way.tls, &bounded).map_err(proxys);
-            }
-            Some(proxy) => tunnel(gateway.full(), proxy, way, &bounded)?,
+        let below = match tunnel {
+            Some(tunnel) => tunnel,
+            None => TcpTransport::connect(&self.resolver.addresses(uri, deadline)?, deadline)?.boxed(),
         };
-        connect(gateway.full(), tunnel, &way.tls, &bounded)
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            let client = tls.client(uri.host().unwrap_or_default())?;
+            Ok(TlsTransport::open(client, below)?.boxed())
+        } else {
+            Ok(below)
+        }
     }
 }
 
-/// ureq's connector does the proxy's handshake, over our sockets.
+/// Asks the proxy to pass on all bytes to the gateway and back (RFC 9110, 9.3.6).
 fn tunnel(
-    uri: &Uri,
+    gateway: &GatewayUri,
     proxy: &Proxy,
-    way: &Arc<Way>,
-    bounded: &BoundedResolver,
-) -> Result<Option<Box<dyn Transport>>, Failure> {
-    let config = Config::builder().user_agent(USER_AGENT).proxy(Some(proxy.ureq().clone())).build();
-    let (through, below) = (Arc::clone(way), bounded.clone());
-    let details = ConnectionDetails {
-        uri,
-        addrs: bounded.empty(),
-        config: &config,
-        request_level: false,
-        resolver: bounded,
-        now: UreqInstant::now(),
-        // The transports below look at the deadline itself.
-        timeout: NextTimeout::default(),
-        current_time: Arc::new(UreqInstant::now),
-        // How the proxy itself is connected to.
-        run_connector: Arc::new(move |details| {
-            connect(details.uri, None, &through.tls, &below).map_err(|failure| proxys(failure).into())
-        }),
-        register_shutdown: Arc::new(|_| Ok(())),
-    };
-    let tunnel = ConnectProxyConnector::default()
-        .connect(&details, None::<Box<dyn Transport>>)
-        .map_err(|error| proxys(Failure::of(error, Phase::Connect)))?;
-    Ok(tunnel.map(Transport::boxed))
-}
-
-/// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
-fn connect(
-    uri: &Uri,
-    tunnel: Option<Box<dyn Transport>>,
-    tls: &Tls,
-    bounded: &BoundedResolver,
+    to_proxy: Box<dyn Transport>,
+    deadline: &Deadline,
 ) -> Result<Box<dyn Transport>, Failure> {
-    let below = match tunnel {
-        Some(tunnel) => tunnel,
-        None => {
-            let addresses = bounded.resolver.addresses(uri, &bounded.deadline)?;
-            TcpTransport::connect(&addresses, &bounded.deadline)?.boxed()
-        }
-    };
-    if uri.scheme() == Some(&Scheme::HTTPS) {
-        let client = tls.client(uri.host().unwrap_or_default())?;
-        Ok(TlsTransport::open(client, below)?.boxed())
-    } else {
-        Ok(below)
+    let with_port = gateway.authority_with_port();
+    let head = RequestHead {
+        method: Method::Connect,
+        origin: ["", ""],
+        path: [&with_port, ""],
+        authority: &with_port,
+        headers: Headers::default().lines(),
+        proxy_authorization: proxy.authorization(),
+        content: Content::Json,
+        body_len: 0,
+    }
+    .write();
+    let mut connection = Connection::new(to_proxy, deadline.clone());
+    connection.send(&head, b"").map_err(|not_sent| not_sent.failure)?;
+    match connection.receive_head()?.status {
+        200..=299 => Ok(connection.into_transport()),
+        status => Err(Failure::Proxy(format!("{proxy:?} refuses the tunnel: HTTP status {status}"))),
     }
 }
 
@@ -111,25 +94,9 @@ fn proxys(failure: Failure) -> Failure {
             Failure::Proxy(format!("cannot connect to it or through it: {why}"))
         }
         Failure::Tls(why) => Failure::Proxy(format!("no secure connection to it: {why}")),
+        Failure::Protocol(why) => Failure::Proxy(format!("it does not speak HTTP/1.1: {why}")),
+        Failure::Timeout(Phase::Exchange) => Failure::Timeout(Phase::Connect),
         other => other,
-    }
-}
-
-/// Our resolver, as ureq wants to call it for the proxy's name.
-#[derive(Debug, Clone)]
-struct BoundedResolver {
-    resolver: Arc<Resolver>,
-    deadline: Deadline,
-}
-
-impl UreqResolver for BoundedResolver {
-    fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let mut result = self.empty();
-        let found = self.resolver.addresses(uri, &self.deadline).map_err(proxys)?;
-        for address in found.iter().take(MAX_ADDRESSES) {
-            result.push(*address);
-        }
-        Ok(result)
     }
 }
 

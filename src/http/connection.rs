@@ -87,6 +87,11 @@ impl Connection {
         }
     }
 
+    /// What lies below, for another use of it.
+    pub fn into_transport(self) -> Box<dyn Transport> {
+        self.transport
+    }
+
     /// What came and was not yet passed over.
     pub fn input(&mut self) -> &[u8] {
         self.transport.buffers().input()

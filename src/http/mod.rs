@@ -1,7 +1,7 @@
 //! HTTP/1.1 for the gateways: where to, over what, and until when. Nothing above this module knows a socket.
 //!
 //! Each exchange goes over our own sockets and our own reading and writing of messages. ureq lends its transport trait,
-//! by which TLS (rustls) lies on a socket or on a proxy's tunnel alike, and its proxy handshake.
+//! by which TLS (rustls) lies on a socket or on a proxy's tunnel alike, and its rules for `NO_PROXY`.
 
 mod agent;
 mod body;

@@ -5,30 +5,50 @@ use std::fmt;
 
 use ureq::ProxyProtocol;
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
+use zeroize::Zeroizing;
 
 use super::secret::Secret;
 use super::uri::{GatewayUri, is_loopback, wrong_port};
 
 #[derive(Clone)]
 pub(super) struct Proxy {
-    ureq: ureq::Proxy,
+    /// Without credentials.
+    uri: Uri,
     /// What it wants to see of us.
     authorization: Option<Secret>,
+    password: Option<Secret>,
 }
 
 impl Proxy {
     /// `what` says where the URL comes from. `Err` says what is wrong with it, without its credentials.
     pub fn parse(url: &str, what: &str) -> Result<Proxy, String> {
-        let ureq = ureq::Proxy::new(url).ok().filter(|proxy| proxy.uri().authority().and_then(wrong_port).is_none());
-        let ureq = ureq.ok_or_else(|| format!("{what} holds no proxy's URL"))?;
-        if !matches!(ureq.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
-            let protocol = ureq.protocol();
-            return Err(format!("{what} names a proxy for {protocol:?}; only HTTP proxies can be used"));
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        if !["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+            let scheme: String = scheme.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+            return Err(format!("{what} names a proxy for {scheme}://; only HTTP proxies can be used"));
         }
-        let has_credentials = ureq.username().is_some() || ureq.password().is_some();
-        let (user, password) = (ureq.username().unwrap_or_default(), ureq.password().unwrap_or_default());
-        let authorization = has_credentials.then(|| Secret::basic(user, password));
-        Ok(Proxy { ureq, authorization })
+        let rest = rest.split('/').next().unwrap_or_default();
+        let (credentials, authority) = match rest.rsplit_once('@') {
+            Some((credentials, authority)) => (Some(credentials), authority),
+            None => (None, rest),
+        };
+        let no_url = || format!("{what} holds no proxy's URL");
+        let uri: Uri = format!("{scheme}://{authority}/").parse().map_err(|_| no_url())?;
+        let is_whole =
+            uri.authority().is_some_and(|authority| !authority.host().is_empty() && wrong_port(authority).is_none());
+        if !is_whole {
+            return Err(no_url());
+        }
+        let (user, password) =
+            credentials.map(|credentials| credentials.split_once(':').unwrap_or((credentials, ""))).unzip();
+        let decoded = |part: Option<&str>| part.map(|part| decoded(part).ok_or_else(no_url)).transpose();
+        let (user, password) = (decoded(user)?, decoded(password)?);
+        let authorization = user
+            .as_ref()
+            .zip(password.as_ref())
+            .map(|(user, password)| Secret::basic(user.expose(), password.expose()));
+        Ok(Proxy { uri, authorization, password })
     }
 
     /// The proxy that the environment, read by `variable`, names for this gateway.
@@ -40,9 +60,8 @@ impl Proxy {
             names.iter().find_map(|name| Some((*name, variable(name).filter(|value| !value.is_empty())?)))
         };
         let of_scheme = if gateway.is_https() { ["https_proxy", "HTTPS_PROXY"] } else { ["http_proxy", "HTTP_PROXY"] };
-        let Some((name, url)) = first_set(&[of_scheme[0], of_scheme[1], "all_proxy", "ALL_PROXY"]) else {
-            return Ok(None);
-        };
+        let found = first_set(&[of_scheme[0], of_scheme[1], "all_proxy", "ALL_PROXY"]);
+        let Some((name, url)) = found.map(|(name, url)| (name, Zeroizing::new(url))) else { return Ok(None) };
         let proxy = Proxy::parse(&url, &format!("the environment variable {name}"))?;
         // Whom to ask without it, in ureq's understanding of the list.
         let mut exceptions = ureq::Proxy::builder(ProxyProtocol::Http).host("unused");
@@ -55,34 +74,50 @@ impl Proxy {
         Ok(Some(proxy).filter(|_| !is_exception))
     }
 
-    pub fn ureq(&self) -> &ureq::Proxy {
-        &self.ureq
-    }
-
     pub fn uri(&self) -> &Uri {
-        self.ureq.uri()
+        &self.uri
     }
 
     pub fn authorization(&self) -> Option<&Secret> {
         self.authorization.as_ref()
     }
 
-    /// Its password, to be masked where it is repeated.
-    pub fn password(&self) -> Option<&str> {
-        self.ureq.password()
+    /// To be masked where it is repeated.
+    pub fn password(&self) -> Option<&Secret> {
+        self.password.as_ref()
     }
 
     /// Whether what is sent to it stays on this machine.
     pub fn is_loopback(&self) -> bool {
-        is_loopback(self.ureq.host())
+        is_loopback(self.uri.host().unwrap_or_default())
     }
 }
 
 /// Without its credentials.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the proxy {}:{}", self.ureq.host(), self.ureq.port())
+        write!(f, "the proxy {}", self.uri.authority().map_or("", Authority::as_str))
     }
+}
+
+/// A part of a URL as it was before it was written into one (RFC 3986, 2.1).
+fn decoded(part: &str) -> Option<Secret> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(part.len()));
+    let mut rest = part.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        let hex = |at: usize| behind.get(at).and_then(|digit| (*digit as char).to_digit(16));
+        match (byte, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &behind[2..];
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+    std::str::from_utf8(&bytes).ok().map(Secret::new)
 }
 
 #[cfg(test)]
@@ -94,7 +129,12 @@ mod tests {
         let proxy = Proxy::parse("http://me:hunter2@proxy.example:3128", "the option proxy").unwrap();
         assert_eq!(format!("{proxy:?}"), "the proxy proxy.example:3128");
         assert_eq!(proxy.authorization().unwrap().expose(), "Basic bWU6aHVudGVyMg==");
-        for url in ["", "socks5://me:hunter2@h:1", "http://me:hunter2@h:99999", "http://"] {
+        let proxy = Proxy::parse("https://m%40e:p%2Fw%zz@[::1]", "").unwrap();
+        assert_eq!(proxy.password().unwrap().expose(), "p/w%zz");
+        assert_eq!(proxy.authorization(), Some(&Secret::basic("m@e", "p/w%zz")));
+        assert_eq!(proxy.uri().to_string(), "https://[::1]/");
+        assert!(Proxy::parse("proxy.example:3128", "").unwrap().authorization().is_none());
+        for url in ["", "http://%ff@h", "socks5://me:hunter2@h:1", "http://me:hunter2@h:99999", "http://"] {
             let problem = Proxy::parse(url, "the option proxy").unwrap_err();
             assert!(problem.starts_with("the option proxy") && !problem.contains("hunter2"), "{problem}");
         }
@@ -105,7 +145,7 @@ mod tests {
         let found = |gateway: &str, variables: &[(&str, &str)]| {
             let of = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
             let found = Proxy::from_environment(&GatewayUri::parse(gateway).unwrap(), &of).unwrap();
-            found.map(|proxy| proxy.ureq().host().to_owned())
+            found.map(|proxy| proxy.uri().host().unwrap().to_owned())
         };
         let both = [("http_proxy", "a:1"), ("https_proxy", "b:1"), ("ALL_PROXY", "c:1"), ("no_proxy", "x.example, .y")];
         assert_eq!(found("http://h", &both), Some("a".to_owned()));

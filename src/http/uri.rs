@@ -43,7 +43,7 @@ impl GatewayUri {
         if text.contains('@') {
             return Err(format!(
                 "the gateway URI \"{shown}\" holds credentials, which would show up in logs; \
-                 leave them out and set an Authorization header instead"
+                 leave them out and set the options username and password instead"
             ));
         }
         let uri: Uri = text.parse().map_err(|error| format!("the gateway URI \"{shown}\" is not a URI: {error}"))?;
@@ -66,6 +66,14 @@ impl GatewayUri {
     /// The host and, if it is given, the port.
     pub(super) fn authority(&self) -> &str {
         self.full.authority().map_or("", Authority::as_str)
+    }
+
+    /// The host and the port.
+    pub(super) fn authority_with_port(&self) -> String {
+        match self.full.port_u16() {
+            Some(_) => self.authority().to_owned(),
+            None => format!("{}:{}", self.authority(), if self.is_https() { 443 } else { 80 }),
+        }
     }
 
     /// The path under which the gateway is mounted, without a slash at its end.

@@ -94,6 +94,6 @@ impl Way {
     /// The proxy's password and how it is sent, to be masked where they are repeated.
     pub fn secrets(&self) -> Vec<Secret> {
         let Ok(Some(proxy)) = &self.proxy else { return Vec::new() };
-        proxy.authorization().cloned().into_iter().chain(proxy.password().map(Secret::new)).collect()
+        proxy.authorization().into_iter().chain(proxy.password()).cloned().collect()
     }
 }
