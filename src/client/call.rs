@@ -11,9 +11,9 @@ use super::report::{self, Secrets, Tried};
 use super::request::Asking;
 use super::settings::Settings;
 use super::suggest;
-use super::transact::{Received, Trouble, What};
+use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
-use crate::http::{Agent, Exchange, Failure, GatewayUri, Headers, Incoming, Method, Reply};
+use crate::http::{Agent, Failure, GatewayUri, Headers, Method, Opened, Reply};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -62,14 +62,6 @@ pub(super) struct Asked<R> {
     is_news: bool,
 }
 
-/// How a server answers that was asked for a stream.
-pub(super) enum Opened {
-    /// With the head of one.
-    Stream(Incoming),
-    /// All at once: it does not stream.
-    Whole(Reply),
-}
-
 /// Why a plan came to nothing.
 struct Miss {
     error: Error,
@@ -96,33 +88,16 @@ impl<'a> Call<'a> {
 
     /// Asks and reads the whole answer.
     pub fn ask(&self, question: Question, wanted: Wanted) -> Result<Asked<Reply>, Error> {
-        self.ask_by(question, wanted, |exchange| {
-            let reply = self.target.agent.exchange(exchange)?;
-            Ok(if reply.is_success() { Ok(reply) } else { Err(reply) })
-        })
+        let (opened, asked) = self.open(question, wanted)?.split();
+        match opened.whole() {
+            Ok(reply) => Ok(asked.with(reply)),
+            Err(failure) => Err(self.failed(&self.asked(&asked), failure).with_attempts(asked.attempts)),
+        }
     }
 
-    /// Asks for a stream and reads the head of the answer.
-    pub fn open(&self, question: Question) -> Result<Asked<Opened>, Error> {
-        self.ask_by(question, Wanted::Stream, |exchange| {
-            let mut incoming = self.target.agent.open(exchange)?;
-            if incoming.is_success() && incoming.is_event_stream() {
-                return Ok(Ok(Opened::Stream(incoming)));
-            }
-            let reply = incoming.reply()?;
-            self.target.agent.keep(incoming, exchange.way, exchange.max_connections);
-            Ok(if reply.is_success() { Ok(Opened::Whole(reply)) } else { Err(reply) })
-        })
-    }
-
-    /// Asks as is known or most likely, and then in the other ways that come into question. `send` returns a success,
-    /// or within it a refusal.
-    fn ask_by<R: Received>(
-        &self,
-        question: Question,
-        wanted: Wanted,
-        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
-    ) -> Result<Asked<R>, Error> {
+    /// Asks as is known or most likely, and then in the other ways that come into question. Of a stream the head is
+    /// read, of any other answer all.
+    pub fn open(&self, question: Question, wanted: Wanted) -> Result<Asked<Opened>, Error> {
         check_question(question, wanted)?;
         let until = self.discovery_deadline();
         let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
@@ -144,7 +119,7 @@ impl<'a> Call<'a> {
         let mut first_error = None;
         loop {
             tried.push(plan);
-            let miss = match self.attempt(plan, question, wanted, again, &mut attempts, &send) {
+            let miss = match self.attempt(plan, question, wanted, again, &mut attempts) {
                 Ok(answer) => {
                     self.logger.flush();
                     let is_news = known != Some(Learned::of(plan));
@@ -269,24 +244,24 @@ impl<'a> Call<'a> {
         (!is_there).then(|| self.tried(Method::Get, "").secrets.mask(&suggest::instead_of(name, &names)))
     }
 
-    fn attempt<R: Received>(
+    fn attempt(
         &self,
         plan: Plan,
         question: Question,
         wanted: Wanted,
         again: Option<&'static str>,
         attempts: &mut u32,
-        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
-    ) -> Result<R, Miss> {
+    ) -> Result<Opened, Miss> {
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
-        let body = plan.dialect.encode(question, plan.task, params, wanted == Wanted::Stream);
+        let wants_events = wanted == Wanted::Stream;
+        let body = plan.dialect.encode(question, plan.task, params, wants_events);
         let path = &plan.dialect.invocations_path(&self.target.route);
         let (method, deadline, level) = (Method::Post, self.deadline, LogLevel::Info);
-        let what = What { method, path, body: &body, deadline, level, again };
+        let what = What { method, path, body: &body, deadline, level, again, wants_events };
         let tried = self.tried(method, path);
-        let reply = match self.transact(&what, attempts, &send) {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(reply)) => reply,
+        let reply = match self.transact(&what, attempts) {
+            Ok(Opened::Whole(reply)) if !reply.is_success() => reply,
+            Ok(answer) => return Ok(answer),
             Err(Trouble::Failure(failure)) => return Err(Miss::of(self.failed(&tried, failure))),
             Err(Trouble::Error(error)) => return Err(Miss::of(error)),
         };

@@ -26,12 +26,13 @@ impl Call<'_> {
             Verb::Delete => Method::Delete,
         };
         let (path, level) = (order.path.as_str(), LogLevel::Info);
-        let what = What { method, path, body: &order.body, deadline: self.deadline, level, again: None };
+        let what =
+            What { method, path, body: &order.body, deadline: self.deadline, level, again: None, wants_events: false };
         let tried = self.tried(method, path);
         let mut attempts = 0;
         let failed = |error: Error, attempts| Err(error.with_attempts(attempts));
         match self.whole(&what, &mut attempts) {
-            Ok(Ok(reply)) => {
+            Ok(reply) if reply.is_success() => {
                 let json = String::from_utf8(reply.body).map_err(|_| {
                     Error::new(
                         Status::BadResponse,
@@ -40,7 +41,7 @@ impl Call<'_> {
                 })?;
                 Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(json) } else { json })
             }
-            Ok(Err(reply)) => {
+            Ok(reply) => {
                 let mut refusal = Refusal::read(reply.status, &reply.body);
                 // A server without the path cannot do what others can.
                 if refusal.kind == Kind::NoSuchPath {

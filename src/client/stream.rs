@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answers;
-use super::call::{Asked, Call, Opened, Target};
+use super::call::{Asked, Call, Target, Wanted};
 use super::error::Error;
 use super::report::{self, Answered, Secrets, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
 use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question};
-use crate::http::{EventTooLarge, Events, Failure, Headers, Incoming, Method, Reply};
+use crate::http::{EventTooLarge, Events, Failure, Headers, Incoming, Method, Opened, Reply};
 
 /// More candidates, or calls of tools in one, than any model gives.
 const MOST: usize = 1024;
@@ -77,7 +77,7 @@ enum Stop {
 impl Stream {
     /// Asks, and waits for the head of the answer.
     pub(super) fn open(call: &Call, question: Question) -> Result<Stream, Error> {
-        let (opened, asked) = call.open(question)?.split();
+        let (opened, asked) = call.open(question, Wanted::Stream)?.split();
         match opened {
             Opened::Stream(incoming) => {
                 call.learn(&asked);

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::auth::Client;
-use super::call::{Call, Opened};
+use super::call::Call;
 use super::error::{Error, Status};
 use super::log::LogLevel;
 use super::report::{self, Tried};
 use super::tokens::Token;
 use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
-use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Reply, Secret, check_value};
+use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Opened, Reply, Secret, check_value};
 
 /// What to send.
 pub(super) struct What<'a> {
@@ -24,6 +24,16 @@ pub(super) struct What<'a> {
     pub level: LogLevel,
     /// Why the same is asked again.
     pub again: Option<&'static str>,
+    /// Whether an answer in events is to be read as they come.
+    pub wants_events: bool,
+}
+
+impl<'a> What<'a> {
+    /// To ask for what the server says of itself.
+    fn get(path: &'a str, deadline: Instant) -> What<'a> {
+        let (method, level) = (Method::Get, LogLevel::Debug);
+        What { method, path, body: b"", deadline, level, again: None, wants_events: false }
+    }
 }
 
 /// Why there is no answer.
@@ -34,70 +44,39 @@ pub(super) enum Trouble {
     Error(Error),
 }
 
-/// A success.
-pub(super) trait Received {
-    fn http_status(&self) -> u16;
-}
-
-impl Received for Reply {
-    fn http_status(&self) -> u16 {
-        self.status
-    }
-}
-
-impl Received for Opened {
-    fn http_status(&self) -> u16 {
-        match self {
-            Opened::Stream(incoming) => incoming.status(),
-            Opened::Whole(reply) => reply.status,
-        }
-    }
-}
-
 impl Call<'_> {
     /// Asks for what the server says of itself. Any status is an answer.
     pub fn get(&self, path: &str, deadline: Instant) -> Result<Reply, Trouble> {
-        let level = LogLevel::Debug;
-        let what = What { method: Method::Get, path, body: b"", deadline, level, again: None };
-        self.whole(&what, &mut 0).map(|reply| reply.unwrap_or_else(|refusal| refusal))
+        self.whole(&What::get(path, deadline), &mut 0)
     }
 
-    /// Sends and reads the whole answer, a success or within it a refusal.
-    pub fn whole(&self, what: &What, attempts: &mut u32) -> Result<Result<Reply, Reply>, Trouble> {
-        self.transact(what, attempts, |exchange| {
-            let reply = self.target.agent.exchange(exchange)?;
-            Ok(if reply.is_success() { Ok(reply) } else { Err(reply) })
-        })
+    /// Sends and reads the whole answer. Any status is an answer.
+    pub fn whole(&self, what: &What, attempts: &mut u32) -> Result<Reply, Trouble> {
+        self.transact(what, attempts)?.whole().map_err(Trouble::Failure)
     }
 
-    /// Sends by `send`, which returns a success, or within it a refusal. `attempts` is raised by how often any of it
-    /// may have reached the server.
-    pub fn transact<R: Received>(
-        &self,
-        what: &What,
-        attempts: &mut u32,
-        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
-    ) -> Result<Result<R, Reply>, Trouble> {
+    /// Sends, with what says who the client is. `attempts` is raised by how often any of it may have reached the server.
+    pub fn transact(&self, what: &What, attempts: &mut u32) -> Result<Opened, Trouble> {
         let auth = &self.settings().options().auth;
         let client = auth.client(self.headers());
         if client.is_some() || self.headers().has_credentials() {
             self.check_way().map_err(Trouble::Error)?;
         }
         let Some(client) = client else {
-            return self.attempt_once(what, &self.target.uri, self.headers(), Content::Json, attempts, &send);
+            return self.attempt_once(what, &self.target.uri, self.headers(), Content::Json, attempts);
         };
         let token = self.token(client, what.deadline)?;
         let with_token = auth.add_token(self.headers(), &token);
-        let first = self.attempt_once(what, &self.target.uri, &with_token, Content::Json, attempts, &send)?;
+        let first = self.attempt_once(what, &self.target.uri, &with_token, Content::Json, attempts)?;
         match &first {
-            Err(refused) if Refusal::read(refused.status, &refused.body).is_token_over => {}
+            Opened::Whole(reply) if !reply.is_success() && Refusal::read(reply.status, &reply.body).is_token_over => {}
             _ => return Ok(first),
         }
         auth.tokens.reject(&token);
         let token = self.token(client, what.deadline)?;
         let with_token = auth.add_token(self.headers(), &token);
         let what = What { again: Some("the token was over"), ..*what };
-        self.attempt_once(&what, &self.target.uri, &with_token, Content::Json, attempts, &send)
+        self.attempt_once(&what, &self.target.uri, &with_token, Content::Json, attempts)
     }
 
     /// Whether credentials can be sent without that others read them.
@@ -113,18 +92,17 @@ impl Call<'_> {
         Err(Error::new(Status::InsecureAuth, problem))
     }
 
-    fn attempt_once<R: Received>(
+    fn attempt_once(
         &self,
         what: &What,
         uri: &GatewayUri,
         headers: &Headers,
         content: Content,
         attempts: &mut u32,
-        send: impl Fn(&Exchange) -> Result<Result<R, Reply>, Failure>,
-    ) -> Result<Result<R, Reply>, Trouble> {
+    ) -> Result<Opened, Trouble> {
         let options = self.settings().options();
         let began = Instant::now();
-        let outcome = send(&Exchange {
+        let outcome = self.target.agent.exchange(&Exchange {
             method: what.method,
             uri,
             path: what.path,
@@ -134,23 +112,24 @@ impl Call<'_> {
             deadline: what.deadline,
             way: &options.way,
             max_connections: options.max_connections,
+            wants_events: what.wants_events,
         });
-        let was_sent = outcome.as_ref().err().is_none_or(Failure::is_after_sending);
-        *attempts += u32::from(was_sent);
-        let level = match &outcome {
+        let came = match &outcome {
+            Ok(Opened::Stream(incoming)) => Ok(incoming.status()),
+            Ok(Opened::Whole(reply)) => Ok(reply.status),
+            Err(failure) => Err(failure),
+        };
+        *attempts += u32::from(came.err().is_none_or(Failure::is_after_sending));
+        let level = match came {
             // Nothing else will work either, whatever this was asked for.
             Err(failure) if !failure.is_after_sending() => LogLevel::Error,
-            Ok(Ok(_)) => what.level,
-            Ok(Err(_)) | Err(_) if what.level == LogLevel::Info => LogLevel::Error,
-            Ok(Err(_)) | Err(_) => what.level,
+            Ok(200..=299) => what.level,
+            _ if what.level == LogLevel::Info => LogLevel::Error,
+            _ => what.level,
         };
         if self.logger.wants(level) {
             let tried = Tried { uri, ..self.tried(what.method, what.path) };
-            let came = match &outcome {
-                Ok(Ok(success)) => Ok(success.http_status()),
-                Ok(Err(refusal)) => Ok(refusal.status),
-                Err(failure) => Err(report::failure(&tried, failure.clone(), self.options.timeout)),
-            };
+            let came = came.map_err(|failure| report::failure(&tried, failure.clone(), self.options.timeout));
             self.logger.line(level, report::attempt(&tried, came, began.elapsed(), what.again));
         }
         outcome.map_err(Trouble::Failure)
@@ -200,15 +179,12 @@ impl Call<'_> {
         body: &[u8],
         deadline: Instant,
     ) -> Result<Reply, Error> {
-        let what = What { method, path, body, deadline, level: LogLevel::Debug, again: None };
+        let what = What { method, body, ..What::get(path, deadline) };
         let tried = Tried { uri: root, ..self.tried(method, path) };
-        let sent = self.attempt_once(&what, root, headers, Content::Form, &mut 0, |exchange| {
-            let reply = self.target.agent.exchange(exchange)?;
-            Ok(if reply.is_success() { Ok(reply) } else { Err(reply) })
-        });
-        match sent {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(reply)) => {
+        let sent = self.attempt_once(&what, root, headers, Content::Form, &mut 0);
+        match sent.and_then(|opened| opened.whole().map_err(Trouble::Failure)) {
+            Ok(reply) if reply.is_success() => Ok(reply),
+            Ok(reply) => {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 Err(report::client_refused(&tried, reply, refusal))
             }

@@ -78,6 +78,8 @@ pub struct Exchange<'a> {
     pub way: &'a Arc<Way>,
     /// As many connections are kept for later calls.
     pub max_connections: usize,
+    /// Whether an answer in events is to be read as they come.
+    pub wants_events: bool,
 }
 
 /// What came back: any status, the success and the refusal alike.
@@ -100,17 +102,39 @@ impl Reply {
     }
 }
 
+/// An answer, as far as it is read.
+#[derive(Debug)]
+pub enum Opened {
+    /// The head of a success that comes in events.
+    Stream(Incoming),
+    /// All of it.
+    Whole(Reply),
+}
+
+impl Opened {
+    /// All of it, whatever it takes.
+    pub fn whole(self) -> Result<Reply, Failure> {
+        match self {
+            Opened::Stream(mut incoming) => incoming.reply(),
+            Opened::Whole(reply) => Ok(reply),
+        }
+    }
+}
+
 impl Agent {
-    /// Asks and reads the whole answer.
-    pub fn exchange(&self, exchange: &Exchange) -> Result<Reply, Failure> {
+    /// Asks, and reads the whole answer but for a success that comes in events, if those are wanted.
+    pub fn exchange(&self, exchange: &Exchange) -> Result<Opened, Failure> {
         let mut incoming = self.open(exchange)?;
+        if exchange.wants_events && incoming.is_success() && incoming.is_event_stream() {
+            return Ok(Opened::Stream(incoming));
+        }
         let reply = incoming.reply()?;
         self.keep(incoming, exchange.way, exchange.max_connections);
-        Ok(reply)
+        Ok(Opened::Whole(reply))
     }
 
     /// Asks and reads the head of the answer.
-    pub fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
+    fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
         let uri = exchange.uri;
         let forwarder = exchange.way.forwarder(uri);
         let head = RequestHead {

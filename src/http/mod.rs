@@ -27,7 +27,7 @@ mod tls_trust;
 mod uri;
 mod way;
 
-pub use agent::{Agent, Content, Exchange, Method, Reply};
+pub use agent::{Agent, Content, Exchange, Method, Opened, Reply};
 pub use events::{EventTooLarge, Events};
 pub use failure::{Failure, Phase};
 pub use head::header_fields;
