@@ -19,9 +19,9 @@
  *
  * These rules hold for every function:
  *
- * Objects    are opaque. A function makes one (its name ends in create, send, open, call or embed), its ..._destroy
- *            function destroys it. All ..._destroy functions and mlflow_gateway_string_free() accept NULL and do
- *            nothing then. Every object stays valid when others are destroyed that it was made from.
+ * Objects    are opaque. A function makes one and says so, its ..._destroy function destroys it. All ..._destroy
+ *            functions and mlflow_gateway_string_free() accept NULL and do nothing then. Every object stays valid when
+ *            others are destroyed that it was made from.
  * Failure    is an mlflow_gateway_status that is neither MLFLOW_GATEWAY_OK nor MLFLOW_GATEWAY_STREAM_END. The last
  *            argument, `error`, may be NULL; else it receives an error object on failure, which the caller destroys
  *            with mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never
@@ -40,9 +40,10 @@
  *            NUL-terminated; one that holds a NUL byte itself ends there for those who do not look at its length.
  * Indexes    are counted from 0.
  * Threads    may share any object, for calls and settings alike: a call uses the settings as they stood when it began.
- *            Calls on one handle do not wait for each other, but for the first ones, which share the question to the
- *            server which dialect it speaks. Only the ..._destroy functions need the object for themselves, and what
- *            a stream has gathered is read while no other thread fetches from that stream.
+ *            Calls on one handle do not wait for each other, but for what they share: the question to the server which
+ *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
+ *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read while
+ *            no other thread fetches from that stream.
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
  * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
  *            not destroy what the call that runs them works on.
@@ -164,7 +165,8 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_LOG_OFF 0
 
 /**
- * A line for each attempt of a question, or of a change, that failed.
+ * A line for each attempt of a question, or of a change, that failed. (What goes wrong in an answer after its head has
+ * come is in the error alone.)
  */
 #define MLFLOW_GATEWAY_LOG_ERROR 1
 
@@ -382,12 +384,15 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  * MLFLOW_DEPLOYMENTS_TARGET:
  *   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
  *     mounted below a path, with that path;
- *   - "databricks", for the workspace that the environment variable DATABRICKS_HOST names, with its token or OAuth
- *     client; what no variable says is looked up in the profile DATABRICKS_CONFIG_PROFILE, or else DEFAULT, of the
- *     file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id, client_secret);
+ *   - "databricks", for the workspace that the environment variables DATABRICKS_HOST and DATABRICKS_TOKEN, or
+ *     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, name. Where none of them is set, it is that of the profile
+ *     DEFAULT in the file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id,
+ *     client_secret); where DATABRICKS_CONFIG_PROFILE names a profile, that one says what no variable says, but its
+ *     credentials only for its own host;
  *   - "databricks://PROFILE", for the workspace of that profile, whatever the variables say.
  *
- * The environment is read here and never again; mlflow_gateway_set_option() lists its variables.
+ * The environment is read here and not again, but for the machine's own certificates; mlflow_gateway_set_option() lists
+ * its variables.
  * `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
@@ -505,14 +510,16 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        the header in which credentials are sent; MLflow's tracking server takes both, so that a proxy
  *                        before it can have the first
  *   allow_insecure_auth  boolean, true or false              false
- *                        send credentials, those in set headers included, also over http:// to another machine
+ *                        send credentials also over http:// to another machine: those of these options, and headers
+ *                        whose names hold "auth", "cookie", "credential", "key", "password", "secret" or "token"
  *   workspace            text                                ""
  *                        sent as the header X-MLFLOW-WORKSPACE; $MLFLOW_WORKSPACE, not for databricks URIs
  *   proxy                http:// or https:// URL, none       ""
  *                        the proxy to go through, which may be given as http://user:password@host:port; none is none
  *                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
  *                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
- *                        but none for the hosts in $no_proxy and $NO_PROXY
+ *                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
+ *                        networks (10.0.0.0/8), each perhaps with a port, or *
  *   ca_file              path of a PEM file                  ""
  *                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,
  *                        $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
@@ -560,7 +567,8 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
  * where a gateway repeats it.
  *
  * `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
- * Content-Type and the like) are refused, and so is Accept-Encoding. At most 100 can be set.
+ * Content-Type and the like) are refused, and so are Accept-Encoding and Proxy-Authorization (see the option proxy). At
+ * most 100 can be set.
  * `value` is up to 8 KiB of UTF-8 without control characters, and is copied; NULL takes the header back.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
@@ -581,8 +589,8 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
  * `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
  * be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), _INSECURE_AUTH, or any status from
- * 20 to 99. No call lasts longer than the option timeout_ms says.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors, or something that the server does
+ * not have), _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than the option timeout_ms says.
  */
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
@@ -630,7 +638,8 @@ void mlflow_gateway_string_free(char *text);
  * again, why. Credentials are not in it, and are masked where a gateway repeats them.
  *
  * `level` says how much, from MLFLOW_GATEWAY_LOG_OFF to MLFLOW_GATEWAY_LOG_DEBUG.
- * `on_log` is called on the thread that makes the call, before the call returns; where several threads make calls on
+ * `on_log` is called on the thread that makes the call, before the call returns, and when no other thread waits for
+ * this one; where several threads make calls on
  * this handle, on each of them, at the same time. It may call any function of this library. NULL ends the log.
  * `user_data` is given to the callback as it is; it may be NULL. It must live until the log is ended or the handle
  * destroyed, and all calls that began before that have returned.
@@ -1126,7 +1135,9 @@ void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
  *
  * `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (the server says that it does not have that),
+ * _INSECURE_AUTH, _RESPONSE_TOO_LARGE (more than 1,000 pages, 100,000 routes or 64 MiB), or any other status from 20 to
+ * 99.
  */
 mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
                                                  mlflow_gateway_routes **routes,
@@ -1138,8 +1149,8 @@ mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
  * `name` is the route's name; NULL stands for that of the handle.
  * `routes` receives a list of this one; the caller destroys it with mlflow_gateway_routes_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, _NOT_FOUND (the message names the routes that there
- * are), or any other status from 20 to 99.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED, _INSECURE_AUTH, _NOT_FOUND (the message names the routes
+ * that there are), or any other status from 20 to 99.
  */
 mlflow_gateway_status mlflow_gateway_get_route(mlflow_gateway *gateway,
                                                const char *name,
@@ -1197,7 +1208,7 @@ void mlflow_gateway_routes_destroy(mlflow_gateway_routes *routes);
 /**
  * Asks the gateway whether it is well: its path /health, or on Databricks whether the endpoint of the handle is ready.
  *
- * Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT,
+ * Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
  * _INSECURE_AUTH, or any other status from 20 to 99.
  */
 mlflow_gateway_status mlflow_gateway_health(mlflow_gateway *gateway,
@@ -1242,7 +1253,8 @@ mlflow_gateway_status mlflow_gateway_set_limits(mlflow_gateway *gateway,
  * Makes a route. The open-source servers have theirs from a file or from their web page; Databricks makes them so.
  *
  * `route_json` is a JSON object as the server's documentation describes it: its name, and the model behind it. It may
- * hold the key of a model provider, and is neither kept nor shown.
+ * hold the key of a model provider: it is not kept, and texts in it whose names hold "key", "token", "secret",
+ * "password" or "credential" are masked where the server repeats them.
  * `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
  * `json_len` receives its length in bytes without the NUL; it may be NULL.
  *
@@ -1275,9 +1287,9 @@ mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
 mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *error);
 
 /**
- * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Credentials of a URI are
- * not in it, and where the gateway repeats the value of a header that was set, it is masked. The text belongs to the
- * error object and lives as long; "" if `error` is NULL.
+ * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. No credentials are in it:
+ * where the gateway repeats them, or the value of a header that was set, they are masked. The text belongs to the error
+ * object and lives as long; "" if `error` is NULL.
  */
 const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
 
@@ -1306,10 +1318,10 @@ int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 
 /**
- * Returns the body of the gateway's answer as it came, cut after 64 KiB, or of a stream that failed the event that was
- * the reason ("" if there was none), and writes its length in bytes to `len`,
- * which may be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if
- * there was no answer or `error` is NULL. The bytes belong to the error object and live as long.
+ * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
+ * that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
+ * be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was no
+ * answer or `error` is NULL. The bytes belong to the error object and live as long.
  */
 const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
                                       size_t *len);

@@ -1,6 +1,7 @@
 //! One call: find out how to ask, and ask until a server answers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::discovery::{Asker, Discovery, Learned, Outcome, Plan};
@@ -13,7 +14,7 @@ use super::settings::Settings;
 use super::suggest;
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
-use crate::http::{Agent, Failure, GatewayUri, Headers, Method, Opened, Reply};
+use crate::http::{Agent, Failure, GatewayUri, Headers, Method, Opened, Reply, Secret};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -39,6 +40,8 @@ pub(super) struct Call<'a> {
     headers: Option<Headers>,
     pub options: CallOptions,
     pub logger: Logger,
+    /// Whether a token was refused already.
+    pub has_refreshed: AtomicBool,
     pub started: Instant,
     pub deadline: Instant,
 }
@@ -83,7 +86,8 @@ impl<'a> Call<'a> {
         }
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
-        Call { target, settings, params, headers, options, logger, started, deadline: started + options.timeout }
+        let (deadline, has_refreshed) = (started + options.timeout, AtomicBool::new(false));
+        Call { target, settings, params, headers, options, logger, has_refreshed, started, deadline }
     }
 
     /// Asks and reads the whole answer.
@@ -201,12 +205,17 @@ impl<'a> Call<'a> {
 
     /// Asks the server for the route in each dialect, until it answers in one.
     fn discover(&self, deadline: Instant) -> Outcome {
-        for dialect in self.target.discovery.in_order(self.dialects()) {
+        // A server that did not say clearly that it has no such path may speak that dialect all the same.
+        let mut is_clear = true;
+        for dialect in self.dialects().iter().copied() {
             let path = dialect.route_path(&self.target.route);
             let reply = match self.get(&path, deadline) {
                 Ok(reply) => reply,
                 Err(Trouble::Failure(Failure::Timeout(_))) => break,
-                Err(Trouble::Failure(failure)) if failure.is_after_sending() => continue,
+                Err(Trouble::Failure(failure)) if failure.is_after_sending() => {
+                    is_clear = false;
+                    continue;
+                }
                 Err(Trouble::Failure(failure)) => {
                     return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));
                 }
@@ -219,6 +228,10 @@ impl<'a> Call<'a> {
                     Lookup::Absent => None,
                     Lookup::Foreign => continue,
                 };
+                // Newer servers have the older ones' paths, too.
+                if !is_clear && !dialect.streams() {
+                    break;
+                }
                 self.target.discovery.answered_in(dialect);
                 return Outcome::Known(Learned { dialect, task });
             }
@@ -229,6 +242,7 @@ impl<'a> Call<'a> {
                 let tried = self.tried(Method::Get, &path);
                 return Outcome::Failed(self.refused(&tried, reply, refusal, &self.target.route, dialect));
             }
+            is_clear &= refusal.kind == Kind::NoSuchPath;
         }
         Outcome::Silent
     }
@@ -237,7 +251,7 @@ impl<'a> Call<'a> {
     /// be found out quickly.
     pub fn hint(&self, name: &str, dialects: &[&'static dyn Dialect]) -> Option<String> {
         let deadline = self.deadline.min(Instant::now() + MAX_HINT);
-        let routes = self.list(dialects, deadline).ok()?.1;
+        let routes = self.list(dialects, deadline, 1).ok()?.1;
         let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
         let is_there = names.contains(&name);
         // A server may name its routes as it likes.
@@ -291,7 +305,7 @@ impl<'a> Call<'a> {
     /// The same in the dialect behind this one, and behind the last one in the first.
     fn behind(&self, plan: Plan) -> Option<Plan> {
         let dialects = self.dialects();
-        let at = dialects.iter().position(|dialect| dialect.name() == plan.dialect.name())?;
+        let at = dialects.iter().position(|dialect| *dialect == plan.dialect)?;
         let next = dialects[(at + 1) % dialects.len()];
         let task = if next.has_one_task() { plan.task } else { next.task_for(plan.task) };
         Some(Plan { dialect: next, task })
@@ -306,8 +320,11 @@ impl<'a> Call<'a> {
         name: &str,
         dialect: &'static dyn Dialect,
     ) -> Error {
-        // A tracking server answers so, too, about a route that is not there, if not everything is this client's to see.
-        let may_be_missing = matches!(refusal.kind, Kind::NoSuchRoute | Kind::Forbidden);
+        let may_be_missing = match refusal.kind {
+            Kind::NoSuchRoute => true,
+            Kind::Forbidden => dialect.refuses_unknown_routes(),
+            _ => false,
+        };
         let hint = if may_be_missing { self.hint(name, &[dialect]) } else { None };
         let error = report::refusal(tried, reply, refusal, name);
         match hint {
@@ -335,6 +352,13 @@ impl<'a> Call<'a> {
         self.tried(Method::Post, &asked.path)
     }
 
+    /// Masks these, too, where the server repeats them.
+    pub fn hide(&mut self, secrets: impl Iterator<Item = Secret>) {
+        let mut headers = self.headers().clone();
+        secrets.for_each(|secret| headers.hide(&secret));
+        self.headers = Some(headers);
+    }
+
     pub fn headers(&self) -> &Headers {
         self.headers.as_ref().unwrap_or_else(|| self.settings.sent())
     }
@@ -353,7 +377,7 @@ impl<'a> Call<'a> {
                 Ok(answer)
             }
             Err(malformed) => {
-                let mut others = self.dialects().iter().filter(|dialect| dialect.name() != plan.dialect.name());
+                let mut others = self.dialects().iter().filter(|dialect| **dialect != plan.dialect);
                 let answer = others.find_map(|dialect| decode(*dialect).ok()).ok_or(malformed)?;
                 self.target.discovery.forget(plan);
                 Ok(answer)

@@ -4,35 +4,23 @@ use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::error::Error;
+use super::error::{Error, Status};
 use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
 
 /// How to ask a route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Plan {
     pub dialect: &'static dyn Dialect,
     pub task: Task,
 }
 
-impl PartialEq for Plan {
-    fn eq(&self, other: &Plan) -> bool {
-        self.dialect.name() == other.dialect.name() && self.task == other.task
-    }
-}
-
 /// What is known of a route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Learned {
     pub dialect: &'static dyn Dialect,
     /// `None`: the server does not say, or it does whatever it is asked for.
     pub task: Option<Task>,
-}
-
-impl PartialEq for Learned {
-    fn eq(&self, other: &Learned) -> bool {
-        self.dialect.name() == other.dialect.name() && self.task == other.task
-    }
 }
 
 impl Learned {
@@ -112,7 +100,10 @@ impl Discovery {
                 let flight = Arc::clone(flight);
                 drop(state);
                 match flight.wait(deadline) {
-                    Outcome::Failed(_) if !flight.asker.is_like(asker) => ask(),
+                    // That the other call's time was over says nothing of one's own.
+                    Outcome::Failed(error) if error.status() == Status::Timeout || !flight.asker.is_like(asker) => {
+                        ask()
+                    }
                     outcome => outcome,
                 }
             }
@@ -143,13 +134,13 @@ impl Discovery {
     /// The one of these dialects in which the server last answered.
     pub fn spoken(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
         let spoken = (*self.spoken.lock().unwrap_or_else(PoisonError::into_inner))?;
-        dialects.iter().copied().find(|dialect| dialect.name() == spoken.name())
+        dialects.iter().copied().find(|dialect| *dialect == spoken)
     }
 
     /// These dialects, beginning with the one in which the server last answered.
     pub fn in_order(&self, dialects: &[&'static dyn Dialect]) -> Vec<&'static dyn Dialect> {
         let spoken = self.spoken(dialects);
-        let others = dialects.iter().copied().filter(|dialect| Some(dialect.name()) != spoken.map(Dialect::name));
+        let others = dialects.iter().copied().filter(|dialect| Some(*dialect) != spoken);
         spoken.into_iter().chain(others).collect()
     }
 
@@ -159,10 +150,7 @@ impl Discovery {
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
-        self.spoken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take_if(|dialect| dialect.name() == wrong.dialect.name());
+        self.spoken.lock().unwrap_or_else(PoisonError::into_inner).take_if(|dialect| *dialect == wrong.dialect);
         let mut state = self.lock();
         if matches!(&*state, State::Known(_, learned) if learned.plan(wrong.task) == wrong) {
             *state = State::Nothing;
@@ -217,7 +205,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use super::super::error::Status;
     use super::super::options::Setting;
     use super::*;
     use crate::dialect;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::error::{Error, Status};
 use super::ini;
 use super::options::{Options, Setting};
+use super::text::shown;
 use crate::dialect;
 use crate::http::{GatewayUri, Secret, Way};
 
@@ -19,6 +20,9 @@ const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
 /// Of one attempt or of all, for MLflow; here the time of the whole call.
 const TIMEOUT: [&str; 3] =
     ["MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT", "MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"];
+
+/// As the option has it in milliseconds.
+const MAX_SECONDS: u64 = 24 * 60 * 60;
 
 const INSECURE: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 const TRUSTED: [&str; 3] = ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
@@ -82,9 +86,9 @@ impl Environment<'_> {
         let way = Way::from_environment(uri, &|name| (self.0)(name).ok());
         let mut options = Options::on(way);
         if let Some((name, seconds)) = self.first(&TIMEOUT)? {
-            // What is no number is refused as it is.
-            let ms = seconds.trim().parse::<u64>().map_or(seconds, |number| number.saturating_mul(1000).to_string());
-            set(&mut options, "timeout_ms", &ms, name)?;
+            let ms = seconds.trim().parse::<u64>().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+            let ms = ms.ok_or_else(|| wrong(name, &format!("1 to {MAX_SECONDS} (seconds) are allowed")))? * 1000;
+            set(&mut options, "timeout_ms", &ms.to_string(), name)?;
         }
         if uri.is_https() {
             self.tls(&mut options)?;
@@ -156,19 +160,22 @@ impl Environment<'_> {
             },
             None => self.home(".databrickscfg"),
         };
-        let content = file.as_ref().map(read).transpose()?.flatten().unwrap_or_default();
-        let place = file.as_ref().map_or_else(|| "~/.databrickscfg".to_owned(), |file| file.display().to_string());
         let from_variable = self.variable("DATABRICKS_CONFIG_PROFILE")?.filter(|_| asked.is_none());
+        // As in Databricks' own SDK: who says anything by variables, and names no profile, does not mean the file. A
+        // profile's token must not go to another host than the profile's.
+        let mut is_said = false;
+        for name in ["DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"] {
+            is_said |= asked.is_none() && self.variable(name)?.is_some();
+        }
+        let is_file_meant = asked.is_some() || from_variable.is_some() || !is_said;
+        let content = file.as_ref().filter(|_| is_file_meant).map(read).transpose()?.flatten().unwrap_or_default();
+        let place = file.as_ref().map_or_else(|| "~/.databrickscfg".to_owned(), |file| file.display().to_string());
         let profile = match asked.or(from_variable.as_deref()) {
             Some(profile) if ini::has_section(&content, profile) && profile != SETTINGS => profile,
             Some(profile) => return Err(none(format!("the file {place} has no profile \"{}\"", shown(profile)))),
             None => ini::value(&content, SETTINGS, "default_profile").unwrap_or("DEFAULT"),
         };
-        let find = |name: &str, key: &str| -> Result<Option<Secret>, Error> {
-            let variable = if asked.is_none() { self.variable(name)? } else { None };
-            Ok(variable.map(Secret::from).or_else(|| ini::value(&content, profile, key).map(Secret::new)))
-        };
-        let host = find("DATABRICKS_HOST", "host")?.ok_or_else(|| {
+        let host = self.databricks_value("DATABRICKS_HOST", asked, &content, profile, "host")?.ok_or_else(|| {
             let variable = if asked.is_none() { "set the environment variable DATABRICKS_HOST, or " } else { "" };
             none(format!(
                 "no workspace of Databricks is named; {variable}give the profile \"{profile}\" in {place} a host"
@@ -179,6 +186,11 @@ impl Environment<'_> {
         let uri = GatewayUri::parse(&host).map_err(|problem| {
             Error::new(Status::InvalidUri, format!("{problem} (DATABRICKS_HOST, or host in {place})"))
         })?;
+        let has_own_host = ini::value(&content, profile, "host").is_some_and(|own| {
+            let own = own.trim_end_matches('/').trim_start_matches("https://");
+            own != uri.to_string().trim_start_matches("https://")
+        });
+        let secrets = if has_own_host { "" } else { content.as_str() };
         let mut options = self.common(&uri)?;
         options.dialect = Some(dialect::DATABRICKS);
         for (option, name, key) in [
@@ -186,12 +198,25 @@ impl Environment<'_> {
             ("client_id", "DATABRICKS_CLIENT_ID", "client_id"),
             ("client_secret", "DATABRICKS_CLIENT_SECRET", "client_secret"),
         ] {
-            if let Some(value) = find(name, key)? {
+            if let Some(value) = self.databricks_value(name, asked, secrets, profile, key)? {
                 set(&mut options, option, value.expose(), &format!("{name}, or {key} in {place}"))?;
             }
         }
         options.make_default();
         Ok(Found { uri, options })
+    }
+
+    /// By the variable, unless a profile was asked for, or else by the file.
+    fn databricks_value(
+        &self,
+        name: &str,
+        asked: Option<&str>,
+        file: &str,
+        profile: &str,
+        key: &str,
+    ) -> Result<Option<Secret>, Error> {
+        let variable = if asked.is_none() { self.variable(name)? } else { None };
+        Ok(variable.map(Secret::from).or_else(|| ini::value(file, profile, key).map(Secret::new)))
     }
 
     /// `None` if it is not set, or empty.
@@ -241,7 +266,13 @@ fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, Error> {
     };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        // A service's home is often not its own to read.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+            ) =>
+        {
             return Ok(None);
         }
         Err(error) => return Err(unusable(error.to_string())),
@@ -254,10 +285,6 @@ fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, Error> {
     let mut content = Zeroizing::new(String::with_capacity(length as usize + 1));
     file.take(MAX_FILE).read_to_string(&mut content).map_err(|error| unusable(error.to_string()))?;
     Ok(Some(content))
-}
-
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 #[cfg(test)]

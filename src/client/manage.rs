@@ -5,11 +5,12 @@ use super::error::{Error, Status};
 use super::log::LogLevel;
 use super::transact::{Trouble, What};
 use crate::dialect::{Change, Dialect, Kind, Refusal, Verb};
-use crate::http::Method;
+use crate::http::{Method, Secret};
 
 impl Call<'_> {
     /// Asks for a change, and returns the JSON that the server answers.
-    pub fn change(&self, change: Change) -> Result<String, Error> {
+    pub fn change(mut self, change: Change) -> Result<String, Error> {
+        self.hide(change.secrets().into_iter().map(Secret::from));
         let dialect = self.dialect()?;
         let Some(order) = dialect.order(change) else {
             let uri = &self.target.uri;
@@ -63,7 +64,7 @@ impl Call<'_> {
         match self.target.discovery.spoken(self.dialects()) {
             Some(dialect) => Ok(dialect),
             None if self.dialects().len() == 1 => Ok(self.dialects()[0]),
-            None => self.list(self.dialects(), self.deadline).map(|(dialect, _)| dialect),
+            None => self.list(self.dialects(), self.deadline, 1).map(|(dialect, _)| dialect),
         }
     }
 }

@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod gateway;
 mod ini;
+mod issuer;
 mod log;
 mod manage;
 mod options;

@@ -6,8 +6,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::auth::{Auth, AuthHeader, Part};
 use super::error::{Error, Status};
+use super::text::shown;
 use crate::dialect::{self, Dialect};
 use crate::http::{Headers, ProxySetting, Secret, TlsSetting, USER_AGENT, Way, WaySetting, check_value};
 
@@ -241,11 +244,16 @@ impl Options {
 }
 
 /// What the file holds; nothing if the path is empty, which takes the option back.
-fn read(path: &str) -> Result<Vec<u8>, String> {
-    let mut content = Vec::new();
+fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut content = Zeroizing::new(Vec::new());
     if !path.is_empty() {
         File::open(path)
-            .and_then(|file| file.take(MAX_PEM_FILE).read_to_end(&mut content))
+            .and_then(|file| {
+                // In one piece: a block that grows leaves parts of a key behind.
+                let length = file.metadata()?.len().min(MAX_PEM_FILE);
+                content.reserve_exact(length as usize + 1);
+                file.take(MAX_PEM_FILE).read_to_end(&mut content)
+            })
             .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
         if content.is_empty() {
             return Err(format!("the file {path} is empty"));
@@ -301,11 +309,6 @@ fn unknown(name: &str, known: &str) -> Error {
 fn invalid(name: &str, value: &str, allowed: &str) -> Error {
     let value = shown(value);
     Error::new(Status::InvalidOptionValue, format!("the option {name} cannot be \"{value}\"; allowed: {allowed}"))
-}
-
-/// As much of a text as an error message repeats.
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,13 @@ impl Secrets<'_> {
     }
 }
 
+impl Tried<'_> {
+    /// What came of it, without the secrets: a server may have brought them even into the path.
+    fn error(&self, status: Status, what: &str) -> Error {
+        Error::new(status, self.secrets.mask(&format!("{self}: {what}")))
+    }
+}
+
 impl fmt::Display for Tried<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} {}{}", self.method.as_str(), self.uri, self.path)
@@ -78,7 +85,7 @@ pub(super) fn failure(tried: &Tried, failure: Failure, timeout: Duration) -> Err
             (Status::ResponseTooLarge, format!("the answer is longer than the {limit} bytes that are allowed"))
         }
     };
-    Error::new(status, format!("{}: {what}", tried))
+    tried.error(status, &what)
 }
 
 fn timed_out(tried: &Tried, phase: Phase, timeout: Duration) -> Error {
@@ -87,7 +94,7 @@ fn timed_out(tried: &Tried, phase: Phase, timeout: Duration) -> Error {
         Phase::Connect => ("no connection was made", "check that the gateway's host is up and reachable"),
         Phase::Exchange => ("there was no complete answer", "the model may need longer: raise timeout_ms"),
     };
-    Error::new(Status::Timeout, format!("{}: {what} within {} ms (timeout_ms); {advice}", tried, timeout.as_millis()))
+    tried.error(Status::Timeout, &format!("{what} within {} ms (timeout_ms); {advice}", timeout.as_millis()))
 }
 
 /// The answer was a no.
@@ -118,15 +125,12 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         Kind::Other => (Status::HttpError, String::new()),
     };
     let moved = match (&reply.location, reply.status) {
-        (Some(location), 300..=399) => {
-            let location = tried.secrets.mask(location);
-            format!("; the gateway has moved: use {location} to make the gateway URI")
-        }
+        (Some(location), 300..=399) => format!("; the gateway has moved: use {location} to make the gateway URI"),
         _ => String::new(),
     };
-    let words = refusal.words.map(|words| format!(": {}", tried.secrets.mask(&words))).unwrap_or_default();
+    let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
     let words = if advice.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
-    Error::new(status, format!("{}: HTTP status {}{words}{advice}{moved}", tried, reply.status)).with_answer(Refused {
+    tried.error(status, &format!("HTTP status {}{words}{advice}{moved}", reply.status)).with_answer(Refused {
         http_status: reply.status,
         gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
         retry_after: reply.retry_after,
@@ -183,8 +187,8 @@ pub(super) fn attempt(tried: &Tried, came: Result<u16, Error>, took: Duration, a
     let line = match came {
         Ok(status) => format!("{tried}{again}: HTTP status {status} after {ms} ms"),
         Err(error) => {
-            let whole = error.message();
-            let why = whole.strip_prefix(&format!("{tried}: ")).unwrap_or(whole);
+            let place = tried.secrets.mask(&format!("{tried}: "));
+            let why = error.message().strip_prefix(&place).unwrap_or(error.message());
             format!("{tried}{again}: {} after {ms} ms: {why}", error.status().name())
         }
     };
@@ -240,7 +244,7 @@ pub(super) fn truncated(tried: &Tried, answer: Answered, why: &str, has_begun: b
 
 /// An event of the stream says that the answer failed.
 pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> Error {
-    let words = refusal.words.map_or_else(|| "it does not say why".to_owned(), |words| tried.secrets.mask(&words));
+    let words = refusal.words.as_deref().unwrap_or("it does not say why");
     let what = format!("the answer failed in the middle: {words}");
     let mut error = answered(tried, answer, Status::StreamError, &what);
     error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
@@ -249,7 +253,7 @@ pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> 
 
 /// The caller has had enough.
 pub(super) fn stopped(tried: &Tried) -> Error {
-    Error::new(Status::Cancelled, format!("{tried}: the callback stopped the answer"))
+    tried.error(Status::Cancelled, "the callback stopped the answer")
 }
 
 /// An event of the stream is longer than it may be.
@@ -285,8 +289,7 @@ impl<'a> From<&'a Reply> for Answered<'a> {
 fn answered(tried: &Tried, answer: Answered, status: Status, what: &str) -> Error {
     const KEPT: usize = 64 * 1024;
     let http_status = answer.http_status;
-    let what = tried.secrets.mask(what);
-    Error::new(status, format!("{tried}: HTTP status {http_status}, but {what}")).with_answer(Refused {
+    tried.error(status, &format!("HTTP status {http_status}, but {what}")).with_answer(Refused {
         http_status,
         gateway_code: None,
         retry_after: None,

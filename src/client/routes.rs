@@ -13,6 +13,12 @@ use crate::http::{Method, Reply};
 /// More pages than any gateway has: MLflow's have 3,000 routes each.
 const MAX_PAGES: usize = 1000;
 
+/// More routes than any gateway has.
+const MAX_ROUTES: usize = 100_000;
+
+/// All that is said of them together takes no more bytes.
+const MAX_JSON: usize = 64 * 1024 * 1024;
+
 /// Routes in the order in which the gateway gives them. They never change.
 #[derive(Debug)]
 pub struct Routes(Vec<Route>);
@@ -36,7 +42,7 @@ pub struct Route {
 
 impl Routes {
     pub(super) fn list(call: &Call) -> Result<Routes, Error> {
-        let (dialect, routes) = call.list(call.dialects(), call.deadline)?;
+        let (dialect, routes) = call.list(call.dialects(), call.deadline, MAX_PAGES)?;
         routes.into_iter().map(|route| Route::of(call, dialect, route)).collect::<Result<_, _>>().map(Routes)
     }
 
@@ -67,18 +73,19 @@ impl Route {
 }
 
 impl Call<'_> {
-    /// All routes, in the first of these dialects in which the server answers.
+    /// The routes of so many pages, in the first of these dialects in which the server answers.
     pub fn list(
         &self,
         dialects: &[&'static dyn Dialect],
         deadline: Instant,
+        pages: usize,
     ) -> Result<(&'static dyn Dialect, Vec<dialect::Route>), Error> {
         self.first_answer(dialects, |dialect| {
             if let Some(details) = self.details(dialect, deadline) {
                 return Ok(details);
             }
-            let (mut routes, mut page) = (Vec::new(), None::<String>);
-            for _ in 0..MAX_PAGES {
+            let (mut routes, mut page, mut length) = (Vec::new(), None::<String>, 0);
+            for number in 1..=pages {
                 let path = dialect.list_path(page.as_deref());
                 let tried = self.tried(Method::Get, &path);
                 let reply = self.get(&path, deadline).map_err(|trouble| self.in_words(&path, trouble))?;
@@ -93,24 +100,25 @@ impl Call<'_> {
                     return Err(Miss { error, may_be_foreign: page.is_none() });
                 };
                 routes.extend(part.routes);
-                match part.next {
-                    None => return Ok(routes),
-                    Some(next) if page.as_ref() == Some(&next) => {
-                        let error = report::no_list(&tried, (&reply).into(), "one page leads to itself");
-                        return Err(Miss { error, may_be_foreign: false });
-                    }
-                    next => page = next,
+                length += reply.body.len();
+                page = part.next;
+                if page.is_none() || number == pages && pages < MAX_PAGES {
+                    return Ok(routes);
+                }
+                if routes.len() > MAX_ROUTES || length > MAX_JSON {
+                    break;
                 }
             }
-            let problem = format!("the list of the routes of {} has more than {MAX_PAGES} pages", self.target.uri);
-            Err(Miss { error: Error::new(Status::BadResponse, problem), may_be_foreign: false })
+            let what = format!("{MAX_PAGES} pages, {MAX_ROUTES} routes or {MAX_JSON} bytes");
+            let problem = format!("the list of the routes of {} has more than {what}", self.target.uri);
+            Err(Miss { error: Error::new(Status::ResponseTooLarge, problem), may_be_foreign: false })
         })
     }
 
     /// All routes, and more of each than the list tells, where the server has it and lets this client see it.
     fn details(&self, dialect: &dyn Dialect, deadline: Instant) -> Option<Vec<dialect::Route>> {
         let reply = self.get(dialect.details_path()?, deadline).ok().filter(Reply::is_success)?;
-        Some(dialect.list(&reply.body)?.routes)
+        Some(dialect.details(&reply.body)?.routes)
     }
 
     fn look_up(&self, name: &str) -> Result<(&'static dyn Dialect, dialect::Route), Error> {

@@ -1,12 +1,14 @@
 //! Which of the names that exist was meant.
 
+use super::text::shown;
+
 /// As many names are shown.
 const SHOWN: usize = 20;
 
 /// As many are compared: an error message must not take long.
 const COMPARED: usize = 1000;
 
-/// Names are compared, and shown, by so many characters.
+/// Names are compared by so many characters.
 const LENGTH: usize = 64;
 
 /// What exists instead of `name`, as the end of a sentence.
@@ -27,13 +29,6 @@ pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
         more => format!(" and {more} more"),
     };
     format!("{missing}{meant} it has: {}{more}", some.join(", "))
-}
-
-fn shown(name: &str) -> String {
-    match name.char_indices().nth(LENGTH) {
-        Some((cut, _)) => format!("{}…", &name[..cut]),
-        None => name.to_owned(),
-    }
 }
 
 /// How many letters lie between two names; `None` if nobody would take one for the other.

@@ -34,6 +34,16 @@ impl NulText {
     }
 }
 
+/// As much of a name as a message repeats.
+pub(super) fn shown(name: &str) -> String {
+    const SHOWN: usize = 64;
+    let mut shown: String = name.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 pub(super) fn no_memory(len: usize) -> Error {
     Error::new(Status::OutOfMemory, format!("there is no memory for a text of {len} bytes"))
 }

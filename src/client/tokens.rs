@@ -12,6 +12,9 @@ use crate::http::Secret;
 /// shortly, it is a tenth.
 const BEFORE_END: Duration = Duration::from_secs(60);
 
+/// Longer than any token lives.
+const MAX_LIFE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A token as the server gave it.
 pub(super) struct Token {
     pub secret: Secret,
@@ -59,8 +62,12 @@ impl Tokens {
             state = self.landed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             // That the other thread's time was over says nothing of one's own.
             let failure = state.failure.clone().filter(|failure| failure.status() != Status::Timeout);
-            if let Some(failure) = failure.filter(|_| state.fetched != seen) {
-                return Some(Err(failure));
+            match (failure, &state.token) {
+                _ if state.fetched == seen => {}
+                (Some(failure), _) => return Some(Err(failure)),
+                // However short it lives: it was waited for.
+                (None, Some((token, _))) if state.failure.is_none() => return Some(Ok(Arc::clone(token))),
+                _ => {}
             }
         }
         state.fetching = Some(process::id());
@@ -99,7 +106,8 @@ impl Landing<'_> {
         match fetched {
             Ok(Token { secret, lives }) => {
                 let (token, now) = (Arc::new(secret), Instant::now());
-                let until = now.checked_add(lives - BEFORE_END.min(lives / 10)).unwrap_or(now);
+                let lives = lives.min(MAX_LIFE);
+                let until = now + (lives - BEFORE_END.min(lives / 10));
                 let before = state.token.replace((Arc::clone(&token), until));
                 state.former = before.map(|(token, _)| token).or(state.former.take());
                 state.failure = None;

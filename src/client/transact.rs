@@ -1,18 +1,14 @@
 //! Each exchange with the server: who we are, a line in the log, and another token where one is over.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use zeroize::Zeroizing;
-
-use super::auth::Client;
 use super::call::Call;
 use super::error::{Error, Status};
 use super::log::LogLevel;
 use super::report::{self, Tried};
-use super::tokens::Token;
-use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
-use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Opened, Reply, Secret, check_value};
+use crate::dialect::Refusal;
+use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Opened, Reply};
 
 /// What to send.
 pub(super) struct What<'a> {
@@ -30,7 +26,7 @@ pub(super) struct What<'a> {
 
 impl<'a> What<'a> {
     /// To ask for what the server says of itself.
-    fn get(path: &'a str, deadline: Instant) -> What<'a> {
+    pub fn get(path: &'a str, deadline: Instant) -> What<'a> {
         let (method, level) = (Method::Get, LogLevel::Debug);
         What { method, path, body: b"", deadline, level, again: None, wants_events: false }
     }
@@ -65,15 +61,19 @@ impl Call<'_> {
         let Some(client) = client else {
             return self.attempt_once(what, &self.target.uri, self.headers(), Content::Json, attempts);
         };
-        let token = self.token(client, what.deadline)?;
+        let token = self.token(client)?;
         let with_token = auth.add_token(self.headers(), &token);
         let first = self.attempt_once(what, &self.target.uri, &with_token, Content::Json, attempts)?;
         match &first {
             Opened::Whole(reply) if !reply.is_success() && Refusal::read(reply.status, &reply.body).is_token_over => {}
             _ => return Ok(first),
         }
+        // Once is enough: a server that refuses a new token refuses the next one, too.
+        if self.has_refreshed.swap(true, Ordering::Relaxed) {
+            return Ok(first);
+        }
         auth.tokens.reject(&token);
-        let token = self.token(client, what.deadline)?;
+        let token = self.token(client)?;
         let with_token = auth.add_token(self.headers(), &token);
         let what = What { again: Some("the token was over"), ..*what };
         self.attempt_once(&what, &self.target.uri, &with_token, Content::Json, attempts)
@@ -92,7 +92,7 @@ impl Call<'_> {
         Err(Error::new(Status::InsecureAuth, problem))
     }
 
-    fn attempt_once(
+    pub fn attempt_once(
         &self,
         what: &What,
         uri: &GatewayUri,
@@ -133,63 +133,5 @@ impl Call<'_> {
             self.logger.line(level, report::attempt(&tried, came, began.elapsed(), what.again));
         }
         outcome.map_err(Trouble::Failure)
-    }
-
-    fn token(&self, client: Client, deadline: Instant) -> Result<Arc<Secret>, Trouble> {
-        let tokens = &self.settings().options().auth.tokens;
-        let got = tokens.get(deadline, || self.fetch_token(client, deadline));
-        let late = || {
-            let problem = "another thread fetches the token, and the time of this call is over (timeout_ms)";
-            Err(Error::new(Status::Timeout, problem))
-        };
-        got.unwrap_or_else(late).map_err(Trouble::Error)
-    }
-
-    fn fetch_token(&self, client: Client, deadline: Instant) -> Result<Token, Error> {
-        let root = self.target.uri.root();
-        let tried = |method, path| Tried { uri: &root, ..self.tried(method, path) };
-        let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), b"", deadline)?;
-        let place = tried(Method::Get, METADATA_PATH);
-        let endpoint = token_endpoint(&metadata.body)
-            .ok_or_else(|| report::no_token(&place, (&metadata).into(), "it names no token_endpoint"))?;
-        // The secret is for this server alone.
-        let path = root.path_of_same_server(&endpoint).ok_or_else(|| {
-            let why = "its token_endpoint is on another server, to which client_secret is not sent";
-            report::no_token(&place, (&metadata).into(), why)
-        })?;
-        let basic = Secret::basic(client.id.expose(), client.secret.expose());
-        let headers = Headers::default().or_secret("authorization", &basic);
-        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, TOKEN_QUESTION, deadline)?;
-        let body = Zeroizing::new(std::mem::take(&mut reply.body));
-        let place = tried(Method::Post, &path);
-        let (token, seconds) =
-            token(&body).ok_or_else(|| report::no_token(&place, (&reply).into(), "it holds no access_token"))?;
-        let secret = Secret::from(token);
-        check_value("access_token", secret.expose())
-            .map_err(|problem| report::no_token(&place, (&reply).into(), &problem.0))?;
-        Ok(Token { secret, lives: Duration::from_secs(seconds) })
-    }
-
-    fn ask_issuer(
-        &self,
-        root: &GatewayUri,
-        method: Method,
-        path: &str,
-        headers: &Headers,
-        body: &[u8],
-        deadline: Instant,
-    ) -> Result<Reply, Error> {
-        let what = What { method, body, ..What::get(path, deadline) };
-        let tried = Tried { uri: root, ..self.tried(method, path) };
-        let sent = self.attempt_once(&what, root, headers, Content::Form, &mut 0);
-        match sent.and_then(|opened| opened.whole().map_err(Trouble::Failure)) {
-            Ok(reply) if reply.is_success() => Ok(reply),
-            Ok(reply) => {
-                let refusal = Refusal::read(reply.status, &reply.body);
-                Err(report::client_refused(&tried, reply, refusal))
-            }
-            Err(Trouble::Failure(failure)) => Err(self.failed(&tried, failure)),
-            Err(Trouble::Error(error)) => Err(error),
-        }
     }
 }

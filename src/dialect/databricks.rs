@@ -25,8 +25,9 @@ impl Dialect for Databricks {
         [ENDPOINTS, "/", &segment(route)].concat()
     }
 
+    /// That it has a state tells an endpoint from another server's object with a name.
     fn route(&self, _: &str, body: &[u8]) -> Lookup {
-        routes::one(body, endpoint)
+        routes::one(body, |entry| entry.get("state").and_then(|_| endpoint(entry)))
     }
 
     fn list_path(&self, page: Option<&str>) -> String {
@@ -92,7 +93,6 @@ impl Dialect for Databricks {
 
 fn endpoint(entry: &Value) -> Option<Route> {
     let name = entry["name"].as_str()?;
-    entry.get("state")?;
     let served = &entry["config"]["served_entities"][0];
     let (external, foundation) = (&served["external_model"], &served["foundation_model"]);
     Some(Route {

@@ -167,7 +167,7 @@ mod tests {
         let (limits, route) = (json(r#"[{"calls":1}]"#), json(r#"{"name": "c"}"#));
         let order = |change| {
             let Order { verb, path, body } = Gateway.order(change).unwrap();
-            (verb, path, String::from_utf8(body).unwrap())
+            (verb, path, String::from_utf8(body.to_vec()).unwrap())
         };
         assert_eq!(order(Change::GetLimits("a b")), (Verb::Get, "/api/2.0/gateway/limits/a%20b".into(), "".into()));
         assert_eq!(
@@ -178,6 +178,9 @@ mod tests {
             order(Change::CreateRoute(&route)),
             (Verb::Post, "/api/2.0/gateway/routes/".into(), r#"{"name": "c"}"#.into())
         );
+        let route =
+            json(r#"{"name":"c","model":{"config":{"openai_api_key":"sk-1","other":["x"]},"tokens":[{"a":"b"}]}}"#);
+        assert_eq!(Change::CreateRoute(&route).secrets(), ["sk-1", "b"]);
         assert_eq!(order(Change::DeleteRoute("c")), (Verb::Delete, "/api/2.0/gateway/routes/c".into(), "".into()));
     }
 

@@ -62,6 +62,12 @@ impl Task {
     }
 }
 
+impl PartialEq for dyn Dialect {
+    fn eq(&self, other: &dyn Dialect) -> bool {
+        self.name() == other.name()
+    }
+}
+
 /// A family of MLflow gateways.
 pub trait Dialect: fmt::Debug + Sync {
     /// The value of the option `dialect` that forces it.
@@ -79,9 +85,19 @@ pub trait Dialect: fmt::Debug + Sync {
     /// What the answer from there says; `None` if it is no such answer.
     fn list(&self, body: &[u8]) -> Option<Page>;
 
-    /// Where to ask for a list that tells more, but that not everybody may see; [`Dialect::list`] understands it, too.
+    /// Where to ask for a list that tells more, but that not everybody may see.
     fn details_path(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What the answer from there says; `None` if it is no such answer.
+    fn details(&self, _body: &[u8]) -> Option<Page> {
+        None
+    }
+
+    /// Whether a route that is not there is one that is forbidden, to those who may not see all.
+    fn refuses_unknown_routes(&self) -> bool {
+        false
     }
 
     /// Where to ask whether the server is well.

@@ -78,8 +78,10 @@ impl Refusal {
         // MLflow before 2.10 takes its provider's stream for a fault.
         let cannot_stream = http_status == 502 && said.ends_with("Received content type: text/event-stream");
         // Databricks says both with status 403: that a token is over, and that its owner may not do this.
-        let is_token_over = kind == Kind::Unauthorized
-            || kind == Kind::Forbidden && (code.as_deref() == Some("403") || said.contains("oken expired"));
+        let is_about_token = json.as_ref().is_some_and(|json| json["error_code"] == 403)
+            || said.contains("nvalid access token")
+            || said.contains("oken expired");
+        let is_token_over = kind == Kind::Unauthorized || kind == Kind::Forbidden && is_about_token;
         Refusal { kind, code, words, wants_messages, cannot_stream, is_token_over }
     }
 }
@@ -233,6 +235,8 @@ mod tests {
         assert!(of(403, r#"{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}"#));
         assert!(of(403, "<html><title>Error 403 Token is expiring within 30 seconds. (token expired)</title>"));
         assert!(!of(403, r#"{"error_code":"PERMISSION_DENIED","message":"User does not have permission"}"#));
+        assert!(of(403, "<html><title>Error 403 Invalid access token.</title>"));
+        assert!(!of(403, r#"{"detail":{"error":{"code":403,"message":"no"}}}"#));
         assert!(!of(400, r#"{"error_code":403,"message":"x"}"#));
     }
 

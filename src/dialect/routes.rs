@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::{Task, segment};
 
@@ -76,24 +77,57 @@ pub enum Verb {
 pub struct Order {
     pub verb: Verb,
     pub path: String,
-    /// JSON, of a `Post` and a `Put`.
-    pub body: Vec<u8>,
+    /// JSON, of a `Post` and a `Put`. It may hold the key of a model provider.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Change<'_> {
+    /// What is not to be shown of it: texts whose name says so, like a model provider's key.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        if let Change::CreateRoute(json) | Change::SetLimits(_, json) = self {
+            collect_secrets(&serde_json::from_str(json.get()).unwrap_or_default(), false, &mut secrets);
+        }
+        secrets
+    }
+}
+
+fn collect_secrets(value: &Value, is_secret: bool, to: &mut Vec<String>) {
+    const NAMES: [&str; 5] = ["key", "token", "secret", "password", "credential"];
+    match value {
+        Value::String(text) if is_secret => to.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|value| collect_secrets(value, is_secret, to)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            collect_secrets(value, is_secret || NAMES.iter().any(|part| name.contains(part)), to);
+        }),
+        _ => {}
+    }
 }
 
 impl Order {
     pub(super) fn new(verb: Verb, path: String) -> Order {
-        Order { verb, path, body: Vec::new() }
+        Order { verb, path, body: Zeroizing::default() }
     }
 
     pub(super) fn with_body(self, body: &impl Serialize) -> Order {
         let body = serde_json::to_vec(body);
         debug_assert!(body.is_ok(), "names and JSON values always serialize");
-        Order { body: body.unwrap_or_default(), ..self }
+        Order { body: Zeroizing::new(body.unwrap_or_default()), ..self }
     }
 }
 
+/// More than any server says of one thing. A tree takes many times the memory of its text.
+const MAX_OBJECT: usize = 1024 * 1024;
+
+/// Longer ones than any server gives, which would stand in a request's first line.
+const MAX_TOKEN: usize = 1024;
+
 /// A JSON object, if it is one.
 pub(super) fn object(json: &[u8]) -> Option<Value> {
+    if json.len() > MAX_OBJECT {
+        return None;
+    }
     let value = std::str::from_utf8(json).ok().and_then(|json| serde_json::from_str::<Value>(json).ok());
     value.filter(Value::is_object)
 }
@@ -121,9 +155,17 @@ pub(super) fn page(body: &[u8], list: &str, read: fn(&Value) -> Option<Route>) -
     }
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(std::str::from_utf8(body).ok()?).ok()?;
     let entries: Vec<&RawValue> = serde_json::from_str(fields.get(list)?.get()).ok()?;
-    let routes = entries.into_iter().map(|json| entry(json.get(), read)).collect::<Option<_>>()?;
+    let is_empty = entries.is_empty();
+    // One entry of an unknown kind does not hide the others.
+    let routes: Vec<_> = entries.into_iter().filter_map(|json| entry(json.get(), read)).collect();
+    if routes.is_empty() && !is_empty {
+        return None;
+    }
     let next = fields.get("next_page_token").and_then(|token| serde_json::from_str::<Value>(token.get()).ok());
     let next = next.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+    if next.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
+        return None;
+    }
     Some(Page { routes, next })
 }
 

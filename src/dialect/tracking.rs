@@ -41,12 +41,16 @@ impl Dialect for Tracking {
         Some("/api/3.0/mlflow/gateway/endpoints/list")
     }
 
-    /// Either list; of the details an empty object if there are none.
     fn list(&self, body: &[u8]) -> Option<Page> {
-        if body.trim_ascii() == b"{}" {
-            return Some(Page { routes: Vec::new(), next: None });
-        }
-        routes::page(body, "data", model).or_else(|| routes::page(body, "endpoints", endpoint))
+        routes::page(body, "data", model)
+    }
+
+    fn details(&self, body: &[u8]) -> Option<Page> {
+        routes::page(body, "endpoints", endpoint)
+    }
+
+    fn refuses_unknown_routes(&self) -> bool {
+        true
     }
 
     fn order(&self, _: Change) -> Option<Order> {
@@ -114,11 +118,11 @@ mod tests {
         let details = br#"{"endpoints":[{"endpoint_id":"e-1","name":"c","model_mappings":[
             {"linkage_type":"FALLBACK","model_definition":{"provider":"x","model_name":"y"}},
             {"linkage_type":"PRIMARY","model_definition":{"provider":"openai","model_name":"m"}}]}]}"#;
-        let page = Tracking.list(details).unwrap();
+        let page = Tracking.details(details).unwrap();
         assert_eq!(page.routes[0].provider.as_deref(), Some("openai"));
         assert_eq!(page.routes[0].model.as_deref(), Some("m"));
         assert!(page.routes[0].json.starts_with(r#"{"endpoint_id":"#));
-        assert!(Tracking.list(b"{}").unwrap().routes.is_empty());
+        assert!(Tracking.list(details).is_none() && Tracking.list(b"{}").is_none());
         assert!(matches!(Tracking.route("c", b"<html>"), Lookup::Foreign));
         assert!(matches!(Tracking.route("c", br#"{"data":[{"id":"c"}]}"#), Lookup::Foreign));
     }

@@ -32,9 +32,9 @@ pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gatewa
     })
 }
 
-/// Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. Credentials of a URI are
-/// not in it, and where the gateway repeats the value of a header that was set, it is masked. The text belongs to the
-/// error object and lives as long; "" if `error` is NULL.
+/// Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. No credentials are in it:
+/// where the gateway repeats them, or the value of a header that was set, they are masked. The text belongs to the error
+/// object and lives as long; "" if `error` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gateway_error) -> *const c_char {
     export!(or c"".as_ptr(), {
@@ -85,10 +85,10 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
     })
 }
 
-/// Returns the body of the gateway's answer as it came, cut after 64 KiB, or of a stream that failed the event that was
-/// the reason ("" if there was none), and writes its length in bytes to `len`,
-/// which may be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if
-/// there was no answer or `error` is NULL. The bytes belong to the error object and live as long.
+/// Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
+/// that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
+/// be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was no
+/// answer or `error` is NULL. The bytes belong to the error object and live as long.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_body(
     error: *const mlflow_gateway_error,

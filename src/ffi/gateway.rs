@@ -27,12 +27,15 @@ impl mlflow_gateway {
 /// MLFLOW_DEPLOYMENTS_TARGET:
 ///   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
 ///     mounted below a path, with that path;
-///   - "databricks", for the workspace that the environment variable DATABRICKS_HOST names, with its token or OAuth
-///     client; what no variable says is looked up in the profile DATABRICKS_CONFIG_PROFILE, or else DEFAULT, of the
-///     file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id, client_secret);
+///   - "databricks", for the workspace that the environment variables DATABRICKS_HOST and DATABRICKS_TOKEN, or
+///     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, name. Where none of them is set, it is that of the profile
+///     DEFAULT in the file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id,
+///     client_secret); where DATABRICKS_CONFIG_PROFILE names a profile, that one says what no variable says, but its
+///     credentials only for its own host;
 ///   - "databricks://PROFILE", for the workspace of that profile, whatever the variables say.
 ///
-/// The environment is read here and never again; mlflow_gateway_set_option() lists its variables.
+/// The environment is read here and not again, but for the machine's own certificates; mlflow_gateway_set_option() lists
+/// its variables.
 /// `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
@@ -218,14 +221,16 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        the header in which credentials are sent; MLflow's tracking server takes both, so that a proxy
 ///                        before it can have the first
 ///   allow_insecure_auth  boolean, true or false              false
-///                        send credentials, those in set headers included, also over http:// to another machine
+///                        send credentials also over http:// to another machine: those of these options, and headers
+///                        whose names hold "auth", "cookie", "credential", "key", "password", "secret" or "token"
 ///   workspace            text                                ""
 ///                        sent as the header X-MLFLOW-WORKSPACE; $MLFLOW_WORKSPACE, not for databricks URIs
 ///   proxy                http:// or https:// URL, none       ""
 ///                        the proxy to go through, which may be given as http://user:password@host:port; none is none
 ///                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
 ///                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
-///                        but none for the hosts in $no_proxy and $NO_PROXY
+///                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
+///                        networks (10.0.0.0/8), each perhaps with a port, or *
 ///   ca_file              path of a PEM file                  ""
 ///                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,
 ///                        $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
@@ -282,7 +287,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
 /// where a gateway repeats it.
 ///
 /// `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
-/// Content-Type and the like) are refused, and so is Accept-Encoding. At most 100 can be set.
+/// Content-Type and the like) are refused, and so are Accept-Encoding and Proxy-Authorization (see the option proxy). At
+/// most 100 can be set.
 /// `value` is up to 8 KiB of UTF-8 without control characters, and is copied; NULL takes the header back.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
@@ -312,8 +318,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
 /// `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
 /// be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors), _INSECURE_AUTH, or any status from
-/// 20 to 99. No call lasts longer than the option timeout_ms says.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors, or something that the server does
+/// not have), _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than the option timeout_ms says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_call(
     gateway: *mut mlflow_gateway,

@@ -15,7 +15,8 @@ pub type mlflow_gateway_log_level = i32;
 
 /// No lines.
 pub const MLFLOW_GATEWAY_LOG_OFF: mlflow_gateway_log_level = 0;
-/// A line for each attempt of a question, or of a change, that failed.
+/// A line for each attempt of a question, or of a change, that failed. (What goes wrong in an answer after its head has
+/// come is in the error alone.)
 pub const MLFLOW_GATEWAY_LOG_ERROR: mlflow_gateway_log_level = 1;
 /// And for each that succeeded.
 pub const MLFLOW_GATEWAY_LOG_INFO: mlflow_gateway_log_level = 2;
@@ -53,7 +54,8 @@ impl Callback {
 /// again, why. Credentials are not in it, and are masked where a gateway repeats them.
 ///
 /// `level` says how much, from MLFLOW_GATEWAY_LOG_OFF to MLFLOW_GATEWAY_LOG_DEBUG.
-/// `on_log` is called on the thread that makes the call, before the call returns; where several threads make calls on
+/// `on_log` is called on the thread that makes the call, before the call returns, and when no other thread waits for
+/// this one; where several threads make calls on
 /// this handle, on each of them, at the same time. It may call any function of this library. NULL ends the log.
 /// `user_data` is given to the callback as it is; it may be NULL. It must live until the log is ended or the handle
 /// destroyed, and all calls that began before that have returned.

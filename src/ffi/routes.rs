@@ -26,7 +26,9 @@ unsafe fn get<'a>(routes: *const mlflow_gateway_routes, route: usize) -> Option<
 ///
 /// `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (the server says that it does not have that),
+/// _INSECURE_AUTH, _RESPONSE_TOO_LARGE (more than 1,000 pages, 100,000 routes or 64 MiB), or any other status from 20 to
+/// 99.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_list_routes(
     gateway: *mut mlflow_gateway,
@@ -46,8 +48,8 @@ pub unsafe extern "C" fn mlflow_gateway_list_routes(
 /// `name` is the route's name; NULL stands for that of the handle.
 /// `routes` receives a list of this one; the caller destroys it with mlflow_gateway_routes_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, _NOT_FOUND (the message names the routes that there
-/// are), or any other status from 20 to 99.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED, _INSECURE_AUTH, _NOT_FOUND (the message names the routes
+/// that there are), or any other status from 20 to 99.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_get_route(
     gateway: *mut mlflow_gateway,
@@ -161,7 +163,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_destroy(routes: *mut mlflow_gatew
 
 /// Asks the gateway whether it is well: its path /health, or on Databricks whether the endpoint of the handle is ready.
 ///
-/// Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT,
+/// Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
 /// _INSECURE_AUTH, or any other status from 20 to 99.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_health(
@@ -239,7 +241,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_limits(
 /// Makes a route. The open-source servers have theirs from a file or from their web page; Databricks makes them so.
 ///
 /// `route_json` is a JSON object as the server's documentation describes it: its name, and the model behind it. It may
-/// hold the key of a model provider, and is neither kept nor shown.
+/// hold the key of a model provider: it is not kept, and texts in it whose names hold "key", "token", "secret",
+/// "password" or "credential" are masked where the server repeats them.
 /// `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
 /// `json_len` receives its length in bytes without the NUL; it may be NULL.
 ///

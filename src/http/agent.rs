@@ -162,7 +162,7 @@ impl Agent {
             Some(proxy) => by_way_of(proxy, head)?,
             None => head?,
         };
-        Ok(Incoming::new(connection, head))
+        Ok(Incoming::new(connection, head, exchange.method != Method::Get))
     }
 
     /// Keeps an answer's connection for later calls, if it can be used again.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use ureq::Error;
 use ureq::unversioned::transport::{NextTimeout, Transport};
-use zeroize::Zeroize;
 
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
@@ -59,8 +58,8 @@ impl Connection {
             let of_head = fill(output, &mut head);
             let of_body = fill(&mut output[of_head..], &mut body);
             let sent = self.transport.transmit_output(of_head + of_body, NextTimeout::default());
-            // It holds the client's credentials.
-            self.transport.buffers().output()[..of_head].zeroize();
+            // It holds the client's credentials, and maybe other people's.
+            self.transport.buffers().output()[..of_head + of_body].fill(0);
             sent.map_err(|error| NotSent { is_unseen: is_unseen && is_refused(&error), failure: failure(error) })?;
             is_unseen = false;
         }

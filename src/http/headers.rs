@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ureq::http::{HeaderName, HeaderValue};
+use ureq::http::HeaderName;
 use zeroize::Zeroizing;
 
 use super::secret::Secret;
@@ -14,13 +14,15 @@ const MAX_VALUE: usize = 8 * 1024;
 const MAX_COUNT: usize = 100;
 
 /// These frame the message, so setting them could only break it.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "accept-encoding",
     "connection",
     "content-length",
     "content-type",
     "expect",
     "host",
+    // A proxy's credentials are a part of the option `proxy`, and not for the gateway.
+    "proxy-authorization",
     "te",
     "transfer-encoding",
     "upgrade",
@@ -29,8 +31,8 @@ const OURS: [&str; 9] = [
 /// What is sent where nobody sets it.
 const OWN: [(&str, &str); 2] = [("accept", "application/json, text/event-stream"), ("user-agent", super::USER_AGENT)];
 
-/// Those by which a client shows who it is: they go to nobody but the gateway.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-mlflow-authorization"];
+/// What stands in the names of headers by which a client shows who it is.
+const CREDENTIALS: [&str; 7] = ["auth", "cookie", "credential", "key", "password", "secret", "token"];
 
 /// What is wrong with a header, in words that do not hold its value.
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl Headers {
 
     /// Whether any of them says who the client is.
     pub fn has_credentials(&self) -> bool {
-        CREDENTIALS.iter().any(|name| self.has(name))
+        self.set.iter().any(|field| CREDENTIALS.iter().any(|part| field.name.as_str().contains(part)))
     }
 
     /// These, with the others in place of those of the same name.
@@ -175,9 +177,11 @@ pub fn check_value(what: &str, value: &str) -> Result<(), HeaderProblem> {
         let length = value.len();
         return Err(HeaderProblem(format!("the value of {what} is {length} bytes long; {MAX_VALUE} are allowed")));
     }
-    HeaderValue::from_str(value)
-        .map(drop)
-        .map_err(|_| HeaderProblem(format!("the value of {what} holds a line break or another control character")))
+    // Looked at in place: HeaderValue would keep a copy of it, which nobody wipes.
+    if value.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 0x7f)) {
+        return Err(HeaderProblem(format!("the value of {what} holds a line break or another control character")));
+    }
+    Ok(())
 }
 
 fn checked_name(name: &str) -> Result<HeaderName, HeaderProblem> {

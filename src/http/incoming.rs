@@ -12,6 +12,9 @@ use super::tcp::BUFFER;
 /// The longest answer that is read as a whole; an answer is text or vectors, so a longer one is a fault.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 
+/// As much a server may say of itself.
+const MAX_TOLD: usize = 16 * 1024 * 1024;
+
 /// As much of a refusal as is kept.
 const MAX_REFUSAL: usize = 64 * 1024;
 
@@ -30,12 +33,14 @@ pub struct Incoming {
     /// As many bytes of the input were handed out, and are to be passed over next.
     handed_out: usize,
     is_complete: bool,
+    /// Whether it is an answer to a question, which may be long.
+    is_question: bool,
 }
 
 impl Incoming {
-    pub(super) fn new(connection: Connection, head: Head) -> Incoming {
+    pub(super) fn new(connection: Connection, head: Head, is_question: bool) -> Incoming {
         let body = Body::new(head.framing);
-        Incoming { connection, head, body, handed_out: 0, is_complete: false }
+        Incoming { connection, head, body, handed_out: 0, is_complete: false, is_question }
     }
 
     pub fn is_success(&self) -> bool {
@@ -88,7 +93,11 @@ impl Incoming {
     /// Reads the whole answer: of a success all of it, of a refusal as much as is of use.
     pub fn reply(&mut self) -> Result<Reply, Failure> {
         let is_success = self.is_success();
-        let limit = if is_success { MAX_ANSWER } else { MAX_REFUSAL };
+        let limit = match self.is_question {
+            _ if !is_success => MAX_REFUSAL,
+            true => MAX_ANSWER,
+            false => MAX_TOLD,
+        };
         let expected = self.body.expected().unwrap_or_default();
         if is_success && expected > limit as u64 {
             return Err(Failure::TooLarge(limit));

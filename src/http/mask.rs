@@ -1,20 +1,21 @@
 //! Secrets that a server repeats, and what is shown in their place.
 
 use memchr::memmem;
+use zeroize::Zeroizing;
 
 /// Shorter words are no secrets, and stand in many sentences.
 const MIN_SECRET: usize = 6;
 
 const MASK: &str = "***";
 
-/// A text without the secret: neither whole nor, as in "Bearer x", by its second word.
+/// A text without the secret, in whichever form.
 pub fn mask_text(text: &str, secret: &str) -> String {
-    forms(secret).fold(text.to_owned(), |text, form| mask_cut(text.replace(form, MASK), form))
+    forms(secret).iter().fold(text.to_owned(), |text, form| mask_cut(text.replace(form.as_str(), MASK), form))
 }
 
 /// Bytes without the secret, nor the beginning of it where they were cut.
 pub fn mask_bytes(bytes: Vec<u8>, secret: &str) -> Vec<u8> {
-    forms(secret).fold(bytes, |bytes, form| {
+    forms(secret).iter().fold(bytes, |bytes, form| {
         let mut bytes = replace(bytes, form.as_bytes());
         let cut = (MIN_SECRET..form.len()).rev().find(|len| bytes.ends_with(&form.as_bytes()[..*len]));
         if let Some(len) = cut {
@@ -40,10 +41,38 @@ fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     masked
 }
 
-fn forms(secret: &str) -> impl Iterator<Item = &str> {
+/// The secret as it may be repeated: whole, without the name of its scheme, in a URL, in JSON, or with its spaces run
+/// together.
+fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     // A password of several words is none by each of them.
     let without_scheme = secret.split_once(' ').map(|(_, token)| token).filter(|token| !token.contains(' '));
-    std::iter::once(secret).chain(without_scheme).filter(|form| form.len() >= MIN_SECRET)
+    let mut forms: Vec<Zeroizing<String>> = Vec::new();
+    for form in std::iter::once(secret).chain(without_scheme) {
+        let in_json = serde_json::to_string(form).map(Zeroizing::new).unwrap_or_default();
+        let in_json = in_json.get(1..in_json.len().saturating_sub(1)).unwrap_or_default();
+        let run_together: Vec<_> = form.split_whitespace().collect();
+        for form in [form.to_owned(), encoded(form), in_json.to_owned(), run_together.join(" ")] {
+            let form = Zeroizing::new(form);
+            if form.len() >= MIN_SECRET && !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+    }
+    forms
+}
+
+/// As a part of a URL.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(3 * text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(byte as char);
+        } else {
+            let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default().to_ascii_uppercase();
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    encoded
 }
 
 /// A text that was cut ends in "…", and there it may hold the beginning of a secret.
@@ -70,6 +99,16 @@ mod tests {
         assert_eq!(mask_text("it begins with: hunter2hun… (1)", long), "it begins with: ***… (1)");
         assert_eq!(mask_text("it begins with: Bearer hunter2…", long), "it begins with: ***…");
         assert_eq!(mask_text("it begins with: a hunt…", long), "it begins with: a hunt…");
+    }
+
+    #[test]
+    fn masks_what_was_written_in_another_way() {
+        let secret = "hun\"ter\\2 +/=";
+        for repeated in [secret, "hun%22ter%5C2%20%2B%2F%3D", r#"hun\"ter\\2 +/="#] {
+            assert_eq!(mask_text(&format!("a {repeated} b"), secret), "a *** b", "{repeated}");
+        }
+        assert_eq!(mask_text("a b c d", "a b  c\td"), "***");
+        assert_eq!(mask_text("Bearer%20a%2Bbcdef", "Bearer a+bcdef"), "***");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! HTTP/1.1 for the gateways: where to, over what, and until when. Nothing above this module knows a socket.
 //!
 //! Each exchange goes over our own sockets and our own reading and writing of messages. ureq lends its transport trait,
-//! by which TLS (rustls) lies on a socket or on a proxy's tunnel alike, and its rules for `NO_PROXY`.
+//! by which TLS (rustls) lies on a socket or on a proxy's tunnel alike, and
+//! the type of a URI.
 
 mod agent;
 mod body;
@@ -15,6 +16,7 @@ mod head;
 mod headers;
 mod incoming;
 mod mask;
+mod no_proxy;
 mod pool;
 mod proxy;
 mod resolve;

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use ureq::ProxyProtocol;
 use ureq::http::Uri;
 use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
+use super::no_proxy;
 use super::secret::Secret;
-use super::uri::{GatewayUri, is_loopback, wrong_port};
+use super::uri::{GatewayUri, is_loopback, scheme, wrong_port};
 
 #[derive(Clone)]
 pub(super) struct Proxy {
@@ -23,17 +23,23 @@ pub(super) struct Proxy {
 impl Proxy {
     /// `what` says where the URL comes from. `Err` says what is wrong with it, without its credentials.
     pub fn parse(url: &str, what: &str) -> Result<Proxy, String> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let no_url = || format!("{what} holds no proxy's URL");
+        let (scheme, rest) = match scheme(url) {
+            Some(scheme) => (scheme, &url[scheme.len() + "://".len()..]),
+            None => ("http", url),
+        };
         if !["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
-            let scheme: String = scheme.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
             return Err(format!("{what} names a proxy for {scheme}://; only HTTP proxies can be used"));
         }
-        let rest = rest.split('/').next().unwrap_or_default();
+        let (rest, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // A password with a slash in it would be taken for a port.
+        if path.contains('@') {
+            return Err(no_url());
+        }
         let (credentials, authority) = match rest.rsplit_once('@') {
             Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
         };
-        let no_url = || format!("{what} holds no proxy's URL");
         let uri: Uri = format!("{scheme}://{authority}/").parse().map_err(|_| no_url())?;
         let is_whole =
             uri.authority().is_some_and(|authority| !authority.host().is_empty() && wrong_port(authority).is_none());
@@ -63,15 +69,8 @@ impl Proxy {
         let found = first_set(&[of_scheme[0], of_scheme[1], "all_proxy", "ALL_PROXY"]);
         let Some((name, url)) = found.map(|(name, url)| (name, Zeroizing::new(url))) else { return Ok(None) };
         let proxy = Proxy::parse(&url, &format!("the environment variable {name}"))?;
-        // Whom to ask without it, in ureq's understanding of the list.
-        let mut exceptions = ureq::Proxy::builder(ProxyProtocol::Http).host("unused");
-        if let Some((_, hosts)) = first_set(&["no_proxy", "NO_PROXY"]) {
-            for host in hosts.split(',').map(str::trim).filter(|host| !host.is_empty()) {
-                exceptions = exceptions.no_proxy(host);
-            }
-        }
-        let is_exception = exceptions.build().is_ok_and(|exceptions| exceptions.is_no_proxy(gateway.full()));
-        Ok(Some(proxy).filter(|_| !is_exception))
+        let exceptions = first_set(&["no_proxy", "NO_PROXY"]).map(|(_, hosts)| hosts).unwrap_or_default();
+        Ok(Some(proxy).filter(|_| !no_proxy::names(&exceptions, gateway)))
     }
 
     pub fn uri(&self) -> &Uri {
@@ -134,7 +133,15 @@ mod tests {
         assert_eq!(proxy.authorization(), Some(&Secret::basic("m@e", "p/w%zz")));
         assert_eq!(proxy.uri().to_string(), "https://[::1]/");
         assert!(Proxy::parse("proxy.example:3128", "").unwrap().authorization().is_none());
-        for url in ["", "http://%ff@h", "socks5://me:hunter2@h:1", "http://me:hunter2@h:99999", "http://"] {
+        for url in [
+            "",
+            "http://%ff@h",
+            "http://user:1234/hunter2@h:1",
+            "user:hunter2://x@h",
+            "socks5://me:hunter2@h:1",
+            "http://me:hunter2@h:99999",
+            "http://",
+        ] {
             let problem = Proxy::parse(url, "the option proxy").unwrap_err();
             assert!(problem.starts_with("the option proxy") && !problem.contains("hunter2"), "{problem}");
         }

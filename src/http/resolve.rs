@@ -10,6 +10,7 @@ use ureq::http::Uri;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
 use super::threads::Thread;
+use super::uri;
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ impl Resolver {
     /// At least one address.
     pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Addresses, Failure> {
         let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let port = uri::port(uri);
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Arc::new([SocketAddr::new(literal, port)]));
         }

@@ -44,6 +44,18 @@ impl TlsTransport {
     }
 }
 
+/// Answers are not only the caller's secrets: some are tokens.
+impl Drop for TlsTransport {
+    fn drop(&mut self) {
+        let received = self.buffers.input().len();
+        self.buffers.input_consume(received);
+        let all = self.buffers.input_append_buf();
+        all.fill(0);
+        // Lest it is left out, since nothing reads it.
+        std::hint::black_box(all);
+    }
+}
+
 impl Transport for TlsTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers

@@ -68,12 +68,17 @@ impl GatewayUri {
         self.full.authority().map_or("", Authority::as_str)
     }
 
+    pub(super) fn host(&self) -> &str {
+        self.full.host().unwrap_or_default()
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        port(&self.full)
+    }
+
     /// The host and the port.
     pub(super) fn authority_with_port(&self) -> String {
-        match self.full.port_u16() {
-            Some(_) => self.authority().to_owned(),
-            None => format!("{}:{}", self.authority(), if self.is_https() { 443 } else { 80 }),
-        }
+        format!("{}:{}", self.host(), self.port())
     }
 
     /// The path under which the gateway is mounted, without a slash at its end.
@@ -105,9 +110,8 @@ impl GatewayUri {
     /// What stands behind the server's name and port in a URL, if it is one of this server.
     pub fn path_of_same_server(&self, url: &str) -> Option<String> {
         let other: Uri = url.parse().ok()?;
-        let port = |uri: &Uri| uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
         let is_same = other.scheme() == self.full.scheme()
-            && other.host().is_some_and(|host| host.eq_ignore_ascii_case(self.full.host().unwrap_or_default()))
+            && other.host().is_some_and(|host| host.eq_ignore_ascii_case(self.host()))
             && port(&other) == port(&self.full)
             && other.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         is_same.then(|| other.path().to_owned())
@@ -125,6 +129,11 @@ impl fmt::Display for GatewayUri {
     }
 }
 
+/// The one that is given, or else that of the scheme.
+pub(super) fn port(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 })
+}
+
 /// What is given as a port and is none.
 pub(super) fn wrong_port(authority: &Authority) -> Option<&str> {
     let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
@@ -133,18 +142,18 @@ pub(super) fn wrong_port(authority: &Authority) -> Option<&str> {
 }
 
 /// What stands before `://`, if it can be a scheme: letters, digits, `+`, `-` and `.` (RFC 3986, 3.1).
-fn scheme(text: &str) -> Option<&str> {
+pub(super) fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)).then_some(scheme)
 }
 
-/// Whether a host is this machine by its name or address alone: `localhost` and what ends in it never leave it (RFC
-/// 6761, 6.3).
+/// Whether a host is this machine by its name or address alone. (What ends in `.localhost` should be, too, but not every
+/// resolver knows that.)
 pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        Err(_) => host == "localhost",
     }
 }
 
@@ -192,11 +201,12 @@ mod tests {
 
     #[test]
     fn knows_this_machine() {
-        for host in ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.255.0.3", "[::1]", "::ffff:127.0.0.1"]
-        {
+        for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.255.0.3", "[::1]", "::ffff:127.0.0.1"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["localhost.example", "128.0.0.1", "0.0.0.0", "[::2]", "10.0.0.1", "notlocalhost", ""] {
+        for host in
+            ["localhost.example", "a.localhost", "128.0.0.1", "0.0.0.0", "[::2]", "10.0.0.1", "notlocalhost", ""]
+        {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -1,0 +1,76 @@
+//! Tokens of an OAuth client, from the server that gives them out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::auth::Client;
+use super::call::Call;
+use super::error::{Error, Status};
+use super::report::{self, Tried};
+use super::tokens::Token;
+use super::transact::{Trouble, What};
+use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
+use crate::http::{Content, GatewayUri, Headers, Method, Reply, Secret, check_value};
+
+impl Call<'_> {
+    /// The client's token, for which there is all the time of the call, whatever it is for.
+    pub fn token(&self, client: Client) -> Result<Arc<Secret>, Trouble> {
+        let (tokens, deadline) = (&self.settings().options().auth.tokens, self.deadline);
+        let got = tokens.get(deadline, || self.fetch_token(client, deadline));
+        let late = || {
+            let problem = "another thread fetches the token, and the time of this call is over (timeout_ms)";
+            Err(Error::new(Status::Timeout, problem))
+        };
+        got.unwrap_or_else(late).map_err(Trouble::Error)
+    }
+
+    fn fetch_token(&self, client: Client, deadline: Instant) -> Result<Token, Error> {
+        let root = self.target.uri.root();
+        let tried = |method, path| Tried { uri: &root, ..self.tried(method, path) };
+        let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), b"", deadline)?;
+        let place = tried(Method::Get, METADATA_PATH);
+        let endpoint = token_endpoint(&metadata.body)
+            .ok_or_else(|| report::no_token(&place, (&metadata).into(), "it names no token_endpoint"))?;
+        // The secret is for this server alone.
+        let path = root.path_of_same_server(&endpoint).ok_or_else(|| {
+            let why = "its token_endpoint is on another server, to which client_secret is not sent";
+            report::no_token(&place, (&metadata).into(), why)
+        })?;
+        let basic = Secret::basic(client.id.expose(), client.secret.expose());
+        let headers = Headers::default().or_secret("authorization", &basic);
+        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, TOKEN_QUESTION, deadline)?;
+        let body = Zeroizing::new(std::mem::take(&mut reply.body));
+        let place = tried(Method::Post, &path);
+        let (token, seconds) =
+            token(&body).ok_or_else(|| report::no_token(&place, (&reply).into(), "it holds no access_token"))?;
+        let secret = Secret::from(token);
+        check_value("access_token", secret.expose())
+            .map_err(|problem| report::no_token(&place, (&reply).into(), &problem.0))?;
+        Ok(Token { secret, lives: Duration::from_secs(seconds) })
+    }
+
+    fn ask_issuer(
+        &self,
+        root: &GatewayUri,
+        method: Method,
+        path: &str,
+        headers: &Headers,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Reply, Error> {
+        let what = What { method, body, ..What::get(path, deadline) };
+        let tried = Tried { uri: root, ..self.tried(method, path) };
+        let sent = self.attempt_once(&what, root, headers, Content::Form, &mut 0);
+        match sent.and_then(|opened| opened.whole().map_err(Trouble::Failure)) {
+            Ok(reply) if reply.is_success() => Ok(reply),
+            Ok(reply) => {
+                let refusal = Refusal::read(reply.status, &reply.body);
+                Err(report::client_refused(&tried, reply, refusal))
+            }
+            Err(Trouble::Failure(failure)) => Err(self.failed(&tried, failure)),
+            Err(Trouble::Error(error)) => Err(error),
+        }
+    }
+}
