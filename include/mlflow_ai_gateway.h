@@ -42,8 +42,8 @@
  * Threads    may share any object, for calls and settings alike: a call uses the settings as they stood when it began.
  *            Calls on one handle do not wait for each other, but for what they share: the question to the server which
  *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
- *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read while
- *            no other thread fetches from that stream.
+ *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
+ *            while no other thread fetches from that stream.
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
  * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
  *            not destroy what the call that runs them works on.
@@ -1320,8 +1320,8 @@ uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 /**
  * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
  * that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
- * be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was no
- * answer or `error` is NULL. The bytes belong to the error object and live as long.
+ * be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was
+ * no answer or `error` is NULL. The bytes belong to the error object and live as long.
  */
 const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
                                       size_t *len);

@@ -87,8 +87,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
 
 /// Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
 /// that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
-/// be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was no
-/// answer or `error` is NULL. The bytes belong to the error object and live as long.
+/// be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was
+/// no answer or `error` is NULL. The bytes belong to the error object and live as long.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_body(
     error: *const mlflow_gateway_error,

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use ureq::http::HeaderName;
 use zeroize::Zeroizing;
 
 use super::secret::Secret;
 
 /// A server that takes longer ones is rare: 8 KiB is the smallest limit in wide use.
 const MAX_VALUE: usize = 8 * 1024;
+
+/// Longer than any header's.
+const MAX_NAME: usize = 256;
 
 /// Servers take hardly more.
 const MAX_COUNT: usize = 100;
@@ -49,7 +51,8 @@ pub struct Headers {
 
 #[derive(Clone)]
 struct Field {
-    name: HeaderName,
+    /// In lower case.
+    name: String,
     value: Secret,
     /// Whether it is masked where a server repeats it.
     is_masked: bool,
@@ -67,8 +70,8 @@ impl Headers {
     /// Replaces the header's value, which counts as a secret.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), HeaderProblem> {
         let name = checked_name(name)?;
-        check_value(name.as_str(), value)?;
-        if self.set.len() >= MAX_COUNT && !self.has(name.as_str()) {
+        check_value(&format!("the header {name}"), value)?;
+        if self.set.len() >= MAX_COUNT && !self.has(&name) {
             return Err(HeaderProblem(format!("{MAX_COUNT} headers are set, and no more are allowed")));
         }
         self.put(Field { name, value: Secret::new(value), is_masked: true });
@@ -87,7 +90,7 @@ impl Headers {
 
     /// Whether any of them says who the client is.
     pub fn has_credentials(&self) -> bool {
-        self.set.iter().any(|field| CREDENTIALS.iter().any(|part| field.name.as_str().contains(part)))
+        self.set.iter().any(|field| CREDENTIALS.iter().any(|part| field.name.contains(part)))
     }
 
     /// These, with the others in place of those of the same name.
@@ -143,7 +146,7 @@ impl Headers {
 
     fn put_if_new(&mut self, name: &'static str, value: &Secret, is_masked: bool) {
         if !self.has(name) {
-            self.put(Field { name: HeaderName::from_static(name), value: value.clone(), is_masked });
+            self.put(Field { name: name.to_owned(), value: value.clone(), is_masked });
             self.write();
         }
     }
@@ -184,9 +187,15 @@ pub fn check_value(what: &str, value: &str) -> Result<(), HeaderProblem> {
     Ok(())
 }
 
-fn checked_name(name: &str) -> Result<HeaderName, HeaderProblem> {
-    let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| HeaderProblem("a header's name is made of letters, digits and !#$%&'*+-.^_`|~".to_owned()))?;
+/// The name in lower case.
+fn checked_name(name: &str) -> Result<String, HeaderProblem> {
+    // RFC 9110, 5.6.2.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_name) {
+        let problem = format!("a header's name is made of 1 to {MAX_NAME} letters, digits and !#$%&'*+-.^_`|~");
+        return Err(HeaderProblem(problem));
+    }
+    let name = name.to_ascii_lowercase();
     if OURS.contains(&name.as_str()) {
         return Err(HeaderProblem(format!("the header {name} is written by this library itself")));
     }
