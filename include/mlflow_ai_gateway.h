@@ -551,7 +551,8 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  * Files of certificates are read by this function. To replace a client's certificate, set first it and then its key.
  * The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
  * $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
- * through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed.
+ * through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed, but
+ * for parts of a token that came over TLS, of which the TLS library keeps what it wants.
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */

@@ -6,7 +6,10 @@ from typing import NamedTuple, Optional
 
 from builds import SHARED, Build
 
-ASKS = ("send", "stream", "callback", "embed")
+ASKS = (
+    "send", "stream", "callback", "embed", "list", "get-route", "health", "get-limits", "set-limits", "create-route",
+    "delete-route", "identify",
+)  # fmt: skip
 
 
 class Candidate(NamedTuple):
@@ -29,6 +32,7 @@ class Response(NamedTuple):
     attempts: int
     elapsed_us: int
     content_type: Optional[str]
+    headers: list[Optional[str]]
     json: Optional[str]
 
     @property
@@ -46,6 +50,25 @@ class Embeddings(NamedTuple):
     vectors: list[list[float]]
 
 
+class Route(NamedTuple):
+    """A route, as a list or a question for it tells."""
+
+    name: Optional[str]
+    type: Optional[str]
+    provider: Optional[str]
+    model: Optional[str]
+    url: Optional[str]
+    json: str
+
+
+class LogLine(NamedTuple):
+    """A line of the log."""
+
+    level: int
+    text: str
+    is_on_calling_thread: bool
+
+
 class Outcome(NamedTuple):
     """What one ask came to. A delta is its candidate, its text, and the microseconds that had gone by."""
 
@@ -58,22 +81,30 @@ class Outcome(NamedTuple):
     took_us: int
     response: Optional[Response]
     embeddings: Optional[Embeddings]
+    routes: Optional[list[Route]]
+    result: Optional[str]
+    log: list[LogLine]
+    error_body: bytes
 
     def text(self, candidate: int = 0) -> str:
         """The deltas of one candidate, put together."""
         return "".join(text for number, text, _ in self.deltas if number == candidate)
 
 
-def ask(uri: str, *commands: str, route: str = "r", build: Build = SHARED) -> Outcome:
+def ask(
+    uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
+) -> Outcome:
     """Asks once. Commands are as tests/c/asks.c describes them, and the last one asks."""
-    (outcome,) = ask_all(uri, *commands, route=route, build=build)
+    (outcome,) = ask_all(uri, *commands, route=route, build=build, env=env)
     return outcome
 
 
-def ask_all(uri: str, *commands: str, route: str = "r", build: Build = SHARED) -> list[Outcome]:
-    """Asks on one handle as often as the commands do."""
-    lines = (f"route {route}", f"uri {uri}", *commands)
-    done = build.run("asks.c", input="".join(f"{line}\n" for line in lines))
+def ask_all(
+    uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
+) -> list[Outcome]:
+    """Asks on one handle as often as the commands do. `env` is what the process finds in its environment besides."""
+    lines = (f"route {route}", f"uri {uri or ''}", *commands)
+    done = build.run("asks.c", input="".join(f"{line}\n" for line in lines), environment=env)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     outcomes = [_outcome(json.loads(line)) for line in done.stdout.splitlines()]
     assert len(outcomes) == sum(command.split(" ")[0] in ASKS for command in commands)
@@ -112,4 +143,8 @@ def _outcome(line: dict) -> Outcome:
         line.get("took_us", 0),
         response,
         embeddings,
+        [Route(**route) for route in line["routes"]] if "routes" in line else None,
+        line.get("result"),
+        [LogLine(*entry) for entry in line["log"]],
+        bytes.fromhex(line.get("error_body", "")),
     )

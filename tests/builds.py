@@ -23,6 +23,11 @@ CXX17 = ["g++", "-std=c++17", "-g", *WARNINGS, f"-I{INCLUDE}"]
 SYSTEM_LIBRARIES = ["-lpthread", "-ldl", "-lm"]
 """What a static link needs besides: empty in newer C libraries, but not in older ones."""
 
+SETTINGS = ("MLFLOW_", "DATABRICKS_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""How the names of variables begin that the library reads for itself."""
+NO_HOME = PROGRAMS / "no-home"
+"""A folder that is not there, and so holds no credentials."""
+
 TOOL_FOUND_SOMETHING = 99
 SECONDS_TO_TALK = 60
 
@@ -67,7 +72,9 @@ class Build(NamedTuple):
         )
 
     @contextlib.contextmanager
-    def start(self, source: str, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    def start(
+        self, source: str, *arguments: str, environment: Optional[dict[str, str]] = None, **options: Any
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Compiles and starts a program, to talk with it while it runs.
 
         At the end of the `with` it is gone. One that hangs is ended, so that nobody waits for its words for ever.
@@ -76,7 +83,7 @@ class Build(NamedTuple):
             [*self.runner, str(self.compile(source)), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self._environment(),
+            env=self._environment(environment),
             **options,
         ) as process:
             patience = threading.Timer(SECONDS_TO_TALK, process.kill)
@@ -88,9 +95,9 @@ class Build(NamedTuple):
                 process.kill()
 
     def _environment(self, more: Optional[dict[str, str]] = None) -> dict[str, str]:
-        """What a program inherits, without the variables that would change where it asks."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        return {**inherited, **self.environment, **(more or {})}
+        """What a program inherits, without the variables and the home that would change where and how it asks."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        return {**inherited, "HOME": str(NO_HOME), **self.environment, **(more or {})}
 
 
 def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:

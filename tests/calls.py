@@ -26,7 +26,10 @@ def call(
     build: Build = SHARED,
     environment: Optional[dict[str, str]] = None,
 ) -> Outcome:
-    """Makes one call. Settings are as tests/c/calls.c describes them, for example "option:timeout_ms=100"."""
+    """Makes one call. Settings are as tests/c/calls.c describes them, for example "option:timeout_ms=100".
+
+    A URI of "-" is none.
+    """
     return call_all([(uri, route, prompt, *settings)], build, environment)[0]
 
 

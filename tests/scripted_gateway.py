@@ -100,7 +100,7 @@ class ScriptedGateway:
                 requests.append(request)
                 script(self, request)
 
-            do_POST = do_GET
+            do_POST = do_PUT = do_DELETE = do_GET
 
         self._server = _Server((HOST, 0), Scripted)
         self.port = self._server.server_port

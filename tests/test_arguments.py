@@ -10,7 +10,10 @@ from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answ
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
-PROGRAMS = ["test_arguments.c", "test_request_arguments.c", "test_ask_arguments.c", "test_answer_arguments.c"]
+PROGRAMS = [
+    "test_arguments.c", "test_request_arguments.c", "test_ask_arguments.c", "test_answer_arguments.c",
+    "test_route_arguments.c",
+]  # fmt: skip
 TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflow_gateway_version_number"}
 TAKES_ANY_NUMBER = {"mlflow_gateway_status_name"}
 
@@ -91,6 +94,23 @@ def test_reading_answers_with_bad_arguments(build: Build) -> None:
     with ScriptedGateway(answering(chat, CHAT_ROUTE)) as chats:
         with ScriptedGateway(answering(vectors, EMBEDDINGS_ROUTE)) as embeddings:
             done = build.run("test_answer_arguments.c", chats.url, embeddings.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_routes_limits_and_the_log_with_bad_arguments(build: Build) -> None:
+    full = {**CHAT_ROUTE, "model": {"provider": "openai", "name": "gpt"}}
+    routes = [full, {"name": "bare", "endpoint_type": "llm/v1/chat"}]
+
+    def listing(entries: list[dict]) -> ScriptedGateway:
+        def script(handler: Handler, request: Request) -> None:
+            is_list = request.path.split("?")[0] == "/api/2.0/endpoints/"
+            handler.answer(200, {"endpoints": entries} if is_list else full)
+
+        return ScriptedGateway(script)
+
+    with refused_port() as port, listing(routes) as gateway, listing([]) as empty:
+        done = build.run("test_route_arguments.c", f"http://127.0.0.1:{port}", gateway.url, empty.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

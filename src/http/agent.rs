@@ -151,7 +151,7 @@ impl Agent {
         #[cfg(feature = "test-panic")]
         assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
 
-        let (mut connection, sent) = self.send(&head, exchange)?;
+        let (mut connection, sent) = self.send(&head.0, exchange)?;
         let head = match (connection.receive_head(), sent) {
             (Ok(head), Ok(())) => Ok(head),
             // A server may refuse a long question before it has read it to the end.

@@ -79,7 +79,7 @@ fn tunnel(
     }
     .write();
     let mut connection = Connection::new(to_proxy, deadline.clone());
-    connection.send(&head, b"").map_err(|not_sent| not_sent.failure)?;
+    connection.send(&head.0, b"").map_err(|not_sent| not_sent.failure)?;
     match connection.receive_head()?.status {
         200..=299 => Ok(connection.into_transport()),
         status => Err(Failure::Proxy(format!("{proxy:?} refuses the tunnel: HTTP status {status}"))),

@@ -3,10 +3,8 @@
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
 
-use zeroize::Zeroizing;
-
 use super::agent::{Content, Method};
-use super::secret::Secret;
+use super::secret::{Secret, Wiped};
 
 /// More headers than any server sends.
 const MAX_HEADERS: usize = 100;
@@ -27,13 +25,13 @@ pub(super) struct RequestHead<'a> {
 
 impl RequestHead<'_> {
     /// The request's line and headers, up to the empty line.
-    pub fn write(&self) -> Zeroizing<Vec<u8>> {
+    pub fn write(&self) -> Wiped {
         const REST: usize = 160;
         let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
         let parts = [&self.origin[..], &self.path, &[self.authority, for_proxy]].concat();
         let known: usize = parts.iter().map(|part| part.len()).sum();
         // In one piece: a block that grows leaves secrets behind.
-        let mut head = Zeroizing::new(Vec::with_capacity(REST + known + self.headers.len()));
+        let mut head = Vec::with_capacity(REST + known + self.headers.len());
         let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
         push(&[self.method.as_str(), " "]);
         push(&self.origin);
@@ -51,7 +49,7 @@ impl RequestHead<'_> {
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
-        head
+        Wiped(head)
     }
 }
 
@@ -236,7 +234,7 @@ mod tests {
             content: Content::Json,
             body_len: 1234,
         };
-        let text = |head: &RequestHead| String::from_utf8(head.write().to_vec()).unwrap();
+        let text = |head: &RequestHead| String::from_utf8(head.write().0.clone()).unwrap();
         let expected = "POST /ml/x HTTP/1.1\r\nhost: h:5000\r\na: b\r\ncontent-type: application/json\r\n\
                         content-length: 1234\r\n\r\n";
         assert_eq!(text(&post), expected);
@@ -246,7 +244,7 @@ mod tests {
         let passed_on = RequestHead { origin: ["http://", "h"], proxy_authorization: Some(&secret), ..get };
         let expected = "GET http://h/x HTTP/1.1\r\nhost: h\r\nproxy-authorization: Basic dTpw\r\n\r\n";
         assert_eq!(text(&passed_on), expected);
-        assert!(passed_on.write().capacity() < 256);
+        assert!(passed_on.write().0.capacity() < 256);
         let mut numbers = Vec::new();
         for number in [0, 7, 10, usize::MAX] {
             push_number(&mut numbers, number);

@@ -75,14 +75,21 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-/// A text that was cut ends in "…", and there it may hold the beginning of a secret.
+/// A text that was cut ends in "…", and there it may hold the beginning of a secret. It may be a part of another one.
 fn mask_cut(text: String, secret: &str) -> String {
-    let Some((cut, rest)) = text.rsplit_once('…') else { return text };
-    let beginnings = (MIN_SECRET..secret.len()).rev().filter_map(|len| secret.get(..len));
-    match beginnings.into_iter().find_map(|beginning| cut.strip_suffix(beginning)) {
-        Some(before) => format!("{before}{MASK}…{rest}"),
-        None => text,
+    const CUT: char = '…';
+    let beginnings: Vec<&str> = (MIN_SECRET..secret.len()).rev().filter_map(|len| secret.get(..len)).collect();
+    let Some((parts, end)) = text.rsplit_once(CUT) else { return text };
+    let mut masked = String::with_capacity(text.len());
+    for part in parts.split(CUT) {
+        match beginnings.iter().find_map(|beginning| part.strip_suffix(beginning)) {
+            Some(before) => masked.extend([before, MASK]),
+            None => masked.push_str(part),
+        }
+        masked.push(CUT);
     }
+    masked.push_str(end);
+    masked
 }
 
 #[cfg(test)]
@@ -99,6 +106,7 @@ mod tests {
         assert_eq!(mask_text("it begins with: hunter2hun… (1)", long), "it begins with: ***… (1)");
         assert_eq!(mask_text("it begins with: Bearer hunter2…", long), "it begins with: ***…");
         assert_eq!(mask_text("it begins with: a hunt…", long), "it begins with: a hunt…");
+        assert_eq!(mask_text("a hunter2…, b: hunter2hunt… …", long), "a ***…, b: ***… …");
     }
 
     #[test]

@@ -48,6 +48,18 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Bytes that hold a secret, in a block that is wiped when it is dropped. It costs less than [`Zeroizing`], which writes
+/// byte by byte, where that is done for each call.
+pub(super) struct Wiped(pub Vec<u8>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.fill(0);
+        // Lest it is left out, since nothing reads it.
+        std::hint::black_box(&mut self.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

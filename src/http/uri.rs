@@ -171,7 +171,12 @@ pub(super) fn without_secrets(text: &str) -> String {
         None => rest.to_owned(),
     };
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    format!("{scheme}{rest}").chars().filter(|c| !c.is_control()).take(SHOWN).collect()
+    let whole = format!("{scheme}{rest}");
+    let mut shown: String = whole.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+    if shown.len() < whole.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]

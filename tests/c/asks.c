@@ -3,21 +3,30 @@
  * requests, responses, streams and embeddings through C. calls.c is the one for the simple path.
  *
  *   in:  one command a line, "NAME VALUE", where \n, \r, \t, \0 and \\ in the value stand for those bytes
- *          route, uri                       of the gateway; then its settings:
+ *          route, uri                       of the gateway (no uri: NULL); then its settings:
  *          handle-option NAME=VALUE, handle-param NAME=JSON, handle-header NAME=VALUE, handle-stop TEXT
+ *          log LEVEL                        lines come with the next ask; log-off LEVEL: no callback for them;
+ *                                           log-busy LEVEL: the callback itself uses the handle
  *          prompt, message ROLE=TEXT, message-json, input, body, option NAME=VALUE, param NAME=JSON,
  *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
  *          stop-after N                     the callback stops the answer at the N-th delta
+ *          show-header NAME                 of all responses that follow
+ *          show-body                        of all errors that follow
+ *          setenv NAME=VALUE                in this process
  *          again                            forgets the request, and begins another one on the same handle
  *          sleep MS
- *        and one of these asks, and prints a line of JSON: send, stream (fetched), callback, embed
+ *        and one of these asks, and prints a line of JSON: send, stream (fetched), callback, embed, list, get-route
+ *        NAME (none: NULL), health, get-limits NAME, set-limits NAME=JSON, create-route JSON, delete-route NAME,
+ *        identify
  *        inputs N adds N numbered inputs
- *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "deltas": [[candidate,
- *        text, microseconds since the question], ...], "response": {...}} or {"embeddings": {...}}
+ *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "log": [[level, line,
+ *        whether it came on the calling thread], ...], "deltas": [[candidate, text, microseconds since the question],
+ *        ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": JSON as a text}
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "check.h"
@@ -25,6 +34,9 @@
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 static long stop_after = -1;
+static char header_names[8][64];
+static size_t shown_headers;
+static bool shows_body;
 
 static int64_t now_us(void)
 {
@@ -49,6 +61,19 @@ static void print_text(const char *text, size_t len)
             putchar(byte);
     }
     putchar('"');
+}
+
+/* The same into memory that has room for six bytes for each; returns the end. */
+static char *write_text(char *to, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == '"' || byte == '\\')
+            to += sprintf(to, "\\u%04x", byte);
+        else
+            *to++ = (char)byte;
+    }
+    return to;
 }
 
 static void print_string(const char *text)
@@ -112,11 +137,76 @@ static void print_response(const mlflow_gateway_response *response)
     printf(", \"content_type\": ");
     print_string(mlflow_gateway_response_header(response, "CONTENT-type"));
     CHECK(mlflow_gateway_response_header(response, "X-None") == NULL);
+    printf(", \"headers\": [");
+    for (size_t i = 0; i < shown_headers; i++) {
+        printf("%s", i == 0 ? "" : ", ");
+        print_string(mlflow_gateway_response_header(response, header_names[i]));
+    }
     const char *json = mlflow_gateway_response_json(response, &len);
     CHECK(json == NULL ? len == 0 : json[len] == '\0');
-    printf(", \"json\": ");
+    printf("], \"json\": ");
     print_text(json, len);
     printf("}");
+}
+
+/* The lines of the log since the last ask, as JSON. Should they come on other threads, they wait for each other. */
+static struct {
+    char *json;
+    size_t len, count;
+    bool is_busy;
+    pthread_t thread;
+    pthread_mutex_t lock;
+} lines = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void keep_line(int32_t level, const char *line, size_t len, void *user_data)
+{
+    pthread_mutex_lock(&lines.lock);
+    CHECK(user_data == &lines && len > 0 && line[len] == '\0' && strlen(line) == len);
+    CHECK((lines.json = realloc(lines.json, lines.len + 6 * len + 100)) != NULL);
+    char *end = lines.json + lines.len;
+    end += sprintf(end, "%s[%d, \"", lines.count++ == 0 ? "" : ", ", (int)level);
+    end = write_text(end, line, len);
+    end += sprintf(end, "\", %s]", pthread_equal(pthread_self(), lines.thread) ? "true" : "false");
+    lines.len = (size_t)(end - lines.json);
+    pthread_mutex_unlock(&lines.lock);
+}
+
+/* Asks on the handle whose question is just told of, and changes its settings. */
+static void keep_line_and_ask(int32_t level, const char *line, size_t len, void *user_data)
+{
+    static bool is_inside;
+
+    keep_line(level, line, len, user_data);
+    if (is_inside)
+        return;
+    is_inside = true;
+    mlflow_gateway_routes *routes = NULL;
+    char *json = NULL;
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 7, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "timeout_ms", "20000", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_list_routes(gateway, &routes, &error));
+    mlflow_gateway_string_free(json);
+    mlflow_gateway_routes_destroy(routes);
+    is_inside = false;
+}
+
+static void print_log(void)
+{
+    printf(", \"log\": [%.*s]", (int)lines.len, lines.len == 0 ? "" : lines.json);
+    lines.len = lines.count = 0;
+}
+
+/* In hexadecimal digits, for it is bytes of any kind. */
+static void print_error_body(const mlflow_gateway_error *error)
+{
+    size_t len = 0;
+    const char *body = mlflow_gateway_error_body(error, &len);
+
+    printf(", \"error_body\": \"");
+    for (size_t i = 0; i < len; i++)
+        printf("%02x", (unsigned)(unsigned char)body[i]);
+    putchar('"');
 }
 
 static void print_status(mlflow_gateway_status status, mlflow_gateway_error *error)
@@ -132,6 +222,9 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
     print_string(code);
     printf(", \"error_http_status\": %d, \"error_attempts\": %u", (int)mlflow_gateway_error_http_status(error),
            (unsigned)mlflow_gateway_error_attempts(error));
+    if (shows_body)
+        print_error_body(error);
+    print_log();
     mlflow_gateway_error_destroy(error);
 }
 
@@ -156,13 +249,7 @@ static int keep_delta(const char *text, size_t len, size_t candidate, void *user
     CHECK((deltas.json = realloc(deltas.json, deltas.len + 6 * len + 100)) != NULL);
     char *end = deltas.json + deltas.len;
     end += sprintf(end, "%s[%zu, \"", deltas.count == 0 ? "" : ", ", candidate);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\')
-            end += sprintf(end, "\\u%04x", byte);
-        else
-            *end++ = (char)byte;
-    }
+    end = write_text(end, text, len);
     end += sprintf(end, "\", %" PRId64 "]", now_us() - deltas.start);
     deltas.len = (size_t)(end - deltas.json);
     return (long)++deltas.count == stop_after;
@@ -255,6 +342,103 @@ static void embed(void)
     mlflow_gateway_embeddings_destroy(embeddings);
 }
 
+static void print_route(const mlflow_gateway_routes *routes, size_t route)
+{
+    size_t len = 42;
+    const char *json = mlflow_gateway_routes_json(routes, route, &len);
+
+    CHECK(json != NULL && json[len] == '\0');
+    CHECK(json == mlflow_gateway_routes_json(routes, route, NULL));
+    printf("{\"name\": ");
+    print_string(mlflow_gateway_routes_name(routes, route));
+    printf(", \"type\": ");
+    print_string(mlflow_gateway_routes_type(routes, route));
+    printf(", \"provider\": ");
+    print_string(mlflow_gateway_routes_provider(routes, route));
+    printf(", \"model\": ");
+    print_string(mlflow_gateway_routes_model(routes, route));
+    printf(", \"url\": ");
+    print_string(mlflow_gateway_routes_url(routes, route));
+    printf(", \"json\": ");
+    print_text(json, len);
+    printf("}");
+}
+
+static void print_routes(mlflow_gateway_status status, mlflow_gateway_error *error, mlflow_gateway_routes *routes)
+{
+    size_t len = 42, count = mlflow_gateway_routes_count(routes);
+
+    print_status(status, error);
+    CHECK((routes != NULL) == (status == MLFLOW_GATEWAY_OK));
+    if (routes != NULL) {
+        printf(", \"routes\": [");
+        for (size_t route = 0; route < count; route++) {
+            printf("%s", route == 0 ? "" : ", ");
+            print_route(routes, route);
+        }
+        printf("]");
+        CHECK(mlflow_gateway_routes_name(routes, count) == NULL);
+        CHECK(mlflow_gateway_routes_json(routes, count, &len) == NULL && len == 0);
+    }
+    puts("}");
+    mlflow_gateway_routes_destroy(routes);
+}
+
+/* What a function gave as JSON, if it did. */
+static void print_result(mlflow_gateway_status status, mlflow_gateway_error *error, char *json, size_t len)
+{
+    print_status(status, error);
+    if (json != NULL) {
+        CHECK(status == MLFLOW_GATEWAY_OK && json[len] == '\0');
+        printf(", \"result\": ");
+        print_text(json, len);
+    }
+    puts("}");
+    mlflow_gateway_string_free(json);
+}
+
+static char *cut(char *value);
+
+/* The asks that are about routes; false if it is none of them. An empty name is NULL. */
+static bool ask_about_routes(const char *ask, char *value)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_routes *routes = NULL;
+    mlflow_gateway_status status;
+    char *json = NULL;
+    size_t len = 0;
+
+    if (strcmp(ask, "list") == 0) {
+        status = mlflow_gateway_list_routes(gateway, &routes, &error);
+        print_routes(status, error, routes);
+    } else if (strcmp(ask, "get-route") == 0) {
+        status = mlflow_gateway_get_route(gateway, *value == '\0' ? NULL : value, &routes, &error);
+        print_routes(status, error, routes);
+    } else if (strcmp(ask, "health") == 0) {
+        status = mlflow_gateway_health(gateway, &error);
+        print_result(status, error, NULL, 0);
+    } else if (strcmp(ask, "get-limits") == 0) {
+        status = mlflow_gateway_get_limits(gateway, *value == '\0' ? NULL : value, &json, &len, &error);
+        print_result(status, error, json, len);
+    } else if (strcmp(ask, "set-limits") == 0) {
+        char *limits = cut(value);
+        status = mlflow_gateway_set_limits(gateway, *value == '\0' ? NULL : value, limits, &json, &len, &error);
+        print_result(status, error, json, len);
+    } else if (strcmp(ask, "create-route") == 0) {
+        status = mlflow_gateway_create_route(gateway, value, &json, &len, &error);
+        print_result(status, error, json, len);
+    } else if (strcmp(ask, "delete-route") == 0) {
+        status = mlflow_gateway_delete_route(gateway, value, &error);
+        print_result(status, error, NULL, 0);
+    } else if (strcmp(ask, "identify") == 0) {
+        status = mlflow_gateway_identifying_params(gateway, &json, &len, &error);
+        print_result(status, error, json, len);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void add_inputs(long count)
 {
     char text[64];
@@ -302,7 +486,8 @@ static void set_up(const char *name, char *value, const char *route)
 {
     if (strcmp(name, "uri") == 0) {
         mlflow_gateway_destroy(gateway);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(route, value, &gateway, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_create(route, *value == '\0' ? NULL : value, &gateway, &error));
     } else if (strcmp(name, "handle-option") == 0) {
         char *second = cut(value);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, value, second, &error));
@@ -314,6 +499,13 @@ static void set_up(const char *name, char *value, const char *route)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, value, second, &error));
     } else if (strcmp(name, "handle-stop") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, value, &error));
+    } else if (strcmp(name, "log") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), keep_line, &lines, &error));
+    } else if (strcmp(name, "log-off") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), NULL, &lines, &error));
+    } else if (strcmp(name, "log-busy") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_set_log(gateway, atoi(value), keep_line_and_ask, &lines, &error));
     } else {
         CHECK(!"a known command");
     }
@@ -358,6 +550,14 @@ static void command(char *name, char *value, size_t len)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_stop(request, value, len, &error));
     } else if (strcmp(name, "stop-after") == 0) {
         stop_after = atol(value);
+    } else if (strcmp(name, "show-header") == 0) {
+        CHECK(shown_headers < sizeof header_names / sizeof *header_names);
+        snprintf(header_names[shown_headers++], sizeof *header_names, "%s", value);
+    } else if (strcmp(name, "show-body") == 0) {
+        shows_body = true;
+    } else if (strcmp(name, "setenv") == 0) {
+        second = cut(value);
+        CHECK(setenv(value, second, 1) == 0);
     } else if (strcmp(name, "sleep") == 0) {
         struct timespec pause = { atol(value) / 1000, atol(value) % 1000 * 1000000 };
         nanosleep(&pause, NULL);
@@ -372,7 +572,7 @@ static void command(char *name, char *value, size_t len)
         call_back();
     } else if (strcmp(name, "embed") == 0) {
         embed();
-    } else {
+    } else if (!ask_about_routes(name, value)) {
         set_up(name, value, route);
     }
 }
@@ -381,6 +581,7 @@ int main(void)
 {
     static char line[1 << 24];
 
+    lines.thread = pthread_self();
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
@@ -393,6 +594,7 @@ int main(void)
         fflush(stdout);
     }
     free(deltas.json);
+    free(lines.json);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
     return 0;

@@ -2,7 +2,7 @@
  * Makes the calls that standard input describes, one a line, and prints what came of each: a bridge by which a script
  * checks the library through C. Fields are separated by tabs.
  *
- *   in:  URI ROUTE PROMPT [NAME=VALUE]...
+ *   in:  URI ROUTE PROMPT [NAME=VALUE]...     with - as the URI for NULL
  *        NAME is an option (option:timeout_ms=100), a header (header:X-A=1), a JSON parameter (param:n=2), a stop
  *        (stop=x), or the number of calls to make on the handle before the one that is printed (warm=1), with a pause
  *        of so many milliseconds after each (pause=100)
@@ -60,7 +60,7 @@ static void call(char *line)
     char *uri = strtok(line, "\t"), *route = strtok(NULL, "\t"), *prompt = strtok(NULL, "\t");
 
     CHECK(prompt != NULL);
-    mlflow_gateway_status status = mlflow_gateway_create(route, uri, &gateway, &error);
+    mlflow_gateway_status status = mlflow_gateway_create(route, strcmp(uri, "-") == 0 ? NULL : uri, &gateway, &error);
     if (status == MLFLOW_GATEWAY_OK) {
         for (char *setting; (setting = strtok(NULL, "\t")) != NULL;)
             set(gateway, setting, &before);

@@ -173,7 +173,56 @@ static void check_options(mlflow_gateway *gateway)
     CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "timeout_ms", "5000", &error));
     CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "gateway", &error));
     CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "deployments", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "tracking", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "databricks", &error));
     CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "dialect", "auto", &error));
+    free(text);
+}
+
+/* Options whose values become headers, or say where credentials go. */
+static void check_credential_options(mlflow_gateway *gateway)
+{
+    static const char *const TEXTS[] = { "bearer_token", "username",  "password",  "client_id",
+                                         "client_secret", "workspace", "user_agent" };
+    static const char *const WRONG[][2] = {
+        { "username", "with:colon" },
+        { "auth_header", "" },
+        { "auth_header", "Cookie" },
+        { "auth_header", "Authorization " },
+        { "allow_insecure_auth", "" },
+        { "allow_insecure_auth", "yes" },
+        { "allow_insecure_auth", "TRUE" },
+        { "proxy", "gopher://127.0.0.1:1" },
+        { "proxy", "socks5://127.0.0.1:1" },
+        { "proxy", "http://" },
+        { "proxy", "http://127.0.0.1:99999" },
+        { "proxy", "http://127.0.0.1\r\nX-A: b" },
+    };
+    char *text = long_text(1024 * 1024);
+
+    for (size_t i = 0; i < COUNT(TEXTS); i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, TEXTS[i], "x", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, TEXTS[i], NULL, &error));
+        for (size_t n = 0; n < NOT_UTF8_COUNT; n++)
+            CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, TEXTS[i], NOT_UTF8[n], &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE,
+                     mlflow_gateway_set_option(gateway, TEXTS[i], "a\r\nX-A: b", &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE,
+                     mlflow_gateway_set_option(gateway, TEXTS[i], "\x7f", &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE, mlflow_gateway_set_option(gateway, TEXTS[i], text, &error));
+        CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, TEXTS[i], "x", &error));
+        CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, TEXTS[i], "", &error));
+    }
+    for (size_t i = 0; i < COUNT(WRONG); i++)
+        CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE,
+                     mlflow_gateway_set_option(gateway, WRONG[i][0], WRONG[i][1], &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "auth_header", "X-MLflow-Authorization", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "auth_header", "Authorization", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "allow_insecure_auth", "true", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "allow_insecure_auth", "false", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "proxy", "http://u:p@127.0.0.1:1", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "proxy", "none", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "proxy", "", &error));
     free(text);
 }
 
@@ -290,6 +339,7 @@ int main(int argc, char **argv)
     check_param_names(gateway);
     check_param_values(gateway);
     check_options(gateway);
+    check_credential_options(gateway);
     check_headers(gateway);
     check_call(gateway);
     check_identifying_params(gateway);

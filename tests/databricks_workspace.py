@@ -1,0 +1,368 @@
+"""A Databricks workspace with serving endpoints, imitated from what is public about its wire format.
+
+Where it is known from:
+- the list and the entries: the Databricks SDK for Python (service/serving.py: ServingEndpoint, ServingEndpointDetailed,
+  ExternalModel, FoundationModel) and the examples in MLflow's client (mlflow/deployments/databricks). The list comes
+  whole, without pages. Every field may be missing, `task` too: the SDK has it beside the name and in external_model.
+- questions and streams: "Foundation model REST API reference" of Databricks' documentation, and MLflow's client, which
+  waits for `data: [DONE]`. That usage comes with every chunk is so in the recorded answers of Llama Stack's tests.
+- tokens of service principals: "Authorize service principal access to Databricks with OAuth" of the documentation, and
+  the SDK's oauth.py: which fields it reads, of successes and of failures, and that a host tells about itself.
+- errors: the SDK's errors/deserializer.py; the bodies are those in reports: databricks-sdk-go issue 873 (403, Invalid
+  access token, where error_code is a number), dbdemos issues 218 (403, PERMISSION_DENIED) and 220 (404,
+  RESOURCE_DOES_NOT_EXIST), splunk-integration issue 55 (401, Token is expired). n8n issue 34147: an expired token is
+  told as 403 by most of the APIs.
+- limits, creating, deleting: the SDK's serving.py (put, create, delete).
+
+That MLflow's own client and the SDK are content with it is a test in test_databricks.py.
+"""
+
+import base64
+import secrets
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Optional
+from urllib.parse import parse_qs, unquote
+
+from event_streams import events
+from scripted_gateway import Handler, Request, ScriptedGateway
+
+PAT = "dapi-1234-personal-access"
+CLIENT_ID = "88fd3f75-a0d2-4b03-80dd-c40484d7a31b"
+CLIENT_SECRET = "dose-5678-service-principal"
+
+ABOUT = "/.well-known/databricks-config"
+WELL_KNOWN = "/oidc/.well-known/oauth-authorization-server"
+TOKEN = "/oidc/v1/token"
+ENDPOINTS = "/api/2.0/serving-endpoints"
+INVOCATIONS = "/serving-endpoints/"
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+
+Answer = Callable[[Handler], None]
+
+
+def entry(name: str, task: Optional[str], served: dict, **more: object) -> dict:
+    """An endpoint, as the list has it."""
+    told = {} if task is None else {"task": task}
+    return {
+        "name": name,
+        "creator": "alice@example.org",
+        "creation_timestamp": 1729527763000,
+        "last_updated_timestamp": 1729530896000,
+        "state": {"ready": "READY", "config_update": "NOT_UPDATING"},
+        "config": {"served_entities": [{"name": name, **served}]},
+        "id": "44b258fb39804564b37603d8d14b853e",
+        "permission_level": "CAN_MANAGE",
+        "route_optimized": False,
+        "creator_display_name": "Alice",
+        "creator_kind": "User",
+        **told,
+        **more,
+    }
+
+
+def external(provider: str, model: str, task: str) -> dict:
+    """A model of another provider, as an endpoint serves it."""
+    key = {"openai_api_key": "{{secrets/scope/key}}"}
+    return {"external_model": {"provider": provider, "name": model, "task": task, f"{provider}_config": key}}
+
+
+def foundation(model: str, title: str) -> dict:
+    """A model of Databricks' own, as an endpoint serves it."""
+    about = {"name": model, "display_name": title, "docs": "https://example.org/docs", "description": "A model"}
+    return {"entity_name": f"system.ai.{model}", "entity_version": "1", "foundation_model": about}
+
+
+def default_endpoints() -> list[dict]:
+    chat, completions, embeddings = (f"llm/v1/{task}" for task in ("chat", "completions", "embeddings"))
+    return [
+        entry("chat", chat, external("openai", "gpt-4o-mini", chat), endpoint_type="EXTERNAL_MODEL"),
+        entry("completions", completions, external("cohere", "command", completions), endpoint_type="EXTERNAL_MODEL"),
+        entry("bge", embeddings, foundation("bge_large_en", "BGE"), endpoint_type="FOUNDATION_MODEL_API"),
+        entry("task-inside", None, external("anthropic", "claude", chat)),
+        entry("agent", "agent/v1/chat", {"entity_name": "main.default.agent", "entity_version": "3"}),
+        entry("custom", None, {"entity_name": "main.default.iris", "entity_version": "2", "workload_size": "Small"}),
+    ]
+
+
+class Workspace(ScriptedGateway):
+    """A workspace that listens until the end of its `with`. Its fields may be changed at any time."""
+
+    def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
+        super().__init__(self._answer, tls)
+        self.endpoints = {each["name"]: each for each in default_endpoints()}
+        self.pat = PAT
+        self.client = (CLIENT_ID, CLIENT_SECRET)
+        self.lifetime: object = 3600
+        """What is told as `expires_in`; None leaves it out."""
+        self.real_lifetime: Optional[float] = None
+        """When a token ends in truth, if not when it was told."""
+        self.new_token: Callable[[], str] = lambda: f"eyJraWQ.{secrets.token_hex(12)}"
+        self.token_delay = 0.0
+        self.token_faults: list[str] = []
+        """Names from TOKEN_FAULTS, one for each of the next questions for a token."""
+        self.well_known_faults: list[str] = []
+        """Names from WELL_KNOWN_FAULTS, likewise."""
+        self.token_endpoint = self.url + TOKEN
+        self.stale_status = 401
+        """What a token that is no longer good gets: 401, or 403 as from most of the APIs."""
+        self.before_answer: Callable[[Request], None] = lambda request: None
+        """Is called with each question, after the credentials were looked at and before it is answered."""
+        self.invoke: Callable[[Handler, Request, str], None] = self.answer_question
+        """Answers a question to an endpoint."""
+        self.refused = 0
+        """How many requests came without credentials, or with some that are no longer good."""
+        self._lock = threading.Lock()
+        self._tokens: dict[str, float] = {}
+
+    def __enter__(self) -> "Workspace":
+        super().__enter__()
+        return self
+
+    def revoke(self) -> None:
+        """Ends all tokens that were given out."""
+        with self._lock:
+            self._tokens.clear()
+
+    def asked(self, path: str, method: Optional[str] = None) -> list[Request]:
+        """The requests to a path that begins so."""
+        return [
+            request
+            for request in list(self.requests)
+            if request.path.startswith(path) and method in (None, request.method)
+        ]
+
+    def tokens_asked(self) -> int:
+        return len(self.asked(TOKEN))
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which a user with a token finds it."""
+        return {"DATABRICKS_HOST": self.url, "DATABRICKS_TOKEN": self.pat}
+
+    def service_environment(self) -> dict[str, str]:
+        """The variables by which a service principal finds it."""
+        client_id, secret = self.client
+        return {"DATABRICKS_HOST": self.url, "DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": secret}
+
+    def credentials(self, path: str = INVOCATIONS) -> list[str]:
+        """What came as Authorization, request by request."""
+        return [header(request, "Authorization") for request in self.asked(path)]
+
+    def _answer(self, handler: Handler, request: Request) -> None:
+        path = request.path.split("?")[0]
+        if path == ABOUT:
+            handler.answer(200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "1", "cloud": "aws"}, JSON)
+        elif path == WELL_KNOWN:
+            self._tell_where_tokens_are(handler)
+        elif path == TOKEN and request.method == "POST":
+            self._give_token(handler, request)
+        elif (refused := self._refusal(request)) is not None:
+            self.refused += 1
+            handler.answer(*refused)
+        elif path.startswith(INVOCATIONS) and path.endswith("/invocations") and request.method == "POST":
+            self.before_answer(request)
+            self.invoke(handler, request, unquote(path[len(INVOCATIONS) : -len("/invocations")]))
+        elif path.rstrip("/") == ENDPOINTS:
+            self._list_or_create(handler, request)
+        elif path.startswith(f"{ENDPOINTS}/"):
+            self._one(handler, request, *(unquote(part) for part in path[len(ENDPOINTS) + 1 :].split("/")))
+        else:
+            no_such_api(handler, request)
+
+    # Tokens
+
+    def _tell_where_tokens_are(self, handler: Handler) -> None:
+        if self.well_known_faults:
+            WELL_KNOWN_FAULTS[self.well_known_faults.pop(0)](handler)
+            return
+        issuer = f"{self.url}/oidc"
+        handler.answer(
+            200,
+            {
+                "authorization_endpoint": f"{issuer}/v1/authorize",
+                "token_endpoint": self.token_endpoint,
+                "issuer": issuer,
+                "jwks_uri": f"{issuer}/jwks.json",
+                "scopes_supported": ["all-apis", "email", "offline_access", "openid", "profile", "sql"],
+                "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            },
+            JSON,
+        )
+
+    def _give_token(self, handler: Handler, request: Request) -> None:
+        time.sleep(self.token_delay)
+        if self.token_faults:
+            TOKEN_FAULTS[self.token_faults.pop(0)](handler)
+            return
+        form = parse_qs(request.body.decode())
+        expected = base64.b64encode(":".join(self.client).encode()).decode()
+        if header(request, "Authorization") != f"Basic {expected}":
+            TOKEN_FAULTS["invalid client"](handler)
+        elif not header(request, "Content-Type").startswith("application/x-www-form-urlencoded"):
+            handler.answer(400, {"error": "invalid_request", "error_description": "not a form"}, JSON)
+        elif form != {"grant_type": ["client_credentials"], "scope": ["all-apis"]}:
+            handler.answer(400, {"error": "invalid_scope", "error_description": f"not {form}"}, JSON)
+        else:
+            lifetime = self.lifetime if self.real_lifetime is None else self.real_lifetime
+            token = self.new_token()
+            with self._lock:
+                self._tokens[token] = time.monotonic() + (lifetime if isinstance(lifetime, (int, float)) else 3600)
+            told = {} if self.lifetime is None else {"expires_in": self.lifetime}
+            handler.answer(200, {"access_token": token, "scope": "all-apis", "token_type": "Bearer", **told}, JSON)
+
+    def _refusal(self, request: Request) -> Optional[tuple[int, object, dict[str, str]]]:
+        scheme, _, token = header(request, "Authorization").partition(" ")
+        if scheme != "Bearer":
+            message = "Credential was not sent or was of an unsupported type for this API. [ReqId: 145ae51b-da74]"
+            realm = {"WWW-Authenticate": 'Bearer realm="DatabricksRealm"'}
+            return 401, {"error_code": 401, "message": message}, {**JSON, **realm}
+        with self._lock:
+            if token == self.pat or self._tokens.get(token, 0) > time.monotonic():
+                return None
+        if self.stale_status == 401:
+            return 401, {"error_code": 401, "message": "Token is expired. [ReqId: 145ae51b-da74]"}, JSON
+        reason = {"X-Databricks-Reason-Phrase": "Invalid access token."}
+        return 403, {"error_code": 403, "message": "Invalid access token. [ReqId: 145ae51b-da74]"}, {**JSON, **reason}
+
+    # Endpoints
+
+    def _list_or_create(self, handler: Handler, request: Request) -> None:
+        if request.method == "GET":
+            found = list(self.endpoints.values())
+            handler.answer(200, {"endpoints": found} if found else {}, JSON)
+        elif request.method == "POST":
+            wanted = request.json()
+            if wanted["name"] in self.endpoints:
+                message = f"Endpoint with name '{wanted['name']}' already exists."
+                refuse(handler, 400, "RESOURCE_ALREADY_EXISTS", message)
+                return
+            made = entry(wanted["name"], None, {}, config=wanted["config"])
+            made["state"] = {"ready": "NOT_READY", "config_update": "IN_PROGRESS"}
+            self.endpoints[wanted["name"]] = made
+            handler.answer(200, made, JSON)
+        else:
+            no_such_api(handler, request)
+
+    def _one(self, handler: Handler, request: Request, name: str, *rest: str) -> None:
+        if name not in self.endpoints:
+            no_such_endpoint(handler, name)
+        elif (request.method, rest) == ("GET", ()):
+            handler.answer(200, self.endpoints[name], JSON)
+        elif (request.method, rest) == ("DELETE", ()):
+            del self.endpoints[name]
+            handler.answer(200, "", JSON)
+        elif (request.method, rest) == ("PUT", ("rate-limits",)):
+            limits = request.json().get("rate_limits")
+            if not isinstance(limits, list):
+                refuse(handler, 400, "INVALID_PARAMETER_VALUE", "rate_limits must be a list")
+                return
+            self.endpoints[name]["ai_gateway"] = {"rate_limits": limits}
+            handler.answer(200, {"rate_limits": limits}, JSON)
+        else:
+            no_such_api(handler, request)
+
+    # Questions
+
+    def answer_question(self, handler: Handler, request: Request, name: str) -> None:
+        """Echoes the question, or gives vectors that tell how long the inputs are."""
+        if name not in self.endpoints:
+            no_such_endpoint(handler, name)
+            return
+        body = request.json()
+        if "messages" in body:
+            text = f"echo: {body['messages'][-1]['content']}"
+            if body.get("stream"):
+                stream(handler, text)
+                return
+            message = {"role": "assistant", "content": text}
+            choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+            handler.answer(200, whole("chat.completion", choices), JSON)
+        elif "prompt" in body:
+            choices = [{"index": 0, "text": f"echo: {body['prompt']}", "finish_reason": "stop"}]
+            handler.answer(200, whole("text_completion", choices), JSON)
+        elif "input" in body:
+            inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+            data = [
+                {"index": at, "object": "embedding", "embedding": [float(len(text)), 0.5]}
+                for at, text in enumerate(inputs)
+            ]
+            usage = {"prompt_tokens": len(inputs), "total_tokens": len(inputs)}
+            handler.answer(200, {"object": "list", "model": "bge", "data": data, "usage": usage}, JSON)
+        else:
+            refuse(handler, 400, "BAD_REQUEST", "Missing required field: messages")
+
+
+JSON = {"Content-Type": "application/json; charset=utf-8"}
+DETAILS = [{"@type": "type.googleapis.com/google.rpc.RequestInfo", "request_id": "28e113da-9127", "serving_data": ""}]
+LOGIN_PAGE = "<!doctype html><html><head><title>Databricks - Sign In</title></head></html>"
+
+TOKEN_FAULTS: dict[str, Answer] = {
+    "invalid client": lambda handler: handler.answer(
+        401, {"error": "invalid_client", "error_description": "Client authentication failed"}, JSON
+    ),
+    "throttled": lambda handler: handler.answer(
+        400, {"error": "invalid_request", "error_description": "Temporarily throttled, too many requests"}, JSON
+    ),
+    "empty refusal": lambda handler: handler.answer(400, ""),
+    "server error": lambda handler: handler.answer(500, "Internal Server Error"),
+    "a web page": lambda handler: handler.answer(200, LOGIN_PAGE),
+    "no token": lambda handler: handler.answer(200, {"token_type": "Bearer", "expires_in": 3600}, JSON),
+    "another type": lambda handler: handler.answer(200, {"access_token": 7, "expires_in": 3600}, JSON),
+    "two lines": lambda handler: handler.answer(200, {"access_token": "a\r\nX-B: c", "expires_in": 3600}, JSON),
+    "a redirect": lambda handler: handler.answer(307, "", {"Location": "http://127.0.0.1:1/oidc/v1/token"}),
+    "reset": lambda handler: handler.reset(),
+    "silent": lambda handler: handler.stall(),
+}
+
+WELL_KNOWN_FAULTS: dict[str, Answer] = {
+    "not there": lambda handler: refuse(handler, 404, "ENDPOINT_NOT_FOUND", "No API found"),
+    "a web page": lambda handler: handler.answer(200, LOGIN_PAGE),
+    "a redirect": lambda handler: handler.answer(303, "", {"Location": "/login.html"}),
+    "no endpoint": lambda handler: handler.answer(200, {"issuer": "x"}, JSON),
+    "server error": lambda handler: refuse(handler, 503, "TEMPORARILY_UNAVAILABLE", "Please try again later."),
+    "reset": lambda handler: handler.reset(),
+    "silent": lambda handler: handler.stall(),
+}
+
+
+def header(request: Request, name: str) -> str:
+    """A header of a request, without regard to case; "" if it is not there."""
+    return next((value for key, value in request.headers.items() if key.lower() == name.lower()), "")
+
+
+def refuse(handler: Handler, status: int, code: str, message: str) -> None:
+    handler.answer(status, {"error_code": code, "message": message, "details": DETAILS}, JSON)
+
+
+def no_such_endpoint(handler: Handler, name: str) -> None:
+    refuse(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Endpoint with name '{name}' does not exist.")
+
+
+def no_such_api(handler: Handler, request: Request) -> None:
+    path = request.path.split("?")[0].removeprefix("/api/2.0")
+    refuse(handler, 404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {path}'")
+
+
+def whole(kind: str, choices: list[dict]) -> dict:
+    about = {"id": "chatcmpl_2c653de2-afd4", "object": kind, "created": 1758326497, "model": "llama-3.3-70b-121024"}
+    return {**about, "choices": choices, "usage": USAGE}
+
+
+def stream(handler: Handler, text: str) -> None:
+    """A chat's answer word by word, with the usage in each chunk, and the word of the end."""
+    words = [f" {word}" if at else word for at, word in enumerate(text.split(" "))]
+    deltas = [{"role": "assistant", "content": ""}, *({"content": word} for word in words)]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {"content": ""}, "finish_reason": "stop"})
+    chunks = [whole("chat.completion.chunk", [choice]) for choice in choices]
+    body = events(*chunks, "[DONE]").encode()
+    handler.answer(200, body, {"Content-Type": "text/event-stream"})
+
+
+def profile(name: str, **keys: str) -> str:
+    """A section of a file ~/.databrickscfg."""
+    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) + "\n"

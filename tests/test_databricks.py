@@ -1,0 +1,736 @@
+"""Databricks: where the workspace is, who asks, and that a token is asked for once for all who need it."""
+
+import contextlib
+import json
+import os
+import re
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from asks import Outcome, ask, ask_all
+from builds import CHECKED, SHARED, VALGRIND, Build
+from calls import call
+from databricks_workspace import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ENDPOINTS,
+    INVOCATIONS,
+    PAT,
+    TOKEN,
+    TOKEN_FAULTS,
+    WELL_KNOWN,
+    WELL_KNOWN_FAULTS,
+    Workspace,
+    entry,
+    header,
+    profile,
+)
+from gateways.install import install
+from scripted_gateway import HOST, Handler, Request, ScriptedGateway, refused_port
+
+QUESTION = ("prompt hi", "send")
+INVOCATION = f"POST {INVOCATIONS}chat/invocations"
+
+MLFLOWS_CLIENT = """
+import json, sys
+from databricks.sdk import WorkspaceClient
+from mlflow.deployments import get_deploy_client
+
+client = get_deploy_client("databricks")
+chat = {"messages": [{"role": "user", "content": "hi you"}]}
+limits = {"rate_limits": [{"calls": 10, "key": "user", "renewal_period": "minute"}]}
+told = {
+    "list": [endpoint["name"] for endpoint in client.list_endpoints()],
+    "task": client.get_endpoint("chat")["task"],
+    "chat": client.predict(endpoint="chat", inputs=chat)["choices"][0]["message"]["content"],
+    "deltas": [
+        chunk["choices"][0]["delta"]["content"] for chunk in client.predict_stream(endpoint="chat", inputs=chat)
+    ],
+    "vector": client.predict(endpoint="bge", inputs={"input": ["abc"]})["data"][0]["embedding"],
+    "limits": client.update_endpoint_rate_limits(endpoint="chat", config=limits),
+    "created": client.create_endpoint(config={"name": "new", "config": {}})["name"],
+}
+sdk = WorkspaceClient()
+told["limit"] = sdk.serving_endpoints.get("chat").ai_gateway.rate_limits[0].calls
+sdk.serving_endpoints.delete("new")
+told["errors"] = []
+for path in ("/api/2.0/serving-endpoints/new", "/api/2.0/none"):
+    try:
+        sdk.api_client.do("GET", path)
+    except Exception as error:
+        told["errors"].append([type(error).__name__, str(error)])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    with Workspace() as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder for HOME."""
+    return tmp_path
+
+
+def ask_databricks(workspace: Workspace, *commands: str, **options: object) -> Outcome:
+    """Asks as a user with a token."""
+    return ask("databricks", *commands, **{"route": "chat", "env": workspace.environment(), **options})
+
+
+def ask_as_service(workspace: Workspace, *commands: str, **options: object) -> list[Outcome]:
+    """Asks as a service principal."""
+    return ask_all("databricks", *commands, **{"route": "chat", "env": workspace.service_environment(), **options})
+
+
+def texts(outcomes: list[Outcome]) -> list[str]:
+    return [
+        outcome.response.texts[0] if outcome.response else f"{outcome.status}: {outcome.message}"
+        for outcome in outcomes
+    ]
+
+
+def says_no_secret(outcome: Outcome) -> bool:
+    said = str(outcome)
+    return not any(secret in said for secret in (PAT, CLIENT_SECRET, "eyJraWQ"))
+
+
+@pytest.mark.parametrize("who", ["a user", "a service principal"])
+def test_mlflows_own_client_is_content_with_the_imitation(workspace: Workspace, who: str) -> None:
+    environment = workspace.environment() if who == "a user" else workspace.service_environment()
+    python = install("mlflow-3.17.2") / "bin/python"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
+    done = subprocess.run(
+        [str(python), "-c", MLFLOWS_CLIENT],
+        env={**inherited, **environment, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "list": ["chat", "completions", "bge", "task-inside", "agent", "custom"],
+        "task": "llm/v1/chat",
+        "chat": "echo: hi you",
+        "deltas": ["", "echo:", " hi", " you", ""],
+        "vector": [3.0, 0.5],
+        "limits": {"rate_limits": [{"calls": 10, "key": "user", "renewal_period": "minute"}]},
+        "limit": 10,
+        "created": "new",
+        "errors": [
+            ["ResourceDoesNotExist", "Endpoint with name 'new' does not exist."],
+            ["NotFound", "No API found for 'GET /none'"],
+        ],
+    }
+
+
+# A user's token
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_every_kind_of_question(workspace: Workspace, build: Build) -> None:
+    assert texts([ask_databricks(workspace, *QUESTION, build=build)]) == ["echo: hi"]
+    chat = ("message system=be brief", "message user=hé", "param max_tokens=5")
+    messages = ask_databricks(workspace, *chat, "send", build=build)
+    assert texts([messages]) == ["echo: hé"]
+    assert (messages.response.usage, messages.response.model) == ([3, 5, 8], "llama-3.3-70b-121024")
+    assert texts([ask_databricks(workspace, *QUESTION, route="completions", build=build)]) == ["echo: hi"]
+    found = ask_databricks(workspace, "input abc", "input a", "embed", route="bge", build=build).embeddings
+    assert (found.vectors, found.input_tokens) == ([[3.0, 0.5], [1.0, 0.5]], 2)
+    for route in ("task-inside", "agent"):
+        assert texts([ask_databricks(workspace, "message user=hi", "send", route=route, build=build)]) == ["echo: hi"]
+    bodies = [request.json() for request in workspace.asked(INVOCATIONS)]
+    assert bodies[0] == {"messages": [{"role": "user", "content": "hi"}]}
+    assert bodies[1]["max_tokens"] == 5 and bodies[2] == {"prompt": "hi"} and bodies[3] == {"input": ["abc", "a"]}
+    assert set(workspace.credentials("/")) == {f"Bearer {PAT}"}
+    assert workspace.asked("/oidc") == []
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_a_stream_ends_with_the_word_of_the_end(workspace: Workspace, build: Build) -> None:
+    outcome = ask_databricks(workspace, "message user=hi you", "stream", build=build)
+    assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", ["echo:", " hi", " you"])
+    (candidate,) = outcome.response.candidates
+    assert (candidate.text, candidate.finish_reason) == ("echo: hi you", "stop")
+    assert outcome.response.usage == [3, 5, 8], "it comes with every chunk, and counts once"
+    assert workspace.asked(INVOCATIONS)[0].json()["stream"] is True
+
+
+def test_nobody_but_databricks_is_asked_for(workspace: Workspace) -> None:
+    """A workspace answers 404 to what MLflow's servers are asked first: only its own paths are to be asked for."""
+    ask_databricks(workspace, *QUESTION)
+    assert workspace.paths() == [f"GET {ENDPOINTS}/chat", INVOCATION]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_token(workspace: Workspace, status: int) -> None:
+    workspace.stale_status = status
+    environment = {**workspace.environment(), "DATABRICKS_TOKEN": "dapi-wrong-token"}
+    outcome = ask("databricks", *QUESTION, route="chat", env=environment)
+    assert outcome.status == ("UNAUTHORIZED" if status == 401 else "FORBIDDEN"), outcome
+    assert outcome.error_http_status == status and outcome.error_attempts == 1
+    words = "Token is expired" if status == 401 else "Invalid access token"
+    assert words in outcome.message and "dapi-wrong-token" not in outcome.message, outcome.message
+    assert workspace.asked("/oidc") == [], "there is nothing to renew"
+
+
+# Where the workspace is
+
+
+def test_a_host_may_be_written_in_several_ways(workspace: Workspace, tmp_path: Path) -> None:
+    with_slash = {**workspace.environment(), "DATABRICKS_HOST": f"{workspace.url}/"}
+    assert texts([ask_databricks(workspace, *QUESTION, env=with_slash)]) == ["echo: hi"]
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with Workspace(tls_of(ca)) as secure:
+        environment = {**secure.environment(), "DATABRICKS_HOST": f"{HOST}:{secure.port}"}
+        trust = f"handle-option ca_file={tmp_path}/ca.pem"
+        outcome = ask("databricks", trust, *QUESTION, route="chat", env=environment)
+        assert texts([outcome]) == ["echo: hi"], "without a scheme it is https://"
+
+
+def tls_of(ca: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(HOST).configure_cert(context)
+    return context
+
+
+def test_a_profile_by_its_name(workspace: Workspace, home: Path) -> None:
+    """The file alone: the environment names another workspace and another token."""
+    other = {"DATABRICKS_HOST": "http://127.0.0.1:1", "DATABRICKS_TOKEN": "dapi-not-this-one"}
+    default = profile("DEFAULT", host="http://127.0.0.1:1", token="nor-this-one")
+    write(home, default + profile("work", host=workspace.url, token=PAT))
+    outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(home), **other})
+    assert texts([outcome]) == ["echo: hi"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"DATABRICKS_CONFIG_PROFILE": "work"},
+        {"DATABRICKS_CONFIG_FILE": "elsewhere"},
+        {"DATABRICKS_CONFIG_FILE": "~/in-the-home"},
+        {"DATABRICKS_CONFIG_FILE": ""},
+    ],
+    ids=["none", "a profile", "a file", "a file of the home", "an empty one"],
+)
+def test_a_profile_that_the_environment_names(workspace: Workspace, home: Path, variables: dict[str, str]) -> None:
+    """DEFAULT of ~/.databrickscfg, or the profile, or the file, that a variable names."""
+    right, wrong = {"host": workspace.url, "token": PAT}, {"host": "http://127.0.0.1:1", "token": "x"}
+    name = variables.get("DATABRICKS_CONFIG_PROFILE", "DEFAULT")
+    sections = "".join(profile(each, **(right if each == name else wrong)) for each in ("DEFAULT", "work", "play"))
+    file = variables.get("DATABRICKS_CONFIG_FILE")
+    if file:
+        write(home, profile("DEFAULT", **wrong))
+        (home / file.removeprefix("~/")).write_text(sections)
+        variables = {"DATABRICKS_CONFIG_FILE": file if file.startswith("~/") else str(home / file)}
+    else:
+        write(home, sections)
+    outcome = ask("databricks", *QUESTION, route="chat", env={"HOME": str(home), **variables})
+    assert texts([outcome]) == ["echo: hi"]
+
+
+def test_the_environment_goes_before_the_file(workspace: Workspace, home: Path) -> None:
+    """Key by key, where it names a profile; else whoever says anything by variables does not mean the file."""
+    named = {"HOME": str(home), "DATABRICKS_CONFIG_PROFILE": "work"}
+    write(home, profile("work", host=workspace.url, token="dapi-of-the-file"))
+    outcome = ask("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_TOKEN": PAT})
+    assert texts([outcome]) == ["echo: hi"]
+    outcome = ask("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_TOKEN": ""})
+    assert outcome.status == "UNAUTHORIZED", "an empty variable is none"
+    assert workspace.credentials()[-1] == "Bearer dapi-of-the-file"
+    write(home, profile("work", token=PAT))
+    outcome = ask("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_HOST": workspace.url})
+    assert texts([outcome]) == ["echo: hi"], "a profile without a host is for any"
+    write(home, profile("DEFAULT", host=workspace.url, token="dapi-of-the-file"))
+    outcome = call("databricks", "hi", route="chat", environment={"HOME": str(home), "DATABRICKS_TOKEN": PAT})
+    assert outcome.status == "NO_GATEWAY_URI" and "DATABRICKS_HOST" in outcome.text, outcome
+
+
+def test_a_token_of_the_file_goes_to_no_other_host(workspace: Workspace, home: Path) -> None:
+    """The environment may name another workspace than the one that the file's token is for."""
+    sections = profile("DEFAULT", host="http://127.0.0.1:1", token=PAT)
+    sections += profile("service", host="http://127.0.0.1:1", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    write(home, sections)
+    for variables in ({}, {"DATABRICKS_CONFIG_PROFILE": "DEFAULT"}, {"DATABRICKS_CONFIG_PROFILE": "service"}):
+        env = {"HOME": str(home), "DATABRICKS_HOST": workspace.url, **variables}
+        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        assert outcome.status == "UNAUTHORIZED" and "Credential was not sent" in outcome.message, outcome
+    assert set(workspace.credentials("/")) == {""}
+
+
+def test_a_service_principal_of_a_profile(workspace: Workspace, home: Path) -> None:
+    write(home, profile("service", host=workspace.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
+    outcome = ask("databricks://service", *QUESTION, route="chat", env={"HOME": str(home)})
+    assert texts([outcome]) == ["echo: hi"]
+    assert workspace.tokens_asked() == 1
+
+
+def test_a_file_as_people_write_it(workspace: Workspace, home: Path) -> None:
+    lines = [
+        "; a comment", "# another one", "[DEFAULT]", "", "[other]", "host=http://127.0.0.1:1", "[ work ]", "[work]",
+        f"  host   =   {workspace.url}/  ", "cluster_id = 0123", "# token = no", f"Token={PAT}", "", "[last]",
+        "token = z",
+    ]  # fmt: skip
+    for end in ("\n", "\r\n"):
+        write(home, "\ufeff" * (end == "\r\n") + end.join(lines))
+        outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(home)})
+        assert texts([outcome]) == ["echo: hi"], repr(end)
+
+
+def write(home: Path, content: str) -> None:
+    (home / ".databrickscfg").write_bytes(content.encode())
+
+
+@pytest.mark.parametrize(
+    ("uri", "file", "environment", "words"),
+    [
+        ("databricks", None, {}, ["DATABRICKS_HOST", ".databrickscfg"]),
+        ("databricks", None, {"DATABRICKS_TOKEN": "dapi-hunter2"}, ["DATABRICKS_HOST"]),
+        ("databricks", None, {"DATABRICKS_CONFIG_PROFILE": "work"}, ["work", ".databrickscfg"]),
+        ("databricks", None, {"DATABRICKS_CONFIG_FILE": "/none/file"}, ["/none/file"]),
+        ("databricks", profile("DEFAULT", token="dapi-hunter2"), {}, ["host"]),
+        ("databricks", profile("DEFAULT", host="ftp://x"), {}, ["host", "ftp"]),
+        ("databricks", None, {"DATABRICKS_HOST": "ftp://x", "DATABRICKS_TOKEN": "dapi-hunter2"}, ["DATABRICKS_HOST"]),
+        ("databricks://work", None, {}, ["work", ".databrickscfg"]),
+        ("databricks://work", profile("play", host="http://x", token="dapi-hunter2"), {}, ["work"]),
+        ("databricks://work", profile("DEFAULT", host="h") + profile("work", token="dapi-hunter2"), {}, ["host"]),
+        ("databricks://scope:prefix", profile("scope", host="http://x", token="dapi-hunter2"), {}, ["scope"]),
+        ("databricks://", profile("DEFAULT", host="http://x", token="dapi-hunter2"), {}, ["profile"]),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named(
+    home: Path, uri: str, file: str, environment: dict[str, str], words: list[str]
+) -> None:
+    """A profile does not inherit from DEFAULT, as in Databricks' own tools."""
+    if file is not None:
+        write(home, file)
+    outcome = call(uri, "hi", route="chat", environment={"HOME": str(home), **environment})
+    assert outcome.status in ("INVALID_URI", "NO_GATEWAY_URI", "INVALID_OPTION_VALUE", "INVALID_ARGUMENT"), outcome
+    assert outcome.attempts == 0
+    for word in words:
+        assert word in outcome.text, outcome.text
+    assert "hunter2" not in outcome.text
+
+
+def test_no_credentials_at_all(workspace: Workspace, home: Path) -> None:
+    """They may be set as options later; without them the workspace says no. DEFAULT lends other profiles none."""
+    write(home, profile("DEFAULT", token=PAT) + profile("work", host=workspace.url))
+    for uri, env in (
+        ("databricks", {"DATABRICKS_HOST": workspace.url}),
+        ("databricks", {"DATABRICKS_HOST": workspace.url, "DATABRICKS_CLIENT_ID": CLIENT_ID}),
+        ("databricks://work", {"HOME": str(home)}),
+    ):
+        outcomes = ask_all(uri, *QUESTION, f"handle-option bearer_token={PAT}", "send", route="chat", env=env)
+        assert outcomes[0].status == "UNAUTHORIZED" and "Credential was not sent" in outcomes[0].message, outcomes[0]
+        assert texts(outcomes[1:]) == ["echo: hi"]
+    assert workspace.tokens_asked() == 0
+
+
+# The tokens of a service principal
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_a_token_serves_all_questions(workspace: Workspace, build: Build) -> None:
+    outcomes = ask_as_service(workspace, "prompt hi", "send", "send", "send", build=build)
+    assert texts(outcomes) == ["echo: hi"] * 3
+    assert workspace.paths()[:2] == [f"GET {WELL_KNOWN}", f"POST {TOKEN}"]
+    assert (len(workspace.asked(WELL_KNOWN)), workspace.tokens_asked()) == (1, 1)
+    (request,) = workspace.asked(TOKEN)
+    assert request.body == b"grant_type=client_credentials&scope=all-apis"
+    assert header(workspace.asked(WELL_KNOWN)[0], "Authorization") == "", "nobody needs credentials to ask that"
+    assert len(set(workspace.credentials())) == 1
+
+
+ROUNDS_OF: dict[str, int] = {SHARED.name: 64, VALGRIND.name: 16}
+
+
+@contextlib.contextmanager
+def rounds(
+    workspace: Workspace, threads: int, short_ms: int = 0, build: Build = SHARED
+) -> Iterator[Callable[[], list[str]]]:
+    """A program whose threads all ask at once, each time that the function is called, and what came of it."""
+    arguments = ("databricks", "chat", str(threads), str(short_ms))
+    environment = workspace.service_environment()
+    with build.start("test_token_threads.c", *arguments, environment=environment, stdin=subprocess.PIPE) as program:
+
+        def ask_round() -> list[str]:
+            program.stdin.write(b"\n")
+            program.stdin.flush()
+            return program.stdout.readline().decode().split()
+
+        yield ask_round
+        program.stdin.close()
+        assert (program.wait(60), program.stderr.read()) == (0, b"")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_many_threads_renew_a_token_once(workspace: Workspace, build: Build, status: int) -> None:
+    threads = ROUNDS_OF.get(build.name, 64)
+    workspace.stale_status = status
+    workspace.token_delay = 0.3
+    with rounds(workspace, threads, build=build) as ask_round:
+        for tokens in (1, 1, 2, 2, 3):
+            if tokens > workspace.tokens_asked() > 0:
+                workspace.revoke()
+            assert ask_round()[:2] == [str(threads), "0"], workspace.paths()[-5:]
+            assert workspace.tokens_asked() == tokens, "one of them asks, and the others wait for it"
+    assert len(workspace.asked(WELL_KNOWN)) <= workspace.tokens_asked()
+
+
+def test_many_threads_renew_a_token_that_came_to_its_end_once(workspace: Workspace) -> None:
+    workspace.lifetime = 2
+    workspace.token_delay = 0.2
+    with rounds(workspace, 64) as ask_round:
+        for tokens in (1, 2):
+            assert ask_round()[:2] == ["64", "0"]
+            assert workspace.tokens_asked() == tokens
+            time.sleep(2.2)
+    assert workspace.refused == 0, "nobody asked with a token that was over"
+
+
+def test_a_token_is_renewed_before_its_end(workspace: Workspace) -> None:
+    """In the last tenth of its life, and not before."""
+    workspace.lifetime, workspace.real_lifetime = 4, 60
+    outcomes = ask_as_service(workspace, "prompt hi", "send", "sleep 3000", "send", "sleep 800", "send")
+    assert texts(outcomes) == ["echo: hi"] * 3
+    first, second, third = workspace.credentials()
+    assert first == second != third
+    assert workspace.tokens_asked() == 2
+
+
+def test_a_long_life_does_not_mean_an_early_end(workspace: Workspace) -> None:
+    """A minute before its end would be at once, here; but then a tenth of its life is enough."""
+    workspace.lifetime = 61
+    outcomes = ask_as_service(workspace, "prompt hi", "send", "sleep 2000", "send")
+    assert texts(outcomes) == ["echo: hi"] * 2 and workspace.tokens_asked() == 1
+
+
+@pytest.mark.parametrize("lifetime", [None, "3600", 3600.5, 0, -5, 10**30, "soon", True, [1]], ids=repr)
+def test_a_life_that_is_told_in_another_way(workspace: Workspace, lifetime: object) -> None:
+    """What the server says of the end of its tokens is no reason to fail: a token that is refused is renewed."""
+    workspace.lifetime, workspace.real_lifetime = lifetime, 3600
+    outcomes = ask_as_service(workspace, "prompt hi", "send", "send")
+    assert texts(outcomes) == ["echo: hi"] * 2
+    assert workspace.tokens_asked() <= 4
+    if lifetime in (None, "3600", 3600.5, 10**30) and lifetime is not True:
+        assert workspace.tokens_asked() == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("way", ["send", "stream", "callback"])
+def test_a_refused_token_is_renewed_and_the_question_asked_again(workspace: Workspace, way: str, status: int) -> None:
+    workspace.stale_status = status
+    revoked = []
+
+    def revoke_once(request: Request) -> None:
+        if not revoked:
+            revoked.append(request)
+            workspace.revoke()
+
+    workspace.before_answer = revoke_once
+    first, second = ask_as_service(workspace, "prompt hi", way, way)
+    assert (first.response.texts, second.response.texts) == (["echo: hi"], ["echo: hi"])
+    assert (first.response.attempts, second.response.attempts) == (1, 2)
+    assert workspace.tokens_asked() == 2
+    assert len(workspace.asked(INVOCATIONS)) == 3
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_is_renewed_once_and_only_once(workspace: Workspace, status: int) -> None:
+    """The workspace gives tokens that it then does not take."""
+    workspace.stale_status, workspace.real_lifetime = status, 0
+    (outcome,) = ask_as_service(workspace, "handle-option timeout_ms=10000", "prompt hi", "send")
+    assert outcome.status == ("UNAUTHORIZED" if status == 401 else "FORBIDDEN"), outcome
+    assert says_no_secret(outcome)
+    # One for the question which task the endpoint has, and one for the question itself.
+    assert workspace.tokens_asked() <= 3
+    assert len(workspace.asked(INVOCATIONS)) <= 2 and len(workspace.asked(f"{ENDPOINTS}/chat")) <= 2
+
+
+def test_what_is_not_allowed_is_not_asked_again(workspace: Workspace) -> None:
+    """That someone may not do something is no fault of the token, though it is the same HTTP status."""
+    denied = {"error_code": "PERMISSION_DENIED", "message": "User does not have permission 'View' on Endpoint chat"}
+    workspace.invoke = lambda handler, request, name: handler.answer(403, denied)
+    (outcome,) = ask_as_service(workspace, "prompt hi", "send")
+    assert (outcome.status, outcome.code) == ("FORBIDDEN", "PERMISSION_DENIED"), outcome
+    assert "permission 'View'" in outcome.message
+    assert (workspace.tokens_asked(), len(workspace.asked(INVOCATIONS))) == (1, 1)
+
+
+TOKEN_STATUS = {
+    "invalid client": ("UNAUTHORIZED", "Client authentication failed"),
+    "throttled": ("UNAUTHORIZED", "Temporarily throttled"),
+    "empty refusal": ("UNAUTHORIZED", "HTTP status 400"),
+    "server error": ("SERVER_ERROR", "HTTP status 500"),
+    "a web page": ("BAD_RESPONSE", "access_token"),
+    "no token": ("BAD_RESPONSE", "access_token"),
+    "another type": ("BAD_RESPONSE", "access_token"),
+    "two lines": ("BAD_RESPONSE", "access_token"),
+    "a redirect": ("HTTP_ERROR", "127.0.0.1:1"),
+    "reset": ("CONNECTION_LOST", ""),
+    "silent": ("TIMEOUT", "700 ms"),
+}
+WELL_KNOWN_STATUS = {
+    "not there": ("NOT_FOUND", "oauth-authorization-server"),
+    "a web page": ("BAD_RESPONSE", "token_endpoint"),
+    "a redirect": ("HTTP_ERROR", "login.html"),
+    "no endpoint": ("BAD_RESPONSE", "token_endpoint"),
+    "server error": ("SERVER_ERROR", "try again later"),
+    "reset": ("CONNECTION_LOST", ""),
+    "silent": ("TIMEOUT", "700 ms"),
+}
+
+
+IMPATIENT_FIRST = ("handle-option timeout_ms=700", "prompt hi", "send", "option timeout_ms=9000", "send")
+
+
+@pytest.mark.parametrize("fault", TOKEN_FAULTS)
+def test_no_token_comes(workspace: Workspace, fault: str) -> None:
+    """The question is not asked then; and a later one asks for a token again."""
+    workspace.token_faults = [fault]
+    no_token, later = ask_as_service(workspace, *IMPATIENT_FIRST)
+    status, words = TOKEN_STATUS[fault]
+    assert no_token.status == status and words in no_token.message, no_token
+    assert TOKEN in no_token.message, "the message says that it was about a token"
+    assert says_no_secret(no_token)
+    assert texts([later]) == ["echo: hi"]
+    asked_before = workspace.paths()[: workspace.paths().index(f"POST {TOKEN}", 2)]
+    assert not [path for path in asked_before if "serving-endpoints" in path], "nothing is asked without a token"
+
+
+@pytest.mark.parametrize("fault", WELL_KNOWN_FAULTS)
+def test_no_word_of_where_tokens_are(workspace: Workspace, fault: str) -> None:
+    workspace.well_known_faults = [fault]
+    lost, later = ask_as_service(workspace, *IMPATIENT_FIRST)
+    status, words = WELL_KNOWN_STATUS[fault]
+    assert lost.status == status and words in lost.message, lost
+    assert WELL_KNOWN in lost.message and says_no_secret(lost)
+    assert texts([later]) == ["echo: hi"]
+
+
+@pytest.mark.parametrize("where", ["another port", "another host", "https", "a path", "user info", "not a URL"])
+def test_a_token_endpoint_elsewhere_gets_no_secret(workspace: Workspace, where: str) -> None:
+    with Workspace() as other:
+        workspace.token_endpoint = {
+            "another port": other.url + TOKEN,
+            "another host": f"http://localhost:{workspace.port}{TOKEN}",
+            "https": f"https://{HOST}:{workspace.port}{TOKEN}",
+            "a path": f"//{HOST}:{other.port}{TOKEN}",
+            "user info": f"http://{HOST}:{workspace.port}@{HOST}:{other.port}{TOKEN}",
+            "not a URL": "\x00\n",
+        }[where]
+        (outcome,) = ask_as_service(workspace, *QUESTION)
+        assert outcome.status not in ("OK", "PANIC", "INTERNAL"), outcome
+        assert "token" in outcome.message and says_no_secret(outcome), outcome
+        assert (other.requests, other.connections) == ([], 0)
+    assert [request.path for request in workspace.requests] == [WELL_KNOWN], "nobody got the secret, nor the question"
+
+
+def test_a_redirect_does_not_take_the_secret_along(workspace: Workspace) -> None:
+    with Workspace() as other:
+        TOKEN_FAULTS["to the other"] = lambda handler: handler.answer(307, "", {"Location": other.url + TOKEN})
+        try:
+            workspace.token_faults = ["to the other"]
+            (outcome,) = ask_as_service(workspace, *QUESTION)
+        finally:
+            del TOKEN_FAULTS["to the other"]
+        assert outcome.status == "HTTP_ERROR" and says_no_secret(outcome), outcome
+        assert other.requests == []
+
+
+def test_a_secret_with_every_character(workspace: Workspace) -> None:
+    workspace.client = ("id", "s3cr:et/+=%&é ~")
+    assert texts(ask_as_service(workspace, *QUESTION)) == ["echo: hi"]
+
+
+def test_who_waits_for_a_token_waits_no_longer_than_its_own_deadline(workspace: Workspace) -> None:
+    """A slow answer to the one that asks does not hold the others beyond their time, nor does their leaving stop it."""
+    workspace.token_delay = 2.0
+    with rounds(workspace, 16, short_ms=500) as ask_round:
+        ok, other, slowest, status = ask_round()
+        assert status == "MLFLOW_GATEWAY_TIMEOUT" and int(slowest) < 900, (ok, other, slowest, status)
+        assert (ok, other) == ("8", "8")
+    assert workspace.tokens_asked() <= 2, "one that gave up may have been the one that asked"
+
+
+def test_a_silent_token_endpoint_holds_nobody_for_longer_than_one_deadline(workspace: Workspace) -> None:
+    workspace.token_faults = ["silent"] * 64
+    start = time.monotonic()
+    environment = workspace.service_environment()
+    outcomes = ask_all("databricks", "handle-option timeout_ms=500", *QUESTION, "send", route="chat", env=environment)
+    assert [outcome.status for outcome in outcomes] == ["TIMEOUT"] * 2
+    assert time.monotonic() - start < 3
+
+
+def test_the_options_say_who_asks(workspace: Workspace) -> None:
+    options = (f"handle-option client_id={CLIENT_ID}", f"handle-option client_secret={CLIENT_SECRET}")
+    environment = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_CLIENT_ID": "x", "DATABRICKS_CLIENT_SECRET": "y"}
+    outcome = ask("databricks", *options, *QUESTION, route="chat", env=environment)
+    assert texts([outcome]) == ["echo: hi"], "the options go before the environment"
+    outcome = ask(workspace.url, "handle-option dialect=databricks", *options, *QUESTION, route="chat")
+    assert texts([outcome]) == ["echo: hi"], "and work without it"
+    outcome = ask(workspace.url, *options, *QUESTION, route="chat")
+    assert texts([outcome]) == ["echo: hi"], "the dialect is found out"
+
+
+def test_another_client_gets_another_token(workspace: Workspace) -> None:
+    outcomes = ask_as_service(workspace, "prompt hi", "send", "handle-option client_secret=dose-wrong", "send")
+    assert outcomes[0].status == "OK" and outcomes[1].status == "UNAUTHORIZED", outcomes[1]
+    assert workspace.tokens_asked() == 2, "the token of the one is not used for the other"
+
+
+# What is there
+
+
+def test_the_list(workspace: Workspace) -> None:
+    outcome = ask_databricks(workspace, "list")
+    assert outcome.status == "OK", outcome
+    base = f"{workspace.url}{INVOCATIONS}"
+    told = [(route.name, route.type, route.provider, route.model, route.url) for route in outcome.routes]
+    assert told[0] == ("chat", "llm/v1/chat", "openai", "gpt-4o-mini", f"{base}chat/invocations")
+    assert told[1] == ("completions", "llm/v1/completions", "cohere", "command", f"{base}completions/invocations")
+    assert told[2][:2] == ("bge", "llm/v1/embeddings") and told[2][3] == "bge_large_en"
+    assert told[3] == ("task-inside", "llm/v1/chat", "anthropic", "claude", f"{base}task-inside/invocations")
+    assert told[4][:2] == ("agent", "agent/v1/chat") and told[5][:2] == ("custom", None)
+    assert [json.loads(route.json) for route in outcome.routes] == list(workspace.endpoints.values())
+    assert workspace.paths() == [f"GET {ENDPOINTS}"]
+
+
+def test_an_empty_list(workspace: Workspace) -> None:
+    workspace.endpoints.clear()
+    outcome = ask_databricks(workspace, "list")
+    assert (outcome.status, outcome.routes) == ("OK", [])
+
+
+def test_one_endpoint(workspace: Workspace) -> None:
+    (route,) = ask_databricks(workspace, "get-route").routes
+    assert (route.name, route.type) == ("chat", "llm/v1/chat")
+    (route,) = ask_databricks(workspace, "get-route bge").routes
+    assert json.loads(route.json) == workspace.endpoints["bge"]
+    workspace.endpoints["é /?"] = entry("é /?", None, {})
+    (route,) = ask_databricks(workspace, "get-route é /?").routes
+    assert route.name == "é /?" and route.url.isascii() and " " not in route.url
+
+
+def test_an_endpoint_that_is_not_there(workspace: Workspace) -> None:
+    rows = [
+        ("chatt", ("send",), 'did you mean "chat"?'),
+        ("nothing-like-it", ("send",), "it has: "),
+        ("chatt", ("get-route",), 'did you mean "chat"?'),
+        ("chatt", ("stream",), 'did you mean "chat"?'),
+    ]
+    for route, commands, words in rows:
+        outcome = ask_databricks(workspace, "prompt hi", *commands, route=route)
+        assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
+        assert outcome.code == "RESOURCE_DOES_NOT_EXIST"
+        assert f'"{route}"' in outcome.message and words.lower() in outcome.message.lower(), outcome.message
+        for name in workspace.endpoints:
+            assert name in outcome.message
+
+
+def test_limits(workspace: Workspace) -> None:
+    limits = [{"calls": 10, "key": "user", "renewal_period": "minute"}]
+    done = ask_databricks(workspace, f"set-limits chat={json.dumps(limits)}")
+    assert (done.status, json.loads(done.result)) == ("OK", {"rate_limits": limits})
+    (request,) = workspace.asked(ENDPOINTS, "PUT")
+    assert (request.path, request.json()) == (f"{ENDPOINTS}/chat/rate-limits", {"rate_limits": limits})
+    assert header(request, "Content-Type") == "application/json"
+    told = ask_databricks(workspace, "get-limits")
+    assert told.status == "OK" and limits[0] in find_lists(json.loads(told.result)), told
+    missing = ask_databricks(workspace, "set-limits nope=[]")
+    assert (missing.status, missing.code) == ("NOT_FOUND", "RESOURCE_DOES_NOT_EXIST")
+
+
+def find_lists(value: object) -> list:
+    """What all lists in a JSON value hold."""
+    if isinstance(value, list):
+        return value + [found for each in value for found in find_lists(each)]
+    return [found for each in value.values() for found in find_lists(each)] if isinstance(value, dict) else []
+
+
+def test_creating_and_deleting(workspace: Workspace) -> None:
+    wanted = {"name": "new", "config": {"served_entities": [{"entity_name": "a.b.c"}]}, "tags": []}
+    made = ask_databricks(workspace, f"create-route {json.dumps(wanted)}")
+    assert made.status == "OK" and json.loads(made.result)["name"] == "new"
+    (request,) = workspace.asked(ENDPOINTS, "POST")
+    assert (request.path, request.json()) == (ENDPOINTS, wanted)
+    twice = ask_databricks(workspace, f"create-route {json.dumps(wanted)}")
+    assert (twice.status, twice.code) == ("BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"), twice
+    assert ask_databricks(workspace, "delete-route new").status == "OK", "its answer has no body"
+    assert "new" not in workspace.endpoints
+    assert workspace.asked(ENDPOINTS, "DELETE")[0].path == f"{ENDPOINTS}/new"
+    gone = ask_databricks(workspace, "delete-route new")
+    assert (gone.status, gone.code) == ("NOT_FOUND", "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_health(workspace: Workspace) -> None:
+    assert ask_databricks(workspace, "health").status == "OK"
+    environment = {**workspace.environment(), "DATABRICKS_TOKEN": "dapi-wrong-token"}
+    assert ask("databricks", "health", route="chat", env=environment).status == "UNAUTHORIZED"
+    with refused_port() as port:
+        environment = {**workspace.environment(), "DATABRICKS_HOST": f"http://{HOST}:{port}"}
+        assert ask("databricks", "health", route="chat", env=environment).status == "CONNECT_FAILED"
+
+
+def test_questions_about_routes_renew_a_token_too(workspace: Workspace) -> None:
+    workspace.real_lifetime = 0.5
+    outcomes = ask_as_service(workspace, "list", "sleep 600", "list", "sleep 600", "get-route", "sleep 600", "health")
+    assert [outcome.status for outcome in outcomes] == ["OK"] * 4, outcomes
+    assert workspace.tokens_asked() == 4
+
+
+def test_errors_of_the_workspace(workspace: Workspace) -> None:
+    """An error_code may be a number, a message may be called error, and a page may come instead of both."""
+    page = "<html><head><title>Error 403 Invalid access token.</title></head></html>"
+    limit = {"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "Exceeded the rate limit"}
+    rows = [
+        (400, {"error_code": "BAD_REQUEST", "message": "Missing a field"}, "BAD_REQUEST", "Missing a field"),
+        (403, {"error_code": 403, "message": "Not for you"}, "FORBIDDEN", "Not for you"),
+        (400, {"error": "an old API's words"}, "BAD_REQUEST", "an old API's words"),
+        (429, limit, "RATE_LIMITED", "Exceeded the rate"),
+        (503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "Try later"}, "SERVER_ERROR", "Try later"),
+        (403, page, "FORBIDDEN", "Invalid access token"),
+        (500, "INTERNAL_ERROR: something broke", "SERVER_ERROR", "something broke"),
+    ]
+    for status, body, expected, words in rows:
+        workspace.invoke = lambda handler, request, name: handler.answer(status, body)
+        outcome = ask_databricks(workspace, *QUESTION)
+        assert (outcome.status, outcome.error_http_status) == (expected, status), outcome
+        assert words in outcome.message, outcome.message
+
+
+@pytest.mark.parametrize("way", ["handle-header Authorization=Bearer ", "handle-option bearer_token="])
+def test_the_dialect_of_a_workspace_is_found_out(workspace: Workspace, way: str) -> None:
+    """For whoever passes its URL and a token by hand."""
+    outcomes = ask_all(workspace.url, way + PAT, "prompt hi", "send", "send", "list", route="chat")
+    assert texts(outcomes[:2]) == ["echo: hi"] * 2 and len(outcomes[2].routes) == len(workspace.endpoints)
+    assert workspace.paths()[-3:] == [INVOCATION, INVOCATION, f"GET {ENDPOINTS}"], "it is remembered"
+
+
+def test_identifying_params_name_the_workspace_and_no_secret(workspace: Workspace) -> None:
+    (outcome,) = ask_as_service(workspace, "identify")
+    told = json.loads(outcome.result)
+    assert told["route"] == "chat" and re.search(rf"databricks|{workspace.port}", told["gateway_uri"])
+    assert says_no_secret(outcome)
+
+
+def test_a_login_page_instead_of_an_answer() -> None:
+    """As a host gives it that is not the workspace's."""
+
+    def login(handler: Handler, request: Request) -> None:
+        handler.answer(303, "", {"Location": "/login.html"})
+
+    with ScriptedGateway(login) as gateway:
+        environment = {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": PAT}
+        outcome = ask("databricks", "list", route="chat", env=environment)
+    assert outcome.status == "HTTP_ERROR" and "/login.html" in outcome.message and PAT not in outcome.message, outcome

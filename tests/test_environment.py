@@ -1,0 +1,404 @@
+"""What the library reads of the environment and of files: each variable by itself, once, and only for whom it is meant.
+
+Those of Databricks are in test_databricks.py, and the plain ones of proxies in test_proxy.py.
+"""
+
+import base64
+import os
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import pytest
+import trustme
+from asks import Outcome, ask, ask_all
+from builds import SETTINGS, SHARED
+from calls import call
+from databricks_workspace import PAT, Workspace, header, profile
+from scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, answering, refused_port
+
+QUESTION = ("prompt hi", "send")
+TIMEOUTS = (
+    "MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT",
+    "MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT",
+)
+BUNDLES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
+CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+
+
+def chat(handler: Handler, request: Request) -> None:
+    handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+
+
+def chatting(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
+    return ScriptedGateway(answering(chat, CHAT_ROUTE), tls)
+
+
+def sent(name: str, env: dict[str, str], *commands: str) -> str:
+    """What comes in a header of a question."""
+    with chatting() as gateway:
+        outcome = ask(gateway.url, *commands, *QUESTION, env=env)
+    assert outcome.status == "OK", outcome
+    values = {header(request, name) for request in gateway.requests}
+    assert len(values) == 1, "all requests carry the same"
+    return values.pop()
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+# Where the gateway is
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
+def test_the_gateway(name: str) -> None:
+    with chatting() as gateway, refused_port() as port:
+        assert ask(None, *QUESTION, env={name: gateway.url}).status == "OK"
+        outcome = ask(gateway.url, *QUESTION, env={name: f"http://{HOST}:{port}"})
+        assert outcome.status == "OK", "the argument goes before it"
+
+
+def test_the_first_one_that_is_set_says_where() -> None:
+    with chatting() as gateway, refused_port() as port:
+        env = {"MLFLOW_GATEWAY_URI": gateway.url, "MLFLOW_DEPLOYMENTS_TARGET": f"http://{HOST}:{port}"}
+        assert ask(None, *QUESTION, env=env).status == "OK"
+        assert ask(None, *QUESTION, env={**env, "MLFLOW_GATEWAY_URI": ""}).status == "CONNECT_FAILED"
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
+def test_the_gateway_may_be_a_workspace(name: str, tmp_path: Path) -> None:
+    with Workspace() as workspace:
+        outcome = ask(None, *QUESTION, route="chat", env={name: "databricks", **workspace.environment()})
+        assert outcome.status == "OK", outcome
+        (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url, token=PAT))
+        outcome = ask(None, *QUESTION, route="chat", env={name: "databricks://work", "HOME": str(tmp_path)})
+        assert outcome.status == "OK", outcome
+
+
+# How long
+
+
+def silent() -> ScriptedGateway:
+    return ScriptedGateway(lambda handler, request: handler.stall())
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_timeout(name: str) -> None:
+    SHARED.compile("asks.c")
+    with silent() as gateway:
+        start = time.monotonic()
+        outcome = ask(gateway.url, *QUESTION, env={name: "1"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
+        assert 0.9 < time.monotonic() - start < 2
+        outcome = ask(gateway.url, "handle-option timeout_ms=300", *QUESTION, env={name: "60"})
+        assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
+
+
+def test_which_timeout_counts() -> None:
+    with silent() as gateway:
+        for at, name in enumerate(TIMEOUTS):
+            env = {**dict.fromkeys(TIMEOUTS[:at], ""), name: "1", **dict.fromkeys(TIMEOUTS[at + 1 :], "60")}
+            outcome = ask(gateway.url, *QUESTION, env=env)
+            assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, (name, outcome)
+
+
+# Who asks
+
+
+def test_a_token() -> None:
+    assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": "hunter2"}) == "Bearer hunter2"
+    assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": ""}) == ""
+    mine = "handle-option bearer_token=mine"
+    assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": "hunter2"}, mine) == "Bearer mine"
+
+
+def test_a_name_and_a_password() -> None:
+    env = {"MLFLOW_TRACKING_USERNAME": "mé", "MLFLOW_TRACKING_PASSWORD": "hunter2"}
+    assert sent("Authorization", env) == basic("mé", "hunter2")
+    for name in env:
+        assert sent("Authorization", {name: env[name]}) == "", "one of them is not enough"
+    assert sent("Authorization", {**env, "MLFLOW_TRACKING_TOKEN": "t"}) == basic("mé", "hunter2")
+    mine = ("handle-option username=me", "handle-option password=mine")
+    assert sent("Authorization", env, *mine) == basic("me", "mine")
+
+
+def test_the_workspace() -> None:
+    assert sent("X-MLFLOW-WORKSPACE", {"MLFLOW_WORKSPACE": "team-a"}) == "team-a"
+    assert sent("X-MLFLOW-WORKSPACE", {"MLFLOW_WORKSPACE": "team-a"}, "handle-option workspace=b") == "b"
+    assert sent("X-MLFLOW-WORKSPACE", {"MLFLOW_WORKSPACE": "team-a"}, "handle-option workspace=") == ""
+
+
+class Home(NamedTuple):
+    """A home folder with a file of credentials."""
+
+    folder: Path
+
+    def write(self, content: Union[str, bytes]) -> dict[str, str]:
+        """Writes the file, and returns the environment of who lives here."""
+        file = self.folder / ".mlflow/credentials"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return {"HOME": str(self.folder)}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+FILE = "[mlflow]\nmlflow_tracking_username = filed\nmlflow_tracking_password = hunter2\n"
+
+
+def test_the_file_of_credentials(home: Home) -> None:
+    env = home.write(FILE)
+    assert sent("Authorization", env) == basic("filed", "hunter2")
+    assert sent("Authorization", {**env, "HOME": "/nowhere"}) == ""
+    assert sent("Authorization", {**env, "HOME": ""}) == ""
+    assert sent("Authorization", {**env, "MLFLOW_TRACKING_USERNAME": "me"}) == basic("me", "hunter2")
+    assert sent("Authorization", {**env, "MLFLOW_TRACKING_PASSWORD": "p"}) == basic("filed", "p")
+    assert sent("Authorization", env, "handle-option bearer_token=mine") == "Bearer mine"
+    assert sent("Authorization", env, "handle-option password=mine") == basic("filed", "mine")
+    assert sent("Authorization", {**env, "MLFLOW_TRACKING_TOKEN": "t"}) == basic("filed", "hunter2"), "as for MLflow"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (FILE.replace("[mlflow]", "[other]"), ""),
+        (FILE.replace("[mlflow]", "[DEFAULT]"), ""),
+        ("[other]\nmlflow_tracking_username = no\n" + FILE + "[last]\nmlflow_tracking_password = x\n", "filed:hunter2"),
+        (FILE.replace("\n", "\r\n"), "filed:hunter2"),
+        ("\ufeff" + FILE, "filed:hunter2"),
+        ("# x\n; y\n\n" + FILE.upper().replace("[MLFLOW]", "[mlflow]"), "FILED:HUNTER2"),
+        (FILE.replace(" = ", ":"), "filed:hunter2"),
+        (FILE.replace("hunter2", "p=q:r;s#t%%u"), "filed:p=q:r;s#t%u"),
+        (FILE.replace("filed", "ü").replace("hunter2", "ß"), "ü:ß"),
+        (FILE.replace("hunter2", ""), ""),
+        (FILE.rstrip("\n"), "filed:hunter2"),
+        ("", ""),
+        ("no section\n", ""),
+        ("[mlflow", ""),
+    ],
+)
+def test_files_as_people_write_them(home: Home, content: str, expected: str) -> None:
+    """MLflow reads it with Python's configparser, in which %% stands for a percent sign."""
+    value = "Basic " + base64.b64encode(expected.encode()).decode() if expected else ""
+    assert sent("Authorization", home.write(content)) == value
+
+
+def test_a_file_that_cannot_be_used(home: Home) -> None:
+    with refused_port() as port:
+        for content in (b"[mlflow]\nmlflow_tracking_password = \xff\n", b"x" * 2_000_000):
+            outcome = call(f"http://{HOST}:{port}", "hi", environment=home.write(content))
+            assert outcome.status == "INVALID_OPTION_VALUE", outcome
+            assert ".mlflow/credentials" in outcome.text and len(outcome.text) < 1000
+        multiline = FILE.replace("filed", "a:b")
+        outcome = call(f"http://{HOST}:{port}", "hi", environment=home.write(multiline))
+        assert outcome.status == "INVALID_OPTION_VALUE" and "mlflow_tracking_username" in outcome.text, outcome
+        assert "hunter2" not in outcome.text
+
+
+# Whom to trust
+
+
+class Certificates(NamedTuple):
+    """An authority, its file, and another authority's."""
+
+    ca: trustme.CA
+    file: str
+    other: str
+    client: str
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificates]:
+    folder = tmp_path_factory.mktemp("environment")
+    ca, other = trustme.CA(), trustme.CA()
+    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+    other.cert_pem.write_to_path(str(folder / "other.pem"))
+    ca.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(str(folder / "client.pem"))
+    yield Certificates(ca, str(folder / "ca.pem"), str(folder / "other.pem"), str(folder / "client.pem"))
+
+
+def secure(certificates: Certificates, wants_client: bool = False) -> ScriptedGateway:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificates.ca.issue_cert(HOST).configure_cert(context)
+    if wants_client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        certificates.ca.configure_trust(context)
+    return chatting(context)
+
+
+def status(gateway: ScriptedGateway, env: dict[str, str], *commands: str) -> str:
+    return ask(gateway.url, *commands, *QUESTION, env=env).status
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_bundle(certificates: Certificates, name: str) -> None:
+    with secure(certificates) as gateway:
+        assert status(gateway, {}) == "TLS_FAILED"
+        assert status(gateway, {name: certificates.file}) == "OK"
+        assert status(gateway, {name: certificates.other}) == "TLS_FAILED"
+        option = f"handle-option ca_file={certificates.file}"
+        assert status(gateway, {name: certificates.other}, option) == "OK", "the option goes before it"
+        assert status(gateway, {name: certificates.file}, "handle-option ca_file=") == "TLS_FAILED", "it is taken back"
+
+
+def test_which_bundle_counts(certificates: Certificates) -> None:
+    with secure(certificates) as gateway:
+        for at, name in enumerate(BUNDLES):
+            others = dict.fromkeys(BUNDLES[at + 1 :], certificates.other)
+            assert status(gateway, {**dict.fromkeys(BUNDLES[:at], ""), name: certificates.file, **others}) == "OK", name
+        env = {"SSL_CERT_FILE": certificates.file, BUNDLES[2]: certificates.other}
+        assert status(gateway, env) == "TLS_FAILED", "they go before the machine's own"
+        assert status(gateway, {"SSL_CERT_FILE": certificates.file}) == "OK"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_insecure"),
+    [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False), ("", False)],
+)
+def test_no_trust_at_all(certificates: Certificates, value: str, is_insecure: bool) -> None:
+    with secure(certificates) as gateway:
+        assert status(gateway, {INSECURE: value}) == ("OK" if is_insecure else "TLS_FAILED")
+
+
+def test_options_go_before_the_trust_of_the_environment(certificates: Certificates) -> None:
+    """Also where two variables would exclude each other."""
+    with secure(certificates) as gateway:
+        assert status(gateway, {INSECURE: "true"}, "handle-option insecure_tls=false") == "TLS_FAILED"
+        assert status(gateway, {INSECURE: "true"}, f"handle-option ca_file={certificates.other}") == "TLS_FAILED"
+        assert status(gateway, {INSECURE: "true"}, f"handle-option ca_file={certificates.file}") == "OK"
+        assert status(gateway, {BUNDLES[0]: certificates.other}, "handle-option insecure_tls=true") == "OK"
+        assert status(gateway, {BUNDLES[1]: certificates.other, INSECURE: "true"}) == "OK", "so it is in MLflow"
+
+
+def test_a_certificate_of_the_client(certificates: Certificates) -> None:
+    with secure(certificates, wants_client=True) as gateway:
+        trust = {BUNDLES[0]: certificates.file}
+        assert status(gateway, trust) == "TLS_FAILED"
+        assert status(gateway, {**trust, CLIENT: certificates.client}) == "OK"
+        back = "handle-option client_cert_file="
+        assert status(gateway, {**trust, CLIENT: certificates.client}, back) == "TLS_FAILED"
+
+
+def test_a_workspace_of_databricks_is_trusted_by_the_same_rules(certificates: Certificates) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificates.ca.issue_cert(HOST).configure_cert(context)
+    with Workspace(context) as workspace:
+        env = {**workspace.service_environment(), "REQUESTS_CA_BUNDLE": certificates.file}
+        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        assert outcome.status == "OK", outcome
+        assert workspace.tokens_asked() == 1, "the token was asked for in the same trust"
+
+
+# For whom
+
+
+def test_what_is_for_another_server_is_not_sent() -> None:
+    """A token for MLflow is none of Databricks' business, nor the other way round."""
+    mlflow = {
+        "MLFLOW_TRACKING_TOKEN": "hunter2", "MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "hunter2",
+        "MLFLOW_WORKSPACE": "team",
+    }  # fmt: skip
+    with Workspace() as workspace:
+        databricks = workspace.environment()
+        outcome = ask("databricks", *QUESTION, route="chat", env={**mlflow, **databricks})
+        assert outcome.status == "OK", outcome
+        assert set(workspace.credentials("/")) == {f"Bearer {PAT}"}
+        for env in (databricks, workspace.service_environment()):
+            assert sent("Authorization", env) == ""
+            assert sent("Authorization", {**env, **mlflow}) == basic("me", "hunter2")
+
+
+def test_trust_is_no_matter_where_there_is_no_tls() -> None:
+    """Such variables often name what is there for other programs only."""
+    env = {name: "/nowhere" for name in (*BUNDLES, CLIENT)}
+    with chatting() as gateway:
+        assert ask(gateway.url, *QUESTION, env={**env, INSECURE: "maybe"}).status == "OK"
+
+
+# Values that cannot be used
+
+
+WRONG = [
+    *((name, value, "http") for name in TIMEOUTS for value in ("0", "-1", "soon", "nan", "inf", "1e99", "1 s", "0x10")),
+    ("MLFLOW_TRACKING_TOKEN", "hunter2\nX-A: b", "http"),
+    ("MLFLOW_TRACKING_TOKEN", "hunter2" * 2000, "http"),
+    ("MLFLOW_TRACKING_USERNAME", "hunter2:x", "http"),
+    ("MLFLOW_TRACKING_PASSWORD", "hunter2\r", "http"),
+    ("MLFLOW_WORKSPACE", "hunter2\n", "http"),
+    *((name, "/nowhere/at-all", "https") for name in (*BUNDLES, CLIENT)),
+    *((name, "/", "https") for name in (*BUNDLES, CLIENT)),
+    *((name, __file__, "https") for name in (*BUNDLES, CLIENT)),
+    (INSECURE, "yes", "https"),
+    (INSECURE, "2", "https"),
+    *((name, os.fsdecode(b"\xff\xfe"), "https") for name in (*TIMEOUTS, *BUNDLES, CLIENT, INSECURE)),
+    *((name, os.fsdecode(b"\xff"), "http") for name in ("MLFLOW_TRACKING_TOKEN", "MLFLOW_WORKSPACE")),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "scheme"), WRONG, ids=lambda value: repr(value[:24]))
+def test_a_value_that_cannot_be_used_is_named(name: str, value: str, scheme: str) -> None:
+    """To go on without it would be to ask in another way than the user wants."""
+    outcome = call(f"{scheme}://{HOST}:1", "hi", environment={name: value})
+    assert outcome.status == "INVALID_OPTION_VALUE" and outcome.attempts == 0, outcome
+    assert name in outcome.text and "hunter2" not in outcome.text and len(outcome.text) < 1000, outcome.text
+
+
+def test_two_variables_that_exclude_each_other(certificates: Certificates) -> None:
+    environment = {INSECURE: "true", BUNDLES[0]: certificates.file}
+    outcome = call(f"https://{HOST}:1", "hi", environment=environment)
+    assert outcome.status == "INVALID_OPTION_VALUE", outcome
+    assert INSECURE in outcome.text and BUNDLES[0] in outcome.text
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
+@pytest.mark.parametrize("value", ["localhost:5000", "http://me:hunter2@h", "ftp://h", os.fsdecode(b"http://\xff")])
+def test_a_uri_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    outcome = call("-", "hi", environment={name: value})
+    assert outcome.status == "INVALID_URI" and name in outcome.text and "hunter2" not in outcome.text, outcome
+
+
+# Once
+
+
+def test_it_is_read_once(certificates: Certificates, home: Home) -> None:
+    """A handle does not change because its process's environment does."""
+    env = {
+        **home.write(FILE), "MLFLOW_WORKSPACE": "team", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+        "REQUESTS_CA_BUNDLE": certificates.file,
+    }  # fmt: skip
+    later = {
+        "HOME": "/nowhere", "MLFLOW_WORKSPACE": "other", "MLFLOW_HTTP_REQUEST_TIMEOUT": "soon", BUNDLES[0]: "/nowhere",
+        "MLFLOW_TRACKING_USERNAME": "other", "MLFLOW_TRACKING_TOKEN": "other", INSECURE: "maybe",
+        "https_proxy": f"http://{HOST}:1", "MLFLOW_GATEWAY_URI": f"http://{HOST}:1", "DATABRICKS_TOKEN": "other",
+    }  # fmt: skip
+    changes = [f"setenv {name}={value}" for name, value in later.items()]
+    with secure(certificates) as gateway:
+        env["MLFLOW_GATEWAY_URI"] = gateway.url
+        first, second = ask_all(None, *changes, "prompt hi", "send", "send", env=env)
+        assert (first.status, second.status) == ("OK", "OK"), first
+        assert {header(request, "Authorization") for request in gateway.requests} == {basic("filed", "hunter2")}
+        assert {header(request, "X-MLFLOW-WORKSPACE") for request in gateway.requests} == {"team"}
+
+
+def test_a_workspace_is_found_once(tmp_path: Path) -> None:
+    later = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "HOME")
+    with Workspace() as workspace:
+        changes = [f"setenv {name}=http://{HOST}:1" for name in later]
+        outcome = ask("databricks", *changes, *QUESTION, route="chat", env=workspace.service_environment())
+        assert outcome.status == "OK", outcome
+
+
+def test_the_tests_themselves_see_none_of_it() -> None:
+    """What the machine has set must not reach the programs that the tests start."""
+    names = (*TIMEOUTS, *BUNDLES, INSECURE, CLIENT, "MLFLOW_TRACKING_TOKEN", "DATABRICKS_HOST", "MLFLOW_GATEWAY_URI")
+    assert all(name.startswith(SETTINGS) for name in names)
+    outcome: Outcome = ask(f"http://{HOST}:1", "identify")
+    assert outcome.status == "OK"
