@@ -5,6 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
+from asks import ask_all
 from calls import call
 from conftest import RealGateway
 from scripted_gateway import CHAT_ROUTE, COMPLETIONS_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, answering, echo
@@ -25,11 +26,15 @@ HIDING: dict[str, Callable[[Handler], None]] = {
 }
 
 
+TELLING = ("/api/", "/gateway/mlflow/")
+"""Below these paths the servers say what they have."""
+
+
 def hiding(gateway: RealGateway, hide: Callable[[Handler], None]) -> ScriptedGateway:
-    """A proxy that passes on all but what is asked below /api/."""
+    """A proxy that passes on all but what the server says of itself."""
 
     def script(handler: Handler, request: Request) -> None:
-        if request.path.startswith("/api/"):
+        if request.path.startswith(TELLING):
             hide(handler)
             return
         connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
@@ -48,6 +53,20 @@ def test_a_server_that_does_not_say_is_asked_all_the_same(real_gateway: RealGate
         for route in ("completions", "chat"):
             outcome = call(proxy.url, "hi", "param:n=1", "option:timeout_ms=8000", route=route)
             assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+
+
+@pytest.mark.parametrize("way", HIDING)
+def test_a_tracking_server_that_does_not_say_is_asked_all_the_same(tracking_server: RealGateway, way: str) -> None:
+    tracking_server.upstream.forget_requests()
+    with hiding(tracking_server, HIDING[way]) as proxy:
+        outcome = call(proxy.url, "hi", "warm=1", "option:timeout_ms=8000", route="chat")
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+        vectors, text = ask_all(
+            proxy.url, "handle-option timeout_ms=8000", "input a", "input b", "embed", "again", "prompt hi", "send",
+            route="embeddings",
+        )  # fmt: skip
+        assert vectors.status == "OK" and vectors.embeddings.count == 2, vectors
+        assert text.status == "OK" and text.response.texts == ["echo: hi"], "it does both"
 
 
 def test_what_worked_is_remembered(real_gateway: RealGateway) -> None:

@@ -5,11 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, Malformed};
-use super::question::Names;
 use super::routes::{self, Change, Lookup, Order, Page, Route, Verb, text};
-use super::vectors::{Vectors, VectorsAnswer};
-use super::{Dialect, Task, openai, segment};
+use super::{Dialect, segment};
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
 
@@ -77,18 +74,6 @@ impl Dialect for Databricks {
     fn invocations_path(&self, route: &str) -> String {
         ["/serving-endpoints/", &segment(route), "/invocations"].concat()
     }
-
-    fn names(&self) -> Names {
-        openai::NAMES
-    }
-
-    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        openai::decode(task, body)
-    }
-
-    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
-        openai::decode_vectors(body, expected, to)
-    }
 }
 
 fn endpoint(entry: &Value) -> Option<Route> {
@@ -108,6 +93,7 @@ fn endpoint(entry: &Value) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Task;
 
     fn found(body: &str) -> Route {
         let Lookup::Found(route) = Databricks.route("x", body.as_bytes()) else { panic!("{body}") };

@@ -2,12 +2,8 @@
 
 use serde_json::Value;
 
-use super::answer::{Answer, Malformed};
-use super::openai;
-use super::question::Names;
 use super::routes::{self, Change, Lookup, Order, Page, Route};
-use super::vectors::{Vectors, VectorsAnswer};
-use super::{Dialect, Task, segment};
+use super::{Dialect, segment};
 
 #[derive(Debug)]
 pub struct Deployments;
@@ -40,18 +36,6 @@ impl Dialect for Deployments {
     fn invocations_path(&self, route: &str) -> String {
         ["/endpoints/", &segment(route), "/invocations"].concat()
     }
-
-    fn names(&self) -> Names {
-        openai::NAMES
-    }
-
-    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        openai::decode(task, body)
-    }
-
-    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
-        openai::decode_vectors(body, expected, to)
-    }
 }
 
 fn endpoint(entry: &Value) -> Option<Route> {
@@ -61,6 +45,7 @@ fn endpoint(entry: &Value) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Task;
 
     #[test]
     fn reads_what_3_17_2_has() {

@@ -68,7 +68,7 @@ impl PartialEq for dyn Dialect {
     }
 }
 
-/// A family of MLflow gateways.
+/// A family of MLflow gateways. What it does not say otherwise is as most of them do it: in OpenAI's shapes.
 pub trait Dialect: fmt::Debug + Sync {
     /// The value of the option `dialect` that forces it.
     fn name(&self) -> &'static str;
@@ -135,7 +135,9 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 
     /// What it calls the things that all dialects have.
-    fn names(&self) -> Names;
+    fn names(&self) -> Names {
+        openai::NAMES
+    }
 
     /// The request's JSON for a question to a route of this task.
     fn encode(&self, question: Question, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
@@ -143,10 +145,14 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 
     /// What a successful answer from a route of this task, which gives text, says.
-    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed>;
+    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
+        openai::decode(task, body)
+    }
 
     /// Adds the vectors of a successful answer, about `expected` of them, to `to`. A failure adds none.
-    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed>;
+    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
+        openai::decode_vectors(body, expected, to)
+    }
 
     /// Whether answers can be had as streams.
     fn streams(&self) -> bool {

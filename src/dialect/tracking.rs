@@ -3,11 +3,8 @@
 
 use serde_json::Value;
 
-use super::answer::{Answer, Malformed};
-use super::question::Names;
 use super::routes::{self, Change, Lookup, Order, Page, Route, text};
-use super::vectors::{Vectors, VectorsAnswer};
-use super::{Dialect, Task, openai, segment};
+use super::{Dialect, Task, segment};
 
 /// It lists the endpoints for OpenAI's clients, to whom each is a model.
 const MODELS: &str = "/gateway/mlflow/v1/models";
@@ -61,10 +58,6 @@ impl Dialect for Tracking {
         ["/gateway/", &segment(route), "/mlflow/invocations"].concat()
     }
 
-    fn names(&self) -> Names {
-        openai::NAMES
-    }
-
     fn task_for(&self, likely: Task) -> Task {
         match likely {
             Task::Completions => Task::Chat,
@@ -74,14 +67,6 @@ impl Dialect for Tracking {
 
     fn has_one_task(&self) -> bool {
         false
-    }
-
-    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        openai::decode(task, body)
-    }
-
-    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
-        openai::decode_vectors(body, expected, to)
     }
 }
 

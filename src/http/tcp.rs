@@ -62,6 +62,16 @@ impl TcpTransport {
     }
 }
 
+/// Clears what was received: some answers are tokens.
+pub(super) fn wipe(buffers: &mut LazyBuffers) {
+    let received = buffers.input().len();
+    buffers.input_consume(received);
+    let all = buffers.input_append_buf();
+    all.fill(0);
+    // Lest it is left out, since nothing reads it.
+    std::hint::black_box(all);
+}
+
 /// The time to wait for now, after making sure that the socket waits no longer.
 fn arm(
     deadline: &Deadline,
@@ -81,15 +91,9 @@ fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// Answers are not only the caller's secrets: some are tokens.
 impl Drop for TcpTransport {
     fn drop(&mut self) {
-        let received = self.buffers.input().len();
-        self.buffers.input_consume(received);
-        let all = self.buffers.input_append_buf();
-        all.fill(0);
-        // Lest it is left out, since nothing reads it.
-        std::hint::black_box(all);
+        wipe(&mut self.buffers);
     }
 }
 

@@ -10,7 +10,7 @@ use ureq::unversioned::transport::time::Instant;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter};
 
 use super::failure::{Failure, Phase};
-use super::tcp::BUFFER;
+use super::tcp::{BUFFER, wipe};
 
 /// The head of a record: its type, version and length (RFC 8446, 5.1).
 const RECORD_HEAD: usize = 5;
@@ -44,15 +44,9 @@ impl TlsTransport {
     }
 }
 
-/// Answers are not only the caller's secrets: some are tokens.
 impl Drop for TlsTransport {
     fn drop(&mut self) {
-        let received = self.buffers.input().len();
-        self.buffers.input_consume(received);
-        let all = self.buffers.input_append_buf();
-        all.fill(0);
-        // Lest it is left out, since nothing reads it.
-        std::hint::black_box(all);
+        wipe(&mut self.buffers);
     }
 }
 
