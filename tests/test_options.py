@@ -41,7 +41,8 @@ def test_files_that_fit_are_taken(files: dict[str, str]) -> None:
 def test_what_does_not_fit_is_refused(files: dict[str, str], tmp_path: Path) -> None:
     rows = [
         ([f"ca_file={tmp_path}/none"], "cannot be read: No such file"),
-        ([f"ca_file={tmp_path}"], "cannot be read: Is a directory"),
+        ([f"ca_file={tmp_path}"], "holds no file"),
+        ([f"client_cert_file={tmp_path}"], "cannot be read: Is a directory"),
         ([f"ca_file={files['text']}"], "the file holds no certificate"),
         ([f"ca_file={files['broken']}"], "cannot be used"),
         ([f"client_key_file={files['certificate']}"], "the file holds no private key"),

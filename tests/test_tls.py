@@ -37,6 +37,15 @@ def test_the_machines_own_authorities_are_trusted_by_default(authority: Authorit
         assert outcome.status == "TLS_FAILED" and "certificate" in outcome.text, outcome
 
 
+def test_a_folder_of_certificates_is_one_of_authorities(authority: Authority, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "readme.txt").write_text("no certificate")
+    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+        (tmp_path / "ca.0").write_bytes(Path(authority.file).read_bytes().rstrip())
+        assert call(gateway.url, "hi", f"option:ca_file={tmp_path}").status == "OK"
+        assert call(gateway.url, "hi", environment={"REQUESTS_CA_BUNDLE": str(tmp_path)}).status == "OK"
+
+
 def test_the_given_authority_replaces_the_machines_own(authority: Authority, tmp_path: Path) -> None:
     other = Authority(tmp_path)
     with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:

@@ -1,8 +1,9 @@
 //! Options: how the library behaves, as against parameters, which are the model's.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ impl Setting {
             "dialect" => Setting::Dialect(dialect_named(value)?),
             "max_connections" => Setting::MaxConnections(number(name, value, 0..=65536, "")? as usize),
             "insecure_tls" => return tls(Ok(TlsSetting::Insecure(boolean(name, value)?))),
-            "ca_file" => return tls(TlsSetting::trusted(&read(value).map_err(wrong)?)),
+            "ca_file" => return tls(TlsSetting::trusted(&read_all(value).map_err(wrong)?)),
             "client_cert_file" => return tls(TlsSetting::client_chain(&read(value).map_err(wrong)?)),
             "client_key_file" => return tls(TlsSetting::client_key(&read(value).map_err(wrong)?)),
             "proxy" => Setting::Way(WaySetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
@@ -241,6 +242,27 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// As [`read`], or what all files in a folder hold, which is how OpenSSL keeps certificates, too.
+fn read_all(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    if path.is_empty() || !Path::new(path).is_dir() {
+        return read(path);
+    }
+    let unreadable = |error: io::Error| format!("the folder {path} cannot be read: {error}");
+    let mut all = Zeroizing::new(Vec::new());
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.is_file() && all.len() < MAX_PEM_FILE as usize {
+            let content = file.to_str().and_then(|file| read(file).ok()).unwrap_or_default();
+            all.extend_from_slice(&content);
+            all.push(b'\n');
+        }
+    }
+    if all.is_empty() {
+        return Err(format!("the folder {path} holds no file"));
+    }
+    Ok(all)
 }
 
 /// What the file holds; nothing if the path is empty, which takes the option back.

@@ -231,7 +231,8 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
 ///                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
 ///                        networks (10.0.0.0/8), each perhaps with a port, or *
-///   ca_file              path of a PEM file                  ""
+///   ca_file              path of a PEM file, or of a folder  ""
+///                        of such files
 ///                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,
 ///                        $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
 ///   client_cert_file     path of a PEM file                  ""
