@@ -123,11 +123,11 @@ impl<'a> Call<'a> {
         let mut first_error = None;
         loop {
             tried.push(plan);
-            let miss = match self.attempt(plan, question, wanted, again, &mut attempts) {
+            let path = plan.dialect.invocations_path(&self.target.route);
+            let miss = match self.attempt(plan, question, wanted, &path, again, &mut attempts) {
                 Ok(answer) => {
                     self.logger.flush();
                     let is_news = known != Some(Learned::of(plan));
-                    let path = plan.dialect.invocations_path(&self.target.route);
                     return Ok(Asked { answer, plan, path, attempts, is_news });
                 }
                 Err(miss) => miss,
@@ -263,13 +263,13 @@ impl<'a> Call<'a> {
         plan: Plan,
         question: Question,
         wanted: Wanted,
+        path: &str,
         again: Option<&'static str>,
         attempts: &mut u32,
     ) -> Result<Opened, Miss> {
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
         let wants_events = wanted == Wanted::Stream;
         let body = plan.dialect.encode(question, plan.task, params, wants_events);
-        let path = &plan.dialect.invocations_path(&self.target.route);
         let (method, deadline, level) = (Method::Post, self.deadline, LogLevel::Info);
         let what = What { method, path, body: &body, deadline, level, again, wants_events };
         let tried = self.tried(method, path);

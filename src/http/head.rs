@@ -28,8 +28,8 @@ impl RequestHead<'_> {
     pub fn write(&self) -> Wiped {
         const REST: usize = 160;
         let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
-        let parts = [&self.origin[..], &self.path, &[self.authority, for_proxy]].concat();
-        let known: usize = parts.iter().map(|part| part.len()).sum();
+        let target: usize = self.origin.iter().chain(&self.path).map(|part| part.len()).sum();
+        let known = target + self.authority.len() + for_proxy.len();
         // In one piece: a block that grows leaves secrets behind.
         let mut head = Vec::with_capacity(REST + known + self.headers.len());
         let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
