@@ -4,11 +4,11 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 10] =
-    ["gateway", "log", "request", "response", "stream", "embeddings", "routes", "error", "status", "version"];
+const SOURCES: [&str; 11] =
+    ["gateway", "log", "request", "response", "stream", "embeddings", "routes", "cancel", "error", "status", "version"];
 
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
-const HEADINGS: [(&str, &str); 17] = [
+const HEADINGS: [(&str, &str); 18] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; the question was not sent"),
@@ -25,6 +25,7 @@ const HEADINGS: [(&str, &str); 17] = [
     ("mlflow_gateway_stream_open(", "Tokens as they come: fetched one by one, or handed to a callback"),
     ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_list_routes(", "What is there"),
+    ("mlflow_gateway_cancel_token_create(", "To have had enough"),
     ("mlflow_gateway_error_status(", "What went wrong"),
 ];
 

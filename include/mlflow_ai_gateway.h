@@ -44,15 +44,17 @@
  *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
  *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
  *            while no other thread fetches from that stream.
- * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise.
+ * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise, and parts of
+ *            it have shorter ones. mlflow_gateway_cancel() ends calls at once, also from a signal handler.
  * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
  *            not destroy what the call that runs them works on.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
  *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
  *            once (option embed_concurrency); they end with that, and take no signals.
- *            After a fork(), parent and child may both go on with a handle, unless another thread was using it at
- *            that moment; they share no connection. A stream that was open then goes on in one of them, and the other
- *            only destroys it. Faults of the library's own come back as MLFLOW_GATEWAY_PANIC.
+ *            After a fork(), parent and child may both go on with a handle, whatever other threads of the parent did
+ *            with it at that moment; they share no connection. Only a request that was being changed just then is
+ *            empty in the child, and a stream goes on in the parent alone. Faults of the library's own come back as
+ *            MLFLOW_GATEWAY_PANIC.
  * Memory     that an answer needs and the system does not give is MLFLOW_GATEWAY_OUT_OF_MEMORY. Only where it does not
  *            even give the small pieces that every call needs, the process is aborted.
  */
@@ -92,6 +94,11 @@ extern "C" {
  * One route of one gateway, with its settings and its connections. Any number of threads may use it at once.
  */
 typedef struct mlflow_gateway mlflow_gateway;
+
+/**
+ * Ends calls before their time: all that run with it, and those that begin with it later.
+ */
+typedef struct mlflow_gateway_cancel_token mlflow_gateway_cancel_token;
 
 /**
  * Vectors. They never change, so that any number of threads may read them.
@@ -256,12 +263,12 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_CONNECTION_LOST 23
 
 /**
- * The time that the call may take (option timeout_ms) was over.
+ * A time was over that the call may take: the message names the option, timeout_ms or one of a part of the call.
  */
 #define MLFLOW_GATEWAY_TIMEOUT 24
 
 /**
- * The callback stopped the answer.
+ * mlflow_gateway_cancel() ended the call, or a callback stopped the answer.
  */
 #define MLFLOW_GATEWAY_CANCELLED 25
 
@@ -484,9 +491,38 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        meaning; environment variables, of which the first that is set counts
  *
  *   timeout_ms           integer, 1 to 86400000              300000
- *                        milliseconds that a whole call may take: finding the host, connecting, sending, waiting and
- *                        reading; $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
+ *                        milliseconds that a whole call may take, with all attempts and the time between them;
+ *                        $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
  *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
+ *   connect_timeout_ms   integer, 0 to 86400000              10000
+ *                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
+ *                        0 is as many as timeout_ms leaves, here and in the next two
+ *   first_byte_timeout_ms  integer, 0 to 86400000            0
+ *                        milliseconds from the end of the question to the beginning of the answer, which a model
+ *                        that is not asked for a stream gives only when it is ready
+ *   idle_timeout_ms      integer, 0 to 86400000              120000
+ *                        milliseconds in which a stream has to bring another event; comments do not count, and the
+ *                        time between two calls of mlflow_gateway_stream_next() neither
+ *   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
+ *                        how often the same is asked again, at most; $MLFLOW_HTTP_REQUEST_MAX_RETRIES
+ *   retry_policy         careful, mlflow                     careful
+ *                        careful asks again only where that can do no harm, see below; mlflow does what MLflow's own
+ *                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
+ *                        with Retry-After; the first time at once, then after 2, 4, 8 ... times the seconds of
+ *                        $MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR (2), with up to $MLFLOW_HTTP_REQUEST_BACKOFF_JITTER (1)
+ *                        more, 120 at most; or, unless $MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is false, after as
+ *                        many as Retry-After says
+ *   retry_backoff_ms     integer, 1 to 60000                 500
+ *                        milliseconds before the first retry, at most, twice as many before the second, and so on;
+ *                        how many it is chance decides, but not less than the answer's Retry-After asks for
+ *   retry_max_backoff_ms  integer, 1 to 600000               8000
+ *                        milliseconds which that does not exceed
+ *   retry_read_timeouts  boolean, true or false              false
+ *                        ask again also when first_byte_timeout_ms is over, or the connection broke before the answer:
+ *                        the question may then be processed twice
+ *   max_redirects        integer, 0 to 10                    0
+ *                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
+ *                        and 308, and 301 and 302 where nothing is sent
  *   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
  *                        tracking, databricks
  *                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
@@ -537,8 +573,14 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *   gather_stream        boolean, true or false              true
  *                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
  *                        lost, and a stream needs memory for a few events, however long it is
+ *   max_response_bytes   integer, 1024 to 1099511627776      268435456
+ *                        the longest answer, but for streams
+ *   max_header_bytes     integer, 1024 to 65536              16384
+ *                        the longest head of an answer: its status line and headers
  *   max_event_bytes      integer, 1024 to 1073741824         16777216
  *                        the longest event of a stream
+ *   max_gathered_bytes   integer, 1024 to 1099511627776      268435456
+ *                        as much as a stream may bring while gather_stream is true: its texts and calls of tools
  *   embed_batch_size     integer, 1 to 100000                20
  *                        inputs that are sent in one request for vectors
  *   embed_concurrency    integer, 1 to 64                    1
@@ -555,12 +597,28 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  * through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed, but
  * for parts of a token that came over TLS, of which the TLS library keeps what it wants.
  *
+ * Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and whatever failed
+ * before any of the question was sent, but for a certificate or a proxy's refusal, which stay as they are. What changes
+ * the gateway is repeated only after 429, 503, and when it was not sent; mlflow_gateway_health() never. No retry is
+ * begun, and no wait for it, that would end after timeout_ms; and none once a stream has begun. Compressed answers are
+ * not asked for, and one that comes is refused unread.
+ *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
 mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 const char *name,
                                                 const char *value,
                                                 mlflow_gateway_error **error);
+
+/**
+ * Sets the token by which calls on this handle can be ended that begin afterwards, but for those whose request has its
+ * own; NULL as `token` for none. The handle keeps what it needs of it.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_set_cancel_token(mlflow_gateway *gateway,
+                                                      mlflow_gateway_cancel_token *token,
+                                                      mlflow_gateway_error **error);
 
 /**
  * Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
@@ -811,9 +869,9 @@ mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request 
                                                          mlflow_gateway_error **error);
 
 /**
- * Sets an option for this request, in place of the handle's: timeout_ms, max_event_bytes, gather_stream,
- * embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean. The others are the handle's
- * alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
+ * Sets an option for this request, in place of the handle's: gather_stream, or one of those whose names end with
+ * "timeout_ms" or begin with "embed_", "retry_", or "max_" (but for max_connections). mlflow_gateway_set_option() says
+ * what they mean. The others are the handle's alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
@@ -832,6 +890,16 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
                                                         const char *name,
                                                         const char *value,
                                                         mlflow_gateway_error **error);
+
+/**
+ * Sets the token by which calls with this request can be ended that begin afterwards, in place of the handle's; NULL as
+ * `token` takes the request's own back. The request keeps what it needs of it.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_cancel_token(mlflow_gateway_request *request,
+                                                              mlflow_gateway_cancel_token *token,
+                                                              mlflow_gateway_error **error);
 
 /**
  * Destroys a request. NULL is allowed and does nothing. Streams that it opened go on.
@@ -966,6 +1034,18 @@ const char *mlflow_gateway_response_header(const mlflow_gateway_response *respon
 uint32_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
 
 /**
+ * Returns how often it was asked again until the answer came, sent or not; 0 if `response` is NULL.
+ */
+size_t mlflow_gateway_response_retry_count(const mlflow_gateway_response *response);
+
+/**
+ * Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status 503".
+ * NULL if it was not, or `response` is NULL.
+ */
+const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *response,
+                                                 size_t retry);
+
+/**
  * Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
  * between the call and the head of the answer. 0 if `response` is NULL.
  */
@@ -1012,6 +1092,8 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
  * lives until the next call of this function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
  * `len` receives its length in bytes without the NUL; it may be NULL.
  * `candidate` receives the number of the candidate that it belongs to, counted from 0; it may be NULL.
+ *
+ * A stream that was opened before a fork() goes on in the parent, and is _INVALID_ARGUMENT in the child.
  *
  * Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
  * MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
@@ -1280,6 +1362,50 @@ mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
                                                   const char *name,
                                                   mlflow_gateway_error **error);
 
+/* To have had enough
+ * ------------------ */
+
+/**
+ * Makes a token by which calls are ended from another thread or from a signal handler. It is given to a handle by
+ * mlflow_gateway_set_cancel_token(), or to a request by mlflow_gateway_request_set_cancel_token(), to as many as one
+ * likes. It takes one file descriptor, which is closed when neither the caller nor a handle, a request or a stream has
+ * it any more.
+ *
+ * `token` receives it; the caller destroys it with mlflow_gateway_cancel_token_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _OUT_OF_MEMORY if the process can have no more descriptors.
+ */
+mlflow_gateway_status mlflow_gateway_cancel_token_create(mlflow_gateway_cancel_token **token,
+                                                         mlflow_gateway_error **error);
+
+/**
+ * Cancels: the calls that have this token return MLFLOW_GATEWAY_CANCELLED within milliseconds, whatever they wait for,
+ * and so do those that begin with it before mlflow_gateway_cancel_token_reset(). A question that was sent by then may
+ * have been processed; its connection is closed. An answer that is complete, or just being read from memory, is not
+ * taken back.
+ *
+ * It may be called by any thread, and by a signal handler: it is async-signal-safe, and leaves errno as it is. A child
+ * of a fork() cancels its own calls only, and its parent the parent's. NULL does nothing.
+ */
+void mlflow_gateway_cancel(mlflow_gateway_cancel_token *token);
+
+/**
+ * Returns whether the token was cancelled, and not reset since; false if `token` is NULL. It is async-signal-safe.
+ */
+bool mlflow_gateway_cancel_token_is_cancelled(const mlflow_gateway_cancel_token *token);
+
+/**
+ * Makes a cancelled token good for further calls. To be called when those have returned that it was to end: one that
+ * has not yet seen that it was cancelled goes on. NULL does nothing.
+ */
+void mlflow_gateway_cancel_token_reset(mlflow_gateway_cancel_token *token);
+
+/**
+ * Destroys a token, which no thread and no signal handler may use any more. Calls that have it go on, and handles and
+ * requests that have it are as before, but it cannot be cancelled any more. NULL is allowed and does nothing.
+ */
+void mlflow_gateway_cancel_token_destroy(mlflow_gateway_cancel_token *token);
+
 /* What went wrong
  * --------------- */
 
@@ -1318,6 +1444,19 @@ int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
  * were asked for in several requests, it is that of the request which failed.
  */
 uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
+
+/**
+ * Returns how often it was asked again, sent or not, before the function gave up; 0 if it was not, or `error` is NULL.
+ */
+size_t mlflow_gateway_error_retry_count(const mlflow_gateway_error *error);
+
+/**
+ * Returns why it was asked again the first (`retry` 0), second ... time, in a few words of UTF-8: for example "HTTP
+ * status 503". The last failure is the error itself. NULL if it was not asked as often, or `error` is NULL. The text
+ * belongs to the error object and lives as long.
+ */
+const char *mlflow_gateway_error_retry_reason(const mlflow_gateway_error *error,
+                                              size_t retry);
 
 /**
  * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream

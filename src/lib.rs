@@ -8,6 +8,7 @@
 //! | [`client`] | the safe client: handle, settings, discovery, calls, errors |
 //! | `dialect` | one file per family of MLflow gateways: request JSON out, answer JSON in; no I/O |
 //! | `http` | the only part that knows HTTP: agent, connections, deadlines |
+//! | `sync` | locks, shared work and cancelling, which stay sound over a fork |
 //! | [`ffi`] | the C functions: thin shims over [`client`] |
 //!
 //! A call goes one way through them: ffi, client, dialect (encode), http, dialect (decode), client, ffi.
@@ -16,3 +17,4 @@ pub mod client;
 mod dialect;
 pub mod ffi;
 mod http;
+mod sync;

@@ -27,6 +27,8 @@ SETTINGS = ("MLFLOW_", "DATABRICKS_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """How the names of variables begin that the library reads for itself."""
 NO_HOME = PROGRAMS / "no-home"
 """A folder that is not there, and so holds no credentials."""
+NO_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""Most tests want to see the first failure, and at once."""
 
 TOOL_FOUND_SOMETHING = 99
 SECONDS_TO_TALK = 60
@@ -95,13 +97,21 @@ class Build(NamedTuple):
                 process.kill()
 
     def _environment(self, more: Optional[dict[str, str]] = None) -> dict[str, str]:
-        """What a program inherits, without the variables and the home that would change where and how it asks."""
+        """What a program inherits, without what would change where and how it asks, and without retries by itself."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        return {**inherited, "HOME": str(NO_HOME), **self.environment, **(more or {})}
+        return {**inherited, "HOME": str(NO_HOME), **NO_RETRIES, **self.environment, **(more or {})}
 
 
 def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:
     return Build(name, [], [f"-L{folder}", "-lmlflow_ai_gateway", "-lm", f"-Wl,-rpath,{folder}"], runner)
+
+
+def _runtime(sanitizer: str) -> Path:
+    """The library of one of Rust's sanitizers, which comes with the compiler."""
+    command = ["rustc", "--print", "target-libdir"]
+    folder = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    (library,) = Path(folder).glob(f"librustc-*_rt.{sanitizer}.a")
+    return library
 
 
 SHARED = _shared("shared", RELEASE)
@@ -125,13 +135,38 @@ ADDRESS = Build(
     [str(ADDRESS_LIBRARY), *SYSTEM_LIBRARIES],
     environment={"ASAN_OPTIONS": f"detect_leaks=1:exitcode={TOOL_FOUND_SOMETHING}"},
 )
+UNDEFINED = Build(
+    "undefined",
+    ["-fsanitize=undefined", "-fno-sanitize-recover=all"],
+    [str(RELEASE / "libmlflow_ai_gateway.a"), *SYSTEM_LIBRARIES],
+    environment={"UBSAN_OPTIONS": f"print_stacktrace=1:exitcode={TOOL_FOUND_SOMETHING}"},
+)
+"""It looks at the C side alone: Rust has no such sanitizer, and needs none."""
+THREAD_LIBRARY = TARGET / "thread" / TRIPLE / "debug" / "libmlflow_ai_gateway.a"
+THREAD = Build(
+    "thread",
+    ["-fsanitize=thread"],
+    [
+        # Rust's own runtime: gcc's may be too old for what Rust's compiler writes, and must stay out then.
+        *("-nodefaultlibs", "-Wl,--as-needed"),
+        str(THREAD_LIBRARY),
+        str(ROOT / "tests/c/thread_order.c"),
+        "-Wl,--wrap=__tsan_atomic64_fetch_sub",
+        "-Wl,--whole-archive",
+        str(_runtime("tsan")),
+        "-Wl,--no-whole-archive,--export-dynamic",
+        *("-lstdc++", "-lpthread", "-ldl", "-lm", "-lrt", "-lgcc_s", "-lgcc", "-lc"),
+    ],
+    environment={"TSAN_OPTIONS": f"exitcode={TOOL_FOUND_SOMETHING}:print_suppressions=0"},
+)
+"""Rust's standard library is not instrumented in it: tests/c/thread_order.c says what follows from that."""
 PANIC = _shared("panic", TARGET / "debug")
 """The build in which a certain prompt makes the library panic."""
 PANIC_VALGRIND = _shared("panic-valgrind", TARGET / "debug", MEMCHECK)
 
 PLAIN = (SHARED, STATIC)
 CHECKED = (VALGRIND, ADDRESS)
-ALL = PLAIN + CHECKED
+ALL = (*PLAIN, UNDEFINED, *CHECKED, THREAD)
 
 
 def need(tool: str) -> str:

@@ -31,7 +31,7 @@ pub(super) fn response(call: &Call, question: Question) -> Result<Response, Erro
 /// All that an answer says.
 pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error> {
     let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
-    response.attempts = asked.attempts;
+    response.note_attempts(&asked.attempts)?;
     response.elapsed = call.started.elapsed();
     response.with_json(asked.answer.body)
 }
@@ -41,5 +41,5 @@ fn understood<T>(call: &Call, asked: &Asked<Reply>, take: impl FnOnce(Answer) ->
     call.understand(asked, |dialect| dialect.decode(asked.plan.task, body))
         .map_err(|malformed| report::malformed(&call.asked(asked), (&asked.answer).into(), malformed))
         .and_then(take)
-        .map_err(|error| error.with_attempts(asked.attempts))
+        .map_err(|error| error.with_attempts(&asked.attempts))
 }

@@ -10,11 +10,13 @@ use super::log::{LogLevel, Logger};
 use super::options::CallOptions;
 use super::report::{self, Secrets, Tried};
 use super::request::Asking;
+use super::retry::{Attempts, Repeat};
 use super::settings::Settings;
 use super::suggest;
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
-use crate::http::{Agent, Failure, GatewayUri, Headers, Method, Opened, Reply, Secret};
+use crate::http::{Agent, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret};
+use crate::sync::CancelToken;
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -39,6 +41,8 @@ pub(super) struct Call<'a> {
     params: Option<Params>,
     headers: Option<Headers>,
     pub options: CallOptions,
+    /// The request's own, or else that of the settings.
+    cancel: Option<Arc<CancelToken>>,
     pub logger: Logger,
     /// Whether a token was refused already.
     pub has_refreshed: AtomicBool,
@@ -59,8 +63,7 @@ pub(super) struct Asked<R> {
     pub answer: R,
     pub plan: Plan,
     pub path: String,
-    /// How often the question was sent.
-    pub attempts: u32,
+    pub attempts: Attempts,
     /// Whether the plan was guessed, so that it is to be remembered if the answer is one.
     is_news: bool,
 }
@@ -84,10 +87,11 @@ impl<'a> Call<'a> {
             params = (!asking.params.is_empty()).then(|| settings.params.with(&asking.params));
             headers = (!asking.headers.is_empty()).then(|| settings.sent().with(&asking.headers));
         }
+        let cancel = asking.and_then(|asking| asking.token.as_ref()).or(settings.token.as_ref()).cloned();
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         let (deadline, has_refreshed) = (started + options.timeout, AtomicBool::new(false));
-        Call { target, settings, params, headers, options, logger, has_refreshed, started, deadline }
+        Call { target, settings, params, headers, options, cancel, logger, has_refreshed, started, deadline }
     }
 
     /// Asks and reads the whole answer.
@@ -95,7 +99,7 @@ impl<'a> Call<'a> {
         let (opened, asked) = self.open(question, wanted)?.split();
         match opened.whole() {
             Ok(reply) => Ok(asked.with(reply)),
-            Err(failure) => Err(self.failed(&self.asked(&asked), failure).with_attempts(asked.attempts)),
+            Err(failure) => Err(self.failed(&self.asked(&asked), failure).with_attempts(&asked.attempts)),
         }
     }
 
@@ -103,11 +107,19 @@ impl<'a> Call<'a> {
     /// read, of any other answer all.
     pub fn open(&self, question: Question, wanted: Wanted) -> Result<Asked<Opened>, Error> {
         check_question(question, wanted)?;
+        let cancelled = |phase| {
+            let path = self.dialects()[0].invocations_path(&self.target.route);
+            self.failed(&self.tried(Method::Post, &path), Failure::Cancelled(phase))
+        };
+        if self.token().is_some_and(|token| token.is_cancelled()) {
+            return Err(cancelled(Phase::Connect));
+        }
         let until = self.discovery_deadline();
         let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
-        let found = self.target.discovery.find(&asker, until, || self.discover(until));
+        let found =
+            self.target.discovery.find(&asker, until, self.token().map(|token| &**token), || self.discover(until));
         self.logger.flush();
-        let known = match found {
+        let known = match found.map_err(|_| cancelled(Phase::Share))? {
             Outcome::Known(learned) => Some(learned),
             Outcome::Silent => None,
             Outcome::Failed(error) => return Err(error),
@@ -119,12 +131,12 @@ impl<'a> Call<'a> {
         };
         self.check(plan, question, wanted)?;
         let mut tried = Vec::new();
-        let (mut attempts, mut again) = (0, None);
+        let (mut attempts, mut again) = (Attempts::default(), None);
         let mut first_error = None;
         loop {
             tried.push(plan);
             let path = plan.dialect.invocations_path(&self.target.route);
-            let miss = match self.attempt(plan, question, wanted, &path, again, &mut attempts) {
+            let miss = match self.ask_by(plan, question, wanted, &path, again, &mut attempts) {
                 Ok(answer) => {
                     self.logger.flush();
                     let is_news = known != Some(Learned::of(plan));
@@ -142,7 +154,7 @@ impl<'a> Call<'a> {
                     match self.discover(self.deadline) {
                         Outcome::Known(learned) => Some(learned.plan(likely_task)),
                         Outcome::Silent => miss.next,
-                        Outcome::Failed(error) => return Err(error.with_attempts(attempts)),
+                        Outcome::Failed(error) => return Err(error.with_attempts(&attempts)),
                     }
                 }
                 next => next,
@@ -153,7 +165,9 @@ impl<'a> Call<'a> {
             });
             match next {
                 Some(next) => {
-                    again = Some(if miss.is_path_missing { "there is no such path" } else { "it takes messages" });
+                    let why = if miss.is_path_missing { "there is no such path" } else { "it takes messages" };
+                    attempts.reasons.push(why.to_owned());
+                    again = Some(why);
                     plan = next;
                     first_error.get_or_insert(miss.error);
                 }
@@ -164,9 +178,9 @@ impl<'a> Call<'a> {
                         Some(hint) => said_best.with_hint(&hint),
                         None => said_best,
                     };
-                    return Err(said_best.with_attempts(attempts));
+                    return Err(said_best.with_attempts(&attempts));
                 }
-                None => return Err(miss.error.with_attempts(attempts)),
+                None => return Err(miss.error.with_attempts(&attempts)),
             }
         }
     }
@@ -209,15 +223,22 @@ impl<'a> Call<'a> {
         let mut is_clear = true;
         for dialect in self.dialects().iter().copied() {
             let path = dialect.route_path(&self.target.route);
-            let reply = match self.get(&path, deadline) {
+            let mut attempts = Attempts::default();
+            let reply = match self.whole(&What::get(&path, deadline, Repeat::Discovery), &mut attempts) {
                 Ok(reply) => reply,
-                Err(Trouble::Failure(Failure::Timeout(_))) => break,
+                Err(Trouble::Failure(failure @ Failure::Cancelled(_))) => {
+                    return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));
+                }
+                Err(Trouble::Failure(Failure::Timeout(Limit::Total, _))) => break,
                 Err(Trouble::Failure(failure)) if failure.is_after_sending() => {
                     is_clear = false;
                     continue;
                 }
                 Err(Trouble::Failure(failure)) => {
-                    return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));
+                    // The question itself was not asked.
+                    attempts.sent = 0;
+                    let error = self.failed(&self.tried(Method::Get, &path), failure);
+                    return Outcome::Failed(error.with_attempts(&attempts));
                 }
                 Err(Trouble::Error(error)) => return Outcome::Failed(error),
             };
@@ -258,20 +279,21 @@ impl<'a> Call<'a> {
         (!is_there).then(|| self.tried(Method::Get, "").secrets.mask(&suggest::instead_of(name, &names)))
     }
 
-    fn attempt(
+    fn ask_by(
         &self,
         plan: Plan,
         question: Question,
         wanted: Wanted,
         path: &str,
         again: Option<&'static str>,
-        attempts: &mut u32,
+        attempts: &mut Attempts,
     ) -> Result<Opened, Miss> {
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
         let wants_events = wanted == Wanted::Stream;
         let body = plan.dialect.encode(question, plan.task, params, wants_events);
         let (method, deadline, level) = (Method::Post, self.deadline, LogLevel::Info);
-        let what = What { method, path, body: &body, deadline, level, again, wants_events };
+        let repeat = Repeat::Question;
+        let what = What { method, path, body: &body, deadline, level, again, repeat, wants_events };
         let tried = self.tried(method, path);
         let reply = match self.transact(&what, attempts) {
             Ok(Opened::Whole(reply)) if !reply.is_success() => reply,
@@ -334,7 +356,7 @@ impl<'a> Call<'a> {
     }
 
     pub fn failed(&self, tried: &Tried, failure: Failure) -> Error {
-        report::failure(tried, failure, self.options.timeout)
+        report::failure(tried, failure, &self.options)
     }
 
     /// What was tried, for the words of an error.
@@ -394,6 +416,11 @@ impl<'a> Call<'a> {
 
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// What ends the call before its time.
+    pub fn token(&self) -> Option<&Arc<CancelToken>> {
+        self.cancel.as_ref()
     }
 }
 

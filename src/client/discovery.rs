@@ -1,12 +1,12 @@
 //! Which dialect the server speaks and what the route is for: asked once, remembered in the handle.
 
-use std::process;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::{Error, Status};
 use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
+use crate::sync::{CancelToken, Flight, Landing, Lock, Over};
 
 /// How to ask a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,63 +64,70 @@ pub(super) enum Outcome {
 /// thing for which calls on one handle wait for each other.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
-    state: Mutex<State>,
+    state: Lock<State>,
     /// The dialect in which the server last answered anything.
-    spoken: Mutex<Option<&'static dyn Dialect>>,
+    spoken: Lock<Option<&'static dyn Dialect>>,
 }
 
 #[derive(Debug, Default)]
 enum State {
     #[default]
     Nothing,
-    UnderWay(Arc<Flight>),
+    UnderWay(Arc<Search>),
     /// Under the dialect that the option forced, if any: what was learned so says nothing under another.
     Known(Option<&'static str>, Learned),
 }
 
+/// A discovery that is under way.
 #[derive(Debug)]
-struct Flight {
+struct Search {
     forced: Option<&'static str>,
-    /// The asking thread is not in a process that was forked meanwhile.
-    process: u32,
     /// The asking call's. Under other settings (headers, TLS) the server may answer otherwise.
     asker: Asker,
-    outcome: Mutex<Option<Outcome>>,
-    landed: Condvar,
+    flight: Flight<Outcome>,
 }
 
 impl Discovery {
-    /// What is known, or else what `ask` finds out, in this thread or in another one that asks already.
-    pub fn find(&self, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
+    /// What is known, or else what `ask` finds out, in this thread or in another one that asks already. Those who have
+    /// not as much time as the asking thread go on without knowing.
+    pub fn find(
+        &self,
+        asker: &Asker,
+        deadline: Instant,
+        cancel: Option<&CancelToken>,
+        ask: impl FnOnce() -> Outcome,
+    ) -> Result<Outcome, Over> {
         let forced = asker.settings.options().dialect.map(Dialect::name);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match &*state {
-            State::Known(under, learned) if *under == forced => Outcome::Known(*learned),
-            State::UnderWay(flight) if flight.forced == forced && flight.process == process::id() => {
-                let flight = Arc::clone(flight);
+            State::Known(under, learned) if *under == forced => Ok(Outcome::Known(*learned)),
+            State::UnderWay(search) if search.forced == forced && search.flight.is_of_this_process() => {
+                let search = Arc::clone(search);
                 drop(state);
-                match flight.wait(deadline) {
-                    // That the other call's time was over says nothing of one's own.
-                    Outcome::Failed(error) if error.status() == Status::Timeout || !flight.asker.is_like(asker) => {
-                        ask()
+                let outcome = match search.flight.wait(deadline, cancel) {
+                    Ok(outcome) => outcome.unwrap_or(Outcome::Silent),
+                    Err(Over::Time) => Outcome::Silent,
+                    Err(over) => return Err(over),
+                };
+                match outcome {
+                    // That the other call had no more time, or was cancelled, says nothing of this one.
+                    Outcome::Failed(error)
+                        if matches!(error.status(), Status::Timeout | Status::Cancelled)
+                            || !search.asker.is_like(asker) =>
+                    {
+                        Ok(ask())
                     }
-                    outcome => outcome,
+                    outcome => Ok(outcome),
                 }
             }
             _ => {
-                let flight = Arc::new(Flight {
-                    forced,
-                    process: process::id(),
-                    asker: asker.clone(),
-                    outcome: Mutex::default(),
-                    landed: Condvar::new(),
-                });
-                *state = State::UnderWay(Arc::clone(&flight));
+                let search = Arc::new(Search { forced, asker: asker.clone(), flight: Flight::default() });
+                *state = State::UnderWay(Arc::clone(&search));
                 drop(state);
-                let landing = Landing { discovery: self, flight: &flight };
+                let under_way = UnderWay { discovery: self, search: &search };
                 let outcome = ask();
-                landing.land(&outcome);
-                outcome
+                under_way.end(outcome.clone());
+                Ok(outcome)
             }
         }
     }
@@ -128,12 +135,12 @@ impl Discovery {
     /// What an answered question taught.
     pub fn remember(&self, settings: &Settings, learned: Learned) {
         self.answered_in(learned.dialect);
-        *self.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
+        *self.state.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
     }
 
     /// The one of these dialects in which the server last answered.
     pub fn spoken(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
-        let spoken = (*self.spoken.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let spoken = (*self.spoken.lock())?;
         dialects.iter().copied().find(|dialect| *dialect == spoken)
     }
 
@@ -145,57 +152,48 @@ impl Discovery {
     }
 
     pub fn answered_in(&self, dialect: &'static dyn Dialect) {
-        *self.spoken.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialect);
+        *self.spoken.lock() = Some(dialect);
     }
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
-        self.spoken.lock().unwrap_or_else(PoisonError::into_inner).take_if(|dialect| *dialect == wrong.dialect);
-        let mut state = self.lock();
+        self.spoken.lock().take_if(|dialect| *dialect == wrong.dialect);
+        let mut state = self.state.lock();
         if matches!(&*state, State::Known(_, learned) if learned.plan(wrong.task) == wrong) {
             *state = State::Nothing;
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Flight {
-    /// Those who have not as much time as the asking thread go on without knowing.
-    fn wait(&self, deadline: Instant) -> Outcome {
-        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = deadline.saturating_duration_since(Instant::now());
-        let waited = self.landed.wait_timeout_while(outcome, left, |outcome| outcome.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.clone().unwrap_or(Outcome::Silent)
-    }
-}
-
-/// Lets the waiting threads go on, even if the asking one panics.
-struct Landing<'a> {
+/// Ends a search, even if the asking thread panics.
+struct UnderWay<'a> {
     discovery: &'a Discovery,
-    flight: &'a Arc<Flight>,
+    search: &'a Arc<Search>,
 }
 
-impl Landing<'_> {
-    fn land(&self, outcome: &Outcome) {
-        *self.flight.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
+impl UnderWay<'_> {
+    fn end(self, outcome: Outcome) {
+        self.keep(&outcome);
+        Landing(&self.search.flight).with(outcome);
     }
-}
 
-impl Drop for Landing<'_> {
-    fn drop(&mut self) {
-        let outcome =
-            self.flight.outcome.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Outcome::Silent).clone();
-        let mut state = self.discovery.lock();
-        if matches!(&*state, State::UnderWay(flight) if Arc::ptr_eq(flight, self.flight)) {
+    fn keep(&self, outcome: &Outcome) {
+        let mut state = self.discovery.state.lock();
+        if matches!(&*state, State::UnderWay(search) if Arc::ptr_eq(search, self.search)) {
             *state = match outcome {
-                Outcome::Known(learned) => State::Known(self.flight.forced, learned),
+                Outcome::Known(learned) => State::Known(self.search.forced, *learned),
                 Outcome::Silent | Outcome::Failed(_) => State::Nothing,
             };
         }
-        self.flight.landed.notify_all();
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.search.flight.landed().is_none() {
+            self.keep(&Outcome::Silent);
+            drop(Landing(&self.search.flight));
+        }
     }
 }
 
@@ -207,6 +205,10 @@ mod tests {
 
     use super::super::options::Setting;
     use super::*;
+
+    fn find(discovery: &Discovery, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
+        discovery.find(asker, deadline, None, ask).unwrap()
+    }
     use crate::dialect;
 
     fn plan(number: usize) -> Learned {
@@ -234,7 +236,7 @@ mod tests {
             for _ in 0..16 {
                 scope.spawn(|| {
                     start.wait();
-                    let outcome = discovery.find(&settings("auto"), soon(), || {
+                    let outcome = find(&discovery, &settings("auto"), soon(), || {
                         asked.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
                         Outcome::Known(plan(1))
@@ -249,18 +251,18 @@ mod tests {
     #[test]
     fn a_failure_is_not_remembered() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        assert!(matches!(discovery.find(&auto, soon(), || Outcome::Silent), Outcome::Silent));
-        assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(0))), plan(0)));
-        assert!(is_known(discovery.find(&auto, soon(), || unreachable!()), plan(0)));
+        assert!(matches!(find(&discovery, &auto, soon(), || Outcome::Silent), Outcome::Silent));
+        assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), plan(0)));
     }
 
     #[test]
     fn another_forced_dialect_is_another_question() {
         let discovery = Discovery::default();
-        discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0)));
-        let forced = discovery.find(&settings("gateway"), soon(), || Outcome::Known(plan(1)));
+        find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0)));
+        let forced = find(&discovery, &settings("gateway"), soon(), || Outcome::Known(plan(1)));
         assert!(is_known(forced, plan(1)));
-        assert!(is_known(discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
     }
 
     #[test]
@@ -268,9 +270,9 @@ mod tests {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         discovery.remember(&auto.settings, plan(0));
         discovery.forget(plan(1).plan(Task::Chat));
-        assert!(is_known(discovery.find(&auto, soon(), || unreachable!()), plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), plan(0)));
         discovery.forget(plan(0).plan(Task::Chat));
-        assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(1))), plan(1)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(1))), plan(1)));
     }
 
     /// Runs `follow` while another thread asks, which ends as `end` says.
@@ -278,7 +280,7 @@ mod tests {
         let asking = Barrier::new(2);
         std::thread::scope(|scope| {
             let leader = scope.spawn(|| {
-                discovery.find(auto, soon(), || {
+                find(discovery, auto, soon(), || {
                     asking.wait();
                     std::thread::sleep(Duration::from_millis(200));
                     end()
@@ -297,11 +299,11 @@ mod tests {
         beside(&discovery, &auto, panics, || {
             let start = Instant::now();
             let short = start + Duration::from_millis(20);
-            assert!(matches!(discovery.find(&auto, short, || unreachable!()), Outcome::Silent));
+            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Outcome::Silent));
             assert!(start.elapsed() < Duration::from_millis(150));
-            assert!(matches!(discovery.find(&auto, soon(), || unreachable!()), Outcome::Silent));
+            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Outcome::Silent));
         });
-        assert!(is_known(discovery.find(&auto, soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(0))), plan(0)));
     }
 
     #[test]
@@ -309,17 +311,17 @@ mod tests {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let fails = || Outcome::Failed(Error::new(Status::TlsFailed, "no trust"));
         beside(&discovery, &auto, fails, || {
-            let same = discovery.find(&auto, soon(), || unreachable!());
+            let same = find(&discovery, &auto, soon(), || unreachable!());
             assert!(matches!(same, Outcome::Failed(_)));
         });
         beside(&discovery, &auto, fails, || {
-            assert!(is_known(discovery.find(&settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
+            assert!(is_known(find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
         });
         let own = Asker { has_own_headers: true, ..auto.clone() };
         for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
             let discovery = Discovery::default();
             beside(&discovery, first, fails, || {
-                assert!(is_known(discovery.find(second, soon(), || Outcome::Known(plan(0))), plan(0)));
+                assert!(is_known(find(&discovery, second, soon(), || Outcome::Known(plan(0))), plan(0)));
             });
         }
     }

@@ -1,14 +1,13 @@
 //! Vectors of any number of texts, in as many requests as that takes.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::call::{Call, Wanted};
 use super::error::{Error, Status};
 use super::report;
 use super::text::NulText;
 use crate::dialect::{Question, Usage, Vectors};
-use crate::http;
+use crate::sync::{self, Lock};
 
 /// Vectors, one for each input and in the order of the inputs.
 #[derive(Debug)]
@@ -88,19 +87,19 @@ fn one_by_one(call: &Call, batches: &[&[String]], count: usize) -> Result<Embedd
 /// Each into its own block, since they end in any order.
 fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Embeddings, Error> {
     let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let done = Mutex::new(Vec::with_capacity(batches.len()));
-    http::side_by_side(workers, &|| {
+    let done = Lock::new(Vec::with_capacity(batches.len()));
+    sync::side_by_side(workers, &|| {
         while !has_failed.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(inputs) = batches.get(number) else { break };
             let mut batch = Batch::default();
             let asked = ask(call, Question::Inputs(inputs), Some(inputs.len()), &mut batch);
             has_failed.fetch_or(asked.is_err(), Ordering::Relaxed);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((number, asked.map(|()| batch)));
+            done.lock().push((number, asked.map(|()| batch)));
         }
     });
     call.logger.flush();
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut done = std::mem::take(&mut *done.lock());
     done.sort_unstable_by_key(|(number, _)| *number);
     let mut all = Batch::default();
     let mut tokens = Some(0);
@@ -144,12 +143,12 @@ fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch)
     let answer = call
         .understand(&asked, |dialect| dialect.decode_vectors(body, expected.unwrap_or(1), vectors))
         .map_err(|malformed| report::malformed(&call.asked(&asked), (&asked.answer).into(), malformed))
-        .map_err(|error| error.with_attempts(asked.attempts))?;
+        .map_err(|error| error.with_attempts(&asked.attempts))?;
     let came = to.vectors.count - before;
     if expected.is_some_and(|expected| came != expected) {
         let tried = call.asked(&asked);
         let error = report::wrong_count(&tried, (&asked.answer).into(), expected.unwrap_or_default(), came);
-        return Err(error.with_attempts(asked.attempts));
+        return Err(error.with_attempts(&asked.attempts));
     }
     to.usage = answer.usage;
     if to.model.is_none() {

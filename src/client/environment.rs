@@ -90,19 +90,48 @@ impl Environment<'_> {
             let ms = ms.ok_or_else(|| wrong(name, &format!("1 to {MAX_SECONDS} (seconds) are allowed")))? * 1000;
             set(&mut options, "timeout_ms", &ms.to_string(), name)?;
         }
+        self.retries(&mut options)?;
         if uri.is_https() {
             self.tls(&mut options)?;
         }
         Ok(options)
     }
 
+    /// What MLflow's client reads of its retries.
+    fn retries(&self, options: &mut Options) -> Result<(), Error> {
+        let [most, factor, jitter, respect] = [
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER",
+            "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER",
+        ];
+        if let Some(value) = self.variable(most)? {
+            set(options, "max_retries", value.trim(), most)?;
+        }
+        let backoff = &mut options.call.retries.mlflow;
+        for (name, seconds) in [(factor, &mut backoff.factor), (jitter, &mut backoff.jitter)] {
+            if let Some(value) = self.variable(name)? {
+                let number = value.trim().parse().ok().filter(|number| (0.0..=120.0).contains(number));
+                *seconds = number.ok_or_else(|| wrong(name, "0 to 120 (seconds) are allowed"))?;
+            }
+        }
+        if let Some(respects) = self.boolean(respect)? {
+            backoff.respects_retry_after = respects;
+        }
+        Ok(())
+    }
+
+    fn boolean(&self, name: &str) -> Result<Option<bool>, Error> {
+        match self.variable(name)?.map(|value| value.to_ascii_lowercase()).as_deref() {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(_) => Err(wrong(name, "allowed: true, 1, false, 0")),
+        }
+    }
+
     fn tls(&self, options: &mut Options) -> Result<(), Error> {
-        let insecure = self.variable(INSECURE)?;
-        let insecure = match insecure.as_deref().map(str::to_ascii_lowercase).as_deref() {
-            None | Some("false" | "0") => false,
-            Some("true" | "1") => true,
-            Some(_) => return Err(wrong(INSECURE, "allowed: true, 1, false, 0")),
-        };
+        let insecure = self.boolean(INSECURE)?.unwrap_or(false);
         match self.first(&TRUSTED)? {
             Some((name, _)) if insecure && name == TRUSTED[0] => {
                 return Err(wrong(INSECURE, &format!("it and {name} exclude each other")));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::retry::Attempts;
+
 /// What a call came to. The numbers are part of the C library's ABI: none is ever changed or used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,6 +72,7 @@ struct Details {
     status: Status,
     message: String,
     attempts: u32,
+    retry_reasons: Vec<String>,
     answer: Option<Refused>,
 }
 
@@ -87,7 +90,7 @@ impl Error {
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         // Names and answers that it repeats may hold line breaks, or sequences that a terminal obeys.
         let message = message.into().replace(char::is_control, " ");
-        Error(Box::new(Details { status, message, attempts: 0, answer: None }))
+        Error(Box::new(Details { status, message, attempts: 0, retry_reasons: Vec::new(), answer: None }))
     }
 
     pub(super) fn with_answer(mut self, answer: Refused) -> Error {
@@ -108,8 +111,15 @@ impl Error {
         }
     }
 
-    pub(super) fn with_attempts(mut self, attempts: u32) -> Error {
-        self.0.attempts = attempts;
+    /// Says how often it was tried.
+    pub(super) fn with_attempts(mut self, attempts: &Attempts) -> Error {
+        self.0.attempts = attempts.sent;
+        if self.0.retry_reasons.is_empty() {
+            if attempts.retries > 0 {
+                self.0.message += &format!("; tried {} times", attempts.retries + 1);
+            }
+            self.0.retry_reasons = attempts.reasons.iter().map(|why| why.replace(char::is_control, " ")).collect();
+        }
         self
     }
 
@@ -141,6 +151,11 @@ impl Error {
     /// How often the question was sent, or begun to be sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
+    }
+
+    /// Why it was asked again, in a few words for each time.
+    pub fn retry_reasons(&self) -> &[String] {
+        &self.0.retry_reasons
     }
 
     /// The first 64 KiB of the answer's body, if there was an answer.

@@ -21,6 +21,7 @@ use super::stream::Stream;
 use super::text::owned;
 use crate::dialect::{Change, ParamProblem, Params};
 use crate::http::{Agent, HeaderProblem};
+use crate::sync::CancelToken;
 
 /// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
 const MAX_ROUTE: usize = 256;
@@ -98,6 +99,14 @@ impl Gateway {
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
+            Ok::<(), std::convert::Infallible>(())
+        });
+    }
+
+    /// Sets what ends calls before their time whose request has no token of its own; `None` for nothing.
+    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        let Ok(()) = self.settings.change(|settings| {
+            settings.token = token;
             Ok::<(), std::convert::Infallible>(())
         });
     }

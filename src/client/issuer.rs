@@ -7,23 +7,25 @@ use zeroize::Zeroizing;
 
 use super::auth::Client;
 use super::call::Call;
-use super::error::{Error, Status};
+use super::error::Error;
 use super::report::{self, Tried};
+use super::retry::{Attempts, Repeat};
 use super::tokens::Token;
 use super::transact::{Trouble, What};
 use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
-use crate::http::{Content, GatewayUri, Headers, Method, Reply, Secret, check_value};
+use crate::http::{Content, Failure, GatewayUri, Headers, Limit, Method, Phase, Reply, Secret, check_value};
+use crate::sync::Over;
 
 impl Call<'_> {
     /// The client's token, for which there is all the time of the call, whatever it is for.
-    pub fn token(&self, client: Client) -> Result<Arc<Secret>, Trouble> {
+    pub fn oauth_token(&self, client: Client) -> Result<Arc<Secret>, Trouble> {
         let (tokens, deadline) = (&self.settings().options().auth.tokens, self.deadline);
-        let got = tokens.get(deadline, || self.fetch_token(client, deadline));
-        let late = || {
-            let problem = "another thread fetches the token, and the time of this call is over (timeout_ms)";
-            Err(Error::new(Status::Timeout, problem))
-        };
-        got.unwrap_or_else(late).map_err(Trouble::Error)
+        let got = tokens.get(deadline, self.token().map(|token| &**token), || self.fetch_token(client, deadline));
+        match got {
+            Ok(token) => token.map_err(Trouble::Error),
+            Err(Over::Time) => Err(Trouble::Failure(Failure::Timeout(Limit::Total, Phase::Share))),
+            Err(Over::Cancelled) => Err(Trouble::Failure(Failure::Cancelled(Phase::Share))),
+        }
     }
 
     fn fetch_token(&self, client: Client, deadline: Instant) -> Result<Token, Error> {
@@ -60,9 +62,9 @@ impl Call<'_> {
         body: &[u8],
         deadline: Instant,
     ) -> Result<Reply, Error> {
-        let what = What { method, body, ..What::get(path, deadline) };
+        let what = What { method, body, ..What::get(path, deadline, Repeat::Question) };
         let tried = Tried { uri: root, ..self.tried(method, path) };
-        let sent = self.attempt_once(&what, root, headers, Content::Form, &mut 0);
+        let sent = self.attempt(&what, root, headers, Content::Form, &mut Attempts::default());
         match sent.and_then(|opened| opened.whole().map_err(Trouble::Failure)) {
             Ok(reply) if reply.is_success() => Ok(reply),
             Ok(reply) => {

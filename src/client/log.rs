@@ -1,9 +1,9 @@
 //! One line for each attempt, to whoever wants to see what goes on.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::http::is_our_thread;
+use crate::sync::{Lock, is_our_thread};
 
 /// What a line is about; who asks for one level gets the lower ones as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,12 +43,12 @@ impl fmt::Debug for Log {
 #[derive(Debug, Default)]
 pub(super) struct Logger {
     log: Option<Log>,
-    waiting: Mutex<Vec<(LogLevel, String)>>,
+    waiting: Lock<Vec<(LogLevel, String)>>,
 }
 
 impl Logger {
     pub fn new(log: Option<Log>) -> Logger {
-        Logger { log, waiting: Mutex::default() }
+        Logger { log, waiting: Lock::default() }
     }
 
     pub fn wants(&self, level: LogLevel) -> bool {
@@ -57,13 +57,13 @@ impl Logger {
 
     /// Whoever calls it asked [`Logger::wants`] before, so that lines that nobody wants are not made.
     pub fn line(&self, level: LogLevel, line: String) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((level, line));
+        self.waiting.lock().push((level, line));
     }
 
     /// Tells what waits, unless this is a thread of ours. No other thread may wait for this one meanwhile.
     pub fn flush(&self) {
         let Some(log) = self.log.as_ref().filter(|_| !is_our_thread()) else { return };
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.iter().for_each(|(level, line)| (log.sink)(*level, line));
     }
 }
@@ -78,8 +78,10 @@ impl Drop for Logger {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
-    use crate::http::side_by_side;
+    use crate::sync::side_by_side;
 
     #[test]
     fn only_the_calling_thread_is_told() {

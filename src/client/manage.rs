@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::error::{Error, Status};
 use super::log::LogLevel;
+use super::retry::{Attempts, Repeat};
 use super::transact::{Trouble, What};
 use crate::dialect::{Change, Dialect, Kind, Refusal, Verb};
 use crate::http::{Method, Secret};
@@ -27,11 +28,20 @@ impl Call<'_> {
             Verb::Delete => Method::Delete,
         };
         let (path, level) = (order.path.as_str(), LogLevel::Info);
-        let what =
-            What { method, path, body: &order.body, deadline: self.deadline, level, again: None, wants_events: false };
+        let repeat = if method == Method::Get { Repeat::Question } else { Repeat::Change };
+        let what = What {
+            method,
+            path,
+            body: &order.body,
+            deadline: self.deadline,
+            level,
+            again: None,
+            repeat,
+            wants_events: false,
+        };
         let tried = self.tried(method, path);
-        let mut attempts = 0;
-        let failed = |error: Error, attempts| Err(error.with_attempts(attempts));
+        let mut attempts = Attempts::default();
+        let failed = |error: Error, attempts: &Attempts| Err(error.with_attempts(attempts));
         match self.whole(&what, &mut attempts) {
             Ok(reply) if reply.is_success() => {
                 let json = String::from_utf8(reply.body).map_err(|_| {
@@ -52,10 +62,10 @@ impl Call<'_> {
                     Change::GetLimits(name) | Change::SetLimits(name, _) | Change::DeleteRoute(name) => name,
                     Change::CreateRoute(_) => "",
                 };
-                failed(self.refused(&tried, reply, refusal, name, dialect), attempts)
+                failed(self.refused(&tried, reply, refusal, name, dialect), &attempts)
             }
-            Err(Trouble::Failure(failure)) => failed(self.failed(&tried, failure), attempts),
-            Err(Trouble::Error(error)) => failed(error, attempts),
+            Err(Trouble::Failure(failure)) => failed(self.failed(&tried, failure), &attempts),
+            Err(Trouble::Error(error)) => failed(error, &attempts),
         }
     }
 

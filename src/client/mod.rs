@@ -17,6 +17,7 @@ mod options;
 mod report;
 mod request;
 mod response;
+mod retry;
 mod routes;
 mod settings;
 mod stream;
@@ -35,7 +36,8 @@ pub use routes::{Route, Routes};
 pub use stream::{Delta, Stream};
 pub use text::NulText;
 
-pub(crate) use crate::http::is_our_thread;
+pub use crate::sync::CancelToken;
+pub(crate) use crate::sync::is_our_thread;
 
 /// What MLflow's users know this kind of language model by: LangChain's `_llm_type`.
 pub const LLM_TYPE: &std::ffi::CStr = c"mlflow-ai-gateway";

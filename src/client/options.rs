@@ -11,9 +11,12 @@ use zeroize::Zeroizing;
 
 use super::auth::{Auth, AuthHeader, Part};
 use super::error::{Error, Status};
+use super::retry::{Policy, Retries};
 use super::text::shown;
 use crate::dialect::{self, Dialect};
-use crate::http::{Headers, ProxySetting, Secret, TlsSetting, USER_AGENT, Way, WaySetting, check_value};
+use crate::http::{
+    Headers, Limits, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting, check_value,
+};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -39,8 +42,28 @@ const HANDLE_NAMES: [&str; 16] = [
     "workspace",
 ];
 
-const CALL_NAMES: [&str; 5] =
-    ["embed_batch_size", "embed_concurrency", "gather_stream", "max_event_bytes", "timeout_ms"];
+const CALL_NAMES: [&str; 17] = [
+    "connect_timeout_ms",
+    "embed_batch_size",
+    "embed_concurrency",
+    "first_byte_timeout_ms",
+    "gather_stream",
+    "idle_timeout_ms",
+    "max_event_bytes",
+    "max_gathered_bytes",
+    "max_header_bytes",
+    "max_redirects",
+    "max_response_bytes",
+    "max_retries",
+    "retry_backoff_ms",
+    "retry_max_backoff_ms",
+    "retry_policy",
+    "retry_read_timeouts",
+    "timeout_ms",
+];
+
+/// More than any machine has memory for, and less than overflows.
+const MAX_BYTES: u64 = 1 << 40;
 
 #[derive(Debug, Clone)]
 pub(super) struct Options {
@@ -62,6 +85,15 @@ pub(super) struct Options {
 pub(super) struct CallOptions {
     /// The time a whole call may take.
     pub timeout: Duration,
+    /// And parts of it.
+    pub timeouts: Timeouts,
+    /// How long a stream may say nothing.
+    pub idle_timeout: Duration,
+    pub limits: Limits,
+    /// As many bytes of texts and calls of tools a stream may have.
+    pub max_gathered_bytes: usize,
+    pub max_redirects: u32,
+    pub retries: Retries,
     /// The longest event of a stream.
     pub max_event_bytes: usize,
     /// Whether a stream's texts are kept until its end.
@@ -83,6 +115,12 @@ impl Default for CallOptions {
         CallOptions {
             // The time that MLflow's own gateway client waits.
             timeout: Duration::from_secs(300),
+            timeouts: Timeouts { connect: Duration::from_secs(10), first_byte: Duration::ZERO },
+            idle_timeout: Duration::from_secs(120),
+            limits: Limits { head: 16 * 1024, body: 256 * 1024 * 1024 },
+            max_gathered_bytes: 256 * 1024 * 1024,
+            max_redirects: 0,
+            retries: Retries::default(),
             max_event_bytes: 16 * 1024 * 1024,
             gather_stream: true,
             // As in LangChain's MlflowEmbeddings.
@@ -109,7 +147,19 @@ pub(super) enum Setting {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallSetting {
     Timeout(Duration),
+    ConnectTimeout(Duration),
+    FirstByteTimeout(Duration),
+    IdleTimeout(Duration),
+    MaxRetries(u32),
+    RetryBackoff(Duration),
+    RetryMaxBackoff(Duration),
+    RetryReadTimeouts(bool),
+    RetryPolicy(Policy),
+    MaxResponseBytes(usize),
+    MaxHeaderBytes(usize),
     MaxEventBytes(usize),
+    MaxGatheredBytes(usize),
+    MaxRedirects(u32),
     GatherStream(bool),
     EmbedBatchSize(usize),
     EmbedConcurrency(usize),
@@ -156,12 +206,29 @@ impl Setting {
 impl CallSetting {
     /// `None` if there is none of that name.
     fn parse(name: &str, value: &str) -> Result<Option<CallSetting>, Error> {
+        let time = |allowed| number(name, value, allowed, " (milliseconds)").map(Duration::from_millis);
+        let count = |most| number(name, value, 0..=most, "").map(|number| number as u32);
+        let bytes =
+            |most| number(name, value, 1024..=most, "").map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         Ok(Some(match name {
-            "timeout_ms" => {
-                let ms = number(name, value, 1..=DAY_MS, " (milliseconds)")?;
-                CallSetting::Timeout(Duration::from_millis(ms))
-            }
-            "max_event_bytes" => CallSetting::MaxEventBytes(number(name, value, 1024..=1 << 30, "")? as usize),
+            "timeout_ms" => CallSetting::Timeout(time(1..=DAY_MS)?),
+            "connect_timeout_ms" => CallSetting::ConnectTimeout(time(0..=DAY_MS)?),
+            "first_byte_timeout_ms" => CallSetting::FirstByteTimeout(time(0..=DAY_MS)?),
+            "idle_timeout_ms" => CallSetting::IdleTimeout(time(0..=DAY_MS)?),
+            "max_retries" => CallSetting::MaxRetries(count(10)?),
+            "retry_backoff_ms" => CallSetting::RetryBackoff(time(1..=60_000)?),
+            "retry_max_backoff_ms" => CallSetting::RetryMaxBackoff(time(1..=600_000)?),
+            "retry_read_timeouts" => CallSetting::RetryReadTimeouts(boolean(name, value)?),
+            "retry_policy" => CallSetting::RetryPolicy(match value {
+                "careful" => Policy::Careful,
+                "mlflow" => Policy::Mlflow,
+                _ => return Err(invalid(name, value, "careful, mlflow")),
+            }),
+            "max_response_bytes" => CallSetting::MaxResponseBytes(bytes(MAX_BYTES)?),
+            "max_header_bytes" => CallSetting::MaxHeaderBytes(bytes(64 * 1024)?),
+            "max_event_bytes" => CallSetting::MaxEventBytes(bytes(1 << 30)?),
+            "max_gathered_bytes" => CallSetting::MaxGatheredBytes(bytes(MAX_BYTES)?),
+            "max_redirects" => CallSetting::MaxRedirects(count(10)?),
             "gather_stream" => CallSetting::GatherStream(boolean(name, value)?),
             "embed_batch_size" => CallSetting::EmbedBatchSize(number(name, value, 1..=100_000, "")? as usize),
             "embed_concurrency" => CallSetting::EmbedConcurrency(number(name, value, 1..=64, "")? as usize),
@@ -185,6 +252,18 @@ impl CallOptions {
     pub fn set(&mut self, setting: CallSetting) {
         match setting {
             CallSetting::Timeout(timeout) => self.timeout = timeout,
+            CallSetting::ConnectTimeout(timeout) => self.timeouts.connect = timeout,
+            CallSetting::FirstByteTimeout(timeout) => self.timeouts.first_byte = timeout,
+            CallSetting::IdleTimeout(timeout) => self.idle_timeout = timeout,
+            CallSetting::MaxRetries(most) => self.retries.max = Some(most),
+            CallSetting::RetryBackoff(first) => self.retries.backoff = first,
+            CallSetting::RetryMaxBackoff(most) => self.retries.max_backoff = most,
+            CallSetting::RetryReadTimeouts(retries) => self.retries.read_timeouts = retries,
+            CallSetting::RetryPolicy(policy) => self.retries.policy = policy,
+            CallSetting::MaxResponseBytes(most) => self.limits.body = most,
+            CallSetting::MaxHeaderBytes(most) => self.limits.head = most,
+            CallSetting::MaxGatheredBytes(most) => self.max_gathered_bytes = most,
+            CallSetting::MaxRedirects(most) => self.max_redirects = most,
             CallSetting::MaxEventBytes(most) => self.max_event_bytes = most,
             CallSetting::GatherStream(gathers) => self.gather_stream = gathers,
             CallSetting::EmbedBatchSize(size) => self.embed_batch_size = size,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::auth::Auth;
 use super::error::{Error, Refused, Status};
+use super::options::CallOptions;
 use crate::dialect::{Kind, Malformed, Refusal, beginning};
-use crate::http::{Failure, GatewayUri, Headers, Method, Phase, Reply, mask_bytes, mask_text};
+use crate::http::{Failure, GatewayUri, Headers, Limit, Method, Phase, Reply, mask_bytes, mask_text, without_secrets};
 
 /// What was tried; it is shown as method and URL.
 pub(super) struct Tried<'a> {
@@ -48,53 +49,98 @@ impl fmt::Display for Tried<'_> {
 }
 
 /// There was no answer.
-pub(super) fn failure(tried: &Tried, failure: Failure, timeout: Duration) -> Error {
-    let (status, what) = match failure {
+pub(super) fn failure(tried: &Tried, failure: Failure, options: &CallOptions) -> Error {
+    let (status, what, advice) = told(&failure, options);
+    let (pause, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
+    tried.error(status, &format!("{what}{pause}{advice}"))
+}
+
+/// Why something is asked again, in a few words.
+pub(super) fn reason(tried: &Tried, failure: &Failure, options: &CallOptions) -> String {
+    tried.secrets.mask(&told(failure, options).1)
+}
+
+/// What happened, and what to do.
+fn told(failure: &Failure, options: &CallOptions) -> (Status, String, &'static str) {
+    match failure {
         Failure::Resolve(why) => (
             Status::ResolveFailed,
-            format!("the host name cannot be resolved ({why}); check the gateway URI and the name service"),
+            format!("the host name cannot be resolved ({why})"),
+            "check the gateway URI and the name service",
         ),
         Failure::Connect(why) => (
             Status::ConnectFailed,
-            format!(
-                "cannot connect ({why}); check that the gateway runs and that the gateway URI names its host and port"
-            ),
+            format!("cannot connect ({why})"),
+            "check that the gateway runs and that the gateway URI names its host and port",
         ),
-        Failure::Tls(why) => (
+        Failure::Tls { why, .. } => (
             Status::TlsFailed,
-            format!("no secure connection ({why}); check the gateway's certificate, and that its port speaks TLS"),
+            format!("no secure connection ({why})"),
+            "check the gateway's certificate, and that its port speaks TLS",
         ),
-        Failure::Proxy(why) => (
+        Failure::Proxy { why, .. } => (
             Status::ProxyFailed,
-            format!("the proxy failed ({why}); check the option proxy, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY"),
+            format!("the proxy failed ({why})"),
+            "check the option proxy, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
         ),
-        Failure::Lost(why) => (
+        Failure::Lost(why, _) => (
             Status::ConnectionLost,
-            format!(
-                "the connection broke before the answer was complete ({why}); the question may have been processed"
-            ),
+            format!("the connection broke before the answer was complete ({why})"),
+            "the question may have been processed",
         ),
         Failure::Protocol(why) => {
-            (Status::BadResponse, format!("what came back is not HTTP/1.1 ({why}); check the gateway URI"))
+            (Status::BadResponse, format!("what came back is not HTTP/1.1 ({why})"), "check the gateway URI")
         }
-        Failure::Timeout(phase) => return timed_out(tried, phase, timeout),
+        Failure::Timeout(limit, phase) => timed_out(*limit, *phase, options),
+        Failure::Cancelled(phase) => (Status::Cancelled, format!("cancelled while {}", doing(*phase)), ""),
         Failure::OutOfMemory(size) => {
-            (Status::OutOfMemory, format!("there is no memory for an answer of {size} bytes"))
+            (Status::OutOfMemory, format!("there is no memory for an answer of {size} bytes"), "")
         }
-        Failure::TooLarge(limit) => {
-            (Status::ResponseTooLarge, format!("the answer is longer than the {limit} bytes that are allowed"))
-        }
-    };
-    tried.error(status, &what)
+        Failure::TooLarge(limit) => (
+            Status::ResponseTooLarge,
+            format!("the answer is longer than the {limit} bytes that are allowed"),
+            if *limit == options.limits.body { "see the option max_response_bytes" } else { "" },
+        ),
+        Failure::HeadTooLarge(limit) => (
+            Status::ResponseTooLarge,
+            format!("the head of the answer is longer than the {limit} bytes that are allowed"),
+            "see the option max_header_bytes",
+        ),
+    }
 }
 
-fn timed_out(tried: &Tried, phase: Phase, timeout: Duration) -> Error {
-    let (what, advice) = match phase {
-        Phase::Resolve => ("the host name was not resolved", "check the name service"),
-        Phase::Connect => ("no connection was made", "check that the gateway's host is up and reachable"),
-        Phase::Exchange => ("there was no complete answer", "the model may need longer: raise timeout_ms"),
+fn timed_out(limit: Limit, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
+    let (time, name) = match limit {
+        Limit::Total => (options.timeout, "timeout_ms"),
+        Limit::Connect => (options.timeouts.connect, "connect_timeout_ms"),
+        Limit::FirstByte => (options.timeouts.first_byte, "first_byte_timeout_ms"),
+        Limit::Idle => (options.idle_timeout, "idle_timeout_ms"),
     };
-    tried.error(Status::Timeout, &format!("{what} within {} ms (timeout_ms); {advice}", timeout.as_millis()))
+    let advice = match phase {
+        Phase::Resolve => "check the name service",
+        Phase::Connect => "check that the gateway's host is up and reachable",
+        Phase::Proxy => "check that the proxy is well",
+        Phase::Tls => "check that the gateway's port speaks TLS",
+        Phase::Send | Phase::Backoff | Phase::Share => "the gateway may be overloaded",
+        Phase::Wait | Phase::Read | Phase::Event => "the model may need longer: raise it",
+    };
+    let what = format!("timed out while {}: the {} ms of {name} are over", doing(phase), time.as_millis());
+    (Status::Timeout, what, advice)
+}
+
+fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Share => "waiting for another thread's question",
+        Phase::Resolve => "resolving the host name",
+        Phase::Connect => "connecting",
+        Phase::Proxy => "asking the proxy",
+        Phase::Tls => "shaking hands (TLS)",
+        Phase::Send => "sending the question",
+        Phase::Wait => "waiting for the answer",
+        Phase::Read => "reading the answer",
+        Phase::Event => "waiting for the next event",
+        Phase::Backoff => "waiting to ask again",
+    }
 }
 
 /// The answer was a no.
@@ -125,7 +171,9 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         Kind::Other => (Status::HttpError, String::new()),
     };
     let moved = match (&reply.location, reply.status) {
-        (Some(location), 300..=399) => format!("; the gateway has moved: use {location} to make the gateway URI"),
+        (Some(location), 300..=399) => {
+            format!("; the gateway has moved: use {} to make the gateway URI", without_secrets(location))
+        }
         _ => String::new(),
     };
     let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
@@ -180,7 +228,7 @@ pub(super) fn not_healthy(tried: &Tried, answer: Answered, is_told: bool) -> Err
 }
 
 /// One attempt, for the log: what came of it, and why it was not the first.
-pub(super) fn attempt(tried: &Tried, came: Result<u16, Error>, took: Duration, again: Option<&'static str>) -> String {
+pub(super) fn attempt(tried: &Tried, came: Result<u16, Error>, took: Duration, again: Option<&str>) -> String {
     let us = took.as_micros();
     let ms = format!("{}.{}", us / 1000, us / 100 % 10);
     let again = again.map(|why| format!(" (again, since {why})")).unwrap_or_default();
@@ -251,6 +299,17 @@ pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> 
     error
 }
 
+/// There is no memory for what the stream gathers.
+pub(super) fn no_memory(tried: &Tried, answer: Answered, size: usize) -> Error {
+    answered(tried, answer, Status::OutOfMemory, &format!("there is no memory for an event of {size} bytes"))
+}
+
+/// The stream is another process's.
+pub(super) fn not_ours(tried: &Tried) -> Error {
+    let what = "the stream was opened by another process, from which this one was forked, and goes on there";
+    tried.error(Status::InvalidArgument, what)
+}
+
 /// The caller has had enough.
 pub(super) fn stopped(tried: &Tried) -> Error {
     tried.error(Status::Cancelled, "the callback stopped the answer")
@@ -269,7 +328,9 @@ pub(super) fn too_many(tried: &Tried, answer: Answered, what: &str, most: usize)
 
 /// The texts of the stream are longer together than a whole answer may be.
 pub(super) fn too_much_gathered(tried: &Tried, answer: Answered, limit: usize) -> Error {
-    let what = format!("the stream has more than {limit} bytes of text; with gather_stream=false they are not kept");
+    let what = format!(
+        "the stream has more than {limit} bytes of text (max_gathered_bytes); with gather_stream=false they are not kept"
+    );
     answered(tried, answer, Status::ResponseTooLarge, &what)
 }
 

@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Status};
 use super::options::CallSetting;
-use super::settings::Shared;
+use super::settings::Growing;
 use crate::dialect::{Body, ParamProblem, Params, Question};
 use crate::http::{HeaderProblem, Headers};
+use crate::sync::CancelToken;
 
 /// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
 #[derive(Debug, Default)]
-pub struct Request(Shared<Asking>);
+pub struct Request(Growing<Asking>);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asking {
@@ -24,6 +25,8 @@ pub(super) struct Asking {
     pub headers: Headers,
     /// Before the handle's.
     pub options: Vec<CallSetting>,
+    /// Before the handle's.
+    pub token: Option<Arc<CancelToken>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -172,6 +175,14 @@ impl Request {
             asking.options.push(setting);
             Ok(())
         })
+    }
+
+    /// Sets what ends calls with this request before their time, or with `None` lets the handle's do it.
+    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        let Ok(()) = self.0.change(|asking| {
+            asking.token = token;
+            Ok::<(), std::convert::Infallible>(())
+        });
     }
 
     /// Sets a header for this request, in place of the handle's, or with `None` takes the request's back.

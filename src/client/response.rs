@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::SerializeSeq;
 
 use super::error::Error;
+use super::retry::Attempts;
 use super::text::NulText;
 use crate::dialect::{self, Answer, Piece, Text, Usage};
 use crate::http::{Reply, header_fields};
@@ -16,7 +17,8 @@ use crate::http::{Reply, header_fields};
 pub struct Response {
     pub(super) http_status: u16,
     pub(super) headers: Vec<(String, NulText)>,
-    pub(super) attempts: u32,
+    attempts: u32,
+    retry_reasons: Vec<NulText>,
     pub(super) elapsed: Duration,
     /// With a NUL byte behind it.
     pub(super) json: Option<Vec<u8>>,
@@ -73,6 +75,18 @@ impl Response {
         Ok(self)
     }
 
+    pub(super) fn note_attempts(&mut self, attempts: &Attempts) -> Result<(), Error> {
+        self.attempts = attempts.sent;
+        self.retry_reasons = attempts.reasons.iter().map(|why| NulText::of(why)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// The same for an error.
+    pub(super) fn told_attempts(&self) -> Attempts {
+        let reasons = self.retry_reasons.iter().map(|why| why.as_str().to_owned()).collect();
+        Attempts { sent: self.attempts, reasons, retries: 0 }
+    }
+
     /// Adds what a stream's event says of the whole.
     pub(super) fn note(&mut self, model: Option<&Text>, usage: Option<Usage>) -> Result<(), Error> {
         if self.model.is_none() {
@@ -121,6 +135,11 @@ impl Response {
     /// How often the question was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// Why it was asked again, in a few words for each time.
+    pub fn retry_reasons(&self) -> &[NulText] {
+        &self.retry_reasons
     }
 
     /// How long it took, from the call to the end of the answer; of a stream that is not over, to its head.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::call::Call;
 use super::error::{Error, Status};
 use super::report;
+use super::retry::Repeat;
 use super::text::NulText;
 use super::transact::Trouble;
 use crate::dialect::{self, Dialect, Kind, Lookup, Refusal};
@@ -88,7 +89,8 @@ impl Call<'_> {
             for number in 1..=pages {
                 let path = dialect.list_path(page.as_deref());
                 let tried = self.tried(Method::Get, &path);
-                let reply = self.get(&path, deadline).map_err(|trouble| self.in_words(&path, trouble))?;
+                let reply =
+                    self.get(&path, deadline, Repeat::Question).map_err(|trouble| self.in_words(&path, trouble))?;
                 if !reply.is_success() {
                     let refusal = Refusal::read(reply.status, &reply.body);
                     let may_be_foreign = may_be_foreign(&refusal) && page.is_none();
@@ -117,7 +119,7 @@ impl Call<'_> {
 
     /// All routes, and more of each than the list tells, where the server has it and lets this client see it.
     fn details(&self, dialect: &dyn Dialect, deadline: Instant) -> Option<Vec<dialect::Route>> {
-        let reply = self.get(dialect.details_path()?, deadline).ok().filter(Reply::is_success)?;
+        let reply = self.get(dialect.details_path()?, deadline, Repeat::Never).ok().filter(Reply::is_success)?;
         Some(dialect.details(&reply.body)?.routes)
     }
 
@@ -125,7 +127,8 @@ impl Call<'_> {
         self.first_answer(self.dialects(), |dialect| {
             let path = dialect.route_path(name);
             let tried = self.tried(Method::Get, &path);
-            let reply = self.get(&path, self.deadline).map_err(|trouble| self.in_words(&path, trouble))?;
+            let reply =
+                self.get(&path, self.deadline, Repeat::Question).map_err(|trouble| self.in_words(&path, trouble))?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);
@@ -161,7 +164,8 @@ impl Call<'_> {
                 return Err(Miss { error: Error::new(Status::NotFound, problem), may_be_foreign: true });
             }
             asked.push(path.clone());
-            let reply = self.get(&path, self.deadline).map_err(|trouble| self.in_words(&path, trouble))?;
+            let reply =
+                self.get(&path, self.deadline, Repeat::Never).map_err(|trouble| self.in_words(&path, trouble))?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);

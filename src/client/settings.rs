@@ -1,12 +1,14 @@
 //! What a handle or a request was told. A call works on the settings as they stood when it began.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::mem;
+use std::sync::Arc;
 
 use super::error::Error;
 use super::log::Log;
 use super::options::{Options, Setting};
 use crate::dialect::Params;
 use crate::http::{HeaderProblem, Headers};
+use crate::sync::{CancelToken, Lock};
 
 /// A handle's.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Settings {
     headers: Headers,
     options: Options,
     pub log: Option<Log>,
+    /// Ends calls that have none of their own.
+    pub token: Option<Arc<CancelToken>>,
     /// What requests carry: the headers that were set, and those that the options ask for.
     sent: Headers,
 }
@@ -50,22 +54,45 @@ impl Settings {
     }
 }
 
-/// Settings that any thread may change while calls run on the older ones.
-#[derive(Debug, Default)]
-pub(super) struct Shared<T>(RwLock<Arc<T>>);
+/// A handle's settings, which any thread may change while calls run on the older ones.
+#[derive(Debug)]
+pub(super) struct Shared<T> {
+    current: Lock<Arc<T>>,
+    /// Changes are made on a copy, one after the other: a process that is forked meanwhile has the old or the new one.
+    changing: Lock<()>,
+}
 
 impl<T: Clone> Shared<T> {
     pub fn new(settings: T) -> Shared<T> {
-        Shared(RwLock::new(Arc::new(settings)))
+        Shared { current: Lock::of_word(Arc::new(settings)), changing: Lock::default() }
     }
 
     pub fn snapshot(&self) -> Arc<T> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        Arc::clone(&self.current.lock())
     }
 
-    /// A change that fails has to leave the settings as they were. They are copied only if a call works on them.
+    /// A change that fails leaves the settings as they were.
     pub fn change<E>(&self, change: impl FnOnce(&mut T) -> Result<(), E>) -> Result<(), E> {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut current))
+        let _alone = self.changing.lock();
+        let mut changed = T::clone(&self.snapshot());
+        change(&mut changed)?;
+        let before = mem::replace(&mut *self.current.lock(), Arc::new(changed));
+        drop(before);
+        Ok(())
+    }
+}
+
+/// What a request was told, which grows piece by piece and may be large: a piece is added where it is.
+#[derive(Debug, Default)]
+pub(super) struct Growing<T: Default>(Lock<Arc<T>>);
+
+impl<T: Clone + Default> Growing<T> {
+    pub fn snapshot(&self) -> Arc<T> {
+        Arc::clone(&self.0.lock())
+    }
+
+    /// A change that fails has to leave it as it was. It is copied only if a call works on it.
+    pub fn change<E>(&self, change: impl FnOnce(&mut T) -> Result<(), E>) -> Result<(), E> {
+        change(Arc::make_mut(&mut self.0.lock()))
     }
 }

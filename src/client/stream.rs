@@ -3,23 +3,22 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::answers;
 use super::call::{Asked, Call, Target, Wanted};
 use super::error::Error;
+use super::options::CallOptions;
 use super::report::{self, Answered, Secrets, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
 use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question};
-use crate::http::{EventTooLarge, Events, Failure, Headers, Incoming, Method, Opened, Reply};
+use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
+use crate::sync::{CancelToken, current_process};
 
 /// More candidates, or calls of tools in one, than any model gives.
 const MOST: usize = 1024;
-
-/// As long as a whole answer may be, all texts of a stream may be together.
-const MAX_GATHERED: usize = 256 * 1024 * 1024;
 
 /// An answer that comes in deltas. Dropping it before its end closes the connection, which ends the answer.
 #[derive(Debug)]
@@ -48,10 +47,15 @@ struct Source {
     dialect: &'static dyn Dialect,
     path: String,
     headers: Headers,
-    timeout: Duration,
+    options: CallOptions,
+    cancel: Option<Arc<CancelToken>>,
     started: Instant,
+    /// Another one has the same connection, but must not read from it.
+    process: u32,
     /// Until the verdict.
     incoming: Option<Incoming>,
+    /// Whether the time runs in which an event has to come.
+    is_waiting: bool,
 }
 
 /// What came out of the stream.
@@ -59,6 +63,7 @@ struct Source {
 struct Gathered {
     response: Response,
     keeps_texts: bool,
+    most: usize,
     /// So many bytes of texts and calls of tools are kept.
     kept: usize,
     /// The texts of the last event's deltas, with a NUL byte behind each.
@@ -89,12 +94,12 @@ impl Stream {
 
     fn begin(call: &Call, asked: Asked<()>, incoming: Incoming) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
-        response.attempts = asked.attempts;
+        response.note_attempts(&asked.attempts)?;
         response.elapsed = call.started.elapsed();
         Ok(Stream {
             events: Events::new(call.options.max_event_bytes),
             reader: EventReader::default(),
-            gathered: Gathered::new(response, call.options.gather_stream),
+            gathered: Gathered::new(response, &call.options),
             source: Source::new(call, &asked, Some(incoming)),
             verdict: None,
         })
@@ -105,7 +110,7 @@ impl Stream {
         let source = Source::new(call, &asked, None);
         let mut response = answers::whole(call, asked)?;
         response.json = None;
-        let mut gathered = Gathered::new(response, call.options.gather_stream);
+        let mut gathered = Gathered::new(response, &call.options);
         gathered.queue_whole()?;
         Ok(Stream { events: Events::new(0), reader: EventReader::default(), gathered, source, verdict: Some(Ok(())) })
     }
@@ -113,6 +118,14 @@ impl Stream {
     /// Waits for the next delta; `None` if the answer is complete. After a failure it fails in the same way again.
     #[allow(clippy::should_implement_trait, reason = "a delta lives only until the next one")]
     pub fn next(&mut self) -> Result<Option<Delta<'_>>, Error> {
+        if self.source.process != current_process() {
+            return Err(report::not_ours(&self.source.tried()));
+        }
+        if self.verdict.is_none() && self.source.is_cancelled() {
+            self.gathered.deltas.clear();
+            let error = self.source.failed(Failure::Cancelled(Phase::Event));
+            self.end(Err(error));
+        }
         loop {
             if let Some((candidate, place)) = self.gathered.deltas.pop_front() {
                 return Ok(Some(Delta { candidate, with_nul: &self.gathered.texts[place] }));
@@ -154,14 +167,15 @@ impl Stream {
         let event = match self.events.next() {
             Ok(Some(data)) => data,
             Ok(None) => return self.read(),
-            Err(EventTooLarge(limit)) => {
-                return Err(report::event_too_large(
-                    &self.source.tried(),
-                    Answered { http_status: status, body: b"" },
-                    limit,
-                ));
+            Err(problem) => {
+                let (tried, answered) = (self.source.tried(), Answered { http_status: status, body: b"" });
+                return Err(match problem {
+                    EventProblem::TooLarge(limit) => report::event_too_large(&tried, answered, limit),
+                    EventProblem::OutOfMemory(size) => report::no_memory(&tried, answered, size),
+                });
             }
         };
+        self.source.is_waiting = false;
         let answered = Answered { http_status: status, body: event };
         match self.reader.read(self.source.dialect, event) {
             Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
@@ -183,17 +197,23 @@ impl Stream {
 
     fn read(&mut self) -> Result<Option<()>, Error> {
         let piece = match &mut self.source.incoming {
-            Some(incoming) => incoming.piece(),
+            Some(incoming) => {
+                // Comments and other bytes that make no event do not begin it anew.
+                if !std::mem::replace(&mut self.source.is_waiting, true) {
+                    incoming.allow_idle(self.source.options.idle_timeout);
+                }
+                incoming.piece()
+            }
             None => Ok(None),
         };
         let fed = match piece {
             Ok(Some(piece)) => self.events.feed(piece).map(|()| None),
             Ok(None) if self.gathered.is_finished() => Ok(Some(())),
             Ok(None) => return Err(self.truncated("no end of the answer was announced")),
-            Err(Failure::Lost(why)) => return Err(self.truncated(&why)),
+            Err(Failure::Lost(why, _)) => return Err(self.truncated(&why)),
             Err(failure) => Err(failure),
         };
-        fed.map_err(|failure| report::failure(&self.source.tried(), failure, self.source.timeout))
+        fed.map_err(|failure| self.source.failed(failure))
     }
 
     fn truncated(&self, why: &str) -> Error {
@@ -210,8 +230,8 @@ impl Stream {
             self.source.target.agent.keep(incoming, &options.way, options.max_connections);
         }
         self.gathered.response.elapsed = self.source.started.elapsed();
-        let attempts = self.gathered.response.attempts;
-        self.verdict = Some(verdict.map_err(|error| error.with_attempts(attempts)));
+        let attempts = self.gathered.response.told_attempts();
+        self.verdict = Some(verdict.map_err(|error| error.with_attempts(&attempts)));
     }
 }
 
@@ -223,17 +243,28 @@ impl Source {
             dialect: asked.plan.dialect,
             path: asked.path.clone(),
             headers: call.headers().clone(),
-            timeout: call.options.timeout,
+            options: call.options,
+            cancel: call.token().cloned(),
             started: call.started,
+            process: current_process(),
             incoming,
+            is_waiting: false,
         }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|token| token.is_cancelled())
+    }
+
+    fn failed(&self, failure: Failure) -> Error {
+        report::failure(&self.tried(), failure, &self.options)
     }
 
     fn stopped(&self, stop: Stop, answered: Answered) -> Error {
         match stop {
             Stop::Error(error) => error,
             Stop::TooMany(what) => report::too_many(&self.tried(), answered, what, MOST),
-            Stop::TooLong => report::too_much_gathered(&self.tried(), answered, MAX_GATHERED),
+            Stop::TooLong => report::too_much_gathered(&self.tried(), answered, self.options.max_gathered_bytes),
         }
     }
 
@@ -244,8 +275,9 @@ impl Source {
 }
 
 impl Gathered {
-    fn new(response: Response, keeps_texts: bool) -> Gathered {
-        Gathered { response, keeps_texts, kept: 0, texts: String::new(), deltas: VecDeque::new() }
+    fn new(response: Response, options: &CallOptions) -> Gathered {
+        let (keeps_texts, most) = (options.gather_stream, options.max_gathered_bytes);
+        Gathered { response, keeps_texts, most, kept: 0, texts: String::new(), deltas: VecDeque::new() }
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<(), Stop> {
@@ -296,7 +328,7 @@ impl Gathered {
             _ => {}
         }
         self.queue(index, text)?;
-        if self.kept > MAX_GATHERED { Err(Stop::TooLong) } else { Ok(()) }
+        if self.kept > self.most { Err(Stop::TooLong) } else { Ok(()) }
     }
 
     fn queue(&mut self, candidate: usize, text: &str) -> Result<(), Error> {

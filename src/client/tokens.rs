@@ -1,12 +1,12 @@
 //! An OAuth client's token: fetched once for all threads, and again shortly before it ends.
 
 use std::fmt;
-use std::process;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Status};
 use crate::http::Secret;
+use crate::sync::{CancelToken, Flight, Landing, Lock, Over};
 
 /// A token counts as over so long before its end: Databricks refuses it from 30 s before. Of one that lives only
 /// shortly, it is a tenth.
@@ -21,65 +21,60 @@ pub(super) struct Token {
     pub lives: Duration,
 }
 
+/// What a thread comes back with that fetches one.
+type Fetch = Flight<Result<Arc<Secret>, Error>>;
+
 /// The token of one client, if it has one. Threads that need one while another thread fetches it wait for that.
 #[derive(Default)]
-pub(super) struct Tokens {
-    state: Mutex<State>,
-    landed: Condvar,
-}
+pub(super) struct Tokens(Lock<State>);
 
 #[derive(Default)]
 struct State {
     token: Option<(Arc<Secret>, Instant)>,
     /// The one before, which servers may still repeat.
     former: Option<Arc<Secret>>,
-    /// The process in which a thread fetches one. It is not in a process that was forked meanwhile.
-    fetching: Option<u32>,
-    /// What the last fetch came to, and how many there were.
-    failure: Option<Error>,
-    fetched: u64,
+    fetch: Option<Arc<Fetch>>,
 }
 
 impl Tokens {
-    /// The token, fetched by `fetch` if there is none that lasts. `None` if another thread fetches it and the deadline
-    /// is over.
+    /// The token, fetched by `fetch` if there is none that lasts. `Over` is for those who wait for another thread.
     pub fn get(
         &self,
         deadline: Instant,
+        cancel: Option<&CancelToken>,
         fetch: impl FnOnce() -> Result<Token, Error>,
-    ) -> Option<Result<Arc<Secret>, Error>> {
-        let mut state = self.lock();
-        let seen = state.fetched;
-        loop {
-            match &state.token {
-                Some((token, until)) if Instant::now() < *until => return Some(Ok(Arc::clone(token))),
-                _ => {}
+    ) -> Result<Result<Arc<Secret>, Error>, Over> {
+        let mine = loop {
+            let others = {
+                let mut state = self.0.lock();
+                match &state.token {
+                    Some((token, until)) if Instant::now() < *until => return Ok(Ok(Arc::clone(token))),
+                    _ => {}
+                }
+                match &state.fetch {
+                    Some(others) if others.is_of_this_process() => Arc::clone(others),
+                    _ => {
+                        let mine = Arc::new(Fetch::default());
+                        state.fetch = Some(Arc::clone(&mine));
+                        break mine;
+                    }
+                }
+            };
+            match others.wait(deadline, cancel)? {
+                // That the other thread had no more time, or was cancelled, says nothing of this one.
+                Some(Err(failure)) if matches!(failure.status(), Status::Timeout | Status::Cancelled) => {}
+                // However short a token lives: it was waited for.
+                Some(outcome) => return Ok(outcome),
+                None => {}
             }
-            if state.fetching != Some(process::id()) {
-                break;
-            }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            state = self.landed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            // That the other thread's time was over says nothing of one's own.
-            let failure = state.failure.clone().filter(|failure| failure.status() != Status::Timeout);
-            match (failure, &state.token) {
-                _ if state.fetched == seen => {}
-                (Some(failure), _) => return Some(Err(failure)),
-                // However short it lives: it was waited for.
-                (None, Some((token, _))) if state.failure.is_none() => return Some(Ok(Arc::clone(token))),
-                _ => {}
-            }
-        }
-        state.fetching = Some(process::id());
-        drop(state);
-        let landing = Landing(self);
-        let fetched = fetch();
-        Some(landing.land(fetched))
+        };
+        let under_way = UnderWay { tokens: self, fetch: &mine };
+        Ok(under_way.end(fetch()))
     }
 
     /// The server does not accept this token any more.
     pub fn reject(&self, rejected: &Arc<Secret>) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.token.as_ref().is_some_and(|(token, _)| Arc::ptr_eq(token, rejected)) {
             state.former = state.token.take().map(|(token, _)| token);
         }
@@ -87,44 +82,45 @@ impl Tokens {
 
     /// What may stand in an answer.
     pub fn known(&self) -> Vec<Arc<Secret>> {
-        let state = self.lock();
+        let state = self.0.lock();
         state.token.iter().map(|(token, _)| token).chain(&state.former).cloned().collect()
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+/// Ends a fetch, even if the fetching thread panics.
+struct UnderWay<'a> {
+    tokens: &'a Tokens,
+    fetch: &'a Arc<Fetch>,
+}
+
+impl UnderWay<'_> {
+    fn end(self, fetched: Result<Token, Error>) -> Result<Arc<Secret>, Error> {
+        let fetched = fetched.map(|Token { secret, lives }| {
+            let (token, now) = (Arc::new(secret), Instant::now());
+            let lives = lives.min(MAX_LIFE);
+            let until = now + (lives - BEFORE_END.min(lives / 10));
+            let mut state = self.tokens.0.lock();
+            let before = state.token.replace((Arc::clone(&token), until));
+            state.former = before.map(|(token, _)| token).or(state.former.take());
+            token
+        });
+        self.forget();
+        Landing(self.fetch).with(fetched.clone());
+        fetched
+    }
+
+    /// Before those who wait are told: they look again.
+    fn forget(&self) {
+        self.tokens.0.lock().fetch.take_if(|fetch| Arc::ptr_eq(fetch, self.fetch));
     }
 }
 
-/// Lets the waiting threads go on, even if the fetching one panics.
-struct Landing<'a>(&'a Tokens);
-
-impl Landing<'_> {
-    fn land(&self, fetched: Result<Token, Error>) -> Result<Arc<Secret>, Error> {
-        let mut state = self.0.lock();
-        state.fetched += 1;
-        match fetched {
-            Ok(Token { secret, lives }) => {
-                let (token, now) = (Arc::new(secret), Instant::now());
-                let lives = lives.min(MAX_LIFE);
-                let until = now + (lives - BEFORE_END.min(lives / 10));
-                let before = state.token.replace((Arc::clone(&token), until));
-                state.former = before.map(|(token, _)| token).or(state.former.take());
-                state.failure = None;
-                Ok(token)
-            }
-            Err(failure) => {
-                state.failure = Some(failure.clone());
-                Err(failure)
-            }
-        }
-    }
-}
-
-impl Drop for Landing<'_> {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.lock().fetching = None;
-        self.0.landed.notify_all();
+        if self.fetch.landed().is_none() {
+            self.forget();
+            drop(Landing(self.fetch));
+        }
     }
 }
 
@@ -148,7 +144,7 @@ mod tests {
         Ok(Token { secret: Secret::new(text), lives: Duration::from_millis(lives) })
     }
 
-    fn text(got: Option<Result<Arc<Secret>, Error>>) -> String {
+    fn text(got: Result<Result<Arc<Secret>, Error>, Over>) -> String {
         got.unwrap().unwrap().expose().to_owned()
     }
 
@@ -158,7 +154,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), || {
+                    let got = tokens.get(soon(), None, || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
                         token("a", 60_000)
@@ -173,21 +169,21 @@ mod tests {
     #[test]
     fn it_ends_before_it_is_over() {
         let tokens = Tokens::default();
-        assert_eq!(text(tokens.get(soon(), || token("a", 100))), "a");
+        assert_eq!(text(tokens.get(soon(), None, || token("a", 100))), "a");
         std::thread::sleep(Duration::from_millis(92));
-        assert_eq!(text(tokens.get(soon(), || token("b", 60_000))), "b");
-        assert_eq!(text(tokens.get(soon(), || unreachable!())), "b");
+        assert_eq!(text(tokens.get(soon(), None, || token("b", 60_000))), "b");
+        assert_eq!(text(tokens.get(soon(), None, || unreachable!())), "b");
         assert_eq!(tokens.known().len(), 2);
     }
 
     #[test]
     fn only_the_one_that_was_rejected_goes() {
         let tokens = Tokens::default();
-        let a = tokens.get(soon(), || token("a", 60_000)).unwrap().unwrap();
+        let a = tokens.get(soon(), None, || token("a", 60_000)).unwrap().unwrap();
         tokens.reject(&a);
-        assert_eq!(text(tokens.get(soon(), || token("b", 60_000))), "b");
+        assert_eq!(text(tokens.get(soon(), None, || token("b", 60_000))), "b");
         tokens.reject(&a);
-        assert_eq!(text(tokens.get(soon(), || unreachable!())), "b");
+        assert_eq!(text(tokens.get(soon(), None, || unreachable!())), "b");
     }
 
     #[test]
@@ -196,7 +192,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), || {
+                    let got = tokens.get(soon(), None, || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(200));
                         Err(Error::new(Status::Unauthorized, "no"))
@@ -206,7 +202,7 @@ mod tests {
             }
         });
         assert_eq!(fetched.into_inner(), 1);
-        assert_eq!(text(tokens.get(soon(), || token("a", 60_000))), "a");
+        assert_eq!(text(tokens.get(soon(), None, || token("a", 60_000))), "a");
     }
 
     #[test]
@@ -214,7 +210,7 @@ mod tests {
         let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let late = tokens.get(soon(), || {
+                let late = tokens.get(soon(), None, || {
                     fetching.wait();
                     std::thread::sleep(Duration::from_millis(50));
                     Err(Error::new(Status::Timeout, "late"))
@@ -222,7 +218,7 @@ mod tests {
                 assert!(late.unwrap().is_err());
             });
             fetching.wait();
-            assert_eq!(text(tokens.get(soon(), || token("a", 60_000))), "a");
+            assert_eq!(text(tokens.get(soon(), None, || token("a", 60_000))), "a");
         });
     }
 
@@ -231,15 +227,15 @@ mod tests {
         let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
             let panicking = scope.spawn(|| {
-                let _ = tokens.get(soon(), || {
+                let _ = tokens.get(soon(), None, || {
                     fetching.wait();
                     std::thread::sleep(Duration::from_millis(100));
                     panic!("a fault in the fetching thread")
                 });
             });
             fetching.wait();
-            assert!(tokens.get(Instant::now() + Duration::from_millis(10), || unreachable!()).is_none());
-            assert_eq!(text(tokens.get(soon(), || token("a", 60_000))), "a");
+            assert!(tokens.get(Instant::now() + Duration::from_millis(10), None, || unreachable!()).is_err());
+            assert_eq!(text(tokens.get(soon(), None, || token("a", 60_000))), "a");
             assert!(panicking.join().is_err());
         });
     }

@@ -7,8 +7,13 @@ use super::call::Call;
 use super::error::{Error, Status};
 use super::log::LogLevel;
 use super::report::{self, Tried};
+use super::retry::{Attempts, Repeat};
 use crate::dialect::Refusal;
-use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Opened, Reply};
+use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Opened, Phase, Reply};
+use crate::sync;
+
+/// As many bytes a server may say of itself.
+const MAX_TOLD: usize = 16 * 1024 * 1024;
 
 /// What to send.
 pub(super) struct What<'a> {
@@ -19,16 +24,17 @@ pub(super) struct What<'a> {
     /// Of its line in the log.
     pub level: LogLevel,
     /// Why the same is asked again.
-    pub again: Option<&'static str>,
+    pub again: Option<&'a str>,
+    pub repeat: Repeat,
     /// Whether an answer in events is to be read as they come.
     pub wants_events: bool,
 }
 
 impl<'a> What<'a> {
     /// To ask for what the server says of itself.
-    pub fn get(path: &'a str, deadline: Instant) -> What<'a> {
+    pub fn get(path: &'a str, deadline: Instant, repeat: Repeat) -> What<'a> {
         let (method, level) = (Method::Get, LogLevel::Debug);
-        What { method, path, body: b"", deadline, level, again: None, wants_events: false }
+        What { method, path, body: b"", deadline, level, again: None, repeat, wants_events: false }
     }
 }
 
@@ -42,28 +48,28 @@ pub(super) enum Trouble {
 
 impl Call<'_> {
     /// Asks for what the server says of itself. Any status is an answer.
-    pub fn get(&self, path: &str, deadline: Instant) -> Result<Reply, Trouble> {
-        self.whole(&What::get(path, deadline), &mut 0)
+    pub fn get(&self, path: &str, deadline: Instant, repeat: Repeat) -> Result<Reply, Trouble> {
+        self.whole(&What::get(path, deadline, repeat), &mut Attempts::default())
     }
 
     /// Sends and reads the whole answer. Any status is an answer.
-    pub fn whole(&self, what: &What, attempts: &mut u32) -> Result<Reply, Trouble> {
+    pub fn whole(&self, what: &What, attempts: &mut Attempts) -> Result<Reply, Trouble> {
         self.transact(what, attempts)?.whole().map_err(Trouble::Failure)
     }
 
-    /// Sends, with what says who the client is. `attempts` is raised by how often any of it may have reached the server.
-    pub fn transact(&self, what: &What, attempts: &mut u32) -> Result<Opened, Trouble> {
+    /// Sends, with what says who the client is, and notes how often.
+    pub fn transact(&self, what: &What, attempts: &mut Attempts) -> Result<Opened, Trouble> {
         let auth = &self.settings().options().auth;
         let client = auth.client(self.headers());
         if client.is_some() || self.headers().has_credentials() {
             self.check_way().map_err(Trouble::Error)?;
         }
         let Some(client) = client else {
-            return self.attempt_once(what, &self.target.uri, self.headers(), Content::Json, attempts);
+            return self.attempt(what, &self.target.uri, self.headers(), Content::Json, attempts);
         };
-        let token = self.token(client)?;
+        let token = self.oauth_token(client)?;
         let with_token = auth.add_token(self.headers(), &token);
-        let first = self.attempt_once(what, &self.target.uri, &with_token, Content::Json, attempts)?;
+        let first = self.attempt(what, &self.target.uri, &with_token, Content::Json, attempts)?;
         match &first {
             Opened::Whole(reply) if !reply.is_success() && Refusal::read(reply.status, &reply.body).is_token_over => {}
             _ => return Ok(first),
@@ -73,10 +79,12 @@ impl Call<'_> {
             return Ok(first);
         }
         auth.tokens.reject(&token);
-        let token = self.token(client)?;
+        let token = self.oauth_token(client)?;
         let with_token = auth.add_token(self.headers(), &token);
-        let what = What { again: Some("the token was over"), ..*what };
-        self.attempt_once(&what, &self.target.uri, &with_token, Content::Json, attempts)
+        let why = "the token was over";
+        attempts.reasons.push(why.to_owned());
+        let what = What { again: Some(why), ..*what };
+        self.attempt(&what, &self.target.uri, &with_token, Content::Json, attempts)
     }
 
     /// Whether credentials can be sent without that others read them.
@@ -92,16 +100,81 @@ impl Call<'_> {
         Err(Error::new(Status::InsecureAuth, problem))
     }
 
-    pub fn attempt_once(
+    /// Sends, and again where that may help, and to where the server says that it is to be sent.
+    pub fn attempt(
         &self,
         what: &What,
         uri: &GatewayUri,
         headers: &Headers,
         content: Content,
-        attempts: &mut u32,
+        attempts: &mut Attempts,
+    ) -> Result<Opened, Trouble> {
+        let mut outcome = self.attempt_in_time(what, uri, headers, content, attempts);
+        for _ in 0..self.options.max_redirects {
+            let Some(path) = self.redirected(what.method, &outcome) else { break };
+            let why = "the server sent it on";
+            attempts.reasons.push(why.to_owned());
+            let what = What { path: &path, again: Some(why), ..*what };
+            outcome = self.attempt_in_time(&what, &uri.root(), headers, content, attempts);
+        }
+        outcome
+    }
+
+    /// Where on the same server to ask instead: what is sent with a question is for nobody else.
+    fn redirected(&self, method: Method, outcome: &Result<Opened, Trouble>) -> Option<String> {
+        let Ok(Opened::Whole(reply)) = outcome else { return None };
+        let is_meant = matches!(reply.status, 307 | 308) || matches!(reply.status, 301 | 302) && method == Method::Get;
+        self.target.uri.path_of_same_server(reply.location.as_ref().filter(|_| is_meant)?)
+    }
+
+    fn attempt_in_time(
+        &self,
+        what: &What,
+        uri: &GatewayUri,
+        headers: &Headers,
+        content: Content,
+        attempts: &mut Attempts,
+    ) -> Result<Opened, Trouble> {
+        let mut outcome = self.attempt_once(what, uri, headers, content, attempts);
+        for retried in 0.. {
+            let Some(wait) = self.options.retries.wait(what.repeat, retried, &outcome) else { break };
+            let until = Instant::now() + wait;
+            if until >= what.deadline {
+                break;
+            }
+            let tried = Tried { uri, ..self.tried(what.method, what.path) };
+            let why = match &outcome {
+                Ok(opened) => format!("HTTP status {}", opened.status()),
+                Err(Trouble::Failure(failure)) => report::reason(&tried, failure, &self.options),
+                Err(Trouble::Error(error)) => error.message().to_owned(),
+            };
+            // Of what others wait for, they are told later.
+            if what.level == LogLevel::Info {
+                self.logger.flush();
+            }
+            sync::sleep(until, self.token().map(|token| &**token))
+                .map_err(|_| Trouble::Failure(Failure::Cancelled(Phase::Backoff)))?;
+            outcome = self.attempt_once(&What { again: Some(&why), ..*what }, uri, headers, content, attempts);
+            attempts.reasons.push(why);
+            attempts.retries += 1;
+        }
+        outcome
+    }
+
+    fn attempt_once(
+        &self,
+        what: &What,
+        uri: &GatewayUri,
+        headers: &Headers,
+        content: Content,
+        attempts: &mut Attempts,
     ) -> Result<Opened, Trouble> {
         let options = self.settings().options();
         let began = Instant::now();
+        let mut limits = self.options.limits;
+        if what.method == Method::Get {
+            limits.body = limits.body.min(MAX_TOLD);
+        }
         let outcome = self.target.agent.exchange(&Exchange {
             method: what.method,
             uri,
@@ -110,16 +183,15 @@ impl Call<'_> {
             content,
             body: what.body,
             deadline: what.deadline,
+            timeouts: self.options.timeouts,
+            limits,
+            token: self.token(),
             way: &options.way,
             max_connections: options.max_connections,
             wants_events: what.wants_events,
         });
-        let came = match &outcome {
-            Ok(Opened::Stream(incoming)) => Ok(incoming.status()),
-            Ok(Opened::Whole(reply)) => Ok(reply.status),
-            Err(failure) => Err(failure),
-        };
-        *attempts += u32::from(came.err().is_none_or(Failure::is_after_sending));
+        let came = outcome.as_ref().map(Opened::status);
+        attempts.sent += u32::from(came.err().is_none_or(Failure::is_after_sending));
         let level = match came {
             // Nothing else will work either, whatever this was asked for.
             Err(failure) if !failure.is_after_sending() => LogLevel::Error,
@@ -129,7 +201,7 @@ impl Call<'_> {
         };
         if self.logger.wants(level) {
             let tried = Tried { uri, ..self.tried(what.method, what.path) };
-            let came = came.map_err(|failure| report::failure(&tried, failure.clone(), self.options.timeout));
+            let came = came.map_err(|failure| report::failure(&tried, failure.clone(), &self.options));
             self.logger.line(level, report::attempt(&tried, came, began.elapsed(), what.again));
         }
         outcome.map_err(Trouble::Failure)

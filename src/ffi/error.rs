@@ -13,13 +13,15 @@ pub struct mlflow_gateway_error {
     message: CString,
     gateway_code: Option<CString>,
     body: Option<Vec<u8>>,
+    retry_reasons: Vec<CString>,
 }
 
 impl mlflow_gateway_error {
     pub(super) fn new(error: Error) -> mlflow_gateway_error {
         let body = error.body().map(|body| [body, b"\0"].concat());
         let gateway_code = error.gateway_code().map(c_string);
-        mlflow_gateway_error { message: c_string(error.message()), gateway_code, body, error }
+        let retry_reasons = error.retry_reasons().iter().map(|why| c_string(why)).collect();
+        mlflow_gateway_error { message: c_string(error.message()), gateway_code, body, retry_reasons, error }
     }
 }
 
@@ -82,6 +84,30 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
     export!(or 0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.map_or(0, |error| error.error.attempts())
+    })
+}
+
+/// Returns how often it was asked again, sent or not, before the function gave up; 0 if it was not, or `error` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_retry_count(error: *const mlflow_gateway_error) -> usize {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        unsafe { error.as_ref() }.map_or(0, |error| error.retry_reasons.len())
+    })
+}
+
+/// Returns why it was asked again the first (`retry` 0), second ... time, in a few words of UTF-8: for example "HTTP
+/// status 503". The last failure is the error itself. NULL if it was not asked as often, or `error` is NULL. The text
+/// belongs to the error object and lives as long.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
+    error: *const mlflow_gateway_error,
+    retry: usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        let reason = unsafe { error.as_ref() }.and_then(|error| error.retry_reasons.get(retry));
+        reason.map_or(ptr::null(), |reason| reason.as_ptr())
     })
 }
 

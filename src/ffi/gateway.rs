@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
+use super::cancel::{self, mlflow_gateway_cancel_token};
 use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::handle;
@@ -195,9 +196,38 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        meaning; environment variables, of which the first that is set counts
 ///
 ///   timeout_ms           integer, 1 to 86400000              300000
-///                        milliseconds that a whole call may take: finding the host, connecting, sending, waiting and
-///                        reading; $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
+///                        milliseconds that a whole call may take, with all attempts and the time between them;
+///                        $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
 ///                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
+///   connect_timeout_ms   integer, 0 to 86400000              10000
+///                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
+///                        0 is as many as timeout_ms leaves, here and in the next two
+///   first_byte_timeout_ms  integer, 0 to 86400000            0
+///                        milliseconds from the end of the question to the beginning of the answer, which a model
+///                        that is not asked for a stream gives only when it is ready
+///   idle_timeout_ms      integer, 0 to 86400000              120000
+///                        milliseconds in which a stream has to bring another event; comments do not count, and the
+///                        time between two calls of mlflow_gateway_stream_next() neither
+///   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
+///                        how often the same is asked again, at most; $MLFLOW_HTTP_REQUEST_MAX_RETRIES
+///   retry_policy         careful, mlflow                     careful
+///                        careful asks again only where that can do no harm, see below; mlflow does what MLflow's own
+///                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
+///                        with Retry-After; the first time at once, then after 2, 4, 8 ... times the seconds of
+///                        $MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR (2), with up to $MLFLOW_HTTP_REQUEST_BACKOFF_JITTER (1)
+///                        more, 120 at most; or, unless $MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is false, after as
+///                        many as Retry-After says
+///   retry_backoff_ms     integer, 1 to 60000                 500
+///                        milliseconds before the first retry, at most, twice as many before the second, and so on;
+///                        how many it is chance decides, but not less than the answer's Retry-After asks for
+///   retry_max_backoff_ms  integer, 1 to 600000               8000
+///                        milliseconds which that does not exceed
+///   retry_read_timeouts  boolean, true or false              false
+///                        ask again also when first_byte_timeout_ms is over, or the connection broke before the answer:
+///                        the question may then be processed twice
+///   max_redirects        integer, 0 to 10                    0
+///                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
+///                        and 308, and 301 and 302 where nothing is sent
 ///   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
 ///                        tracking, databricks
 ///                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
@@ -248,8 +278,14 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///   gather_stream        boolean, true or false              true
 ///                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
 ///                        lost, and a stream needs memory for a few events, however long it is
+///   max_response_bytes   integer, 1024 to 1099511627776      268435456
+///                        the longest answer, but for streams
+///   max_header_bytes     integer, 1024 to 65536              16384
+///                        the longest head of an answer: its status line and headers
 ///   max_event_bytes      integer, 1024 to 1073741824         16777216
 ///                        the longest event of a stream
+///   max_gathered_bytes   integer, 1024 to 1099511627776      268435456
+///                        as much as a stream may bring while gather_stream is true: its texts and calls of tools
 ///   embed_batch_size     integer, 1 to 100000                20
 ///                        inputs that are sent in one request for vectors
 ///   embed_concurrency    integer, 1 to 64                    1
@@ -266,6 +302,12 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 /// through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed, but
 /// for parts of a token that came over TLS, of which the TLS library keeps what it wants.
 ///
+/// Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and whatever failed
+/// before any of the question was sent, but for a certificate or a proxy's refusal, which stay as they are. What changes
+/// the gateway is repeated only after 429, 503, and when it was not sent; mlflow_gateway_health() never. No retry is
+/// begun, and no wait for it, that would end after timeout_ms; and none once a stream has begun. Compressed answers are
+/// not asked for, and one that comes is refused unread.
+///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_option(
@@ -280,6 +322,24 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
             (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(value, "value")?)
         };
         gateway.0.set_option(name, value)
+    })
+}
+
+/// Sets the token by which calls on this handle can be ended that begin afterwards, but for those whose request has its
+/// own; NULL as `token` for none. The handle keeps what it needs of it.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
+    gateway: *mut mlflow_gateway,
+    token: *mut mlflow_gateway_cancel_token,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, token) = unsafe { (handle::hold(gateway, "gateway")?, cancel::token(token)) };
+        gateway.0.set_cancel_token(token);
+        Ok(())
     })
 }
 

@@ -11,6 +11,7 @@
     clippy::unwrap_used
 )]
 
+pub mod cancel;
 pub mod embeddings;
 pub mod error;
 mod export;

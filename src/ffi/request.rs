@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
+use super::cancel::{self, mlflow_gateway_cancel_token};
 use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::gateway::mlflow_gateway;
@@ -306,9 +307,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
     })
 }
 
-/// Sets an option for this request, in place of the handle's: timeout_ms, max_event_bytes, gather_stream,
-/// embed_batch_size or embed_concurrency. mlflow_gateway_set_option() says what they mean. The others are the handle's
-/// alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
+/// Sets an option for this request, in place of the handle's: gather_stream, or one of those whose names end with
+/// "timeout_ms" or begin with "embed_", "retry_", or "max_" (but for max_connections). mlflow_gateway_set_option() says
+/// what they mean. The others are the handle's alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
@@ -344,6 +345,24 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
             (handle::hold(request, "request")?, text::required(name, "name")?, text::optional(value, "value")?)
         };
         request.0.set_header(name, value)
+    })
+}
+
+/// Sets the token by which calls with this request can be ended that begin afterwards, in place of the handle's; NULL as
+/// `token` takes the request's own back. The request keeps what it needs of it.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_set_cancel_token(
+    request: *mut mlflow_gateway_request,
+    token: *mut mlflow_gateway_cancel_token,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, token) = unsafe { (handle::hold(request, "request")?, cancel::token(token)) };
+        request.0.set_cancel_token(token);
+        Ok(())
     })
 }
 

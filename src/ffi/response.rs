@@ -281,6 +281,28 @@ pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflo
     })
 }
 
+/// Returns how often it was asked again until the answer came, sent or not; 0 if `response` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const mlflow_gateway_response) -> usize {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { get(response) }.map_or(0, |response| response.retry_reasons().len())
+    })
+}
+
+/// Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status 503".
+/// NULL if it was not, or `response` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
+    response: *const mlflow_gateway_response,
+    retry: usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { lend(get(response).and_then(|response| response.retry_reasons().get(retry)), ptr::null_mut()) }
+    })
+}
+
 /// Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
 /// between the call and the head of the answer. 0 if `response` is NULL.
 #[unsafe(no_mangle)]

@@ -40,9 +40,9 @@ pub const MLFLOW_GATEWAY_CONNECT_FAILED: mlflow_gateway_status = 21;
 pub const MLFLOW_GATEWAY_TLS_FAILED: mlflow_gateway_status = 22;
 /// The connection broke before the answer was complete.
 pub const MLFLOW_GATEWAY_CONNECTION_LOST: mlflow_gateway_status = 23;
-/// The time that the call may take (option timeout_ms) was over.
+/// A time was over that the call may take: the message names the option, timeout_ms or one of a part of the call.
 pub const MLFLOW_GATEWAY_TIMEOUT: mlflow_gateway_status = 24;
-/// The callback stopped the answer.
+/// mlflow_gateway_cancel() ended the call, or a callback stopped the answer.
 pub const MLFLOW_GATEWAY_CANCELLED: mlflow_gateway_status = 25;
 /// The proxy could not be used, or refused.
 pub const MLFLOW_GATEWAY_PROXY_FAILED: mlflow_gateway_status = 26;

@@ -3,7 +3,7 @@
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use super::error::mlflow_gateway_error;
 use super::export::export;
@@ -13,10 +13,11 @@ use super::request::{asking, mlflow_gateway_request};
 use super::response::{self, mlflow_gateway_response};
 use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway_status};
 use crate::client::{Error, Response, Stream};
+use crate::sync::Lock;
 
 /// An answer that comes in deltas, as the model makes it.
 pub struct mlflow_gateway_stream {
-    lock: Mutex<()>,
+    lock: Lock<()>,
     /// Not inside of the lock, since what was gathered is read without it.
     stream: UnsafeCell<Stream>,
     /// What C gets as the stream's response: it points back here.
@@ -36,7 +37,7 @@ unsafe impl Send for mlflow_gateway_stream {}
 impl mlflow_gateway_stream {
     fn give(stream: Stream) -> *mut mlflow_gateway_stream {
         let shared = Arc::new_cyclic(|itself: &Weak<mlflow_gateway_stream>| mlflow_gateway_stream {
-            lock: Mutex::new(()),
+            lock: Lock::new(()),
             stream: UnsafeCell::new(stream),
             response: mlflow_gateway_response::OfStream(itself.as_ptr()),
         });
@@ -51,7 +52,7 @@ impl mlflow_gateway_stream {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
-        let _alone: MutexGuard<()> = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.lock.lock();
         // SAFETY: the lock is held, and nobody else makes a reference to the stream.
         work(unsafe { &mut *self.stream.get() })
     }
@@ -97,6 +98,8 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
 /// lives until the next call of this function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
 /// `len` receives its length in bytes without the NUL; it may be NULL.
 /// `candidate` receives the number of the candidate that it belongs to, counted from 0; it may be NULL.
+///
+/// A stream that was opened before a fork() goes on in the parent, and is _INVALID_ARGUMENT in the child.
 ///
 /// Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
 /// MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connect::Opener;
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::failure::Failure;
+use super::failure::{Failure, Limit, Phase};
 use super::head::{Head, RequestHead};
 use super::headers::Headers;
 use super::incoming::Incoming;
@@ -14,6 +14,7 @@ use super::pool::Pool;
 use super::proxy::Proxy;
 use super::uri::GatewayUri;
 use super::way::Way;
+use crate::sync::CancelToken;
 
 /// The part that keeps connections between calls. Any number of threads may use it at once.
 #[derive(Debug, Default)]
@@ -65,6 +66,22 @@ impl Content {
     }
 }
 
+/// How long parts of an exchange may take. Where it is nothing, only the deadline counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// From the host's name to a connection that can be used.
+    pub connect: Duration,
+    /// From the question's last byte to the answer's first.
+    pub first_byte: Duration,
+}
+
+/// How many bytes an answer may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub head: usize,
+    pub body: usize,
+}
+
 /// What to ask. Only a `Post` and a `Put` have a body.
 pub struct Exchange<'a> {
     pub method: Method,
@@ -75,6 +92,10 @@ pub struct Exchange<'a> {
     pub content: Content,
     pub body: &'a [u8],
     pub deadline: Instant,
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+    /// Ends it before the deadline.
+    pub token: Option<&'a Arc<CancelToken>>,
     pub way: &'a Arc<Way>,
     /// As many connections are kept for later calls.
     pub max_connections: usize,
@@ -92,7 +113,7 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// How long the server asks to wait before the next attempt.
     pub retry_after: Option<Duration>,
-    /// Where a redirect points to, without its query.
+    /// Where a redirect points to, as the server writes it; see [`super::without_secrets`].
     pub location: Option<String>,
 }
 
@@ -112,6 +133,13 @@ pub enum Opened {
 }
 
 impl Opened {
+    pub fn status(&self) -> u16 {
+        match self {
+            Opened::Stream(incoming) => incoming.status(),
+            Opened::Whole(reply) => reply.status,
+        }
+    }
+
     /// All of it, whatever it takes.
     pub fn whole(self) -> Result<Reply, Failure> {
         match self {
@@ -152,7 +180,12 @@ impl Agent {
         assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
 
         let (mut connection, sent) = self.send(&head.0, exchange)?;
-        let head = match (connection.receive_head(), sent) {
+        connection.deadline.allow(Phase::Wait, Limit::FirstByte, exchange.timeouts.first_byte);
+        let received = connection.await_first_byte().and_then(|()| {
+            connection.deadline.allow(Phase::Read, Limit::Total, Duration::ZERO);
+            connection.receive_head(exchange.limits.head)
+        });
+        let head = match (received, sent) {
             (Ok(head), Ok(())) => Ok(head),
             // A server may refuse a long question before it has read it to the end.
             (Ok(head), Err(_)) if !(200..300).contains(&head.status) => Ok(Head { keep_alive: false, ..head }),
@@ -162,7 +195,7 @@ impl Agent {
             Some(proxy) => by_way_of(proxy, head)?,
             None => head?,
         };
-        Ok(Incoming::new(connection, head, exchange.method != Method::Get))
+        Ok(Incoming::new(connection, head, exchange.limits.body))
     }
 
     /// Keeps an answer's connection for later calls, if it can be used again.
@@ -176,14 +209,18 @@ impl Agent {
     /// has seen nothing of the request, another one is as good.
     fn send(&self, head: &[u8], exchange: &Exchange) -> Result<(Connection, Result<(), Failure>), Failure> {
         while let Some(mut connection) = self.pool.take(exchange.way) {
-            connection.begin(exchange.deadline);
+            connection.deadline.begin(exchange.deadline, exchange.token);
+            connection.deadline.left()?;
+            connection.deadline.enter(Phase::Send);
             match connection.send(head, exchange.body) {
                 Err(not_sent) if not_sent.is_unseen => {}
                 sent => return Ok((connection, sent.map_err(|not_sent| not_sent.failure))),
             }
         }
-        let deadline = Deadline::new(exchange.deadline);
+        let deadline = Deadline::new(exchange.deadline, exchange.token);
+        deadline.allow(Phase::Resolve, Limit::Connect, exchange.timeouts.connect);
         let transport = self.opener.open(exchange.uri, exchange.way, &deadline)?;
+        deadline.allow(Phase::Send, Limit::Total, Duration::ZERO);
         let mut connection = Connection::new(transport, deadline);
         let sent = connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure);
         Ok((connection, sent))
@@ -194,10 +231,13 @@ impl Agent {
 fn by_way_of(proxy: &Proxy, head: Result<Head, Failure>) -> Result<Head, Failure> {
     match head {
         Ok(Head { status: 407, .. }) => {
-            Err(Failure::Proxy(format!("{proxy:?} wants other credentials than it got: HTTP status 407")))
+            let why = format!("{proxy:?} wants other credentials than it got: HTTP status 407");
+            Err(Failure::Proxy { why, is_lasting: true })
         }
-        Err(Failure::Protocol(why)) => Err(Failure::Proxy(format!("{proxy:?} does not speak HTTP/1.1: {why}"))),
-        Err(Failure::Lost(why)) => Err(Failure::Lost(format!("by way of {proxy:?}: {why}"))),
+        Err(Failure::Protocol(why)) => {
+            Err(Failure::Proxy { why: format!("{proxy:?} does not speak HTTP/1.1: {why}"), is_lasting: true })
+        }
+        Err(Failure::Lost(why, phase)) => Err(Failure::Lost(format!("by way of {proxy:?}: {why}"), phase)),
         other => other,
     }
 }

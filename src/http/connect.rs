@@ -12,6 +12,7 @@ use super::head::RequestHead;
 use super::headers::Headers;
 use super::proxy::Proxy;
 use super::resolve::Resolver;
+use super::tcp::BUFFER;
 use super::tcp::TcpTransport;
 use super::tls::Tls;
 use super::tls_transport::TlsTransport;
@@ -51,6 +52,7 @@ impl Opener {
             None => TcpTransport::connect(&self.resolver.addresses(uri, deadline)?, deadline)?.boxed(),
         };
         if uri.scheme() == Some(&Scheme::HTTPS) {
+            deadline.enter(Phase::Tls);
             let client = tls.client(uri.host().unwrap_or_default())?;
             Ok(TlsTransport::open(client, below)?.boxed())
         } else {
@@ -78,26 +80,29 @@ fn tunnel(
         body_len: 0,
     }
     .write();
+    deadline.enter(Phase::Proxy);
     let mut connection = Connection::new(to_proxy, deadline.clone());
     connection.send(&head.0, b"").map_err(|not_sent| not_sent.failure)?;
-    match connection.receive_head()?.status {
+    match connection.receive_head(BUFFER)?.status {
         200..=299 => Ok(connection.into_transport()),
-        status => Err(Failure::Proxy(format!("{proxy:?} refuses the tunnel: HTTP status {status}"))),
+        status => {
+            let is_lasting = !matches!(status, 429 | 500..=599);
+            Err(Failure::Proxy { why: format!("{proxy:?} refuses the tunnel: HTTP status {status}"), is_lasting })
+        }
     }
 }
 
 /// A failure on the way to the proxy, which names neither the gateway nor its host.
 fn proxys(failure: Failure) -> Failure {
-    match failure {
-        Failure::Resolve(why) => Failure::Proxy(format!("its host name cannot be resolved: {why}")),
-        Failure::Connect(why) | Failure::Lost(why) => {
-            Failure::Proxy(format!("cannot connect to it or through it: {why}"))
-        }
-        Failure::Tls(why) => Failure::Proxy(format!("no secure connection to it: {why}")),
-        Failure::Protocol(why) => Failure::Proxy(format!("it does not speak HTTP/1.1: {why}")),
-        Failure::Timeout(Phase::Exchange) => Failure::Timeout(Phase::Connect),
-        other => other,
-    }
+    let (why, is_lasting) = match failure {
+        Failure::Resolve(why) => (format!("its host name cannot be resolved: {why}"), false),
+        Failure::Connect(why) | Failure::Lost(why, _) => (format!("cannot connect to it or through it: {why}"), false),
+        Failure::Tls { why, is_lasting, .. } => (format!("no secure connection to it: {why}"), is_lasting),
+        Failure::Protocol(why) => (format!("it does not speak HTTP/1.1: {why}"), true),
+        Failure::HeadTooLarge(limit) => (format!("it answers with a head of more than {limit} bytes"), true),
+        other => return other,
+    };
+    Failure::Proxy { why, is_lasting }
 }
 
 #[cfg(test)]

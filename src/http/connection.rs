@@ -1,7 +1,6 @@
 //! One connection, and one exchange on it at a time.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use ureq::Error;
 use ureq::unversioned::transport::{NextTimeout, Transport};
@@ -9,11 +8,11 @@ use ureq::unversioned::transport::{NextTimeout, Transport};
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
 use super::head::{self, Head};
-use super::tcp::BUFFER;
 
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
-    deadline: Deadline,
+    /// The one that the socket below the transport looks at.
+    pub deadline: Deadline,
 }
 
 /// The transport's buffers hold headers and prompts, so none of it is shown.
@@ -31,18 +30,8 @@ pub(super) struct NotSent {
 }
 
 impl Connection {
-    /// `deadline` is the one that the socket below the transport looks at.
     pub fn new(transport: Box<dyn Transport>, deadline: Deadline) -> Connection {
         Connection { transport, deadline }
-    }
-
-    pub fn begin(&self, deadline: Instant) {
-        self.deadline.set(deadline);
-    }
-
-    /// Gives what is still to come no more time than this.
-    pub fn hurry(&self, most: Duration) {
-        self.deadline.set(self.deadline.at().min(Instant::now() + most));
     }
 
     pub fn is_open(&mut self) -> bool {
@@ -60,28 +49,37 @@ impl Connection {
             let sent = self.transport.transmit_output(of_head + of_body, NextTimeout::default());
             // It holds the client's credentials, and maybe other people's.
             self.transport.buffers().output()[..of_head + of_body].fill(0);
-            sent.map_err(|error| NotSent { is_unseen: is_unseen && is_refused(&error), failure: failure(error) })?;
+            sent.map_err(|error| NotSent { is_unseen: is_unseen && is_refused(&error), failure: self.failure(error) })?;
             is_unseen = false;
         }
         Ok(())
     }
 
-    /// Waits for the head of the answer.
-    pub fn receive_head(&mut self) -> Result<Head, Failure> {
+    /// Waits until anything of an answer has come, or the server has closed.
+    pub fn await_first_byte(&mut self) -> Result<(), Failure> {
+        if self.input().is_empty() { self.more().map(drop) } else { Ok(()) }
+    }
+
+    /// Waits for the head of the answer, which may have so many bytes.
+    pub fn receive_head(&mut self, limit: usize) -> Result<Head, Failure> {
         loop {
             let input = self.transport.buffers().input();
-            let input = &input[..input.len().min(BUFFER)];
+            let input = &input[..input.len().min(limit)];
             if let Some((head, used)) = head::response(input).map_err(Failure::Protocol)? {
                 self.transport.buffers().input_consume(used);
                 return Ok(head);
             }
             let is_first = input.is_empty();
-            if input.len() >= BUFFER {
-                return Err(Failure::Protocol(format!("a head of more than {BUFFER} bytes")));
+            if input.len() >= limit {
+                return Err(Failure::HeadTooLarge(limit));
             }
             if !self.more()? {
-                let when = if is_first { "before it answered" } else { "in the middle of the answer's head" };
-                return Err(Failure::Lost(format!("the server closed it {when}")));
+                let (when, phase) = if is_first {
+                    ("before it answered", Phase::Wait)
+                } else {
+                    ("in the middle of the answer's head", Phase::Read)
+                };
+                return Err(Failure::Lost(format!("the server closed it {when}"), phase));
             }
         }
     }
@@ -102,12 +100,12 @@ impl Connection {
 
     /// Waits for more input; false if the server has closed.
     pub fn more(&mut self) -> Result<bool, Failure> {
-        self.transport.await_input(NextTimeout::default()).map_err(failure)
+        self.transport.await_input(NextTimeout::default()).map_err(|error| self.failure(error))
     }
-}
 
-fn failure(error: Error) -> Failure {
-    Failure::of(error, Phase::Exchange)
+    fn failure(&self, error: Error) -> Failure {
+        Failure::of(error, self.deadline.phase())
+    }
 }
 
 /// Whether the server had closed the connection before, so that none of the bytes left.

@@ -1,29 +1,136 @@
-//! The moment until which an exchange may last, known to every layer of its connection.
+//! Until when an exchange may last, known to every layer of its connection.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use super::failure::{Failure, Limit, Phase};
+use crate::sync::{self, CancelToken, Lock, Over};
 
 /// Shared by a connection and the socket below it, however many layers (TLS, a proxy's tunnel) lie between: those
 /// pass on durations, which would begin anew in each layer.
 #[derive(Debug, Clone)]
-pub(super) struct Deadline(Arc<Mutex<Instant>>);
+pub(super) struct Deadline(Arc<Lock<State>>);
+
+#[derive(Debug, Clone)]
+struct State {
+    /// Of the whole exchange.
+    end: Instant,
+    /// What ends first: the whole, or the part of it that is under way.
+    until: Instant,
+    limit: Limit,
+    phase: Phase,
+    token: Option<Arc<CancelToken>>,
+}
+
+/// Only as a lock wants it: a connection whose deadline another process was changing is not used in this one.
+impl Default for State {
+    fn default() -> State {
+        let now = Instant::now();
+        State { end: now, until: now, limit: Limit::Total, phase: Phase::Connect, token: None }
+    }
+}
 
 impl Deadline {
-    pub fn new(at: Instant) -> Deadline {
-        Deadline(Arc::new(Mutex::new(at)))
+    /// Ends then, or when the token is cancelled.
+    pub fn new(end: Instant, token: Option<&Arc<CancelToken>>) -> Deadline {
+        let deadline = Deadline(Arc::default());
+        deadline.begin(end, token);
+        deadline
     }
 
     /// Begins another exchange on the same connection.
-    pub fn set(&self, at: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    pub fn begin(&self, end: Instant, token: Option<&Arc<CancelToken>>) {
+        let token = token.cloned();
+        *self.0.lock() = State { end, until: end, limit: Limit::Total, phase: Phase::Connect, token };
     }
 
-    pub fn at(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From now on this is done.
+    pub fn enter(&self, phase: Phase) {
+        self.0.lock().phase = phase;
     }
 
-    /// The time that is left; `None` if it is over.
-    pub fn left(&self) -> Option<Duration> {
-        Some(self.at().saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    /// From now on this is done, which may last so long, or if that is nothing as long as the whole.
+    pub fn allow(&self, phase: Phase, limit: Limit, most: Duration) {
+        let mut state = self.0.lock();
+        state.phase = phase;
+        state.until = state.end;
+        state.limit = Limit::Total;
+        if !most.is_zero() {
+            let until = Instant::now() + most;
+            if until < state.end {
+                (state.until, state.limit) = (until, limit);
+            }
+        }
+    }
+
+    /// Gives what is still to come no more time than this.
+    pub fn hurry(&self, most: Duration) {
+        let mut state = self.0.lock();
+        state.until = state.until.min(Instant::now() + most);
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.0.lock().phase
+    }
+
+    pub fn until(&self) -> Instant {
+        self.0.lock().until
+    }
+
+    pub fn token(&self) -> Option<Arc<CancelToken>> {
+        self.0.lock().token.clone()
+    }
+
+    /// The time that is left, unless it is over or the caller has had enough.
+    pub fn left(&self) -> Result<Duration, Failure> {
+        let state = self.0.lock();
+        if state.token.as_ref().is_some_and(|token| token.is_cancelled()) {
+            return Err(Failure::Cancelled(state.phase));
+        }
+        let left = state.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(Failure::Timeout(state.limit, state.phase)) } else { Ok(left) }
+    }
+
+    /// Waits until the descriptor is ready for one of these events.
+    pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<(), Failure> {
+        let (until, token) = (self.until(), self.token());
+        sync::ready(descriptor, events, until, token.as_deref()).map_err(|over| self.over(over))
+    }
+
+    /// What is over, in words.
+    pub fn over(&self, over: Over) -> Failure {
+        let state = self.0.lock();
+        Failure::over(over, state.limit, state.phase)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_time_counts() {
+        let soon = Duration::from_secs(1);
+        let deadline = Deadline::new(Instant::now() + 10 * soon, None);
+        deadline.allow(Phase::Wait, Limit::FirstByte, soon);
+        assert!(deadline.left().unwrap() <= soon);
+        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::FirstByte, Phase::Wait));
+        deadline.allow(Phase::Event, Limit::Idle, 20 * soon);
+        assert!(deadline.left().unwrap() > 5 * soon);
+        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::Total, Phase::Event));
+        deadline.allow(Phase::Read, Limit::FirstByte, Duration::ZERO);
+        deadline.hurry(Duration::ZERO);
+        assert_eq!(deadline.left(), Err(Failure::Timeout(Limit::Total, Phase::Read)));
+    }
+
+    #[test]
+    fn the_caller_may_have_had_enough() {
+        let token = Arc::new(CancelToken::new().unwrap());
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Some(&token));
+        deadline.enter(Phase::Tls);
+        assert!(deadline.left().is_ok());
+        token.cancel();
+        assert_eq!(deadline.left(), Err(Failure::Cancelled(Phase::Tls)));
+        assert_eq!(deadline.ready(-1, libc::POLLIN), Err(Failure::Cancelled(Phase::Tls)));
     }
 }

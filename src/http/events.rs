@@ -7,9 +7,14 @@ use super::failure::Failure;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An event is longer than this many bytes.
+/// Why there is no next event.
 #[derive(Debug, PartialEq, Eq)]
-pub struct EventTooLarge(pub usize);
+pub enum EventProblem {
+    /// It is longer than this many bytes.
+    TooLarge(usize),
+    /// There is no memory for so many bytes of it.
+    OutOfMemory(usize),
+}
 
 /// Takes the body in with [`Events::feed`] and gives the events out with [`Events::next`].
 #[derive(Debug)]
@@ -70,10 +75,10 @@ impl Events {
     }
 
     /// The data of the next event that is complete; `None` if more has to be fed before.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, EventTooLarge> {
+    pub fn next(&mut self) -> Result<Option<&[u8]>, EventProblem> {
         while let Some(line) = self.line()? {
             if !line.is_empty() {
-                self.field(line);
+                self.field(line)?;
                 continue;
             }
             match std::mem::replace(&mut self.data, Data::None) {
@@ -89,7 +94,7 @@ impl Events {
     }
 
     /// Where the next line is, without its end.
-    fn line(&mut self) -> Result<Option<Range<usize>>, EventTooLarge> {
+    fn line(&mut self) -> Result<Option<Range<usize>>, EventProblem> {
         if self.is_at_start {
             let start = &self.buffer[..self.buffer.len().min(BYTE_ORDER_MARK.len())];
             if start == BYTE_ORDER_MARK {
@@ -116,7 +121,7 @@ impl Events {
             Data::Lines(lines) => lines.len() + line.len(),
         };
         if kept > self.limit {
-            return Err(EventTooLarge(self.limit));
+            return Err(EventProblem::TooLarge(self.limit));
         }
         self.scanned = line.end;
         let Some(end) = end else { return Ok(None) };
@@ -126,24 +131,37 @@ impl Events {
         Ok(Some(line))
     }
 
-    fn field(&mut self, line: Range<usize>) {
-        let Some(value) = self.buffer[line.clone()].strip_prefix(b"data") else { return };
+    fn field(&mut self, line: Range<usize>) -> Result<(), EventProblem> {
+        let Some(value) = self.buffer[line.clone()].strip_prefix(b"data") else { return Ok(()) };
         let value = match value {
             [] => line.end..line.end,
             [b':', b' ', ..] => line.start + 6..line.end,
             [b':', ..] => line.start + 5..line.end,
-            _ => return,
+            _ => return Ok(()),
         };
-        self.data = match std::mem::replace(&mut self.data, Data::None) {
-            Data::None => Data::Line(value),
-            Data::Line(first) => Data::Lines([&self.buffer[first], b"\n", &self.buffer[value]].concat()),
-            Data::Lines(mut lines) => {
-                lines.push(b'\n');
-                lines.extend_from_slice(&self.buffer[value]);
-                Data::Lines(lines)
+        let mut lines = match std::mem::replace(&mut self.data, Data::None) {
+            Data::None => {
+                self.data = Data::Line(value);
+                return Ok(());
             }
+            Data::Line(first) => {
+                let mut lines = Vec::new();
+                extend(&mut lines, &self.buffer[first])?;
+                lines
+            }
+            Data::Lines(lines) => lines,
         };
+        extend(&mut lines, b"\n")?;
+        extend(&mut lines, &self.buffer[value])?;
+        self.data = Data::Lines(lines);
+        Ok(())
     }
+}
+
+fn extend(lines: &mut Vec<u8>, more: &[u8]) -> Result<(), EventProblem> {
+    lines.try_reserve(more.len()).map_err(|_| EventProblem::OutOfMemory(lines.len() + more.len()))?;
+    lines.extend_from_slice(more);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -224,15 +242,15 @@ mod tests {
             })
         };
         let long = [b'x'; 101];
-        assert_eq!(too_large(&[&long]), Some(EventTooLarge(100)));
-        assert_eq!(too_large(&[b"data: ", &long[..50], &long[..51]]), Some(EventTooLarge(100)));
-        assert_eq!(too_large(&[b"data: ", &long[..60], b"\ndata: ", &long[..50]]), Some(EventTooLarge(100)));
+        assert_eq!(too_large(&[&long]), Some(EventProblem::TooLarge(100)));
+        assert_eq!(too_large(&[b"data: ", &long[..50], &long[..51]]), Some(EventProblem::TooLarge(100)));
+        assert_eq!(too_large(&[b"data: ", &long[..60], b"\ndata: ", &long[..50]]), Some(EventProblem::TooLarge(100)));
         // One after the other they may be as many as they like, and so may comments.
         assert_eq!(too_large(&[b"data: ", &long[..90], b"\n\n"].repeat(50)), None);
         assert_eq!(too_large(&[b": ", &long[..90], b"\n"].repeat(50)), None);
         // But not all between the lines of one event.
         let endless = [&b"data: x\n"[..]].into_iter().chain([b": ", &long[..90], b"\n"].repeat(50));
-        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(EventTooLarge(100)));
+        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(EventProblem::TooLarge(100)));
     }
 
     #[test]

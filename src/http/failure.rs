@@ -4,15 +4,38 @@ use std::{fmt, io};
 
 use ureq::Error;
 
-/// What the exchange was doing when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::sync::Over;
+
+/// What a call was doing when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// Waiting for another thread of the same handle, which asks the same.
+    Share,
     /// Looking up the host's address.
     Resolve,
-    /// TCP, TLS and the proxy's handshake.
     Connect,
-    /// Sending the request and reading the answer.
-    Exchange,
+    /// The proxy's handshake.
+    Proxy,
+    /// That of TLS.
+    Tls,
+    /// From here on the server may have seen the question.
+    Send,
+    /// Until the first byte of the answer.
+    Wait,
+    Read,
+    /// Reading a stream.
+    Event,
+    /// Waiting before the same is asked again.
+    Backoff,
+}
+
+/// Which of a call's times is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Total,
+    Connect,
+    FirstByte,
+    Idle,
 }
 
 /// Why there is no answer. The texts are the system's or the TLS library's own words.
@@ -20,15 +43,28 @@ pub enum Phase {
 pub enum Failure {
     Resolve(String),
     Connect(String),
-    Tls(String),
-    Proxy(String),
+    Tls {
+        why: String,
+        /// Whether it would be the same another time.
+        is_lasting: bool,
+        /// Whether it came only after the question was sent.
+        is_late: bool,
+    },
+    Proxy {
+        why: String,
+        /// Whether it would be the same another time.
+        is_lasting: bool,
+    },
     /// The connection broke after it was made.
-    Lost(String),
+    Lost(String, Phase),
     /// What came is not HTTP/1.1.
     Protocol(String),
-    Timeout(Phase),
+    Timeout(Limit, Phase),
+    Cancelled(Phase),
     /// The answer's body is longer than this many bytes.
     TooLarge(usize),
+    /// Its head is.
+    HeadTooLarge(usize),
     /// There is no memory for an answer of so many bytes.
     OutOfMemory(usize),
 }
@@ -37,21 +73,32 @@ impl Failure {
     /// Whether any of the request may have reached the server.
     pub fn is_after_sending(&self) -> bool {
         match self {
-            Failure::Resolve(_) | Failure::Connect(_) | Failure::Tls(_) | Failure::Proxy(_) => false,
-            Failure::Timeout(phase) => *phase == Phase::Exchange,
-            Failure::Lost(_) | Failure::Protocol(_) | Failure::TooLarge(_) | Failure::OutOfMemory(_) => true,
+            Failure::Resolve(_) | Failure::Connect(_) | Failure::Proxy { .. } => false,
+            Failure::Tls { is_late, .. } => *is_late,
+            Failure::Timeout(_, phase) | Failure::Cancelled(phase) => *phase >= Phase::Send,
+            Failure::Lost(..)
+            | Failure::Protocol(_)
+            | Failure::TooLarge(_)
+            | Failure::HeadTooLarge(_)
+            | Failure::OutOfMemory(_) => true,
         }
     }
 
-    /// What ureq's connectors and transports report, in the phase in which they were used.
+    /// What is over, in the phase in which it was waited.
+    pub(super) fn over(over: Over, limit: Limit, phase: Phase) -> Failure {
+        match over {
+            Over::Time => Failure::Timeout(limit, phase),
+            Over::Cancelled => Failure::Cancelled(phase),
+        }
+    }
+
+    /// What ureq's transports report, in the phase in which they were used.
     pub(super) fn of(error: Error, phase: Phase) -> Failure {
         match error {
             Error::Other(inner) => match inner.downcast::<Failure>() {
                 Ok(failure) => *failure,
-                Err(inner) => Failure::Lost(inner.to_string()),
+                Err(inner) => Failure::Lost(inner.to_string(), phase),
             },
-            Error::Timeout(_) => Failure::Timeout(phase),
-            Error::ConnectProxyFailed(why) => Failure::Proxy(why),
             Error::Io(error) => Failure::of_io(&error, phase),
             other => Failure::in_phase(phase, other.to_string()),
         }
@@ -59,7 +106,7 @@ impl Failure {
 
     pub(super) fn of_io(error: &io::Error, phase: Phase) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => Failure::Tls(tls.to_string()),
+            Some(tls) => Failure::Tls { why: tls.to_string(), is_lasting: true, is_late: phase >= Phase::Send },
             None => Failure::in_phase(phase, error.to_string()),
         }
     }
@@ -68,12 +115,17 @@ impl Failure {
         match phase {
             Phase::Resolve => Failure::Resolve(why),
             Phase::Connect => Failure::Connect(why),
-            Phase::Exchange => Failure::Lost(why),
+            Phase::Tls => Failure::Tls {
+                why: format!("the server ended the handshake: {why}"),
+                is_lasting: false,
+                is_late: false,
+            },
+            phase => Failure::Lost(why, phase),
         }
     }
 }
 
-/// Lets a failure pass through ureq's connectors.
+/// Lets a failure pass through ureq's transports.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
         Error::Other(Box::new(failure))

@@ -154,7 +154,9 @@ fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
             }
             12 if header.name.eq_ignore_ascii_case("content-type") => head.is_event_stream = is_event_stream(value),
             11 if header.name.eq_ignore_ascii_case("retry-after") => head.retry_after = retry_after(value),
-            8 if header.name.eq_ignore_ascii_case("location") => head.location = location(value),
+            8 if header.name.eq_ignore_ascii_case("location") => {
+                head.location = std::str::from_utf8(value).ok().map(str::to_owned)
+            }
             _ => {}
         }
     }
@@ -201,11 +203,6 @@ fn retry_after(value: &[u8]) -> Option<Duration> {
             Some(at.duration_since(SystemTime::now()).unwrap_or_default())
         }
     }
-}
-
-/// Without credentials and query, which may be secrets.
-fn location(value: &[u8]) -> Option<String> {
-    Some(super::uri::without_secrets(std::str::from_utf8(value).ok()?))
 }
 
 #[cfg(test)]
@@ -308,7 +305,7 @@ mod tests {
         assert_eq!(wait("-1"), None);
         assert_eq!(wait("soon"), None);
         let moved = head("HTTP/1.1 302 Found\nLocation: https://u:p@h/login?token=x").unwrap();
-        assert_eq!(moved.location.as_deref(), Some("https://***@h/login"));
+        assert_eq!(moved.location.as_deref(), Some("https://u:p@h/login?token=x"));
         assert_eq!(wait("+5"), None);
     }
 }

@@ -5,15 +5,9 @@ use std::time::Duration;
 use super::agent::Reply;
 use super::body::{Body, Step};
 use super::connection::Connection;
-use super::failure::Failure;
+use super::failure::{Failure, Limit, Phase};
 use super::head::Head;
 use super::tcp::BUFFER;
-
-/// The longest answer that is read as a whole; an answer is text or vectors, so a longer one is a fault.
-const MAX_ANSWER: usize = 256 * 1024 * 1024;
-
-/// As much a server may say of itself.
-const MAX_TOLD: usize = 16 * 1024 * 1024;
 
 /// As much of a refusal as is kept.
 const MAX_REFUSAL: usize = 64 * 1024;
@@ -33,14 +27,14 @@ pub struct Incoming {
     /// As many bytes of the input were handed out, and are to be passed over next.
     handed_out: usize,
     is_complete: bool,
-    /// Whether it is an answer to a question, which may be long.
-    is_question: bool,
+    /// The longest body that is read as a whole.
+    limit: usize,
 }
 
 impl Incoming {
-    pub(super) fn new(connection: Connection, head: Head, is_question: bool) -> Incoming {
+    pub(super) fn new(connection: Connection, head: Head, limit: usize) -> Incoming {
         let body = Body::new(head.framing);
-        Incoming { connection, head, body, handed_out: 0, is_complete: false, is_question }
+        Incoming { connection, head, body, handed_out: 0, is_complete: false, limit }
     }
 
     pub fn is_success(&self) -> bool {
@@ -59,6 +53,11 @@ impl Incoming {
     /// The head as it came.
     pub fn raw_head(&self) -> &[u8] {
         &self.head.raw
+    }
+
+    /// The next event may be waited for so long, beginning now.
+    pub fn allow_idle(&self, most: Duration) {
+        self.connection.deadline.allow(Phase::Event, Limit::Idle, most);
     }
 
     /// Waits for the next bytes of the body; `None` when it is complete.
@@ -81,7 +80,8 @@ impl Incoming {
                         if self.body.may_end() {
                             break;
                         }
-                        return Err(Failure::Lost("the server closed it in the middle of the answer".to_owned()));
+                        let why = "the server closed it in the middle of the answer";
+                        return Err(Failure::Lost(why.to_owned(), Phase::Read));
                     }
                 }
             }
@@ -93,11 +93,7 @@ impl Incoming {
     /// Reads the whole answer: of a success all of it, of a refusal as much as is of use.
     pub fn reply(&mut self) -> Result<Reply, Failure> {
         let is_success = self.is_success();
-        let limit = match self.is_question {
-            _ if !is_success => MAX_REFUSAL,
-            true => MAX_ANSWER,
-            false => MAX_TOLD,
-        };
+        let limit = if is_success { self.limit } else { MAX_REFUSAL };
         let expected = self.body.expected().unwrap_or_default();
         if is_success && expected > limit as u64 {
             return Err(Failure::TooLarge(limit));
@@ -134,7 +130,7 @@ impl Incoming {
     /// Reads the end of a body that has said all: it is a moment behind the last words, and the connection is good for
     /// another question only after it.
     pub fn finish(&mut self) {
-        self.connection.hurry(MAX_FAREWELL);
+        self.connection.deadline.hurry(MAX_FAREWELL);
         if !self.is_complete {
             let _ = self.rest(&mut Vec::new(), 0);
         }

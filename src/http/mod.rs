@@ -11,7 +11,6 @@ mod connection;
 mod deadline;
 mod events;
 mod failure;
-mod fork;
 mod head;
 mod headers;
 mod incoming;
@@ -21,25 +20,24 @@ mod pool;
 mod proxy;
 mod resolve;
 mod secret;
+mod socket;
 mod tcp;
-mod threads;
 mod tls;
 mod tls_transport;
 mod tls_trust;
 mod uri;
 mod way;
 
-pub use agent::{Agent, Content, Exchange, Method, Opened, Reply};
-pub use events::{EventTooLarge, Events};
-pub use failure::{Failure, Phase};
+pub use agent::{Agent, Content, Exchange, Limits, Method, Opened, Reply, Timeouts};
+pub use events::{EventProblem, Events};
+pub use failure::{Failure, Limit, Phase};
 pub use head::header_fields;
 pub use headers::{HeaderProblem, Headers, check_value};
 pub use incoming::Incoming;
 pub use mask::{mask_bytes, mask_text};
 pub use secret::Secret;
-pub use threads::{is_our_thread, side_by_side};
 pub use tls::TlsSetting;
-pub use uri::GatewayUri;
+pub use uri::{GatewayUri, without_secrets};
 pub use way::{ProxySetting, Way, WaySetting};
 
 /// This library and its version, as servers see it.

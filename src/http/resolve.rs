@@ -1,87 +1,101 @@
 //! Host names to addresses: literal addresses at once, names remembered for a while, all before the deadline.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
-use super::threads::Thread;
 use super::uri;
+use crate::sync::{Flight, Landing, Lock, Thread};
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 pub(super) type Addresses = Arc<[SocketAddr]>;
 
+/// What came of looking a name up, and when.
+type LookUp = Flight<(Result<Addresses, String>, Instant)>;
+
 /// A handle asks for one host, or for its proxy; so the list of what is remembered is short.
 #[derive(Debug, Default)]
-pub(super) struct Resolver(Mutex<Vec<(String, u16, Addresses, Instant)>>);
+pub(super) struct Resolver(Lock<Vec<(String, u16, Arc<LookUp>)>>);
 
 impl Resolver {
-    /// At least one address.
+    /// At least one address. However many calls want to know it, one thread asks.
     pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Addresses, Failure> {
+        deadline.enter(Phase::Resolve);
         let host = uri.host().unwrap_or_default();
         let port = uri::port(uri);
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Arc::new([SocketAddr::new(literal, port)]));
         }
-        if let Some(known) = self.recall(host, port) {
-            return Ok(known);
+        let (look_up, is_new) = self.look_up(host, port);
+        let thread = if is_new { Some(start(host, port, &look_up)?) } else { None };
+        let token = deadline.token();
+        let found = look_up.wait(deadline.until(), token.as_deref()).map_err(|over| deadline.over(over))?;
+        if let Some(thread) = thread {
+            // It has nothing left to do, and is gone before the caller can unload this library.
+            thread.join();
         }
-        let found = look_up(host, port, deadline)?;
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.retain(|(name, of_port, ..)| (name.as_str(), *of_port) != (host, port));
-        remembered.push((host.to_owned(), port, Arc::clone(&found), Instant::now()));
-        Ok(found)
+        match found {
+            Some((Ok(found), _)) => Ok(found),
+            Some((Err(why), _)) => Err(Failure::Resolve(why)),
+            None => Err(Failure::Resolve("the look-up failed".to_owned())),
+        }
     }
 
-    fn recall(&self, host: &str, port: u16) -> Option<Addresses> {
-        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (.., found, at) =
-            remembered.iter().find(|(name, of_port, ..)| (name.as_str(), *of_port) == (host, port))?;
-        (at.elapsed() < REMEMBERED).then(|| Arc::clone(found))
+    /// The one that is under way or remembered, or else a new one.
+    fn look_up(&self, host: &str, port: u16) -> (Arc<LookUp>, bool) {
+        let mut known = self.0.lock();
+        let at = known.iter().position(|(name, of_port, _)| (name.as_str(), *of_port) == (host, port));
+        match at {
+            Some(at) if is_good(&known[at].2) => return (Arc::clone(&known[at].2), false),
+            Some(at) => drop(known.swap_remove(at)),
+            None => {}
+        }
+        let look_up = Arc::new(LookUp::default());
+        known.push((host.to_owned(), port, Arc::clone(&look_up)));
+        (look_up, true)
     }
 }
 
+/// Whether it is under way, or has found what is not too old.
+fn is_good(look_up: &LookUp) -> bool {
+    let is_good = |outcome: Option<(Result<_, String>, Instant)>| {
+        outcome.is_some_and(|(found, at)| found.is_ok() && at.elapsed() < REMEMBERED)
+    };
+    look_up.is_of_this_process() && look_up.landed().is_none_or(is_good)
+}
+
 /// The system's own look-up cannot be interrupted, so a thread makes it, which is left alone when the time is over.
-fn look_up(host: &str, port: u16, deadline: &Deadline) -> Result<Addresses, Failure> {
-    let left = deadline.left().ok_or(Failure::Timeout(Phase::Resolve))?;
-    let answer = Arc::new((Mutex::new(None), Condvar::new()));
-    let question = (host.to_owned(), port);
-    let there = Arc::clone(&answer);
+fn start(host: &str, port: u16, look_up: &Arc<LookUp>) -> Result<Thread, Failure> {
+    let (question, there) = ((host.to_owned(), port), Arc::clone(look_up));
     let thread = Thread::start(Box::new(move || {
-        let found = question.to_socket_addrs().map(Iterator::collect::<Addresses>);
-        *there.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        there.1.notify_one();
-    }))
-    .map_err(|error| Failure::Resolve(error.to_string()))?;
-    let waiting = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let found: io::Result<Addresses> = answer
-        .1
-        .wait_timeout_while(waiting, left, |found| found.is_none())
-        .unwrap_or_else(PoisonError::into_inner)
-        .0
-        .take()
-        .ok_or(Failure::Timeout(Phase::Resolve))?;
-    // It has nothing left to do, and is gone before the caller can unload this library.
-    thread.join();
-    match found {
-        Ok(found) if found.is_empty() => Err(Failure::Resolve("the name has no address".to_owned())),
-        Ok(found) => Ok(found),
-        Err(error) => Err(Failure::Resolve(error.to_string())),
-    }
+        let landing = Landing(&there);
+        let found = match question.to_socket_addrs().map(Iterator::collect::<Addresses>) {
+            Ok(found) if found.is_empty() => Err("the name has no address".to_owned()),
+            Ok(found) => Ok(found),
+            Err(error) => Err(error.to_string()),
+        };
+        landing.with((found, Instant::now()));
+    }));
+    thread.map_err(|error| {
+        // For those who wait for it meanwhile.
+        Landing(look_up).with((Err(error.to_string()), Instant::now()));
+        Failure::Resolve(error.to_string())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::failure::Limit;
 
     fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
-        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5));
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), None);
         let addresses = resolver.addresses(&uri.parse().unwrap(), &deadline).unwrap();
         addresses.iter().map(ToString::to_string).collect()
     }
@@ -92,7 +106,7 @@ mod tests {
         assert_eq!(resolve(&resolver, "http://127.0.0.1"), ["127.0.0.1:80"]);
         assert_eq!(resolve(&resolver, "https://[::1]/x"), ["[::1]:443"]);
         assert_eq!(resolve(&resolver, "http://127.0.0.1:5000"), ["127.0.0.1:5000"]);
-        assert!(resolver.0.lock().unwrap().is_empty());
+        assert!(resolver.0.lock().is_empty());
     }
 
     #[test]
@@ -100,19 +114,28 @@ mod tests {
         let resolver = Resolver::default();
         let found = resolve(&resolver, "http://localhost:5000");
         assert!(found.contains(&"127.0.0.1:5000".to_owned()) || found.contains(&"[::1]:5000".to_owned()));
-        assert!(resolver.recall("localhost", 5000).is_some());
-        assert!(resolver.recall("localhost", 5001).is_none());
+        assert!(!resolver.look_up("localhost", 5000).1);
         let Some(long_ago) = Instant::now().checked_sub(REMEMBERED) else { return };
-        resolver.0.lock().unwrap()[0].3 = long_ago;
-        assert!(resolver.recall("localhost", 5000).is_none());
-        resolve(&resolver, "http://localhost:5000");
-        assert_eq!(resolver.0.lock().unwrap().len(), 1);
+        let old = Arc::new(LookUp::default());
+        Landing(&old).with((Ok(Arc::new([])), long_ago));
+        resolver.0.lock()[0].2 = old;
+        assert_eq!(resolve(&resolver, "http://localhost:5000"), found);
+        assert_eq!(resolver.0.lock().len(), 1);
+    }
+
+    #[test]
+    fn a_failure_is_not_remembered_but_shared() {
+        let resolver = Resolver::default();
+        let (first, is_new) = resolver.look_up("h", 1);
+        assert!(is_new && !resolver.look_up("h", 1).1 && resolver.look_up("h", 2).1);
+        Landing(&first).with((Err("no".to_owned()), Instant::now()));
+        assert!(resolver.look_up("h", 1).1);
     }
 
     #[test]
     fn the_time_may_run_out() {
-        let over = Deadline::new(Instant::now());
+        let over = Deadline::new(Instant::now(), None);
         let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &over);
-        assert_eq!(found, Err(Failure::Timeout(Phase::Resolve)));
+        assert_eq!(found, Err(Failure::Timeout(Limit::Total, Phase::Resolve)));
     }
 }

@@ -3,19 +3,21 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ureq::Error;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
-use ureq::{Error, Timeout};
 
 use super::deadline::Deadline;
-use super::failure::{Failure, Phase};
+use super::failure::{Failure, Limit, Phase};
+use super::socket;
 
-/// An answer's head has to fit in, so this is also its limit.
+/// What is sent at once.
 pub(super) const BUFFER: usize = 16 * 1024;
 
-/// Many small events, or a few large vectors, come with fewer calls.
-const INPUT: usize = 4 * BUFFER;
+/// What may have come and not be understood yet. An answer's head has to fit in. Many small events, or a few large
+/// vectors, come with fewer calls.
+pub(super) const INPUT: usize = 4 * BUFFER;
 
 /// How much later than the deadline a wait may end, for the sake of not setting the socket's timeout in every call.
 const SLACK: Duration = Duration::from_millis(20);
@@ -36,14 +38,19 @@ pub(super) struct TcpTransport {
 impl TcpTransport {
     /// Tries the addresses in turn.
     pub fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<TcpTransport, Failure> {
+        deadline.enter(Phase::Connect);
         let mut last = None;
         for (number, address) in addresses.iter().enumerate() {
-            let left = deadline.left().ok_or(Failure::Timeout(Phase::Connect))?;
+            let left = deadline.left()?;
             let is_last = number + 1 == addresses.len();
-            let budget = if is_last { left } else { MAX_TRY.min(left / 2) };
-            match TcpStream::connect_timeout(address, budget) {
+            let connected = if is_last {
+                socket::connect(address, deadline)
+            } else {
+                let until = Instant::now() + MAX_TRY.min(left / 2);
+                socket::connect(address, &Deadline::new(until, deadline.token().as_ref()))
+            };
+            match connected {
                 Ok(stream) => {
-                    stream.set_nodelay(true).map_err(|error| Failure::of_io(&error, Phase::Connect))?;
                     return Ok(TcpTransport {
                         stream,
                         buffers: LazyBuffers::new(INPUT, BUFFER),
@@ -52,13 +59,11 @@ impl TcpTransport {
                         write_timeout: None,
                     });
                 }
-                Err(error) => last = Some(error),
+                Err(Failure::Cancelled(phase)) => return Err(Failure::Cancelled(phase)),
+                Err(failure) => last = Some(failure),
             }
         }
-        match last {
-            Some(error) if error.kind() != ErrorKind::TimedOut => Err(Failure::of_io(&error, Phase::Connect)),
-            _ => Err(Failure::Timeout(Phase::Connect)),
-        }
+        Err(last.unwrap_or(Failure::Timeout(Limit::Total, Phase::Connect)))
     }
 }
 
@@ -72,14 +77,15 @@ pub(super) fn wipe(buffers: &mut LazyBuffers) {
     std::hint::black_box(all);
 }
 
-/// The time to wait for now, after making sure that the socket waits no longer.
+/// Makes sure that a call on the socket waits no longer than it may.
 fn arm(
     deadline: &Deadline,
     armed: &mut Option<Duration>,
     set: impl FnOnce(Option<Duration>) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let left = deadline.left().ok_or(Error::Timeout(Timeout::Global))?;
-    if armed.is_none_or(|armed| left + SLACK < armed || armed < left) {
+    let left = deadline.left()?;
+    // One that is too short only wakes the call up.
+    if armed.is_none_or(|armed| left + SLACK < armed) {
         set(Some(left))?;
         *armed = Some(left);
     }
@@ -91,11 +97,22 @@ fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
+/// As many bytes, or why there are none.
+fn counted(count: isize) -> io::Result<usize> {
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
 impl Drop for TcpTransport {
     fn drop(&mut self) {
         wipe(&mut self.buffers);
     }
 }
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+/// Where a socket itself says that it gives no signals.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT;
 
 impl Transport for TcpTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
@@ -105,16 +122,31 @@ impl Transport for TcpTransport {
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
         let mut rest = &self.buffers.output()[..amount];
         let mut has_left = false;
+        let can_be_cancelled = self.deadline.token().is_some();
         while !rest.is_empty() {
-            arm(&self.deadline, &mut self.write_timeout, |timeout| self.stream.set_write_timeout(timeout))?;
-            match (&self.stream).write(rest) {
+            let sent = if can_be_cancelled {
+                self.deadline.left()?;
+                // SAFETY: the bytes are there as long as the call lasts.
+                counted(unsafe { libc::send(self.stream.as_raw_fd(), rest.as_ptr().cast(), rest.len(), AT_ONCE) })
+            } else {
+                arm(&self.deadline, &mut self.write_timeout, |timeout| self.stream.set_write_timeout(timeout))?;
+                (&self.stream).write(rest)
+            };
+            match sent {
                 Ok(sent) => {
                     rest = &rest[sent..];
                     has_left = true;
                 }
-                Err(error) if is_pause(&error) => {}
+                Err(error) if is_pause(&error) => {
+                    self.write_timeout = None;
+                    if can_be_cancelled {
+                        self.deadline.ready(self.stream.as_raw_fd(), libc::POLLOUT)?;
+                    }
+                }
                 // Only where none of it left may the same be sent elsewhere.
-                Err(error) if has_left => return Err(Failure::Lost(error.to_string()).into()),
+                Err(error) if has_left => {
+                    return Err(Failure::Lost(error.to_string(), self.deadline.phase()).into());
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -122,15 +154,23 @@ impl Transport for TcpTransport {
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        let can_be_cancelled = self.deadline.token().is_some();
         loop {
-            arm(&self.deadline, &mut self.read_timeout, |timeout| self.stream.set_read_timeout(timeout))?;
-            let free = self.buffers.input_append_buf();
-            match (&self.stream).read(free) {
+            let received = if can_be_cancelled {
+                self.deadline.ready(self.stream.as_raw_fd(), libc::POLLIN)?;
+                let free = self.buffers.input_append_buf();
+                // SAFETY: there is room for as many bytes.
+                counted(unsafe { libc::recv(self.stream.as_raw_fd(), free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+            } else {
+                arm(&self.deadline, &mut self.read_timeout, |timeout| self.stream.set_read_timeout(timeout))?;
+                (&self.stream).read(self.buffers.input_append_buf())
+            };
+            match received {
                 Ok(received) => {
                     self.buffers.input_appended(received);
                     return Ok(received > 0);
                 }
-                Err(error) if is_pause(&error) => {}
+                Err(error) if is_pause(&error) => self.read_timeout = None,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,6 +1,6 @@
 //! How TLS is done: whom to trust, and who we are.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -11,6 +11,7 @@ use rustls_platform_verifier::Verifier;
 
 use super::failure::Failure;
 use super::tls_trust::AnyServer;
+use crate::sync::{Lock, current_process};
 
 type Chain = Vec<CertificateDer<'static>>;
 type Key = Arc<PrivateKeyDer<'static>>;
@@ -27,11 +28,18 @@ pub enum TlsSetting {
 }
 
 /// The settings, ready for connecting; it also remembers sessions, to resume them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Tls {
     options: Options,
-    /// Made when it is first needed, since reading the machine's certificates takes milliseconds.
-    config: OnceLock<Arc<ClientConfig>>,
+    /// Made when it is first needed, since reading the machine's certificates takes milliseconds. A process that was
+    /// forked meanwhile needs its own: another thread may have been at what is inside.
+    config: Lock<Option<(u32, Arc<ClientConfig>)>>,
+}
+
+impl Clone for Tls {
+    fn clone(&self) -> Tls {
+        Tls { options: self.options.clone(), config: Lock::new(self.config.lock().clone()) }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -109,7 +117,7 @@ impl Tls {
         if options.insecure && options.trusted.is_some() {
             return Err("the options insecure_tls and ca_file exclude each other".to_owned());
         }
-        Ok(Tls { options, config: OnceLock::new() })
+        Ok(Tls { options, config: Lock::default() })
     }
 
     /// The same, from whose settings later ones may differ without contradicting them.
@@ -122,16 +130,31 @@ impl Tls {
     /// The beginning of a TLS connection to this host.
     pub(super) fn client(&self, host: &str) -> Result<ClientConnection, Failure> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
-        let name = name.map_err(|error| Failure::Tls(format!("the host name: {error}")))?;
-        let config = match self.config.get() {
-            Some(config) => Arc::clone(config),
-            None => {
-                let config = self.options.config().map_err(Failure::Tls)?;
-                Arc::clone(self.config.get_or_init(|| Arc::new(config)))
-            }
-        };
-        ClientConnection::new(config, name).map_err(|error| Failure::Tls(error.to_string()))
+        let name = name.map_err(|error| unusable(format!("the host name: {error}")))?;
+        let config = self.config().map_err(unusable)?;
+        ClientConnection::new(config, name).map_err(|error| unusable(error.to_string()))
     }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, String> {
+        let process = current_process();
+        let known = self.config.lock().clone();
+        match known {
+            Some((of, config)) if of == process => Ok(config),
+            _ => {
+                let config = Arc::new(self.options.config()?);
+                let before = self.config.lock().replace((process, Arc::clone(&config)));
+                if before.as_ref().is_some_and(|(of, _)| *of != process) {
+                    // What it holds may have been in the middle of a change, and is lost.
+                    std::mem::forget(before);
+                }
+                Ok(config)
+            }
+        }
+    }
+}
+
+fn unusable(why: String) -> Failure {
+    Failure::Tls { why, is_lasting: true, is_late: false }
 }
 
 impl Options {

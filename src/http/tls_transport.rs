@@ -10,7 +10,7 @@ use ureq::unversioned::transport::time::Instant;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter};
 
 use super::failure::{Failure, Phase};
-use super::tcp::{BUFFER, wipe};
+use super::tcp::{BUFFER, INPUT, wipe};
 
 /// The head of a record: its type, version and length (RFC 8446, 5.1).
 const RECORD_HEAD: usize = 5;
@@ -35,12 +35,9 @@ impl TlsTransport {
     pub fn open(mut client: ClientConnection, below: Box<dyn Transport>) -> Result<TlsTransport, Failure> {
         let below = TransportAdapter::new(below, Arc::new(Instant::now));
         let mut below = Records { below, head: [0; RECORD_HEAD], head_len: 0, left: 0 };
-        client.complete_io(&mut below).map_err(|error| match Failure::of(Error::from(error), Phase::Connect) {
-            Failure::Connect(why) => Failure::Tls(format!("the server ended the handshake: {why}")),
-            other => other,
-        })?;
+        client.complete_io(&mut below).map_err(|error| Failure::of(Error::from(error), Phase::Tls))?;
         let stream = Stream(StreamOwned::new(client, below));
-        Ok(TlsTransport { stream, buffers: LazyBuffers::new(BUFFER, BUFFER) })
+        Ok(TlsTransport { stream, buffers: LazyBuffers::new(INPUT, BUFFER) })
     }
 }
 
@@ -67,7 +64,7 @@ impl Transport for TlsTransport {
             Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 let why = "the server closed it without saying so by TLS, so that the end may be missing";
-                return Err(Failure::Lost(why.to_owned()).into());
+                return Err(Failure::Lost(why.to_owned(), Phase::Read).into());
             }
             Err(error) => return Err(error.into()),
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ureq::http::Uri;
-use ureq::http::uri::{Authority, Scheme};
+use ureq::http::uri::{Authority, PathAndQuery, Scheme};
 
 /// Servers and proxies refuse longer request lines anyway: 8 KiB is the smallest limit in wide use.
 const MAX_LENGTH: usize = 8 * 1024;
@@ -109,12 +109,15 @@ impl GatewayUri {
 
     /// What stands behind the server's name and port in a URL, if it is one of this server.
     pub fn path_of_same_server(&self, url: &str) -> Option<String> {
+        if url.starts_with('/') && !url.starts_with("//") {
+            return url.parse::<PathAndQuery>().ok().map(|path| path.as_str().to_owned());
+        }
         let other: Uri = url.parse().ok()?;
         let is_same = other.scheme() == self.full.scheme()
             && other.host().is_some_and(|host| host.eq_ignore_ascii_case(self.host()))
             && port(&other) == port(&self.full)
             && other.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-        is_same.then(|| other.path().to_owned())
+        is_same.then(|| other.path_and_query().map_or("/", PathAndQuery::as_str).to_owned())
     }
 
     /// The absolute URL of what a gateway names by a path, or by a URL already.
@@ -162,7 +165,7 @@ fn is_http(scheme: &str) -> bool {
 }
 
 /// The URI for an error message: credentials and query replaced, control characters and excess length gone.
-pub(super) fn without_secrets(text: &str) -> String {
+pub fn without_secrets(text: &str) -> String {
     const SHOWN: usize = 200;
     let (scheme, rest) = text.split_at(scheme(text).map_or(0, |scheme| scheme.len() + "://".len()));
     // The last @ counts, wherever it stands: a password with a slash in it must not slip through.
@@ -223,12 +226,15 @@ mod tests {
         assert_eq!((gateway.root().path(), gateway.root().authority()), ("", "h.example"));
         let same = |url| gateway.path_of_same_server(url);
         assert_eq!(same("https://H.example:443/oidc/v1/token"), Some("/oidc/v1/token".to_owned()));
+        assert_eq!(same("/x?y=1"), Some("/x?y=1".to_owned()));
         for url in [
             "http://h.example/x",
             "https://h.example.evil/x",
             "https://h.example:8443/x",
             "https://u@h.example/x",
-            "/x",
+            "//other/x",
+            "x",
+            "/a b",
         ] {
             assert_eq!(same(url), None, "{url}");
         }

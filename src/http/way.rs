@@ -77,7 +77,10 @@ impl Way {
     }
 
     pub(super) fn proxy(&self) -> Result<Option<&Proxy>, Failure> {
-        self.proxy.as_ref().map(Option::as_ref).map_err(|problem| Failure::Proxy(problem.clone()))
+        self.proxy
+            .as_ref()
+            .map(Option::as_ref)
+            .map_err(|problem| Failure::Proxy { why: problem.clone(), is_lasting: true })
     }
 
     /// The proxy that passes on what it is sent, as it does for http:// gateways; to others it makes a tunnel.

@@ -8,8 +8,9 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, PoisonError};
 use std::{io, ptr};
+
+use super::lock::Lock;
 
 thread_local! {
     static IS_OUR_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -23,7 +24,7 @@ pub fn is_our_thread() -> bool {
 type Work = Box<dyn FnOnce() + Send>;
 
 /// A running thread. It is left to itself when this is dropped.
-pub(super) struct Thread {
+pub struct Thread {
     id: libc::pthread_t,
     is_joined: bool,
 }
@@ -75,10 +76,10 @@ extern "C" fn run(argument: *mut c_void) -> *mut c_void {
 /// Runs the same work on so many threads at once, this one among them, and returns when all have ended. Where the
 /// system gives no more threads, those that there are do it. A panic in one of them becomes one here.
 pub fn side_by_side(threads: usize, work: &(dyn Fn() + Sync)) {
-    let panicked: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+    let panicked: Lock<Option<Box<dyn Any + Send>>> = Lock::default();
     let watched = || {
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(work)) {
-            *panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
+            *panicked.lock() = Some(payload);
         }
     };
     let shared: &(dyn Fn() + Sync) = &watched;
@@ -87,7 +88,7 @@ pub fn side_by_side(threads: usize, work: &(dyn Fn() + Sync)) {
     let others: Vec<_> = (1..threads).map_while(|_| Thread::start(Box::new(shared)).ok()).collect();
     shared();
     others.into_iter().for_each(Thread::join);
-    let panicked = panicked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let panicked = panicked.lock().take();
     if let Some(payload) = panicked {
         panic::resume_unwind(payload);
     }

@@ -1,0 +1,92 @@
+//! Opening a socket in time. The standard library's way cannot be ended by a token.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use super::deadline::Deadline;
+use super::failure::{Failure, Phase};
+
+/// Connects, for as long as the deadline allows.
+pub(super) fn connect(address: &SocketAddr, deadline: &Deadline) -> Result<TcpStream, Failure> {
+    let failed = |error: io::Error| Failure::of_io(&error, Phase::Connect);
+    let socket = socket(address).map_err(failed)?;
+    let begun = match address {
+        SocketAddr::V4(address) => {
+            // SAFETY: all-zero bytes are a valid value of this type.
+            let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            name.sin_family = libc::AF_INET as libc::sa_family_t;
+            name.sin_port = address.port().to_be();
+            name.sin_addr.s_addr = u32::from_ne_bytes(address.ip().octets());
+            begin(&socket, &name)
+        }
+        SocketAddr::V6(address) => {
+            // SAFETY: as above.
+            let mut name: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+            name.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            name.sin6_port = address.port().to_be();
+            name.sin6_addr.s6_addr = address.ip().octets();
+            name.sin6_flowinfo = address.flowinfo();
+            name.sin6_scope_id = address.scope_id();
+            begin(&socket, &name)
+        }
+    };
+    match begun.map_err(|error| error.raw_os_error()) {
+        Ok(()) => {}
+        // A signal does not stop it: it goes on by itself.
+        Err(Some(libc::EINPROGRESS | libc::EINTR)) => deadline.ready(socket.as_raw_fd(), libc::POLLOUT)?,
+        Err(code) => {
+            return Err(failed(code.map_or_else(|| io::ErrorKind::Other.into(), io::Error::from_raw_os_error)));
+        }
+    }
+    let stream = TcpStream::from(socket);
+    let done = || -> io::Result<()> {
+        stream.take_error()?.map_or(Ok(()), Err)?;
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)
+    };
+    done().map_err(failed)?;
+    Ok(stream)
+}
+
+/// Not inherited by programs that this one starts.
+fn socket(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    #[cfg(target_os = "linux")]
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    #[cfg(not(target_os = "linux"))]
+    let kind = libc::SOCK_STREAM;
+    // SAFETY: the call takes no memory.
+    let descriptor = unsafe { libc::socket(family, kind, 0) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: what the system just gave is nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    #[cfg(not(target_os = "linux"))]
+    prepare(descriptor);
+    Ok(socket)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn prepare(descriptor: i32) {
+    // SAFETY: the descriptor is open, and the calls take no memory.
+    unsafe {
+        libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+        libc::fcntl(descriptor, libc::F_SETFL, libc::O_NONBLOCK);
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        let on: libc::c_int = 1;
+        let (value, size) = ((&raw const on).cast(), size_of_val(&on) as libc::socklen_t);
+        // SAFETY: the value is there, and has this size.
+        unsafe { libc::setsockopt(descriptor, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, value, size) };
+    }
+}
+
+fn begin<T>(socket: &OwnedFd, name: &T) -> io::Result<()> {
+    let (name, size) = (std::ptr::from_ref(name).cast(), size_of::<T>() as libc::socklen_t);
+    // SAFETY: the name is one of a socket, and has this size.
+    let done = unsafe { libc::connect(socket.as_raw_fd(), name, size) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

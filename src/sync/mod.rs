@@ -1,0 +1,17 @@
+//! What threads wait for, and how: locks, work that is shared, and the caller's word that it has had enough. All of it
+//! stays sound in a process that is forked from one whose other threads were in the middle of something.
+
+mod cancel;
+mod flight;
+mod futex;
+mod lock;
+mod process;
+mod threads;
+mod wait;
+
+pub use cancel::CancelToken;
+pub use flight::{Flight, Landing};
+pub use lock::Lock;
+pub use process::current as current_process;
+pub use threads::{Thread, is_our_thread, side_by_side};
+pub use wait::{Over, ready, sleep};
