@@ -1,11 +1,10 @@
-"""Bad arguments: a status each, no crash, no leak; and the tools that look for leaks do find them."""
+"""Bad arguments: a status each, no crash, no leak."""
 
 import json
 import re
-import subprocess
 
 import pytest
-from builds import ADDRESS, ADDRESS_LIBRARY, ALL, CHECKED, INCLUDE, ROOT, TOOL_FOUND_SOMETHING, Build, need
+from builds import ALL, INCLUDE, ROOT, Build
 from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
@@ -120,24 +119,3 @@ def test_no_function_is_left_out() -> None:
     declared = set(named.findall(re.sub(r"/\*.*?\*/", "", (INCLUDE / "mlflow_ai_gateway.h").read_text(), flags=re.S)))
     sources = "".join((ROOT / "tests/c" / program).read_text() for program in PROGRAMS)
     assert declared - set(re.findall(r"\bmlflow_gateway_\w+", sources)) == TAKE_NO_ARGUMENTS | TAKES_ANY_NUMBER
-
-
-@pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
-@pytest.mark.parametrize("fault", ["leak", "freed twice"])
-def test_the_tools_find_faults(build: Build, fault: str) -> None:
-    """A check that cannot fail is none: these programs misuse the library, and the tool must say so."""
-    done = build.run("misuse.c", fault)
-    assert done.returncode == TOOL_FOUND_SOMETHING, done.stderr
-    assert "mlflow_gateway" in done.stderr or "libmlflow_ai_gateway" in done.stderr
-
-
-def test_the_sanitizer_is_in_the_library() -> None:
-    """The Rust code itself must be instrumented, not only the C program around it."""
-    need("nm")
-    symbols = subprocess.run(["nm", str(ADDRESS_LIBRARY)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    members = symbols.stdout.split("\n\n")
-    ours = [member for member in members if "mlflow_gateway_call" in member]
-    assert any("U __asan_report_load8" in member for member in ours)
-    program = ADDRESS.compile("test_version.c")
-    linked = subprocess.run(["nm", str(program)], stdout=subprocess.PIPE, text=True, check=True).stdout
-    assert "__asan_init" in linked

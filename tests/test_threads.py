@@ -1,12 +1,12 @@
 """Many threads on one handle, with setters beside them: every answer belongs to its question."""
 
 import pytest
-from builds import ADDRESS, ALL, SHARED, STATIC, VALGRIND, Build
+from builds import ADDRESS, ALL, SHARED, STATIC, THREAD, UNDEFINED, VALGRIND, Build
 from conftest import RealGateway
 from event_streams import chunk, events, send
 from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, echo
 
-CALLS = {SHARED.name: 1000, STATIC.name: 100, ADDRESS.name: 100, VALGRIND.name: 20}
+CALLS = {SHARED.name: 1000, STATIC.name: 100, UNDEFINED.name: 100, ADDRESS.name: 100, VALGRIND.name: 20, THREAD.name: 50}
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)

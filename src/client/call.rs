@@ -16,7 +16,7 @@ use super::suggest;
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
 use crate::http::{Agent, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret};
-use crate::sync::CancelToken;
+use crate::sync::{CancelToken, Lock};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -43,6 +43,8 @@ pub(super) struct Call<'a> {
     pub options: CallOptions,
     /// The request's own, or else that of the settings.
     cancel: Option<Arc<CancelToken>>,
+    /// Why was asked again how the server speaks.
+    early_reasons: Lock<Vec<String>>,
     pub logger: Logger,
     /// Whether a token was refused already.
     pub has_refreshed: AtomicBool,
@@ -91,7 +93,19 @@ impl<'a> Call<'a> {
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         let (deadline, has_refreshed) = (started + options.timeout, AtomicBool::new(false));
-        Call { target, settings, params, headers, options, cancel, logger, has_refreshed, started, deadline }
+        Call {
+            target,
+            settings,
+            params,
+            headers,
+            options,
+            cancel,
+            early_reasons: Lock::default(),
+            logger,
+            has_refreshed,
+            started,
+            deadline,
+        }
     }
 
     /// Asks and reads the whole answer.
@@ -114,11 +128,13 @@ impl<'a> Call<'a> {
         if self.token().is_some_and(|token| token.is_cancelled()) {
             return Err(cancelled(Phase::Connect));
         }
+        let mut attempts = Attempts::default();
         let until = self.discovery_deadline();
         let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
         let found =
             self.target.discovery.find(&asker, until, self.token().map(|token| &**token), || self.discover(until));
         self.logger.flush();
+        attempts.reasons.append(&mut self.early_reasons.lock());
         let known = match found.map_err(|_| cancelled(Phase::Share))? {
             Outcome::Known(learned) => Some(learned),
             Outcome::Silent => None,
@@ -131,7 +147,7 @@ impl<'a> Call<'a> {
         };
         self.check(plan, question, wanted)?;
         let mut tried = Vec::new();
-        let (mut attempts, mut again) = (Attempts::default(), None);
+        let mut again = None;
         let mut first_error = None;
         loop {
             tried.push(plan);
@@ -224,7 +240,9 @@ impl<'a> Call<'a> {
         for dialect in self.dialects().iter().copied() {
             let path = dialect.route_path(&self.target.route);
             let mut attempts = Attempts::default();
-            let reply = match self.whole(&What::get(&path, deadline, Repeat::Discovery), &mut attempts) {
+            let asked = self.whole(&What::get(&path, deadline, Repeat::Discovery), &mut attempts);
+            self.early_reasons.lock().extend_from_slice(&attempts.reasons);
+            let reply = match asked {
                 Ok(reply) => reply,
                 Err(Trouble::Failure(failure @ Failure::Cancelled(_))) => {
                     return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));

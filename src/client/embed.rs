@@ -152,7 +152,7 @@ fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch)
     }
     to.usage = answer.usage;
     if to.model.is_none() {
-        to.model = answer.model.map(|model| NulText::of(&model)).transpose()?;
+        to.model = answer.model.map(|model| NulText::of_name(&model)).transpose()?;
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ impl Response {
     pub(super) fn of(reply: &Reply, answer: &Answer) -> Result<Response, Error> {
         let candidates = answer.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
         Ok(Response {
-            model: copy(answer.model.as_ref())?,
+            model: name(answer.model.as_ref())?,
             usage: answer.usage,
             candidates,
             ..Response::of_head(reply.status, &reply.head)?
@@ -90,7 +90,7 @@ impl Response {
     /// Adds what a stream's event says of the whole.
     pub(super) fn note(&mut self, model: Option<&Text>, usage: Option<Usage>) -> Result<(), Error> {
         if self.model.is_none() {
-            self.model = copy(model)?;
+            self.model = name(model)?;
         }
         self.usage = usage.unwrap_or(self.usage);
         Ok(())
@@ -157,8 +157,8 @@ impl Candidate {
     fn of(answered: &dialect::Candidate) -> Result<Candidate, Error> {
         let mut candidate = Candidate {
             text: copy(answered.text.as_ref())?,
-            role: copy(answered.role.as_ref())?,
-            finish_reason: copy(answered.finish_reason.as_ref())?,
+            role: name(answered.role.as_ref())?,
+            finish_reason: name(answered.finish_reason.as_ref())?,
             ..Candidate::default()
         };
         if let Some(tool_calls) = &answered.tool_calls {
@@ -173,10 +173,10 @@ impl Candidate {
     /// Adds what a stream's event says, but for the text and the calls of tools.
     pub(super) fn note(&mut self, piece: &Piece) -> Result<(), Error> {
         if self.role.is_none() {
-            self.role = copy(piece.role.as_ref())?;
+            self.role = name(piece.role.as_ref())?;
         }
         if piece.finish_reason.is_some() {
-            self.finish_reason = copy(piece.finish_reason.as_ref())?;
+            self.finish_reason = name(piece.finish_reason.as_ref())?;
         }
         Ok(())
     }
@@ -251,8 +251,8 @@ impl ToolCall {
     fn of(index: u64, call: &dialect::ToolCall) -> Result<ToolCall, Error> {
         Ok(ToolCall {
             index,
-            id: copy(call.id.as_ref())?,
-            name: copy(call.name.as_ref())?,
+            id: name(call.id.as_ref())?,
+            name: name(call.name.as_ref())?,
             arguments: NulText::of(call.arguments.as_ref().map_or("", |text| &text.0))?,
         })
     }
@@ -272,10 +272,10 @@ impl ToolCall {
     /// Ids and names come whole, with the first fragment; some servers repeat them.
     fn push(&mut self, fragment: &dialect::ToolCall) -> Result<(), Error> {
         if self.id.is_none() {
-            self.id = copy(fragment.id.as_ref())?;
+            self.id = name(fragment.id.as_ref())?;
         }
         if self.name.is_none() {
-            self.name = copy(fragment.name.as_ref())?;
+            self.name = name(fragment.name.as_ref())?;
         }
         self.arguments.push(fragment.arguments.as_ref().map_or("", |text| &text.0))
     }
@@ -320,6 +320,10 @@ impl Serialize for Calls<'_> {
         }
         list.end()
     }
+}
+
+fn name(text: Option<&Text>) -> Result<Option<NulText>, Error> {
+    text.map(|text| NulText::of_name(&text.0)).transpose()
 }
 
 fn copy(text: Option<&Text>) -> Result<Option<NulText>, Error> {

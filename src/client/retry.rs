@@ -127,15 +127,15 @@ impl Retries {
 
     /// Whether the question may follow a failure once more.
     fn may_follow(&self, repeat: Repeat, failure: &Failure) -> bool {
-        let is_mlflow = self.policy == Policy::Mlflow && repeat != Repeat::Discovery;
+        let is_mlflow = self.policy == Policy::Mlflow;
         match failure {
             Failure::Resolve(_) | Failure::Connect(_) | Failure::Timeout(Limit::Connect, _) => true,
             Failure::Tls { is_lasting, is_late, .. } => is_mlflow || !is_lasting && !is_late,
             Failure::Proxy { is_lasting, .. } => is_mlflow || !is_lasting,
             Failure::Lost(_, Phase::Send | Phase::Wait) | Failure::Timeout(Limit::FirstByte, _) => {
-                is_mlflow || self.read_timeouts && repeat == Repeat::Question
+                is_mlflow && repeat != Repeat::Discovery || self.read_timeouts && repeat == Repeat::Question
             }
-            Failure::Protocol(_) => is_mlflow,
+            Failure::Protocol(_) => is_mlflow && repeat != Repeat::Discovery,
             Failure::Lost(..)
             | Failure::Timeout(..)
             | Failure::Cancelled(_)

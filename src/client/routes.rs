@@ -60,11 +60,11 @@ impl Routes {
 
 impl Route {
     fn of(call: &Call, dialect: &dyn Dialect, route: dialect::Route) -> Result<Route, Error> {
-        let text = |text: Option<String>| text.map(|text| NulText::of(&text)).transpose();
+        let text = |text: Option<String>| text.map(|text| NulText::of_name(&text)).transpose();
         let path = route.path.unwrap_or_else(|| dialect.invocations_path(&route.name));
         Ok(Route {
-            url: NulText::of(&call.target.uri.absolute(&path))?,
-            name: NulText::of(&route.name)?,
+            url: NulText::of_name(&call.target.uri.absolute(&path))?,
+            name: NulText::of_name(&route.name)?,
             route_type: text(route.route_type)?,
             provider: text(route.provider)?,
             model: text(route.model)?,

@@ -14,6 +14,11 @@ impl NulText {
         Ok(copy)
     }
 
+    /// Of a name, whose length nobody is told: a NUL byte in it becomes a sign for one.
+    pub(super) fn of_name(name: &str) -> Result<NulText, Error> {
+        if name.contains('\0') { NulText::of(&name.replace('\0', "\u{2400}")) } else { NulText::of(name) }
+    }
+
     /// Adds to its end.
     pub(super) fn push(&mut self, more: &str) -> Result<(), Error> {
         self.0.try_reserve(more.len() + 1).map_err(|_| no_memory(self.0.len() + more.len()))?;

@@ -138,10 +138,7 @@ impl Call<'_> {
         let mut outcome = self.attempt_once(what, uri, headers, content, attempts);
         for retried in 0.. {
             let Some(wait) = self.options.retries.wait(what.repeat, retried, &outcome) else { break };
-            let until = Instant::now() + wait;
-            if until >= what.deadline {
-                break;
-            }
+            let Some(until) = Instant::now().checked_add(wait).filter(|until| *until < what.deadline) else { break };
             let tried = Tried { uri, ..self.tried(what.method, what.path) };
             let why = match &outcome {
                 Ok(opened) => format!("HTTP status {}", opened.status()),

@@ -68,9 +68,19 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, Malformed> {
 }
 
 pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> Malformed {
+    told(error, &error.to_string(), body)
+}
+
+/// As [`malformed`], where the parser saw another text, so that its place in it says nothing.
+pub(super) fn malformed_elsewhere(error: &serde_json::Error, body: &[u8]) -> Malformed {
+    let why = error.to_string();
+    told(error, why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why), body)
+}
+
+fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> Malformed {
     let start = body.trim_ascii_start();
     // The parser repeats what it did not expect, however long that is.
-    let why = beginning(error.to_string().as_bytes());
+    let why = beginning(why.as_bytes());
     match error.classify() {
         _ if start.starts_with(b"<") => Malformed::Html,
         Category::Data => Malformed::WrongShape(why, beginning(start)),

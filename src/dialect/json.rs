@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::objects::Object;
 
@@ -112,53 +113,17 @@ impl<'a> Lenient<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LenientVisitor;
-        impl<'de> Visitor<'de> for LenientVisitor {
-            type Value = Lenient<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Lenient::Text(Text(Cow::Borrowed(text))))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Lenient::Text(Text(Cow::Owned(text.to_owned()))))
-            }
-
-            fn visit_u64<E: Error>(self, count: u64) -> Result<Self::Value, E> {
-                Ok(Lenient::Count(count))
-            }
-
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Lenient::Other)
-            }
-
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Lenient::Other)
-            }
-
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Lenient::Other)
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Lenient::Other)
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Lenient::Other)
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Lenient::Other)
-            }
-        }
-        deserializer.deserialize_any(LenientVisitor)
+        // As it stands there: what it would be, no number or no text may be able to hold.
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(match json.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(json).map_or(Lenient::Other, Lenient::Text),
+            // Those beyond are none in C.
+            Some(b'0'..=b'9') => match json.parse() {
+                Ok(count) if count <= i64::MAX as u64 => Lenient::Count(count),
+                _ => Lenient::Other,
+            },
+            _ => Lenient::Other,
+        })
     }
 }
 
@@ -191,11 +156,12 @@ mod tests {
 
     #[test]
     fn forgives_what_is_of_another_kind() {
-        for json in ["null", "-1", "1.5", "true", "[1,{\"a\":[]}]", "{\"a\":{\"b\":1}}", "18446744073709551616"] {
+        let none = ["null", "-1", "1.5", "true", "[1,{\"a\":[]}]", "{\"a\":{\"b\":1}}", "9223372036854775808", "1e400"];
+        for json in none.into_iter().chain(["-0", "\"\\ud800\""]) {
             let value: Lenient = serde_json::from_str(json).unwrap();
             assert!(value.count().is_none() && value.text().is_none(), "{json}");
         }
-        assert_eq!(serde_json::from_str::<Lenient>("7").unwrap().count(), Some(7));
+        assert_eq!(serde_json::from_str::<Lenient>(" 7 ").unwrap().count(), Some(7));
         assert_eq!(serde_json::from_str::<Lenient>("\"a\\n\"").unwrap().text(), Some(Text("a\n".into())));
         assert!(serde_json::from_str::<Lenient>("[1").is_err());
     }

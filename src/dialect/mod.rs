@@ -18,6 +18,7 @@ mod refusal;
 mod routes;
 mod tools;
 mod tracking;
+mod tree;
 mod usage;
 mod vectors;
 

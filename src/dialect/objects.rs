@@ -4,7 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// More candidates, or calls of tools, than any model gives.
 pub(super) const MOST: usize = 1024;
@@ -47,48 +48,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LenientVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for LenientVisitor<T> {
-            type Value = LenientObject<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|object| LenientObject(Some(object)))
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(LenientObject(None))
-            }
-
-            fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(LenientObject(None))
-            }
-
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(LenientObject(None))
-            }
-
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(LenientObject(None))
-            }
-
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(LenientObject(None))
-            }
-
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(LenientObject(None))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(LenientObject(None))
-            }
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        if !json.starts_with('{') {
+            return Ok(LenientObject(None));
         }
-        deserializer.deserialize_any(LenientVisitor(PhantomData))
+        serde_json::from_str(json).map(|object| LenientObject(Some(object))).map_err(Error::custom)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::answer::beginning;
+use super::tree::tree;
 
 /// As much of the gateway's own words as goes into a message.
 const MAX_WORDS: usize = 2000;
@@ -46,7 +47,7 @@ pub struct Refusal {
 impl Refusal {
     pub fn read(http_status: u16, body: &[u8]) -> Refusal {
         let body = body.trim_ascii();
-        let json = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let json = std::str::from_utf8(body).ok().and_then(tree);
         let words = match &json {
             Some(json) => words_of(json),
             None if body.starts_with(b"<") => Some(page_title(body)),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use super::tree::tree;
 use super::{Task, segment};
 
 /// Longer pages than any server gives: MLflow's have 3,000 routes, each of some hundred bytes.
@@ -128,7 +129,7 @@ pub(super) fn object(json: &[u8]) -> Option<Value> {
     if json.len() > MAX_OBJECT {
         return None;
     }
-    let value = std::str::from_utf8(json).ok().and_then(|json| serde_json::from_str::<Value>(json).ok());
+    let value = std::str::from_utf8(json).ok().and_then(tree);
     value.filter(Value::is_object)
 }
 

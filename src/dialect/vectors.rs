@@ -82,10 +82,12 @@ fn read(
     names: &VectorNames,
 ) -> Result<Option<VectorsAnswer>, Malformed> {
     let rest = lists.take_out(body);
-    let mut json = serde_json::Deserializer::from_str(answer::utf8(&rest)?);
+    // What is wrong is told of the body as it came.
+    let text = answer::utf8(&rest).map_err(|error| answer::utf8(body).err().unwrap_or(error))?;
+    let mut json = serde_json::Deserializer::from_str(text);
     let whole = WholeAnswer { lists, rows, names };
     let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| answer));
-    read.map_err(|error| answer::malformed(&error, body))
+    read.map_err(|error| answer::malformed_elsewhere(&error, body))
 }
 
 /// A vector in an answer: what it says of its place among the others, and which list of numbers it is.

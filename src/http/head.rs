@@ -196,13 +196,12 @@ pub fn header_fields(raw: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
 /// Seconds or a date (RFC 9110, 10.2.3).
 fn retry_after(value: &[u8]) -> Option<Duration> {
     let value = std::str::from_utf8(value).ok()?;
-    match value.parse() {
-        Ok(seconds) if !value.starts_with('+') => Some(Duration::from_secs(seconds)),
-        _ => {
-            let at = httpdate::parse_http_date(value).ok()?;
-            Some(at.duration_since(SystemTime::now()).unwrap_or_default())
-        }
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than there is room for is as good as for ever.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -302,6 +301,7 @@ mod tests {
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
         assert!(wait(&soon).is_some_and(|wait| (55..=60).contains(&wait.as_secs())));
+        assert_eq!(wait("99999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(wait("-1"), None);
         assert_eq!(wait("soon"), None);
         let moved = head("HTTP/1.1 302 Found\nLocation: https://u:p@h/login?token=x").unwrap();

@@ -13,7 +13,7 @@
 
 static mlflow_gateway *gateway;
 static int calls;
-static volatile int running = 1;
+static bool running = true;
 
 static void *ask(void *number)
 {
@@ -37,7 +37,7 @@ static void *change_settings(void *unused)
     /* Often, but not so that the others starve under a tool that runs one thread at a time. */
     const struct timespec pause = { 0, 200 * 1000 };
 
-    for (int i = 0; running; i++) {
+    for (int i = 0; __atomic_load_n(&running, __ATOMIC_RELAXED); i++) {
         char *json = NULL;
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 1 + i % 100, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_double(gateway, "temperature", i % 2, &error));
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < count; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
-    running = 0;
+    __atomic_store_n(&running, false, __ATOMIC_RELAXED);
     CHECK(pthread_join(changing, NULL) == 0);
     mlflow_gateway_destroy(gateway);
     free(threads);

@@ -1,0 +1,109 @@
+//! JSON as a tree, for small answers of which any part may be strange without that the rest is less true: a number that
+//! is too large, half of a surrogate pair, or more levels than anybody needs.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+/// More levels than any answer has that is looked into.
+const MOST_LEVELS: usize = 16;
+
+/// The tree; `None` if it is not JSON at all. What cannot be held is null in it, or a replacement character.
+pub(super) fn tree(json: &str) -> Option<Value> {
+    Some(of(serde_json::from_str(json).ok()?, MOST_LEVELS))
+}
+
+fn of(json: &RawValue, levels: usize) -> Value {
+    let json = json.get();
+    let value = match json.as_bytes().first() {
+        Some(b'{' | b'[') if levels == 0 => None,
+        Some(b'{') => serde_json::from_str(json).ok().map(|Fields(fields)| {
+            let fields = fields.into_iter().map(|(name, value)| (name, of(value, levels - 1)));
+            Value::Object(Map::from_iter(fields))
+        }),
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(json)
+            .ok()
+            .map(|list| Value::Array(list.into_iter().map(|value| of(value, levels - 1)).collect())),
+        Some(b'"') => serde_json::from_str(json).ok().map(|Lossy(text)| Value::String(text)),
+        Some(b't') => Some(Value::Bool(true)),
+        Some(b'f') => Some(Value::Bool(false)),
+        _ => number(json),
+    };
+    value.unwrap_or_default()
+}
+
+fn number(json: &str) -> Option<Value> {
+    let whole = json.parse::<u64>().map(Value::from).or_else(|_| json.parse::<i64>().map(Value::from));
+    whole.ok().or_else(|| json.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number))
+}
+
+/// A string, of which serde gives the bytes where they are no text.
+struct Lossy(String);
+
+impl<'de> Deserialize<'de> for Lossy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lossy, D::Error> {
+        struct LossyVisitor;
+        impl Visitor<'_> for LossyVisitor {
+            type Value = Lossy;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Lossy, E> {
+                Ok(Lossy(String::from_utf8_lossy(bytes).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(LossyVisitor)
+    }
+}
+
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'a>, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = Vec::new();
+                while let Some((Lossy(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_the_same_where_nothing_is_strange() {
+        for json in ["null", "-7", "1.5", "\"a\\n\\ud83d\\ude00\"", "[]", r#"{"a":[1,{"b":true}],"c":{},"a":2}"#] {
+            assert_eq!(tree(json), serde_json::from_str(json).ok(), "{json}");
+        }
+        for json in ["", "[", "{\"a\"}", "[1,]", "nul", "\"\n\"", "1 2"] {
+            assert_eq!(tree(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_strange_part_does_not_hide_the_others() {
+        let value = tree(r#"{"a":1e400,"b":"x\ud800y","\udfff":1,"c":2}"#).unwrap();
+        assert_eq!((&value["a"], &value["c"]), (&Value::Null, &Value::from(2)));
+        assert!(value["b"].as_str().is_some_and(|text| text.starts_with('x') && text.ends_with('y')));
+        let deep = format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(tree(&deep).unwrap()["b"], 1);
+    }
+}
