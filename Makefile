@@ -39,13 +39,16 @@ test-rust: test-tools
 	$(CARGO) clippy --quiet --locked --all-targets --all-features -- --deny warnings
 	$(CARGO) test --quiet --locked
 
-# The library in the other builds that the C tests link to: one that panics on demand, and one under AddressSanitizer,
-# which stable Rust has, too, but does not yet promise to keep.
+# The library in the other builds that the C tests link to: one that panics on demand, and those under AddressSanitizer
+# and ThreadSanitizer, which stable Rust has, too, but does not yet promise to keep. Rust's standard library comes without
+# them; ThreadSanitizer wants to be told that this is known.
 test-builds: test-tools examples
 	$(CARGO) build --quiet --locked --features test-panic
 	@ln -sf libmlflow_ai_gateway.so target/debug/$(SONAME)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
 	    $(CARGO) build --quiet --locked --target $(TRIPLE) --target-dir target/address
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
+	    $(CARGO) build --quiet --locked --target $(TRIPLE) --target-dir target/thread
 
 test-c: test-tools test-builds
 	target/gateways/tests/bin/python -m pytest --durations=8 tests

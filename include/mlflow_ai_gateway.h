@@ -50,7 +50,8 @@
  *            not destroy what the call that runs them works on.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
  *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
- *            once (option embed_concurrency); they end with that, and take no signals.
+ *            once (option embed_concurrency); they end with that, and take no signals. A look-up cannot be interrupted:
+ *            where a call did not wait for its end, the library stays in memory after dlclose().
  *            After a fork(), parent and child may both go on with a handle, whatever other threads of the parent did
  *            with it at that moment; they share no connection. Only a request that was being changed just then is
  *            empty in the child, and a stream goes on in the parent alone. Faults of the library's own come back as

@@ -13,8 +13,13 @@
 //!
 //! A call goes one way through them: ffi, client, dialect (encode), http, dialect (decode), client, ffi.
 
+#![cfg_attr(fuzzing, allow(missing_docs))]
+
 pub mod client;
 mod dialect;
 pub mod ffi;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod sync;

@@ -8,6 +8,8 @@ mod discovery;
 mod embed;
 mod environment;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod gateway;
 mod ini;
 mod issuer;

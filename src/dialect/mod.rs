@@ -5,6 +5,8 @@ mod chunk;
 mod databricks;
 mod deployments;
 mod floats;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod gateway;
 mod json;
 mod number_lists;

@@ -162,7 +162,7 @@ pub(super) fn page(body: &[u8], list: &str, read: fn(&Value) -> Option<Route>) -
     if routes.is_empty() && !is_empty {
         return None;
     }
-    let next = fields.get("next_page_token").and_then(|token| serde_json::from_str::<Value>(token.get()).ok());
+    let next = fields.get("next_page_token").and_then(|token| tree(token.get()));
     let next = next.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
     if next.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
         return None;

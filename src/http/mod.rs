@@ -11,6 +11,8 @@ mod connection;
 mod deadline;
 mod events;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod head;
 mod headers;
 mod incoming;

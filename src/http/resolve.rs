@@ -9,7 +9,7 @@ use ureq::http::Uri;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
 use super::uri;
-use crate::sync::{Flight, Landing, Lock, Thread};
+use crate::sync::{self, Flight, Landing, Lock, Thread};
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -32,10 +32,17 @@ impl Resolver {
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Arc::new([SocketAddr::new(literal, port)]));
         }
+        deadline.left()?;
         let (look_up, is_new) = self.look_up(host, port);
         let thread = if is_new { Some(start(host, port, &look_up)?) } else { None };
         let token = deadline.token();
-        let found = look_up.wait(deadline.until(), token.as_deref()).map_err(|over| deadline.over(over))?;
+        let found = look_up.wait(deadline.until(), token.as_deref()).map_err(|over| {
+            if thread.is_some() {
+                // It comes back to code of this library, and nobody waits for that any more.
+                sync::keep_loaded();
+            }
+            deadline.over(over)
+        })?;
         if let Some(thread) = thread {
             // It has nothing left to do, and is gone before the caller can unload this library.
             thread.join();

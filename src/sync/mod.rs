@@ -13,5 +13,5 @@ pub use cancel::CancelToken;
 pub use flight::{Flight, Landing};
 pub use lock::Lock;
 pub use process::current as current_process;
-pub use threads::{Thread, is_our_thread, side_by_side};
+pub use threads::{Thread, is_our_thread, keep_loaded, side_by_side};
 pub use wait::{Over, ready, sleep};

@@ -73,6 +73,25 @@ extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
+/// From now on the library stays in memory when the program unloads it: a thread is left to itself that has not ended.
+/// Where it is a part of the program itself, it does so anyway.
+#[cfg(target_os = "linux")]
+pub fn keep_loaded() {
+    let mut place = MaybeUninit::<libc::Dl_info>::zeroed();
+    let itself = keep_loaded as *const c_void;
+    // SAFETY: there is room for what the call finds, and the name that it finds belongs to the loaded library. The second
+    // call loads nothing, but marks what is loaded under that name.
+    unsafe {
+        if libc::dladdr(itself, place.as_mut_ptr()) != 0 {
+            let name = place.assume_init().dli_fname;
+            libc::dlopen(name, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn keep_loaded() {}
+
 /// Runs the same work on so many threads at once, this one among them, and returns when all have ended. Where the
 /// system gives no more threads, those that there are do it. A panic in one of them becomes one here.
 pub fn side_by_side(threads: usize, work: &(dyn Fn() + Sync)) {
