@@ -1,8 +1,8 @@
 /*
  * chat - a conversation with a model behind an MLflow AI Gateway, whose answers are shown as they come.
  *
- * The answers go to standard output and nothing else does. Ctrl-C stops an answer; at the prompt, it ends the program.
- * It is noticed when the next piece of the answer comes; where none comes, a second Ctrl-C ends the program at once.
+ * The answers go to standard output and nothing else does. Ctrl-C stops an answer, or the waiting for one; at the
+ * prompt, it ends the program.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -36,8 +36,8 @@ static const char USAGE[] =
     "  -m MAX_TOKENS   the longest answer, in tokens\n"
     "  -v              say after each answer how many tokens it took\n"
     "\n"
-    "Each line of standard input is a message to the model. Ctrl-C stops an answer,\n"
-    "and a second one the program; at the prompt, Ctrl-C or Ctrl-D ends the chat.\n"
+    "Each line of standard input is a message to the model. Ctrl-C stops an answer;\n"
+    "at the prompt, Ctrl-C or Ctrl-D ends the chat.\n"
     "\n"
     "exit status: 0 all was answered, 1 an answer could not be printed, 2 wrong use;\n"
     "where answers failed, why the last of them did: 3 no connection or no answer\n"
@@ -65,26 +65,23 @@ static enum exit_code wrong_use(const char *problem)
     return EXIT_USAGE;
 }
 
-/* Whether Ctrl-C was pressed since the answer began. */
-static volatile sig_atomic_t interrupted;
+/* By which Ctrl-C ends an answer. */
+static mlflow_gateway_cancel_token *token;
 
-static void note_interrupt(int signal_number)
+static void stop_answer(int signal_number)
 {
     (void)signal_number;
-    interrupted = 1;
+    mlflow_gateway_cancel(token);
 }
 
-/*
- * What Ctrl-C does from now on. At the prompt it makes the reading of the line fail with EINTR. During an answer it
- * makes nothing fail (SA_RESTART): only the flag is set, and the next Ctrl-C does what it always does (SA_RESETHAND).
- */
+/* What Ctrl-C does from now on. At the prompt it also makes the reading of the line fail with EINTR (no SA_RESTART). */
 static void catch_interrupts(int during_answer)
 {
     struct sigaction action;
 
     memset(&action, 0, sizeof action);
-    action.sa_handler = note_interrupt;
-    action.sa_flags = during_answer ? (int)(SA_RESTART | SA_RESETHAND) : 0;
+    action.sa_handler = stop_answer;
+    action.sa_flags = during_answer ? SA_RESTART : 0;
     sigaction(SIGINT, &action, NULL);
 }
 
@@ -109,7 +106,7 @@ struct printing {
     int problem;
 };
 
-/* Prints a piece of the answer as soon as it is there. A Ctrl-C is noticed here, and so not before the next piece. */
+/* Prints a piece of the answer as soon as it is there. */
 static int print_delta(const char *text, size_t len, size_t candidate, void *user_data)
 {
     struct printing *printing = user_data;
@@ -121,7 +118,7 @@ static int print_delta(const char *text, size_t len, size_t candidate, void *use
         return 1;
     }
     printing->printed += len;
-    return interrupted;
+    return 0;
 }
 
 /* A request with all that was said so far, and the new line. A failed line is in no turn, and so not said again. */
@@ -158,7 +155,7 @@ static mlflow_gateway_status ask(const struct chat *chat, const char *line, size
     mlflow_gateway_status status = make_request(chat, line, len, &request, error);
 
     if (status == MLFLOW_GATEWAY_OK) {
-        interrupted = 0;
+        mlflow_gateway_cancel_token_reset(token);
         status = mlflow_gateway_stream_call(chat->gateway, request, print_delta, printing, answer, error);
     }
     mlflow_gateway_request_destroy(request);
@@ -207,6 +204,8 @@ static enum exit_code take_turn(struct chat *chat, char **line, size_t len)
     } else if (status != MLFLOW_GATEWAY_OK && status != MLFLOW_GATEWAY_CANCELLED) {
         fprintf(stderr, "chat: %s\n", mlflow_gateway_error_message(error));
         code = exit_code_of(status);
+    } else if (status == MLFLOW_GATEWAY_CANCELLED && printing.printed == 0) {
+        /* Stopped before its first word: as if it had not been asked. */
     } else if (mlflow_gateway_response_text(answer, 0, NULL) == NULL) {
         fputs("chat: the answer holds no text\n", stderr);
         code = EXIT_WRONG_ANSWER;
@@ -291,6 +290,10 @@ static mlflow_gateway_status make_gateway(const struct settings *settings, mlflo
 {
     mlflow_gateway_status status = mlflow_gateway_create(settings->route, settings->uri, gateway, error);
 
+    if (status == MLFLOW_GATEWAY_OK)
+        status = mlflow_gateway_cancel_token_create(&token, error);
+    if (status == MLFLOW_GATEWAY_OK)
+        status = mlflow_gateway_set_cancel_token(*gateway, token, error);
     if (status == MLFLOW_GATEWAY_OK && settings->temperature != NULL)
         status = mlflow_gateway_set_param_double(*gateway, "temperature", strtod(settings->temperature, NULL), error);
     if (status == MLFLOW_GATEWAY_OK && settings->max_tokens != NULL)
@@ -315,6 +318,8 @@ static enum exit_code run(const struct settings *settings)
     free(chat.turns);
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_destroy(chat.gateway);
+    signal(SIGINT, SIG_DFL);
+    mlflow_gateway_cancel_token_destroy(token);
     return code;
 }
 

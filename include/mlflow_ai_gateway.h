@@ -523,7 +523,7 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        the question may then be processed twice
  *   max_redirects        integer, 0 to 10                    0
  *                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
- *                        and 308, and 301 and 302 where nothing is sent
+ *                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /
  *   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
  *                        tracking, databricks
  *                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x

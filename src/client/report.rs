@@ -262,6 +262,9 @@ pub(super) fn malformed(tried: &Tried, answer: Answered, malformed: Malformed) -
         Malformed::OutOfMemory(dimension) => {
             (Status::OutOfMemory, format!("there is no memory for all vectors, which have {dimension} numbers each"))
         }
+        Malformed::NoMemory(size) => {
+            (Status::OutOfMemory, format!("there is no memory to read {size} bytes of it"))
+        }
     };
     answered(tried, answer, status, &what)
 }

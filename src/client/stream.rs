@@ -175,17 +175,23 @@ impl Stream {
                 });
             }
         };
-        self.source.is_waiting = false;
         let answered = Answered { http_status: status, body: event };
         match self.reader.read(self.source.dialect, event) {
             Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
-                Ok(()) => Ok(None),
+                Ok(()) => {
+                    self.source.is_waiting = false;
+                    Ok(None)
+                }
                 Err(stop) => Err(self.source.stopped(stop, answered)),
             },
-            Ok(Event::Chunk(chunk)) => match self.gathered.take(chunk) {
-                Ok(()) => Ok(None),
-                Err(stop) => Err(self.source.stopped(stop, answered)),
-            },
+            Ok(Event::Chunk(chunk)) => {
+                // An empty one is what keeps a connection alive, and not the answer.
+                self.source.is_waiting &= chunk.pieces.is_empty() && chunk.usage.is_none();
+                match self.gathered.take(chunk) {
+                    Ok(()) => Ok(None),
+                    Err(stop) => Err(self.source.stopped(stop, answered)),
+                }
+            }
             Ok(Event::Done) if self.gathered.response.candidates.is_empty() => {
                 Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates))
             }
@@ -301,6 +307,9 @@ impl Gathered {
                 }
                 if candidate.tool_calls.len() > MOST {
                     return Err(Stop::TooMany("calls of tools"));
+                }
+                if self.kept > self.most {
+                    return Err(Stop::TooLong);
                 }
             }
             if let Some(text) = piece.text.as_ref() {

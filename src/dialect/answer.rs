@@ -41,11 +41,14 @@ pub enum Malformed {
     NoCandidates,
     /// There is no memory for all vectors, which have so many numbers each.
     OutOfMemory(usize),
+    /// There is no memory to read so many bytes.
+    NoMemory(usize),
 }
 
 /// Parses the JSON object of one shape.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let text = utf8(body)?;
+    check_memory(body)?;
     // serde would take a list for an object's fields without their names.
     if text.trim_ascii_start().starts_with('[') {
         let list: Result<IgnoredAny, _> = serde_json::from_str(text);
@@ -53,6 +56,18 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malform
         return Err(malformed(&error, body));
     }
     serde_json::from_str(text).map_err(|error| malformed(&error, body))
+}
+
+/// The parser takes memory for texts with escapes in them, and cannot say that there is none.
+pub(super) fn check_memory(body: &[u8]) -> Result<(), Malformed> {
+    const LITTLE: usize = 64 * 1024;
+    /// The texts as they are put together, in a buffer that doubles, and their copies.
+    const TIMES: usize = 4;
+    if body.len() <= LITTLE || memchr::memchr(b'\\', body).is_none() {
+        return Ok(());
+    }
+    let enough = Vec::<u8>::new().try_reserve_exact(body.len().saturating_mul(TIMES));
+    enough.map_err(|_| Malformed::NoMemory(body.len()))
 }
 
 /// A body that is looked through once need not be looked through at each string in it.

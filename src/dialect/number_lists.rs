@@ -41,6 +41,9 @@ impl NumberLists<'_> {
     pub fn take_out(&mut self, body: &[u8]) -> Vec<u8> {
         let (mut rest, mut copied, mut at) = (Vec::new(), 0, 0);
         while let Some(next) = memchr::memchr2(b'"', b'[', &body[at..]) {
+            if self.is_out_of_memory {
+                return rest;
+            }
             at += next + 1;
             if body[at - 1] == b'"' {
                 at = end_of_string(body, at);

@@ -82,8 +82,13 @@ fn read(
     names: &VectorNames,
 ) -> Result<Option<VectorsAnswer>, Malformed> {
     let rest = lists.take_out(body);
+    if lists.is_out_of_memory {
+        // What there is of it says nothing; who asked looks at the lists first.
+        return Ok(None);
+    }
     // What is wrong is told of the body as it came.
     let text = answer::utf8(&rest).map_err(|error| answer::utf8(body).err().unwrap_or(error))?;
+    answer::check_memory(&rest)?;
     let mut json = serde_json::Deserializer::from_str(text);
     let whole = WholeAnswer { lists, rows, names };
     let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| answer));

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::head::Framing;
 
+/// More than the trailers of any answer.
+const MAX_TRAILERS: usize = 64 * 1024;
+
 /// What to do with the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -29,8 +32,8 @@ enum State {
     Chunk(u64),
     /// The line end behind a chunk.
     ChunkEnd,
-    /// The lines behind the last chunk.
-    Trailers,
+    /// The lines behind the last chunk, and how many bytes of them have come.
+    Trailers(usize),
 }
 
 impl Body {
@@ -75,7 +78,7 @@ impl Body {
             }
             State::ChunkSize => match httparse::parse_chunk_size(input) {
                 Ok(httparse::Status::Complete((used, size))) => {
-                    self.0 = if size == 0 { State::Trailers } else { State::Chunk(size) };
+                    self.0 = if size == 0 { State::Trailers(0) } else { State::Chunk(size) };
                     Ok(Step::Skip(used))
                 }
                 Ok(httparse::Status::Partial) => Ok(Step::More),
@@ -89,9 +92,13 @@ impl Body {
                 [] | [b'\r'] => Ok(Step::More),
                 _ => Err("a chunk that is longer than its size"),
             },
-            State::Trailers => match input.iter().position(|byte| *byte == b'\n') {
+            State::Trailers(before) => match input.iter().position(|byte| *byte == b'\n') {
                 None => Ok(Step::More),
                 Some(end) => {
+                    *before += end + 1;
+                    if *before > MAX_TRAILERS {
+                        return Err("more lines behind the last chunk than anybody sends");
+                    }
                     if input[..end].trim_ascii_end().is_empty() {
                         self.0 = State::Fixed(0);
                     }
@@ -158,6 +165,8 @@ mod tests {
 
     #[test]
     fn wrong_chunks_are_refused() {
+        let trailers = format!("0\r\n{}\r\n", "X-Line: y\r\n".repeat(10_000));
+        assert!(decode(Framing::Chunked, trailers.as_bytes(), 9999).is_err());
         for wire in ["x\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "2\r\nabc\r\n", "\r\n"] {
             assert!(decode(Framing::Chunked, wire.as_bytes(), 99).is_err(), "{wire}");
         }

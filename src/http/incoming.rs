@@ -102,7 +102,7 @@ impl Incoming {
         reserve(&mut body, expected.min(MAX_RESERVED) as usize)?;
         match self.rest(&mut body, limit) {
             // A refusal's status says enough, whatever became of the rest of its text.
-            Err(failure) if is_success => return Err(failure),
+            Err(failure) if is_success || matches!(failure, Failure::Cancelled(_)) => return Err(failure),
             _ => {}
         }
         Ok(Reply {
