@@ -25,7 +25,7 @@ const HEADINGS: [(&str, &str); 18] = [
     ("mlflow_gateway_stream_open(", "Tokens as they come: fetched one by one, or handed to a callback"),
     ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_list_routes(", "What is there"),
-    ("mlflow_gateway_cancel_token_create(", "To have had enough"),
+    ("mlflow_gateway_cancel_token_create(", "Cancelling calls"),
     ("mlflow_gateway_error_status(", "What went wrong"),
 ];
 

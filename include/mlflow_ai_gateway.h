@@ -55,7 +55,8 @@
  *            After a fork(), parent and child may both go on with a handle, whatever other threads of the parent did
  *            with it at that moment; they share no connection. Only a request that was being changed just then is
  *            empty in the child, and a stream goes on in the parent alone. Faults of the library's own come back as
- *            MLFLOW_GATEWAY_PANIC.
+ *            MLFLOW_GATEWAY_PANIC. Who closes all descriptors of the process, as daemons do, destroys its objects
+ *            before.
  * Memory     that an answer needs and the system does not give is MLFLOW_GATEWAY_OUT_OF_MEMORY. Only where it does not
  *            even give the small pieces that every call needs, the process is aborted.
  */
@@ -97,7 +98,7 @@ extern "C" {
 typedef struct mlflow_gateway mlflow_gateway;
 
 /**
- * Ends calls before their time: all that run with it, and those that begin with it later.
+ * Cancels the calls that have it: those that run, and those that begin before it is reset.
  */
 typedef struct mlflow_gateway_cancel_token mlflow_gateway_cancel_token;
 
@@ -340,7 +341,8 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_NO_CANDIDATES 61
 
 /**
- * The answer, or all texts of a stream together, are longer than 256 MiB, or one of its events than max_event_bytes.
+ * More came than may: an answer is longer than max_response_bytes, its head than max_header_bytes, an event of a stream
+ * than max_event_bytes, or all that is gathered of it than max_gathered_bytes.
  */
 #define MLFLOW_GATEWAY_RESPONSE_TOO_LARGE 62
 
@@ -497,7 +499,7 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
  *   connect_timeout_ms   integer, 0 to 86400000              10000
  *                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
- *                        0 is as many as timeout_ms leaves, here and in the next two
+ *                        0, here and in the next two: no limit of its own, timeout_ms alone counts
  *   first_byte_timeout_ms  integer, 0 to 86400000            0
  *                        milliseconds from the end of the question to the beginning of the answer, which a model
  *                        that is not asked for a stream gives only when it is ready
@@ -505,7 +507,9 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        milliseconds in which a stream has to bring another event; comments do not count, and the
  *                        time between two calls of mlflow_gateway_stream_next() neither
  *   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
- *                        how often the same is asked again, at most; $MLFLOW_HTTP_REQUEST_MAX_RETRIES
+ *                        how often a request is repeated, at most: each one for itself, as there are the question
+ *                        which dialect the server speaks, the question of the call, and that for an OAuth token;
+ *                        $MLFLOW_HTTP_REQUEST_MAX_RETRIES
  *   retry_policy         careful, mlflow                     careful
  *                        careful asks again only where that can do no harm, see below; mlflow does what MLflow's own
  *                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
@@ -514,16 +518,17 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        more, 120 at most; or, unless $MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is false, after as
  *                        many as Retry-After says
  *   retry_backoff_ms     integer, 1 to 60000                 500
- *                        milliseconds before the first retry, at most, twice as many before the second, and so on;
- *                        how many it is chance decides, but not less than the answer's Retry-After asks for
+ *                        the first retry is made after a random time from 0 to so many milliseconds, the second
+ *                        after one from 0 to twice as many, and so on; but not before the answer's Retry-After
  *   retry_max_backoff_ms  integer, 1 to 600000               8000
- *                        milliseconds which that does not exceed
+ *                        the longest of these random times; a longer Retry-After is waited for all the same
  *   retry_read_timeouts  boolean, true or false              false
  *                        ask again also when first_byte_timeout_ms is over, or the connection broke before the answer:
  *                        the question may then be processed twice
  *   max_redirects        integer, 0 to 10                    0
  *                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
- *                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /
+ *                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /,
+ *                        any path of that server, with the credentials
  *   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
  *                        tracking, databricks
  *                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
@@ -575,7 +580,7 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
  *                        lost, and a stream needs memory for a few events, however long it is
  *   max_response_bytes   integer, 1024 to 1099511627776      268435456
- *                        the longest answer, but for streams
+ *                        the longest answer, but for streams; lists of routes may have 16 MiB at most
  *   max_header_bytes     integer, 1024 to 65536              16384
  *                        the longest head of an answer: its status line and headers
  *   max_event_bytes      integer, 1024 to 1073741824         16777216
@@ -612,8 +617,9 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls on this handle can be ended that begin afterwards, but for those whose request has its
- * own; NULL as `token` for none. The handle keeps what it needs of it.
+ * Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
+ * its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+ * nothing. The handle keeps what it needs of it.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
@@ -893,8 +899,8 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls with this request can be ended that begin afterwards, in place of the handle's; NULL as
- * `token` takes the request's own back. The request keeps what it needs of it.
+ * Sets the token by which calls with this request can be cancelled that begin afterwards, in place of the handle's.
+ * NULL as `token` takes the request's own back. The request keeps what it needs of it.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
@@ -1035,7 +1041,8 @@ const char *mlflow_gateway_response_header(const mlflow_gateway_response *respon
 uint32_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
 
 /**
- * Returns how often it was asked again until the answer came, sent or not; 0 if `response` is NULL.
+ * Returns how often something was asked again until the answer came, whether it could be sent or not: after a failure,
+ * in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
  */
 size_t mlflow_gateway_response_retry_count(const mlflow_gateway_response *response);
 
@@ -1099,7 +1106,7 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
  * MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
  * _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
- * that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE (the option max_event_bytes) or another status from
+ * that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from
  * 20 to 99. A stream that is over returns the same each time. _INVALID_ARGUMENT neither ends it nor loses a delta.
  * Nothing is ever asked again once a stream has begun.
  */
@@ -1363,11 +1370,11 @@ mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
                                                   const char *name,
                                                   mlflow_gateway_error **error);
 
-/* To have had enough
- * ------------------ */
+/* Cancelling calls
+ * ---------------- */
 
 /**
- * Makes a token by which calls are ended from another thread or from a signal handler. It is given to a handle by
+ * Makes a token by which calls are cancelled from another thread or from a signal handler. It is given to a handle by
  * mlflow_gateway_set_cancel_token(), or to a request by mlflow_gateway_request_set_cancel_token(), to as many as one
  * likes. It takes one file descriptor, which is closed when neither the caller nor a handle, a request or a stream has
  * it any more.
@@ -1396,8 +1403,8 @@ void mlflow_gateway_cancel(mlflow_gateway_cancel_token *token);
 bool mlflow_gateway_cancel_token_is_cancelled(const mlflow_gateway_cancel_token *token);
 
 /**
- * Makes a cancelled token good for further calls. To be called when those have returned that it was to end: one that
- * has not yet seen that it was cancelled goes on. NULL does nothing.
+ * Makes a cancelled token good for further calls. Call it only after all calls have returned that were to be cancelled:
+ * one that has not yet seen it goes on. NULL does nothing.
  */
 void mlflow_gateway_cancel_token_reset(mlflow_gateway_cancel_token *token);
 
@@ -1447,7 +1454,8 @@ int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 
 /**
- * Returns how often it was asked again, sent or not, before the function gave up; 0 if it was not, or `error` is NULL.
+ * Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
+ * not, or `error` is NULL.
  */
 size_t mlflow_gateway_error_retry_count(const mlflow_gateway_error *error);
 

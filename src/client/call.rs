@@ -16,7 +16,7 @@ use super::suggest;
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
 use crate::http::{Agent, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret};
-use crate::sync::{CancelToken, Lock};
+use crate::sync::{CancelToken, Lock, current_process};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -50,6 +50,7 @@ pub(super) struct Call<'a> {
     pub has_refreshed: AtomicBool,
     pub started: Instant,
     pub deadline: Instant,
+    pub process: u32,
 }
 
 /// What is wanted of the route.
@@ -105,6 +106,7 @@ impl<'a> Call<'a> {
             has_refreshed,
             started,
             deadline,
+            process: current_process(),
         }
     }
 
@@ -167,7 +169,9 @@ impl<'a> Call<'a> {
             let next = match miss.next {
                 // The server was replaced, or the route has gone: it tells, unless it hides that.
                 _ if miss.is_path_missing && known.is_some() && tried.len() == 1 => {
-                    match self.discover(self.deadline) {
+                    let found = self.discover(self.deadline);
+                    attempts.reasons.append(&mut self.early_reasons.lock());
+                    match found {
                         Outcome::Known(learned) => Some(learned.plan(likely_task)),
                         Outcome::Silent => miss.next,
                         Outcome::Failed(error) => return Err(error.with_attempts(&attempts)),
@@ -252,6 +256,14 @@ impl<'a> Call<'a> {
                     is_clear = false;
                     continue;
                 }
+                // There was less time to try it than the question has.
+                Err(Trouble::Failure(failure))
+                    if deadline < self.deadline
+                        && attempts.retries < self.options.retries.max()
+                        && self.options.retries.may_follow(Repeat::Discovery, &failure) =>
+                {
+                    break;
+                }
                 Err(Trouble::Failure(failure)) => {
                     // The question itself was not asked.
                     attempts.sent = 0;
@@ -311,7 +323,7 @@ impl<'a> Call<'a> {
         let body = plan.dialect.encode(question, plan.task, params, wants_events);
         let (method, deadline, level) = (Method::Post, self.deadline, LogLevel::Info);
         let repeat = Repeat::Question;
-        let what = What { method, path, body: &body, deadline, level, again, repeat, wants_events };
+        let what = What { method, path, shown: None, body: &body, deadline, level, again, repeat, wants_events };
         let tried = self.tried(method, path);
         let reply = match self.transact(&what, attempts) {
             Ok(Opened::Whole(reply)) if !reply.is_success() => reply,

@@ -32,6 +32,7 @@ impl Call<'_> {
         let what = What {
             method,
             path,
+            shown: None,
             body: &order.body,
             deadline: self.deadline,
             level,

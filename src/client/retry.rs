@@ -126,7 +126,7 @@ impl Retries {
     }
 
     /// Whether the question may follow a failure once more.
-    fn may_follow(&self, repeat: Repeat, failure: &Failure) -> bool {
+    pub fn may_follow(&self, repeat: Repeat, failure: &Failure) -> bool {
         let is_mlflow = self.policy == Policy::Mlflow;
         match failure {
             Failure::Resolve(_) | Failure::Connect(_) | Failure::Timeout(Limit::Connect, _) => true,

@@ -85,12 +85,13 @@ impl Call<'_> {
             if let Some(details) = self.details(dialect, deadline) {
                 return Ok(details);
             }
+            // One page is for a hint, or to see how the server speaks.
+            let repeat = if pages == 1 { Repeat::Never } else { Repeat::Question };
             let (mut routes, mut page, mut length) = (Vec::new(), None::<String>, 0);
             for number in 1..=pages {
                 let path = dialect.list_path(page.as_deref());
                 let tried = self.tried(Method::Get, &path);
-                let reply =
-                    self.get(&path, deadline, Repeat::Question).map_err(|trouble| self.in_words(&path, trouble))?;
+                let reply = self.get(&path, deadline, repeat).map_err(|trouble| self.in_words(&path, trouble))?;
                 if !reply.is_success() {
                     let refusal = Refusal::read(reply.status, &reply.body);
                     let may_be_foreign = may_be_foreign(&refusal) && page.is_none();

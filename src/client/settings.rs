@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 use super::error::Error;
 use super::log::Log;
@@ -83,16 +84,42 @@ impl<T: Clone> Shared<T> {
 }
 
 /// What a request was told, which grows piece by piece and may be large: a piece is added where it is.
-#[derive(Debug, Default)]
-pub(super) struct Growing<T: Default>(Lock<Arc<T>>);
+#[derive(Debug)]
+pub(super) struct Growing<T>(Lock<Held<T>>);
 
-impl<T: Clone + Default> Growing<T> {
+#[derive(Debug)]
+struct Held<T> {
+    /// Then a process that is forked cannot use it.
+    is_changing: AtomicBool,
+    value: Arc<T>,
+}
+
+impl<T: Default> Default for Growing<T> {
+    fn default() -> Growing<T> {
+        let held = Held { is_changing: AtomicBool::new(false), value: Arc::default() };
+        Growing(Lock::recovering(held, |held| {
+            if *held.is_changing.get_mut() {
+                mem::forget(mem::take(&mut held.value));
+                *held.is_changing.get_mut() = false;
+            }
+        }))
+    }
+}
+
+impl<T: Clone> Growing<T> {
     pub fn snapshot(&self) -> Arc<T> {
-        Arc::clone(&self.0.lock())
+        Arc::clone(&self.0.lock().value)
     }
 
     /// A change that fails has to leave it as it was. It is copied only if a call works on it.
     pub fn change<E>(&self, change: impl FnOnce(&mut T) -> Result<(), E>) -> Result<(), E> {
-        change(Arc::make_mut(&mut self.0.lock()))
+        let mut held = self.0.lock();
+        let Held { is_changing, value } = &mut *held;
+        is_changing.store(true, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        let changed = change(Arc::make_mut(value));
+        compiler_fence(Ordering::SeqCst);
+        is_changing.store(false, Ordering::Relaxed);
+        changed
     }
 }

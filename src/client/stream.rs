@@ -13,12 +13,18 @@ use super::report::{self, Answered, Secrets, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
-use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question};
+use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text};
 use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
 use crate::sync::{CancelToken, current_process};
 
 /// More candidates, or calls of tools in one, than any model gives.
 const MOST: usize = 1024;
+
+/// More bytes than any role, reason, or id or name of a tool's call has.
+const MAX_NAME: usize = 1024;
+
+/// As much is kept of a call of a tool beside its arguments.
+const CALL: usize = 256;
 
 /// An answer that comes in deltas. Dropping it before its end closes the connection, which ends the answer.
 #[derive(Debug)]
@@ -252,7 +258,7 @@ impl Source {
             options: call.options,
             cancel: call.token().cloned(),
             started: call.started,
-            process: current_process(),
+            process: call.process,
             incoming,
             is_waiting: false,
         }
@@ -299,11 +305,19 @@ impl Gathered {
                 candidates.resize_with(index + 1, Candidate::default);
             }
             let candidate = &mut candidates[index];
+            if is_long(piece.role.as_ref()) || is_long(piece.finish_reason.as_ref()) {
+                return Err(Stop::TooLong);
+            }
             candidate.note(piece)?;
             if self.keeps_texts {
                 for fragment in &piece.tool_calls {
+                    if is_long(fragment.id.as_ref()) || is_long(fragment.name.as_ref()) {
+                        return Err(Stop::TooLong);
+                    }
+                    let calls = candidate.tool_calls.len();
                     candidate.push_tool_call(fragment)?;
-                    self.kept += fragment.arguments.as_ref().map_or(0, |arguments| arguments.0.len());
+                    let of_call = if candidate.tool_calls.len() > calls { CALL } else { 0 };
+                    self.kept += of_call + fragment.arguments.as_ref().map_or(0, |arguments| arguments.0.len());
                 }
                 if candidate.tool_calls.len() > MOST {
                     return Err(Stop::TooMany("calls of tools"));
@@ -369,6 +383,10 @@ impl Gathered {
         let candidates = &self.response.candidates;
         !candidates.is_empty() && candidates.iter().all(|candidate| candidate.finish_reason.is_some())
     }
+}
+
+fn is_long(name: Option<&Text>) -> bool {
+    name.is_some_and(|name| name.0.len() > MAX_NAME)
 }
 
 impl Delta<'_> {

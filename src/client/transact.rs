@@ -19,6 +19,8 @@ const MAX_TOLD: usize = 16 * 1024 * 1024;
 pub(super) struct What<'a> {
     pub method: Method,
     pub path: &'a str,
+    /// What is shown instead, where a part of the path may be a secret.
+    pub shown: Option<&'a str>,
     pub body: &'a [u8],
     pub deadline: Instant,
     /// Of its line in the log.
@@ -34,7 +36,7 @@ impl<'a> What<'a> {
     /// To ask for what the server says of itself.
     pub fn get(path: &'a str, deadline: Instant, repeat: Repeat) -> What<'a> {
         let (method, level) = (Method::Get, LogLevel::Debug);
-        What { method, path, body: b"", deadline, level, again: None, repeat, wants_events: false }
+        What { method, path, shown: None, body: b"", deadline, level, again: None, repeat, wants_events: false }
     }
 }
 
@@ -114,7 +116,8 @@ impl Call<'_> {
             let Some(path) = self.redirected(what.method, &outcome) else { break };
             let why = "the server sent it on";
             attempts.reasons.push(why.to_owned());
-            let what = What { path: &path, again: Some(why), ..*what };
+            let shown = path.split(['?', '#']).next();
+            let what = What { path: &path, shown, again: Some(why), ..*what };
             outcome = self.attempt_in_time(&what, &uri.root(), headers, content, attempts);
         }
         outcome
@@ -139,7 +142,7 @@ impl Call<'_> {
         for retried in 0.. {
             let Some(wait) = self.options.retries.wait(what.repeat, retried, &outcome) else { break };
             let Some(until) = Instant::now().checked_add(wait).filter(|until| *until < what.deadline) else { break };
-            let tried = Tried { uri, ..self.tried(what.method, what.path) };
+            let tried = Tried { uri, ..self.tried(what.method, what.shown.unwrap_or(what.path)) };
             let why = match &outcome {
                 Ok(opened) => format!("HTTP status {}", opened.status()),
                 Err(Trouble::Failure(failure)) => report::reason(&tried, failure, &self.options),
@@ -197,7 +200,7 @@ impl Call<'_> {
             _ => what.level,
         };
         if self.logger.wants(level) {
-            let tried = Tried { uri, ..self.tried(what.method, what.path) };
+            let tried = Tried { uri, ..self.tried(what.method, what.shown.unwrap_or(what.path)) };
             let came = came.map_err(|failure| report::failure(&tried, failure.clone(), &self.options));
             self.logger.line(level, report::attempt(&tried, came, began.elapsed(), what.again));
         }

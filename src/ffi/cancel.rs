@@ -8,7 +8,7 @@ use super::handle;
 use super::status::mlflow_gateway_status;
 use crate::client::{CancelToken, Error, Status};
 
-/// Ends calls before their time: all that run with it, and those that begin with it later.
+/// Cancels the calls that have it: those that run, and those that begin before it is reset.
 pub struct mlflow_gateway_cancel_token(Arc<CancelToken>);
 
 /// What a function was given as a token; NULL is none.
@@ -20,7 +20,7 @@ pub(super) unsafe fn token(token: *const mlflow_gateway_cancel_token) -> Option<
     unsafe { token.as_ref() }.map(|token| Arc::clone(&token.0))
 }
 
-/// Makes a token by which calls are ended from another thread or from a signal handler. It is given to a handle by
+/// Makes a token by which calls are cancelled from another thread or from a signal handler. It is given to a handle by
 /// mlflow_gateway_set_cancel_token(), or to a request by mlflow_gateway_request_set_cancel_token(), to as many as one
 /// likes. It takes one file descriptor, which is closed when neither the caller nor a handle, a request or a stream has
 /// it any more.
@@ -67,8 +67,8 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_is_cancelled(token: *const 
     unsafe { token.as_ref() }.is_some_and(|token| token.0.is_cancelled())
 }
 
-/// Makes a cancelled token good for further calls. To be called when those have returned that it was to end: one that
-/// has not yet seen that it was cancelled goes on. NULL does nothing.
+/// Makes a cancelled token good for further calls. Call it only after all calls have returned that were to be cancelled:
+/// one that has not yet seen it goes on. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_cancel_token_reset(token: *mut mlflow_gateway_cancel_token) {
     export!(or(), {

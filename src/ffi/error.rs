@@ -87,7 +87,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
     })
 }
 
-/// Returns how often it was asked again, sent or not, before the function gave up; 0 if it was not, or `error` is NULL.
+/// Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
+/// not, or `error` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_retry_count(error: *const mlflow_gateway_error) -> usize {
     export!(or 0, {

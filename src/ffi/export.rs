@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::mlflow_gateway_error;
 use super::status::mlflow_gateway_status;
@@ -84,13 +84,14 @@ struct Place {
 /// The standard hook would write to stderr. This one keeps quiet within our functions, and leaves other panics in the
 /// process (of a Rust program that this library is linked into) to whoever took care of them before.
 fn silence_panics() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
+    // No std::sync::Once: a process that is forked while another thread is in it would wait for that for ever.
+    static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+    if !IS_INSTALLED.load(Ordering::Relaxed) && !IS_INSTALLED.swap(true, Ordering::Relaxed) {
         let other = panic::take_hook();
         panic::set_hook(Box::new(
             move |info| if INSIDE.get() || is_our_thread() { note_place(info) } else { other(info) },
         ));
-    });
+    }
 }
 
 fn note_place(info: &PanicHookInfo) {

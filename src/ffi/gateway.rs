@@ -201,7 +201,7 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
 ///   connect_timeout_ms   integer, 0 to 86400000              10000
 ///                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
-///                        0 is as many as timeout_ms leaves, here and in the next two
+///                        0, here and in the next two: no limit of its own, timeout_ms alone counts
 ///   first_byte_timeout_ms  integer, 0 to 86400000            0
 ///                        milliseconds from the end of the question to the beginning of the answer, which a model
 ///                        that is not asked for a stream gives only when it is ready
@@ -209,7 +209,9 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        milliseconds in which a stream has to bring another event; comments do not count, and the
 ///                        time between two calls of mlflow_gateway_stream_next() neither
 ///   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
-///                        how often the same is asked again, at most; $MLFLOW_HTTP_REQUEST_MAX_RETRIES
+///                        how often a request is repeated, at most: each one for itself, as there are the question
+///                        which dialect the server speaks, the question of the call, and that for an OAuth token;
+///                        $MLFLOW_HTTP_REQUEST_MAX_RETRIES
 ///   retry_policy         careful, mlflow                     careful
 ///                        careful asks again only where that can do no harm, see below; mlflow does what MLflow's own
 ///                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
@@ -218,16 +220,17 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        more, 120 at most; or, unless $MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is false, after as
 ///                        many as Retry-After says
 ///   retry_backoff_ms     integer, 1 to 60000                 500
-///                        milliseconds before the first retry, at most, twice as many before the second, and so on;
-///                        how many it is chance decides, but not less than the answer's Retry-After asks for
+///                        the first retry is made after a random time from 0 to so many milliseconds, the second
+///                        after one from 0 to twice as many, and so on; but not before the answer's Retry-After
 ///   retry_max_backoff_ms  integer, 1 to 600000               8000
-///                        milliseconds which that does not exceed
+///                        the longest of these random times; a longer Retry-After is waited for all the same
 ///   retry_read_timeouts  boolean, true or false              false
 ///                        ask again also when first_byte_timeout_ms is over, or the connection broke before the answer:
 ///                        the question may then be processed twice
 ///   max_redirects        integer, 0 to 10                    0
 ///                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
-///                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /
+///                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /,
+///                        any path of that server, with the credentials
 ///   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
 ///                        tracking, databricks
 ///                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
@@ -279,7 +282,7 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
 ///                        lost, and a stream needs memory for a few events, however long it is
 ///   max_response_bytes   integer, 1024 to 1099511627776      268435456
-///                        the longest answer, but for streams
+///                        the longest answer, but for streams; lists of routes may have 16 MiB at most
 ///   max_header_bytes     integer, 1024 to 65536              16384
 ///                        the longest head of an answer: its status line and headers
 ///   max_event_bytes      integer, 1024 to 1073741824         16777216
@@ -325,8 +328,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
     })
 }
 
-/// Sets the token by which calls on this handle can be ended that begin afterwards, but for those whose request has its
-/// own; NULL as `token` for none. The handle keeps what it needs of it.
+/// Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
+/// its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+/// nothing. The handle keeps what it needs of it.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -348,8 +348,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     })
 }
 
-/// Sets the token by which calls with this request can be ended that begin afterwards, in place of the handle's; NULL as
-/// `token` takes the request's own back. The request keeps what it needs of it.
+/// Sets the token by which calls with this request can be cancelled that begin afterwards, in place of the handle's.
+/// NULL as `token` takes the request's own back. The request keeps what it needs of it.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -281,7 +281,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflo
     })
 }
 
-/// Returns how often it was asked again until the answer came, sent or not; 0 if `response` is NULL.
+/// Returns how often something was asked again until the answer came, whether it could be sent or not: after a failure,
+/// in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const mlflow_gateway_response) -> usize {
     export!(or 0, {

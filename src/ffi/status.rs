@@ -74,7 +74,8 @@ pub const MLFLOW_GATEWAY_HTTP_ERROR: mlflow_gateway_status = 48;
 pub const MLFLOW_GATEWAY_BAD_RESPONSE: mlflow_gateway_status = 60;
 /// The answer holds no candidate; or, for mlflow_gateway_call(), the first has no text, but calls of tools.
 pub const MLFLOW_GATEWAY_NO_CANDIDATES: mlflow_gateway_status = 61;
-/// The answer, or all texts of a stream together, are longer than 256 MiB, or one of its events than max_event_bytes.
+/// More came than may: an answer is longer than max_response_bytes, its head than max_header_bytes, an event of a stream
+/// than max_event_bytes, or all that is gathered of it than max_gathered_bytes.
 pub const MLFLOW_GATEWAY_RESPONSE_TOO_LARGE: mlflow_gateway_status = 62;
 /// The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
 pub const MLFLOW_GATEWAY_STREAM_TRUNCATED: mlflow_gateway_status = 63;

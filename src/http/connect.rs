@@ -100,6 +100,9 @@ fn proxys(failure: Failure) -> Failure {
         Failure::Tls { why, is_lasting, .. } => (format!("no secure connection to it: {why}"), is_lasting),
         Failure::Protocol(why) => (format!("it does not speak HTTP/1.1: {why}"), true),
         Failure::HeadTooLarge(limit) => (format!("it answers with a head of more than {limit} bytes"), true),
+        // Whatever it was: it is the proxy that is asked.
+        Failure::Timeout(limit, _) => return Failure::Timeout(limit, Phase::Proxy),
+        Failure::Cancelled(_) => return Failure::Cancelled(Phase::Proxy),
         other => return other,
     };
     Failure::Proxy { why, is_lasting }

@@ -12,6 +12,9 @@ use super::tcp::BUFFER;
 /// As much of a refusal as is kept.
 const MAX_REFUSAL: usize = 64 * 1024;
 
+/// How long the words of a refusal are waited for, whose status is known.
+const MAX_WORDS_WAIT: Duration = Duration::from_secs(2);
+
 /// As much as is reserved for an answer on the server's word alone.
 const MAX_RESERVED: u64 = 1024 * 1024;
 
@@ -100,6 +103,9 @@ impl Incoming {
         }
         let mut body = Vec::new();
         reserve(&mut body, expected.min(MAX_RESERVED) as usize)?;
+        if !is_success {
+            self.connection.deadline.hurry(MAX_WORDS_WAIT);
+        }
         match self.rest(&mut body, limit) {
             // A refusal's status says enough, whatever became of the rest of its text.
             Err(failure) if is_success || matches!(failure, Failure::Cancelled(_)) => return Err(failure),

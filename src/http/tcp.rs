@@ -1,7 +1,7 @@
 //! The socket: one system call to send, one to receive, and deadlines that cost a call only when they must.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport}
 use super::deadline::Deadline;
 use super::failure::{Failure, Limit, Phase};
 use super::socket;
+use crate::sync::current_process;
 
 /// What is sent at once.
 pub(super) const BUFFER: usize = 16 * 1024;
@@ -21,6 +22,9 @@ pub(super) const INPUT: usize = 4 * BUFFER;
 
 /// How much later than the deadline a wait may end, for the sake of not setting the socket's timeout in every call.
 const SLACK: Duration = Duration::from_millis(20);
+
+/// Up to here the system ends a socket's wait late by a few milliseconds only.
+const EXACT: Duration = Duration::from_millis(100);
 
 /// How long an address is tried that is not the last one: an address family that leads nowhere must not use up the call.
 const MAX_TRY: Duration = Duration::from_secs(2);
@@ -33,6 +37,8 @@ pub(super) struct TcpTransport {
     /// As they were last set on the socket.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// Whose connection it is.
+    process: u32,
 }
 
 impl TcpTransport {
@@ -57,6 +63,7 @@ impl TcpTransport {
                         deadline: deadline.clone(),
                         read_timeout: None,
                         write_timeout: None,
+                        process: current_process(),
                     });
                 }
                 Err(Failure::Cancelled(phase)) => return Err(Failure::Cancelled(phase)),
@@ -84,10 +91,11 @@ fn arm(
     set: impl FnOnce(Option<Duration>) -> io::Result<()>,
 ) -> Result<(), Error> {
     let left = deadline.left()?;
-    // One that is too short only wakes the call up.
-    if armed.is_none_or(|armed| left + SLACK < armed) {
-        set(Some(left))?;
-        *armed = Some(left);
+    // One that is too short only wakes the call up. The system may end a long one late by an eighth of it.
+    if armed.is_none_or(|armed| left + SLACK < armed + armed / 7) {
+        let most = if left > EXACT { left / 4 * 3 } else { left };
+        set(Some(most))?;
+        *armed = Some(most);
     }
     Ok(())
 }
@@ -105,13 +113,18 @@ fn counted(count: isize) -> io::Result<usize> {
 impl Drop for TcpTransport {
     fn drop(&mut self) {
         wipe(&mut self.buffers);
+        // A process that was forked meanwhile has the socket as well, and would keep the connection open. Its own end
+        // of it says nothing.
+        if self.process == current_process() {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(not(target_vendor = "apple"))]
 const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 /// Where a socket itself says that it gives no signals.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(target_vendor = "apple")]
 const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT;
 
 impl Transport for TcpTransport {

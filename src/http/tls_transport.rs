@@ -64,7 +64,7 @@ impl Transport for TlsTransport {
             Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 let why = "the server closed it without saying so by TLS, so that the end may be missing";
-                return Err(Failure::Lost(why.to_owned(), Phase::Read).into());
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, why).into());
             }
             Err(error) => return Err(error.into()),
         };

@@ -28,11 +28,13 @@ impl CancelToken {
 
     /// Nothing in it but stores and system calls that a signal handler may make; it keeps `errno`.
     pub fn cancel(&self) {
+        let errno = Errno::keep();
         self.is_cancelled.store(true, Ordering::SeqCst);
         // Nobody waits for it yet in a process that was forked since.
         if self.process.load(Ordering::SeqCst) == process::current() {
             self.bell.ring();
         }
+        errno.put_back();
     }
 
     /// Whether it was, and was not reset since.
@@ -57,6 +59,10 @@ impl CancelToken {
             if self.process.load(Ordering::SeqCst) != process {
                 self.bell.renew().ok()?;
                 self.process.store(process, Ordering::SeqCst);
+                // Whoever cancelled meanwhile has not rung.
+                if self.is_cancelled() {
+                    self.bell.ring();
+                }
             }
         }
         Some(self.bell.read.as_raw_fd())
@@ -128,10 +134,8 @@ impl Bell {
         #[cfg(not(target_os = "linux"))]
         let write = &self.write;
         let one = 1u64.to_ne_bytes();
-        let kept = Errno::keep();
         // SAFETY: the bytes are there. Where there is no room for more, it rings already.
         unsafe { libc::write(write.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-        kept.put_back();
     }
 
     fn silence(&self) {
@@ -172,9 +176,12 @@ impl Errno {
         #[cfg(target_os = "linux")]
         // SAFETY: the calling thread always has one.
         return unsafe { libc::__errno_location() };
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
         // SAFETY: as above.
         return unsafe { libc::__error() };
+        #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+        // SAFETY: as above.
+        return unsafe { libc::__errno() };
     }
 
     fn keep() -> Errno {

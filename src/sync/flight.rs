@@ -38,7 +38,11 @@ impl<T: Clone> Flight<T> {
             let most = if token.is_some() { left.min(LOOK_AGAIN) } else { left };
             futex::wait(&self.has_landed, 0, Some(most));
         }
-        Ok(self.outcome.lock().clone())
+        // The one that did the work may have the same token, and have nothing to tell but that it was cancelled.
+        match token {
+            Some(token) if token.is_cancelled() => Err(Over::Cancelled),
+            _ => Ok(self.outcome.lock().clone()),
+        }
     }
 
     /// What came of it, if it is over; `None` if it is not.

@@ -39,6 +39,11 @@ impl<T: Default> Lock<T> {
 }
 
 impl<T> Lock<T> {
+    /// In a child whose parent's other thread held it, `recover` puts the value in order.
+    pub fn recovering(value: T, recover: fn(&mut T)) -> Lock<T> {
+        Lock { word: AtomicU32::new(0), value: UnsafeCell::new(value), recover }
+    }
+
     /// For a value of one word, of which a child has the old or the new one.
     pub fn of_word(value: T) -> Lock<T> {
         const { assert!(size_of::<T>() <= size_of::<usize>()) };

@@ -1,7 +1,7 @@
 //! Which process this is. A fork makes two of one, with the same locks and sockets in both.
 
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// A whole page of the system's, so that nothing else is cleared with it.
 #[cfg_attr(target_arch = "aarch64", repr(C, align(65536)))]
@@ -24,7 +24,10 @@ pub fn current() -> u32 {
 
 #[cold]
 fn ask() -> u32 {
-    if !is_cleared_on_fork() {
+    // Where it cannot be, it is not tried again each time.
+    static IS_LEFT: AtomicBool = AtomicBool::new(false);
+    if IS_LEFT.load(Ordering::Relaxed) || !is_cleared_on_fork() {
+        IS_LEFT.store(true, Ordering::Relaxed);
         return process::id();
     }
     // Not the process's number alone: in another namespace a child may have its parent's. No allocation here, since a
