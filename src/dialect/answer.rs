@@ -6,7 +6,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::Task;
-use super::json::{Lenient, Text, Words};
+use super::json::{Lenient, NO_MEMORY, Text, Words};
 use super::tools::{self, ToolCalls};
 use super::usage::Usage;
 
@@ -97,6 +97,7 @@ fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> Malformed {
     // The parser repeats what it did not expect, however long that is.
     let why = beginning(why.as_bytes());
     match error.classify() {
+        _ if why.starts_with(NO_MEMORY) => Malformed::NoMemory(body.len()),
         _ if start.starts_with(b"<") => Malformed::Html,
         Category::Data => Malformed::WrongShape(why, beginning(start)),
         Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(why, beginning(start)),

@@ -36,6 +36,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// What the parser's error begins with where there is no memory for a text.
+pub(super) const NO_MEMORY: &str = "there is no memory for a text in parts";
+
 /// What a message says: a string, or a list of parts, of which those that are text are put together. (Reasoning models
 /// on Databricks answer so.)
 #[derive(Debug)]
@@ -73,6 +76,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
                         // What is no text of this kind is passed over, but not what is none at all.
                         Some(json) if part.kind.is("text") && json.starts_with('"') => {
                             let text: Text = serde_json::from_str(json).map_err(Error::custom)?;
+                            words.try_reserve(text.0.len()).map_err(|_| Error::custom(NO_MEMORY))?;
                             words.push_str(&text.0);
                         }
                         _ => {}
