@@ -206,8 +206,9 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        milliseconds from the end of the question to the beginning of the answer, which a model
 ///                        that is not asked for a stream gives only when it is ready
 ///   idle_timeout_ms      integer, 0 to 86400000              120000
-///                        milliseconds in which a stream has to bring another event; comments do not count, and the
-///                        time between two calls of mlflow_gateway_stream_next() neither
+///                        milliseconds in which a stream has to bring another event that says something: comments
+///                        and empty events do not count, and the time between two calls of
+///                        mlflow_gateway_stream_next() neither
 ///   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
 ///                        how often a request is repeated, at most: each one for itself, as there are the question
 ///                        which dialect the server speaks, the question of the call, and that for an OAuth token;
