@@ -2,13 +2,13 @@
 
 import json
 import struct
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from builds import SHARED, Build
 
 ASKS = (
-    "send", "stream", "callback", "embed", "list", "get-route", "health", "get-limits", "set-limits", "create-route",
-    "delete-route", "identify",
+    "call", "send", "stream", "callback", "embed", "list", "get-route", "health", "get-limits", "set-limits",
+    "create-route", "delete-route", "identify",
 )  # fmt: skip
 
 
@@ -31,6 +31,7 @@ class Response(NamedTuple):
     http_status: int
     attempts: int
     elapsed_us: int
+    retries: list[str]
     content_type: Optional[str]
     headers: list[Optional[str]]
     json: Optional[str]
@@ -70,15 +71,20 @@ class LogLine(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one ask came to. A delta is its candidate, its text, and the microseconds that had gone by."""
+    """What one ask came to. A delta is its candidate, its text, and the microseconds that had gone by.
+
+    `cancelled_us` is how long it went on after it was cancelled; -1 if it was not.
+    """
 
     status: str
     message: str
     code: Optional[str]
     error_http_status: int
     error_attempts: int
+    error_retries: list[str]
     deltas: list[tuple[int, str, int]]
     took_us: int
+    cancelled_us: int
     response: Optional[Response]
     embeddings: Optional[Embeddings]
     routes: Optional[list[Route]]
@@ -89,6 +95,13 @@ class Outcome(NamedTuple):
     def text(self, candidate: int = 0) -> str:
         """The deltas of one candidate, put together."""
         return "".join(text for number, text, _ in self.deltas if number == candidate)
+
+
+class Descriptors(NamedTuple):
+    """How many files and connections the process had open before it made a handle, and after it destroyed it."""
+
+    before: int
+    after: int
 
 
 def ask(
@@ -103,12 +116,20 @@ def ask_all(
     uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> list[Outcome]:
     """Asks on one handle as often as the commands do. `env` is what the process finds in its environment besides."""
-    lines = (f"route {route}", f"uri {uri or ''}", *commands)
-    done = build.run("asks.c", input="".join(f"{line}\n" for line in lines), environment=env)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    outcomes = [_outcome(json.loads(line)) for line in done.stdout.splitlines()]
+    answers = converse(f"route {route}", f"uri {uri or ''}", *commands, build=build, env=env)
+    outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
     assert len(outcomes) == sum(command.split(" ")[0] in ASKS for command in commands)
     return outcomes
+
+
+def converse(
+    *commands: str, build: Build = SHARED, env: Optional[dict[str, str]] = None
+) -> list[Union[Outcome, Descriptors]]:
+    """Gives all these commands, and returns an outcome for each ask, and descriptors for each handle that is closed."""
+    done = build.run("asks.c", input="".join(f"{command}\n" for command in commands), environment=env)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    lines = map(json.loads, done.stdout.split("\n")[:-1])
+    return [Descriptors(*line["descriptors"]) if "descriptors" in line else _outcome(line) for line in lines]
 
 
 def escaped(text: str) -> str:
@@ -139,8 +160,10 @@ def _outcome(line: dict) -> Outcome:
         line["code"],
         line["error_http_status"],
         line["error_attempts"],
+        line["error_retries"],
         [tuple(delta) for delta in line.get("deltas", [])],
-        line.get("took_us", 0),
+        line["took_us"],
+        line["cancelled_us"],
         response,
         embeddings,
         [Route(**route) for route in line["routes"]] if "routes" in line else None,

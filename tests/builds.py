@@ -107,11 +107,11 @@ def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:
 
 
 def _runtime(sanitizer: str) -> Path:
-    """The library of one of Rust's sanitizers, which comes with the compiler."""
+    """The library of one of Rust's sanitizers, which comes with rustup's compilers; without it, the linker names it."""
     command = ["rustc", "--print", "target-libdir"]
     folder = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    (library,) = Path(folder).glob(f"librustc-*_rt.{sanitizer}.a")
-    return library
+    name = f"librustc-{{}}_rt.{sanitizer}.a".format
+    return next(Path(folder).glob(name("*")), Path(folder) / name("stable"))
 
 
 SHARED = _shared("shared", RELEASE)
@@ -166,6 +166,8 @@ PANIC_VALGRIND = _shared("panic-valgrind", TARGET / "debug", MEMCHECK)
 
 PLAIN = (SHARED, STATIC)
 CHECKED = (VALGRIND, ADDRESS)
+THREADED = (*CHECKED, THREAD)
+"""For what is done on several threads."""
 ALL = (*PLAIN, UNDEFINED, *CHECKED, THREAD)
 
 

@@ -1,11 +1,12 @@
 """Bad arguments: a status each, no crash, no leak."""
 
+import itertools
 import json
 import re
 
 import pytest
 from builds import ALL, INCLUDE, ROOT, Build
-from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port
+from scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, answering, refused_port
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
@@ -47,17 +48,25 @@ def what_was_sent(handler: Handler, request: Request) -> None:
     handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
 
 
-def chat(handler: Handler, request: Request) -> None:
-    """Answers as the prompt wants: `full`, `bare`, or `broken` after the first chunk."""
-    body = request.json()
-    wanted = body["messages"][0]["content"]
-    if not body.get("stream"):
-        answer = FULL_ANSWER if wanted == "full" else BARE_ANSWER
-        handler.answer(200, answer, {"Content-Type": "application/json"})
-        return
-    chunks = CHUNKS[:1] if wanted == "broken" else CHUNKS
-    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
-    handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + events.encode())
+def chatting() -> Script:
+    """Answers as the prompt wants: `full`, `bare`, `broken` after a chunk, or `busy` at two attempts of three."""
+    busy = itertools.cycle((503, 429, 200))
+
+    def chat(handler: Handler, request: Request) -> None:
+        body = request.json()
+        wanted = body["messages"][0]["content"]
+        status = next(busy) if wanted == "busy" else 200
+        if status != 200:
+            handler.answer(status, {"detail": "not now"})
+        elif not body.get("stream"):
+            answer = FULL_ANSWER if wanted == "full" else BARE_ANSWER
+            handler.answer(200, answer, {"Content-Type": "application/json"})
+        else:
+            chunks = CHUNKS[:1] if wanted == "broken" else CHUNKS
+            events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+            handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + events.encode())
+
+    return chat
 
 
 def vectors(handler: Handler, request: Request) -> None:
@@ -90,7 +99,7 @@ def test_asking_with_bad_arguments(build: Build) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_reading_answers_with_bad_arguments(build: Build) -> None:
-    with ScriptedGateway(answering(chat, CHAT_ROUTE)) as chats:
+    with ScriptedGateway(answering(chatting(), CHAT_ROUTE)) as chats:
         with ScriptedGateway(answering(vectors, EMBEDDINGS_ROUTE)) as embeddings:
             done = build.run("test_answer_arguments.c", chats.url, embeddings.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

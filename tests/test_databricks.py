@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 from asks import Outcome, ask, ask_all
-from builds import CHECKED, SHARED, VALGRIND, Build
+from builds import CHECKED, SHARED, THREADED, VALGRIND, Build
 from calls import call
 from databricks_workspace import (
     CLIENT_ID,
@@ -373,7 +373,7 @@ def rounds(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
 def test_many_threads_renew_a_token_once(workspace: Workspace, build: Build, status: int) -> None:
     threads = ROUNDS_OF.get(build.name, 64)
     workspace.stale_status = status

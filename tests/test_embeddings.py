@@ -9,7 +9,7 @@ import time
 
 import pytest
 from asks import ask, ask_all, float32
-from builds import ALL, CHECKED, ROOT, SHARED, Build
+from builds import ALL, CHECKED, ROOT, SHARED, THREADED, Build
 from conftest import RealGateway
 from gateways.install import install
 from gateways.scripted_answers import embedding
@@ -62,7 +62,7 @@ def test_inputs_are_sent_in_batches(build: Build, count: int) -> None:
     assert {body["dimensions"] for body in bodies} == {2}
 
 
-@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
 def test_batches_may_be_under_way_at_once(build: Build) -> None:
     lock, at_once, most = threading.Lock(), [0], [0]
 
@@ -85,7 +85,7 @@ def test_batches_may_be_under_way_at_once(build: Build) -> None:
     assert most[0] == 4
 
 
-@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_where_one_batch_fails_all_fails(build: Build, concurrency: int) -> None:
     def failing(handler: Handler, request: Request) -> None:

@@ -2,11 +2,9 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
-from builds import ALL, C99, INCLUDE, RELEASE, ROOT, SHARED, Build, need
-from scripted_gateway import Handler, Request, ScriptedGateway, answering
+from builds import ALL, INCLUDE, RELEASE, SHARED, Build, need
 
 LIBRARY = RELEASE / "libmlflow_ai_gateway.so"
 HEADER = (INCLUDE / "mlflow_ai_gateway.h").read_text()
@@ -64,18 +62,3 @@ def test_every_status_has_its_name_and_number(build: Build) -> None:
     in_header = dict(re.findall(r"#define (MLFLOW_GATEWAY_(?!VERSION|AT_LEAST|LOG_)\w+) (\d+)\n", HEADER))
     assert len(in_header) > 25
     assert named == in_header
-
-
-def test_it_can_be_unloaded(tmp_path: Path) -> None:
-    """Also after it has started threads: to look up a host name, and to ask for vectors side by side."""
-
-    def vector(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"data": [{"embedding": [1.0]}]})
-
-    program = tmp_path / "test_unload"
-    subprocess.run([*C99, str(ROOT / "tests/c/test_unload.c"), "-o", str(program), "-ldl"], check=True)
-    route = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
-    with ScriptedGateway(answering(vector, route)) as gateway:
-        command = [str(program), str(LIBRARY), f"http://localhost:{gateway.port}"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (0, "")

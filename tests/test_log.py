@@ -5,7 +5,7 @@ import time
 
 import pytest
 from asks import LogLine, Outcome, ask, ask_all
-from builds import CHECKED, SHARED, Build
+from builds import CHECKED, SHARED, THREADED, Build
 from calls import call
 from databricks_workspace import INVOCATIONS, TOKEN, WELL_KNOWN, Workspace
 from event_streams import chunk, events, send
@@ -156,7 +156,7 @@ def test_a_second_attempt_says_why() -> None:
     assert any("again" in line.text for line in outcome.log), outcome.log
 
 
-@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
 def test_lines_come_on_the_calling_thread_alone(build: Build) -> None:
     """Though several threads ask: they end with the call, and no caller expects to hear from them."""
 

@@ -1,10 +1,30 @@
 """Options that do not fit are refused when they are set, with the reason."""
 
+import re
 from pathlib import Path
 
 import pytest
 import trustme
-from builds import SHARED
+from builds import INCLUDE, SHARED
+
+# What the header's table has to say: the range of each number, and the default.
+NUMBERS = {
+    "timeout_ms": (1, 86400000, "300000"),
+    "connect_timeout_ms": (0, 86400000, "10000"),
+    "first_byte_timeout_ms": (0, 86400000, "0"),
+    "idle_timeout_ms": (0, 86400000, "120000"),
+    "max_retries": (0, 10, "3, or 7 as mlflow does it"),
+    "retry_backoff_ms": (1, 60000, "500"),
+    "retry_max_backoff_ms": (1, 600000, "8000"),
+    "max_redirects": (0, 10, "0"),
+    "max_connections": (0, 65536, "64"),
+    "max_response_bytes": (1024, 1099511627776, "268435456"),
+    "max_header_bytes": (1024, 65536, "16384"),
+    "max_event_bytes": (1024, 1073741824, "16777216"),
+    "max_gathered_bytes": (1024, 1099511627776, "268435456"),
+    "embed_batch_size": (1, 100000, "20"),
+    "embed_concurrency": (1, 64, "1"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +51,48 @@ def set_options(*settings: str) -> str:
     fields = ["http://127.0.0.1:1", "r", "hi", *(f"option:{setting}" for setting in settings)]
     done = SHARED.run("calls.c", input="\t".join(fields) + "\n")
     return done.stderr if done.returncode else ""
+
+
+def set_on_handle(*settings: str) -> str:
+    """The same, without a call afterwards, which might wait for long."""
+    lines = ["route r", "uri http://127.0.0.1:1", *(f"handle-option {setting}" for setting in settings)]
+    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))
+    return done.stderr if done.returncode else ""
+
+
+def test_numbers_are_as_the_header_says() -> None:
+    """Its table is complete, and true of the first and the last value. That a default counts is seen where it is short
+    enough to wait for, or small enough to be filled; the others are what the table says.
+    """
+    table = (INCLUDE / "mlflow_ai_gateway.h").read_text()
+    rows = re.findall(r"^ \*   (\w+) +integer, (\d+) to (\d+) +(\S.*)$", table, re.M)
+    assert {name: (int(first), int(last), default) for name, first, last, default in rows} == NUMBERS
+    allowed = [f"{name}={value}" for name, (first, last, _) in NUMBERS.items() for value in (first, last)]
+    assert set_on_handle(*allowed) == ""
+    for name, (first, last, _) in NUMBERS.items():
+        for value in (first - 1, last + 1):
+            refused = set_on_handle(f"{name}={value}")
+            assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refused and f"{first} to {last}" in refused, refused
+
+
+def test_words_are_as_the_header_says() -> None:
+    words = {
+        "retry_policy": (("careful", "mlflow"), "careful, mlflow"),
+        "retry_read_timeouts": (("true", "false"), "true, false"),
+        "gather_stream": (("true", "false"), "true, false"),
+    }
+    assert set_on_handle(*[f"{name}={word}" for name, (allowed, _) in words.items() for word in allowed]) == ""
+    for name, (allowed, said) in words.items():
+        for word in ("", "yes", allowed[0].upper(), allowed[0] + " "):
+            refused = set_on_handle(f"{name}={word}")
+            assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refused and said in refused, refused
+
+
+def test_an_option_that_there_is_not_is_told_from_those_that_there_are() -> None:
+    refused = set_on_handle("max_retry=3")
+    assert "MLFLOW_GATEWAY_UNKNOWN_OPTION" in refused, refused
+    for name in (*NUMBERS, "retry_policy", "retry_read_timeouts"):
+        assert re.search(rf"\b{name}\b", refused), (name, refused)
 
 
 def test_files_that_fit_are_taken(files: dict[str, str]) -> None:

@@ -6,7 +6,9 @@ from conftest import RealGateway
 from event_streams import chunk, events, send
 from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, echo
 
-CALLS = {SHARED.name: 1000, STATIC.name: 100, UNDEFINED.name: 100, ADDRESS.name: 100, VALGRIND.name: 20, THREAD.name: 50}
+CALLS = {
+    SHARED.name: 1000, STATIC.name: 100, UNDEFINED.name: 100, ADDRESS.name: 100, VALGRIND.name: 20, THREAD.name: 50,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)

@@ -15,21 +15,34 @@
  *          setenv NAME=VALUE                in this process
  *          again                            forgets the request, and begins another one on the same handle
  *          sleep MS
- *        and one of these asks, and prints a line of JSON: send, stream (fetched), callback, embed, list, get-route
- *        NAME (none: NULL), health, get-limits NAME, set-limits NAME=JSON, create-route JSON, delete-route NAME,
- *        identify
- *        inputs N adds N numbered inputs
- *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "log": [[level, line,
- *        whether it came on the calling thread], ...], "deltas": [[candidate, text, microseconds since the question],
- *        ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": JSON as a text}
+ *          inputs N                         adds N numbered inputs
+ *          token, no-token                  makes a token that cancels, or takes it from the handle
+ *          request-token, no-request-token  the same of the request. The token that was made last is the one for:
+ *          cancel, reset-token, destroy-token          now
+ *          cancel-after MS, destroy-token-after MS     by another thread, so long after the next ask has begun
+ *          cancel-by-signal MS              by a signal's handler on the asking thread
+ *          close                            destroys the handle, the request and all tokens, and prints
+ *                                           {"descriptors": [how many files were open before it was made, and how
+ *                                           many are now]}
+ *        and one of these asks, and prints a line of JSON: call PROMPT (the simple one), send, stream (fetched),
+ *        callback, embed, list, get-route NAME (none: NULL), health, get-limits NAME, set-limits NAME=JSON,
+ *        create-route JSON, delete-route NAME, identify
+ *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "retries": [why,
+ *        ...], "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
+ *        line, whether it came on the calling thread], ...], "deltas": [[candidate, text, microseconds since the
+ *        question], ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": a text, or
+ *        JSON as one}
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <time.h>
 
+#include "cancelling.h"
 #include "check.h"
+#include "clock.h"
+#include "descriptors.h"
+#include "json_text.h"
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
@@ -37,49 +50,8 @@ static long stop_after = -1;
 static char header_names[8][64];
 static size_t shown_headers;
 static bool shows_body;
-
-static int64_t now_us(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
-}
-
-/* Texts as JSON strings; bytes as they are, for they are UTF-8. */
-static void print_text(const char *text, size_t len)
-{
-    if (text == NULL) {
-        printf("null");
-        return;
-    }
-    putchar('"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\')
-            printf("\\u%04x", byte);
-        else
-            putchar(byte);
-    }
-    putchar('"');
-}
-
-/* The same into memory that has room for six bytes for each; returns the end. */
-static char *write_text(char *to, const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\')
-            to += sprintf(to, "\\u%04x", byte);
-        else
-            *to++ = (char)byte;
-    }
-    return to;
-}
-
-static void print_string(const char *text)
-{
-    print_text(text, text == NULL ? 0 : strlen(text));
-}
+static int descriptors_before;
+static int64_t asked_at;
 
 static void print_candidate(const mlflow_gateway_response *response, size_t candidate)
 {
@@ -134,7 +106,14 @@ static void print_response(const mlflow_gateway_response *response)
     printf(", \"http_status\": %d, \"attempts\": %u, \"elapsed_us\": %" PRIu64,
            (int)mlflow_gateway_response_http_status(response), (unsigned)mlflow_gateway_response_attempts(response),
            mlflow_gateway_response_elapsed_us(response));
-    printf(", \"content_type\": ");
+    printf(", \"retries\": [");
+    count = mlflow_gateway_response_retry_count(response);
+    for (size_t retry = 0; retry < count; retry++) {
+        printf("%s", retry == 0 ? "" : ", ");
+        print_string(mlflow_gateway_response_retry_reason(response, retry));
+    }
+    CHECK(mlflow_gateway_response_retry_reason(response, count) == NULL);
+    printf("], \"content_type\": ");
     print_string(mlflow_gateway_response_header(response, "CONTENT-type"));
     CHECK(mlflow_gateway_response_header(response, "X-None") == NULL);
     printf(", \"headers\": [");
@@ -211,7 +190,9 @@ static void print_error_body(const mlflow_gateway_error *error)
 
 static void print_status(mlflow_gateway_status status, mlflow_gateway_error *error)
 {
+    int64_t ended = now_us(), cancelled = end_cancelling(ended);
     const char *code = mlflow_gateway_error_gateway_code(error);
+    size_t retries = mlflow_gateway_error_retry_count(error);
 
     CHECK((error == NULL) == (status == MLFLOW_GATEWAY_OK || status == MLFLOW_GATEWAY_STREAM_END));
     printf("{\"status\": ");
@@ -220,8 +201,16 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
     print_string(mlflow_gateway_error_message(error));
     printf(", \"code\": ");
     print_string(code);
-    printf(", \"error_http_status\": %d, \"error_attempts\": %u", (int)mlflow_gateway_error_http_status(error),
-           (unsigned)mlflow_gateway_error_attempts(error));
+    printf(", \"error_http_status\": %d, \"error_attempts\": %u, \"took_us\": %" PRId64 ", \"cancelled_us\": %" PRId64,
+           (int)mlflow_gateway_error_http_status(error), (unsigned)mlflow_gateway_error_attempts(error),
+           ended - asked_at, cancelled);
+    printf(", \"error_retries\": [");
+    for (size_t retry = 0; retry < retries; retry++) {
+        printf("%s", retry == 0 ? "" : ", ");
+        print_string(mlflow_gateway_error_retry_reason(error, retry));
+    }
+    CHECK(mlflow_gateway_error_retry_reason(error, retries) == NULL);
+    putchar(']');
     if (shows_body)
         print_error_body(error);
     print_log();
@@ -232,7 +221,6 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
 static struct {
     char *json;
     size_t len, count;
-    int64_t start;
 } deltas;
 
 static void begin_deltas(void)
@@ -240,7 +228,6 @@ static void begin_deltas(void)
     free(deltas.json);
     deltas.json = calloc(1, 1);
     deltas.len = deltas.count = 0;
-    deltas.start = now_us();
 }
 
 static int keep_delta(const char *text, size_t len, size_t candidate, void *user_data)
@@ -250,7 +237,7 @@ static int keep_delta(const char *text, size_t len, size_t candidate, void *user
     char *end = deltas.json + deltas.len;
     end += sprintf(end, "%s[%zu, \"", deltas.count == 0 ? "" : ", ", candidate);
     end = write_text(end, text, len);
-    end += sprintf(end, "\", %" PRId64 "]", now_us() - deltas.start);
+    end += sprintf(end, "\", %" PRId64 "]", now_us() - asked_at);
     deltas.len = (size_t)(end - deltas.json);
     return (long)++deltas.count == stop_after;
 }
@@ -301,9 +288,8 @@ static void call_back(void)
     begin_deltas();
     mlflow_gateway_status status =
         mlflow_gateway_stream_call(gateway, request, keep_delta, &deltas, &response, &error);
-    int64_t took = now_us() - deltas.start;
     print_status(status, error);
-    printf(", \"took_us\": %" PRId64 ", \"deltas\": [%s]", took, deltas.json);
+    printf(", \"deltas\": [%s]", deltas.json);
     if (response != NULL)
         print_response(response);
     puts("}");
@@ -384,7 +370,7 @@ static void print_routes(mlflow_gateway_status status, mlflow_gateway_error *err
     mlflow_gateway_routes_destroy(routes);
 }
 
-/* What a function gave as JSON, if it did. */
+/* What a function gave as a text, if it did. */
 static void print_result(mlflow_gateway_status status, mlflow_gateway_error *error, char *json, size_t len)
 {
     print_status(status, error);
@@ -395,6 +381,16 @@ static void print_result(mlflow_gateway_status status, mlflow_gateway_error *err
     }
     puts("}");
     mlflow_gateway_string_free(json);
+}
+
+static void call(const char *prompt)
+{
+    mlflow_gateway_error *error = NULL;
+    char *text = NULL;
+    size_t len = 0;
+
+    mlflow_gateway_status status = mlflow_gateway_call(gateway, prompt, &text, &len, &error);
+    print_result(status, error, text, len);
 }
 
 static char *cut(char *value);
@@ -486,6 +482,7 @@ static void set_up(const char *name, char *value, const char *route)
 {
     if (strcmp(name, "uri") == 0) {
         mlflow_gateway_destroy(gateway);
+        descriptors_before = open_descriptors();
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_create(route, *value == '\0' ? NULL : value, &gateway, &error));
     } else if (strcmp(name, "handle-option") == 0) {
@@ -506,9 +503,55 @@ static void set_up(const char *name, char *value, const char *route)
     } else if (strcmp(name, "log-busy") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_set_log(gateway, atoi(value), keep_line_and_ask, &lines, &error));
+    } else if (strcmp(name, "close") == 0) {
+        mlflow_gateway_request_destroy(request);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+        mlflow_gateway_destroy(gateway);
+        gateway = NULL;
+        destroy_tokens();
+        printf("{\"descriptors\": [%d, %d]}\n", descriptors_before, open_descriptors());
     } else {
         CHECK(!"a known command");
     }
+}
+
+/* The commands about tokens; false if it is none of them. */
+static bool cancel(const char *name, const char *value)
+{
+    if (strcmp(name, "token") == 0)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, new_token(), &error));
+    else if (strcmp(name, "no-token") == 0)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
+    else if (strcmp(name, "request-token") == 0)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_cancel_token(request, new_token(), &error));
+    else if (strcmp(name, "no-request-token") == 0)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_cancel_token(request, NULL, &error));
+    else if (strcmp(name, "cancel") == 0)
+        mlflow_gateway_cancel(*current_token());
+    else if (strcmp(name, "reset-token") == 0)
+        mlflow_gateway_cancel_token_reset(*current_token());
+    else if (strcmp(name, "destroy-token") == 0)
+        destroy_token();
+    else if (strcmp(name, "cancel-after") == 0)
+        cancelling.cancel_after = atol(value);
+    else if (strcmp(name, "cancel-by-signal") == 0)
+        cancelling.signal_after = atol(value);
+    else if (strcmp(name, "destroy-token-after") == 0)
+        cancelling.destroy_after = atol(value);
+    else
+        return false;
+    return true;
+}
+
+static bool is_ask(const char *name)
+{
+    static const char *asks[] = { "call", "send", "stream", "callback", "embed", "list", "get-route", "health",
+                                  "get-limits", "set-limits", "create-route", "delete-route", "identify" };
+
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
+        if (strcmp(name, asks[i]) == 0)
+            return true;
+    return false;
 }
 
 static void command(char *name, char *value, size_t len)
@@ -516,6 +559,10 @@ static void command(char *name, char *value, size_t len)
     static char route[300];
     char *second;
 
+    if (is_ask(name)) {
+        asked_at = now_us();
+        begin_cancelling(&asked_at);
+    }
     if (strcmp(name, "route") == 0) {
         snprintf(route, sizeof route, "%s", value);
     } else if (strcmp(name, "prompt") == 0) {
@@ -564,6 +611,8 @@ static void command(char *name, char *value, size_t len)
     } else if (strcmp(name, "again") == 0) {
         mlflow_gateway_request_destroy(request);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    } else if (strcmp(name, "call") == 0) {
+        call(value);
     } else if (strcmp(name, "send") == 0) {
         send_request();
     } else if (strcmp(name, "stream") == 0) {
@@ -572,7 +621,7 @@ static void command(char *name, char *value, size_t len)
         call_back();
     } else if (strcmp(name, "embed") == 0) {
         embed();
-    } else if (!ask_about_routes(name, value)) {
+    } else if (!ask_about_routes(name, value) && !cancel(name, value)) {
         set_up(name, value, route);
     }
 }
@@ -597,5 +646,6 @@ int main(void)
     free(lines.json);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
+    destroy_tokens();
     return 0;
 }

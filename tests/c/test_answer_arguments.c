@@ -78,11 +78,21 @@ static void check_no_response(void)
     CHECK(mlflow_gateway_response_header(NULL, "Content-Type") == NULL);
     CHECK(mlflow_gateway_response_header(NULL, NULL) == NULL);
     CHECK(mlflow_gateway_response_attempts(NULL) == 0);
+    CHECK(mlflow_gateway_response_retry_count(NULL) == 0);
+    CHECK(mlflow_gateway_response_retry_reason(NULL, 0) == NULL);
+    CHECK(mlflow_gateway_response_retry_reason(NULL, SIZE_MAX) == NULL);
     CHECK(mlflow_gateway_response_elapsed_us(NULL) == 0);
     size_t len = 42;
     CHECK(mlflow_gateway_response_json(NULL, &len) == NULL && len == 0);
     CHECK(mlflow_gateway_response_json(NULL, NULL) == NULL);
     mlflow_gateway_response_destroy(NULL);
+}
+
+static void check_no_retries(const mlflow_gateway_response *response)
+{
+    CHECK(mlflow_gateway_response_retry_count(response) == 0);
+    CHECK(mlflow_gateway_response_retry_reason(response, 0) == NULL);
+    CHECK(mlflow_gateway_response_retry_reason(response, SIZE_MAX) == NULL);
 }
 
 static void check_headers(const mlflow_gateway_response *response, const char *content_type)
@@ -140,6 +150,7 @@ static void check_response(void)
     CHECK(mlflow_gateway_response_total_tokens(response) == 3);
     CHECK(mlflow_gateway_response_http_status(response) == 200);
     CHECK(mlflow_gateway_response_attempts(response) == 1);
+    check_no_retries(response);
     CHECK(mlflow_gateway_response_elapsed_us(response) > 0);
     check_headers(response, "application/json");
     const char *json = mlflow_gateway_response_json(response, &len);
@@ -165,6 +176,44 @@ static void check_bare_response(void)
     CHECK(mlflow_gateway_response_output_tokens(response) == -1);
     CHECK(mlflow_gateway_response_total_tokens(response) == -1);
     mlflow_gateway_response_destroy(response);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+}
+
+static void check_two_retries(const mlflow_gateway_response *response)
+{
+    CHECK(mlflow_gateway_response_attempts(response) == 3);
+    CHECK(mlflow_gateway_response_retry_count(response) == 2);
+    CHECK(is(mlflow_gateway_response_retry_reason(response, 0), "HTTP status 503"));
+    CHECK(is(mlflow_gateway_response_retry_reason(response, 1), "HTTP status 429"));
+    CHECK(mlflow_gateway_response_retry_reason(response, 2) == NULL);
+    CHECK(mlflow_gateway_response_retry_reason(response, SIZE_MAX) == NULL);
+}
+
+/* Answers that came of the third attempt, whole and as a stream, and an error that did. */
+static void check_retries(void)
+{
+    mlflow_gateway *gateway = create(chat_uri);
+    mlflow_gateway_request *request = with_prompt("busy");
+    mlflow_gateway_response *response = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    mlflow_gateway_error *error = NULL;
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "max_retries", "2", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "retry_backoff_ms", "1", &error));
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
+    check_two_retries(response);
+    mlflow_gateway_response_destroy(response);
+    CHECK_STATUS(OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    check_two_retries(mlflow_gateway_stream_response(stream));
+    mlflow_gateway_stream_destroy(stream);
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "max_retries", "1", &error));
+    CHECK(mlflow_gateway_send(gateway, request, &response, &error) == MLFLOW_GATEWAY_RATE_LIMITED);
+    CHECK(mlflow_gateway_error_attempts(error) == 2 && mlflow_gateway_error_retry_count(error) == 1);
+    CHECK(is(mlflow_gateway_error_retry_reason(error, 0), "HTTP status 503"));
+    CHECK(mlflow_gateway_error_retry_reason(error, 1) == NULL);
+    mlflow_gateway_error_destroy(error);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
 }
@@ -206,6 +255,7 @@ static void check_stream(void)
     check_no_candidate(response, 0);
     check_headers(response, "text/event-stream");
     CHECK(mlflow_gateway_response_http_status(response) == 200);
+    check_no_retries(response);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &len, &candidate, &error));
     CHECK(mlflow_gateway_stream_next(stream, NULL, NULL, NULL, NULL) == ARGUMENT);
@@ -402,6 +452,7 @@ int main(int argc, char **argv)
     check_no_response();
     check_response();
     check_bare_response();
+    check_retries();
     check_no_stream();
     check_stream();
     check_broken_stream();

@@ -179,6 +179,45 @@ static void check_options(mlflow_gateway *gateway)
     free(text);
 }
 
+/* Numbers: the last value that is allowed, and the first that is not, at both ends. */
+static void check_number_options(mlflow_gateway *gateway)
+{
+    static const struct {
+        const char *name, *allowed[2], *refused[2];
+    } OPTIONS[] = {
+        { "timeout_ms", { "1", "86400000" }, { "0", "86400001" } },
+        { "connect_timeout_ms", { "0", "86400000" }, { "-1", "86400001" } },
+        { "first_byte_timeout_ms", { "0", "86400000" }, { "-1", "86400001" } },
+        { "idle_timeout_ms", { "0", "86400000" }, { "-1", "86400001" } },
+        { "max_retries", { "0", "10" }, { "-1", "11" } },
+        { "retry_backoff_ms", { "1", "60000" }, { "0", "60001" } },
+        { "retry_max_backoff_ms", { "1", "600000" }, { "0", "600001" } },
+        { "retry_read_timeouts", { "true", "false" }, { "1", "False" } },
+        { "retry_policy", { "mlflow", "careful" }, { "MLflow", "" } },
+        { "max_redirects", { "0", "10" }, { "-1", "11" } },
+        { "max_response_bytes", { "1024", "1099511627776" }, { "1023", "1099511627777" } },
+        { "max_header_bytes", { "1024", "65536" }, { "1023", "65537" } },
+        { "max_event_bytes", { "1024", "1073741824" }, { "1023", "1073741825" } },
+        { "max_gathered_bytes", { "1024", "1099511627776" }, { "1023", "1099511627777" } },
+        { "max_connections", { "0", "65536" }, { "-1", "65537" } },
+    };
+
+    for (size_t i = 0; i < COUNT(OPTIONS); i++) {
+        const char *name = OPTIONS[i].name;
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, name, OPTIONS[i].allowed[0], &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, name, NULL, &error));
+        for (size_t n = 0; n < NOT_UTF8_COUNT; n++)
+            CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, name, NOT_UTF8[n], &error));
+        for (size_t j = 0; j < 2; j++) {
+            CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, name, OPTIONS[i].allowed[j], &error));
+            CHECK_STATUS(MLFLOW_GATEWAY_INVALID_OPTION_VALUE,
+                         mlflow_gateway_set_option(gateway, name, OPTIONS[i].refused[j], &error));
+        }
+    }
+    /* What follows is not to wait. */
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "max_retries", "0", &error));
+}
+
 /* Options whose values become headers, or say where credentials go. */
 static void check_credential_options(mlflow_gateway *gateway)
 {
@@ -274,6 +313,92 @@ static void check_call(mlflow_gateway *gateway)
     CHECK(text == untouched && len == 42);
 }
 
+static mlflow_gateway_cancel_token *create_token(void)
+{
+    mlflow_gateway_cancel_token *token = NULL;
+    CHECK_STATUS(OK, mlflow_gateway_cancel_token_create(&token, &error));
+    CHECK(token != NULL && !mlflow_gateway_cancel_token_is_cancelled(token));
+    return token;
+}
+
+/* What the calls on a handle return, all of which its token ends. */
+static void check_calls(mlflow_gateway *gateway, mlflow_gateway_status expected)
+{
+    char *text = (char *)&uri;
+    mlflow_gateway_routes *routes = NULL;
+    mlflow_gateway_error *error = NULL;
+
+    CHECK_STATUS(expected, mlflow_gateway_call(gateway, "x", &text, NULL, &error));
+    CHECK_STATUS(expected, mlflow_gateway_list_routes(gateway, &routes, &error));
+    CHECK_STATUS(expected, mlflow_gateway_health(gateway, &error));
+    CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, NULL) == expected);
+    CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, &error) == expected);
+    CHECK(mlflow_gateway_error_attempts(error) == 0 && mlflow_gateway_error_retry_count(error) == 0);
+    mlflow_gateway_error_destroy(error);
+    CHECK(text == (char *)&uri && routes == NULL);
+}
+
+static void check_cancel_tokens(mlflow_gateway *gateway)
+{
+    const mlflow_gateway_status GOES_ON = MLFLOW_GATEWAY_CONNECT_FAILED;
+
+    mlflow_gateway_cancel(NULL);
+    mlflow_gateway_cancel_token_reset(NULL);
+    mlflow_gateway_cancel_token_destroy(NULL);
+    CHECK(!mlflow_gateway_cancel_token_is_cancelled(NULL));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_cancel_token_create(NULL, &error));
+    CHECK(mlflow_gateway_cancel_token_create(NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_cancel_token(NULL, NULL, &error));
+    CHECK(mlflow_gateway_set_cancel_token(NULL, NULL, NULL) == ARGUMENT);
+
+    mlflow_gateway_cancel_token *token = create_token(), *other = create_token();
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_cancel_token(NULL, token, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
+    check_calls(gateway, GOES_ON);
+
+    /* A token stays cancelled, however often it is, until it is reset; and another one is another one. */
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
+    check_calls(gateway, GOES_ON);
+    for (int i = 0; i < 2; i++) {
+        mlflow_gateway_cancel(token);
+        CHECK(mlflow_gateway_cancel_token_is_cancelled(token) && !mlflow_gateway_cancel_token_is_cancelled(other));
+        check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
+    }
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, other, &error));
+    check_calls(gateway, GOES_ON);
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
+    check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
+    for (int i = 0; i < 2; i++) {
+        mlflow_gateway_cancel_token_reset(token);
+        CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
+        check_calls(gateway, GOES_ON);
+    }
+
+    /* The handle keeps a token that is destroyed, as it was. */
+    mlflow_gateway_cancel_token_destroy(token);
+    check_calls(gateway, GOES_ON);
+    mlflow_gateway_cancel(other);
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, other, &error));
+    mlflow_gateway_cancel_token_destroy(other);
+    check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
+    check_calls(gateway, GOES_ON);
+
+    /* One token for two handles, which outlives one of them. */
+    mlflow_gateway *second = create();
+    token = create_token();
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(second, token, &error));
+    mlflow_gateway_cancel(token);
+    check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
+    check_calls(second, MLFLOW_GATEWAY_CANCELLED);
+    mlflow_gateway_destroy(second);
+    mlflow_gateway_cancel_token_reset(token);
+    check_calls(gateway, GOES_ON);
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
+    mlflow_gateway_cancel_token_destroy(token);
+}
+
 static void check_identifying_params(mlflow_gateway *gateway)
 {
     char expected[512];
@@ -310,6 +435,9 @@ static void check_error_accessors(void)
     CHECK(mlflow_gateway_error_gateway_code(NULL) == NULL);
     CHECK(mlflow_gateway_error_retry_after_ms(NULL) == -1);
     CHECK(mlflow_gateway_error_attempts(NULL) == 0);
+    CHECK(mlflow_gateway_error_retry_count(NULL) == 0);
+    CHECK(mlflow_gateway_error_retry_reason(NULL, 0) == NULL);
+    CHECK(mlflow_gateway_error_retry_reason(NULL, SIZE_MAX) == NULL);
     CHECK(mlflow_gateway_error_body(NULL, NULL) == NULL);
     CHECK(mlflow_gateway_error_body(NULL, &len) == NULL && len == 0);
 
@@ -320,8 +448,30 @@ static void check_error_accessors(void)
     CHECK(mlflow_gateway_error_gateway_code(error) == NULL);
     CHECK(mlflow_gateway_error_retry_after_ms(error) == -1);
     CHECK(mlflow_gateway_error_attempts(error) == 0);
+    CHECK(mlflow_gateway_error_retry_count(error) == 0);
+    CHECK(mlflow_gateway_error_retry_reason(error, 0) == NULL);
+    CHECK(mlflow_gateway_error_retry_reason(error, SIZE_MAX) == NULL);
     CHECK(mlflow_gateway_error_body(error, &len) == NULL && len == 0);
     mlflow_gateway_error_destroy(error);
+}
+
+/* The reasons of an error that came of several attempts. */
+static void check_retry_reasons(void)
+{
+    mlflow_gateway *gateway = create();
+    mlflow_gateway_error *error = NULL;
+    char *text = NULL;
+
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "retry_backoff_ms", "1", &error));
+    CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, &error) == MLFLOW_GATEWAY_CONNECT_FAILED);
+    CHECK(mlflow_gateway_error_retry_count(error) == 2);
+    for (size_t i = 0; i < 2; i++)
+        CHECK(strstr(mlflow_gateway_error_retry_reason(error, i), "refused") != NULL);
+    CHECK(mlflow_gateway_error_retry_reason(error, 2) == NULL);
+    CHECK(mlflow_gateway_error_retry_reason(error, SIZE_MAX) == NULL);
+    mlflow_gateway_error_destroy(error);
+    mlflow_gateway_destroy(gateway);
 }
 
 int main(int argc, char **argv)
@@ -335,13 +485,16 @@ int main(int argc, char **argv)
 
     check_create();
     check_error_accessors();
+    check_retry_reasons();
     mlflow_gateway *gateway = create();
     check_param_names(gateway);
     check_param_values(gateway);
     check_options(gateway);
+    check_number_options(gateway);
     check_credential_options(gateway);
     check_headers(gateway);
     check_call(gateway);
+    check_cancel_tokens(gateway);
     check_identifying_params(gateway);
     mlflow_gateway_destroy(gateway);
     return 0;

@@ -154,6 +154,10 @@ static void check_json(const struct text_argument *text)
     static const char *const NOT_JSON[] = {
         "", " ", "{", "}", "{}x", "{} {}", "{\"a\":}", "{\"a\":1,}", "{'a':1}", "{a:1}", "{\"a\":NaN}", "{\"a\":01}",
         "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":1", "nul", "True", "x", "\xef\xbb\xbf{}", "// a\n{}",
+        "{\"a\":Infinity}", "{\"a\":-}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":+1}", "{\"a\":-01}", "{\"a\":1e}",
+        "{\"a\":0x1}", "{\"a\":1_0}", "{\"a\":[1 2]}",
+        "{\"a\":[1,]}", "{\"a\":\"\t\"}", "{\"a\":\"\x01\"}", "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\'\"}", "{\"a\" 1}", "{\"a\"}", "{,}", "{\"a\":1 \"b\":2}", "\xc2\xa0{}", "{}\x0c", "{\"a\":\"",
     };
     static const char *const NO_OBJECT[] = { "null", "true", "1", "\"{}\"", "[]", "[{}]" };
     mlflow_gateway_request *request = create();
@@ -459,6 +463,18 @@ static void check_options(void)
         const char *name, *allowed[2], *refused[2];
     } OPTIONS[] = {
         { "timeout_ms", { "1", "86400000" }, { "0", "86400001" } },
+        { "connect_timeout_ms", { "0", "86400000" }, { "00x", "86400001" } },
+        { "first_byte_timeout_ms", { "0", "86400000" }, { "none", "86400001" } },
+        { "idle_timeout_ms", { "0", "86400000" }, { "0ms", "86400001" } },
+        { "max_retries", { "0", "10" }, { "none", "11" } },
+        { "retry_backoff_ms", { "1", "60000" }, { "0", "60001" } },
+        { "retry_max_backoff_ms", { "1", "600000" }, { "0", "600001" } },
+        { "retry_read_timeouts", { "true", "false" }, { "0", "TRUE" } },
+        { "retry_policy", { "mlflow", "careful" }, { "none", "Careful" } },
+        { "max_redirects", { "0", "10" }, { "none", "11" } },
+        { "max_response_bytes", { "1024", "1099511627776" }, { "1023", "1099511627777" } },
+        { "max_header_bytes", { "1024", "65536" }, { "1023", "65537" } },
+        { "max_gathered_bytes", { "1024", "1099511627776" }, { "1023", "1099511627777" } },
         { "max_event_bytes", { "1024", "1073741824" }, { "1023", "1073741825" } },
         { "gather_stream", { "true", "false" }, { "1", "TRUE" } },
         { "embed_batch_size", { "1", "100000" }, { "0", "100001" } },
@@ -506,6 +522,65 @@ static void check_options(void)
 
     /* Options are not content: with them alone a request is as empty as without. */
     check_nothing_is_left(request);
+}
+
+static mlflow_gateway_status send_x(mlflow_gateway_request *request, mlflow_gateway_error **error)
+{
+    mlflow_gateway_response *response = NULL;
+    mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, error);
+
+    CHECK((response != NULL) == (status == OK));
+    mlflow_gateway_response_destroy(response);
+    return status;
+}
+
+/* A request's token counts in place of the handle's, and without one the handle's. */
+static void check_cancel_tokens(void)
+{
+    const mlflow_gateway_status CANCELLED = MLFLOW_GATEWAY_CANCELLED;
+    mlflow_gateway_request *request = create(), *empty = create();
+    mlflow_gateway_cancel_token *own = NULL, *handles = NULL;
+    mlflow_gateway_stream *stream = NULL;
+
+    CHECK_STATUS(OK, mlflow_gateway_cancel_token_create(&own, &error));
+    CHECK_STATUS(OK, mlflow_gateway_cancel_token_create(&handles, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_cancel_token(NULL, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_cancel_token(NULL, own, &error));
+    CHECK(mlflow_gateway_request_set_cancel_token(NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_STATUS(OK, send_x(request, &error));
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, own, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, handles, &error));
+    CHECK_STATUS(OK, send_x(request, &error));
+    mlflow_gateway_cancel(handles);
+    CHECK_STATUS(OK, send_x(request, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, NULL, &error));
+    CHECK_STATUS(CANCELLED, send_x(request, &error));
+    mlflow_gateway_cancel_token_reset(handles);
+    CHECK_STATUS(OK, send_x(request, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, own, &error));
+    mlflow_gateway_cancel(own);
+    CHECK_STATUS(CANCELLED, send_x(request, &error));
+    CHECK_STATUS(CANCELLED, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    CHECK(stream == NULL);
+    CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
+    CHECK_STATUS(CANCELLED, send_x(request, &error));
+
+    /* The request keeps it. */
+    mlflow_gateway_cancel_token_destroy(own);
+    CHECK_STATUS(CANCELLED, send_x(request, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, handles, &error));
+    mlflow_gateway_cancel_token_destroy(handles);
+    CHECK_STATUS(OK, send_x(request, &error));
+    mlflow_gateway_request_destroy(request);
+
+    /* It is no content. */
+    CHECK_STATUS(OK, mlflow_gateway_cancel_token_create(&own, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(empty, own, &error));
+    check_nothing_is_left(empty);
+    mlflow_gateway_cancel_token_destroy(own);
 }
 
 static void check_headers(void)
@@ -568,6 +643,7 @@ int main(int argc, char **argv)
     check_kinds();
     check_params_and_body();
     check_options();
+    check_cancel_tokens();
     check_headers();
     mlflow_gateway_destroy(gateway);
     return 0;

@@ -1,13 +1,45 @@
 /*
- * Loads the library, lets it start threads, and unloads it, again and again: nothing may keep it loaded.
+ * Loads the library, lets it do all for which it needs threads, connections and descriptors, and unloads it, again and
+ * again: nothing may keep it loaded, and nothing may stay. Only where a look-up was given up that is still under way,
+ * it may stay loaded; but it must not be missing when the look-up ends.
  *
- * usage: test_unload LIBRARY URI, of a gateway with the route "r" for vectors, on a host with a name to be looked up
+ * usage: test_unload LIBRARY URI TLS_URI CA_FILE
+ *   The gateways have the routes "r" (completions), "chat" and "vectors", and do what a question asks for. URI has a
+ *   name for a host, which is looked up.
+ *   out: resident KiB after the first rounds and after all
  */
+#define _GNU_SOURCE
+
 #include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <time.h>
 
 #include "check.h"
+#include "process_state.h"
+
+#define ROUNDS 12
+#define ROUNDS_TO_SETTLE 3
+#define SLOW_HOST "slow.invalid"
+#define SLOW_MS 300
 
 static void *library;
+
+/* In place of the C library's: one name takes long to be looked up. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    static __typeof__(getaddrinfo) *original;
+
+    if (node != NULL && strcmp(node, SLOW_HOST) == 0) {
+        nanosleep(&(struct timespec){ 0, SLOW_MS * 1000000 }, NULL);
+        return EAI_AGAIN;
+    }
+    if (original == NULL) {
+        void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+        memcpy(&original, &symbol, sizeof symbol);
+    }
+    return original(node, service, hints, found);
+}
 
 /* ISO C has no conversion from an object's pointer to a function's. */
 static void find(const char *name, void *function)
@@ -17,53 +49,205 @@ static void find(const char *name, void *function)
     memcpy(function, &found, sizeof found);
 }
 
-static void use(const char *uri)
+/* Declares a pointer of that name to the library's function, and finds it. */
+#define FUNCTION(name)                                   \
+    __extension__ __typeof__(mlflow_gateway_##name) *name; \
+    find("mlflow_gateway_" #name, &name)
+
+static mlflow_gateway *open_route(const char *route, const char *uri, const char *ca_file)
 {
-    __extension__ __typeof__(mlflow_gateway_create) *create;
-    __extension__ __typeof__(mlflow_gateway_destroy) *destroy;
-    __extension__ __typeof__(mlflow_gateway_request_create) *request_create;
-    __extension__ __typeof__(mlflow_gateway_request_add_input) *add_input;
-    __extension__ __typeof__(mlflow_gateway_request_set_option) *set_option;
-    __extension__ __typeof__(mlflow_gateway_request_destroy) *request_destroy;
-    __extension__ __typeof__(mlflow_gateway_embed) *embed;
-    __extension__ __typeof__(mlflow_gateway_embeddings_count) *count;
-    __extension__ __typeof__(mlflow_gateway_embeddings_destroy) *embeddings_destroy;
+    FUNCTION(create);
+    FUNCTION(set_option);
     mlflow_gateway *gateway = NULL;
+
+    CHECK(create(route, uri, &gateway, NULL) == MLFLOW_GATEWAY_OK);
+    if (ca_file != NULL)
+        CHECK(set_option(gateway, "ca_file", ca_file, NULL) == MLFLOW_GATEWAY_OK);
+    return gateway;
+}
+
+static mlflow_gateway_request *make_request(const char *prompt, mlflow_gateway_cancel_token *token)
+{
+    FUNCTION(request_create);
+    FUNCTION(request_set_prompt);
+    FUNCTION(request_set_cancel_token);
+    mlflow_gateway_request *request = NULL;
+
+    CHECK(request_create(&request, NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(request_set_prompt(request, prompt, MLFLOW_GATEWAY_NUL_TERMINATED, NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(request_set_cancel_token(request, token, NULL) == MLFLOW_GATEWAY_OK);
+    return request;
+}
+
+static void embed_on_threads(const char *uri)
+{
+    FUNCTION(request_create);
+    FUNCTION(request_add_input);
+    FUNCTION(request_set_option);
+    FUNCTION(request_destroy);
+    FUNCTION(embed);
+    FUNCTION(embeddings_count);
+    FUNCTION(embeddings_destroy);
+    FUNCTION(destroy);
+    mlflow_gateway *gateway = open_route("vectors", uri, NULL);
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
-    find("mlflow_gateway_create", &create);
-    find("mlflow_gateway_destroy", &destroy);
-    find("mlflow_gateway_request_create", &request_create);
-    find("mlflow_gateway_request_add_input", &add_input);
-    find("mlflow_gateway_request_set_option", &set_option);
-    find("mlflow_gateway_request_destroy", &request_destroy);
-    find("mlflow_gateway_embed", &embed);
-    find("mlflow_gateway_embeddings_count", &count);
-    find("mlflow_gateway_embeddings_destroy", &embeddings_destroy);
-    CHECK(create("r", uri, &gateway, NULL) == MLFLOW_GATEWAY_OK);
     CHECK(request_create(&request, NULL) == MLFLOW_GATEWAY_OK);
     for (int i = 0; i < 8; i++)
-        CHECK(add_input(request, "input", MLFLOW_GATEWAY_NUL_TERMINATED, NULL) == MLFLOW_GATEWAY_OK);
-    CHECK(set_option(request, "embed_batch_size", "1", NULL) == MLFLOW_GATEWAY_OK);
-    CHECK(set_option(request, "embed_concurrency", "4", NULL) == MLFLOW_GATEWAY_OK);
+        CHECK(request_add_input(request, "input", MLFLOW_GATEWAY_NUL_TERMINATED, NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(request_set_option(request, "embed_batch_size", "1", NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(request_set_option(request, "embed_concurrency", "4", NULL) == MLFLOW_GATEWAY_OK);
     CHECK(embed(gateway, request, &embeddings, NULL) == MLFLOW_GATEWAY_OK);
-    CHECK(count(embeddings) == 8);
+    CHECK(embeddings_count(embeddings) == 8);
     embeddings_destroy(embeddings);
     request_destroy(request);
     destroy(gateway);
 }
 
+static void stream(const char *uri, const char *ca_file)
+{
+    FUNCTION(stream_open);
+    FUNCTION(stream_next);
+    FUNCTION(stream_destroy);
+    FUNCTION(request_destroy);
+    FUNCTION(destroy);
+    mlflow_gateway *gateway = open_route("r", uri, ca_file);
+    mlflow_gateway_request *request = make_request("pieces of a stream", NULL);
+    mlflow_gateway_stream *whole = NULL, *cut_off = NULL;
+    mlflow_gateway_status status;
+    const char *text;
+
+    CHECK(stream_open(gateway, request, &whole, NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(stream_open(gateway, request, &cut_off, NULL) == MLFLOW_GATEWAY_OK);
+    while ((status = stream_next(whole, &text, NULL, NULL, NULL)) == MLFLOW_GATEWAY_OK)
+        ;
+    CHECK(status == MLFLOW_GATEWAY_STREAM_END);
+    CHECK(stream_next(cut_off, &text, NULL, NULL, NULL) == MLFLOW_GATEWAY_OK);
+    stream_destroy(whole);
+    stream_destroy(cut_off);
+    request_destroy(request);
+    destroy(gateway);
+}
+
+struct waiting {
+    mlflow_gateway *gateway;
+    mlflow_gateway_request *request;
+};
+
+static void *wait_in_vain(void *argument)
+{
+    FUNCTION(send);
+    const struct waiting *waiting = argument;
+    mlflow_gateway_response *response = NULL;
+
+    CHECK(send(waiting->gateway, waiting->request, &response, NULL) == MLFLOW_GATEWAY_CANCELLED);
+    return NULL;
+}
+
+static void cancel_call(const char *uri, const char *ca_file)
+{
+    FUNCTION(cancel_token_create);
+    FUNCTION(cancel_token_destroy);
+    FUNCTION(cancel);
+    FUNCTION(request_destroy);
+    FUNCTION(destroy);
+    mlflow_gateway_cancel_token *token = NULL;
+    struct waiting waiting = { open_route("r", uri, ca_file), NULL };
+    pthread_t thread;
+
+    CHECK(cancel_token_create(&token, NULL) == MLFLOW_GATEWAY_OK);
+    waiting.request = make_request("stall", token);
+    CHECK(pthread_create(&thread, NULL, wait_in_vain, &waiting) == 0);
+    nanosleep(&(struct timespec){ 0, 20 * 1000000 }, NULL);
+    cancel(token);
+    CHECK(pthread_join(thread, NULL) == 0);
+    cancel_token_destroy(token);
+    request_destroy(waiting.request);
+    destroy(waiting.gateway);
+}
+
+/* A look-up that lasts longer than the call that wanted it, and than the library is used. */
+static void leave_a_look_up(void)
+{
+    FUNCTION(set_option);
+    FUNCTION(call);
+    FUNCTION(destroy);
+    mlflow_gateway *gateway = open_route("r", "http://" SLOW_HOST ":1", NULL);
+    char *text = NULL;
+
+    CHECK(set_option(gateway, "timeout_ms", "50", NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(call(gateway, "prompt", &text, NULL, NULL) == MLFLOW_GATEWAY_TIMEOUT);
+    destroy(gateway);
+}
+
+static bool is_loaded(const char *path)
+{
+    void *still = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    if (still != NULL)
+        dlclose(still);
+    return still != NULL;
+}
+
+static long mappings(const char *of)
+{
+    char line[4096];
+    long count = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL)
+        count += of == NULL || strstr(line, of) != NULL;
+    fclose(file);
+    return count;
+}
+
+static void use(const char *uri, const char *tls_uri, const char *ca_file)
+{
+    embed_on_threads(uri);
+    stream(uri, NULL);
+    stream(tls_uri, ca_file);
+    cancel_call(uri, NULL);
+    cancel_call(tls_uri, ca_file);
+}
+
 int main(int argc, char **argv)
 {
-    CHECK(argc == 3);
-    for (int i = 0; i < 3; i++) {
-        CHECK(dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD) == NULL);
-        library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    long settled_mappings = 0, settled_kib = 0;
+
+    CHECK(argc == 5);
+    const char *path = argv[1], *name = strrchr(argv[1], '/');
+    long descriptors = open_descriptors();
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK(!is_loaded(path));
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CHECK(library != NULL);
-        use(argv[2]);
+        use(argv[2], argv[3], argv[4]);
+        CHECK(dlclose(library) == 0);
+        CHECK(!is_loaded(path) && mappings(name) == 0);
+        CHECK(open_descriptors() == descriptors);
+        CHECK(running_threads() == 1);
+        if (i == ROUNDS_TO_SETTLE) {
+            settled_mappings = mappings(NULL);
+            settled_kib = resident_kib();
+        }
+    }
+    /* The C library keeps some stacks of threads, now in one mapping more and now in one less. */
+    CHECK(mappings(NULL) < settled_mappings + ROUNDS - ROUNDS_TO_SETTLE - 1);
+    printf("%ld %ld\n", settled_kib, resident_kib());
+
+    for (int i = 0; i < 2; i++) {
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        CHECK(library != NULL);
+        leave_a_look_up();
+        CHECK(dlclose(library) == 0);
+        nanosleep(&(struct timespec){ 0, 2 * SLOW_MS * 1000000 }, NULL);
+        CHECK(running_threads() == 1);
+        CHECK(open_descriptors() == descriptors);
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        CHECK(library != NULL);
+        use(argv[2], argv[3], argv[4]);
         CHECK(dlclose(library) == 0);
     }
-    CHECK(dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD) == NULL);
     return 0;
 }

@@ -1,0 +1,575 @@
+//! The C functions, called in any order with any arguments, while a gateway answers anything.
+//!
+//! The input is a script; its form is described in `src/script.rs`, and the letters of the functions are in `run`.
+#![no_main]
+
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::Once;
+
+use libfuzzer_sys::fuzz_target;
+use mlflow_ai_gateway::ffi::cancel::*;
+use mlflow_ai_gateway::ffi::embeddings::*;
+use mlflow_ai_gateway::ffi::gateway::*;
+use mlflow_ai_gateway::ffi::log::*;
+use mlflow_ai_gateway::ffi::request::*;
+use mlflow_ai_gateway::ffi::response::*;
+use mlflow_ai_gateway::ffi::routes::*;
+use mlflow_ai_gateway::ffi::status::*;
+use mlflow_ai_gateway::ffi::stream::*;
+use mlflow_ai_gateway::ffi::version::*;
+use mlflow_ai_gateway_fuzz::checks::{self, Kind, made, sized, terminated};
+use mlflow_ai_gateway_fuzz::script::{self, Call, Sized, Text};
+use mlflow_ai_gateway_fuzz::server;
+
+/// Long enough for an answer from this machine, and short enough to wait for one that does not come.
+const TIMEOUT_MS: i64 = 50;
+
+fuzz_target!(|input: &[u8]| {
+    static ALONE: Once = Once::new();
+    ALONE.call_once(forget_environment);
+    let (calls, answers) = script::parse(input);
+    server::port();
+    server::answer(answers);
+    let mut objects = Objects::default();
+    for call in calls.iter().take(40) {
+        objects.run(call);
+    }
+    drop(objects);
+    server::answer(Vec::new());
+    // The lowest one that is free shows how many are taken.
+    // SAFETY: a descriptor is made and closed.
+    unsafe {
+        let descriptor = libc::dup(2);
+        assert!(descriptor < 128, "the library leaves descriptors open");
+        libc::close(descriptor);
+    }
+});
+
+/// What the variables of this process say is not for a fuzzer.
+fn forget_environment() {
+    let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
+    for name in names {
+        let text = name.to_string_lossy().to_ascii_uppercase();
+        if ["MLFLOW_", "DATABRICKS_", "_PROXY", "_BUNDLE", "SSL_CERT"].iter().any(|part| text.contains(part)) {
+            // SAFETY: no other thread of this process looks at them yet.
+            unsafe { std::env::remove_var(name) };
+        }
+    }
+    // SAFETY: as above.
+    unsafe { std::env::set_var("HOME", "/nowhere") };
+}
+
+/// What was made and is not destroyed yet.
+#[derive(Default)]
+struct Objects {
+    gateways: [Handle; 2],
+    requests: [Pointer<mlflow_gateway_request>; 2],
+    responses: [Pointer<mlflow_gateway_response>; 2],
+    streams: [Pointer<mlflow_gateway_stream>; 2],
+    embeddings: [Pointer<mlflow_gateway_embeddings>; 2],
+    routes: [Pointer<mlflow_gateway_routes>; 2],
+    tokens: [Pointer<mlflow_gateway_cancel_token>; 2],
+}
+
+struct Pointer<T>(*mut T);
+
+impl<T> Default for Pointer<T> {
+    fn default() -> Self {
+        Pointer(ptr::null_mut())
+    }
+}
+
+impl<T> Pointer<T> {
+    fn take(&mut self) -> *mut T {
+        std::mem::replace(&mut self.0, ptr::null_mut())
+    }
+}
+
+#[derive(Default)]
+struct Handle {
+    pointer: Pointer<mlflow_gateway>,
+    /// Whether it is of a gateway that a fuzzer may ask.
+    may_ask: bool,
+}
+
+impl Objects {
+    fn run(&mut self, call: &Call) {
+        // SAFETY: the objects are NULL or were made and not destroyed, arguments live until the end of the call, and
+        // places are writable or NULL.
+        unsafe {
+            match call.function {
+                b'a' => self.create(call),
+                b'A' => self.end_gateway(call.gateway()),
+                b'b' | b'c' | b'd' | b'e' | b'f' | b'g' | b'h' => self.set_param(call),
+                b'i' => self.set_option(call),
+                b'j' => self.set_header(call),
+                b'k' => self.call(call),
+                b'l' => self.identifying_params(call),
+                b'm' => self.set_log(call),
+                b'n' => self.create_request(call),
+                b'N' => mlflow_gateway_request_destroy(self.requests[call.request()].take()),
+                b'o' | b'p' | b'q' | b'r' | b's' => self.fill_request(call),
+                b'B' | b'C' | b'D' | b'E' | b'F' | b'G' | b'H' => self.set_request_param(call),
+                b'I' => self.set_request_option(call),
+                b'J' => self.set_request_header(call),
+                b'y' => self.send(call),
+                b'Y' => {
+                    read_response(self.responses[call.result()].0, call);
+                    mlflow_gateway_response_destroy(self.responses[call.result()].take());
+                }
+                b't' => self.open_stream(call),
+                b'u' => self.next_delta(call),
+                b'v' => read_response(mlflow_gateway_stream_response(self.streams[call.result()].0), call),
+                b'T' => mlflow_gateway_stream_destroy(self.streams[call.result()].take()),
+                b'w' => self.call_stream(call),
+                b'x' => self.embed(call),
+                b'X' => {
+                    read_embeddings(self.embeddings[call.result()].0, call);
+                    mlflow_gateway_embeddings_destroy(self.embeddings[call.result()].take());
+                }
+                b'K' | b'L' => self.find_routes(call),
+                b'z' => {
+                    read_routes(self.routes[call.result()].0);
+                    mlflow_gateway_routes_destroy(self.routes[call.result()].take());
+                }
+                b'M' | b'O' | b'P' | b'Q' | b'R' => self.manage(call),
+                b'S' => self.create_token(call),
+                b'U' => self.end_token(call.result()),
+                b'V' | b'W' => self.cancel(call),
+                b'Z' | b'0' => self.set_token(call),
+                _ => constants(call),
+            }
+        }
+    }
+
+    unsafe fn create(&mut self, call: &Call) {
+        let own = format!("http://127.0.0.1:{}", server::port());
+        let (route, named) = (call.text(0), call.text(1));
+        let (uri, may_ask) = match named.as_str() {
+            Some(path) if path.starts_with("S") => (Text::from(&format!("{own}{}", &path[1..])), true),
+            // Nobody listens there, so that a connection is refused at once.
+            Some("R") => (Text::from("http://127.0.0.1:1"), true),
+            _ => (named, false),
+        };
+        let place = call.gateway();
+        let gateway = made(call, Kind::Local, |gateway, error| unsafe {
+            mlflow_gateway_create(route.pointer(), uri.pointer(), gateway, error)
+        });
+        let Some(gateway) = gateway else { return };
+        unsafe { self.end_gateway(place) };
+        for (name, value) in [("timeout_ms", TIMEOUT_MS), ("max_retries", 1), ("retry_backoff_ms", 1)] {
+            let (name, value) = (Text::from(name), Text::from(&value.to_string()));
+            unsafe { mlflow_gateway_set_option(gateway, name.pointer(), value.pointer(), ptr::null_mut()) };
+        }
+        // What a path may lead to, the library decides: its host is this one.
+        let may_ask = may_ask && !uri.as_str().is_some_and(|uri| uri.contains(['@', '\\']));
+        self.gateways[place] = Handle { pointer: Pointer(gateway), may_ask };
+    }
+
+    unsafe fn end_gateway(&mut self, place: usize) {
+        unsafe { mlflow_gateway_destroy(std::mem::take(&mut self.gateways[place]).pointer.0) };
+    }
+
+    fn gateway(&self, call: &Call) -> *mut mlflow_gateway {
+        self.gateways[call.gateway()].pointer.0
+    }
+
+    /// The gateway of a call that asks it; `None` for one that is not to be asked.
+    fn asked(&self, call: &Call) -> Option<*mut mlflow_gateway> {
+        let handle = &self.gateways[call.gateway()];
+        (handle.may_ask || handle.pointer.0.is_null()).then_some(handle.pointer.0)
+    }
+
+    fn request(&self, call: &Call) -> *mut mlflow_gateway_request {
+        self.requests[call.request()].0
+    }
+
+    unsafe fn set_param(&self, call: &Call) {
+        let (gateway, name, value) = (self.gateway(call), call.text(0), call.text(1));
+        let (name, value) = (name.pointer(), value.pointer());
+        checks::status(call, Kind::Local, |error| unsafe {
+            match call.function {
+                b'b' => mlflow_gateway_set_param_double(gateway, name, call.double(1), error),
+                b'c' => mlflow_gateway_set_param_int(gateway, name, call.int(1), error),
+                b'd' => mlflow_gateway_set_param_bool(gateway, name, call.int(1) != 0, error),
+                b'e' => mlflow_gateway_set_param_string(gateway, name, value, error),
+                b'f' => mlflow_gateway_set_param_json(gateway, name, value, error),
+                b'g' => mlflow_gateway_add_stop(gateway, name, error),
+                _ => mlflow_gateway_unset_param(gateway, name, error),
+            }
+        });
+    }
+
+    unsafe fn set_option(&self, call: &Call) {
+        let (name, value) = (call.text(0), harmless(&call.text(0), call.text(1)));
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_set_option(self.gateway(call), name.pointer(), value.pointer(), error)
+        });
+    }
+
+    unsafe fn set_header(&self, call: &Call) {
+        let (name, value) = (call.text(0), call.text(1));
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_set_header(self.gateway(call), name.pointer(), value.pointer(), error)
+        });
+    }
+
+    unsafe fn call(&self, call: &Call) {
+        let (Some(gateway), prompt) = (self.asked(call), call.text(0)) else { return };
+        unsafe {
+            text_of(call, Kind::Asking, |text, len, error| {
+                mlflow_gateway_call(gateway, prompt.pointer(), text, len, error)
+            })
+        };
+    }
+
+    unsafe fn identifying_params(&self, call: &Call) {
+        let gateway = self.gateway(call);
+        unsafe {
+            text_of(call, Kind::Local, |text, len, error| mlflow_gateway_identifying_params(gateway, text, len, error))
+        };
+    }
+
+    unsafe fn set_log(&self, call: &Call) {
+        let on_log: mlflow_gateway_on_log = if call.has_places() { Some(on_log) } else { None };
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_set_log(self.gateway(call), call.int(0) as i32, on_log, ptr::null_mut(), error)
+        });
+    }
+
+    unsafe fn create_request(&mut self, call: &Call) {
+        let request =
+            made(call, Kind::Local, |request, error| unsafe { mlflow_gateway_request_create(request, error) });
+        let Some(request) = request else { return };
+        let before = std::mem::replace(&mut self.requests[call.request()], Pointer(request));
+        unsafe { mlflow_gateway_request_destroy(before.0) };
+    }
+
+    unsafe fn fill_request(&self, call: &Call) {
+        let (request, role) = (self.request(call), call.text(0));
+        let text = Sized::of(call, usize::from(call.function == b'p'));
+        let (pointer, len) = (text.pointer(), text.length());
+        checks::status(call, Kind::Local, |error| unsafe {
+            match call.function {
+                b'o' => mlflow_gateway_request_set_prompt(request, pointer, len, error),
+                b'p' => mlflow_gateway_request_add_message(request, role.pointer(), pointer, len, error),
+                b'q' => mlflow_gateway_request_add_message_json(request, pointer, len, error),
+                b'r' => mlflow_gateway_request_add_input(request, pointer, len, error),
+                _ => mlflow_gateway_request_set_body_json(request, pointer, len, error),
+            }
+        });
+    }
+
+    unsafe fn set_request_param(&self, call: &Call) {
+        let (request, name) = (self.request(call), call.text(0));
+        let (name, value) = (name.pointer(), Sized::of(call, usize::from(call.function != b'G')));
+        let (value, len) = (value.pointer(), value.length());
+        checks::status(call, Kind::Local, |error| unsafe {
+            match call.function {
+                b'B' => mlflow_gateway_request_set_param_double(request, name, call.double(1), error),
+                b'C' => mlflow_gateway_request_set_param_int(request, name, call.int(1), error),
+                b'D' => mlflow_gateway_request_set_param_bool(request, name, call.int(1) != 0, error),
+                b'E' => mlflow_gateway_request_set_param_string(request, name, value, len, error),
+                b'F' => mlflow_gateway_request_set_param_json(request, name, value, len, error),
+                b'G' => mlflow_gateway_request_add_stop(request, value, len, error),
+                _ => mlflow_gateway_request_unset_param(request, name, error),
+            }
+        });
+    }
+
+    unsafe fn set_request_option(&self, call: &Call) {
+        let (name, value) = (call.text(0), harmless(&call.text(0), call.text(1)));
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_request_set_option(self.request(call), name.pointer(), value.pointer(), error)
+        });
+    }
+
+    unsafe fn set_request_header(&self, call: &Call) {
+        let (name, value) = (call.text(0), call.text(1));
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_request_set_header(self.request(call), name.pointer(), value.pointer(), error)
+        });
+    }
+
+    unsafe fn send(&mut self, call: &Call) {
+        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
+        let response = made(call, Kind::Asking, |response, error| unsafe {
+            mlflow_gateway_send(gateway, request, response, error)
+        });
+        let Some(response) = response else { return };
+        assert!(unsafe { mlflow_gateway_response_candidate_count(response) } > 0);
+        let before = std::mem::replace(&mut self.responses[call.result()], Pointer(response));
+        unsafe { mlflow_gateway_response_destroy(before.0) };
+    }
+
+    unsafe fn open_stream(&mut self, call: &Call) {
+        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
+        let stream = made(call, Kind::Asking, |stream, error| unsafe {
+            mlflow_gateway_stream_open(gateway, request, stream, error)
+        });
+        let Some(stream) = stream else { return };
+        let before = std::mem::replace(&mut self.streams[call.result()], Pointer(stream));
+        unsafe { mlflow_gateway_stream_destroy(before.0) };
+    }
+
+    unsafe fn next_delta(&self, call: &Call) {
+        let (mut text, mut len, mut candidate) = (ptr::null(), usize::MAX, usize::MAX);
+        let place = if call.has_places() { &raw mut text } else { ptr::null_mut() };
+        let status = checks::status(call, Kind::Stream, |error| unsafe {
+            mlflow_gateway_stream_next(self.streams[call.result()].0, place, &mut len, &mut candidate, error)
+        });
+        if status == MLFLOW_GATEWAY_OK {
+            let text = unsafe { sized(text, len) }.expect("there is a text");
+            assert!(!text.is_empty() && candidate < 1024);
+        } else {
+            assert_eq!((text, len, candidate), (ptr::null(), usize::MAX, usize::MAX));
+        }
+    }
+
+    unsafe fn call_stream(&mut self, call: &Call) {
+        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
+        let mut left = call.int(0);
+        let on_delta: mlflow_gateway_on_delta = if left < 0 { None } else { Some(on_delta) };
+        let mut response = ptr::null_mut();
+        let place = if call.has_places() { &raw mut response } else { ptr::null_mut() };
+        let status = checks::status(call, Kind::Asking, |error| unsafe {
+            mlflow_gateway_stream_call(gateway, request, on_delta, (&raw mut left).cast(), place, error)
+        });
+        assert!(status != MLFLOW_GATEWAY_OK || call.has_places() != response.is_null());
+        if !response.is_null() {
+            let before = std::mem::replace(&mut self.responses[call.result()], Pointer(response));
+            unsafe { mlflow_gateway_response_destroy(before.0) };
+        }
+    }
+
+    unsafe fn embed(&mut self, call: &Call) {
+        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
+        let embeddings = made(call, Kind::Asking, |embeddings, error| unsafe {
+            mlflow_gateway_embed(gateway, request, embeddings, error)
+        });
+        let Some(embeddings) = embeddings else { return };
+        let before = std::mem::replace(&mut self.embeddings[call.result()], Pointer(embeddings));
+        unsafe { mlflow_gateway_embeddings_destroy(before.0) };
+    }
+
+    unsafe fn find_routes(&mut self, call: &Call) {
+        let (Some(gateway), name) = (self.asked(call), call.text(0)) else { return };
+        let routes = made(call, Kind::Asking, |routes, error| unsafe {
+            match call.function {
+                b'K' => mlflow_gateway_list_routes(gateway, routes, error),
+                _ => mlflow_gateway_get_route(gateway, name.pointer(), routes, error),
+            }
+        });
+        let Some(routes) = routes else { return };
+        let before = std::mem::replace(&mut self.routes[call.result()], Pointer(routes));
+        unsafe { mlflow_gateway_routes_destroy(before.0) };
+    }
+
+    unsafe fn create_token(&mut self, call: &Call) {
+        let token = made(call, Kind::Local, |token, error| unsafe { mlflow_gateway_cancel_token_create(token, error) });
+        let Some(token) = token else { return };
+        unsafe { self.end_token(call.result()) };
+        self.tokens[call.result()] = Pointer(token);
+        server::cancel_by(token);
+    }
+
+    unsafe fn end_token(&mut self, place: usize) {
+        server::cancel_by(ptr::null_mut());
+        unsafe { mlflow_gateway_cancel_token_destroy(self.tokens[place].take()) };
+    }
+
+    unsafe fn cancel(&self, call: &Call) {
+        let token = self.tokens[call.result()].0;
+        let is_meant = call.function == b'V' && !token.is_null();
+        unsafe {
+            match call.function {
+                b'V' => mlflow_gateway_cancel(token),
+                _ => mlflow_gateway_cancel_token_reset(token),
+            }
+            assert_eq!(mlflow_gateway_cancel_token_is_cancelled(token), is_meant);
+        }
+    }
+
+    unsafe fn set_token(&self, call: &Call) {
+        let token = self.tokens[call.result()].0;
+        checks::status(call, Kind::Local, |error| unsafe {
+            match call.function {
+                b'Z' => mlflow_gateway_set_cancel_token(self.gateway(call), token, error),
+                _ => mlflow_gateway_request_set_cancel_token(self.request(call), token, error),
+            }
+        });
+    }
+
+    unsafe fn manage(&self, call: &Call) {
+        let (Some(gateway), name, json) = (self.asked(call), call.text(0), call.text(1)) else { return };
+        let (name, json) = (name.pointer(), json.pointer());
+        unsafe {
+            let kind = Kind::Asking;
+            match call.function {
+                b'M' => {
+                    text_of(call, kind, |text, len, error| mlflow_gateway_get_limits(gateway, name, text, len, error))
+                }
+                b'O' => text_of(call, kind, |text, len, error| {
+                    mlflow_gateway_set_limits(gateway, name, json, text, len, error)
+                }),
+                b'P' => {
+                    text_of(call, kind, |text, len, error| mlflow_gateway_create_route(gateway, json, text, len, error))
+                }
+                b'Q' => _ = checks::status(call, kind, |error| mlflow_gateway_delete_route(gateway, name, error)),
+                _ => _ = checks::status(call, kind, |error| mlflow_gateway_health(gateway, error)),
+            }
+        }
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        // SAFETY: they were made and not destroyed. Handles go first: what came of them outlives them.
+        unsafe {
+            for place in 0..2 {
+                self.end_gateway(place);
+                mlflow_gateway_request_destroy(self.requests[place].0);
+                mlflow_gateway_response_destroy(self.responses[place].0);
+                mlflow_gateway_stream_destroy(self.streams[place].0);
+                mlflow_gateway_embeddings_destroy(self.embeddings[place].0);
+                mlflow_gateway_routes_destroy(self.routes[place].0);
+                self.end_token(place);
+            }
+        }
+    }
+}
+
+/// A value of an option that keeps the library on this machine, off its files, and from waiting.
+fn harmless(name: &Text, value: Text) -> Text {
+    let (Some(name), Some(text)) = (name.as_str(), value.as_str()) else { return value };
+    match name {
+        _ if name.ends_with("_file") && !text.is_empty() => Text::from("/nowhere/file.pem"),
+        "proxy" if text.contains(['/', '\\']) => Text::from("http://127.0.0.1:1"),
+        "proxy" if !text.is_empty() && text != "none" => Text::from(&format!("{text}@127.0.0.1:{}", server::port())),
+        "timeout_ms" if text.parse().is_ok_and(|ms: i64| ms > TIMEOUT_MS) => Text::from(&TIMEOUT_MS.to_string()),
+        "retry_backoff_ms" if text.parse().is_ok_and(|ms: i64| ms > 2) => Text::from("2"),
+        _ => value,
+    }
+}
+
+/// A function that gives out a text, which is freed.
+unsafe fn text_of(
+    call: &Call,
+    kind: Kind,
+    function: impl FnOnce(
+        *mut *mut c_char,
+        *mut usize,
+        *mut *mut mlflow_ai_gateway::ffi::error::mlflow_gateway_error,
+    ) -> mlflow_gateway_status,
+) {
+    let mut len = usize::MAX;
+    match made(call, kind, |text, error| function(text, &mut len, error)) {
+        Some(text) => unsafe {
+            sized(text, len).expect("there is a text");
+            mlflow_gateway_string_free(text);
+        },
+        None => assert_eq!(len, usize::MAX),
+    }
+}
+
+unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, _: *mut c_void) {
+    let line = unsafe { sized(line, len) }.expect("there is a line");
+    assert!((1..=3).contains(&level) && !line.is_empty() && !line.contains(['\n', '\r']), "{level}: {line:?}");
+}
+
+unsafe extern "C" fn on_delta(text: *const c_char, len: usize, candidate: usize, left: *mut c_void) -> c_int {
+    let text = unsafe { sized(text, len) }.expect("there is a text");
+    assert!(!text.is_empty() && candidate < 1024);
+    let left = unsafe { &mut *left.cast::<i64>() };
+    *left -= 1;
+    c_int::from(*left == 0)
+}
+
+unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
+    let mut len = 0;
+    unsafe {
+        let count = mlflow_gateway_response_candidate_count(response);
+        for candidate in (0..count.min(4)).chain([count, usize::MAX]) {
+            let text = mlflow_gateway_response_text(response, candidate, &mut len);
+            let is_there = sized(text, len).is_some();
+            assert!(!is_there || candidate < count);
+            terminated(mlflow_gateway_response_role(response, candidate));
+            terminated(mlflow_gateway_response_finish_reason(response, candidate));
+            let calls = mlflow_gateway_response_tool_call_count(response, candidate);
+            for tool in (0..calls.min(4)).chain([calls]) {
+                terminated(mlflow_gateway_response_tool_call_id(response, candidate, tool));
+                terminated(mlflow_gateway_response_tool_call_name(response, candidate, tool));
+                let arguments = mlflow_gateway_response_tool_call_arguments(response, candidate, tool, &mut len);
+                assert_eq!(sized(arguments, len).is_some(), tool < calls);
+            }
+            let json = mlflow_gateway_response_tool_calls_json(response, candidate, &mut len);
+            let json = sized(json, len);
+            assert_eq!(json.is_some(), calls > 0);
+            assert!(json.is_none_or(|json| serde_json::from_str::<&serde_json::value::RawValue>(json).is_ok()));
+        }
+        terminated(mlflow_gateway_response_model(response));
+        assert!(mlflow_gateway_response_input_tokens(response) >= -1);
+        assert!(mlflow_gateway_response_output_tokens(response) >= -1);
+        assert!(mlflow_gateway_response_total_tokens(response) >= -1);
+        assert!((0..600).contains(&mlflow_gateway_response_http_status(response)));
+        terminated(mlflow_gateway_response_header(response, call.text(0).pointer()));
+        assert!(mlflow_gateway_response_attempts(response) < 1000);
+        let retries = mlflow_gateway_response_retry_count(response);
+        for retry in 0..retries {
+            assert!(terminated(mlflow_gateway_response_retry_reason(response, retry)).is_some());
+        }
+        assert!(mlflow_gateway_response_retry_reason(response, retries).is_null());
+        assert!(mlflow_gateway_response_elapsed_us(response) < 60_000_000);
+        sized(mlflow_gateway_response_json(response, &mut len), len);
+    }
+}
+
+unsafe fn read_embeddings(embeddings: *const mlflow_gateway_embeddings, call: &Call) {
+    unsafe {
+        let count = mlflow_gateway_embeddings_count(embeddings);
+        let numbers = count * mlflow_gateway_embeddings_dimension(embeddings);
+        let data = mlflow_gateway_embeddings_data(embeddings);
+        assert_eq!(data.is_null(), embeddings.is_null());
+        let room = usize::try_from(call.int(0)).unwrap_or(numbers).min(100_000);
+        let mut copy = vec![f32::NAN; room];
+        let copied = checks::status(call, Kind::Local, |error| {
+            mlflow_gateway_embeddings_copy_to(embeddings, copy.as_mut_ptr(), room, error)
+        });
+        assert_eq!(copied == MLFLOW_GATEWAY_OK, !data.is_null() && numbers <= room);
+        if copied == MLFLOW_GATEWAY_OK {
+            assert!(count > 0 && numbers > 0);
+            let all = std::slice::from_raw_parts(data, numbers);
+            assert!(all.iter().all(|number| number.is_finite() || number.is_nan()));
+            assert!(copy.iter().zip(all).all(|(copied, number)| copied.to_bits() == number.to_bits()));
+        } else {
+            assert!(copy.iter().all(|number| number.is_nan()));
+        }
+        assert!(mlflow_gateway_embeddings_input_tokens(embeddings) >= -1);
+        terminated(mlflow_gateway_embeddings_model(embeddings));
+    }
+}
+
+unsafe fn read_routes(routes: *const mlflow_gateway_routes) {
+    let mut len = 0;
+    unsafe {
+        let count = mlflow_gateway_routes_count(routes);
+        for route in (0..count.min(4)).chain([count, usize::MAX]) {
+            assert_eq!(terminated(mlflow_gateway_routes_name(routes, route)).is_some(), route < count);
+            terminated(mlflow_gateway_routes_type(routes, route));
+            terminated(mlflow_gateway_routes_provider(routes, route));
+            terminated(mlflow_gateway_routes_model(routes, route));
+            terminated(mlflow_gateway_routes_url(routes, route));
+            sized(mlflow_gateway_routes_json(routes, route, &mut len), len);
+        }
+    }
+}
+
+unsafe fn constants(call: &Call) {
+    unsafe {
+        terminated(mlflow_gateway_status_name(call.int(0) as i32)).expect("each number has a name");
+        terminated(mlflow_gateway_version()).expect("there is a version");
+        terminated(mlflow_gateway_llm_type()).expect("there is a type");
+    }
+    assert!(mlflow_gateway_version_number() >= 0);
+}

@@ -1,0 +1,146 @@
+//! Answers: what a dialect understands of a successful answer is what a general parser of JSON finds there, is the same
+//! each time, and a beginning of an answer is none.
+//!
+//! The input: the dialect and the task (digits, see `fuzz_target!`; a letter: what a server says of itself), where the
+//! answer is cut, and the answer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mlflow_ai_gateway::fuzz::dialect::{ALL, Answer, Dialect, Lookup, Task, Vectors, token, token_endpoint};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+const TASKS: [Task; 3] = [Task::Completions, Task::Chat, Task::Embeddings];
+
+fuzz_target!(|input: &[u8]| {
+    let [kind, cut, body @ ..] = input else { return };
+    let dialect = ALL[usize::from(*kind) % ALL.len()];
+    if kind.is_ascii_alphabetic() {
+        return server(dialect, body);
+    }
+    let cut = body.trim_ascii_end().len() * usize::from(*cut) / 256;
+    match TASKS[usize::from(*kind) / ALL.len() % TASKS.len()] {
+        Task::Embeddings => vectors(dialect, body, cut),
+        task => text(dialect, task, body, cut),
+    }
+});
+
+fn text(dialect: &dyn Dialect, task: Task, body: &[u8], cut: usize) {
+    let decoded = dialect.decode(task, body);
+    let shown = |body| format!("{:?}", dialect.decode(task, body));
+    assert_eq!(format!("{decoded:?}"), shown(body), "read twice");
+    let Ok(answer) = decoded else { return };
+    let around = [b" \r\n\t", body, b"\n"].concat();
+    assert_eq!(format!("{:?}", Ok::<_, ()>(&answer)), shown(&around), "with space around it");
+    assert!(dialect.decode(task, &body[..cut]).is_err(), "the first {cut} bytes are an answer, too");
+    assert!(!answer.candidates.is_empty());
+    // A general parser refuses numbers and depths that the library passes over.
+    if let Ok(json) = serde_json::from_slice::<Value>(body) {
+        if dialect.name() == "gateway" { as_gateways(&answer, task, &json) } else { as_openai(&answer, task, &json) }
+    }
+}
+
+fn as_gateways(answer: &Answer, task: Task, json: &Value) {
+    let said = &json["metadata"];
+    whole(answer, &said["model"], ["input_tokens", "output_tokens", "total_tokens"].map(|name| &said[name]));
+    candidates(answer, task, &json["candidates"], |candidate| &candidate["metadata"]["finish_reason"]);
+}
+
+fn as_openai(answer: &Answer, task: Task, json: &Value) {
+    let usage = &json["usage"];
+    whole(answer, &json["model"], ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| &usage[name]));
+    candidates(answer, task, &json["choices"], |choice| &choice["finish_reason"]);
+}
+
+fn whole(answer: &Answer, model: &Value, tokens: [&Value; 3]) {
+    assert_eq!(answer.model.as_ref().map(|model| model.0.as_ref()), model.as_str());
+    let usage = [answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.total_tokens];
+    // Those beyond are none in C.
+    assert_eq!(usage, tokens.map(|count| count.as_u64().filter(|count| *count <= i64::MAX as u64)));
+}
+
+fn candidates(answer: &Answer, task: Task, list: &Value, finish_reason: fn(&Value) -> &Value) {
+    let list = list.as_array().expect("the candidates are a list");
+    assert_eq!(answer.candidates.len(), list.len());
+    for (candidate, json) in answer.candidates.iter().zip(list) {
+        let message = if task == Task::Chat { &json["message"] } else { &Value::Null };
+        let words = if task == Task::Chat { words(&message["content"]) } else { words(&json["text"]) };
+        assert_eq!(candidate.text.as_ref().map(|text| text.0.as_ref()), words.as_deref());
+        assert_eq!(candidate.role.as_ref().map(|role| role.0.as_ref()), message["role"].as_str());
+        let reason = candidate.finish_reason.as_ref().map(|reason| reason.0.as_ref());
+        assert_eq!(reason, finish_reason(json).as_str());
+        let none = Vec::new();
+        let asked = message["tool_calls"].as_array().unwrap_or(&none);
+        let calls = candidate.tool_calls.as_ref().map_or(&[][..], |calls| &calls.calls);
+        assert_eq!(calls.len(), asked.len());
+        for (call, json) in calls.iter().zip(asked) {
+            let function = &json["function"];
+            let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            assert_eq!(call.id.as_ref().map(|id| id.0.to_string()), text(&json["id"]));
+            assert_eq!(call.name.as_ref().map(|name| name.0.to_string()), text(&function["name"]));
+            match (&call.arguments, &function["arguments"]) {
+                (Some(arguments), Value::String(text)) => assert_eq!(arguments.0, *text),
+                (Some(arguments), json) => assert_eq!(serde_json::from_str(&arguments.0).ok().as_ref(), Some(json)),
+                (None, json) => assert!(json.is_null()),
+            }
+        }
+    }
+}
+
+/// The content of a message: a text, or the texts among its parts.
+fn words(content: &Value) -> Option<String> {
+    match content {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let texts = parts.iter().filter(|part| part["type"] == "text").filter_map(|part| part["text"].as_str());
+            Some(texts.collect())
+        }
+        _ => None,
+    }
+}
+
+fn vectors(dialect: &dyn Dialect, body: &[u8], cut: usize) {
+    let read = |body: &[u8]| {
+        let mut vectors = Vectors::default();
+        let answer = dialect.decode_vectors(body, 2, &mut vectors);
+        (vectors, format!("{answer:?}"), answer.is_ok())
+    };
+    let whole = read(body);
+    assert_eq!(whole, read(body), "read twice");
+    assert_eq!(whole.0.data.len(), whole.0.count * whole.0.dimension);
+    if whole.2 {
+        assert!(whole.0.count > 0 && whole.0.dimension > 0);
+        assert!(!read(&body[..cut]).2, "the first {cut} bytes are an answer, too");
+    } else {
+        assert_eq!(whole.0, Vectors::default(), "a failure adds nothing");
+    }
+}
+
+/// What a server says of its routes, its health and its tokens.
+fn server(dialect: &dyn Dialect, body: &[u8]) {
+    for page in [dialect.list(body), dialect.details(body)].into_iter().flatten() {
+        for route in &page.routes {
+            // As it came, with numbers and halves of characters that a tree cannot hold.
+            assert!(serde_json::from_str::<&RawValue>(&route.json).is_ok(), "{}", route.json);
+            let known = route.task();
+            assert!(known.is_none() || route.route_type.is_some());
+            match dialect.route(&route.name, body) {
+                Lookup::Found(found) => assert_eq!(found.name, route.name),
+                Lookup::Absent => panic!("a route that is listed is there: {route:?}"),
+                Lookup::Foreign => {}
+            }
+        }
+        let next = dialect.list_path(page.next.as_deref());
+        assert!(next.starts_with('/') && next.bytes().all(|byte| byte.is_ascii_graphic()), "{next}");
+    }
+    let _ = dialect.is_healthy(body);
+    if let Ok(text) = std::str::from_utf8(body) {
+        dialect.limits(text.to_owned());
+        for path in [dialect.route_path(text), dialect.invocations_path(text)] {
+            assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path}");
+            assert!(!path.contains(['?', '#']));
+        }
+    }
+    assert!(token(body).is_none_or(|(token, _)| !token.is_empty()));
+    let _ = token_endpoint(body);
+}

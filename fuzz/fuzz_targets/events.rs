@@ -1,0 +1,80 @@
+//! Streams: the events are those that the standard says, however they are cut, and what the chunks in them say is the
+//! same whether it is read at once or by what they have in common with the one before.
+//!
+//! The input: how it is cut (see `pieces`), the most bytes of an event (a printable character: very many), the dialect
+//! (a digit), and the stream.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mlflow_ai_gateway::fuzz::dialect::{ALL, Dialect, Event, EventReader};
+use mlflow_ai_gateway::fuzz::http::{EventProblem, Events};
+use mlflow_ai_gateway_fuzz::pieces::pieces;
+
+fuzz_target!(|input: &[u8]| {
+    let [pattern, limit, dialect, stream @ ..] = input else { return };
+    let is_limited = *limit < b' ';
+    let limit = if is_limited { 8 * (usize::from(*limit) + 1) } else { 1 << 20 };
+    let whole = events(std::iter::once(stream), limit);
+    for pattern in [1, *pattern] {
+        assert_eq!(events(pieces(stream, pattern), limit), whole, "in another split");
+    }
+    if is_limited {
+        assert!(whole.0.iter().all(|event| event.len() <= limit), "an event that is longer than allowed");
+    } else {
+        assert_eq!(whole, (as_the_standard_says(stream), None), "other events than the standard's");
+    }
+    read(ALL[usize::from(*dialect) % ALL.len()], &whole.0);
+});
+
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Vec<u8>>, Option<EventProblem>) {
+    let (mut events, mut found) = (Events::new(limit), Vec::new());
+    for piece in pieces {
+        events.feed(piece).expect("there is memory");
+        loop {
+            match events.next() {
+                Ok(Some(data)) => found.push(data.to_owned()),
+                Ok(None) => break,
+                Err(problem) => return (found, Some(problem)),
+            }
+        }
+    }
+    (found, None)
+}
+
+/// WHATWG HTML, 9.2.6, word by word.
+fn as_the_standard_says(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
+    let (mut events, mut data) = (Vec::new(), Vec::new());
+    while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+        let line = &rest[..end];
+        rest = &rest[end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 }..];
+        if line.is_empty() {
+            let lines: Vec<&[u8]> = std::mem::take(&mut data);
+            // One whose data is empty would be given out by the standard, and means nothing here.
+            events.extend(Some(lines.join(&b'\n')).filter(|event| !event.is_empty()));
+            continue;
+        }
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (field, value) = colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 1..]));
+        if field == b"data" {
+            data.push(value.strip_prefix(b" ").unwrap_or(value));
+        }
+    }
+    events
+}
+
+fn read(dialect: &dyn Dialect, events: &[Vec<u8>]) {
+    let mut reader = EventReader::default();
+    for data in events {
+        let alone = dialect.decode_event(data);
+        match (reader.read(dialect, data), &alone) {
+            (Ok(Event::Text(candidate, text)), Ok(Event::Chunk(chunk))) => {
+                let [piece] = &chunk.pieces[..] else { panic!("one text in {chunk:?}") };
+                let found = piece.text.as_ref().map(|text| text.0.as_ref());
+                assert_eq!((piece.candidate, found), (candidate, Some(text)));
+                assert!(chunk.usage.is_none() && piece.finish_reason.is_none() && piece.tool_calls.is_empty());
+            }
+            (read, alone) => assert_eq!(format!("{read:?}"), format!("{alone:?}")),
+        }
+    }
+}

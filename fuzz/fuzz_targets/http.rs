@@ -1,0 +1,94 @@
+//! Heads and bodies of answers: what is understood does not depend on how it is cut, and what is written in chunks is
+//! read as it was.
+//!
+//! The input: how it is cut (see `pieces`), what it is (`h` a head and a body, `c` chunks, `u` a body until the end of
+//! the connection, `d` data to be written in chunks and read, anything else a body of so many bytes), and the bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mlflow_ai_gateway::fuzz::http::{self, End, Framing, header_fields};
+use mlflow_ai_gateway_fuzz::pieces::pieces;
+
+fuzz_target!(|input: &[u8]| {
+    let [pattern, kind, wire @ ..] = input else { return };
+    match kind {
+        b'h' => head(wire, *pattern),
+        b'c' => body(Framing::CHUNKED, wire, *pattern),
+        b'u' => body(Framing::UNTIL_CLOSE, wire, *pattern),
+        b'd' => chunks(wire, *pattern),
+        length => body(Framing::length(u64::from(*length)), wire, *pattern),
+    }
+});
+
+fn head(wire: &[u8], pattern: u8) {
+    let whole = http::head(wire);
+    let mut cut = 0;
+    for piece in pieces(wire, pattern).take(64) {
+        let before = http::head(&wire[..cut]);
+        match &whole {
+            Ok(Some(head)) if cut < head.length => assert_eq!(before, Ok(None), "at {cut}"),
+            Ok(Some(_)) => assert_eq!(before, whole, "at {cut}"),
+            Ok(None) => assert_eq!(before, Ok(None), "at {cut}"),
+            Err(_) => assert!(!matches!(before, Ok(Some(_))), "at {cut}"),
+        }
+        cut += piece.len();
+    }
+    let Ok(Some(head)) = whole else { return };
+    assert!(!(100..200).contains(&head.status) && head.length <= wire.len());
+    assert!(wire[..head.length].ends_with(&head.raw));
+    for (name, value) in header_fields(&head.raw) {
+        assert!(!name.contains('\n') && !value.contains(&b'\n'));
+    }
+    assert!(!head.location.is_some_and(|location| location.contains(['\r', '\n', '\0'])));
+    body(head.framing, &wire[head.length..], pattern);
+}
+
+fn body(framing: Framing, wire: &[u8], pattern: u8) {
+    let whole = http::body(framing, std::iter::once(wire));
+    for pattern in [1, pattern] {
+        assert_eq!(http::body(framing, pieces(wire, pattern)), whole, "in another split");
+    }
+    match whole.1 {
+        End::Complete(used) => {
+            assert!(used <= wire.len());
+            if framing == Framing::CHUNKED {
+                assert_eq!(by_hand(&wire[..used]).as_ref(), Some(&whole.0), "other chunks than there are");
+            }
+            assert_eq!(http::body(framing, std::iter::once(&wire[..used])), whole, "without what follows");
+            let cut = http::body(framing, std::iter::once(&wire[..used.saturating_sub(1)]));
+            assert!(used == 0 || cut.1 == End::Partial, "without its last byte: {cut:?}");
+        }
+        End::Open => assert_eq!(whole.0, wire),
+        End::Partial | End::Wrong(_) => assert!(whole.0.len() <= wire.len()),
+    }
+}
+
+/// The data of chunks and trailers that are complete and nothing else (RFC 9112, 7.1); `None` if they are not.
+fn by_hand(wire: &[u8]) -> Option<Vec<u8>> {
+    let (mut rest, mut data) = (wire, Vec::new());
+    loop {
+        let (line, behind) = rest.split_at(rest.iter().position(|byte| *byte == b'\n')? + 1);
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let size = usize::from_str_radix(std::str::from_utf8(&line[..digits]).ok()?, 16).ok()?;
+        if size == 0 {
+            // Lines, of which the last one alone is empty.
+            let mut lines = behind.split_inclusive(|byte| *byte == b'\n').rev();
+            let is_end = lines.next()?.trim_ascii().is_empty() && lines.all(|line| !line.trim_ascii_end().is_empty());
+            return (is_end && behind.ends_with(b"\n")).then_some(data);
+        }
+        data.extend_from_slice(behind.get(..size)?);
+        rest = behind.get(size..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+fn chunks(data: &[u8], pattern: u8) {
+    let mut wire = Vec::new();
+    for piece in pieces(data, pattern) {
+        wire.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        wire.extend_from_slice(piece);
+        wire.extend_from_slice(b"\r\n");
+    }
+    wire.extend_from_slice(b"0\r\n\r\n");
+    let read = http::body(Framing::CHUNKED, pieces(&wire, pattern.rotate_left(3)));
+    assert_eq!(read, (data.to_owned(), End::Complete(wire.len())));
+}

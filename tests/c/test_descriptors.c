@@ -1,0 +1,84 @@
+/*
+ * No descriptor of the library's is ever seen by a program that is started meanwhile: each is close-on-exec from its
+ * first moment on. They are looked at while a call, streams and calls with tokens wait.
+ *
+ * usage: test_descriptors URI [CA_FILE], of a gateway that does what a question asks for, on a host with a name
+ */
+#define _GNU_SOURCE
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ask.h"
+
+static mlflow_gateway *gateway;
+static mlflow_gateway_cancel_token *token;
+static int sockets;
+
+/* In place of the C library's, for the library, too; but not for the C library itself. */
+int socket(int domain, int type, int protocol)
+{
+    CHECK((type & SOCK_CLOEXEC) != 0);
+    __atomic_add_fetch(&sockets, 1, __ATOMIC_RELAXED);
+    return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+static void *wait_in_vain(void *unused)
+{
+    CHECK(ask_with(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
+    return unused;
+}
+
+/* Returns how many there are. */
+static int check_all(const bool *before, int most)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int count = 0;
+
+    CHECK(folder != NULL);
+    while ((entry = readdir(folder)) != NULL) {
+        int fd = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || fd == dirfd(folder) || (fd < most && before[fd]))
+            continue;
+        count++;
+        CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    }
+    closedir(folder);
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    enum { MOST = 64 };
+    bool before[MOST];
+    pthread_t thread;
+    mlflow_gateway_stream *stream = NULL;
+
+    CHECK(argc == 2 || argc == 3);
+    for (int fd = 0; fd < MOST; fd++)
+        before[fd] = fcntl(fd, F_GETFD) >= 0;
+    gateway = make_handle(argv[1], argv[2]);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
+    ask(gateway, "answer");
+    CHECK(check_all(before, MOST) >= 1);
+    mlflow_gateway_request *request = make_request("pieces", token);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    CHECK(pthread_create(&thread, NULL, wait_in_vain, NULL) == 0);
+    nanosleep(&(struct timespec){ 0, 200 * 1000000 }, NULL);
+    CHECK(check_all(before, MOST) >= 2);
+    mlflow_gateway_cancel(token);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(sockets >= 2);
+    mlflow_gateway_stream_destroy(stream);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_cancel_token_destroy(token);
+    mlflow_gateway_destroy(gateway);
+    CHECK(check_all(before, MOST) == 0);
+    return 0;
+}

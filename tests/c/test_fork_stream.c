@@ -1,0 +1,77 @@
+/*
+ * A process forks while a stream is open, and with connections that are kept: the stream goes on in the parent alone,
+ * and nothing that the child does with its copies of all these is noticed by the parent or by the gateway.
+ *
+ * usage: test_fork_stream URI [CA_FILE], of a gateway that answers a question with the question
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include "ask.h"
+#include "child.h"
+
+static const char PROMPT[] = "pieces of a stream";
+
+static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, mlflow_gateway_cancel_token *token,
+                       bool destroys)
+{
+    mlflow_gateway_error *error = NULL;
+    const char *text = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        CHECK(mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error) == MLFLOW_GATEWAY_INVALID_ARGUMENT);
+        CHECK(strstr(mlflow_gateway_error_message(error), "another process") != NULL);
+        mlflow_gateway_error_destroy(error);
+        error = NULL;
+    }
+    CHECK(text == NULL);
+    CHECK(mlflow_gateway_stream_response(stream) != NULL);
+    mlflow_gateway_cancel(token);
+    mlflow_gateway_cancel_token_destroy(token);
+    if (destroys) {
+        mlflow_gateway_stream_destroy(stream);
+        ask(gateway, "answer to a child");
+        mlflow_gateway_destroy(gateway);
+    }
+    _exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    mlflow_gateway_cancel_token *token = NULL;
+    char prompt[64];
+
+    CHECK(argc == 2 || argc == 3);
+    mlflow_gateway *gateway = make_handle(argv[1], argv[2]);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
+    for (int i = 0; i < 4; i++) {
+        mlflow_gateway_stream *stream = NULL;
+        mlflow_gateway_status status;
+        size_t len = 0, at = 0;
+        const char *text;
+
+        /* A connection is kept besides the one of the stream. */
+        snprintf(prompt, sizeof prompt, "answer to the parent %d", i);
+        mlflow_gateway_request *request = make_request(PROMPT, token);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+        ask(gateway, prompt);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &text, &len, NULL, &error));
+        CHECK(strncmp(text, PROMPT, len) == 0);
+        at += len;
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0)
+            be_a_child(gateway, stream, token, i % 2 == 0);
+        wait_for(child);
+        ask(gateway, prompt);
+        while ((status = mlflow_gateway_stream_next(stream, &text, &len, NULL, NULL)) == MLFLOW_GATEWAY_OK) {
+            CHECK(strncmp(text, PROMPT + at, len) == 0);
+            at += len;
+        }
+        CHECK(status == MLFLOW_GATEWAY_STREAM_END && at == strlen(PROMPT));
+        mlflow_gateway_stream_destroy(stream);
+        mlflow_gateway_request_destroy(request);
+    }
+    mlflow_gateway_cancel_token_destroy(token);
+    mlflow_gateway_destroy(gateway);
+    return 0;
+}

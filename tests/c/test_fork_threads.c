@@ -1,0 +1,132 @@
+/*
+ * A process forks while its threads make calls: whatever they held at that moment, each child goes on with the handle,
+ * and the threads notice nothing.
+ *
+ * usage: test_fork_threads URI THREADS FORKS [CA_FILE], of a gateway that answers a question with the question
+ *   out: how many calls the threads made
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+
+#include "ask.h"
+#include "child.h"
+
+#define MAX_THREADS 64
+
+static mlflow_gateway *gateway;
+static mlflow_gateway_request *request;
+static mlflow_gateway_cancel_token *token;
+static bool is_running = true;
+static unsigned long asked[MAX_THREADS];
+
+static void *work(void *number)
+{
+    int thread = *(int *)number;
+    char prompt[64];
+
+    while (__atomic_load_n(&is_running, __ATOMIC_RELAXED)) {
+        snprintf(prompt, sizeof prompt, "answer %lu of thread %d", asked[thread]++, thread);
+        /* The first thread's calls have the token, which only children cancel. */
+        if (thread == 0)
+            CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
+        else
+            ask(gateway, prompt);
+        /* These hold a lock without waiting for anything, so that a fork falls into that, too. */
+        for (int i = 0; i < 20; i++) {
+            char *json = NULL;
+            CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", i, &error));
+            CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
+            mlflow_gateway_string_free(json);
+            CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "n", i, &error));
+        }
+    }
+    return NULL;
+}
+
+static void change_settings(void)
+{
+    char *json = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 7777, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_connections", "3", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, "X-Child", "yes", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "max_tokens", 1, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
+    CHECK(strstr(json, "7777") != NULL);
+    mlflow_gateway_string_free(json);
+}
+
+/* The token is the child's own from the fork on. */
+static void cancel_own_calls(const char *prompt)
+{
+    CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
+    mlflow_gateway_cancel(token);
+    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_CANCELLED);
+    mlflow_gateway_cancel_token_reset(token);
+    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
+    mlflow_gateway_cancel(token);
+}
+
+static void be_a_child(int number, const char *uri, const char *ca_file)
+{
+    char prompt[64];
+
+    snprintf(prompt, sizeof prompt, "answer for child %d", number);
+    switch (number % 4) {
+    case 0:
+        change_settings();
+        break;
+    case 1:
+        cancel_own_calls(prompt);
+        break;
+    case 2:
+        mlflow_gateway_destroy(gateway);
+        mlflow_gateway_request_destroy(request);
+        mlflow_gateway_cancel_token_destroy(token);
+        gateway = make_handle(uri, ca_file);
+        break;
+    default:
+        break;
+    }
+    for (int i = 0; i < 3; i++)
+        ask(gateway, prompt);
+    /* Without the exit handlers, which are the parent's. */
+    _exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[MAX_THREADS];
+    int numbers[MAX_THREADS];
+    unsigned long all = 0;
+
+    CHECK(argc == 4 || argc == 5);
+    int count = atoi(argv[2]), forks = atoi(argv[3]);
+    CHECK(count > 0 && count <= MAX_THREADS);
+    gateway = make_handle(argv[1], argv[4]);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
+    request = make_request("unused", NULL);
+    for (int i = 0; i < count; i++) {
+        numbers[i] = i;
+        CHECK(pthread_create(&threads[i], NULL, work, &numbers[i]) == 0);
+    }
+    for (int i = 0; i < forks; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0)
+            be_a_child(i, argv[1], argv[4]);
+        wait_for(child);
+    }
+    __atomic_store_n(&is_running, false, __ATOMIC_RELAXED);
+    for (int i = 0; i < count; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        all += asked[i];
+    }
+    CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_cancel_token_destroy(token);
+    mlflow_gateway_destroy(gateway);
+    printf("%lu\n", all);
+    return 0;
+}

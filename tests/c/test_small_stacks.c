@@ -1,0 +1,150 @@
+/*
+ * Does all that there is to do on a thread with a small stack.
+ *
+ * usage: test_small_stacks URI STACK_BYTES [CA_FILE]
+ *   The gateway has the routes "r" (completions), "chat" and "vectors", does what a question asks for, and answers
+ *   "long" with a long text, and "deep" and what follows with JSON that is nested deeply.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+
+#include "ask.h"
+
+static const char *uri, *ca_file;
+
+static mlflow_gateway *open_route(const char *route)
+{
+    mlflow_gateway *gateway = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(route, uri, &gateway, &error));
+    if (ca_file != NULL)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "ca_file", ca_file, &error));
+    return gateway;
+}
+
+static void count_line(mlflow_gateway_log_level level, const char *line, size_t len, void *lines)
+{
+    CHECK(level > MLFLOW_GATEWAY_LOG_OFF && strlen(line) == len);
+    ++*(int *)lines;
+}
+
+static int count_delta(const char *text, size_t len, size_t candidate, void *deltas)
+{
+    CHECK(candidate == 0 && strlen(text) == len);
+    ++*(int *)deltas;
+    return 0;
+}
+
+static void stream(void)
+{
+    mlflow_gateway *gateway = open_route("chat");
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_response *response = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    const char *text;
+    int deltas = 0;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, "user", "pieces", 6, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_set_param_json(request, "tools", "[{\"a\": [1, 2]}]", 15, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_stream_call(gateway, request, count_delta, &deltas, &response, &error));
+    CHECK(deltas > 1 && strcmp(mlflow_gateway_response_text(response, 0, NULL), "pieces") == 0);
+    mlflow_gateway_response_destroy(response);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    while (mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL) == MLFLOW_GATEWAY_OK)
+        deltas--;
+    CHECK(deltas == 0);
+    mlflow_gateway_stream_destroy(stream);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+}
+
+static void embed(void)
+{
+    mlflow_gateway *gateway = open_route("vectors");
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_embeddings *embeddings = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    for (int i = 0; i < 100; i++)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_input(request, "input", 5, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(request, "embed_concurrency", "4", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_embed(gateway, request, &embeddings, &error));
+    CHECK(mlflow_gateway_embeddings_count(embeddings) == 100);
+    mlflow_gateway_embeddings_destroy(embeddings);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+}
+
+/* What is asked beside questions, and the settings. */
+static void look_around(mlflow_gateway *gateway)
+{
+    mlflow_gateway_routes *routes = NULL;
+    char *json = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_health(gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_list_routes(gateway, &routes, &error));
+    CHECK(mlflow_gateway_routes_count(routes) == 3);
+    mlflow_gateway_routes_destroy(routes);
+    routes = NULL;
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_get_route(gateway, "chat", &routes, &error));
+    mlflow_gateway_routes_destroy(routes);
+    routes = NULL;
+    CHECK_STATUS(MLFLOW_GATEWAY_NOT_FOUND, mlflow_gateway_get_route(gateway, "rr", &routes, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_get_limits(gateway, NULL, &json, NULL, &error));
+    mlflow_gateway_string_free(json);
+    CHECK_STATUS(MLFLOW_GATEWAY_UNSUPPORTED, mlflow_gateway_delete_route(gateway, "chat", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_json(gateway, "a", "[[[[[[{\"b\": 1e9}]]]]]]", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, "stop", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, "X-A", "b", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_UNKNOWN_OPTION, mlflow_gateway_set_option(gateway, "timeout", "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
+    mlflow_gateway_string_free(json);
+}
+
+static void *use(void *unused)
+{
+    mlflow_gateway *gateway = open_route("r");
+    char *text = NULL;
+    size_t len = 0;
+    int lines = 0;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_line, &lines, &error));
+    ask(gateway, "answer");
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "retry_backoff_ms", "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_call(gateway, "long", &text, &len, &error));
+    CHECK(len == 5000000);
+    mlflow_gateway_string_free(text);
+    CHECK_STATUS(MLFLOW_GATEWAY_BAD_RESPONSE, mlflow_gateway_call(gateway, "deep", &text, &len, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_BAD_REQUEST, mlflow_gateway_call(gateway, "deep 400", &text, &len, &error));
+    ask(gateway, "deep beside the text");
+    CHECK_STATUS(MLFLOW_GATEWAY_SERVER_ERROR, mlflow_gateway_call(gateway, "503", &text, &len, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_CONNECTION_LOST, mlflow_gateway_call(gateway, "cut", &text, &len, &error));
+    CHECK(lines > 5);
+    look_around(gateway);
+    mlflow_gateway_destroy(gateway);
+    stream();
+    embed();
+    return unused;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    CHECK(argc == 3 || argc == 4);
+    uri = argv[1];
+    ca_file = argv[3];
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, (size_t)atol(argv[2])) == 0);
+    CHECK(pthread_create(&thread, &attributes, use, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    pthread_attr_destroy(&attributes);
+    return 0;
+}

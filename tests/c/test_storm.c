@@ -1,0 +1,462 @@
+/*
+ * Threads that ask the same few handles and ones of their own, for answers and for all kinds of faults, while other
+ * threads cancel some of these calls, change the handles, and make and destroy objects beside them. Each call has to
+ * come to what its question asks the gateway for (fast_gateway.c says what there is), or else to the cancelling of
+ * those calls that have a token; and at the end the process has to be as it was.
+ *
+ * usage: test_storm URI THREADS CALLS SEED MAX_GROWTH_KIB
+ *   CALLS are those of each thread. A twentieth of them is made before, to learn what the process needs.
+ *   out: one line for each kind: KIND CALLS CANCELLED ATTEMPTS
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "check.h"
+#include "process_state.h"
+
+#define SHARED_HANDLES 4
+#define MAX_THREADS 256
+/* Of so many calls, one has the thread's token. */
+#define ONE_WITH_TOKEN_OF 8
+/* After so many calls, a few are made on a handle of the thread's own. */
+#define OWN_HANDLE_AFTER 64
+#define CALLS_ON_OWN_HANDLE 4
+
+static const struct kind {
+    const char *name;
+    /* Of a thousand calls. */
+    unsigned share;
+    mlflow_gateway_status status, stream_status;
+    int http_status;
+    /* Without a retry; some calls have two. */
+    bool can_be_retried;
+} KINDS[] = {
+    { "answer", 790, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
+    { "later", 30, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
+    { "pieces", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
+    { "closing", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
+    { "flaky", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, true },
+    { "400", 15, MLFLOW_GATEWAY_BAD_REQUEST, MLFLOW_GATEWAY_BAD_REQUEST, 400, false },
+    { "429", 20, MLFLOW_GATEWAY_RATE_LIMITED, MLFLOW_GATEWAY_RATE_LIMITED, 429, true },
+    { "500", 15, MLFLOW_GATEWAY_SERVER_ERROR, MLFLOW_GATEWAY_SERVER_ERROR, 500, true },
+    { "503", 20, MLFLOW_GATEWAY_SERVER_ERROR, MLFLOW_GATEWAY_SERVER_ERROR, 503, true },
+    { "close", 10, MLFLOW_GATEWAY_CONNECTION_LOST, MLFLOW_GATEWAY_CONNECTION_LOST, 0, false },
+    { "reset", 10, MLFLOW_GATEWAY_CONNECTION_LOST, MLFLOW_GATEWAY_CONNECTION_LOST, 0, false },
+    { "cut", 10, MLFLOW_GATEWAY_CONNECTION_LOST, MLFLOW_GATEWAY_STREAM_TRUNCATED, 200, false },
+    { "garbage", 10, MLFLOW_GATEWAY_BAD_RESPONSE, MLFLOW_GATEWAY_BAD_RESPONSE, 200, false },
+    { "stall", 10, MLFLOW_GATEWAY_TIMEOUT, MLFLOW_GATEWAY_TIMEOUT, 0, false },
+};
+#define KIND_COUNT (sizeof KINDS / sizeof *KINDS)
+#define STALL_MS "30"
+#define FLAKY_RETRIES 10
+#define RETRIES 2
+
+struct tally {
+    unsigned long calls, cancelled, attempts;
+};
+
+struct worker {
+    pthread_t thread;
+    int number, calls, asked;
+    uint64_t random;
+    mlflow_gateway_cancel_token *token;
+    struct tally tallies[KIND_COUNT];
+};
+
+/* What a call came to. `text` is the caller's. */
+struct outcome {
+    mlflow_gateway_status status;
+    int http_status;
+    unsigned attempts;
+    char text[128];
+    size_t len;
+};
+
+static const char *uri;
+static mlflow_gateway *gateways[SHARED_HANDLES];
+static struct worker workers[MAX_THREADS];
+static int worker_count;
+static bool is_running;
+
+static bool goes_on(void)
+{
+    return __atomic_load_n(&is_running, __ATOMIC_RELAXED);
+}
+
+/* xorshift64 */
+static unsigned chance(uint64_t *state, unsigned of)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (unsigned)(*state % of);
+}
+
+static uint64_t seed(uint64_t from, int number)
+{
+    uint64_t state = (from + (uint64_t)number + 1) * 0x9E3779B97F4A7C15u;
+    return state == 0 ? 1 : state;
+}
+
+static void rest(unsigned microseconds)
+{
+    nanosleep(&(struct timespec){ 0, (long)microseconds * 1000 }, NULL);
+}
+
+static mlflow_gateway *make_handle(void)
+{
+    mlflow_gateway *gateway = NULL;
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", uri, &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "timeout_ms", "120000", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "retry_backoff_ms", "1", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "retry_max_backoff_ms", "2", &error));
+    return gateway;
+}
+
+static void keep_text(struct outcome *outcome, const char *text, size_t len)
+{
+    CHECK(outcome->len + len < sizeof outcome->text);
+    memcpy(outcome->text + outcome->len, text, len);
+    outcome->len += len;
+    outcome->text[outcome->len] = '\0';
+}
+
+static void keep_error(struct outcome *outcome, mlflow_gateway_error *error)
+{
+    CHECK(mlflow_gateway_error_status(error) == outcome->status);
+    outcome->http_status = mlflow_gateway_error_http_status(error);
+    outcome->attempts = mlflow_gateway_error_attempts(error);
+    mlflow_gateway_error_destroy(error);
+}
+
+static void keep_response(struct outcome *outcome, const mlflow_gateway_response *response)
+{
+    outcome->http_status = mlflow_gateway_response_http_status(response);
+    outcome->attempts = mlflow_gateway_response_attempts(response);
+}
+
+static void call(mlflow_gateway *gateway, const char *prompt, struct outcome *outcome)
+{
+    mlflow_gateway_error *error = NULL;
+    char *text = NULL;
+    size_t len = 0;
+
+    outcome->status = mlflow_gateway_call(gateway, prompt, &text, &len, &error);
+    if (outcome->status == MLFLOW_GATEWAY_OK) {
+        keep_text(outcome, text, len);
+        outcome->http_status = 200;
+        outcome->attempts = 1;
+        mlflow_gateway_string_free(text);
+    } else {
+        keep_error(outcome, error);
+    }
+}
+
+static void send_request(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_response *response = NULL;
+
+    outcome->status = mlflow_gateway_send(gateway, request, &response, &error);
+    if (outcome->status == MLFLOW_GATEWAY_OK) {
+        size_t len = 0;
+        const char *text = mlflow_gateway_response_text(response, 0, &len);
+        keep_text(outcome, text, len);
+        keep_response(outcome, response);
+        mlflow_gateway_response_destroy(response);
+    } else {
+        keep_error(outcome, error);
+    }
+}
+
+static void pull_stream(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    const char *text = NULL;
+    size_t len = 0;
+
+    outcome->status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
+    while (outcome->status == MLFLOW_GATEWAY_OK) {
+        outcome->status = mlflow_gateway_stream_next(stream, &text, &len, NULL, &error);
+        if (outcome->status == MLFLOW_GATEWAY_OK)
+            keep_text(outcome, text, len);
+    }
+    if (outcome->status == MLFLOW_GATEWAY_STREAM_END)
+        keep_response(outcome, mlflow_gateway_stream_response(stream));
+    else
+        keep_error(outcome, error);
+    mlflow_gateway_stream_destroy(stream);
+}
+
+static int take_delta(const char *text, size_t len, size_t candidate, void *outcome)
+{
+    CHECK(candidate == 0);
+    keep_text(outcome, text, len);
+    return 0;
+}
+
+static void call_stream(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_response *response = NULL;
+
+    outcome->status = mlflow_gateway_stream_call(gateway, request, take_delta, outcome, &response, &error);
+    if (outcome->status == MLFLOW_GATEWAY_OK) {
+        outcome->status = MLFLOW_GATEWAY_STREAM_END;
+        keep_response(outcome, response);
+    } else {
+        keep_error(outcome, error);
+    }
+    mlflow_gateway_response_destroy(response);
+}
+
+static const struct kind *pick_kind(struct worker *worker)
+{
+    unsigned number = chance(&worker->random, 1000), at = 0;
+
+    while (number >= KINDS[at].share)
+        number -= KINDS[at++].share;
+    return &KINDS[at];
+}
+
+/* A request for that question, with what its kind needs. Returns how often it may be asked again. */
+static unsigned make_request(struct worker *worker, const struct kind *kind, const char *prompt,
+                             mlflow_gateway_request **request)
+{
+    unsigned retries = 0;
+    char value[12];
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_set_prompt(*request, prompt, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    if (strcmp(kind->name, "stall") == 0)
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_request_set_option(*request, "timeout_ms", STALL_MS, &error));
+    if (strcmp(kind->name, "flaky") == 0)
+        retries = FLAKY_RETRIES;
+    else if (chance(&worker->random, 2) == 0)
+        retries = RETRIES;
+    snprintf(value, sizeof value, "%u", retries);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(*request, "max_retries", value, &error));
+    return retries;
+}
+
+/* Whether the call came to what its question asked for; `retries` is how often it could be asked again. */
+static bool is_expected(const struct kind *kind, bool is_stream, const char *prompt, unsigned retries,
+                        const struct outcome *outcome)
+{
+    mlflow_gateway_status status = is_stream ? kind->stream_status : kind->status;
+    bool is_flaky = strcmp(kind->name, "flaky") == 0, has_text = kind->status == MLFLOW_GATEWAY_OK;
+    unsigned attempts = kind->can_be_retried ? retries + 1 : 1;
+
+    if (is_flaky && outcome->status == MLFLOW_GATEWAY_SERVER_ERROR)
+        return outcome->attempts == attempts && outcome->http_status == 503;
+    if (outcome->status != status)
+        return false;
+    /* How far it came before its time was over, the question does not say. */
+    if (status == MLFLOW_GATEWAY_TIMEOUT)
+        return outcome->attempts <= 1;
+    if (has_text ? strcmp(outcome->text, prompt) != 0 : strncmp(outcome->text, prompt, outcome->len) != 0)
+        return false;
+    return is_flaky ? outcome->attempts >= 1 && outcome->attempts <= attempts : outcome->attempts == attempts;
+}
+
+static void ask(struct worker *worker, mlflow_gateway *gateway)
+{
+    const struct kind *kind = pick_kind(worker);
+    struct tally *tally = &worker->tallies[kind - KINDS];
+    struct outcome outcome = { .len = 0 };
+    mlflow_gateway_request *request = NULL;
+    bool has_token = chance(&worker->random, ONE_WITH_TOKEN_OF) == 0, was_cancelled = false;
+    unsigned way = chance(&worker->random, 16), retries;
+    bool is_stream = way < 4;
+    char prompt[128];
+
+    snprintf(prompt, sizeof prompt, "%s %d of thread %d", kind->name, worker->asked++, worker->number);
+    retries = make_request(worker, kind, prompt, &request);
+    if (has_token) {
+        if (chance(&worker->random, 4) != 0)
+            mlflow_gateway_cancel_token_reset(worker->token);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_request_set_cancel_token(request, worker->token, &error));
+        was_cancelled = mlflow_gateway_cancel_token_is_cancelled(worker->token);
+    }
+    if (way < 2) {
+        pull_stream(gateway, request, &outcome);
+    } else if (is_stream) {
+        call_stream(gateway, request, &outcome);
+    } else if (way < 8 && !has_token && kind->status == MLFLOW_GATEWAY_OK && strcmp(kind->name, "flaky") != 0) {
+        call(gateway, prompt, &outcome);
+    } else {
+        send_request(gateway, request, &outcome);
+    }
+    mlflow_gateway_request_destroy(request);
+
+    tally->calls++;
+    tally->attempts += outcome.attempts;
+    if (has_token && outcome.status == MLFLOW_GATEWAY_CANCELLED) {
+        CHECK(strncmp(outcome.text, prompt, outcome.len) == 0);
+        tally->cancelled++;
+    } else if (!is_expected(kind, is_stream, prompt, retries, &outcome) || was_cancelled) {
+        fprintf(stderr, "\"%s\" came to %s, HTTP status %d, %u attempts, \"%s\"%s%s%s\n", prompt,
+                mlflow_gateway_status_name(outcome.status), outcome.http_status, outcome.attempts, outcome.text,
+                is_stream ? ", a stream" : "", has_token ? ", with a token" : "", was_cancelled ? ", cancelled" : "");
+        exit(1);
+    }
+    if (was_cancelled)
+        CHECK(outcome.attempts == 0);
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+
+    while (worker->calls > 0) {
+        mlflow_gateway *own = make_handle();
+        for (int i = 0; i < CALLS_ON_OWN_HANDLE && worker->calls > 0; i++, worker->calls--)
+            ask(worker, own);
+        mlflow_gateway_destroy(own);
+        for (int i = 0; i < OWN_HANDLE_AFTER && worker->calls > 0; i++, worker->calls--)
+            ask(worker, gateways[chance(&worker->random, SHARED_HANDLES)]);
+    }
+    return NULL;
+}
+
+static void *cancel(void *random)
+{
+    while (goes_on()) {
+        mlflow_gateway_cancel(workers[chance(random, (unsigned)worker_count)].token);
+        rest(chance(random, 200));
+    }
+    return NULL;
+}
+
+/* Settings, and tokens that nobody cancels, change under the calls. */
+static void *change(void *random)
+{
+    while (goes_on()) {
+        mlflow_gateway *gateway = gateways[chance(random, SHARED_HANDLES)];
+        mlflow_gateway_cancel_token *token = NULL;
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 8, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_connections", "32", &error));
+        rest(chance(random, 500));
+        if (chance(random, 2) == 0)
+            CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_unset_param(gateway, "max_tokens", &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_connections", "64", &error));
+        mlflow_gateway_cancel_token_destroy(token);
+    }
+    return NULL;
+}
+
+/* Objects are made and destroyed, in another order each time, with a call between that is cancelled before it began. */
+static void *make_and_destroy(void *random)
+{
+    while (goes_on()) {
+        mlflow_gateway *gateway = make_handle();
+        mlflow_gateway_request *request = NULL;
+        mlflow_gateway_response *response = NULL;
+        mlflow_gateway_cancel_token *token = NULL;
+        unsigned order = chance(random, 3);
+
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, "never sent", 10, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_cancel_token(request, token, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
+        mlflow_gateway_cancel(token);
+        if (order == 0)
+            mlflow_gateway_cancel_token_destroy(token);
+        CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED, mlflow_gateway_send(gateway, request, &response, &error));
+        if (order == 1)
+            mlflow_gateway_cancel_token_destroy(token);
+        mlflow_gateway_destroy(gateway);
+        mlflow_gateway_request_destroy(request);
+        if (order == 2)
+            mlflow_gateway_cancel_token_destroy(token);
+        rest(chance(random, 500));
+    }
+    return NULL;
+}
+
+static void storm(int calls, uint64_t from)
+{
+    void *(*const others[])(void *) = { cancel, change, make_and_destroy };
+    enum { OTHERS = sizeof others / sizeof *others };
+    pthread_t other_threads[OTHERS];
+    uint64_t randoms[OTHERS];
+
+    __atomic_store_n(&is_running, true, __ATOMIC_RELAXED);
+    for (int i = 0; i < SHARED_HANDLES; i++)
+        gateways[i] = make_handle();
+    for (int i = 0; i < worker_count; i++) {
+        workers[i].number = i;
+        workers[i].calls = calls;
+        workers[i].random = seed(from, i);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&workers[i].token, &error));
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        randoms[i] = seed(from, MAX_THREADS + i);
+        CHECK(pthread_create(&other_threads[i], NULL, others[i], &randoms[i]) == 0);
+    }
+    for (int i = 0; i < worker_count; i++)
+        CHECK(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
+    for (int i = 0; i < worker_count; i++)
+        CHECK(pthread_join(workers[i].thread, NULL) == 0);
+    __atomic_store_n(&is_running, false, __ATOMIC_RELAXED);
+    for (int i = 0; i < OTHERS; i++)
+        CHECK(pthread_join(other_threads[i], NULL) == 0);
+    for (int i = 0; i < worker_count; i++)
+        mlflow_gateway_cancel_token_destroy(workers[i].token);
+    for (int i = 0; i < SHARED_HANDLES; i++)
+        mlflow_gateway_destroy(gateways[i]);
+}
+
+/* So that a tool has started a thread of its own, if it has one. */
+static void *do_nothing(void *unused)
+{
+    return unused;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t first;
+
+    CHECK(argc == 6);
+    uri = argv[1];
+    worker_count = atoi(argv[2]);
+    int calls = atoi(argv[3]);
+    uint64_t from = strtoull(argv[4], NULL, 10);
+    long max_growth = atol(argv[5]);
+    CHECK(worker_count > 0 && worker_count <= MAX_THREADS && calls >= 20);
+
+    CHECK(pthread_create(&first, NULL, do_nothing, NULL) == 0 && pthread_join(first, NULL) == 0);
+    long descriptors = open_descriptors(), threads = running_threads();
+    storm(calls / 20, from);
+    long early = resident_kib();
+    storm(calls - calls / 20, from + MAX_THREADS);
+    long growth = resident_kib() - early;
+
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+        struct tally all = { 0, 0, 0 };
+        for (int i = 0; i < worker_count; i++) {
+            all.calls += workers[i].tallies[kind].calls;
+            all.cancelled += workers[i].tallies[kind].cancelled;
+            all.attempts += workers[i].tallies[kind].attempts;
+        }
+        printf("%s %lu %lu %lu\n", KINDS[kind].name, all.calls, all.cancelled, all.attempts);
+    }
+    CHECK(open_descriptors() == descriptors);
+    CHECK(running_threads() == threads);
+    if (growth > max_growth) {
+        fprintf(stderr, "the storm has left %ld KiB behind\n", growth);
+        return 1;
+    }
+    return 0;
+}

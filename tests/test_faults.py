@@ -1,0 +1,424 @@
+"""Whatever goes wrong, whatever was asked: the right status, in time, nothing left behind, and a message that says it.
+
+The table is what has to come of each fault for each of six operations. The faults themselves are in the folder faults.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Optional
+
+import pytest
+from asks import Descriptors, Outcome, converse
+from builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
+from faults.answers import ROUTE, TEXT, VECTOR, path_of
+from faults.heads import LONG_QUESTIONS
+from faults.sites import Site, sites
+
+QUESTION = "hi"
+LONG_QUESTION = "x" * 8_000_000
+"""More than the system takes from one who sends to one who does not read."""
+
+ASKS: dict[str, tuple[str, ...]] = {
+    "call": ("call {}",),
+    "send": ("prompt {}", "send"),
+    "stream": ("message user={}", "stream"),
+    "callback": ("message user={}", "callback"),
+    "embed": ("input {}", "embed"),
+    "list": ("list",),
+}
+"""The operations, as tests/c/asks.c takes them."""
+
+LONG = 10_000
+"""Milliseconds of timeout_ms, where the time must not run out."""
+SHORT = {"shared": 400, "address": 2_000, "valgrind": 2_000, "valgrind-tls": 2_000}
+"""Where it has to. A build under a tool is some ten to fifty times as slow, and has to get to where it has to wait."""
+SLACK = {"shared": 50, "address": 300, "valgrind": 2_000, "valgrind-tls": 2_000}
+"""How many milliseconds a call may outlast them."""
+
+LIMITS = ("max_response_bytes", "max_event_bytes", "max_gathered_bytes")
+"""Options that are set to a MiB, so that what has no end is soon too much."""
+TIMES_AGAIN = 2
+PARTS = 6
+"""So many programs ask side by side: most of the time they wait."""
+
+LOST = "CONNECTION_LOST"
+CUT = "STREAM_TRUNCATED"
+WRONG = "BAD_RESPONSE"
+NOT_HTTP = "BAD_RESPONSE: not HTTP/1.1"
+TOO_LARGE = "RESPONSE_TOO_LARGE"
+LONG_HEAD = "RESPONSE_TOO_LARGE: max_header_bytes"
+WAITING = "TIMEOUT: while waiting for the answer"
+READING = "TIMEOUT: while reading the answer"
+STREAMING = "TIMEOUT: while waiting for the next event"
+
+
+class Row(NamedTuple):
+    """What has to come of a fault: "STATUS", or "STATUS: words of the message". A stream that ends well is OK, too."""
+
+    fault: str
+    every: str
+    """For every operation, but for those that have their own:"""
+    call: Optional[str] = None
+    stream: Optional[str] = None
+    """By both forms of it."""
+    embed: Optional[str] = None
+    list: Optional[str] = None
+    timeout_ms: int = 0
+    """Where it is not the usual one."""
+    settings: tuple[str, ...] = ()
+    """Other options."""
+
+    @property
+    def name(self) -> str:
+        return ", ".join((self.fault, *self.settings))
+
+    def expected(self, operation: str) -> str:
+        own = {"call": self.call, "send": self.call, "embed": self.embed, "list": self.list}
+        return own.get(operation, self.stream) or self.every
+
+
+
+TABLE = (
+    # The connection.
+    Row("port is refused, http", "CONNECT_FAILED: refused"),
+    Row("port is refused, https", "CONNECT_FAILED: refused"),
+    Row("port cannot be reached, http", "TIMEOUT: while connecting"),
+    Row("port cannot be reached, https", "TIMEOUT: while connecting"),
+    Row("no such host, http", "RESOLVE_FAILED: name service"),
+    Row("no such host, https", "RESOLVE_FAILED: name service"),
+    Row("closes before it reads", LOST),
+    Row("resets before it reads", LOST),
+    Row("half-closes before it reads", "CONNECTION_LOST: closed it before it answered"),
+    Row("stalls before it reads", WAITING),
+    Row("closes before it answers", "CONNECTION_LOST: closed it before it answered"),
+    Row("resets before it answers", LOST),
+    Row("stalls before it answers", WAITING),
+    # Questions of several MB, but for the list.
+    Row("answers before it reads", "TIMEOUT: while sending the question", list="OK"),
+    Row("refuses before it reads", "TIMEOUT: while sending the question", list="HTTP_ERROR: too much"),
+    Row("resets while it reads", LOST),
+    # The head.
+    Row("garbage before the head", NOT_HTTP),
+    Row("empty lines before the head", "OK"),
+    Row("speaks SSH", NOT_HTTP),
+    Row("speaks HTTP/2", NOT_HTTP),
+    Row("says HTTP/2", NOT_HTTP),
+    Row("speaks TLS", NOT_HTTP),
+    Row("no status", NOT_HTTP),
+    Row("status of four digits", NOT_HTTP),
+    Row("status 000", "HTTP_ERROR: status 0"),
+    Row("status 999", "HTTP_ERROR: status 999"),
+    Row("header without a colon", NOT_HTTP),
+    Row("NUL in a header", NOT_HTTP),
+    Row("header on two lines", NOT_HTTP),
+    Row("line without an end", LONG_HEAD),
+    Row("head without an end", LONG_HEAD),
+    Row("too many headers", NOT_HTTP),
+    Row("interim answers without an end", LONG_HEAD),
+    Row("stalls after an interim answer", READING),
+    Row("interim answers before the head", "OK"),
+    Row("switches protocols", READING),
+    Row("head byte by byte", "OK"),
+    Row("head too slowly", READING),
+    Row("closes in the head", "CONNECTION_LOST: in the middle of the answer's head"),
+    Row("resets in the head", LOST),
+    Row("stalls in the head", READING),
+    # How the body is framed, and its way. A stream is complete where it says so, whatever its framing says.
+    Row("closes in the body", LOST, stream=CUT),
+    Row("resets in the body", LOST, stream=CUT),
+    Row("stalls in the body", READING, stream=STREAMING),
+    Row("half-closes in the body", LOST, stream=CUT),
+    Row("length too long and closes", LOST, stream="OK"),
+    Row("length too long and stalls", READING, stream="OK"),
+    Row("length too short", WRONG, stream=CUT),
+    Row("length 0", WRONG, stream=CUT),
+    Row("length no number", NOT_HTTP),
+    Row("length negative", NOT_HTTP),
+    Row("length beyond 64 bits", NOT_HTTP),
+    Row("two lengths", NOT_HTTP),
+    Row("length that nobody could keep", "RESPONSE_TOO_LARGE: max_response_bytes", stream=STREAMING),
+    Row("more than the length", "OK"),
+    Row("body byte by byte", "OK"),
+    Row("body too slowly", READING, stream=STREAMING),
+    Row("resets after the body", LOST, stream="OK"),
+    Row("body without an end", "RESPONSE_TOO_LARGE: max_response_bytes", stream="RESPONSE_TOO_LARGE: max_event_bytes"),
+    Row("chunks byte by byte", "OK"),
+    Row("chunk without a size", NOT_HTTP),
+    Row("chunk of negative size", NOT_HTTP),
+    Row("chunk of a size beyond 64 bits", NOT_HTTP),
+    Row("chunk of a size that nobody could keep", LOST, stream=CUT),
+    Row("chunk longer than its size", NOT_HTTP),
+    Row("chunk shorter than its size", LOST, stream=CUT),
+    Row("chunk without a line end", NOT_HTTP, stream="OK"),
+    Row("chunk's line without an end", NOT_HTTP),
+    Row("closes between chunks", LOST, stream=CUT),
+    Row("resets between chunks", LOST, stream=CUT),
+    Row("stalls between chunks", READING, stream=STREAMING),
+    Row("no last chunk", LOST, stream="OK"),
+    Row("last chunk without an end", LOST, stream="OK"),
+    Row("trailers without an end", NOT_HTTP, stream="OK"),
+    Row("chunks and a length", "OK"),
+    Row("another transfer encoding", NOT_HTTP),
+    # What the answer says.
+    Row("empty body", WRONG, stream=CUT),
+    Row("half of the body", WRONG, stream=CUT),
+    Row("page", "BAD_RESPONSE: HTML page", list="BAD_RESPONSE: not a list of routes"),
+    Row("page under a good type", "BAD_RESPONSE: HTML page", stream=CUT, list="BAD_RESPONSE: not a list of routes"),
+    Row("good body as a page", "OK", stream=WRONG),
+    Row("good body without a type", "OK", stream=WRONG),
+    Row("good body as events", "OK"),
+    Row("answer at once", "OK"),
+    Row("gzip that was not asked for", "BAD_RESPONSE: content-encoding"),
+    Row("gzip that is not announced", WRONG, stream=CUT),
+    Row("body after a byte order mark", WRONG, stream="OK"),
+    Row("body of UTF-16", WRONG, stream=CUT),
+    Row("body of NUL bytes", WRONG, stream=CUT),
+    Row("body and more", WRONG, stream="OK"),
+    Row("deep JSON", WRONG),
+    Row("deep JSON in a field", WRONG),
+    Row("JSON that is not UTF-8", WRONG),
+    Row("JSON with half of a letter", WRONG),
+    Row("JSON null", WRONG),
+    Row("JSON of a number", WRONG),
+    # A server without routes may leave their list out.
+    Row("JSON of nothing", WRONG, stream=CUT, list="OK"),
+    Row("no candidates", "NO_CANDIDATES", stream=CUT, embed=WRONG, list="OK"),
+    Row("an error as an answer", "BAD_RESPONSE: out of order", stream="STREAM_ERROR: out of order", list=WRONG),
+    Row("status 204", WRONG),
+    Row("status 304", "HTTP_ERROR: status 304"),
+    Row("status 302", "HTTP_ERROR: http://127.0.0.1:1/login"),
+    Row("status 401", "UNAUTHORIZED: who are you?"),
+    Row("status 404 with a page", "NOT_FOUND: Sign in"),
+    Row("status 429", "RATE_LIMITED: status 429"),
+    Row("status 500 with a page", "SERVER_ERROR: Sign in"),
+    Row("status 502 that is not UTF-8", "SERVER_ERROR: status 502"),
+    Row("status 503 for half a minute", "SERVER_ERROR: status 503"),
+    Row("status 503 and closes in its words", "SERVER_ERROR: status 503"),
+    Row("status 503 and resets in its words", "SERVER_ERROR: status 503"),
+    # Its words are waited for.
+    Row("status 503 and stalls in its words", "SERVER_ERROR: status 503", timeout_ms=500),
+    Row("status 422 without an end", "BAD_REQUEST: status 422"),
+    # Events. To all others than a stream they are an answer that is none.
+    Row("closes before the first event", WRONG, stream=CUT),
+    Row("stalls before the first event", READING, stream=STREAMING),
+    Row("closes between events", WRONG, stream=CUT),
+    Row("resets between events", LOST, stream=CUT),
+    Row("stalls between events", READING, stream=STREAMING),
+    Row("closes in an event", WRONG, stream=CUT),
+    Row("closes behind the reason of the end", WRONG, stream="OK"),
+    Row("resets behind the reason of the end", LOST, stream=CUT),
+    Row("stalls behind the end", READING, stream="OK"),
+    Row("comments without an end", READING, stream=STREAMING),
+    Row("empty events without an end", READING, stream=STREAMING),
+    Row("a flood of comments", TOO_LARGE, stream=STREAMING),
+    Row("a line without an end", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_event_bytes"),
+    Row("an event without an end", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_event_bytes"),
+    Row("texts without an end", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_gathered_bytes"),
+    Row("an error as an event", WRONG, stream="STREAM_ERROR: out of order"),
+    Row("broken JSON as an event", WRONG),
+    Row("a page as an event", WRONG),
+    Row("deep JSON as an event", WRONG),
+    Row("an event that is not UTF-8", WRONG),
+    Row("an event of a candidate too many", WRONG),
+    Row("an event of NUL bytes", WRONG),
+    Row("only the end", WRONG, stream="NO_CANDIDATES"),
+    Row("no candidates as an event", WRONG, stream="NO_CANDIDATES"),
+    Row("events after a byte order mark", WRONG, stream="OK"),
+    Row("events of bare carriage returns", WRONG, stream="OK"),
+    Row("more events behind the end", WRONG, stream="OK"),
+    # The question what the server speaks: where that comes to nothing, the operation's own is asked all the same.
+    Row("beside: closes before it reads", "OK"),
+    Row("beside: resets before it reads", "OK"),
+    Row("beside: stalls before it reads", "OK", timeout_ms=1_000),
+    Row("beside: closes before it answers", "OK"),
+    Row("beside: stalls before it answers", "OK", timeout_ms=1_000),
+    Row("beside: garbage before the head", "OK"),
+    Row("beside: speaks HTTP/2", "OK"),
+    Row("beside: line without an end", "OK"),
+    Row("beside: interim answers without an end", "OK"),
+    Row("beside: closes in the head", "OK"),
+    Row("beside: stalls in the head", "OK", timeout_ms=1_000),
+    # TLS.
+    Row("TLS: expired", "TLS_FAILED: expired"),
+    Row("TLS: not yet valid", "TLS_FAILED: not valid yet"),
+    Row("TLS: another name", "TLS_FAILED: not valid for name"),
+    Row("TLS: an unknown authority", "TLS_FAILED: UnknownIssuer"),
+    Row("TLS: wants a client's certificate", "TLS_FAILED"),
+    Row("TLS: stalls before the handshake", "TIMEOUT: while shaking hands (TLS)"),
+    Row("TLS: stalls in the handshake", "TIMEOUT: while shaking hands (TLS)"),
+    Row("TLS: closes before the handshake", "TLS_FAILED: ended the handshake"),
+    Row("TLS: closes in the handshake", "TLS_FAILED: ended the handshake"),
+    Row("TLS: resets in the handshake", "TLS_FAILED: ended the handshake"),
+    Row("TLS: refuses the handshake", "TLS_FAILED: HandshakeFailure"),
+    Row("TLS: garbage as the handshake", "TLS_FAILED"),
+    Row("TLS: a record that is too long", "TLS_FAILED"),
+    Row("TLS: a plain answer as the handshake", "TLS_FAILED: its port speaks TLS"),
+    Row("TLS: closes unsaid", "CONNECTION_LOST: without saying so by TLS", stream="OK"),
+    Row("TLS: closes unsaid behind the length", "OK"),
+    Row("TLS: closes in the body", LOST, stream=CUT),
+    Row("TLS: says goodbye in the body", LOST, stream=CUT),
+    Row("TLS: resets in the body", LOST, stream=CUT),
+    Row("TLS: stalls in the body", READING, stream=STREAMING),
+    Row("TLS: a broken record", "TLS_FAILED"),
+    # Proxies: of an https:// gateway they make a tunnel, and to an http:// one they pass requests on.
+    Row("proxy: is not there, http", "PROXY_FAILED: cannot connect to it"),
+    Row("proxy: is not there, https", "PROXY_FAILED: cannot connect to it"),
+    Row("proxy: cannot be reached, http", "TIMEOUT: while connecting"),
+    Row("proxy: cannot be reached, https", "TIMEOUT: while connecting"),
+    Row("proxy: no such host", "PROXY_FAILED: cannot be resolved"),
+    Row("proxy: refuses with 403, http", "FORBIDDEN"),
+    Row("proxy: refuses with 403, https", "PROXY_FAILED: 403"),
+    Row("proxy: refuses with 407, http", "PROXY_FAILED: 407"),
+    Row("proxy: refuses with 407, https", "PROXY_FAILED: 407"),
+    Row("proxy: refuses with 502, http", "SERVER_ERROR"),
+    Row("proxy: refuses with 502, https", "PROXY_FAILED: 502"),
+    Row("proxy: stalls, http", WAITING),
+    Row("proxy: stalls, https", "TIMEOUT: while asking the proxy"),
+    Row("proxy: closes, http", "CONNECTION_LOST: by way of the proxy"),
+    Row("proxy: closes, https", "PROXY_FAILED"),
+    Row("proxy: resets, http", "CONNECTION_LOST: by way of the proxy"),
+    Row("proxy: resets, https", "PROXY_FAILED"),
+    Row("proxy: speaks SSH, http", "PROXY_FAILED: does not speak HTTP/1.1"),
+    Row("proxy: speaks SSH, https", "PROXY_FAILED: does not speak HTTP/1.1"),
+    Row("proxy: head without an end, http", LONG_HEAD),
+    Row("proxy: head without an end, https", "PROXY_FAILED"),
+    Row("tunnel: stalls, https", "TIMEOUT: while shaking hands (TLS)"),
+    Row("tunnel: closes, https", "TLS_FAILED: ended the handshake"),
+    Row("tunnel: resets, https", "TLS_FAILED: ended the handshake"),
+    Row("tunnel: garbage, https", "TLS_FAILED"),
+)
+
+
+class Cell(NamedTuple):
+    """One fault for one operation."""
+
+    row: Row
+    operation: str
+
+    def milliseconds(self, build: Build) -> int:
+        runs_out = self.row.expected(self.operation).startswith("TIMEOUT")
+        # Just to write down a question of several MB takes long under a tool.
+        is_short = runs_out and (build is SHARED or self.row.fault not in LONG_QUESTIONS)
+        return self.row.timeout_ms or (SHORT[build.name] if is_short else LONG)
+
+    def commands(self, site: Site, build: Build) -> tuple[str, ...]:
+        question = LONG_QUESTION if self.row.fault in LONG_QUESTIONS else QUESTION
+        options = (
+            f"timeout_ms={self.milliseconds(build)}",
+            *(f"{limit}={1 << 20}" for limit in LIMITS),
+            *self.row.settings,
+        )
+        asks = (command.format(question) for command in ASKS[self.operation])
+        settings = (*site.settings, *(f"handle-option {option}" for option in options))
+        return (f"uri {site.uri(self.operation)}", *settings, "again", *asks, "close")
+
+
+class Came(NamedTuple):
+    """What came of a cell."""
+
+    outcome: Outcome
+    descriptors: Descriptors
+
+
+Sites = dict[str, Site]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    with sites(tmp_path_factory.mktemp("faults")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def came(places: Sites) -> dict[Cell, Came]:
+    """Every fault for every operation."""
+    return asked(places, [Cell(row, operation) for row in TABLE for operation in ASKS], SHARED)
+
+
+def asked(places: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, Came]:
+    """Asks one cell after the other in a few processes. Where the time was not enough for what was to come it is asked
+    again, by itself: a machine that has other things to do is slow to get there."""
+
+    def ask(part: Sequence[Cell]) -> dict[Cell, Came]:
+        commands = [command for cell in part for command in cell.commands(places[cell.row.fault], build)]
+        answers = converse(f"route {ROUTE}", *commands, build=build)
+        return {cell: Came(*pair) for cell, *pair in zip(part, answers[::2], answers[1::2])}
+
+    build.compile("asks.c")
+    with ThreadPoolExecutor(PARTS) as pool:
+        parts = pool.map(ask, (cells[number::PARTS] for number in range(PARTS)))
+        came = {cell: one for part in parts for cell, one in part.items()}
+    for _ in range(TIMES_AGAIN):
+        for cell in cells:
+            if is_late(cell, came[cell], build) or is_stopped_early(cell, came[cell]):
+                came.update(ask([cell]))
+    return came
+
+
+def is_late(cell: Cell, came: Came, build: Build) -> bool:
+    return came.outcome.took_us > (cell.milliseconds(build) + SLACK[build.name]) * 1000
+
+
+def is_stopped_early(cell: Cell, came: Came) -> bool:
+    """Whether the time ran out before the fault was met."""
+    status, _, words = cell.row.expected(cell.operation).partition(": ")
+    return came.outcome.status == "TIMEOUT" and (status != "TIMEOUT" or words not in came.outcome.message)
+
+
+def check(cell: Cell, came: Came, site: Site, build: Build) -> None:
+    """One cell of the table."""
+    outcome, (row, operation) = came.outcome, cell
+    status, _, words = row.expected(operation).partition(": ")
+    assert outcome.status.replace("STREAM_END", "OK") == status, (operation, outcome)
+    assert words in outcome.message, (operation, outcome)
+    assert not is_late(cell, came, build), (operation, outcome)
+    assert came.descriptors.before == came.descriptors.after, (operation, came.descriptors)
+    assert site.was_met(operation) or site.is_beside and operation == "list", (operation, outcome)
+    if status == "OK":
+        check_answer(operation, outcome)
+    else:
+        method = "GET" if operation == "list" else "POST"
+        first = f"{method} {site.uri(operation)}{path_of(operation)}: "
+        asks_first = f"GET {site.uri(operation)}/api/2.0/endpoints/{ROUTE}: "
+        assert outcome.message.startswith((first, asks_first)), (operation, outcome)
+    if status == "TIMEOUT":
+        assert outcome.took_us > cell.milliseconds(build) * 900, (operation, outcome)
+
+
+def check_answer(operation: str, outcome: Outcome) -> None:
+    """Whatever was wrong on the way, the answer is the right one."""
+    if operation == "call":
+        assert outcome.result == TEXT, outcome
+    elif operation == "list":
+        assert outcome.routes is not None, outcome
+    elif operation == "embed":
+        assert outcome.embeddings and outcome.embeddings.vectors == [VECTOR], outcome
+    else:
+        assert outcome.response and outcome.response.texts == [TEXT], outcome
+
+
+def test_the_table_is_complete(places: Sites) -> None:
+    assert {row.fault for row in TABLE} == set(places)
+    assert len({row.name for row in TABLE}) == len(TABLE) >= 40
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Came]) -> None:
+    for operation in ASKS:
+        cell = Cell(row, operation)
+        check(cell, came[cell], places[row.fault], SHARED)
+
+
+@pytest.mark.parametrize("build", [ADDRESS, VALGRIND, VALGRIND_TLS], ids=lambda build: build.name)
+def test_no_fault_harms_the_memory(build: Build, places: Sites) -> None:
+    """Each fault for one operation, those of TLS under the valgrind for TLS."""
+    operations = list(ASKS)
+    cells = [Cell(row, operations[number % len(operations)]) for number, row in enumerate(TABLE)]
+    if build is not ADDRESS:
+        cells = [cell for cell in cells if is_about_tls(places[cell.row.fault]) == (build is VALGRIND_TLS)]
+    for cell, one in asked(places, cells, build).items():
+        check(cell, one, places[cell.row.fault], build)
+
+
+def is_about_tls(site: Site) -> bool:
+    return site.uri("call").startswith("https:")

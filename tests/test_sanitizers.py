@@ -1,0 +1,74 @@
+"""The tools under which the tests run are on, and find what they are for: a check that cannot fail is none."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from builds import (
+    ADDRESS,
+    ADDRESS_LIBRARY,
+    SHARED,
+    THREAD,
+    THREAD_LIBRARY,
+    TOOL_FOUND_SOMETHING,
+    UNDEFINED,
+    VALGRIND,
+    Build,
+    need,
+)
+
+TOOLS = (VALGRIND, ADDRESS, THREAD, UNDEFINED)
+FOUND = [
+    (VALGRIND, "leak", "definitely lost"),
+    (VALGRIND, "freed twice", "Invalid free()"),
+    (VALGRIND, "read after free", "Invalid read of size 1"),
+    (ADDRESS, "leak", "detected memory leaks"),
+    (ADDRESS, "freed twice", "attempting double-free"),
+    (ADDRESS, "read after free", "heap-use-after-free"),
+    (THREAD, "race", "data race"),
+    (UNDEFINED, "overflow", "signed integer overflow"),
+]
+
+
+@pytest.mark.parametrize("build,fault,words", FOUND, ids=lambda value: getattr(value, "name", value))
+def test_a_misuse_of_the_library_is_found(build: Build, fault: str, words: str) -> None:
+    done = build.run("misuse.c", fault)
+    assert done.returncode == TOOL_FOUND_SOMETHING, done.stderr
+    assert words in done.stderr
+    if build != UNDEFINED:
+        assert "mlflow_gateway" in done.stderr, "the library is in the report"
+
+
+@pytest.mark.parametrize("fault", ["leak", "race", "overflow"])
+def test_nothing_is_found_without_a_tool(fault: str) -> None:
+    """So it is the tool that ends the program."""
+    assert SHARED.run("misuse.c", fault).returncode == 0
+
+
+@pytest.mark.parametrize("build", TOOLS, ids=lambda build: build.name)
+def test_nothing_is_found_where_nothing_is_wrong(build: Build) -> None:
+    done = build.run("test_version.c")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "library,symbol,runtime",
+    [
+        (ADDRESS_LIBRARY, "__asan_report_load8", "__asan_init"),
+        (THREAD_LIBRARY, "__tsan_func_entry", "__tsan_init"),
+    ],
+    ids=["address", "thread"],
+)
+def test_the_sanitizer_is_in_the_library(library: Path, symbol: str, runtime: str) -> None:
+    """The Rust code itself must be instrumented, not only the C program around it."""
+    members = symbols(library).split("\n\n")
+    ours = [member for member in members if "mlflow_gateway_call" in member]
+    assert any(f"U {symbol}\n" in member for member in ours)
+    build = ADDRESS if library == ADDRESS_LIBRARY else THREAD
+    assert runtime in symbols(build.compile("test_version.c"))
+
+
+def symbols(file: Path) -> str:
+    need("nm")
+    done = subprocess.run(["nm", str(file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return done.stdout
