@@ -156,6 +156,17 @@ def test_the_whole_call_has_one_deadline(slow_resolver: dict[str, str]) -> None:
     at_once(check, [(name, way) for name in PLACES for way in ("send", "stream")])
 
 
+def test_a_long_deadline_is_kept_to_as_well() -> None:
+    """The system ends a long wait late by a part of its length, unless it is made of shorter ones."""
+
+    def check(*token: str) -> None:
+        with place("wait") as there:
+            outcome = ask(there.uri, "handle-option timeout_ms=6000", *token, "prompt hi", *ALONE, "send")
+        check_timeout(outcome, "timeout_ms", 6000, there.doing)
+
+    at_once(check, [(), ("token",)])
+
+
 def test_connecting_has_its_own_time(slow_resolver: dict[str, str]) -> None:
     """For each attempt. A server that cannot be reached is not asked for its dialect first, and then for the answer."""
 

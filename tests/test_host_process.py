@@ -3,6 +3,7 @@
 import socket
 import struct
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,18 @@ import obeying_gateway
 import pytest
 from authority import Authority
 from builds import ADDRESS, C99, PLAIN, RELEASE, ROOT, SHARED, STATIC, THREAD, VALGRIND, VALGRIND_TLS, Build
+from event_streams import chunk, events, head
 from fast_gateway import FastGateway
-from scripted_gateway import HOST, listening, unreachable_port
+from scripted_gateway import (
+    CHAT_ROUTE,
+    HOST,
+    Handler,
+    Request,
+    ScriptedGateway,
+    answering,
+    listening,
+    unreachable_port,
+)
 
 SMALL_STACK = 64 * 1024
 SILENT = (0, "")
@@ -74,6 +85,25 @@ def test_a_stream_goes_on_in_the_parent_alone(authority: Authority, is_tls: bool
         done = SHARED.run("test_fork_stream.c", gateway.url, *([authority.file] if is_tls else []))
         assert ended(done) == SILENT
         assert gateway.connections == 2 + 2, "the parent has two, throughout, and each of two children its own"
+
+
+def test_a_gateway_learns_of_the_end_of_a_stream_while_a_child_lives() -> None:
+    is_over = threading.Event()
+
+    def endless(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("until close", 0) + events(chunk("a word")).encode())
+        try:
+            handler.stall()
+        finally:
+            is_over.set()
+
+    with ScriptedGateway(answering(endless, CHAT_ROUTE)) as gateway:
+        with SHARED.start("test_fork_close.c", gateway.url, "r", stdin=subprocess.PIPE) as program:
+            assert program.stdout.readline() == b"destroyed\n", program.stderr.read()
+            assert is_over.wait(5), "the child keeps the connection open"
+            assert program.poll() is None
+            program.communicate()
+            assert program.returncode == 0
 
 
 @pytest.mark.parametrize("build", (SHARED, ADDRESS), ids=lambda build: build.name)

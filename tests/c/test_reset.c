@@ -2,7 +2,7 @@
  * Asks a peer that breaks each connection while a long question is sent, and one that breaks it between two questions.
  * That is a status, and no signal, which would end the process.
  *
- * usage: test_reset URI [CA_FILE], of a gateway that breaks the connection after each answer, with a reset, and does not
+ * usage: test_reset URI [CA_FILE], of a gateway that breaks the connection after each answer by a reset, and does not
  *   even read a long question to its end
  */
 #define _POSIX_C_SOURCE 200809L

@@ -1,0 +1,51 @@
+/*
+ * A stream is destroyed while a child of the process lives, which has its socket as well: the gateway has to learn that
+ * the answer is not wanted any more.
+ *
+ * usage: test_fork_close URI ROUTE
+ * The route streams, and does not come to an end. The program prints a line when the stream is destroyed, and ends with
+ * its standard input.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+int main(int argc, char **argv)
+{
+    mlflow_gateway *gateway = NULL;
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    const char *text = NULL;
+    int ends[2], status;
+    char byte;
+
+    CHECK(argc == 3);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(argv[2], argv[1], &gateway, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_set_prompt(request, "x", MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error));
+    CHECK(pipe(ends) == 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        close(ends[1]);
+        /* As long as the parent lives. */
+        CHECK(read(ends[0], &byte, 1) == 0);
+        _exit(0);
+    }
+    mlflow_gateway_stream_destroy(stream);
+    mlflow_gateway_request_destroy(request);
+    puts("destroyed");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    close(ends[1]);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    mlflow_gateway_destroy(gateway);
+    return 0;
+}
