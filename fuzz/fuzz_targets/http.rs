@@ -67,7 +67,10 @@ fn body(framing: Framing, wire: &[u8], pattern: u8) {
 fn by_hand(wire: &[u8]) -> Option<Vec<u8>> {
     let (mut rest, mut data) = (wire, Vec::new());
     loop {
-        let (line, behind) = rest.split_at(rest.iter().position(|byte| *byte == b'\n')? + 1);
+        let (line, behind) = rest.split_at(rest.windows(2).position(|pair| pair == b"\r\n")? + 2);
+        if line[..line.len() - 2].contains(&b'\n') {
+            return None;
+        }
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let size = usize::from_str_radix(std::str::from_utf8(&line[..digits]).ok()?, 16).ok()?;
         if size == 0 {

@@ -77,6 +77,12 @@ impl Body {
                 Err("a chunk without a size")
             }
             State::ChunkSize => match httparse::parse_chunk_size(input) {
+                // Others may end the line at a line feed alone, and see other chunks than these.
+                Ok(httparse::Status::Complete((used, _)))
+                    if input[..used.saturating_sub(2)].iter().any(|byte| *byte < b' ' && *byte != b'\t') =>
+                {
+                    Err("a chunk without a size")
+                }
                 Ok(httparse::Status::Complete((used, size))) => {
                     self.0 = if size == 0 { State::Trailers(0) } else { State::Chunk(size) };
                     Ok(Step::Skip(used))
@@ -167,7 +173,7 @@ mod tests {
     fn wrong_chunks_are_refused() {
         let trailers = format!("0\r\n{}\r\n", "X-Line: y\r\n".repeat(10_000));
         assert!(decode(Framing::Chunked, trailers.as_bytes(), 9999).is_err());
-        for wire in ["x\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "2\r\nabc\r\n", "\r\n"] {
+        for wire in ["4;x\n=y\r\ndata\r\n", "x\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "2\r\nabc\r\n", "\r\n"] {
             assert!(decode(Framing::Chunked, wire.as_bytes(), 99).is_err(), "{wire}");
         }
     }
