@@ -47,7 +47,7 @@ class Phase(NamedTuple):
 
 PHASES = (
     Phase("connecting", "port cannot be reached, http", is_first=True),
-    Phase("connecting", "proxy: cannot be reached, https", is_first=True),
+    Phase("asking the proxy", "proxy: cannot be reached, https", is_first=True),
     Phase("asking the proxy", "proxy: stalls, https", is_first=True),
     Phase("shaking hands (TLS)", "TLS: stalls before the handshake", is_first=True),
     Phase("shaking hands (TLS)", "TLS: stalls in the handshake", is_first=True),

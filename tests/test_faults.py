@@ -263,8 +263,8 @@ TABLE = (
     # Proxies: of an https:// gateway they make a tunnel, and to an http:// one they pass requests on.
     Row("proxy: is not there, http", "PROXY_FAILED: cannot connect to it"),
     Row("proxy: is not there, https", "PROXY_FAILED: cannot connect to it"),
-    Row("proxy: cannot be reached, http", "TIMEOUT: while connecting"),
-    Row("proxy: cannot be reached, https", "TIMEOUT: while connecting"),
+    Row("proxy: cannot be reached, http", "TIMEOUT: while asking the proxy"),
+    Row("proxy: cannot be reached, https", "TIMEOUT: while asking the proxy"),
     Row("proxy: no such host", "PROXY_FAILED: cannot be resolved"),
     Row("proxy: refuses with 403, http", "FORBIDDEN"),
     Row("proxy: refuses with 403, https", "PROXY_FAILED: 403"),
