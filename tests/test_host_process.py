@@ -46,10 +46,11 @@ def ended(done: "subprocess.CompletedProcess[str]") -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-FORKS = {SHARED.name: 300, STATIC.name: 100, ADDRESS.name: 30}
+# Not under AddressSanitizer: a lock of its own that another thread holds at a fork is held for ever in the child.
+FORKS = {SHARED.name: 300, STATIC.name: 100}
 
 
-@pytest.mark.parametrize("build", (*PLAIN, ADDRESS), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", PLAIN, ids=lambda build: build.name)
 def test_a_process_forks_while_its_threads_call(build: Build) -> None:
     gateway = FastGateway()
     forks = FORKS[build.name]
@@ -106,10 +107,10 @@ def test_a_gateway_learns_of_the_end_of_a_stream_while_a_child_lives() -> None:
             assert program.returncode == 0
 
 
-@pytest.mark.parametrize("build", (SHARED, ADDRESS), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", PLAIN, ids=lambda build: build.name)
 def test_one_token_in_two_processes(build: Build) -> None:
     with FastGateway().running() as url:
-        assert ended(build.run("test_fork_cancel.c", url, "20" if build == SHARED else "3")) == SILENT
+        assert ended(build.run("test_fork_cancel.c", url, "20")) == SILENT
 
 
 @pytest.mark.parametrize("build", (SHARED, ADDRESS), ids=lambda build: build.name)
