@@ -16,7 +16,7 @@ use super::suggest;
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
 use crate::http::{Agent, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret};
-use crate::sync::{CancelToken, Lock, current_process};
+use crate::sync::{CancelToken, current_process};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks.
 const DISCOVERY_SHARE: u32 = 4;
@@ -42,9 +42,7 @@ pub(super) struct Call<'a> {
     headers: Option<Headers>,
     pub options: CallOptions,
     /// The request's own, or else that of the settings.
-    cancel: Option<Arc<CancelToken>>,
-    /// Why was asked again how the server speaks.
-    early_reasons: Lock<Vec<String>>,
+    pub cancel: Option<Arc<CancelToken>>,
     pub logger: Logger,
     /// Whether a token was refused already.
     pub has_refreshed: AtomicBool,
@@ -101,7 +99,6 @@ impl<'a> Call<'a> {
             headers,
             options,
             cancel,
-            early_reasons: Lock::default(),
             logger,
             has_refreshed,
             started,
@@ -127,16 +124,15 @@ impl<'a> Call<'a> {
             let path = self.dialects()[0].invocations_path(&self.target.route);
             self.failed(&self.tried(Method::Post, &path), Failure::Cancelled(phase))
         };
-        if self.token().is_some_and(|token| token.is_cancelled()) {
+        if self.token().is_some_and(CancelToken::is_cancelled) {
             return Err(cancelled(Phase::Connect));
         }
         let mut attempts = Attempts::default();
         let until = self.discovery_deadline();
         let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
         let found =
-            self.target.discovery.find(&asker, until, self.token().map(|token| &**token), || self.discover(until));
+            self.target.discovery.find(&asker, until, self.token(), || self.discover(until, &mut attempts.reasons));
         self.logger.flush();
-        attempts.reasons.append(&mut self.early_reasons.lock());
         let known = match found.map_err(|_| cancelled(Phase::Share))? {
             Outcome::Known(learned) => Some(learned),
             Outcome::Silent => None,
@@ -169,9 +165,7 @@ impl<'a> Call<'a> {
             let next = match miss.next {
                 // The server was replaced, or the route has gone: it tells, unless it hides that.
                 _ if miss.is_path_missing && known.is_some() && tried.len() == 1 => {
-                    let found = self.discover(self.deadline);
-                    attempts.reasons.append(&mut self.early_reasons.lock());
-                    match found {
+                    match self.discover(self.deadline, &mut attempts.reasons) {
                         Outcome::Known(learned) => Some(learned.plan(likely_task)),
                         Outcome::Silent => miss.next,
                         Outcome::Failed(error) => return Err(error.with_attempts(&attempts)),
@@ -237,15 +231,15 @@ impl<'a> Call<'a> {
         now + self.deadline.saturating_duration_since(now) / DISCOVERY_SHARE
     }
 
-    /// Asks the server for the route in each dialect, until it answers in one.
-    fn discover(&self, deadline: Instant) -> Outcome {
+    /// Asks the server for the route in each dialect, until it answers in one, and notes why something was asked again.
+    fn discover(&self, deadline: Instant, reasons: &mut Vec<String>) -> Outcome {
         // A server that did not say clearly that it has no such path may speak that dialect all the same.
         let mut is_clear = true;
         for dialect in self.dialects().iter().copied() {
             let path = dialect.route_path(&self.target.route);
             let mut attempts = Attempts::default();
             let asked = self.whole(&What::get(&path, deadline, Repeat::Discovery), &mut attempts);
-            self.early_reasons.lock().extend_from_slice(&attempts.reasons);
+            reasons.extend_from_slice(&attempts.reasons);
             let reply = match asked {
                 Ok(reply) => reply,
                 Err(Trouble::Failure(failure @ Failure::Cancelled(_))) => {
@@ -321,9 +315,9 @@ impl<'a> Call<'a> {
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
         let wants_events = wanted == Wanted::Stream;
         let body = plan.dialect.encode(question, plan.task, params, wants_events);
-        let (method, deadline, level) = (Method::Post, self.deadline, LogLevel::Info);
-        let repeat = Repeat::Question;
-        let what = What { method, path, shown: None, body: &body, deadline, level, again, repeat, wants_events };
+        let (method, level) = (Method::Post, LogLevel::Info);
+        let as_question = What::get(path, self.deadline, Repeat::Question);
+        let what = What { method, body: &body, level, again, wants_events, ..as_question };
         let tried = self.tried(method, path);
         let reply = match self.transact(&what, attempts) {
             Ok(Opened::Whole(reply)) if !reply.is_success() => reply,
@@ -449,8 +443,8 @@ impl<'a> Call<'a> {
     }
 
     /// What ends the call before its time.
-    pub fn token(&self) -> Option<&Arc<CancelToken>> {
-        self.cancel.as_ref()
+    pub fn token(&self) -> Option<&CancelToken> {
+        self.cancel.as_deref()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::error::{Error, Status};
+use super::error::Error;
 use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
 use crate::sync::{CancelToken, Flight, Landing, Lock, Over};
@@ -110,13 +110,7 @@ impl Discovery {
                     Err(over) => return Err(over),
                 };
                 match outcome {
-                    // That the other call had no more time, or was cancelled, says nothing of this one.
-                    Outcome::Failed(error)
-                        if matches!(error.status(), Status::Timeout | Status::Cancelled)
-                            || !search.asker.is_like(asker) =>
-                    {
-                        Ok(ask())
-                    }
+                    Outcome::Failed(error) if error.is_of_one_call() || !search.asker.is_like(asker) => Ok(ask()),
                     outcome => Ok(outcome),
                 }
             }
@@ -203,13 +197,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use super::super::error::Status;
     use super::super::options::Setting;
     use super::*;
+    use crate::dialect;
 
     fn find(discovery: &Discovery, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
         discovery.find(asker, deadline, None, ask).unwrap()
     }
-    use crate::dialect;
 
     fn plan(number: usize) -> Learned {
         Learned { dialect: dialect::ALL[number], task: Some(Task::Chat) }

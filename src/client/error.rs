@@ -123,6 +123,11 @@ impl Error {
         self
     }
 
+    /// Whether it comes from how long its own call was to wait, and says nothing of another one that wants the same.
+    pub(super) fn is_of_one_call(&self) -> bool {
+        matches!(self.0.status, Status::Timeout | Status::Cancelled)
+    }
+
     /// The number for a program.
     pub fn status(&self) -> Status {
         self.0.status

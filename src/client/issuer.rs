@@ -11,16 +11,16 @@ use super::error::Error;
 use super::report::{self, Tried};
 use super::retry::{Attempts, Repeat};
 use super::tokens::Token;
-use super::transact::{Trouble, What};
+use super::transact::{To, Trouble, What};
 use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
-use crate::http::{Content, Failure, GatewayUri, Headers, Limit, Method, Phase, Reply, Secret, check_value};
+use crate::http::{Content, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret, check_value};
 use crate::sync::Over;
 
 impl Call<'_> {
     /// The client's token, for which there is all the time of the call, whatever it is for.
     pub fn oauth_token(&self, client: Client) -> Result<Arc<Secret>, Trouble> {
         let (tokens, deadline) = (&self.settings().options().auth.tokens, self.deadline);
-        let got = tokens.get(deadline, self.token().map(|token| &**token), || self.fetch_token(client, deadline));
+        let got = tokens.get(deadline, self.token(), || self.fetch_token(client, deadline));
         match got {
             Ok(token) => token.map_err(Trouble::Error),
             Err(Over::Time) => Err(Trouble::Failure(Failure::Timeout(Limit::Total, Phase::Share))),
@@ -64,15 +64,14 @@ impl Call<'_> {
     ) -> Result<Reply, Error> {
         let what = What { method, body, ..What::get(path, deadline, Repeat::Question) };
         let tried = Tried { uri: root, ..self.tried(method, path) };
-        let sent = self.attempt(&what, root, headers, Content::Form, &mut Attempts::default());
-        match sent.and_then(|opened| opened.whole().map_err(Trouble::Failure)) {
+        let to = To { uri: root, headers, content: Content::Form };
+        match self.attempt(&what, to, &mut Attempts::default()).and_then(Opened::whole) {
             Ok(reply) if reply.is_success() => Ok(reply),
             Ok(reply) => {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 Err(report::client_refused(&tried, reply, refusal))
             }
-            Err(Trouble::Failure(failure)) => Err(self.failed(&tried, failure)),
-            Err(Trouble::Error(error)) => Err(error),
+            Err(failure) => Err(self.failed(&tried, failure)),
         }
     }
 }

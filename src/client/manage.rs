@@ -29,17 +29,7 @@ impl Call<'_> {
         };
         let (path, level) = (order.path.as_str(), LogLevel::Info);
         let repeat = if method == Method::Get { Repeat::Question } else { Repeat::Change };
-        let what = What {
-            method,
-            path,
-            shown: None,
-            body: &order.body,
-            deadline: self.deadline,
-            level,
-            again: None,
-            repeat,
-            wants_events: false,
-        };
+        let what = What { method, body: &order.body, level, ..What::get(path, self.deadline, repeat) };
         let tried = self.tried(method, path);
         let mut attempts = Attempts::default();
         let failed = |error: Error, attempts: &Attempts| Err(error.with_attempts(attempts));

@@ -4,7 +4,6 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
-use super::transact::Trouble;
 use crate::dialect::{Kind, Refusal};
 use crate::http::{Failure, Limit, Opened, Phase, Reply};
 
@@ -89,7 +88,7 @@ impl Retries {
     }
 
     /// How long to wait before the same is asked again; `None` if it is not. `retried` is how often it was already.
-    pub fn wait(&self, repeat: Repeat, retried: u32, outcome: &Result<Opened, Trouble>) -> Option<Duration> {
+    pub fn wait(&self, repeat: Repeat, retried: u32, outcome: &Result<Opened, Failure>) -> Option<Duration> {
         if retried >= self.max() || repeat == Repeat::Never {
             return None;
         }
@@ -97,7 +96,7 @@ impl Retries {
             Ok(Opened::Whole(reply)) if !reply.is_success() && self.is_worth_another(repeat, reply) => {
                 reply.retry_after
             }
-            Err(Trouble::Failure(failure)) if self.may_follow(repeat, failure) => None,
+            Err(failure) if self.may_follow(repeat, failure) => None,
             _ => return None,
         };
         Some(match self.policy {

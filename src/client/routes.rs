@@ -91,7 +91,7 @@ impl Call<'_> {
             for number in 1..=pages {
                 let path = dialect.list_path(page.as_deref());
                 let tried = self.tried(Method::Get, &path);
-                let reply = self.get(&path, deadline, repeat).map_err(|trouble| self.in_words(&path, trouble))?;
+                let reply = self.told(&path, deadline, repeat)?;
                 if !reply.is_success() {
                     let refusal = Refusal::read(reply.status, &reply.body);
                     let may_be_foreign = may_be_foreign(&refusal) && page.is_none();
@@ -128,8 +128,7 @@ impl Call<'_> {
         self.first_answer(self.dialects(), |dialect| {
             let path = dialect.route_path(name);
             let tried = self.tried(Method::Get, &path);
-            let reply =
-                self.get(&path, self.deadline, Repeat::Question).map_err(|trouble| self.in_words(&path, trouble))?;
+            let reply = self.told(&path, self.deadline, Repeat::Question)?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);
@@ -165,8 +164,7 @@ impl Call<'_> {
                 return Err(Miss { error: Error::new(Status::NotFound, problem), may_be_foreign: true });
             }
             asked.push(path.clone());
-            let reply =
-                self.get(&path, self.deadline, Repeat::Never).map_err(|trouble| self.in_words(&path, trouble))?;
+            let reply = self.told(&path, self.deadline, Repeat::Never)?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);
@@ -208,12 +206,15 @@ impl Call<'_> {
         Err(best.unwrap_or_else(|| Error::new(Status::Internal, "there is no dialect to ask in")))
     }
 
-    fn in_words(&self, path: &str, trouble: Trouble) -> Miss {
-        let error = match trouble {
-            Trouble::Failure(failure) => self.failed(&self.tried(Method::Get, path), failure),
-            Trouble::Error(error) => error,
-        };
-        Miss { error, may_be_foreign: false }
+    /// What the server says of itself at this path, whatever its status.
+    fn told(&self, path: &str, deadline: Instant, repeat: Repeat) -> Result<Reply, Miss> {
+        self.get(path, deadline, repeat).map_err(|trouble| {
+            let error = match trouble {
+                Trouble::Failure(failure) => self.failed(&self.tried(Method::Get, path), failure),
+                Trouble::Error(error) => error,
+            };
+            Miss { error, may_be_foreign: false }
+        })
     }
 }
 

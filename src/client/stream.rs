@@ -256,7 +256,7 @@ impl Source {
             path: asked.path.clone(),
             headers: call.headers().clone(),
             options: call.options,
-            cancel: call.token().cloned(),
+            cancel: call.cancel.clone(),
             started: call.started,
             process: call.process,
             incoming,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::error::{Error, Status};
+use super::error::Error;
 use crate::http::Secret;
 use crate::sync::{CancelToken, Flight, Landing, Lock, Over};
 
@@ -61,8 +61,7 @@ impl Tokens {
                 }
             };
             match others.wait(deadline, cancel)? {
-                // That the other thread had no more time, or was cancelled, says nothing of this one.
-                Some(Err(failure)) if matches!(failure.status(), Status::Timeout | Status::Cancelled) => {}
+                Some(Err(failure)) if failure.is_of_one_call() => {}
                 // However short a token lives: it was waited for.
                 Some(outcome) => return Ok(outcome),
                 None => {}
@@ -134,6 +133,7 @@ impl fmt::Debug for Tokens {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::error::Status;
     use super::*;
 
     fn soon() -> Instant {

@@ -40,6 +40,14 @@ impl<'a> What<'a> {
     }
 }
 
+/// Whom to ask, and as whom.
+#[derive(Clone, Copy)]
+pub(super) struct To<'a> {
+    pub uri: &'a GatewayUri,
+    pub headers: &'a Headers,
+    pub content: Content,
+}
+
 /// Why there is no answer.
 pub(super) enum Trouble {
     /// On the way.
@@ -66,12 +74,13 @@ impl Call<'_> {
         if client.is_some() || self.headers().has_credentials() {
             self.check_way().map_err(Trouble::Error)?;
         }
+        let gateway = |headers| To { uri: &self.target.uri, headers, content: Content::Json };
         let Some(client) = client else {
-            return self.attempt(what, &self.target.uri, self.headers(), Content::Json, attempts);
+            return self.attempt(what, gateway(self.headers()), attempts).map_err(Trouble::Failure);
         };
         let token = self.oauth_token(client)?;
         let with_token = auth.add_token(self.headers(), &token);
-        let first = self.attempt(what, &self.target.uri, &with_token, Content::Json, attempts)?;
+        let first = self.attempt(what, gateway(&with_token), attempts).map_err(Trouble::Failure)?;
         match &first {
             Opened::Whole(reply) if !reply.is_success() && Refusal::read(reply.status, &reply.body).is_token_over => {}
             _ => return Ok(first),
@@ -86,7 +95,7 @@ impl Call<'_> {
         let why = "the token was over";
         attempts.reasons.push(why.to_owned());
         let what = What { again: Some(why), ..*what };
-        self.attempt(&what, &self.target.uri, &with_token, Content::Json, attempts)
+        self.attempt(&what, gateway(&with_token), attempts).map_err(Trouble::Failure)
     }
 
     /// Whether credentials can be sent without that others read them.
@@ -103,72 +112,52 @@ impl Call<'_> {
     }
 
     /// Sends, and again where that may help, and to where the server says that it is to be sent.
-    pub fn attempt(
-        &self,
-        what: &What,
-        uri: &GatewayUri,
-        headers: &Headers,
-        content: Content,
-        attempts: &mut Attempts,
-    ) -> Result<Opened, Trouble> {
-        let mut outcome = self.attempt_in_time(what, uri, headers, content, attempts);
+    pub fn attempt(&self, what: &What, to: To, attempts: &mut Attempts) -> Result<Opened, Failure> {
+        let mut outcome = self.attempt_in_time(what, to, attempts);
         for _ in 0..self.options.max_redirects {
             let Some(path) = self.redirected(what.method, &outcome) else { break };
             let why = "the server sent it on";
             attempts.reasons.push(why.to_owned());
             let shown = path.split(['?', '#']).next();
             let what = What { path: &path, shown, again: Some(why), ..*what };
-            outcome = self.attempt_in_time(&what, &uri.root(), headers, content, attempts);
+            outcome = self.attempt_in_time(&what, To { uri: &to.uri.root(), ..to }, attempts);
         }
         outcome
     }
 
     /// Where on the same server to ask instead: what is sent with a question is for nobody else.
-    fn redirected(&self, method: Method, outcome: &Result<Opened, Trouble>) -> Option<String> {
+    fn redirected(&self, method: Method, outcome: &Result<Opened, Failure>) -> Option<String> {
         let Ok(Opened::Whole(reply)) = outcome else { return None };
         let is_meant = matches!(reply.status, 307 | 308) || matches!(reply.status, 301 | 302) && method == Method::Get;
         self.target.uri.path_of_same_server(reply.location.as_ref().filter(|_| is_meant)?)
     }
 
-    fn attempt_in_time(
-        &self,
-        what: &What,
-        uri: &GatewayUri,
-        headers: &Headers,
-        content: Content,
-        attempts: &mut Attempts,
-    ) -> Result<Opened, Trouble> {
-        let mut outcome = self.attempt_once(what, uri, headers, content, attempts);
+    fn attempt_in_time(&self, what: &What, to: To, attempts: &mut Attempts) -> Result<Opened, Failure> {
+        let mut outcome = self.attempt_once(what, to, attempts);
         for retried in 0.. {
             let Some(wait) = self.options.retries.wait(what.repeat, retried, &outcome) else { break };
             let Some(until) = Instant::now().checked_add(wait).filter(|until| *until < what.deadline) else { break };
-            let tried = Tried { uri, ..self.tried(what.method, what.shown.unwrap_or(what.path)) };
             let why = match &outcome {
                 Ok(opened) => format!("HTTP status {}", opened.status()),
-                Err(Trouble::Failure(failure)) => report::reason(&tried, failure, &self.options),
-                Err(Trouble::Error(error)) => error.message().to_owned(),
+                Err(failure) => report::reason(&self.tried_at(what, to), failure, &self.options),
             };
             // Of what others wait for, they are told later.
             if what.level == LogLevel::Info {
                 self.logger.flush();
             }
-            sync::sleep(until, self.token().map(|token| &**token))
-                .map_err(|_| Trouble::Failure(Failure::Cancelled(Phase::Backoff)))?;
-            outcome = self.attempt_once(&What { again: Some(&why), ..*what }, uri, headers, content, attempts);
+            sync::sleep(until, self.token()).map_err(|_| Failure::Cancelled(Phase::Backoff))?;
+            outcome = self.attempt_once(&What { again: Some(&why), ..*what }, to, attempts);
             attempts.reasons.push(why);
             attempts.retries += 1;
         }
         outcome
     }
 
-    fn attempt_once(
-        &self,
-        what: &What,
-        uri: &GatewayUri,
-        headers: &Headers,
-        content: Content,
-        attempts: &mut Attempts,
-    ) -> Result<Opened, Trouble> {
+    fn tried_at<'b>(&'b self, what: &What<'b>, to: To<'b>) -> Tried<'b> {
+        Tried { uri: to.uri, ..self.tried(what.method, what.shown.unwrap_or(what.path)) }
+    }
+
+    fn attempt_once(&self, what: &What, to: To, attempts: &mut Attempts) -> Result<Opened, Failure> {
         let options = self.settings().options();
         let began = Instant::now();
         let mut limits = self.options.limits;
@@ -177,15 +166,15 @@ impl Call<'_> {
         }
         let outcome = self.target.agent.exchange(&Exchange {
             method: what.method,
-            uri,
+            uri: to.uri,
             path: what.path,
-            headers,
-            content,
+            headers: to.headers,
+            content: to.content,
             body: what.body,
             deadline: what.deadline,
             timeouts: self.options.timeouts,
             limits,
-            token: self.token(),
+            token: self.cancel.as_ref(),
             way: &options.way,
             max_connections: options.max_connections,
             wants_events: what.wants_events,
@@ -200,10 +189,10 @@ impl Call<'_> {
             _ => what.level,
         };
         if self.logger.wants(level) {
-            let tried = Tried { uri, ..self.tried(what.method, what.shown.unwrap_or(what.path)) };
+            let tried = self.tried_at(what, to);
             let came = came.map_err(|failure| report::failure(&tried, failure.clone(), &self.options));
             self.logger.line(level, report::attempt(&tried, came, began.elapsed(), what.again));
         }
-        outcome.map_err(Trouble::Failure)
+        outcome
     }
 }

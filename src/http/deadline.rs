@@ -77,6 +77,10 @@ impl Deadline {
         self.0.lock().until
     }
 
+    pub fn can_be_cancelled(&self) -> bool {
+        self.0.lock().token.is_some()
+    }
+
     pub fn token(&self) -> Option<Arc<CancelToken>> {
         self.0.lock().token.clone()
     }

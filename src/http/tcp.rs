@@ -135,7 +135,7 @@ impl Transport for TcpTransport {
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
         let mut rest = &self.buffers.output()[..amount];
         let mut has_left = false;
-        let can_be_cancelled = self.deadline.token().is_some();
+        let can_be_cancelled = self.deadline.can_be_cancelled();
         while !rest.is_empty() {
             let sent = if can_be_cancelled {
                 self.deadline.left()?;
@@ -167,7 +167,7 @@ impl Transport for TcpTransport {
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let can_be_cancelled = self.deadline.token().is_some();
+        let can_be_cancelled = self.deadline.can_be_cancelled();
         loop {
             let received = if can_be_cancelled {
                 self.deadline.ready(self.stream.as_raw_fd(), libc::POLLIN)?;
