@@ -81,7 +81,9 @@ Script = Callable[[Handler, Request], None]
 class ScriptedGateway:
     """A server that listens until the end of its `with` and answers each request as the script says."""
 
-    def __init__(self, script: Script, tls: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(
+        self, script: Script, tls: Optional[ssl.SSLContext] = None, host: str = HOST, port: int = 0
+    ) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         requests = self.requests
@@ -102,9 +104,9 @@ class ScriptedGateway:
 
             do_POST = do_PUT = do_DELETE = do_GET
 
-        self._server = _Server((HOST, 0), Scripted)
+        self._server = _Server((host, port), Scripted)
         self.port = self._server.server_port
-        self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
 
     def __enter__(self) -> "ScriptedGateway":
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from asks import ask_all
 from calls import call
+from chances import three_chances
 from conftest import RealGateway
 from scripted_gateway import CHAT_ROUTE, COMPLETIONS_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, answering, echo
 
@@ -26,6 +27,17 @@ HIDING: dict[str, Callable[[Handler], None]] = {
 }
 
 
+PROXYS_OWN: dict[str, dict] = {
+    "Kong": {"message": "no Route matched with those values"},
+    "APISIX": {"error_msg": "404 Route Not Found"},
+    "Azure API Management": {"statusCode": 404, "message": "Resource not found"},
+}
+"""What proxies answer to a path that they do not publish."""
+
+HIDING.update(
+    {name: lambda handler, body=body: handler.answer(404, body) for name, body in PROXYS_OWN.items()}
+)
+
 TELLING = ("/api/", "/gateway/mlflow/")
 """Below these paths the servers say what they have."""
 
@@ -37,14 +49,18 @@ def hiding(gateway: RealGateway, hide: Callable[[Handler], None]) -> ScriptedGat
         if request.path.startswith(TELLING):
             hide(handler)
             return
-        connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
-        headers = {"Content-Type": request.headers["content-type"]}
-        connection.request(request.method, request.path, request.body, headers)
-        response = connection.getresponse()
-        handler.answer(response.status, response.read())
-        connection.close()
+        pass_on(gateway, handler, request)
 
     return ScriptedGateway(script)
+
+
+def pass_on(gateway: RealGateway, handler: Handler, request: Request) -> None:
+    connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
+    headers = {"Content-Type": request.headers["content-type"]}
+    connection.request(request.method, request.path, request.body, headers)
+    response = connection.getresponse()
+    handler.answer(response.status, response.read())
+    connection.close()
 
 
 @pytest.mark.parametrize("way", HIDING)
@@ -67,6 +83,78 @@ def test_a_tracking_server_that_does_not_say_is_asked_all_the_same(tracking_serv
         )  # fmt: skip
         assert vectors.status == "OK" and vectors.embeddings.count == 2, vectors
         assert text.status == "OK" and text.response.texts == ["echo: hi"], "it does both"
+
+
+@pytest.mark.parametrize("proxy", PROXYS_OWN)
+def test_path_that_a_proxy_publishes_alone_is_found(tracking_server: RealGateway, proxy: str) -> None:
+    """Neither the lists nor the other dialects' paths get through."""
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.path == "/gateway/chat/mlflow/invocations":
+            pass_on(tracking_server, handler, request)
+        else:
+            handler.answer(404, PROXYS_OWN[proxy])
+
+    with ScriptedGateway(script) as gateway:
+        outcome = call(gateway.url, "hi", "option:timeout_ms=8000", route="chat")
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+        forced = call(gateway.url, "hi", "option:dialect=tracking", route="chat")
+        assert (forced.status, forced.text) == ("OK", "echo: hi"), forced
+
+
+def test_forced_dialect_is_never_vetoed() -> None:
+    """Not even by a gateway that says that the route is not there, or is for something else."""
+    absent = {"detail": "The endpoint 'r' is not present or active on the server."}
+    for status, body in ((404, absent), (404, {"message": "x"}), (500, {}), (200, EMBEDDINGS_ROUTE)):
+
+        def script(handler: Handler, request: Request, status: int = status, body: dict = body) -> None:
+            if request.method == "POST":
+                handler.answer(200, {"choices": [{"message": {"content": "x"}, "text": "x"}]})
+            else:
+                handler.answer(status, body)
+
+        with ScriptedGateway(script) as gateway:
+            commands = ("handle-option dialect=deployments", "prompt hi", "send")
+            (outcome,) = ask_all(gateway.url, *commands)
+        assert outcome.status == "OK", (body, outcome)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "commands", "path"),
+    [
+        ("deployments", ("message user=hi", "send"), "/endpoints/r/invocations"),
+        ("deployments", ("message user=hi", "stream"), "/endpoints/r/invocations"),
+        ("deployments", ("input hi", "embed"), "/endpoints/r/invocations"),
+        ("gateway", ('body {"messages":[]}', "send"), "/gateway/r/invocations"),
+        ("tracking", ("call hi",), "/gateway/r/mlflow/invocations"),
+        ("tracking", ("prompt hi", "stream"), "/gateway/r/mlflow/invocations"),
+        ("databricks", ("message user=hi", "send"), "/serving-endpoints/r/invocations"),
+    ],
+)
+def test_nothing_is_asked_first_where_it_is_plain_how_to_ask(
+    dialect: str, commands: tuple[str, ...], path: str
+) -> None:
+    with ScriptedGateway(lambda handler, request: handler.answer(503, {})) as gateway:
+        ask_all(gateway.url, f"handle-option dialect={dialect}", *commands)
+        assert gateway.paths() == [f"POST {path}"]
+
+
+@three_chances
+def test_discovery_takes_five_seconds_at_most() -> None:
+    """By default a call has 300 s, a quarter of which is long for who waits for the first word."""
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.method == "POST":
+            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+        else:
+            handler.stall()
+
+    with ScriptedGateway(script) as gateway:
+        (outcome,) = ask_all(gateway.url, "log 3", "message user=hi", "send")
+    assert outcome.status == "OK" and 4_900_000 < outcome.took_us < 5_500_000, outcome
+    line = outcome.log[0].text
+    assert line.startswith("GET ") and ": MLFLOW_GATEWAY_TIMEOUT after 500" in line, line
+    assert "the time for discovery is over" in line, line
 
 
 def test_what_worked_is_remembered(real_gateway: RealGateway) -> None:

@@ -21,6 +21,7 @@ from calls import call
 from chances import three_chances
 from event_streams import chunk, events, framed, head, send
 from gateways.install import install
+from name_service import name_service
 from scripted_gateway import (
     CHAT_ROUTE,
     HOST,
@@ -330,15 +331,21 @@ def test_a_gateway_that_is_not_there_is_tried_so_often() -> None:
         assert (outcome.status, outcome.error_attempts) == ("CONNECT_FAILED", 0), outcome
         assert len(outcome.error_retries) == 2, outcome
         for reason in outcome.error_retries:
-            assert reason.startswith("cannot connect (Connection refused"), reason
+            assert reason.startswith(f"cannot connect ({HOST}:{port}: Connection refused"), reason
         assert outcome.message.endswith("; tried 3 times"), outcome.message
 
 
-def test_a_name_that_is_not_found_is_looked_up_again() -> None:
-    outcome = ask("http://no-such-host.invalid", *QUICK, "handle-option max_retries=1", "prompt hi", "send")
-    assert (outcome.status, outcome.error_attempts) == ("RESOLVE_FAILED", 0), outcome
-    (reason,) = outcome.error_retries
+def test_only_a_name_service_that_is_down_is_asked_again(tmp_path: Path) -> None:
+    def resolve(answer: str) -> Outcome:
+        env = name_service(tmp_path, {"gateway.test": answer})
+        return ask("http://gateway.test", *QUICK, "handle-option max_retries=1", "prompt hi", "send", env=env)
+
+    temporary, lasting = resolve("again"), resolve("none")
+    for outcome in (temporary, lasting):
+        assert (outcome.status, outcome.error_attempts) == ("RESOLVE_FAILED", 0), outcome
+    (reason,) = temporary.error_retries
     assert reason.startswith("the host name cannot be resolved ("), reason
+    assert lasting.error_retries == [], "a name that does not exist is not there a moment later"
 
 
 class Cutting:
@@ -466,8 +473,9 @@ IMPATIENT = ("handle-option first_byte_timeout_ms=150",)
 
 @pytest.mark.parametrize("way", DONE)
 def test_a_question_that_may_have_been_answered_is_not_asked_again(way: str) -> None:
+    """On a connection that was not idle before: test_idle_connections.py is about those."""
     with Faulty(*BROKEN.values(), route=route_for(way)) as gateway:
-        outcomes = gateway.ask_anew(len(BROKEN), *QUICK, *IMPATIENT, *question(way))
+        outcomes = gateway.ask_anew(len(BROKEN), ALONE, *QUICK, *IMPATIENT, *question(way))
         assert len(gateway.asked) == len(BROKEN)
     for fault, outcome in zip(BROKEN, outcomes):
         expected = "TIMEOUT" if fault == "stalled" else "CONNECTION_LOST"

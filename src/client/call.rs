@@ -18,8 +18,9 @@ use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, R
 use crate::http::{Agent, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret};
 use crate::sync::{CancelToken, current_process};
 
-/// One part in this many of a call's time may go by in asking the server which dialect it speaks.
+/// One part in this many of a call's time may go by in asking the server which dialect it speaks, and no more than this.
 const DISCOVERY_SHARE: u32 = 4;
+const MAX_DISCOVERY: Duration = Duration::from_secs(5);
 
 /// Whom to ask, over what, and what is known of it.
 #[derive(Debug)]
@@ -128,21 +129,27 @@ impl<'a> Call<'a> {
             return Err(cancelled(Phase::Connect));
         }
         let mut attempts = Attempts::default();
-        let until = self.discovery_deadline();
-        let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
-        let found =
-            self.target.discovery.find(&asker, until, self.token(), || self.discover(until, &mut attempts.reasons));
-        self.logger.flush();
-        let known = match found.map_err(|_| cancelled(Phase::Share))? {
-            Outcome::Known(learned) => Some(learned),
-            Outcome::Silent => None,
-            Outcome::Failed(error) => return Err(error),
+        let known = if self.is_plain(question) {
+            None
+        } else {
+            let until = self.discovery_deadline();
+            let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
+            let found =
+                self.target.discovery.find(&asker, until, self.token(), || self.discover(until, &mut attempts.reasons));
+            self.logger.flush();
+            match found.map_err(|_| cancelled(Phase::Share))? {
+                Outcome::Known(learned) => Some(learned),
+                Outcome::Silent => None,
+                Outcome::Failed(error) => return Err(error),
+            }
         };
         let likely_task = if wanted == Wanted::Vectors { Task::Embeddings } else { question.likely_task() };
-        let mut plan = match known {
-            Some(learned) => learned.plan(likely_task),
-            None => Plan { dialect: self.dialects()[0], task: self.dialects()[0].task_for(likely_task) },
-        };
+        let likely = Plan { dialect: self.dialects()[0], task: self.dialects()[0].task_for(likely_task) };
+        let mut plan = known.map_or(likely, |learned| learned.plan(likely_task));
+        if self.settings.options().dialect.is_some() && self.check(plan, question, wanted).is_err() {
+            // Who says which dialect to speak asks for what the server says it is not for, too.
+            plan = likely;
+        }
         self.check(plan, question, wanted)?;
         let mut tried = Vec::new();
         let mut again = None;
@@ -165,7 +172,7 @@ impl<'a> Call<'a> {
             let next = match miss.next {
                 // The server was replaced, or the route has gone: it tells, unless it hides that.
                 _ if miss.is_path_missing && known.is_some() && tried.len() == 1 => {
-                    match self.discover(self.deadline, &mut attempts.reasons) {
+                    match self.discover(self.discovery_deadline(), &mut attempts.reasons) {
                         Outcome::Known(learned) => Some(learned.plan(likely_task)),
                         Outcome::Silent => miss.next,
                         Outcome::Failed(error) => return Err(error.with_attempts(&attempts)),
@@ -228,11 +235,19 @@ impl<'a> Call<'a> {
 
     fn discovery_deadline(&self) -> Instant {
         let now = Instant::now();
-        now + self.deadline.saturating_duration_since(now) / DISCOVERY_SHARE
+        now + (self.deadline.saturating_duration_since(now) / DISCOVERY_SHARE).min(MAX_DISCOVERY)
+    }
+
+    /// Whether it is plain how to ask, without asking the server first: the option says which dialect, and all but a
+    /// prompt says for itself what it is for.
+    fn is_plain(&self, question: Question) -> bool {
+        let is_prompt = matches!(question, Question::Prompt(_));
+        self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_one_task())
     }
 
     /// Asks the server for the route in each dialect, until it answers in one, and notes why something was asked again.
     fn discover(&self, deadline: Instant, reasons: &mut Vec<String>) -> Outcome {
+        let is_forced = self.settings.options().dialect.is_some();
         // A server that did not say clearly that it has no such path may speak that dialect all the same.
         let mut is_clear = true;
         for dialect in self.dialects().iter().copied() {
@@ -245,7 +260,10 @@ impl<'a> Call<'a> {
                 Err(Trouble::Failure(failure @ Failure::Cancelled(_))) => {
                     return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));
                 }
-                Err(Trouble::Failure(Failure::Timeout(Limit::Total, _))) => break,
+                Err(Trouble::Failure(
+                    Failure::Timeout(Limit::Total | Limit::Discovery, _)
+                    | Failure::ConnectTimeout(Limit::Total | Limit::Discovery, _),
+                )) => break,
                 Err(Trouble::Failure(failure)) if failure.is_after_sending() => {
                     is_clear = false;
                     continue;
@@ -283,7 +301,7 @@ impl<'a> Call<'a> {
             let refusal = Refusal::read(reply.status, &reply.body);
             // Where it says no in another way it may say yes to the next: MLflow's tracking server takes its own header
             // below some paths only, and lets not everybody see all of them.
-            if refusal.kind == Kind::NoSuchRoute {
+            if refusal.is_route_absent && !is_forced {
                 let tried = self.tried(Method::Get, &path);
                 return Outcome::Failed(self.refused(&tried, reply, refusal, &self.target.route, dialect));
             }

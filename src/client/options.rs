@@ -15,7 +15,7 @@ use super::retry::{Policy, Retries};
 use super::text::shown;
 use crate::dialect::{self, Dialect};
 use crate::http::{
-    Headers, Limits, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting, check_value,
+    Headers, KeepAlive, Limits, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting, check_value,
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -23,7 +23,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// More than any bundle of certificates has.
 const MAX_PEM_FILE: u64 = 8 * 1024 * 1024;
 
-const HANDLE_NAMES: [&str; 16] = [
+const HANDLE_NAMES: [&str; 17] = [
     "allow_insecure_auth",
     "auth_header",
     "bearer_token",
@@ -34,6 +34,7 @@ const HANDLE_NAMES: [&str; 16] = [
     "client_secret",
     "dialect",
     "insecure_tls",
+    "keep_alive_ms",
     "max_connections",
     "password",
     "proxy",
@@ -42,7 +43,7 @@ const HANDLE_NAMES: [&str; 16] = [
     "workspace",
 ];
 
-const CALL_NAMES: [&str; 17] = [
+const CALL_NAMES: [&str; 18] = [
     "connect_timeout_ms",
     "embed_batch_size",
     "embed_concurrency",
@@ -59,6 +60,7 @@ const CALL_NAMES: [&str; 17] = [
     "retry_max_backoff_ms",
     "retry_policy",
     "retry_read_timeouts",
+    "stream_timeout_ms",
     "timeout_ms",
 ];
 
@@ -69,8 +71,7 @@ const MAX_BYTES: u64 = 1 << 40;
 pub(super) struct Options {
     /// `None`: ask the server.
     pub dialect: Option<&'static dyn Dialect>,
-    /// As many connections are kept for later calls.
-    pub max_connections: usize,
+    pub keep_alive: KeepAlive,
     pub way: Arc<Way>,
     pub auth: Auth,
     /// Sent as the header that MLflow reads it from.
@@ -87,8 +88,10 @@ pub(super) struct CallOptions {
     pub timeout: Duration,
     /// And parts of it.
     pub timeouts: Timeouts,
-    /// How long a stream may say nothing.
+    /// How long a stream may be silent after its first event.
     pub idle_timeout: Duration,
+    /// How long a stream may take that has begun.
+    pub stream_timeout: Duration,
     pub limits: Limits,
     /// As many bytes of texts and calls of tools a stream may have.
     pub max_gathered_bytes: usize,
@@ -117,6 +120,7 @@ impl Default for CallOptions {
             timeout: Duration::from_secs(300),
             timeouts: Timeouts { connect: Duration::from_secs(10), first_byte: Duration::ZERO },
             idle_timeout: Duration::from_secs(120),
+            stream_timeout: Duration::from_secs(3600),
             limits: Limits { head: 16 * 1024, body: 256 * 1024 * 1024 },
             max_gathered_bytes: 256 * 1024 * 1024,
             max_redirects: 0,
@@ -134,6 +138,7 @@ impl Default for CallOptions {
 pub(super) enum Setting {
     Dialect(Option<&'static dyn Dialect>),
     MaxConnections(usize),
+    MaxIdle(Duration),
     Way(WaySetting),
     Auth(Part, Option<Secret>),
     AuthHeader(AuthHeader),
@@ -150,6 +155,7 @@ pub(super) enum CallSetting {
     ConnectTimeout(Duration),
     FirstByteTimeout(Duration),
     IdleTimeout(Duration),
+    StreamTimeout(Duration),
     MaxRetries(u32),
     RetryBackoff(Duration),
     RetryMaxBackoff(Duration),
@@ -179,6 +185,9 @@ impl Setting {
         };
         Ok(match name {
             "dialect" => Setting::Dialect(dialect_named(value)?),
+            "keep_alive_ms" => {
+                Setting::MaxIdle(Duration::from_millis(number(name, value, 0..=DAY_MS, " (milliseconds)")?))
+            }
             "max_connections" => Setting::MaxConnections(number(name, value, 0..=65536, "")? as usize),
             "insecure_tls" => return tls(Ok(TlsSetting::Insecure(boolean(name, value)?))),
             "ca_file" => return tls(TlsSetting::trusted(&read_all(value).map_err(wrong)?)),
@@ -215,6 +224,7 @@ impl CallSetting {
             "connect_timeout_ms" => CallSetting::ConnectTimeout(time(0..=DAY_MS)?),
             "first_byte_timeout_ms" => CallSetting::FirstByteTimeout(time(0..=DAY_MS)?),
             "idle_timeout_ms" => CallSetting::IdleTimeout(time(0..=DAY_MS)?),
+            "stream_timeout_ms" => CallSetting::StreamTimeout(time(1..=DAY_MS)?),
             "max_retries" => CallSetting::MaxRetries(count(10)?),
             "retry_backoff_ms" => CallSetting::RetryBackoff(time(1..=60_000)?),
             "retry_max_backoff_ms" => CallSetting::RetryMaxBackoff(time(1..=600_000)?),
@@ -255,6 +265,7 @@ impl CallOptions {
             CallSetting::ConnectTimeout(timeout) => self.timeouts.connect = timeout,
             CallSetting::FirstByteTimeout(timeout) => self.timeouts.first_byte = timeout,
             CallSetting::IdleTimeout(timeout) => self.idle_timeout = timeout,
+            CallSetting::StreamTimeout(timeout) => self.stream_timeout = timeout,
             CallSetting::MaxRetries(most) => self.retries.max = Some(most),
             CallSetting::RetryBackoff(first) => self.retries.backoff = first,
             CallSetting::RetryMaxBackoff(most) => self.retries.max_backoff = most,
@@ -277,7 +288,8 @@ impl Options {
     pub fn on(way: Way) -> Options {
         Options {
             dialect: None,
-            max_connections: 64,
+            // Servers close idle connections, too, often sooner.
+            keep_alive: KeepAlive { max_connections: 64, max_idle: Duration::from_secs(60) },
             way: Arc::new(way),
             auth: Auth::default(),
             workspace: None,
@@ -308,7 +320,8 @@ impl Options {
     pub fn set(&mut self, setting: Setting) -> Result<(), Error> {
         match setting {
             Setting::Dialect(dialect) => self.dialect = dialect,
-            Setting::MaxConnections(most) => self.max_connections = most,
+            Setting::MaxConnections(most) => self.keep_alive.max_connections = most,
+            Setting::MaxIdle(most) => self.keep_alive.max_idle = most,
             Setting::Call(setting) => self.call.set(setting),
             Setting::Way(setting) => {
                 self.way = Arc::new(self.way.with(setting).map_err(wrong_value)?);

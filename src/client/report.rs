@@ -63,7 +63,7 @@ pub(super) fn reason(tried: &Tried, failure: &Failure, options: &CallOptions) ->
 /// What happened, and what to do.
 fn told(failure: &Failure, options: &CallOptions) -> (Status, String, &'static str) {
     match failure {
-        Failure::Resolve(why) => (
+        Failure::Resolve { why, .. } => (
             Status::ResolveFailed,
             format!("the host name cannot be resolved ({why})"),
             "check the gateway URI and the name service",
@@ -83,15 +83,23 @@ fn told(failure: &Failure, options: &CallOptions) -> (Status, String, &'static s
             format!("the proxy failed ({why})"),
             "check the option proxy, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
         ),
-        Failure::Lost(why, _) => (
+        Failure::Lost(why, _) | Failure::LostIdle(why) => (
             Status::ConnectionLost,
-            format!("the connection broke before the answer was complete ({why})"),
-            "the question may have been processed",
+            format!("the connection broke before the response was complete ({why})"),
+            "the request may have been processed",
         ),
         Failure::Protocol(why) => {
             (Status::BadResponse, format!("what came back is not HTTP/1.1 ({why})"), "check the gateway URI")
         }
-        Failure::Timeout(limit, phase) => timed_out(*limit, *phase, options),
+        Failure::Encoded(encoding) => (
+            Status::BadResponse,
+            format!("the body is encoded ({encoding}), although the request has \"Accept-Encoding: identity\""),
+            "switch compression off in the gateway or the proxy before it",
+        ),
+        Failure::Timeout(limit, phase) => timed_out(*limit, doing(*phase), *phase, options),
+        Failure::ConnectTimeout(limit, addresses) => {
+            timed_out(*limit, &format!("connecting to {addresses}"), Phase::Connect, options)
+        }
         Failure::Cancelled(phase) => (Status::Cancelled, format!("cancelled while {}", doing(*phase)), ""),
         Failure::OutOfMemory(size) => {
             (Status::OutOfMemory, format!("there is no memory for an answer of {size} bytes"), "")
@@ -103,18 +111,28 @@ fn told(failure: &Failure, options: &CallOptions) -> (Status, String, &'static s
         ),
         Failure::HeadTooLarge(limit) => (
             Status::ResponseTooLarge,
-            format!("the head of the answer is longer than the {limit} bytes that are allowed"),
+            format!("the head of the response is longer than {limit} bytes"),
             "see the option max_header_bytes",
+        ),
+        Failure::TooManyHeaders(limit) => (
+            Status::ResponseTooLarge,
+            format!("the response has more than {limit} header fields"),
+            "check the gateway and the proxy before it",
         ),
     }
 }
 
-fn timed_out(limit: Limit, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
+fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
     let (time, name) = match limit {
         Limit::Total => (options.timeout, "timeout_ms"),
         Limit::Connect => (options.timeouts.connect, "connect_timeout_ms"),
         Limit::FirstByte => (options.timeouts.first_byte, "first_byte_timeout_ms"),
         Limit::Idle => (options.idle_timeout, "idle_timeout_ms"),
+        Limit::Stream => (options.stream_timeout, "stream_timeout_ms"),
+        Limit::Discovery => {
+            let what = format!("timed out while {doing}: the time for discovery is over");
+            return (Status::Timeout, what, "the option dialect makes discovery unnecessary");
+        }
     };
     let advice = match phase {
         Phase::Resolve => "check the name service",
@@ -124,7 +142,7 @@ fn timed_out(limit: Limit, phase: Phase, options: &CallOptions) -> (Status, Stri
         Phase::Send | Phase::Backoff | Phase::Share => "the gateway may be overloaded",
         Phase::Wait | Phase::Read | Phase::Event => "the model may need longer: raise it",
     };
-    let what = format!("timed out while {}: the {} ms of {name} are over", doing(phase), time.as_millis());
+    let what = format!("timed out while {doing}: the {} ms of {name} are over", time.as_millis());
     (Status::Timeout, what, advice)
 }
 

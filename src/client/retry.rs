@@ -128,7 +128,10 @@ impl Retries {
     pub fn may_follow(&self, repeat: Repeat, failure: &Failure) -> bool {
         let is_mlflow = self.policy == Policy::Mlflow;
         match failure {
-            Failure::Resolve(_) | Failure::Connect(_) | Failure::Timeout(Limit::Connect, _) => true,
+            Failure::Resolve { is_lasting, .. } => is_mlflow || !is_lasting,
+            Failure::Connect(_) | Failure::ConnectTimeout(Limit::Connect, _) | Failure::Timeout(Limit::Connect, _) => {
+                true
+            }
             Failure::Tls { is_lasting, is_late, .. } => is_mlflow || !is_lasting && !is_late,
             Failure::Proxy { is_lasting, .. } => is_mlflow || !is_lasting,
             Failure::Lost(_, Phase::Send | Phase::Wait) | Failure::Timeout(Limit::FirstByte, _) => {
@@ -136,10 +139,14 @@ impl Retries {
             }
             Failure::Protocol(_) => is_mlflow && repeat != Repeat::Discovery,
             Failure::Lost(..)
+            | Failure::LostIdle(_)
             | Failure::Timeout(..)
+            | Failure::ConnectTimeout(..)
             | Failure::Cancelled(_)
             | Failure::TooLarge(_)
             | Failure::HeadTooLarge(_)
+            | Failure::TooManyHeaders(_)
+            | Failure::Encoded(_)
             | Failure::OutOfMemory(_) => false,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::answers;
 use super::call::{Asked, Call, Target, Wanted};
@@ -60,6 +60,8 @@ struct Source {
     process: u32,
     /// Until the verdict.
     incoming: Option<Incoming>,
+    /// Whether an event has come.
+    has_begun: bool,
     /// Whether the time runs in which an event has to come.
     is_waiting: bool,
 }
@@ -185,14 +187,16 @@ impl Stream {
         match self.reader.read(self.source.dialect, event) {
             Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
                 Ok(()) => {
-                    self.source.is_waiting = false;
+                    self.source.note_event();
                     Ok(None)
                 }
                 Err(stop) => Err(self.source.stopped(stop, answered)),
             },
             Ok(Event::Chunk(chunk)) => {
                 // An empty one is what keeps a connection alive, and not the answer.
-                self.source.is_waiting &= chunk.pieces.is_empty() && chunk.usage.is_none();
+                if !chunk.pieces.is_empty() || chunk.usage.is_some() {
+                    self.source.note_event();
+                }
                 match self.gathered.take(chunk) {
                     Ok(()) => Ok(None),
                     Err(stop) => Err(self.source.stopped(stop, answered)),
@@ -211,8 +215,10 @@ impl Stream {
         let piece = match &mut self.source.incoming {
             Some(incoming) => {
                 // Comments and other bytes that make no event do not begin it anew.
+                // Until the first event only the whole call's time counts.
                 if !std::mem::replace(&mut self.source.is_waiting, true) {
-                    incoming.allow_idle(self.source.options.idle_timeout);
+                    let idle_timeout = self.source.options.idle_timeout;
+                    incoming.allow_idle(if self.source.has_begun { idle_timeout } else { Duration::ZERO });
                 }
                 incoming.piece()
             }
@@ -239,7 +245,7 @@ impl Stream {
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish();
             let options = self.source.settings.options();
-            self.source.target.agent.keep(incoming, &options.way, options.max_connections);
+            self.source.target.agent.keep(incoming, &options.way, options.keep_alive);
         }
         self.gathered.response.elapsed = self.source.started.elapsed();
         let attempts = self.gathered.response.told_attempts();
@@ -260,7 +266,18 @@ impl Source {
             started: call.started,
             process: call.process,
             incoming,
+            has_begun: false,
             is_waiting: false,
+        }
+    }
+
+    /// The first event ends the time that the whole call has: the stream has a longer one.
+    fn note_event(&mut self) {
+        self.is_waiting = false;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            if let Some(incoming) = &self.incoming {
+                incoming.extend(self.started + self.options.stream_timeout);
+            }
         }
     }
 

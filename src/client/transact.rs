@@ -7,9 +7,9 @@ use super::call::Call;
 use super::error::{Error, Status};
 use super::log::LogLevel;
 use super::report::{self, Tried};
-use super::retry::{Attempts, Repeat};
+use super::retry::{Attempts, Policy, Repeat};
 use crate::dialect::Refusal;
-use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Method, Opened, Phase, Reply};
+use crate::http::{Content, Exchange, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply};
 use crate::sync;
 
 /// As many bytes a server may say of itself.
@@ -132,9 +132,13 @@ impl Call<'_> {
         self.target.uri.path_of_same_server(reply.location.as_ref().filter(|_| is_meant)?)
     }
 
+    /// Sends, and again after a while where that may help.
     fn attempt_in_time(&self, what: &What, to: To, attempts: &mut Attempts) -> Result<Opened, Failure> {
+        let retries_before = attempts.retries;
         let mut outcome = self.attempt_once(what, to, attempts);
-        for retried in 0.. {
+        // To MLflow's client what an idle connection loses is a failure as any other, which it retries at once.
+        let is_first_retry_made = self.options.retries.policy == Policy::Mlflow && attempts.retries > retries_before;
+        for retried in u32::from(is_first_retry_made).. {
             let Some(wait) = self.options.retries.wait(what.repeat, retried, &outcome) else { break };
             let Some(until) = Instant::now().checked_add(wait).filter(|until| *until < what.deadline) else { break };
             let why = match &outcome {
@@ -157,7 +161,22 @@ impl Call<'_> {
         Tried { uri: to.uri, ..self.tried(what.method, what.shown.unwrap_or(what.path)) }
     }
 
+    /// Sends, and at once again on a new connection what an idle one has lost. A change is not sent on an idle one: it
+    /// must not be made twice.
     fn attempt_once(&self, what: &What, to: To, attempts: &mut Attempts) -> Result<Opened, Failure> {
+        match self.exchange(what, to, what.repeat != Repeat::Change, attempts) {
+            Err(failure @ Failure::LostIdle(_)) if Instant::now() < what.deadline => {
+                let why = report::reason(&self.tried_at(what, to), &failure, &self.options);
+                let outcome = self.exchange(&What { again: Some(&why), ..*what }, to, false, attempts);
+                attempts.reasons.push(why);
+                attempts.retries += 1;
+                outcome
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn exchange(&self, what: &What, to: To, may_reuse: bool, attempts: &mut Attempts) -> Result<Opened, Failure> {
         let options = self.settings().options();
         let began = Instant::now();
         let mut limits = self.options.limits;
@@ -172,11 +191,13 @@ impl Call<'_> {
             content: to.content,
             body: what.body,
             deadline: what.deadline,
+            limit: if what.deadline < self.deadline { Limit::Discovery } else { Limit::Total },
             timeouts: self.options.timeouts,
             limits,
             token: self.cancel.as_ref(),
             way: &options.way,
-            max_connections: options.max_connections,
+            keep_alive: options.keep_alive,
+            may_reuse,
             wants_events: what.wants_events,
         });
         let came = outcome.as_ref().map(Opened::status);

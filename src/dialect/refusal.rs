@@ -36,6 +36,8 @@ pub struct Refusal {
     pub code: Option<String>,
     /// The gateway's own words, on one line.
     pub words: Option<String>,
+    /// Whether MLflow or Databricks itself says that there is no such route.
+    pub is_route_absent: bool,
     /// Whether a prompt was sent to a route that takes messages.
     pub wants_messages: bool,
     /// Whether the server fails because it was asked for a stream.
@@ -56,6 +58,9 @@ impl Refusal {
         let words = words.map(|words| one_line(&words)).filter(|words| !words.is_empty());
         let said = words.as_deref().unwrap_or_default();
         let code = json.as_ref().and_then(code_of);
+        let is_route_absent = http_status == 404
+            && (code.as_deref() == Some("RESOURCE_DOES_NOT_EXIST")
+                || said.contains("is not present or active on the server"));
         let kind = match http_status {
             400 if said.starts_with("Guardrail ") && said.contains(" blocked") => Kind::GuardrailBlocked,
             400 | 422 => Kind::BadRequest,
@@ -65,7 +70,9 @@ impl Refusal {
             404 if json.is_none() || said == "Not Found" => Kind::NoSuchPath,
             // Databricks' answer to a path that it does not have.
             404 if code.as_deref() == Some("ENDPOINT_NOT_FOUND") => Kind::NoSuchPath,
-            404 => Kind::NoSuchRoute,
+            404 if is_route_absent || json.as_ref().is_some_and(is_of_gateway) => Kind::NoSuchRoute,
+            // A proxy's own: the gateway has not seen the request.
+            404 => Kind::NoSuchPath,
             405 => Kind::NoSuchPath,
             429 if said.starts_with("Budget limit exceeded") => Kind::BudgetExceeded,
             429 => Kind::RateLimited,
@@ -83,8 +90,13 @@ impl Refusal {
             || said.contains("nvalid access token")
             || said.contains("oken expired");
         let is_token_over = kind == Kind::Unauthorized || kind == Kind::Forbidden && is_about_token;
-        Refusal { kind, code, words, wants_messages, cannot_stream, is_token_over }
+        Refusal { kind, code, words, is_route_absent, wants_messages, cannot_stream, is_token_over }
     }
+}
+
+/// Whether the body has the form of a gateway's refusal: FastAPI's, MLflow's and Databricks', or a provider's.
+fn is_of_gateway(json: &Value) -> bool {
+    json.get("detail").is_some() || json.get("error_code").is_some() || json["error"].is_object()
 }
 
 /// The places where gateways and upstreams put the sentence for a person, the most specific first.
@@ -177,6 +189,10 @@ mod tests {
             (404, "<!doctype html><html><head><title>404 Not\n Found</title>", NoSuchPath, None, "an HTML page, \"404 Not Found\""),
             (404, "", NoSuchPath, None, ""),
             (404, r#"{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for 'GET /x'"}"#, NoSuchPath, Some("ENDPOINT_NOT_FOUND"), "No API"),
+            (404, r#"{"detail":{"error":{"message":"no such model","code":"model_not_found"}}}"#, NoSuchRoute, Some("model_not_found"), "no such model"),
+            (404, r#"{"message":"no Route matched with those values"}"#, NoSuchPath, None, "no Route matched"),
+            (404, r#"{"error_msg":"404 Route Not Found"}"#, NoSuchPath, None, r#"{"error_msg""#),
+            (404, r#"{"statusCode":404,"message":"Resource not found"}"#, NoSuchPath, None, "Resource not found"),
             (405, r#"{"detail":"Method Not Allowed"}"#, NoSuchPath, None, "Method Not Allowed"),
             (422, r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required","input":{}}]}"#, BadRequest, None, "body.prompt: Field required"),
             (422, r#"{"detail":[{"loc":["body",0],"msg":"a"},{"loc":["body"],"msg":"b"}]}"#, BadRequest, None, "body.0: a; body: b"),

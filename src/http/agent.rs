@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::Opener;
+use super::connect::{Open, Opener};
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::{Failure, Limit, Phase};
 use super::head::{Head, RequestHead};
 use super::headers::Headers;
 use super::incoming::Incoming;
-use super::pool::Pool;
+use super::pool::{KeepAlive, Pool};
 use super::proxy::Proxy;
 use super::uri::GatewayUri;
 use super::way::Way;
 use crate::sync::CancelToken;
+
+/// A body up to here is copied behind the head, so that both leave in one piece of memory.
+const SMALL_BODY: usize = 16 * 1024;
 
 /// The part that keeps connections between calls. Any number of threads may use it at once.
 #[derive(Debug, Default)]
@@ -91,14 +94,17 @@ pub struct Exchange<'a> {
     pub headers: &'a Headers,
     pub content: Content,
     pub body: &'a [u8],
+    /// When it ends, and by which limit.
     pub deadline: Instant,
+    pub limit: Limit,
     pub timeouts: Timeouts,
     pub limits: Limits,
     /// Ends it before the deadline.
     pub token: Option<&'a Arc<CancelToken>>,
     pub way: &'a Arc<Way>,
-    /// As many connections are kept for later calls.
-    pub max_connections: usize,
+    pub keep_alive: KeepAlive,
+    /// Whether a connection that is idle may be used: one that the server closes meanwhile loses the request.
+    pub may_reuse: bool,
     /// Whether an answer in events is to be read as they come.
     pub wants_events: bool,
 }
@@ -153,11 +159,16 @@ impl Agent {
     /// Asks, and reads the whole answer but for a success that comes in events, if those are wanted.
     pub fn exchange(&self, exchange: &Exchange) -> Result<Opened, Failure> {
         let mut incoming = self.open(exchange)?;
-        if exchange.wants_events && incoming.is_success() && incoming.is_event_stream() {
-            return Ok(Opened::Stream(incoming));
+        if incoming.is_success() {
+            if let Some(encoding) = incoming.encoding() {
+                return Err(Failure::Encoded(encoding.to_owned()));
+            }
+            if exchange.wants_events && incoming.is_event_stream()? {
+                return Ok(Opened::Stream(incoming));
+            }
         }
         let reply = incoming.reply()?;
-        self.keep(incoming, exchange.way, exchange.max_connections);
+        self.keep(incoming, exchange.way, exchange.keep_alive);
         Ok(Opened::Whole(reply))
     }
 
@@ -165,7 +176,9 @@ impl Agent {
     fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
         let uri = exchange.uri;
         let forwarder = exchange.way.forwarder(uri);
-        let head = RequestHead {
+        let (small_body, large_body) =
+            if exchange.body.len() <= SMALL_BODY { (exchange.body, &[][..]) } else { (&[][..], exchange.body) };
+        let message = RequestHead {
             method: exchange.method,
             origin: if forwarder.is_some() { ["http://", uri.authority()] } else { ["", ""] },
             path: [uri.path(), exchange.path],
@@ -175,11 +188,11 @@ impl Agent {
             content: exchange.content,
             body_len: exchange.body.len(),
         }
-        .write();
+        .write(small_body);
         #[cfg(feature = "test-panic")]
         assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
 
-        let (mut connection, sent) = self.send(&head.0, exchange)?;
+        let (mut connection, sent) = self.send(&message.0, large_body, exchange)?;
         connection.deadline.allow(Phase::Wait, Limit::FirstByte, exchange.timeouts.first_byte);
         let received = connection.await_first_byte().and_then(|()| {
             connection.deadline.allow(Phase::Read, Limit::Total, Duration::ZERO);
@@ -189,7 +202,7 @@ impl Agent {
             (Ok(head), Ok(())) => Ok(head),
             // A server may refuse a long question before it has read it to the end.
             (Ok(head), Err(_)) if !(200..300).contains(&head.status) => Ok(Head { keep_alive: false, ..head }),
-            (_, Err(failure)) | (Err(failure), Ok(())) => Err(failure),
+            (_, Err(failure)) | (Err(failure), Ok(())) => Err(connection.as_idle_loss(failure)),
         };
         let head = match forwarder {
             Some(proxy) => by_way_of(proxy, head)?,
@@ -199,30 +212,36 @@ impl Agent {
     }
 
     /// Keeps an answer's connection for later calls, if it can be used again.
-    pub fn keep(&self, incoming: Incoming, way: &Arc<Way>, max_connections: usize) {
-        if let Some(connection) = incoming.reusable() {
-            self.pool.put(connection, way, max_connections);
+    pub fn keep(&self, incoming: Incoming, way: &Arc<Way>, keep_alive: KeepAlive) {
+        if let Some((connection, server_keeps)) = incoming.reusable() {
+            self.pool.put(connection, way, keep_alive, server_keeps);
         }
     }
 
-    /// Sends on a connection that waits, or else on a new one. Where the server has just closed the waiting one and
-    /// has seen nothing of the request, another one is as good.
-    fn send(&self, head: &[u8], exchange: &Exchange) -> Result<(Connection, Result<(), Failure>), Failure> {
-        while let Some(mut connection) = self.pool.take(exchange.way) {
-            connection.deadline.begin(exchange.deadline, exchange.token);
+    /// Sends on a connection that is idle, or else on a new one. Where the server has just closed the idle one and has
+    /// seen nothing of the request, another one is as good.
+    fn send(
+        &self,
+        message: &[u8],
+        rest: &[u8],
+        exchange: &Exchange,
+    ) -> Result<(Connection, Result<(), Failure>), Failure> {
+        while let Some(mut connection) = exchange.may_reuse.then(|| self.pool.take(exchange.way)).flatten() {
+            connection.deadline.begin(exchange.deadline, exchange.limit, exchange.token);
             connection.deadline.left()?;
             connection.deadline.enter(Phase::Send);
-            match connection.send(head, exchange.body) {
+            connection.reuse();
+            match connection.send(message, rest) {
                 Err(not_sent) if not_sent.is_unseen => {}
                 sent => return Ok((connection, sent.map_err(|not_sent| not_sent.failure))),
             }
         }
-        let deadline = Deadline::new(exchange.deadline, exchange.token);
+        let deadline = Deadline::new(exchange.deadline, exchange.limit, exchange.token);
         deadline.allow(Phase::Resolve, Limit::Connect, exchange.timeouts.connect);
-        let transport = self.opener.open(exchange.uri, exchange.way, &deadline)?;
+        let Open { layer, round_trip } = self.opener.open(exchange.uri, exchange.way, &deadline)?;
         deadline.allow(Phase::Send, Limit::Total, Duration::ZERO);
-        let mut connection = Connection::new(transport, deadline);
-        let sent = connection.send(head, exchange.body).map_err(|not_sent| not_sent.failure);
+        let mut connection = Connection::new(layer, deadline, round_trip);
+        let sent = connection.send(message, rest).map_err(|not_sent| not_sent.failure);
         Ok((connection, sent))
     }
 }
@@ -238,6 +257,7 @@ fn by_way_of(proxy: &Proxy, head: Result<Head, Failure>) -> Result<Head, Failure
             Err(Failure::Proxy { why: format!("{proxy:?} does not speak HTTP/1.1: {why}"), is_lasting: true })
         }
         Err(Failure::Lost(why, phase)) => Err(Failure::Lost(format!("by way of {proxy:?}: {why}"), phase)),
+        Err(Failure::LostIdle(why)) => Err(Failure::LostIdle(format!("by way of {proxy:?}: {why}"))),
         other => other,
     }
 }

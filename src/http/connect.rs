@@ -1,22 +1,28 @@
 //! From a URI to a connection: through a proxy if there is one, and with TLS if the URI says so.
 
+use std::time::{Duration, Instant};
+
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
-use ureq::unversioned::transport::Transport;
 
 use super::agent::{Content, Method};
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
+use super::happy_eyeballs::{self, Connected};
 use super::head::RequestHead;
 use super::headers::Headers;
+use super::layer::Layer;
 use super::proxy::Proxy;
 use super::resolve::Resolver;
-use super::tcp::{BUFFER, TcpTransport};
+use super::tcp::TcpTransport;
 use super::tls::Tls;
 use super::tls_transport::TlsTransport;
 use super::uri::GatewayUri;
 use super::way::Way;
+
+/// More bytes than the head of any proxy's response to CONNECT has.
+const MAX_PROXY_HEAD: usize = 16 * 1024;
 
 /// How connections to one gateway are opened.
 #[derive(Debug, Default)]
@@ -24,49 +30,65 @@ pub(super) struct Opener {
     resolver: Resolver,
 }
 
+/// A connection that can be used, and how long its first exchange of packets took at least.
+pub(super) struct Open {
+    pub layer: Box<dyn Layer>,
+    pub round_trip: Duration,
+}
+
 impl Opener {
     /// Opens a connection: to the gateway, through a proxy's tunnel to it, or to the proxy that passes requests on.
-    pub fn open(&self, gateway: &GatewayUri, way: &Way, deadline: &Deadline) -> Result<Box<dyn Transport>, Failure> {
+    pub fn open(&self, gateway: &GatewayUri, way: &Way, deadline: &Deadline) -> Result<Open, Failure> {
         let Some(proxy) = way.proxy()? else {
-            return self.connect(gateway.full(), None, &way.tls, deadline);
+            let tcp = self.connect(gateway.full(), deadline)?;
+            return over(tcp, gateway.full(), &way.tls, deadline);
         };
-        let to_proxy = self.connect(proxy.uri(), None, &way.tls, deadline).map_err(proxys)?;
+        let to_proxy = self.connect(proxy.uri(), deadline).map_err(proxys)?;
+        let to_proxy = over(to_proxy, proxy.uri(), &way.tls, deadline).map_err(proxys)?;
         if way.forwarder(gateway).is_some() {
             return Ok(to_proxy);
         }
-        let tunnel = tunnel(gateway, proxy, to_proxy, deadline).map_err(proxys)?;
-        self.connect(gateway.full(), Some(tunnel), &way.tls, deadline)
+        let began = Instant::now();
+        let tunnel = tunnel(gateway, proxy, to_proxy.layer, deadline).map_err(proxys)?;
+        let tunnel = Open { layer: tunnel, round_trip: began.elapsed() };
+        over(tunnel, gateway.full(), &way.tls, deadline)
     }
 
-    /// A socket, unless there is a tunnel already, and TLS over it if the URI says so.
-    fn connect(
-        &self,
-        uri: &Uri,
-        tunnel: Option<Box<dyn Transport>>,
-        tls: &Tls,
-        deadline: &Deadline,
-    ) -> Result<Box<dyn Transport>, Failure> {
-        let below = match tunnel {
-            Some(tunnel) => tunnel,
-            None => TcpTransport::connect(&self.resolver.addresses(uri, deadline)?, deadline)?.boxed(),
-        };
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            deadline.enter(Phase::Tls);
-            let client = tls.client(uri.host().unwrap_or_default())?;
-            Ok(TlsTransport::open(client, below)?.boxed())
-        } else {
-            Ok(below)
+    /// Connects to the host of the URI. Where none of its addresses that are remembered can be connected to, it may have
+    /// moved.
+    fn connect(&self, uri: &Uri, deadline: &Deadline) -> Result<Open, Failure> {
+        let mut found = self.resolver.addresses(uri, deadline)?;
+        let mut connected = happy_eyeballs::connect(&found.addresses, deadline);
+        if matches!(connected, Err(Failure::Connect(_) | Failure::ConnectTimeout(..))) {
+            self.resolver.forget(uri);
         }
+        if found.is_remembered && matches!(connected, Err(Failure::Connect(_))) {
+            found = self.resolver.addresses(uri, deadline)?;
+            connected = happy_eyeballs::connect(&found.addresses, deadline);
+        }
+        let Connected { stream, address, round_trip } = connected?;
+        self.resolver.note_connected(uri, &found, address);
+        Ok(Open { layer: Box::new(TcpTransport::new(stream, deadline)), round_trip })
     }
+}
+
+/// What the URI wants over a connection: TLS, or nothing.
+fn over(below: Open, uri: &Uri, tls: &Tls, deadline: &Deadline) -> Result<Open, Failure> {
+    if uri.scheme() != Some(&Scheme::HTTPS) {
+        return Ok(below);
+    }
+    deadline.enter(Phase::Tls);
+    let client = tls.client(uri.host().unwrap_or_default())?;
+    Ok(Open { layer: Box::new(TlsTransport::open(client, below.layer)?), ..below })
 }
 
 /// Asks the proxy to pass on all bytes to the gateway and back (RFC 9110, 9.3.6).
 fn tunnel(
     gateway: &GatewayUri,
     proxy: &Proxy,
-    to_proxy: Box<dyn Transport>,
+    to_proxy: Box<dyn Layer>,
     deadline: &Deadline,
-) -> Result<Box<dyn Transport>, Failure> {
+) -> Result<Box<dyn Layer>, Failure> {
     let with_port = gateway.authority_with_port();
     let head = RequestHead {
         method: Method::Connect,
@@ -78,12 +100,12 @@ fn tunnel(
         content: Content::Json,
         body_len: 0,
     }
-    .write();
+    .write(b"");
     deadline.enter(Phase::Proxy);
-    let mut connection = Connection::new(to_proxy, deadline.clone());
+    let mut connection = Connection::new(to_proxy, deadline.clone(), Duration::ZERO);
     connection.send(&head.0, b"").map_err(|not_sent| not_sent.failure)?;
-    match connection.receive_head(BUFFER)?.status {
-        200..=299 => Ok(connection.into_transport()),
+    match connection.receive_head(MAX_PROXY_HEAD)?.status {
+        200..=299 => Ok(connection.into_layer()),
         status => {
             let is_lasting = !matches!(status, 429 | 500..=599);
             Err(Failure::Proxy { why: format!("{proxy:?} refuses the tunnel: HTTP status {status}"), is_lasting })
@@ -94,13 +116,15 @@ fn tunnel(
 /// A failure on the way to the proxy, which names neither the gateway nor its host.
 fn proxys(failure: Failure) -> Failure {
     let (why, is_lasting) = match failure {
-        Failure::Resolve(why) => (format!("its host name cannot be resolved: {why}"), false),
+        Failure::Resolve { why, is_lasting } => (format!("its host name cannot be resolved: {why}"), is_lasting),
         Failure::Connect(why) | Failure::Lost(why, _) => (format!("cannot connect to it or through it: {why}"), false),
         Failure::Tls { why, is_lasting, .. } => (format!("no secure connection to it: {why}"), is_lasting),
         Failure::Protocol(why) => (format!("it does not speak HTTP/1.1: {why}"), true),
         Failure::HeadTooLarge(limit) => (format!("it answers with a head of more than {limit} bytes"), true),
         // Whatever it was: it is the proxy that is asked.
-        Failure::Timeout(limit, _) => return Failure::Timeout(limit, Phase::Proxy),
+        Failure::Timeout(limit, _) | Failure::ConnectTimeout(limit, _) => {
+            return Failure::Timeout(limit, Phase::Proxy);
+        }
         Failure::Cancelled(_) => return Failure::Cancelled(Phase::Proxy),
         other => return other,
     };

@@ -1,21 +1,31 @@
 //! One connection, and one exchange on it at a time.
 
 use std::fmt;
+use std::io::IoSlice;
+use std::time::{Duration, Instant};
 
 use ureq::Error;
-use ureq::unversioned::transport::{NextTimeout, Transport};
+use ureq::unversioned::transport::NextTimeout;
 
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
-use super::head::{self, Head};
+use super::head::{self, Head, HeadProblem, MAX_HEADERS};
+use super::layer::{Came, Layer, Sent};
+
+/// How soon after a request the loss of a connection that was idle means that the server had closed it as idle, where
+/// two round trips are shorter.
+const MAX_IDLE_LOSS: Duration = Duration::from_millis(250);
 
 pub(super) struct Connection {
-    transport: Box<dyn Transport>,
-    /// The one that the socket below the transport looks at.
+    layer: Box<dyn Layer>,
+    /// The one that the socket below looks at.
     pub deadline: Deadline,
+    round_trip: Duration,
+    /// When the request was begun to be sent, on a connection that was idle before.
+    reused: Option<Instant>,
 }
 
-/// The transport's buffers hold headers and prompts, so none of it is shown.
+/// The buffers hold headers and prompts, so none of it is shown.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connection")
@@ -30,29 +40,81 @@ pub(super) struct NotSent {
 }
 
 impl Connection {
-    pub fn new(transport: Box<dyn Transport>, deadline: Deadline) -> Connection {
-        Connection { transport, deadline }
+    /// `round_trip` is how long the server takes for an exchange of packets.
+    pub fn new(layer: Box<dyn Layer>, deadline: Deadline, round_trip: Duration) -> Connection {
+        Connection { layer, deadline, round_trip, reused: None }
+    }
+
+    /// Makes an idle connection ready for another request.
+    pub fn reuse(&mut self) {
+        self.reused = Some(Instant::now());
     }
 
     pub fn is_open(&mut self) -> bool {
-        self.transport.buffers().input().is_empty() && self.transport.is_open()
+        self.layer.is_open()
     }
 
-    /// Sends head and body, in one packet if they fit.
-    pub fn send(&mut self, head: &[u8], body: &[u8]) -> Result<(), NotSent> {
-        let (mut head, mut body) = (head, body);
-        let mut is_unseen = true;
-        while !head.is_empty() || !body.is_empty() {
-            let output = self.transport.buffers().output();
-            let of_head = fill(output, &mut head);
-            let of_body = fill(&mut output[of_head..], &mut body);
-            let sent = self.transport.transmit_output(of_head + of_body, NextTimeout::default());
-            // It holds the client's credentials, and maybe other people's.
-            self.transport.buffers().output()[..of_head + of_body].fill(0);
-            sent.map_err(|error| NotSent { is_unseen: is_unseen && is_refused(&error), failure: self.failure(error) })?;
-            is_unseen = false;
+    /// Gives back memory; false if the server sent more than a response, so that the connection is not to be kept.
+    pub fn go_idle(&mut self) -> bool {
+        self.layer.go_idle()
+    }
+
+    /// Sends a message in two parts. Where the server refuses it before it has read it, that is a failure to send, and
+    /// the refusal is in the input.
+    pub fn send(&mut self, first: &[u8], second: &[u8]) -> Result<(), NotSent> {
+        let (mut first, mut second) = (first, second);
+        let (mut is_unseen, mut watch) = (true, true);
+        while !first.is_empty() || !second.is_empty() {
+            let parts = [IoSlice::new(first), IoSlice::new(second)];
+            let parts = if first.is_empty() { &parts[1..] } else { &parts[..1 + usize::from(!second.is_empty())] };
+            let failed = |failure, is_unseen| Err(NotSent { failure, is_unseen });
+            match self.layer.send(parts, watch) {
+                Ok(Sent::Bytes(sent)) => {
+                    is_unseen = false;
+                    let of_first = sent.min(first.len());
+                    (first, second) = (&first[of_first..], &second[sent - of_first..]);
+                    if !(first.is_empty() && second.is_empty()) {
+                        self.deadline.left().map_err(|failure| NotSent { failure, is_unseen })?;
+                    }
+                }
+                Ok(Sent::InputCame) => match self.layer.take_input() {
+                    Ok(_) if self.is_refused() => {
+                        let why = "the server refused it before it was sent";
+                        return failed(Failure::Lost(why.to_owned(), Phase::Send), false);
+                    }
+                    Ok(Came::Input) => watch = !self.layer.buffers().input_append_buf().is_empty(),
+                    Ok(Came::End) => {
+                        let why = "the server closed it before it answered";
+                        return failed(Failure::Lost(why.to_owned(), Phase::Send), false);
+                    }
+                    Err(error) => return failed(self.failure(error), false),
+                },
+                Err(error) => {
+                    let is_unseen = is_unseen && is_closed(&error);
+                    return failed(self.failure(error), is_unseen);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Whether the response that came already makes the rest of the request useless.
+    fn is_refused(&mut self) -> bool {
+        let input = self.layer.buffers().input();
+        matches!(head::response(input), Ok(Some((head, _))) if !(200..300).contains(&head.status))
+    }
+
+    /// The same failure, unless the connection was idle before and broke so soon that the server had closed it as idle.
+    pub fn as_idle_loss(&self, failure: Failure) -> Failure {
+        let soon = MAX_IDLE_LOSS.max(2 * self.round_trip);
+        match failure {
+            Failure::Lost(why, Phase::Send | Phase::Wait)
+                if self.reused.is_some_and(|began| began.elapsed() <= soon) =>
+            {
+                Failure::LostIdle(why)
+            }
+            other => other,
+        }
     }
 
     /// Waits until anything of an answer has come, or the server has closed.
@@ -63,11 +125,16 @@ impl Connection {
     /// Waits for the head of the answer, which may have so many bytes.
     pub fn receive_head(&mut self, limit: usize) -> Result<Head, Failure> {
         loop {
-            let input = self.transport.buffers().input();
+            let input = self.layer.buffers().input();
             let input = &input[..input.len().min(limit)];
-            if let Some((head, used)) = head::response(input).map_err(Failure::Protocol)? {
-                self.transport.buffers().input_consume(used);
-                return Ok(head);
+            match head::response(input) {
+                Ok(Some((head, used))) => {
+                    self.layer.buffers().input_consume(used);
+                    return Ok(head);
+                }
+                Ok(None) => {}
+                Err(HeadProblem::Wrong(why)) => return Err(Failure::Protocol(why)),
+                Err(HeadProblem::TooManyHeaders) => return Err(Failure::TooManyHeaders(MAX_HEADERS)),
             }
             let is_first = input.is_empty();
             if input.len() >= limit {
@@ -85,22 +152,22 @@ impl Connection {
     }
 
     /// What lies below, for another use of it.
-    pub fn into_transport(self) -> Box<dyn Transport> {
-        self.transport
+    pub fn into_layer(self) -> Box<dyn Layer> {
+        self.layer
     }
 
     /// What came and was not yet passed over.
     pub fn input(&mut self) -> &[u8] {
-        self.transport.buffers().input()
+        self.layer.buffers().input()
     }
 
     pub fn consume(&mut self, amount: usize) {
-        self.transport.buffers().input_consume(amount);
+        self.layer.buffers().input_consume(amount);
     }
 
     /// Waits for more input; false if the server has closed.
     pub fn more(&mut self) -> Result<bool, Failure> {
-        self.transport.await_input(NextTimeout::default()).map_err(|error| self.failure(error))
+        self.layer.await_input(NextTimeout::default()).map_err(|error| self.failure(error))
     }
 
     fn failure(&self, error: Error) -> Failure {
@@ -109,16 +176,8 @@ impl Connection {
 }
 
 /// Whether the server had closed the connection before, so that none of the bytes left.
-fn is_refused(error: &Error) -> bool {
+fn is_closed(error: &Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     let Error::Io(error) = error else { return false };
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
-}
-
-/// Moves as much as fits.
-fn fill(output: &mut [u8], from: &mut &[u8]) -> usize {
-    let amount = from.len().min(output.len());
-    output[..amount].copy_from_slice(&from[..amount]);
-    *from = &from[amount..];
-    amount
 }

@@ -13,8 +13,9 @@ pub(super) struct Deadline(Arc<Lock<State>>);
 
 #[derive(Debug, Clone)]
 struct State {
-    /// Of the whole exchange.
+    /// Of the whole exchange, and which limit that is.
     end: Instant,
+    end_limit: Limit,
     /// What ends first: the whole, or the part of it that is under way.
     until: Instant,
     limit: Limit,
@@ -26,22 +27,22 @@ struct State {
 impl Default for State {
     fn default() -> State {
         let now = Instant::now();
-        State { end: now, until: now, limit: Limit::Total, phase: Phase::Connect, token: None }
+        State { end: now, end_limit: Limit::Total, until: now, limit: Limit::Total, phase: Phase::Connect, token: None }
     }
 }
 
 impl Deadline {
-    /// Ends then, or when the token is cancelled.
-    pub fn new(end: Instant, token: Option<&Arc<CancelToken>>) -> Deadline {
+    /// Ends then, by this limit, or when the token is cancelled.
+    pub fn new(end: Instant, limit: Limit, token: Option<&Arc<CancelToken>>) -> Deadline {
         let deadline = Deadline(Arc::default());
-        deadline.begin(end, token);
+        deadline.begin(end, limit, token);
         deadline
     }
 
     /// Begins another exchange on the same connection.
-    pub fn begin(&self, end: Instant, token: Option<&Arc<CancelToken>>) {
+    pub fn begin(&self, end: Instant, limit: Limit, token: Option<&Arc<CancelToken>>) {
         let token = token.cloned();
-        *self.0.lock() = State { end, until: end, limit: Limit::Total, phase: Phase::Connect, token };
+        *self.0.lock() = State { end, end_limit: limit, until: end, limit, phase: Phase::Connect, token };
     }
 
     /// From now on this is done.
@@ -49,12 +50,18 @@ impl Deadline {
         self.0.lock().phase = phase;
     }
 
-    /// From now on this is done, which may last so long, or if that is nothing as long as the whole.
+    /// Moves the end of the exchange, which is this limit's from now on.
+    pub fn extend(&self, end: Instant, limit: Limit) {
+        let mut state = self.0.lock();
+        (state.end, state.end_limit) = (end, limit);
+    }
+
+    /// Enters a phase and limits it to `most`; zero means that only the end of the exchange counts.
     pub fn allow(&self, phase: Phase, limit: Limit, most: Duration) {
         let mut state = self.0.lock();
         state.phase = phase;
         state.until = state.end;
-        state.limit = Limit::Total;
+        state.limit = state.end_limit;
         if !most.is_zero() {
             let until = Instant::now() + most;
             if until < state.end {
@@ -95,10 +102,16 @@ impl Deadline {
         if left.is_zero() { Err(Failure::Timeout(state.limit, state.phase)) } else { Ok(left) }
     }
 
-    /// Waits until the descriptor is ready for one of these events.
-    pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<(), Failure> {
+    /// Waits until the descriptor is ready for one of these events, and returns those that it reports.
+    pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<libc::c_short, Failure> {
         let (until, token) = (self.until(), self.token());
         sync::ready(descriptor, events, until, token.as_deref()).map_err(|over| self.over(over))
+    }
+
+    /// Waits until one of the descriptors is ready, and returns its place in the list; no longer than `most`.
+    pub fn any_ready(&self, descriptors: &[i32], events: libc::c_short, most: Option<Instant>) -> Result<usize, Over> {
+        let (until, token) = (self.until(), self.token());
+        sync::any_ready(descriptors, events, most.map_or(until, |most| most.min(until)), token.as_deref())
     }
 
     /// What is over, in words.
@@ -115,7 +128,7 @@ mod tests {
     #[test]
     fn the_shorter_time_counts() {
         let soon = Duration::from_secs(1);
-        let deadline = Deadline::new(Instant::now() + 10 * soon, None);
+        let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, None);
         deadline.allow(Phase::Wait, Limit::FirstByte, soon);
         assert!(deadline.left().unwrap() <= soon);
         assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::FirstByte, Phase::Wait));
@@ -125,12 +138,18 @@ mod tests {
         deadline.allow(Phase::Read, Limit::FirstByte, Duration::ZERO);
         deadline.hurry(Duration::ZERO);
         assert_eq!(deadline.left(), Err(Failure::Timeout(Limit::Total, Phase::Read)));
+        deadline.extend(Instant::now() + 60 * soon, Limit::Stream);
+        deadline.allow(Phase::Event, Limit::Idle, 20 * soon);
+        assert!(deadline.left().unwrap() > 15 * soon);
+        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::Idle, Phase::Event));
+        deadline.allow(Phase::Event, Limit::Idle, 90 * soon);
+        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::Stream, Phase::Event));
     }
 
     #[test]
     fn the_caller_may_have_had_enough() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Some(&token));
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Limit::Total, Some(&token));
         deadline.enter(Phase::Tls);
         assert!(deadline.left().is_ok());
         token.cancel();

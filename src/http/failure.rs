@@ -36,12 +36,20 @@ pub enum Limit {
     Connect,
     FirstByte,
     Idle,
+    /// Of a stream whose first event has come.
+    Stream,
+    /// Of what is asked of the server beside the request itself.
+    Discovery,
 }
 
 /// Why there is no answer. The texts are the system's or the TLS library's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    Resolve(String),
+    Resolve {
+        why: String,
+        /// Whether it would be the same another time.
+        is_lasting: bool,
+    },
     Connect(String),
     Tls {
         why: String,
@@ -57,14 +65,22 @@ pub enum Failure {
     },
     /// The connection broke after it was made.
     Lost(String, Phase),
+    /// A connection that was idle before broke at once: the server had closed it, or was about to.
+    LostIdle(String),
     /// What came is not HTTP/1.1.
     Protocol(String),
     Timeout(Limit, Phase),
+    /// None of these addresses answered.
+    ConnectTimeout(Limit, String),
     Cancelled(Phase),
     /// The answer's body is longer than this many bytes.
     TooLarge(usize),
     /// Its head is.
     HeadTooLarge(usize),
+    /// Its head has more fields than this.
+    TooManyHeaders(usize),
+    /// Its body is encoded in this way, for which nobody asked.
+    Encoded(String),
     /// There is no memory for an answer of so many bytes.
     OutOfMemory(usize),
 }
@@ -73,13 +89,18 @@ impl Failure {
     /// Whether any of the request may have reached the server.
     pub fn is_after_sending(&self) -> bool {
         match self {
-            Failure::Resolve(_) | Failure::Connect(_) | Failure::Proxy { .. } => false,
+            Failure::Resolve { .. } | Failure::Connect(_) | Failure::ConnectTimeout(..) | Failure::Proxy { .. } => {
+                false
+            }
             Failure::Tls { is_late, .. } => *is_late,
             Failure::Timeout(_, phase) | Failure::Cancelled(phase) => *phase >= Phase::Send,
             Failure::Lost(..)
+            | Failure::LostIdle(_)
             | Failure::Protocol(_)
             | Failure::TooLarge(_)
             | Failure::HeadTooLarge(_)
+            | Failure::TooManyHeaders(_)
+            | Failure::Encoded(_)
             | Failure::OutOfMemory(_) => true,
         }
     }
@@ -113,7 +134,7 @@ impl Failure {
 
     fn in_phase(phase: Phase, why: String) -> Failure {
         match phase {
-            Phase::Resolve => Failure::Resolve(why),
+            Phase::Resolve => Failure::Resolve { why, is_lasting: false },
             Phase::Connect => Failure::Connect(why),
             Phase::Tls => Failure::Tls {
                 why: format!("the server ended the handshake: {why}"),

@@ -33,13 +33,13 @@ pub struct Head {
 }
 
 pub fn head(wire: &[u8]) -> Result<Option<Head>, String> {
-    let head = head::response(wire)?;
+    let head = head::response(wire).map_err(|problem| format!("{problem:?}"))?;
     Ok(head.map(|(head, length)| Head {
         status: head.status,
         framing: Framing(head.framing),
         keep_alive: head.keep_alive,
         location: head.location,
-        is_event_stream: head.is_event_stream,
+        is_event_stream: head.content == head::ContentKind::EventStream,
         raw: head.raw,
         length,
     }))

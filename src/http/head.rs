@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 use super::agent::{Content, Method};
 use super::secret::{Secret, Wiped};
 
-/// More headers than any server sends.
-const MAX_HEADERS: usize = 100;
+/// As many fields as a head has at most, as the header of this library says. Heads of most servers have a tenth of
+/// the first number, and only for more is memory taken.
+const USUAL_HEADERS: usize = 100;
+pub(super) const MAX_HEADERS: usize = 1000;
 
 /// What is said before a request's body.
 pub(super) struct RequestHead<'a> {
@@ -24,14 +26,14 @@ pub(super) struct RequestHead<'a> {
 }
 
 impl RequestHead<'_> {
-    /// The request's line and headers, up to the empty line.
-    pub fn write(&self) -> Wiped {
+    /// The request's line and headers, up to the empty line, and behind it so much of the body.
+    pub fn write(&self, body: &[u8]) -> Wiped {
         const REST: usize = 160;
         let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
         let target: usize = self.origin.iter().chain(&self.path).map(|part| part.len()).sum();
         let known = target + self.authority.len() + for_proxy.len();
         // In one piece: a block that grows leaves secrets behind.
-        let mut head = Vec::with_capacity(REST + known + self.headers.len());
+        let mut head = Vec::with_capacity(REST + known + self.headers.len() + body.len());
         let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
         push(&[self.method.as_str(), " "]);
         push(&self.origin);
@@ -49,6 +51,7 @@ impl RequestHead<'_> {
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
+        head.extend_from_slice(body);
         Wiped(head)
     }
 }
@@ -82,32 +85,110 @@ pub(super) struct Head {
     pub status: u16,
     pub framing: Framing,
     pub keep_alive: bool,
+    /// How long the server keeps an idle connection, where it says so.
+    pub idle_timeout: Option<Duration>,
     pub retry_after: Option<Duration>,
     pub location: Option<String>,
-    pub is_event_stream: bool,
-    /// All of it, as it came.
+    pub content: ContentKind,
+    /// How the body is encoded, where it is.
+    pub encoding: Option<String>,
+    /// All of it as it came, but for folded lines, which are joined.
     pub raw: Vec<u8>,
 }
 
+/// What the type of a body says of its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ContentKind {
+    EventStream,
+    /// JSON, plain text or nothing, by which careless servers and proxies label event streams, too.
+    Any,
+    Other,
+}
+
+/// Why a head cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HeadProblem {
+    Wrong(String),
+    TooManyHeaders,
+}
+
 /// Reads a head, if it is complete, and says how many bytes it takes. Heads of interim answers (1xx) are passed over.
-pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, String> {
+pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, HeadProblem> {
+    let mut headers = [MaybeUninit::uninit(); USUAL_HEADERS];
+    match parse(input, &httparse::ParserConfig::default(), &mut headers) {
+        // Most heads have no folded lines, and not so many. Where one has, that is found out by a failure.
+        Err(HeadProblem::TooManyHeaders | HeadProblem::Wrong(_)) => unusual(input),
+        other => other,
+    }
+}
+
+/// As [`response`], also for folded lines and for many fields.
+#[cold]
+fn unusual(input: &[u8]) -> Result<Option<(Head, usize)>, HeadProblem> {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    let found = parse(input, &config, &mut vec![MaybeUninit::uninit(); MAX_HEADERS])?;
+    match found {
+        Some((head, length)) if is_folded(&head.raw) => {
+            let unfolded = unfolded(head.raw);
+            Ok(response(&unfolded)?.map(|(head, _)| (head, length)))
+        }
+        found => Ok(found),
+    }
+}
+
+fn parse<'b>(
+    input: &'b [u8],
+    config: &httparse::ParserConfig,
+    headers: &mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<Option<(Head, usize)>, HeadProblem> {
     let mut start = 0;
     loop {
-        let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
         let mut parsed = httparse::Response::new(&mut []);
-        let parser = httparse::ParserConfig::default();
         let input = &input[start..];
-        let length = match parser.parse_response_with_uninit_headers(&mut parsed, input, &mut headers) {
+        let length = match config.parse_response_with_uninit_headers(&mut parsed, input, headers) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(error) => return Err(error.to_string()),
+            Err(httparse::Error::TooManyHeaders) => return Err(HeadProblem::TooManyHeaders),
+            Err(error) => return Err(HeadProblem::Wrong(error.to_string())),
         };
         start += length;
         if parsed.code.is_some_and(|code| !(100..200).contains(&code)) {
-            let head = read(&parsed, &input[..length])?;
+            let head = read(&parsed, &input[..length]).map_err(HeadProblem::Wrong)?;
             return Ok(Some((head, start)));
         }
     }
+}
+
+fn is_folded(raw: &[u8]) -> bool {
+    raw.windows(2).any(|pair| matches!(pair, b"\n " | b"\n\t"))
+}
+
+/// Joins each folded line with the one before by spaces (RFC 9112, 5.2).
+fn unfolded(mut raw: Vec<u8>) -> Vec<u8> {
+    for at in 1..raw.len().saturating_sub(1) {
+        if raw[at] == b'\n' && matches!(raw[at + 1], b' ' | b'\t') {
+            raw[at] = b' ';
+            if raw[at - 1] == b'\r' {
+                raw[at - 1] = b' ';
+            }
+        }
+    }
+    raw
+}
+
+/// Whether a field's name is this one, which is in lower case.
+fn is(name: &str, lower: &[u8]) -> bool {
+    // The bit that tells upper from lower case; among the characters of names it makes no other two alike that matter.
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    let name = name.as_bytes();
+    if name.len() != lower.len() {
+        return false;
+    }
+    let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes);
+    let (names, lowers) = (name.chunks_exact(8), lower.chunks_exact(8));
+    names.remainder().iter().zip(lowers.remainder()).all(|(a, b)| *a | 0x20 == *b)
+        && names.zip(lowers).all(|(a, b)| word(a) | CASE == word(b))
 }
 
 fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
@@ -115,52 +196,54 @@ fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
     let mut head = Head {
         status,
         framing: Framing::UntilClose,
+        // HTTP/1.0 has no connection that is kept, but only an extension of which proxies know nothing (RFC 9112, C.2.2).
         keep_alive: parsed.version == Some(1),
+        idle_timeout: None,
         retry_after: None,
         location: None,
-        is_event_stream: false,
+        content: ContentKind::Any,
+        encoding: None,
         raw: raw.to_vec(),
     };
     let mut length = None;
     let mut chunked = false;
-    let mut says_close = false;
+    let (mut retry_after, mut retry_after_ms) = (None, None);
     for header in parsed.headers.iter() {
         let value = header.value.trim_ascii();
         // Most names differ in length already, which is cheaper to see than their letters.
         match header.name.len() {
-            14 if header.name.eq_ignore_ascii_case("content-length") => {
-                let number = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-                let number = number.and_then(|text| text.parse().ok()).ok_or("a content-length that is no number")?;
+            14 if is(header.name, b"content-length") => {
+                let number = number(value).ok_or("a content-length that is no number")?;
                 if length.is_some_and(|other| other != number) {
                     return Err("two different content-lengths".to_owned());
                 }
                 length = Some(number);
             }
-            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+            17 if is(header.name, b"transfer-encoding") => {
                 if !value.eq_ignore_ascii_case(b"chunked") {
                     return Err("a transfer-encoding other than chunked".to_owned());
                 }
                 chunked = true;
             }
-            10 if header.name.eq_ignore_ascii_case("connection") => {
-                let has = |word: &str| {
-                    value.split(|b| *b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
-                };
-                says_close |= has("close");
-                head.keep_alive |= has("keep-alive");
+            10 if is(header.name, b"connection") => {
+                let mut words = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+                head.keep_alive &= !words.any(|word| word.eq_ignore_ascii_case(b"close"));
             }
-            16 if header.name.eq_ignore_ascii_case("content-encoding") && !value.eq_ignore_ascii_case(b"identity") => {
-                return Err("a content-encoding that was not asked for".to_owned());
+            10 if is(header.name, b"keep-alive") => head.idle_timeout = idle_timeout(value),
+            16 if is(header.name, b"content-encoding") => head.encoding = encoding(value),
+            12 if is(header.name, b"content-type") => head.content = content_kind(value),
+            11 if is(header.name, b"retry-after") => {
+                retry_after = self::retry_after(value);
             }
-            12 if header.name.eq_ignore_ascii_case("content-type") => head.is_event_stream = is_event_stream(value),
-            11 if header.name.eq_ignore_ascii_case("retry-after") => head.retry_after = retry_after(value),
-            8 if header.name.eq_ignore_ascii_case("location") => {
-                head.location = std::str::from_utf8(value).ok().map(str::to_owned)
+            14 if is(header.name, b"retry-after-ms") => {
+                retry_after_ms = seconds(value).map(|ms| ms / 1000);
             }
+            8 if is(header.name, b"location") => head.location = std::str::from_utf8(value).ok().map(str::to_owned),
             _ => {}
         }
     }
-    head.keep_alive &= !says_close;
+    // The finer one, which OpenAI's clients prefer, too.
+    head.retry_after = retry_after_ms.or(retry_after);
     head.framing = match (chunked, length) {
         _ if status == 204 || status == 304 => Framing::Length(0),
         // Both at once is how requests are smuggled: the length is void, and the connection is not used again.
@@ -177,10 +260,43 @@ fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
     Ok(head)
 }
 
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
 /// Without regard to parameters, such as a charset.
-fn is_event_stream(content_type: &[u8]) -> bool {
-    let kind = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+fn content_kind(content_type: &[u8]) -> ContentKind {
+    let kind = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+    if is(b"application/json") || is(b"text/plain") || kind.is_empty() {
+        ContentKind::Any
+    } else if is(b"text/event-stream") {
+        ContentKind::EventStream
+    } else {
+        ContentKind::Other
+    }
+}
+
+/// `None` for names that some servers give to a body as it is.
+fn encoding(value: &[u8]) -> Option<String> {
+    let harmless: [&[u8]; 5] = [b"", b"identity", b"none", b"utf-8", b"utf8"];
+    let is_harmless = harmless.iter().any(|name| value.eq_ignore_ascii_case(name));
+    (!is_harmless).then(|| String::from_utf8_lossy(value).into_owned())
+}
+
+/// The parameter `timeout` of the header `Keep-Alive`, in seconds (RFC 2068, 19.7.1.1).
+fn idle_timeout(value: &[u8]) -> Option<Duration> {
+    value.split(|byte| *byte == b',').find_map(|part| {
+        let (name, value) = std::str::from_utf8(part).ok()?.split_once('=')?;
+        let seconds = value.trim().trim_matches('"').parse().ok()?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| Duration::from_secs(seconds))
+    })
 }
 
 /// The headers of a head that was read before, as (name, value) in their order.
@@ -195,13 +311,22 @@ pub fn header_fields(raw: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
 
 /// Seconds or a date (RFC 9110, 10.2.3).
 fn retry_after(value: &[u8]) -> Option<Duration> {
+    seconds(value).or_else(|| {
+        let at = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+        Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+    })
+}
+
+/// A number of seconds, of which some servers send fractions.
+fn seconds(value: &[u8]) -> Option<Duration> {
     let value = std::str::from_utf8(value).ok()?;
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More than there is room for is as good as for ever.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
     }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+    // More than there is room for is as good as for ever.
+    Some(Duration::try_from_secs_f64(value.parse().ok()?).unwrap_or(Duration::from_secs(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -213,9 +338,15 @@ mod tests {
         for cut in 0..text.len() {
             assert_eq!(response(&text.as_bytes()[..cut]), Ok(None), "{cut}");
         }
-        let (head, length) = response(text.as_bytes())?.unwrap();
-        assert_eq!(length, text.len());
-        Ok(head)
+        match response(text.as_bytes()) {
+            Ok(found) => {
+                let (head, length) = found.unwrap();
+                assert_eq!(length, text.len());
+                Ok(head)
+            }
+            Err(HeadProblem::Wrong(why)) => Err(why),
+            Err(problem) => panic!("{problem:?}"),
+        }
     }
 
     #[test]
@@ -230,7 +361,7 @@ mod tests {
             content: Content::Json,
             body_len: 1234,
         };
-        let text = |head: &RequestHead| String::from_utf8(head.write().0.clone()).unwrap();
+        let text = |head: &RequestHead| String::from_utf8(head.write(b"").0.clone()).unwrap();
         let expected = "POST /ml/x HTTP/1.1\r\nhost: h:5000\r\na: b\r\ncontent-type: application/json\r\n\
                         content-length: 1234\r\n\r\n";
         assert_eq!(text(&post), expected);
@@ -240,7 +371,8 @@ mod tests {
         let passed_on = RequestHead { origin: ["http://", "h"], proxy_authorization: Some(&secret), ..get };
         let expected = "GET http://h/x HTTP/1.1\r\nhost: h\r\nproxy-authorization: Basic dTpw\r\n\r\n";
         assert_eq!(text(&passed_on), expected);
-        assert!(passed_on.write().0.capacity() < 256);
+        assert!(passed_on.write(b"").0.capacity() < 256);
+        assert!(passed_on.write(b"{}").0.ends_with(b"\r\n\r\n{}"));
         let mut numbers = Vec::new();
         for number in [0, 7, 10, usize::MAX] {
             push_number(&mut numbers, number);
@@ -261,7 +393,7 @@ mod tests {
         let twice = "HTTP/1.1 200 OK\nContent-Length: 5\nConnection: close\nConnection: keep-alive";
         assert_eq!(of(twice), Ok((Framing::Length(5), false)));
         assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), false)));
-        assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5\nConnection: keep-alive"), Ok((Framing::Length(5), true)));
+        assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5\nConnection: keep-alive"), Ok((Framing::Length(5), false)));
         assert_eq!(of("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 5"), Ok((Framing::Chunked, false)));
     }
 
@@ -274,15 +406,49 @@ mod tests {
             "HTTP/1.1 200 OK\nContent-Length: ",
             "HTTP/1.1 200 OK\nContent-Length: 99999999999999999999",
             "HTTP/1.1 200 OK\nTransfer-Encoding: gzip, chunked",
-            "HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 5",
         ] {
             assert!(head(lines).is_err(), "{lines}");
         }
         for input in ["SSH-2.0-OpenSSH\r\n", "HTTP/2 200 OK\r\n\r\n", "<html>", "HTTP/1.1 abc OK\r\n\r\n"] {
             assert!(response(input.as_bytes()).is_err(), "{input}");
         }
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
-        assert!(response(many.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn number_of_header_fields_is_limited() {
+        let of = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
+        for count in [1, USUAL_HEADERS, USUAL_HEADERS + 1, MAX_HEADERS] {
+            let (head, length) = response(of(count).as_bytes()).unwrap().unwrap();
+            assert_eq!((header_fields(&head.raw).count(), length), (count, of(count).len()));
+        }
+        assert_eq!(response(of(MAX_HEADERS + 1).as_bytes()), Err(HeadProblem::TooManyHeaders));
+    }
+
+    #[test]
+    fn folded_lines_are_joined() {
+        let folded = head("HTTP/1.1 429 No\nX-Note: a\n b\n\tc\nRetry-After:\n  7\nContent-Length: 0").unwrap();
+        assert_eq!(folded.retry_after, Some(Duration::from_secs(7)));
+        let fields: Vec<_> = header_fields(&folded.raw).collect();
+        assert_eq!(fields[..2], [("X-Note", &b"a   b  \tc"[..]), ("Retry-After", b"7")]);
+    }
+
+    #[test]
+    fn encodings_that_change_nothing_are_no_encodings() {
+        let of = |value| head(&format!("HTTP/1.1 200 OK\nContent-Encoding: {value}")).unwrap().encoding;
+        for harmless in ["", "none", "identity", "Identity", "utf-8", "UTF8"] {
+            assert_eq!(of(harmless), None, "{harmless}");
+        }
+        assert_eq!(of("gzip").as_deref(), Some("gzip"));
+        assert_eq!(of("gzip, identity").as_deref(), Some("gzip, identity"));
+    }
+
+    #[test]
+    fn servers_say_how_long_they_keep_a_connection() {
+        let of = |value| head(&format!("HTTP/1.1 200 OK\nKeep-Alive: {value}")).unwrap().idle_timeout;
+        assert_eq!(of("timeout=5, max=100"), Some(Duration::from_secs(5)));
+        assert_eq!(of("max=100, Timeout = \"0\""), Some(Duration::ZERO));
+        assert_eq!(of("timeout=soon"), None);
+        assert_eq!(of("300"), None);
     }
 
     #[test]
@@ -302,6 +468,11 @@ mod tests {
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
         assert!(wait(&soon).is_some_and(|wait| (55..=60).contains(&wait.as_secs())));
         assert_eq!(wait("99999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(wait("1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(wait("1.5.5"), None);
+        assert_eq!(wait(".5"), None);
+        assert_eq!(wait("9\nRetry-After-Ms: 300"), Some(Duration::from_millis(300)));
+        assert_eq!(wait("9\nRetry-After-Ms: soon"), Some(Duration::from_secs(9)));
         assert_eq!(wait("-1"), None);
         assert_eq!(wait("soon"), None);
         let moved = head("HTTP/1.1 302 Found\nLocation: https://u:p@h/login?token=x").unwrap();

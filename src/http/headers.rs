@@ -31,7 +31,12 @@ const OURS: [&str; 10] = [
 ];
 
 /// What is sent where nobody sets it.
-const OWN: [(&str, &str); 2] = [("accept", "application/json, text/event-stream"), ("user-agent", super::USER_AGENT)];
+const OWN: [(&str, &str); 3] = [
+    ("accept", "application/json, text/event-stream"),
+    // Without it a server may compress (RFC 9110, 12.5.3), and some proxies do.
+    ("accept-encoding", "identity"),
+    ("user-agent", super::USER_AGENT),
+];
 
 /// What stands in the names of headers by which a client shows who it is.
 const CREDENTIALS: [&str; 7] = ["auth", "cookie", "credential", "key", "password", "secret", "token"];
@@ -245,7 +250,7 @@ mod tests {
         headers.hide(&Secret::new("hunter2"));
         assert!(headers.has_credentials());
         assert_eq!(headers.secrets().collect::<Vec<_>>(), ["on", "Bearer t", "hunter2"]);
-        let expected = "accept: application/json, text/event-stream\r\nx-flag: on\r\nauthorization: Bearer t\r\n\
+        let expected = "accept: application/json, text/event-stream\r\naccept-encoding: identity\r\nx-flag: on\r\nauthorization: Bearer t\r\n\
                         user-agent: mine\r\n";
         assert_eq!(String::from_utf8_lossy(headers.lines()), expected);
     }
@@ -266,9 +271,12 @@ mod tests {
         assert!(
             headers
                 .lines()
-                .starts_with(b"accept: application/json, text/event-stream\r\nuser-agent: mlflow-ai-gateway/")
+                .starts_with(b"accept: application/json, text/event-stream\r\naccept-encoding: identity\r\nuser-agent: mlflow-ai-gateway/")
         );
         headers.set("User-Agent", "mine").unwrap();
-        assert_eq!(headers.lines(), b"accept: application/json, text/event-stream\r\nuser-agent: mine\r\n");
+        assert_eq!(
+            headers.lines(),
+            b"accept: application/json, text/event-stream\r\naccept-encoding: identity\r\nuser-agent: mine\r\n"
+        );
     }
 }

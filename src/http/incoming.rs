@@ -1,13 +1,18 @@
 //! An answer as it comes in: its head, and then its body piece by piece.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::agent::Reply;
 use super::body::{Body, Step};
 use super::connection::Connection;
 use super::failure::{Failure, Limit, Phase};
-use super::head::Head;
-use super::tcp::BUFFER;
+use super::head::{ContentKind, Head};
+
+/// More bytes than a line of a chunked body's framing has.
+const MAX_LINE: usize = 16 * 1024;
+
+/// What the lines of an event stream begin with (WHATWG HTML, 9.2.6): no JSON does.
+const EVENT_FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
 
 /// As much of a refusal as is kept.
 const MAX_REFUSAL: usize = 64 * 1024;
@@ -29,6 +34,9 @@ pub struct Incoming {
     body: Body,
     /// As many bytes of the input were handed out, and are to be passed over next.
     handed_out: usize,
+    /// The beginning of the body, where it had to be looked at before it is handed out.
+    beginning: Option<Vec<u8>>,
+    first_piece: Vec<u8>,
     is_complete: bool,
     /// The longest body that is read as a whole.
     limit: usize,
@@ -37,7 +45,16 @@ pub struct Incoming {
 impl Incoming {
     pub(super) fn new(connection: Connection, head: Head, limit: usize) -> Incoming {
         let body = Body::new(head.framing);
-        Incoming { connection, head, body, handed_out: 0, is_complete: false, limit }
+        Incoming {
+            connection,
+            head,
+            body,
+            handed_out: 0,
+            beginning: None,
+            first_piece: Vec::new(),
+            is_complete: false,
+            limit,
+        }
     }
 
     pub fn is_success(&self) -> bool {
@@ -48,14 +65,48 @@ impl Incoming {
         self.head.status
     }
 
-    /// Whether the body is server-sent events.
-    pub fn is_event_stream(&self) -> bool {
-        self.head.is_event_stream
+    /// Whether the body is server-sent events. Where its type leaves that open, its beginning is waited for.
+    pub fn is_event_stream(&mut self) -> Result<bool, Failure> {
+        match self.head.content {
+            ContentKind::EventStream => Ok(true),
+            ContentKind::Any => self.begins_as_events(),
+            ContentKind::Other => Ok(false),
+        }
+    }
+
+    fn begins_as_events(&mut self) -> Result<bool, Failure> {
+        let mut beginning = Vec::new();
+        loop {
+            let trimmed = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning[..]).trim_ascii_start();
+            let is_events = EVENT_FIELDS.iter().any(|field| trimmed.starts_with(field));
+            let may_be = EVENT_FIELDS.iter().any(|field| field.starts_with(trimmed));
+            if is_events || !may_be || beginning.len() > MAX_LINE {
+                self.beginning = Some(beginning);
+                return Ok(is_events);
+            }
+            match self.piece()? {
+                Some(piece) => beginning.extend_from_slice(piece),
+                None => {
+                    self.beginning = Some(beginning);
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// What the server calls the encoding of a body that cannot be read.
+    pub(super) fn encoding(&self) -> Option<&str> {
+        self.head.encoding.as_deref()
     }
 
     /// The head as it came.
     pub fn raw_head(&self) -> &[u8] {
         &self.head.raw
+    }
+
+    /// From now on the stream may go on until then.
+    pub fn extend(&self, end: Instant) {
+        self.connection.deadline.extend(end, Limit::Stream);
     }
 
     /// The next event may be waited for so long, beginning now.
@@ -66,6 +117,13 @@ impl Incoming {
     /// Waits for the next bytes of the body; `None` when it is complete.
     pub fn piece(&mut self) -> Result<Option<&[u8]>, Failure> {
         self.connection.consume(std::mem::take(&mut self.handed_out));
+        if let Some(beginning) = self.beginning.take().filter(|beginning| !beginning.is_empty()) {
+            self.first_piece = beginning;
+            return Ok(Some(&self.first_piece));
+        }
+        if self.is_complete {
+            return Ok(None);
+        }
         loop {
             let input = self.connection.input();
             match self.body.step(input).map_err(|why| Failure::Protocol(why.to_owned()))? {
@@ -75,8 +133,8 @@ impl Incoming {
                 }
                 Step::Skip(used) => self.connection.consume(used),
                 Step::End => break,
-                Step::More if input.len() >= BUFFER => {
-                    return Err(Failure::Protocol(format!("a line of more than {BUFFER} bytes")));
+                Step::More if input.len() >= MAX_LINE => {
+                    return Err(Failure::Protocol(format!("a line of more than {MAX_LINE} bytes")));
                 }
                 Step::More => {
                     if !self.connection.more()? {
@@ -106,7 +164,12 @@ impl Incoming {
         if !is_success {
             self.connection.deadline.hurry(MAX_WORDS_WAIT);
         }
-        match self.rest(&mut body, limit) {
+        let read = match self.encoding() {
+            // What cannot be read is as good as none.
+            Some(_) => Ok(()),
+            None => self.rest(&mut body, limit),
+        };
+        match read {
             // A refusal's status says enough, whatever became of the rest of its text.
             Err(failure) if is_success || matches!(failure, Failure::Cancelled(_)) => return Err(failure),
             _ => {}
@@ -142,9 +205,11 @@ impl Incoming {
         }
     }
 
-    /// The connection, if the answer is complete and another may follow on it.
-    pub(super) fn reusable(self) -> Option<Connection> {
-        (self.is_complete && self.head.keep_alive).then_some(self.connection)
+    /// The connection, if the answer is complete and the server may well keep it: some close it after a failure of their
+    /// own without a word. With it comes how long the server says that it keeps it idle.
+    pub(super) fn reusable(self) -> Option<(Connection, Option<Duration>)> {
+        let is_kept = self.is_complete && self.head.keep_alive && self.head.status < 500;
+        is_kept.then_some((self.connection, self.head.idle_timeout))
     }
 }
 

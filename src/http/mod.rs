@@ -6,6 +6,7 @@
 
 mod agent;
 mod body;
+mod buffers;
 mod connect;
 mod connection;
 mod deadline;
@@ -13,9 +14,12 @@ mod events;
 mod failure;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod happy_eyeballs;
 mod head;
 mod headers;
 mod incoming;
+mod layer;
+mod lookup;
 mod mask;
 mod no_proxy;
 mod pool;
@@ -37,6 +41,7 @@ pub use head::header_fields;
 pub use headers::{HeaderProblem, Headers, check_value};
 pub use incoming::Incoming;
 pub use mask::{mask_bytes, mask_text};
+pub use pool::KeepAlive;
 pub use secret::Secret;
 pub use tls::TlsSetting;
 pub use uri::{GatewayUri, without_secrets};

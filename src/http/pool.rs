@@ -9,8 +9,18 @@ use super::connection::Connection;
 use super::way::Way;
 use crate::sync::{Lock, current_process};
 
-/// Servers close idle connections, too, often sooner.
-const IDLE_AGE: Duration = Duration::from_secs(60);
+/// What the options say of connections that are kept for later calls.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepAlive {
+    /// As many are kept.
+    pub max_connections: usize,
+    /// How long one is kept that is idle, at most.
+    pub max_idle: Duration,
+}
+
+/// How much earlier than the server an idle connection is given up: a request that is on its way when the server closes
+/// is lost.
+const EARLIER: Duration = Duration::from_secs(1);
 
 /// The last one used is the first one used again, so that those which are too many grow old. The lock is held only
 /// while one is put in or taken out.
@@ -25,7 +35,7 @@ pub(super) struct Pool {
 struct Idle {
     connection: Connection,
     way: Arc<Way>,
-    since: Instant,
+    until: Instant,
 }
 
 impl Pool {
@@ -35,7 +45,7 @@ impl Pool {
         loop {
             let idle = self.idle.lock().pop()?;
             let mut connection = idle.connection;
-            if Arc::ptr_eq(&idle.way, way) && idle.since.elapsed() < IDLE_AGE && connection.is_open() {
+            if Arc::ptr_eq(&idle.way, way) && Instant::now() < idle.until && connection.is_open() {
                 return Some(connection);
             }
         }
@@ -56,17 +66,29 @@ impl Pool {
         drop(parents);
     }
 
-    /// Keeps the connection, unless so many are kept already.
-    pub fn put(&self, connection: Connection, way: &Arc<Way>, most: usize) {
+    /// Keeps the connection, unless as many are kept already, or the server closes it sooner than it is of use.
+    /// `server_keeps` is how long the server says that it keeps it.
+    pub fn put(
+        &self,
+        mut connection: Connection,
+        way: &Arc<Way>,
+        keep_alive: KeepAlive,
+        server_keeps: Option<Duration>,
+    ) {
         self.close_parents();
+        let kept_for =
+            server_keeps.map_or(keep_alive.max_idle, |time| time.saturating_sub(EARLIER).min(keep_alive.max_idle));
+        if kept_for.is_zero() || !connection.go_idle() {
+            return;
+        }
         let now = Instant::now();
-        let idle = Idle { connection, way: Arc::clone(way), since: now };
+        let idle = Idle { connection, way: Arc::clone(way), until: now + kept_for };
         // What is closed is closed outside of the lock.
         let closed: (Vec<Idle>, Option<Idle>) = {
             let mut kept = self.idle.lock();
-            let old = kept.iter().take_while(|idle| now.duration_since(idle.since) >= IDLE_AGE).count();
+            let old = kept.iter().take_while(|idle| idle.until <= now).count();
             let old = kept.drain(..old).collect();
-            if kept.len() < most {
+            if kept.len() < keep_alive.max_connections {
                 kept.push(idle);
                 (old, None)
             } else {

@@ -1,52 +1,56 @@
-//! Opening a socket in time. The standard library's way cannot be ended by a token.
+//! Sockets that connect without waiting. The standard library's way cannot be ended by a token.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use super::deadline::Deadline;
-use super::failure::{Failure, Phase};
+/// A socket that is connecting.
+pub(super) struct Connecting(OwnedFd);
 
-/// Connects, for as long as the deadline allows.
-pub(super) fn connect(address: &SocketAddr, deadline: &Deadline) -> Result<TcpStream, Failure> {
-    let failed = |error: io::Error| Failure::of_io(&error, Phase::Connect);
-    let socket = socket(address).map_err(failed)?;
-    let begun = match address {
-        SocketAddr::V4(address) => {
-            // SAFETY: all-zero bytes are a valid value of this type.
-            let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-            name.sin_family = libc::AF_INET as libc::sa_family_t;
-            name.sin_port = address.port().to_be();
-            name.sin_addr.s_addr = u32::from_ne_bytes(address.ip().octets());
-            begin(&socket, &name)
-        }
-        SocketAddr::V6(address) => {
-            // SAFETY: as above.
-            let mut name: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
-            name.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-            name.sin6_port = address.port().to_be();
-            name.sin6_addr.s6_addr = address.ip().octets();
-            name.sin6_flowinfo = address.flowinfo();
-            name.sin6_scope_id = address.scope_id();
-            begin(&socket, &name)
-        }
-    };
-    match begun.map_err(|error| error.raw_os_error()) {
-        Ok(()) => {}
-        // A signal does not stop it: it goes on by itself.
-        Err(Some(libc::EINPROGRESS | libc::EINTR)) => deadline.ready(socket.as_raw_fd(), libc::POLLOUT)?,
-        Err(code) => {
-            return Err(failed(code.map_or_else(|| io::ErrorKind::Other.into(), io::Error::from_raw_os_error)));
+impl Connecting {
+    /// Begins to connect.
+    pub fn begin(address: &SocketAddr) -> io::Result<Connecting> {
+        let socket = socket(address)?;
+        let begun = match address {
+            SocketAddr::V4(address) => {
+                // SAFETY: all-zero bytes are a valid value of this type.
+                let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+                name.sin_family = libc::AF_INET as libc::sa_family_t;
+                name.sin_port = address.port().to_be();
+                name.sin_addr.s_addr = u32::from_ne_bytes(address.ip().octets());
+                connect(&socket, &name)
+            }
+            SocketAddr::V6(address) => {
+                // SAFETY: as above.
+                let mut name: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+                name.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+                name.sin6_port = address.port().to_be();
+                name.sin6_addr.s6_addr = address.ip().octets();
+                name.sin6_flowinfo = address.flowinfo();
+                name.sin6_scope_id = address.scope_id();
+                connect(&socket, &name)
+            }
+        };
+        match begun {
+            // A signal does not stop it: it goes on by itself.
+            Err(error) if !matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => Err(error),
+            _ => Ok(Connecting(socket)),
         }
     }
-    let stream = TcpStream::from(socket);
-    let done = || -> io::Result<()> {
+
+    /// Can be written to when it is connected, or has failed.
+    pub fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// The connection, or why there is none.
+    pub fn finish(self) -> io::Result<TcpStream> {
+        let stream = TcpStream::from(self.0);
         stream.take_error()?.map_or(Ok(()), Err)?;
         stream.set_nonblocking(false)?;
-        stream.set_nodelay(true)
-    };
-    done().map_err(failed)?;
-    Ok(stream)
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
 }
 
 /// Not inherited by programs that this one starts.
@@ -84,7 +88,7 @@ fn prepare(descriptor: i32) {
     }
 }
 
-fn begin<T>(socket: &OwnedFd, name: &T) -> io::Result<()> {
+fn connect<T>(socket: &OwnedFd, name: &T) -> io::Result<()> {
     let (name, size) = (std::ptr::from_ref(name).cast(), size_of::<T>() as libc::socklen_t);
     // SAFETY: the name is one of a socket, and has this size.
     let done = unsafe { libc::connect(socket.as_raw_fd(), name, size) };

@@ -1,103 +1,69 @@
 //! The socket: one system call to send, one to receive, and deadlines that cost a call only when they must.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::mem;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::Error;
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
+use super::buffers::ConnectionBuffers;
 use super::deadline::Deadline;
-use super::failure::{Failure, Limit, Phase};
-use super::socket;
+use super::layer::{Came, Layer, Sent, send_all};
 use crate::sync::current_process;
 
-/// What is sent at once.
-pub(super) const BUFFER: usize = 16 * 1024;
+/// A shorter wait is left to `poll`, which ends it exactly. A socket's timeout is counted in the system's ticks.
+const MIN_ARMED: Duration = Duration::from_millis(20);
 
-/// What may have come and not be understood yet. An answer's head has to fit in. Many small events, or a few large
-/// vectors, come with fewer calls.
-pub(super) const INPUT: usize = 4 * BUFFER;
-
-/// How much later than the deadline a wait may end, for the sake of not setting the socket's timeout in every call.
-const SLACK: Duration = Duration::from_millis(20);
-
-/// Up to here the system ends a socket's wait late by a few milliseconds only.
-const EXACT: Duration = Duration::from_millis(100);
-
-/// How long an address is tried that is not the last one: an address family that leads nowhere must not use up the call.
-const MAX_TRY: Duration = Duration::from_secs(2);
+/// Two of the system's longest ticks.
+const TICKS: Duration = Duration::from_millis(8);
 
 #[derive(Debug)]
 pub(super) struct TcpTransport {
     stream: TcpStream,
-    buffers: LazyBuffers,
+    buffers: ConnectionBuffers,
     deadline: Deadline,
-    /// As they were last set on the socket.
+    /// As it was last set on the socket.
     read_timeout: Option<Duration>,
-    write_timeout: Option<Duration>,
     /// Whose connection it is.
     process: u32,
 }
 
 impl TcpTransport {
-    /// Tries the addresses in turn.
-    pub fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<TcpTransport, Failure> {
-        deadline.enter(Phase::Connect);
-        let mut last = None;
-        for (number, address) in addresses.iter().enumerate() {
-            let left = deadline.left()?;
-            let is_last = number + 1 == addresses.len();
-            let connected = if is_last {
-                socket::connect(address, deadline)
-            } else {
-                let until = Instant::now() + MAX_TRY.min(left / 2);
-                socket::connect(address, &Deadline::new(until, deadline.token().as_ref()))
-            };
-            match connected {
-                Ok(stream) => {
-                    return Ok(TcpTransport {
-                        stream,
-                        buffers: LazyBuffers::new(INPUT, BUFFER),
-                        deadline: deadline.clone(),
-                        read_timeout: None,
-                        write_timeout: None,
-                        process: current_process(),
-                    });
-                }
-                Err(Failure::Cancelled(phase)) => return Err(Failure::Cancelled(phase)),
-                Err(failure) => last = Some(failure),
-            }
+    pub fn new(stream: TcpStream, deadline: &Deadline) -> TcpTransport {
+        TcpTransport {
+            stream,
+            buffers: ConnectionBuffers::default(),
+            deadline: deadline.clone(),
+            read_timeout: None,
+            process: current_process(),
         }
-        Err(last.unwrap_or(Failure::Timeout(Limit::Total, Phase::Connect)))
     }
-}
 
-/// Clears what was received: some answers are tokens.
-pub(super) fn wipe(buffers: &mut LazyBuffers) {
-    let received = buffers.input().len();
-    buffers.input_consume(received);
-    let all = buffers.input_append_buf();
-    all.fill(0);
-    // Lest it is left out, since nothing reads it.
-    std::hint::black_box(all);
-}
-
-/// Makes sure that a call on the socket waits no longer than it may.
-fn arm(
-    deadline: &Deadline,
-    armed: &mut Option<Duration>,
-    set: impl FnOnce(Option<Duration>) -> io::Result<()>,
-) -> Result<(), Error> {
-    let left = deadline.left()?;
-    // One that is too short only wakes the call up. The system may end a long one late by an eighth of it.
-    if armed.is_none_or(|armed| left + SLACK < armed + armed / 7) {
-        let most = if left > EXACT { left / 4 * 3 } else { left };
-        set(Some(most))?;
-        *armed = Some(most);
+    /// Makes sure that reading waits no longer than it may; false if `poll` has to wait. The socket's timeout ends well
+    /// before the deadline, so that it need not be set in each call; then `poll` waits for the rest.
+    fn arm(&mut self) -> Result<bool, Error> {
+        let left = self.deadline.left()?;
+        if left < MIN_ARMED {
+            return Ok(false);
+        }
+        // The system may end a long wait late by an eighth of it.
+        if self.read_timeout.is_none_or(|armed| armed + armed / 7 + TICKS > left) {
+            let armed = left / 2;
+            self.stream.set_read_timeout(Some(armed))?;
+            self.read_timeout = Some(armed);
+        }
+        Ok(true)
     }
-    Ok(())
+
+    /// What the socket holds already.
+    fn receive(&mut self) -> io::Result<usize> {
+        let free = self.buffers.input_append_buf();
+        // SAFETY: there is room for as many bytes.
+        counted(unsafe { libc::recv(self.stream.as_raw_fd(), free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+    }
 }
 
 /// Whether the socket's timeout ran out or a signal came: both mean to look at the deadline and go on.
@@ -112,7 +78,6 @@ fn counted(count: isize) -> io::Result<usize> {
 
 impl Drop for TcpTransport {
     fn drop(&mut self) {
-        wipe(&mut self.buffers);
         // A process that was forked meanwhile has the socket as well, and would keep the connection open. Its own end
         // of it says nothing.
         if self.process == current_process() {
@@ -133,49 +98,17 @@ impl Transport for TcpTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        let mut rest = &self.buffers.output()[..amount];
-        let mut has_left = false;
-        let can_be_cancelled = self.deadline.can_be_cancelled();
-        while !rest.is_empty() {
-            let sent = if can_be_cancelled {
-                self.deadline.left()?;
-                // SAFETY: the bytes are there as long as the call lasts.
-                counted(unsafe { libc::send(self.stream.as_raw_fd(), rest.as_ptr().cast(), rest.len(), AT_ONCE) })
-            } else {
-                arm(&self.deadline, &mut self.write_timeout, |timeout| self.stream.set_write_timeout(timeout))?;
-                (&self.stream).write(rest)
-            };
-            match sent {
-                Ok(sent) => {
-                    rest = &rest[sent..];
-                    has_left = true;
-                }
-                Err(error) if is_pause(&error) => {
-                    self.write_timeout = None;
-                    if can_be_cancelled {
-                        self.deadline.ready(self.stream.as_raw_fd(), libc::POLLOUT)?;
-                    }
-                }
-                // Only where none of it left may the same be sent elsewhere.
-                Err(error) if has_left => {
-                    return Err(Failure::Lost(error.to_string(), self.deadline.phase()).into());
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        let output = self.buffers.output()[..amount].to_vec();
+        send_all(self, &output)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let can_be_cancelled = self.deadline.can_be_cancelled();
+        let mut must_poll = self.deadline.can_be_cancelled();
         loop {
-            let received = if can_be_cancelled {
+            let received = if must_poll || !self.arm()? {
                 self.deadline.ready(self.stream.as_raw_fd(), libc::POLLIN)?;
-                let free = self.buffers.input_append_buf();
-                // SAFETY: there is room for as many bytes.
-                counted(unsafe { libc::recv(self.stream.as_raw_fd(), free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+                self.receive()
             } else {
-                arm(&self.deadline, &mut self.read_timeout, |timeout| self.stream.set_read_timeout(timeout))?;
                 (&self.stream).read(self.buffers.input_append_buf())
             };
             match received {
@@ -183,7 +116,7 @@ impl Transport for TcpTransport {
                     self.buffers.input_appended(received);
                     return Ok(received > 0);
                 }
-                Err(error) if is_pause(&error) => self.read_timeout = None,
+                Err(error) if is_pause(&error) => must_poll |= error.kind() != ErrorKind::Interrupted,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -197,5 +130,47 @@ impl Transport for TcpTransport {
             libc::recv(self.stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
         };
         peeked < 0 && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
+    }
+}
+
+impl Layer for TcpTransport {
+    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<Sent, Error> {
+        let descriptor = self.stream.as_raw_fd();
+        loop {
+            // SAFETY: all zeroes are a valid value: no address, no control data, no parts.
+            let mut message: libc::msghdr = unsafe { mem::zeroed() };
+            // An `IoSlice` is an `iovec` in memory, as the standard library promises. Nothing is written to it.
+            message.msg_iov = parts.as_ptr().cast_mut().cast();
+            message.msg_iovlen = parts.len() as _;
+            // SAFETY: the parts and what they point to are there as long as the call lasts.
+            match counted(unsafe { libc::sendmsg(descriptor, &raw const message, AT_ONCE) }) {
+                Ok(sent) => return Ok(Sent::Bytes(sent)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_pause(&error) => {
+                    let input = if watch { libc::POLLIN } else { 0 };
+                    let events = self.deadline.ready(descriptor, libc::POLLOUT | input)?;
+                    if watch && events & libc::POLLIN != 0 {
+                        return Ok(Sent::InputCame);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn take_input(&mut self) -> Result<Came, Error> {
+        match self.receive() {
+            Ok(0) => Ok(Came::End),
+            Ok(received) => {
+                self.buffers.input_appended(received);
+                Ok(Came::Input)
+            }
+            Err(error) if is_pause(&error) => Ok(Came::Input),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn go_idle(&mut self) -> bool {
+        self.buffers.go_idle()
     }
 }

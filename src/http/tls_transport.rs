@@ -1,49 +1,74 @@
 //! TLS over a socket, or over a proxy's tunnel.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
-use std::sync::Arc;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
-use rustls::{ClientConnection, StreamOwned};
+use rustls::ClientConnection;
 use ureq::Error;
-use ureq::unversioned::transport::time::Instant;
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter};
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
+use super::buffers::ConnectionBuffers;
 use super::failure::{Failure, Phase};
-use super::tcp::{BUFFER, INPUT, wipe};
+use super::layer::{Came, Layer, Sent, send_all};
 
 /// The head of a record: its type, version and length (RFC 8446, 5.1).
 const RECORD_HEAD: usize = 5;
 
-#[derive(Debug)]
 pub(super) struct TlsTransport {
-    stream: Stream,
-    buffers: LazyBuffers,
+    client: ClientConnection,
+    records: Records,
+    buffers: ConnectionBuffers,
+    /// So many bytes of a request were encrypted whose records have not all been sent.
+    pending: usize,
 }
 
-struct Stream(StreamOwned<ClientConnection, Records>);
-
 /// What it holds is not to be seen.
-impl fmt::Debug for Stream {
+impl fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("TLS")
+        f.write_str("TlsTransport")
     }
 }
 
 impl TlsTransport {
     /// Shakes hands.
-    pub fn open(mut client: ClientConnection, below: Box<dyn Transport>) -> Result<TlsTransport, Failure> {
-        let below = TransportAdapter::new(below, Arc::new(Instant::now));
-        let mut below = Records { below, head: [0; RECORD_HEAD], head_len: 0, left: 0 };
-        client.complete_io(&mut below).map_err(|error| Failure::of(Error::from(error), Phase::Tls))?;
-        let stream = Stream(StreamOwned::new(client, below));
-        Ok(TlsTransport { stream, buffers: LazyBuffers::new(INPUT, BUFFER) })
+    pub fn open(mut client: ClientConnection, below: Box<dyn Layer>) -> Result<TlsTransport, Failure> {
+        let mut records =
+            Records { below, watch: false, has_sent: false, head: [0; RECORD_HEAD], head_len: 0, left: 0 };
+        client.complete_io(&mut records).map_err(|error| Failure::of(Error::from(error), Phase::Tls))?;
+        Ok(TlsTransport { client, records, buffers: ConnectionBuffers::default(), pending: 0 })
     }
-}
 
-impl Drop for TlsTransport {
-    fn drop(&mut self) {
-        wipe(&mut self.buffers);
+    /// Moves what was decrypted into the buffer, as far as there is any, and room for it.
+    fn take_plaintext(&mut self) -> io::Result<Came> {
+        let free = self.buffers.input_append_buf();
+        match self.client.reader().read(free) {
+            Ok(0) if !free.is_empty() => Ok(Came::End),
+            Ok(received) => {
+                self.buffers.input_appended(received);
+                Ok(Came::Input)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Came::Input),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                let why = "the server closed it without saying so by TLS, so that the end may be missing";
+                Err(io::Error::new(ErrorKind::UnexpectedEof, why))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Understands what came from below, which may be a request for an answer of TLS's own.
+    fn process(&mut self) -> io::Result<()> {
+        let processed =
+            self.client.process_new_packets().map_err(|error| io::Error::new(ErrorKind::InvalidData, error));
+        // Where it failed, this tells the server why; where not, a key may have changed.
+        while self.client.wants_write() {
+            match self.client.write_tls(&mut self.records) {
+                Ok(_) => {}
+                Err(_) if processed.is_err() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        processed.map(drop)
     }
 }
 
@@ -53,32 +78,29 @@ impl Transport for TlsTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        self.stream.0.write_all(&self.buffers.output()[..amount])?;
-        // Writing alone keeps what the socket said to itself.
-        self.stream.0.flush()?;
-        Ok(())
+        let output = self.buffers.output()[..amount].to_vec();
+        send_all(self, &output)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let received = match self.stream.0.read(self.buffers.input_append_buf()) {
-            Ok(received) => received,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                let why = "the server closed it without saying so by TLS, so that the end may be missing";
-                return Err(io::Error::new(ErrorKind::UnexpectedEof, why).into());
+        let before = self.buffers.input().len();
+        loop {
+            let came = self.take_plaintext()?;
+            if came == Came::End || self.buffers.input().len() > before {
+                return Ok(came == Came::Input);
             }
-            Err(error) => return Err(error.into()),
-        };
-        self.buffers.input_appended(received);
-        Ok(received > 0)
+            self.client.read_tls(&mut self.records)?;
+            self.process()?;
+        }
     }
 
     /// What the server sent unasked may also wait in one of the layers.
     fn is_open(&mut self) -> bool {
-        let StreamOwned { conn, sock } = &mut self.stream.0;
-        let is_quiet = conn
+        let is_quiet = self
+            .client
             .process_new_packets()
             .is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed());
-        is_quiet && sock.is_between_records() && sock.is_open()
+        is_quiet && self.records.is_between_records() && self.records.is_open()
     }
 
     fn is_tls(&self) -> bool {
@@ -86,9 +108,50 @@ impl Transport for TlsTransport {
     }
 }
 
+impl Layer for TlsTransport {
+    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<Sent, Error> {
+        if self.pending == 0 {
+            self.pending = self.client.writer().write_vectored(parts)?;
+            self.records.has_sent = false;
+        }
+        while self.client.wants_write() {
+            self.records.watch = watch;
+            let written = self.client.write_tls(&mut self.records);
+            self.records.watch = false;
+            match written {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Sent::InputCame),
+                // Only where none of it left may the same be sent elsewhere.
+                Err(error) if self.records.has_sent => {
+                    return Err(Failure::Lost(error.to_string(), Phase::Send).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Sent::Bytes(std::mem::take(&mut self.pending)))
+    }
+
+    fn take_input(&mut self) -> Result<Came, Error> {
+        let came = self.records.below.take_input()?;
+        while !self.records.below.buffers().input().is_empty() && !self.buffers.input_append_buf().is_empty() {
+            self.client.read_tls(&mut self.records)?;
+            self.process()?;
+            self.take_plaintext()?;
+        }
+        Ok(came)
+    }
+
+    fn go_idle(&mut self) -> bool {
+        self.buffers.go_idle() && self.records.below.go_idle()
+    }
+}
+
 /// The bytes below TLS, with an eye on where records end: rustls does not tell whether it holds the first part of one.
 struct Records {
-    below: TransportAdapter,
+    below: Box<dyn Layer>,
+    /// Whether to stop sending when input comes.
+    watch: bool,
+    has_sent: bool,
     head: [u8; RECORD_HEAD],
     head_len: usize,
     /// As many bytes of the record are to come.
@@ -101,8 +164,7 @@ impl Records {
     }
 
     fn is_open(&mut self) -> bool {
-        let below = self.below.get_mut();
-        below.buffers().input().is_empty() && below.is_open()
+        self.below.buffers().input().is_empty() && self.below.is_open()
     }
 
     fn follow(&mut self, mut bytes: &[u8]) {
@@ -126,7 +188,13 @@ impl Records {
 
 impl Read for Records {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.below.read(buffer)?;
+        if self.below.buffers().input().is_empty() {
+            self.below.await_input(NextTimeout::default()).map_err(Error::into_io)?;
+        }
+        let input = self.below.buffers().input();
+        let received = input.len().min(buffer.len());
+        buffer[..received].copy_from_slice(&input[..received]);
+        self.below.buffers().input_consume(received);
         self.follow(&buffer[..received]);
         Ok(received)
     }
@@ -134,10 +202,21 @@ impl Read for Records {
 
 impl Write for Records {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.below.write(bytes)
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    /// All records that are ready at once.
+    fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {
+        match self.below.send(parts, self.watch).map_err(Error::into_io)? {
+            Sent::Bytes(sent) => {
+                self.has_sent = true;
+                Ok(sent)
+            }
+            Sent::InputCame => Err(ErrorKind::WouldBlock.into()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.below.flush()
+        Ok(())
     }
 }

@@ -14,4 +14,4 @@ pub use flight::{Flight, Landing};
 pub use lock::Lock;
 pub use process::current as current_process;
 pub use threads::{Thread, is_our_thread, keep_loaded, side_by_side};
-pub use wait::{Over, ready, sleep};
+pub use wait::{Over, any_ready, ready, sleep};

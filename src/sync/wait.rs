@@ -28,16 +28,35 @@ pub(super) fn left(until: Instant, token: Option<&CancelToken>) -> Result<Durati
     if left.is_zero() { Err(Over::Time) } else { Ok(left) }
 }
 
-/// Waits until the descriptor is ready for one of these events, or has failed.
+/// Waits until the descriptor is ready for one of these events, or has failed; returns the events that it reports.
 pub fn ready(
     descriptor: RawFd,
     events: libc::c_short,
     until: Instant,
     token: Option<&CancelToken>,
-) -> Result<(), Over> {
+) -> Result<libc::c_short, Over> {
+    let mut entries = [entry(descriptor, events), entry(-1, 0)];
     loop {
-        if poll(Some((descriptor, events)), until, token)? {
-            return Ok(());
+        if poll(&mut entries, until, token)? {
+            return Ok(entries[0].revents);
+        }
+    }
+}
+
+/// Waits until one of the descriptors is ready for these events, or has failed; returns its place in the list.
+pub fn any_ready(
+    descriptors: &[RawFd],
+    events: libc::c_short,
+    until: Instant,
+    token: Option<&CancelToken>,
+) -> Result<usize, Over> {
+    let mut entries: Vec<_> = descriptors.iter().map(|descriptor| entry(*descriptor, events)).collect();
+    entries.push(entry(-1, 0));
+    loop {
+        if poll(&mut entries, until, token)? {
+            if let Some(at) = entries.iter().position(|entry| entry.revents != 0) {
+                return Ok(at);
+            }
         }
     }
 }
@@ -45,7 +64,7 @@ pub fn ready(
 /// Waits until then.
 pub fn sleep(until: Instant, token: Option<&CancelToken>) -> Result<(), Over> {
     loop {
-        match poll(None, until, token) {
+        match poll(&mut [entry(-1, 0)], until, token) {
             Ok(_) => {}
             Err(Over::Time) => return Ok(()),
             Err(over) => return Err(over),
@@ -53,34 +72,56 @@ pub fn sleep(until: Instant, token: Option<&CancelToken>) -> Result<(), Over> {
     }
 }
 
-/// Waits once, and says whether the descriptor is ready.
-fn poll(descriptor: Option<(RawFd, libc::c_short)>, until: Instant, token: Option<&CancelToken>) -> Result<bool, Over> {
+fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
+    libc::pollfd { fd, events, revents: 0 }
+}
+
+/// Waits once; returns whether a descriptor is ready. The last entry is the place of the token's bell.
+fn poll(entries: &mut [libc::pollfd], until: Instant, token: Option<&CancelToken>) -> Result<bool, Over> {
     let left = left(until, token)?;
     let bell = token.and_then(CancelToken::bell);
     let most = if token.is_some() && bell.is_none() { left.min(LOOK_AGAIN) } else { left };
     // The system ends a long wait late, by a thousandth of it and more: its last part is waited for on its own.
     let most = if most > 2 * EXACT { most - EXACT } else { most };
-    let entry = |(fd, events)| libc::pollfd { fd, events, revents: 0 };
-    let nothing = (-1, 0);
-    let mut entries = [entry(descriptor.unwrap_or(nothing)), entry(bell.map_or(nothing, |bell| (bell, libc::POLLIN)))];
-    // Rounded up: what is early is only late in another round.
-    let ms = i32::try_from(most.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-    // SAFETY: the entries are there, and are two.
-    let count = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, ms) };
-    if count < 0 {
-        match io::Error::last_os_error().kind() {
+    if let Some(of_bell) = entries.last_mut() {
+        *of_bell = entry(bell.unwrap_or(-1), libc::POLLIN);
+    }
+    if let Err(error) = poll_once(entries, most) {
+        match error.kind() {
             io::ErrorKind::Interrupted => {}
             // There is no memory for the system to wait with; it is not to be asked as fast as it says so.
             _ => std::thread::sleep(most.min(LOOK_AGAIN)),
         }
         return Ok(false);
     }
-    let [of_descriptor, of_bell] = entries;
+    let Some((of_bell, descriptors)) = entries.split_last() else { return Ok(false) };
     match token {
         Some(token) if of_bell.revents != 0 => token.heed()?,
         _ => {}
     }
-    Ok(of_descriptor.revents != 0)
+    Ok(descriptors.iter().any(|descriptor| descriptor.revents != 0))
+}
+
+/// The nanoseconds count: `poll` takes whole milliseconds, and would end up to one late.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn poll_once(entries: &mut [libc::pollfd], most: Duration) -> io::Result<()> {
+    let time = libc::timespec {
+        tv_sec: libc::time_t::try_from(most.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: most.subsec_nanos() as _,
+    };
+    // SAFETY: the entries are there, and as many as this; so is the time.
+    let count =
+        unsafe { libc::ppoll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, &raw const time, std::ptr::null()) };
+    if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn poll_once(entries: &mut [libc::pollfd], most: Duration) -> io::Result<()> {
+    // Rounded up: a wait that ends early is only another round.
+    let ms = i32::try_from(most.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+    // SAFETY: the entries are there, and as many as this.
+    let count = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, ms) };
+    if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -106,7 +147,10 @@ mod tests {
         assert_eq!(sleep(after(20), Some(&token)), Ok(()));
         assert!(began.elapsed() >= Duration::from_millis(60));
         drop(other);
-        assert_eq!(readable(after(5000), Some(&token)), Ok(()));
+        assert!(readable(after(5000), Some(&token)).is_ok_and(|events| events & libc::POLLIN != 0));
+        let both = [-1, one.as_raw_fd()];
+        assert_eq!(any_ready(&both, libc::POLLIN, after(5000), Some(&token)), Ok(1));
+        assert_eq!(any_ready(&both[..1], libc::POLLIN, after(5), None), Err(Over::Time));
         token.cancel();
         assert_eq!(readable(after(5000), Some(&token)), Err(Over::Cancelled));
         assert!(began.elapsed() < Duration::from_secs(1));

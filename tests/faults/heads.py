@@ -1,5 +1,8 @@
 """Faults of the connection, and of the head of an answer."""
 
+import time
+from collections.abc import Callable
+
 from faults import answers
 from faults.answers import good, head
 from faults.peer import Peer, bytewise
@@ -9,6 +12,8 @@ SETTINGS_OF_HTTP_2 = bytes.fromhex("0000120400000000000003000000640004003fffff00
 TLS_ALERT = bytes.fromhex("15030300020246")
 REFUSAL = answers.answer(b"too much", "413 Content Too Large", "text/plain")
 SLOWLY = 0.05
+LATE = 0.4
+"""Seconds after which a connection was not lost because it was idle."""
 
 
 def saying(*pieces: bytes, pause: float = 0) -> Play:
@@ -26,6 +31,17 @@ def saying(*pieces: bytes, pause: float = 0) -> Play:
 def saying_before_the_answer(*pieces: bytes) -> Play:
     """These bytes, and a good answer after them."""
     return lambda peer, operation: saying(*pieces, good(operation))(peer, operation)
+
+
+def with_header_lines(*lines: bytes) -> Play:
+    """A good answer with these lines in its head."""
+
+    def play(peer: Peer, operation: str) -> None:
+        peer.take()
+        first, rest = good(operation).split(b"\r\n", 1)
+        peer.send(b"\r\n".join((first, *lines, rest)))
+
+    return play
 
 
 def saying_and_stalling(*pieces: bytes) -> Play:
@@ -87,6 +103,21 @@ def refuse_before_reading(peer: Peer, _: str) -> None:
     peer.stall()
 
 
+def where_reused(end: Callable[[Peer], None], beginning: bytes = b"", pause: float = 0) -> Play:
+    """Ends a connection on which a response was sent before; a new one is good."""
+
+    def play(peer: Peer, operation: str) -> None:
+        peer.take()
+        if not peer.is_reused:
+            peer.send(good(operation))
+            return
+        peer.send(beginning)
+        time.sleep(pause)
+        end(peer)
+
+    return play
+
+
 def reset_while_reading(peer: Peer, _: str) -> None:
     peer.connection.recv(1000)
     peer.reset()
@@ -114,6 +145,10 @@ FAULTS: dict[str, Play] = {
     "answers before it reads": answer_before_reading,
     "refuses before it reads": refuse_before_reading,
     "resets while it reads": reset_while_reading,
+    "closes an idle connection at the request": where_reused(Peer.cut),
+    "resets an idle connection at the request": where_reused(Peer.reset),
+    "closes an idle connection long after the request": where_reused(Peer.cut, pause=LATE),
+    "closes an idle connection in the head": where_reused(Peer.cut, b"HTTP/1.1 200 OK\r\nContent-"),
     "garbage before the head": saying_before_the_answer(b"\x00\xff\x7fgarbage\r\n\r\n"),
     "empty lines before the head": saying_before_the_answer(b"\r\n\r\n"),
     "speaks SSH": saying(b"SSH-2.0-OpenSSH_9.2\r\n"),
@@ -126,10 +161,11 @@ FAULTS: dict[str, Play] = {
     "status 999": saying(answers.answer(b"{}", "999 Everything")),
     "header without a colon": saying(head("no header") + b"{}"),
     "NUL in a header": saying(head("X: a\0b") + b"{}"),
-    "header on two lines": saying(head("X: a\r\n b") + b"{}"),
+    "header on two lines": with_header_lines(b"X: a\r\n b\r\n\tc"),
     "line without an end": saying_for_ever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
     "head without an end": saying_for_ever(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
-    "too many headers": saying(head(*("X: y" for _ in range(200))) + b"{}"),
+    "many headers": with_header_lines(*[b"X: y"] * 990),
+    "too many headers": with_header_lines(*[b"X: y"] * 1001),
     "interim answers without an end": saying_for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "stalls after an interim answer": saying_and_stalling(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "interim answers before the head": saying_before_the_answer(

@@ -22,6 +22,7 @@ class Peer:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.is_reused = False
         self._received = b""
 
     def head(self) -> bytes:

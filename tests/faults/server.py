@@ -44,6 +44,7 @@ class FaultServer(Listener):
             peer.connection = self._tls.wrap_socket(peer.connection, server_side=True)
         while True:
             self._answer(peer)
+            peer.is_reused = True
 
     def _answer(self, peer: Peer) -> None:
         question = Question.of(peer.head())

@@ -15,6 +15,7 @@ Words in that prompt or message command it, and can be combined:
     !status 503   answer with this status and an OpenAI error body
     !delay 500    wait so many milliseconds first
     !cut          close the connection after half of the body
+    !strange      answer with JSON that is no answer, at which MLflow's gateways raise an exception that nobody handles
     !tools        call the first tool twice instead of writing a text (chat only)
 
 and in a stream also:
@@ -172,7 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
         status = _number("!status", commands)
         if status is not None:
             self._answer(status, answers.error(f"scripted {status}"), "!cut" in commands)
-        return status is None
+        elif "!strange" in commands:
+            self._answer(200, {"object": "strange"})
+        return status is None and "!strange" not in commands
 
     def _answer(self, status: int, answer: Any, cut: bool = False) -> None:
         content = json.dumps(answer).encode()
