@@ -33,8 +33,8 @@
  *            not there, and then return NULL, 0, or what they say; a length that they write is then 0.
  * Texts in   are UTF-8 and are copied before the function returns. Where a length follows, they are as long as it
  *            says, and may hold NUL bytes; with MLFLOW_GATEWAY_NUL_TERMINATED as the length, and where none follows,
- *            they are NUL-terminated. NULL is refused with any length: an empty text is "". (As a size_t, -1 is
- *            MLFLOW_GATEWAY_NUL_TERMINATED, so look at a computed length before.)
+ *            they are NUL-terminated. NULL with the length 0 is the empty text; with any other length NULL is refused.
+ *            (As a size_t, -1 is MLFLOW_GATEWAY_NUL_TERMINATED, so look at a computed length before.)
  * Texts out  are UTF-8. A `char *` belongs to the caller, who frees it with mlflow_gateway_string_free() and with
  *            nothing else. A `const char *` belongs to the object that it was asked of, and lives as long. Both are
  *            NUL-terminated; one that holds a NUL byte itself ends there for those who do not look at its length.
@@ -44,6 +44,8 @@
  *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
  *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
  *            while no other thread fetches from that stream.
+ *            pthread_cancel() on a thread that is inside a call takes effect after the call. A callback is inside a
+ *            call: it must neither enable cancellation nor call pthread_exit().
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise, and parts of
  *            it have shorter ones. mlflow_gateway_cancel() ends calls at once, also from a signal handler.
  * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
