@@ -114,11 +114,4 @@ pub(super) mod tests {
             assert_eq!(is_cleared_on_fork(|advice| accepted.contains(&advice)), is_cleared, "{accepted:?}");
         }
     }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn linux_refuses_wrong_advice() {
-        assert!(!advise(Advice::NoSuch));
-        assert!(is_cleared_on_fork(advise));
-    }
 }
