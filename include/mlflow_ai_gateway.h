@@ -498,7 +498,8 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *   timeout_ms           integer, 1 to 86400000              300000
  *                        milliseconds that a whole call may take, with all attempts and the time between them;
  *                        $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
- *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
+ *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds; for calls that ask no model (routes, health, limits)
+ *                        $MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT takes precedence over these
  *   connect_timeout_ms   integer, 0 to 86400000              10000
  *                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
  *                        0, here and in the next two: no limit of its own, timeout_ms alone counts
@@ -564,7 +565,8 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
  *                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
  *                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
- *                        networks (10.0.0.0/8), each perhaps with a port, or *
+ *                        networks (10.0.0.0/8), each perhaps with a port, or *. $HTTP_PROXY is ignored if
+ *                        $REQUEST_METHOD is set: in a CGI program it holds a header of the client's request
  *   ca_file              path of a PEM file, or of a folder  ""
  *                        of such files
  *                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,

@@ -80,6 +80,51 @@ def test_the_gateway_may_be_a_workspace(name: str, tmp_path: Path) -> None:
         assert outcome.status == "OK", outcome
 
 
+def around(value: str) -> list[str]:
+    """A value as files of settings and copying leave it."""
+    return [f" {value}", f"{value}\n", f"{value}\r\n", f'"{value}"', f"'{value}'", f'\t"{value}" \n']
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
+def test_spaces_and_quotes_around_the_gateway_are_no_part_of_it(name: str) -> None:
+    with chatting() as gateway:
+        for value in around(gateway.url):
+            assert ask(None, *QUESTION, env={name: value}).status == "OK", repr(value)
+
+
+def test_spaces_and_quotes_around_a_token_are_no_part_of_it() -> None:
+    for value in around("hunter2"):
+        assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": value}) == "Bearer hunter2", repr(value)
+    assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": '""'}) == ""
+
+
+def test_spaces_and_quotes_around_what_names_a_workspace_are_no_part_of_it(tmp_path: Path) -> None:
+    with Workspace() as workspace:
+        for environment in (workspace.environment(), workspace.service_environment()):
+            for at in range(len(around(""))):
+                env = {name: around(value)[at] for name, value in environment.items()}
+                outcome = ask("databricks", *QUESTION, route="chat", env=env)
+                assert outcome.status == "OK", (env, outcome)
+        (tmp_path / ".databrickscfg").write_text(profile("work", host=f'"{workspace.url}"', token=f'"{PAT}"'))
+        env = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work\n"}
+        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        assert outcome.status == "OK", outcome
+
+
+@pytest.mark.parametrize("rest", ["/?o=1", "?o=1", "/browse/folders/2?o=1#job/3", "/#setting"])
+def test_a_workspace_may_be_named_as_a_browser_names_it(rest: str, tmp_path: Path) -> None:
+    with Workspace() as workspace:
+        env = {**workspace.environment(), "DATABRICKS_HOST": workspace.url + rest}
+        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        assert outcome.status == "OK", outcome
+        (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url + rest, token=PAT))
+        outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(tmp_path)})
+        assert outcome.status == "OK", outcome
+        named = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work", "DATABRICKS_HOST": workspace.url}
+        outcome = ask("databricks", *QUESTION, route="chat", env=named)
+        assert outcome.status == "OK", "the token of the profile is for the same host"
+
+
 # How long
 
 
@@ -105,6 +150,27 @@ def test_which_timeout_counts() -> None:
             env = {**dict.fromkeys(TIMEOUTS[:at], ""), name: "1", **dict.fromkeys(TIMEOUTS[at + 1 :], "60")}
             outcome = ask(gateway.url, *QUESTION, env=env)
             assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, (name, outcome)
+
+
+CLIENT_TIMEOUT = "MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT"
+NOT_PREDICTING = ["list", "get-route r", "health"]
+
+
+@pytest.mark.parametrize("command", NOT_PREDICTING)
+def test_routes_have_a_timeout_of_their_own(command: str) -> None:
+    with silent() as gateway:
+        outcome = ask(gateway.url, command, env={CLIENT_TIMEOUT: "1", TIMEOUTS[0]: "60"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
+        outcome = ask(gateway.url, command, env={TIMEOUTS[2]: "1"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
+        outcome = ask(gateway.url, "handle-option timeout_ms=300", command, env={CLIENT_TIMEOUT: "60"})
+        assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
+
+
+def test_the_timeout_of_routes_is_for_nothing_else() -> None:
+    with silent() as gateway:
+        outcome = ask(gateway.url, *QUESTION, env={CLIENT_TIMEOUT: "60", TIMEOUTS[0]: "1"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
 
 
 # Who asks
@@ -327,7 +393,7 @@ def test_trust_is_no_matter_where_there_is_no_tls() -> None:
 
 
 WRONG = [
-    *((name, value, "http") for name in TIMEOUTS for value in ("0", "-1", "soon", "nan", "inf", "1e99", "1 s", "0x10")),
+    *((name, value, "http") for name in (*TIMEOUTS, CLIENT_TIMEOUT) for value in ("0", "-1", "soon", "nan", "inf", "1e99", "1 s", "0x10")),
     ("MLFLOW_TRACKING_TOKEN", "hunter2\nX-A: b", "http"),
     ("MLFLOW_TRACKING_TOKEN", "hunter2" * 2000, "http"),
     ("MLFLOW_TRACKING_USERNAME", "hunter2:x", "http"),

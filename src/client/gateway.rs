@@ -156,8 +156,14 @@ impl Gateway {
         Stream::open(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
     }
 
+    /// A call that asks no model, for which MLflow's client has a time of its own.
     fn call_for(&self) -> Call<'_> {
-        Call::begin(&self.target, self.settings.snapshot(), None)
+        let mut call = Call::begin(&self.target, self.settings.snapshot(), None);
+        if let Some(timeout) = call.options.routes_timeout {
+            call.options.timeout = timeout;
+            call.deadline = call.started + timeout;
+        }
+        call
     }
 
     /// Lists what the gateway has.

@@ -85,6 +85,8 @@ pub(super) struct Options {
 pub(super) struct CallOptions {
     /// The time a whole call may take.
     pub timeout: Duration,
+    /// And one that asks no model but about routes, if the environment says so.
+    pub routes_timeout: Option<Duration>,
     /// And parts of it.
     pub timeouts: Timeouts,
     /// How long a stream may say nothing.
@@ -115,6 +117,7 @@ impl Default for CallOptions {
         CallOptions {
             // The time that MLflow's own gateway client waits.
             timeout: Duration::from_secs(300),
+            routes_timeout: None,
             timeouts: Timeouts { connect: Duration::from_secs(10), first_byte: Duration::ZERO },
             idle_timeout: Duration::from_secs(120),
             limits: Limits { head: 16 * 1024, body: 256 * 1024 * 1024 },
@@ -251,7 +254,10 @@ impl CallSetting {
 impl CallOptions {
     pub fn set(&mut self, setting: CallSetting) {
         match setting {
-            CallSetting::Timeout(timeout) => self.timeout = timeout,
+            CallSetting::Timeout(timeout) => {
+                self.timeout = timeout;
+                self.routes_timeout = None;
+            }
             CallSetting::ConnectTimeout(timeout) => self.timeouts.connect = timeout,
             CallSetting::FirstByteTimeout(timeout) => self.timeouts.first_byte = timeout,
             CallSetting::IdleTimeout(timeout) => self.idle_timeout = timeout,
