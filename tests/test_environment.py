@@ -334,6 +334,37 @@ def test_no_trust_at_all(certificates: Certificates, value: str, is_insecure: bo
         assert status(gateway, {INSECURE: value}) == ("OK" if is_insecure else "TLS_FAILED")
 
 
+@pytest.mark.parametrize("file", ["/nowhere/at-all", "/", __file__])
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_bundle_that_cannot_be_used_does_not_defeat_an_option(
+    certificates: Certificates, name: str, file: str
+) -> None:
+    with secure(certificates) as gateway:
+        outcome = ask(gateway.url, *QUESTION, env={name: file})
+        assert outcome.status == "INVALID_OPTION_VALUE" and name in outcome.message, outcome
+        assert ask(gateway.url, "list", env={name: file}).status == "INVALID_OPTION_VALUE"
+        assert gateway.requests == []
+        assert status(gateway, {name: file}, f"handle-option ca_file={certificates.file}") == "OK"
+        assert status(gateway, {name: file}, f"handle-option ca_file={certificates.other}") == "TLS_FAILED"
+        assert status(gateway, {name: file}, "handle-option insecure_tls=true") == "OK"
+        assert status(gateway, {name: file}, "handle-option insecure_tls=false") == "INVALID_OPTION_VALUE"
+        machines = {name: file, "SSL_CERT_FILE": certificates.file}
+        assert status(gateway, machines, "handle-option ca_file=") == "OK", "it is unset"
+
+
+def test_a_client_certificate_that_cannot_be_used_does_not_defeat_an_option(certificates: Certificates) -> None:
+    with secure(certificates, wants_client=True) as gateway:
+        env = {BUNDLES[0]: certificates.file, CLIENT: "/nowhere/at-all"}
+        outcome = ask(gateway.url, *QUESTION, env=env)
+        assert outcome.status == "INVALID_OPTION_VALUE" and CLIENT in outcome.message, outcome
+        assert status(gateway, env, f"handle-option client_cert_file={certificates.client}") == "OK"
+        assert status(gateway, env, "handle-option client_cert_file=") == "TLS_FAILED"
+        both = {BUNDLES[0]: "/nowhere/at-all", CLIENT: "/nowhere/at-all"}
+        trust = f"handle-option ca_file={certificates.file}"
+        assert status(gateway, both, trust) == "INVALID_OPTION_VALUE"
+        assert status(gateway, both, trust, f"handle-option client_cert_file={certificates.client}") == "OK"
+
+
 def test_options_go_before_the_trust_of_the_environment(certificates: Certificates) -> None:
     """Also where two variables would exclude each other."""
     with secure(certificates) as gateway:

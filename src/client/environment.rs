@@ -13,7 +13,7 @@ use super::ini;
 use super::options::{Options, Setting};
 use super::text::{shown, trimmed};
 use crate::dialect;
-use crate::http::{GatewayUri, Secret, Way};
+use crate::http::{GatewayUri, Secret, TlsFile, TlsSetting, Way, WaySetting};
 
 /// Where a URI comes from that is not given: MLflow's own variables, the first that is set and not empty.
 const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
@@ -148,12 +148,12 @@ impl Environment<'_> {
                 return Err(wrong(INSECURE, &format!("it and {name} exclude each other")));
             }
             _ if insecure => set(options, "insecure_tls", "true", INSECURE)?,
-            Some((name, path)) => set(options, "ca_file", &path, name)?,
+            Some((name, path)) => set_file(options, "ca_file", TlsFile::Trusted, &path, name)?,
             None => {}
         }
         const CLIENT: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
         match self.variable(CLIENT)? {
-            Some(path) => set(options, "client_cert_file", &path, CLIENT),
+            Some(path) => set_file(options, "client_cert_file", TlsFile::Client, &path, CLIENT),
             None => Ok(()),
         }
     }
@@ -321,6 +321,14 @@ fn set(options: &mut Options, option: &str, value: &str, place: &str) -> Result<
     Setting::parse(option, value)
         .and_then(|setting| options.set(setting))
         .map_err(|error| Error::new(Status::InvalidOptionValue, format!("{} (from {place})", error.message())))
+}
+
+/// As [`set`], for a file. One that cannot be used matters only if no option takes its place.
+fn set_file(options: &mut Options, option: &str, file: TlsFile, path: &str, variable: &str) -> Result<(), Error> {
+    set(options, option, path, variable).or_else(|error| {
+        let unusable = TlsSetting::Unusable(file, error.message().to_owned());
+        options.set(Setting::Way(WaySetting::Tls(unusable)))
+    })
 }
 
 fn wrong(variable: &str, problem: &str) -> Error {
