@@ -457,10 +457,24 @@ mod tests {
         assert!(tls(&[(INSECURE, "True")]).is_ok());
         assert!(tls(&[(INSECURE, "0"), (TRUSTED[1], "")]).is_ok());
         assert!(tls(&[(INSECURE, "1"), (TRUSTED[1], "/nowhere")]).is_ok());
-        for variables in [&[(INSECURE, "1"), (TRUSTED[0], "/x")][..], &[(INSECURE, "yes")], &[(TRUSTED[2], "/nowhere")]]
-        {
+        for variables in [&[(INSECURE, "1"), (TRUSTED[0], "/x")][..], &[(INSECURE, "yes")]] {
             assert_eq!(tls(variables).unwrap_err().status(), Status::InvalidOptionValue);
         }
-        assert!(find(Some("http://h"), &[(TRUSTED[2], "/nowhere")]).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_matters_if_no_option_takes_its_place() {
+        let variables = [(TRUSTED[2], "/nowhere"), ("MLFLOW_TRACKING_CLIENT_CERT_PATH", "/nowhere-else")];
+        let mut options = find(Some("https://h"), &variables).unwrap().options;
+        let mut set = |option, value| {
+            options.set(Setting::parse(option, value).unwrap()).unwrap();
+            options.way.unusable().map(str::to_owned)
+        };
+        assert!(set("timeout_ms", "1").unwrap().contains("/nowhere cannot be read"));
+        assert!(set("insecure_tls", "false").unwrap().contains(TRUSTED[2]));
+        assert!(set("ca_file", "").unwrap().contains("/nowhere-else cannot be read"));
+        assert_eq!(set("client_cert_file", ""), None);
+        let options = find(Some("http://h"), &variables).unwrap().options;
+        assert_eq!(options.way.unusable(), None, "it is for TLS");
     }
 }

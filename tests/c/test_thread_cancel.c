@@ -4,18 +4,17 @@
  *
  * usage: test_thread_cancel URI TYPE CALL STATUS MS [OPTION=VALUE]...
  *   TYPE is "deferred" or "asynchronous", as pthread_setcanceltype() has them; CALL is one of those below; STATUS is what
- *   it comes to, MS after how many milliseconds at the earliest. The thread is cancelled CANCEL_AFTER_MS after it began.
- *   The options are the handle's.
+ *   it comes to, MS after how many milliseconds at the earliest. The thread is cancelled once or twice CANCEL_AFTER_MS
+ *   after it began the call, or began to read the stream. The options are the handle's.
  */
 #define _XOPEN_SOURCE 700
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
 
-#define CANCEL_AFTER_MS 100
+#define CANCEL_AFTER_MS 50
 
 typedef mlflow_gateway_status call(void);
 
@@ -35,7 +34,7 @@ static struct {
     char *text;
 } had;
 static volatile int64_t began_us, ended_us;
-static volatile int cleaned_up, deltas;
+static volatile int is_inside, cleaned_up, deltas;
 /* Of a thread that is cancelled at once when it may be again, the call does not return. */
 static volatile mlflow_gateway_status status = -1;
 
@@ -54,6 +53,7 @@ static mlflow_gateway_status read_stream(void)
     const char *text = NULL;
     mlflow_gateway_status next = mlflow_gateway_stream_open(gateway, request, &had.stream, &had.error);
 
+    is_inside = 1;
     while (next == MLFLOW_GATEWAY_OK)
         next = mlflow_gateway_stream_next(had.stream, &text, NULL, NULL, &had.error);
     return next;
@@ -62,7 +62,7 @@ static mlflow_gateway_status read_stream(void)
 /* It is inside a call, too, so that nothing in it can end the thread. */
 static int on_delta(const char *text, size_t len, size_t candidate, void *user_data)
 {
-    struct timespec moment = { .tv_nsec = 2 * CANCEL_AFTER_MS * 1000000 };
+    struct timespec moment = { .tv_nsec = 4 * CANCEL_AFTER_MS * 1000000 };
 
     (void)text, (void)len, (void)candidate, (void)user_data;
     nanosleep(&moment, NULL);
@@ -94,7 +94,7 @@ static mlflow_gateway_status check_health(void)
 /* The other way to cancel, when the thread is to end already. */
 static mlflow_gateway_status cancel_calls(void)
 {
-    while (now_us() < began_us + 2000 * CANCEL_AFTER_MS)
+    while (now_us() < began_us + 4000 * CANCEL_AFTER_MS)
         ;
     mlflow_gateway_cancel(token);
     return mlflow_gateway_cancel_token_is_cancelled(token) ? MLFLOW_GATEWAY_CANCELLED : MLFLOW_GATEWAY_OK;
@@ -127,6 +127,7 @@ static void *run(void *unused)
     CHECK(pthread_setcanceltype(type, &before) == 0 && before == PTHREAD_CANCEL_DEFERRED);
     pthread_cleanup_push(clean_up, NULL);
     began_us = now_us();
+    is_inside = make_call != read_stream;
     status = make_call();
     /* As it was before the call. */
     CHECK(pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &before) == 0 && before == type);
@@ -167,6 +168,9 @@ int main(int argc, char **argv)
     }
 
     CHECK(pthread_create(&thread, NULL, run, NULL) == 0);
+    do
+        nanosleep(&moment, NULL);
+    while (!is_inside);
     nanosleep(&moment, NULL);
     CHECK(pthread_cancel(thread) == 0);
     CHECK(pthread_join(thread, &result) == 0);
