@@ -22,7 +22,7 @@ from scripted_gateway import (
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 LATER = 0.8
 """Longer than tests/c/test_thread_cancel.c waits before it cancels."""
-SOON = "timeout_ms=500"
+SOON = "timeout_ms=1500"
 
 
 class Case(NamedTuple):
@@ -38,17 +38,17 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "connecting": Case("call", "unreachable", "TIMEOUT", 500, (SOON,)),
-    "waiting in vain": Case("call", "silent", "TIMEOUT", 500, (SOON,)),
+    "connecting": Case("call", "unreachable", "TIMEOUT", 1500, (SOON,)),
+    "waiting in vain": Case("call", "silent", "TIMEOUT", 1500, (SOON,)),
     "waiting": Case("call", "late", "OK", 700),
     "waiting for a response": Case("send", "late", "OK", 700),
     "reading a stream": Case("stream", "streams late", "STREAM_END", 700),
-    "reading a stream in vain": Case("stream", "stops", "TIMEOUT", 500, (SOON,)),
+    "reading a stream in vain": Case("stream", "stops", "TIMEOUT", 1500, (SOON,)),
     "in a callback": Case("callback", "streams", "OK", 300),
     "sleeping before a retry": Case("send", "busy", "OK", 900, ("max_retries=1",)),
     "waiting for its own threads": Case("embed", "embeds", "OK", 700, ("embed_batch_size=1", "embed_concurrency=4")),
-    "waiting for routes": Case("list", "silent", "TIMEOUT", 500, (SOON,)),
-    "waiting for the health": Case("health", "silent", "TIMEOUT", 500, (SOON,)),
+    "waiting for routes": Case("list", "silent", "TIMEOUT", 1500, (SOON,)),
+    "waiting for the health": Case("health", "silent", "TIMEOUT", 1500, (SOON,)),
 }
 
 
