@@ -33,8 +33,8 @@
  *            not there, and then return NULL, 0, or what they say; a length that they write is then 0.
  * Texts in   are UTF-8 and are copied before the function returns. Where a length follows, they are as long as it
  *            says, and may hold NUL bytes; with MLFLOW_GATEWAY_NUL_TERMINATED as the length, and where none follows,
- *            they are NUL-terminated. NULL is refused with any length: an empty text is "". (As a size_t, -1 is
- *            MLFLOW_GATEWAY_NUL_TERMINATED, so look at a computed length before.)
+ *            they are NUL-terminated. NULL with the length 0 is the empty text; with any other length NULL is refused.
+ *            (As a size_t, -1 is MLFLOW_GATEWAY_NUL_TERMINATED, so look at a computed length before.)
  * Texts out  are UTF-8. A `char *` belongs to the caller, who frees it with mlflow_gateway_string_free() and with
  *            nothing else. A `const char *` belongs to the object that it was asked of, and lives as long. Both are
  *            NUL-terminated; one that holds a NUL byte itself ends there for those who do not look at its length.
@@ -44,6 +44,8 @@
  *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
  *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
  *            while no other thread fetches from that stream.
+ *            pthread_cancel() on a thread that is inside a call takes effect after the call. A callback is inside a
+ *            call: it must neither enable cancellation nor call pthread_exit().
  * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise, and parts of
  *            it have shorter ones. mlflow_gateway_cancel() ends calls at once, also from a signal handler.
  * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
@@ -406,7 +408,7 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  * `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
- * a file in the environment that cannot be used; the message names it).
+ * a file of credentials in the environment that cannot be used; the message names it).
  */
 mlflow_gateway_status mlflow_gateway_create(const char *route,
                                             const char *gateway_uri,
@@ -496,7 +498,8 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *   timeout_ms           integer, 1 to 86400000              300000
  *                        milliseconds that a whole call may take, with all attempts and the time between them;
  *                        $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
- *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds
+ *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds; for calls that ask no model (routes, health, limits)
+ *                        $MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT takes precedence over these
  *   connect_timeout_ms   integer, 0 to 86400000              10000
  *                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
  *                        0, here and in the next two: no limit of its own, timeout_ms alone counts
@@ -562,11 +565,13 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
  *                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
  *                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
- *                        networks (10.0.0.0/8), each perhaps with a port, or *
+ *                        networks (10.0.0.0/8), each perhaps with a port, or *. $HTTP_PROXY is ignored if
+ *                        $REQUEST_METHOD is set: in a CGI program it holds a header of the client's request
  *   ca_file              path of a PEM file, or of a folder  ""
  *                        of such files
- *                        certificates to trust instead of the machine's own; $MLFLOW_TRACKING_SERVER_CERT_PATH,
- *                        $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
+ *                        certificates to trust instead of the machine's own: those of authorities, or the server's
+ *                        own, whoever signed it, whose name and validity are still checked;
+ *                        $MLFLOW_TRACKING_SERVER_CERT_PATH, $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
  *   client_cert_file     path of a PEM file                  ""
  *                        certificate to show to the server, with those that lead to its root; the file may hold the
  *                        key as well; $MLFLOW_TRACKING_CLIENT_CERT_PATH
@@ -597,8 +602,12 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  * The environment and the files of credentials are read by mlflow_gateway_create(), once; what is set here goes before
  * it, and who sets one kind of credentials (a token, a name and password, an OAuth client) does not get another kind
  * from there. The variables about TLS are read for https:// gateways only, and one that is set but empty counts as not
- * set. A value of "" takes a text, a file or a credential back, also one that came from the environment.
- * Files of certificates are read by this function. To replace a client's certificate, set first it and then its key.
+ * set. Spaces, line breaks and quotes around a URI, a host, a token, a client id or secret and the name of a profile in
+ * the environment are ignored. If a file of certificates that a variable names cannot be used, calls return
+ * _INVALID_OPTION_VALUE until an option takes its place. A value of "" takes a text, a file or a credential back, also
+ * one that came from the environment.
+ * Files of certificates are read and checked by this function. To replace a client's certificate, set it first and then
+ * its key.
  * The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
  * $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
  * through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed, but

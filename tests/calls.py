@@ -33,6 +33,13 @@ def call(
     return call_all([(uri, route, prompt, *settings)], build, environment)[0]
 
 
+def set_options(*settings: str, build: Build = SHARED) -> str:
+    """Sets options on a handle; returns why the last one was refused, or nothing."""
+    fields = ["https://127.0.0.1:1", "r", "hi", *(f"option:{setting}" for setting in settings)]
+    done = build.run("calls.c", input="\t".join(fields) + "\n")
+    return done.stderr if done.returncode else ""
+
+
 def call_all(
     calls: list[tuple[str, ...]], build: Build = SHARED, environment: Optional[dict[str, str]] = None
 ) -> list[Outcome]:

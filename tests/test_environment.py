@@ -80,6 +80,51 @@ def test_the_gateway_may_be_a_workspace(name: str, tmp_path: Path) -> None:
         assert outcome.status == "OK", outcome
 
 
+def around(value: str) -> list[str]:
+    """A value as files of settings and copying leave it."""
+    return [f" {value}", f"{value}\n", f"{value}\r\n", f'"{value}"', f"'{value}'", f'\t"{value}" \n']
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
+def test_spaces_and_quotes_around_the_gateway_are_no_part_of_it(name: str) -> None:
+    with chatting() as gateway:
+        for value in around(gateway.url):
+            assert ask(None, *QUESTION, env={name: value}).status == "OK", repr(value)
+
+
+def test_spaces_and_quotes_around_a_token_are_no_part_of_it() -> None:
+    for value in around("hunter2"):
+        assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": value}) == "Bearer hunter2", repr(value)
+    assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": '""'}) == ""
+
+
+def test_spaces_and_quotes_around_what_names_a_workspace_are_no_part_of_it(tmp_path: Path) -> None:
+    with Workspace() as workspace:
+        for environment in (workspace.environment(), workspace.service_environment()):
+            for at in range(len(around(""))):
+                env = {name: around(value)[at] for name, value in environment.items()}
+                outcome = ask("databricks", *QUESTION, route="chat", env=env)
+                assert outcome.status == "OK", (env, outcome)
+        (tmp_path / ".databrickscfg").write_text(profile("work", host=f'"{workspace.url}"', token=f'"{PAT}"'))
+        env = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work\n"}
+        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        assert outcome.status == "OK", outcome
+
+
+@pytest.mark.parametrize("rest", ["/?o=1", "?o=1", "/browse/folders/2?o=1#job/3", "/#setting"])
+def test_a_workspace_may_be_named_as_a_browser_names_it(rest: str, tmp_path: Path) -> None:
+    with Workspace() as workspace:
+        env = {**workspace.environment(), "DATABRICKS_HOST": workspace.url + rest}
+        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        assert outcome.status == "OK", outcome
+        (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url + rest, token=PAT))
+        outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(tmp_path)})
+        assert outcome.status == "OK", outcome
+        named = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work", "DATABRICKS_HOST": workspace.url}
+        outcome = ask("databricks", *QUESTION, route="chat", env=named)
+        assert outcome.status == "OK", "the token of the profile is for the same host"
+
+
 # How long
 
 
@@ -105,6 +150,27 @@ def test_which_timeout_counts() -> None:
             env = {**dict.fromkeys(TIMEOUTS[:at], ""), name: "1", **dict.fromkeys(TIMEOUTS[at + 1 :], "60")}
             outcome = ask(gateway.url, *QUESTION, env=env)
             assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, (name, outcome)
+
+
+CLIENT_TIMEOUT = "MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT"
+NOT_PREDICTING = ["list", "get-route r", "health"]
+
+
+@pytest.mark.parametrize("command", NOT_PREDICTING)
+def test_routes_have_a_timeout_of_their_own(command: str) -> None:
+    with silent() as gateway:
+        outcome = ask(gateway.url, command, env={CLIENT_TIMEOUT: "1", TIMEOUTS[0]: "60"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
+        outcome = ask(gateway.url, command, env={TIMEOUTS[2]: "1"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
+        outcome = ask(gateway.url, "handle-option timeout_ms=300", command, env={CLIENT_TIMEOUT: "60"})
+        assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
+
+
+def test_the_timeout_of_routes_is_for_nothing_else() -> None:
+    with silent() as gateway:
+        outcome = ask(gateway.url, *QUESTION, env={CLIENT_TIMEOUT: "60", TIMEOUTS[0]: "1"})
+        assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
 
 
 # Who asks
@@ -268,6 +334,37 @@ def test_no_trust_at_all(certificates: Certificates, value: str, is_insecure: bo
         assert status(gateway, {INSECURE: value}) == ("OK" if is_insecure else "TLS_FAILED")
 
 
+@pytest.mark.parametrize("file", ["/nowhere/at-all", "/", __file__])
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_bundle_that_cannot_be_used_does_not_defeat_an_option(
+    certificates: Certificates, name: str, file: str
+) -> None:
+    with secure(certificates) as gateway:
+        outcome = ask(gateway.url, *QUESTION, env={name: file})
+        assert outcome.status == "INVALID_OPTION_VALUE" and name in outcome.message, outcome
+        assert ask(gateway.url, "list", env={name: file}).status == "INVALID_OPTION_VALUE"
+        assert gateway.requests == []
+        assert status(gateway, {name: file}, f"handle-option ca_file={certificates.file}") == "OK"
+        assert status(gateway, {name: file}, f"handle-option ca_file={certificates.other}") == "TLS_FAILED"
+        assert status(gateway, {name: file}, "handle-option insecure_tls=true") == "OK"
+        assert status(gateway, {name: file}, "handle-option insecure_tls=false") == "INVALID_OPTION_VALUE"
+        machines = {name: file, "SSL_CERT_FILE": certificates.file}
+        assert status(gateway, machines, "handle-option ca_file=") == "OK", "it is unset"
+
+
+def test_a_client_certificate_that_cannot_be_used_does_not_defeat_an_option(certificates: Certificates) -> None:
+    with secure(certificates, wants_client=True) as gateway:
+        env = {BUNDLES[0]: certificates.file, CLIENT: "/nowhere/at-all"}
+        outcome = ask(gateway.url, *QUESTION, env=env)
+        assert outcome.status == "INVALID_OPTION_VALUE" and CLIENT in outcome.message, outcome
+        assert status(gateway, env, f"handle-option client_cert_file={certificates.client}") == "OK"
+        assert status(gateway, env, "handle-option client_cert_file=") == "TLS_FAILED"
+        both = {BUNDLES[0]: "/nowhere/at-all", CLIENT: "/nowhere/at-all"}
+        trust = f"handle-option ca_file={certificates.file}"
+        assert status(gateway, both, trust) == "INVALID_OPTION_VALUE"
+        assert status(gateway, both, trust, f"handle-option client_cert_file={certificates.client}") == "OK"
+
+
 def test_options_go_before_the_trust_of_the_environment(certificates: Certificates) -> None:
     """Also where two variables would exclude each other."""
     with secure(certificates) as gateway:
@@ -327,7 +424,7 @@ def test_trust_is_no_matter_where_there_is_no_tls() -> None:
 
 
 WRONG = [
-    *((name, value, "http") for name in TIMEOUTS for value in ("0", "-1", "soon", "nan", "inf", "1e99", "1 s", "0x10")),
+    *((name, value, "http") for name in (*TIMEOUTS, CLIENT_TIMEOUT) for value in ("0", "-1", "soon", "nan", "inf", "1e99", "1 s", "0x10")),
     ("MLFLOW_TRACKING_TOKEN", "hunter2\nX-A: b", "http"),
     ("MLFLOW_TRACKING_TOKEN", "hunter2" * 2000, "http"),
     ("MLFLOW_TRACKING_USERNAME", "hunter2:x", "http"),

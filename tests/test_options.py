@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 from builds import INCLUDE, SHARED
+from calls import set_options
 
 # What the header's table has to say: the range of each number, and the default.
 NUMBERS = {
@@ -46,15 +47,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: str(folder / name) for name in contents}
 
 
-def set_options(*settings: str) -> str:
-    """Sets them on a handle; returns why the last one was refused, or nothing."""
-    fields = ["http://127.0.0.1:1", "r", "hi", *(f"option:{setting}" for setting in settings)]
-    done = SHARED.run("calls.c", input="\t".join(fields) + "\n")
-    return done.stderr if done.returncode else ""
-
-
 def set_on_handle(*settings: str) -> str:
-    """The same, without a call afterwards, which might wait for long."""
+    """As `set_options`, without a call afterwards, which might wait for long."""
     lines = ["route r", "uri http://127.0.0.1:1", *(f"handle-option {setting}" for setting in settings)]
     done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))
     return done.stderr if done.returncode else ""
@@ -105,9 +99,9 @@ def test_what_does_not_fit_is_refused(files: dict[str, str], tmp_path: Path) -> 
         ([f"ca_file={tmp_path}/none"], "cannot be read: No such file"),
         ([f"ca_file={tmp_path}"], "holds no file"),
         ([f"client_cert_file={tmp_path}"], "cannot be read: Is a directory"),
-        ([f"ca_file={files['text']}"], "the file holds no certificate"),
+        ([f"ca_file={files['text']}"], f"the file {files['text']} holds no certificate"),
         ([f"ca_file={files['broken']}"], "cannot be used"),
-        ([f"client_key_file={files['certificate']}"], "the file holds no private key"),
+        ([f"client_key_file={files['certificate']}"], f"the file {files['certificate']} holds no private key"),
         ([f"client_cert_file={files['certificate']}", f"client_key_file={files['other key']}"], "is not the one of client_cert_file"),
         ([f"ca_file={files['ca']}", "insecure_tls=true"], "exclude each other"),
         (["insecure_tls=true", f"ca_file={files['ca']}"], "exclude each other"),

@@ -1,6 +1,7 @@
 """A proxy that is named is used, and said to be the culprit where it is."""
 
 import http.client
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -192,4 +193,42 @@ def test_a_proxy_that_cannot_be_used_is_not_passed_by(value: str) -> None:
         outcome = call(gateway.url, "hi", environment={"HTTP_PROXY": value})
         assert outcome.status == "PROXY_FAILED" and "HTTP_PROXY" in outcome.text, outcome
         assert "hunter2" not in outcome.text
+        assert gateway.requests == []
+
+
+def test_a_visitor_of_a_cgi_program_names_no_proxy(proxy: Proxy) -> None:
+    """CVE-2016-5385: a web server hands the header "Proxy" of a request to the program as HTTP_PROXY."""
+    here, nowhere = f"http://{proxy.address}", "http://127.0.0.1:1"
+    with ScriptedGateway(answering(echo)) as gateway:
+        cgi = {"REQUEST_METHOD": "POST", "NO_PROXY": ""}
+        assert call(gateway.url, "hi", environment={**cgi, "HTTP_PROXY": nowhere}).status == "OK"
+        assert call(gateway.url, "hi", environment={**cgi, "HTTP_PROXY": here}).status == "OK"
+        assert proxy.asked == []
+        for name in ("http_proxy", "ALL_PROXY"):
+            proxy.asked.clear()
+            assert call(gateway.url, "hi", environment={**cgi, "HTTP_PROXY": nowhere, name: here}).status == "OK"
+            assert len(proxy.asked) == 2, name
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY"])
+@pytest.mark.parametrize("exceptions", [HOST, "*", f"example.org\n{HOST}\n"])
+def test_a_proxy_that_cannot_be_used_does_not_concern_other_hosts(name: str, exceptions: str) -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        environment = {name: "socks5://127.0.0.1:1", "NO_PROXY": exceptions}
+        assert call(gateway.url, "hi", environment=environment).status == "OK"
+
+
+def test_spaces_and_quotes_around_a_proxy_are_no_part_of_it(proxy: Proxy) -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        for value in (f" http://{proxy.address}\n", f'"http://{proxy.address}"', f"'{proxy.address}' "):
+            proxy.asked.clear()
+            assert call(gateway.url, "hi", environment={"HTTP_PROXY": value}).status == "OK", value
+            assert len(proxy.asked) == 2, value
+        assert call(gateway.url, "hi", environment={"HTTP_PROXY": '""'}).status == "OK"
+
+
+def test_a_proxy_that_is_not_utf8_is_not_passed_by() -> None:
+    with ScriptedGateway(answering(echo)) as gateway:
+        outcome = call(gateway.url, "hi", environment={"HTTP_PROXY": os.fsdecode(b"http://h\xff:1")})
+        assert outcome.status == "PROXY_FAILED" and "HTTP_PROXY" in outcome.text, outcome
         assert gateway.requests == []

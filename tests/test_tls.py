@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from authority import Authority
+from authority import DAY, NOW, Authority, self_signed
 from builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
-from calls import call
+from calls import call, set_options
 from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
 
 YESTERDAY = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
@@ -70,6 +70,183 @@ def test_a_wrong_certificate_is_refused(authority: Authority, names: list[str], 
         assert call(gateway.url, "hi", "option:insecure_tls=true").status == "OK"
         off_again = ("option:insecure_tls=true", "option:insecure_tls=false")
         assert call(gateway.url, "hi", *off_again).status == "TLS_FAILED"
+
+
+# A server whose own certificate is the one that is trusted
+
+
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+TRUSTING = ["option", "MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
+
+
+def trusting(file: str, by: str = "option") -> dict:
+    """The arguments of a call that trusts what is in a file."""
+    return {"environment": {by: file}} if by != "option" else {}
+
+
+@VERSIONS
+@pytest.mark.parametrize("is_ca", [True, False], ids=["CA:TRUE", "CA:FALSE"])
+@pytest.mark.parametrize("by", TRUSTING)
+def test_a_self_signed_certificate_is_trusted(tmp_path: Path, by: str, is_ca: bool, version: ssl.TLSVersion) -> None:
+    own = self_signed(tmp_path, HOST, is_ca)
+    with ScriptedGateway(answering(echo), own.server(version)) as gateway:
+        options = [f"option:ca_file={own.file}"] if by == "option" else []
+        outcome = call(gateway.url, "hi", *options, **trusting(own.file, by))
+        assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
+        assert call(gateway.url, "hi").status == "TLS_FAILED", "nobody trusts it else"
+
+
+@VERSIONS
+@pytest.mark.parametrize("by", ["option", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("is_ca", [True, False], ids=["CA:TRUE", "CA:FALSE"])
+def test_a_self_signed_certificate_that_is_wrong(
+    tmp_path: Path, is_ca: bool, by: str, version: ssl.TLSVersion
+) -> None:
+    """That it is trusted makes it neither another server's nor valid for ever."""
+    right = self_signed(tmp_path, HOST, is_ca)
+    for served, trusted, words in (
+        (self_signed(tmp_path, "other.example", is_ca), None, "not valid for"),
+        (self_signed(tmp_path, "127.0.0.2", is_ca), None, "not valid for"),
+        (self_signed(tmp_path, HOST, is_ca, NOW - 2 * DAY, NOW - DAY), None, "expired"),
+        (self_signed(tmp_path, HOST, is_ca, NOW + DAY, NOW + 2 * DAY), None, "not valid yet"),
+        # Of the same name, but with another key.
+        (self_signed(tmp_path, HOST, is_ca), right, "certificate"),
+    ):
+        with ScriptedGateway(answering(echo), served.server(version)) as gateway:
+            file = (trusted or served).file
+            options = [f"option:ca_file={file}"] if by == "option" else []
+            outcome = call(gateway.url, "hi", *options, **trusting(file, by))
+            assert outcome.status == "TLS_FAILED" and words in outcome.text, outcome
+            assert gateway.requests == []
+
+
+@VERSIONS
+def test_a_certificate_is_trusted_without_its_authority(
+    authority: Authority, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """The server's own certificate is enough, and it may be one of several that are trusted."""
+    issued, expired = authority.ca.issue_cert(HOST), authority.ca.issue_cert(HOST, not_before=NOW - 9 * DAY, not_after=NOW - DAY)
+    other = self_signed(tmp_path, "other.example")
+    for leaf, status in ((issued, "OK"), (expired, "TLS_FAILED")):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = version
+        leaf.configure_cert(context)
+        pinned = tmp_path / "pinned.pem"
+        pinned.write_bytes(Path(other.file).read_bytes() + leaf.cert_chain_pems[0].bytes())
+        with ScriptedGateway(answering(echo), context) as gateway:
+            outcome = call(gateway.url, "hi", f"option:ca_file={pinned}")
+            assert outcome.status == status, outcome
+            assert call(gateway.url, "hi", f"option:ca_file={other.file}").status == "TLS_FAILED"
+
+
+@pytest.mark.parametrize("build", (ADDRESS, VALGRIND_TLS), ids=lambda build: build.name)
+def test_a_self_signed_certificate_leaves_nothing_behind(tmp_path: Path, build: Build) -> None:
+    own, other = self_signed(tmp_path, HOST), self_signed(tmp_path, HOST)
+    with ScriptedGateway(answering(echo), own.server()) as gateway:
+        for file, status in ((own.file, "OK"), (other.file, "TLS_FAILED")):
+            outcome = call(gateway.url, "hi", f"option:ca_file={file}", "warm=1", build=build)
+            assert outcome.status == status, outcome
+
+
+# Files that cannot be used
+
+
+GOOD, DAMAGED = "GOOD", "DAMAGED"
+BLOCK = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+BROKEN = [
+    ([GOOD, BLOCK.format("not base64!")], "block 2", "base64"),
+    ([GOOD, GOOD, BLOCK.format("aGVsbG8=")], "block 3", "not an X.509 certificate"),
+    ([BLOCK.format(""), GOOD], "block 1", "not an X.509 certificate"),
+    ([DAMAGED], "block 1", "not an X.509 certificate"),
+    ([GOOD, "-----BEGIN CERTIFICATE-----\naGVsbG8=\n"], "block 2", "no end line"),
+    ([GOOD, "-----BEGIN CERTIFICATE----\naGVsbG8=\n"], "block 2", "first line"),
+]
+
+
+def written(folder: Path, blocks: list[str], good: str) -> Path:
+    lines = good.splitlines(keepends=True)
+    damaged = "".join(lines[:3] + lines[4:])
+    file = folder / "bundle.pem"
+    file.write_text("".join({GOOD: good, DAMAGED: damaged}.get(block, block) for block in blocks))
+    return file
+
+
+@pytest.mark.parametrize(("blocks", "which", "why"), BROKEN, ids=[f"{which}: {why}" for _, which, why in BROKEN])
+def test_a_broken_block_is_named(
+    authority: Authority, tmp_path: Path, blocks: list[str], which: str, why: str
+) -> None:
+    """When the option is set, and not by each call as if it were the server's fault."""
+    file = written(tmp_path, blocks, Path(authority.file).read_text())
+    (tmp_path / "good.pem").write_bytes(Path(authority.file).read_bytes())
+    options = [f"ca_file={file}", f"ca_file={tmp_path}", *([f"client_cert_file={file}"] if which == "block 1" else [])]
+    for option in options:
+        refused = set_options(option)
+        words = ("INVALID_OPTION_VALUE", f"the option {option.split('=')[0]}", str(file), which, why)
+        assert all(word in refused for word in words), refused
+    for name in TRUSTING[1:4]:
+        outcome = call("https://127.0.0.1:1", "hi", environment={name: str(file)})
+        assert outcome.status == "INVALID_OPTION_VALUE" and outcome.attempts == 0, outcome
+        assert all(word in outcome.text for word in (name, str(file), which, why)), outcome.text
+
+
+VERSION_1 = """-----BEGIN CERTIFICATE-----
+MIIBFjCBvQIUfQs7N0pI2uvIM/CeEJKqEkfKMyQwCgYIKoZIzj0EAwIwDTELMAkG
+A1UEAwwCbWUwIBcNMjYxMTI2MDEyNjQzWhgPMjEyNjExMDIwMTI2NDNaMA0xCzAJ
+BgNVBAMMAm1lMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEgwkDugHKmr7wza2r
+6Z5WNHtEK1BhU3WgLa7Yzee/OVqk450IZ1QDE3XcipNKVAgIHjzV1pKl8niFyzWA
+wsbZkzAKBggqhkjOPQQDAgNIADBFAiEAoscQDsIdUPmfPV4vRqV4tE0thRMUaCgm
+1yOFYsjh0t4CIB6IqktIHk6iehawQK96hm9smYSntF2URaCZdNEHUeif
+-----END CERTIFICATE-----
+"""
+"""As "openssl x509 -req" made them until OpenSSL 3.4, with this key."""
+VERSION_1_KEY = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgB3MuCuU9YDsBl2W3
+zacXZrZ+V1wz6iBA3p69/Bl/l3qhRANCAASDCQO6AcqavvDNravpnlY0e0QrUGFT
+daAtrtjN5785WqTjnQhnVAMTddyKk0pUCAgePNXWkqXyeIXLNYDCxtmT
+-----END PRIVATE KEY-----
+"""
+ENCRYPTED_KEY = """-----BEGIN ENCRYPTED PRIVATE KEY-----
+aGVsbG8=
+-----END ENCRYPTED PRIVATE KEY-----
+"""
+NO_KEY = "-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "words"),
+    [
+        (VERSION_1, VERSION_1_KEY, ["client_cert_file", "block 1", "version 3"]),
+        (VERSION_1 + VERSION_1_KEY, None, ["client_cert_file", "block 1", "version 3"]),
+        (GOOD, VERSION_1_KEY, ["the key in client_key_file is not the one of client_cert_file"]),
+        (GOOD + VERSION_1_KEY, None, ["the key in client_cert_file is not the one of client_cert_file"]),
+        (GOOD, ENCRYPTED_KEY, ["client_key_file", "is encrypted"]),
+        (GOOD + ENCRYPTED_KEY, None, ["client_cert_file", "is encrypted"]),
+        (GOOD, NO_KEY, ["client_key_file", "private key", "cannot be used"]),
+        (GOOD + NO_KEY, None, ["client_cert_file", "private key", "cannot be used"]),
+        (GOOD, GOOD, ["client_key_file", "holds no private key"]),
+        (VERSION_1_KEY, None, ["client_cert_file", "holds no certificate"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value and len(value)),
+)
+def test_why_a_client_certificate_cannot_be_used(
+    authority: Authority, tmp_path: Path, certificate: str, key: str, words: list[str]
+) -> None:
+    good = Path(authority.client("good")[0]).read_text()
+    (tmp_path / "client.pem").write_text(certificate.replace(GOOD, good))
+    options = [f"client_cert_file={tmp_path / 'client.pem'}"]
+    if key:
+        (tmp_path / "client.key").write_text(key.replace(GOOD, good))
+        options.append(f"client_key_file={tmp_path / 'client.key'}")
+    refused = set_options(*options)
+    assert all(word in refused for word in ("INVALID_OPTION_VALUE", *words)), refused
+    if not key:
+        name = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+        outcome = call("https://127.0.0.1:1", "hi", environment={name: str(tmp_path / "client.pem")})
+        assert outcome.status == "INVALID_OPTION_VALUE" and name in outcome.text, outcome
+        assert all(word in outcome.text for word in words), outcome.text
+
+
+# Who the client is
 
 
 def test_a_client_certificate_is_shown(authority: Authority, tmp_path: Path) -> None:

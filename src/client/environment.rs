@@ -4,15 +4,16 @@ use std::env::VarError;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::error::{Error, Status};
 use super::ini;
 use super::options::{Options, Setting};
-use super::text::shown;
+use super::text::{shown, trimmed};
 use crate::dialect;
-use crate::http::{GatewayUri, Secret, Way};
+use crate::http::{GatewayUri, Secret, TlsFile, TlsSetting, Way, WaySetting};
 
 /// Where a URI comes from that is not given: MLflow's own variables, the first that is set and not empty.
 const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
@@ -23,6 +24,9 @@ const TIMEOUT: [&str; 3] =
 
 /// As the option has it in milliseconds.
 const MAX_SECONDS: u64 = 24 * 60 * 60;
+
+/// For MLflow, of all requests that are no predictions.
+const ROUTES_TIMEOUT: [&str; 1] = ["MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT"];
 
 const INSECURE: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 const TRUSTED: [&str; 3] = ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
@@ -72,8 +76,8 @@ impl Environment<'_> {
 
     fn gateway(&self) -> Result<(String, Option<&'static str>), Error> {
         for name in URI {
-            if let Some(gateway) = self.variable(name)? {
-                return Ok((gateway, Some(name)));
+            if let Some(gateway) = self.trimmed(name)? {
+                return Ok((gateway.to_string(), Some(name)));
             }
         }
         let name = URI[0];
@@ -83,18 +87,25 @@ impl Environment<'_> {
 
     /// What concerns all servers.
     fn common(&self, uri: &GatewayUri) -> Result<Options, Error> {
-        let way = Way::from_environment(uri, &|name| (self.0)(name).ok());
+        let way = Way::from_environment(uri, &|name| self.of_proxies(name));
         let mut options = Options::on(way);
-        if let Some((name, seconds)) = self.first(&TIMEOUT)? {
-            let ms = seconds.trim().parse::<u64>().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
-            let ms = ms.ok_or_else(|| wrong(name, &format!("1 to {MAX_SECONDS} (seconds) are allowed")))? * 1000;
-            set(&mut options, "timeout_ms", &ms.to_string(), name)?;
+        if let Some(timeout) = self.seconds(&TIMEOUT)? {
+            options.call.timeout = timeout;
         }
+        options.call.routes_timeout = self.seconds(&ROUTES_TIMEOUT)?;
         self.retries(&mut options)?;
         if uri.is_https() {
             self.tls(&mut options)?;
         }
         Ok(options)
+    }
+
+    /// The time that the first of these variables gives that is set.
+    fn seconds(&self, names: &[&'static str]) -> Result<Option<Duration>, Error> {
+        let Some((name, value)) = self.first(names)? else { return Ok(None) };
+        let seconds = value.trim().parse().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+        let seconds = seconds.ok_or_else(|| wrong(name, &format!("1 to {MAX_SECONDS} (seconds) are allowed")))?;
+        Ok(Some(Duration::from_secs(seconds)))
     }
 
     /// What MLflow's client reads of its retries.
@@ -137,23 +148,25 @@ impl Environment<'_> {
                 return Err(wrong(INSECURE, &format!("it and {name} exclude each other")));
             }
             _ if insecure => set(options, "insecure_tls", "true", INSECURE)?,
-            Some((name, path)) => set(options, "ca_file", &path, name)?,
+            Some((name, path)) => set_file(options, "ca_file", TlsFile::Trusted, &path, name)?,
             None => {}
         }
         const CLIENT: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
         match self.variable(CLIENT)? {
-            Some(path) => set(options, "client_cert_file", &path, CLIENT),
+            Some(path) => set_file(options, "client_cert_file", TlsFile::Client, &path, CLIENT),
             None => Ok(()),
         }
     }
 
     /// What concerns MLflow's servers.
     fn of_mlflow(&self, options: &mut Options) -> Result<(), Error> {
-        const FROM: [(&str, &str); 2] = [("bearer_token", "MLFLOW_TRACKING_TOKEN"), ("workspace", "MLFLOW_WORKSPACE")];
-        for (option, name) in FROM {
-            if let Some(value) = self.variable(name)?.map(Zeroizing::new) {
-                set(options, option, &value, name)?;
-            }
+        const TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
+        if let Some(token) = self.trimmed(TOKEN)? {
+            set(options, "bearer_token", &token, TOKEN)?;
+        }
+        const WORKSPACE: &str = "MLFLOW_WORKSPACE";
+        if let Some(workspace) = self.variable(WORKSPACE)? {
+            set(options, "workspace", &workspace, WORKSPACE)?;
         }
         let file = self.home(".mlflow/credentials");
         let content = file.as_ref().map(read).transpose()?.flatten();
@@ -189,17 +202,17 @@ impl Environment<'_> {
             },
             None => self.home(".databrickscfg"),
         };
-        let from_variable = self.variable("DATABRICKS_CONFIG_PROFILE")?.filter(|_| asked.is_none());
+        let from_variable = self.trimmed("DATABRICKS_CONFIG_PROFILE")?.filter(|_| asked.is_none());
         // As in Databricks' own SDK: who says anything by variables, and names no profile, does not mean the file. A
         // profile's token must not go to another host than the profile's.
         let mut is_said = false;
         for name in ["DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"] {
-            is_said |= asked.is_none() && self.variable(name)?.is_some();
+            is_said |= asked.is_none() && self.trimmed(name)?.is_some();
         }
         let is_file_meant = asked.is_some() || from_variable.is_some() || !is_said;
         let content = file.as_ref().filter(|_| is_file_meant).map(read).transpose()?.flatten().unwrap_or_default();
         let place = file.as_ref().map_or_else(|| "~/.databrickscfg".to_owned(), |file| file.display().to_string());
-        let profile = match asked.or(from_variable.as_deref()) {
+        let profile = match asked.or(from_variable.as_deref().map(String::as_str)) {
             Some(profile) if ini::has_section(&content, profile) && profile != SETTINGS => profile,
             Some(profile) => return Err(none(format!("the file {place} has no profile \"{}\"", shown(profile)))),
             None => ini::value(&content, SETTINGS, "default_profile").unwrap_or("DEFAULT"),
@@ -210,15 +223,11 @@ impl Environment<'_> {
                 "no workspace of Databricks is named; {variable}give the profile \"{profile}\" in {place} a host"
             ))
         })?;
-        let has_scheme = host.expose().contains("://");
-        let host = if has_scheme { host.expose().to_owned() } else { format!("https://{}", host.expose()) };
-        let uri = GatewayUri::parse(&host).map_err(|problem| {
+        let uri = workspace(host.expose()).map_err(|problem| {
             Error::new(Status::InvalidUri, format!("{problem} (DATABRICKS_HOST, or host in {place})"))
         })?;
-        let has_own_host = ini::value(&content, profile, "host").is_some_and(|own| {
-            let own = own.trim_end_matches('/').trim_start_matches("https://");
-            own != uri.to_string().trim_start_matches("https://")
-        });
+        let has_own_host = ini::value(&content, profile, "host")
+            .is_some_and(|own| workspace(trimmed(own)).map(|own| own.to_string()) != Ok(uri.to_string()));
         let secrets = if has_own_host { "" } else { content.as_str() };
         let mut options = self.common(&uri)?;
         options.dialect = Some(dialect::DATABRICKS);
@@ -244,8 +253,9 @@ impl Environment<'_> {
         profile: &str,
         key: &str,
     ) -> Result<Option<Secret>, Error> {
-        let variable = if asked.is_none() { self.variable(name)? } else { None };
-        Ok(variable.map(Secret::from).or_else(|| ini::value(file, profile, key).map(Secret::new)))
+        let variable = if asked.is_none() { self.trimmed(name)? } else { None };
+        let filed = || ini::value(file, profile, key).map(trimmed).filter(|value| !value.is_empty());
+        Ok(variable.map(|value| Secret::new(&value)).or_else(|| filed().map(Secret::new)))
     }
 
     /// `None` if it is not set, or empty.
@@ -258,6 +268,24 @@ impl Environment<'_> {
             }
             Err(VarError::NotUnicode(_)) => Err(wrong(name, "it is not UTF-8")),
         }
+    }
+
+    /// As [`Environment::variable`], of a URI, a host, a name or a token, without what files of settings leave around
+    /// it.
+    fn trimmed(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let value = self.variable(name)?.map(Zeroizing::new);
+        let value = value.as_ref().map(|value| trimmed(value)).filter(|value| !value.is_empty());
+        Ok(value.map(|value| Zeroizing::new(value.to_owned())))
+    }
+
+    /// A variable about proxies. One that is not UTF-8 must not count as not set.
+    fn of_proxies(&self, name: &str) -> Option<String> {
+        let value = Zeroizing::new(match (self.0)(name) {
+            Ok(value) => value,
+            Err(VarError::NotPresent) => return None,
+            Err(VarError::NotUnicode(value)) => value.to_string_lossy().into_owned(),
+        });
+        Some(trimmed(&value).to_owned())
     }
 
     fn first(&self, names: &[&'static str]) -> Result<Option<(&'static str, String)>, Error> {
@@ -277,11 +305,30 @@ impl Environment<'_> {
 /// The section of a Databricks file that is no profile.
 const SETTINGS: &str = "__settings__";
 
+/// The URI of a workspace, whose host may be named without a scheme. One with a query or a fragment was copied from a
+/// browser: its server is meant.
+fn workspace(host: &str) -> Result<GatewayUri, String> {
+    let has_scheme = host.contains("://");
+    let url = if has_scheme { host.to_owned() } else { format!("https://{host}") };
+    match url.split_once(['?', '#']) {
+        Some((before, _)) => GatewayUri::parse(before).map(|uri| uri.root()),
+        None => GatewayUri::parse(&url),
+    }
+}
+
 /// Sets an option to what was found at a place, which an error names.
 fn set(options: &mut Options, option: &str, value: &str, place: &str) -> Result<(), Error> {
     Setting::parse(option, value)
         .and_then(|setting| options.set(setting))
         .map_err(|error| Error::new(Status::InvalidOptionValue, format!("{} (from {place})", error.message())))
+}
+
+/// As [`set`], for a file. One that cannot be used matters only if no option takes its place.
+fn set_file(options: &mut Options, option: &str, file: TlsFile, path: &str, variable: &str) -> Result<(), Error> {
+    set(options, option, path, variable).or_else(|error| {
+        let unusable = TlsSetting::Unusable(file, error.message().to_owned());
+        options.set(Setting::Way(WaySetting::Tls(unusable)))
+    })
 }
 
 fn wrong(variable: &str, problem: &str) -> Error {
@@ -355,6 +402,18 @@ mod tests {
     }
 
     #[test]
+    fn routes_have_a_timeout_of_their_own() {
+        let options = find(Some("http://h"), &[(ROUTES_TIMEOUT[0], " 7\n"), (TIMEOUT[0], "3")]).unwrap().options;
+        assert_eq!(
+            (options.call.timeout, options.call.routes_timeout),
+            (Duration::from_secs(3), Some(Duration::from_secs(7)))
+        );
+        let mut changed = options.clone();
+        changed.set(Setting::parse("timeout_ms", "5").unwrap()).unwrap();
+        assert_eq!(changed.call.routes_timeout, None);
+    }
+
+    #[test]
     fn a_workspace_of_databricks_is_found() {
         let found = find(Some("databricks"), &[("DATABRICKS_HOST", "w.example/"), ("DATABRICKS_TOKEN", "t")]).unwrap();
         assert_eq!(found.uri.to_string(), "https://w.example");
@@ -368,15 +427,54 @@ mod tests {
     }
 
     #[test]
+    fn what_surrounds_a_value_is_trimmed() {
+        for uri in [" http://h", "http://h/\n", "\"http://h\"", "'http://h' \r\n", "\t\"http://h/\"\n"] {
+            assert_eq!(find(None, &[(URI[0], uri)]).unwrap().uri.to_string(), "http://h", "{uri:?}");
+        }
+        assert_eq!(find(None, &[(URI[0], "\"\""), (URI[1], "http://b")]).unwrap().uri.to_string(), "http://b");
+        let error = find(None, &[(URI[0], "http://a b")]).unwrap_err();
+        assert!(error.message().contains(URI[0]), "{error}");
+    }
+
+    #[test]
+    fn a_host_copied_from_a_browser_names_the_workspace() {
+        for (host, uri) in [
+            ("https://adb-1.azuredatabricks.net/?o=1", "https://adb-1.azuredatabricks.net"),
+            ("adb-1.azuredatabricks.net/browse/folders/2?o=1#job/3", "https://adb-1.azuredatabricks.net"),
+            ("https://adb-1.azuredatabricks.net/#setting", "https://adb-1.azuredatabricks.net"),
+            (" \"adb-1.azuredatabricks.net/\"\n", "https://adb-1.azuredatabricks.net"),
+            ("https://proxy.example/databricks/", "https://proxy.example/databricks"),
+        ] {
+            assert_eq!(find(Some("databricks"), &[("DATABRICKS_HOST", host)]).unwrap().uri.to_string(), uri);
+        }
+        let error = find(Some("databricks"), &[("DATABRICKS_HOST", "https://me:hunter2@h/?o=1")]).unwrap_err();
+        assert!(error.message().contains("DATABRICKS_HOST") && !error.message().contains("hunter2"), "{error}");
+    }
+
+    #[test]
     fn trust_is_said_once() {
         let tls = |variables: &[(&str, &str)]| find(Some("https://h"), variables).map(drop);
         assert!(tls(&[(INSECURE, "True")]).is_ok());
         assert!(tls(&[(INSECURE, "0"), (TRUSTED[1], "")]).is_ok());
         assert!(tls(&[(INSECURE, "1"), (TRUSTED[1], "/nowhere")]).is_ok());
-        for variables in [&[(INSECURE, "1"), (TRUSTED[0], "/x")][..], &[(INSECURE, "yes")], &[(TRUSTED[2], "/nowhere")]]
-        {
+        for variables in [&[(INSECURE, "1"), (TRUSTED[0], "/x")][..], &[(INSECURE, "yes")]] {
             assert_eq!(tls(variables).unwrap_err().status(), Status::InvalidOptionValue);
         }
-        assert!(find(Some("http://h"), &[(TRUSTED[2], "/nowhere")]).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_matters_if_no_option_takes_its_place() {
+        let variables = [(TRUSTED[2], "/nowhere"), ("MLFLOW_TRACKING_CLIENT_CERT_PATH", "/nowhere-else")];
+        let mut options = find(Some("https://h"), &variables).unwrap().options;
+        let mut set = |option, value| {
+            options.set(Setting::parse(option, value).unwrap()).unwrap();
+            options.way.unusable().map(str::to_owned)
+        };
+        assert!(set("timeout_ms", "1").unwrap().contains("/nowhere cannot be read"));
+        assert!(set("insecure_tls", "false").unwrap().contains(TRUSTED[2]));
+        assert!(set("ca_file", "").unwrap().contains("/nowhere-else cannot be read"));
+        assert_eq!(set("client_cert_file", ""), None);
+        let options = find(Some("http://h"), &variables).unwrap().options;
+        assert_eq!(options.way.unusable(), None, "it is for TLS");
     }
 }

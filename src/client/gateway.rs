@@ -139,66 +139,81 @@ impl Gateway {
 
     /// As [`Gateway::call`], and hands the text over without a copy.
     pub fn call_with<T>(&self, prompt: &str, take: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
-        answers::first_text(&Call::begin(&self.target, self.settings.snapshot(), None), prompt, take)
+        answers::first_text(&Call::begin(&self.target, self.settings()?, None), prompt, take)
     }
 
     /// Asks the route and returns all that the answer says.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let asking = request.snapshot();
         let question = asking.question()?;
-        answers::response(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
+        answers::response(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
     }
 
     /// Asks the route for its answer as it is made, and waits for the head of it.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         let asking = request.snapshot();
         let question = asking.question()?;
-        Stream::open(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
+        Stream::open(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
     }
 
-    fn call_for(&self) -> Call<'_> {
-        Call::begin(&self.target, self.settings.snapshot(), None)
+    /// A call that asks no model, for which MLflow's client has a time of its own.
+    fn call_for(&self) -> Result<Call<'_>, Error> {
+        let mut call = Call::begin(&self.target, self.settings()?, None);
+        if let Some(timeout) = call.options.routes_timeout {
+            call.options.timeout = timeout;
+            call.deadline = call.started + timeout;
+        }
+        Ok(call)
+    }
+
+    /// Those of a call that begins now.
+    fn settings(&self) -> Result<Arc<Settings>, Error> {
+        let settings = self.settings.snapshot();
+        match settings.options().way.unusable() {
+            Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
+            None => Ok(settings),
+        }
     }
 
     /// Lists what the gateway has.
     pub fn list_routes(&self) -> Result<Routes, Error> {
-        Routes::list(&self.call_for())
+        Routes::list(&self.call_for()?)
     }
 
     /// Looks one route up: that of this handle, or another one.
     pub fn get_route(&self, name: Option<&str>) -> Result<Routes, Error> {
         let name = self.named(name)?;
-        Routes::get(&self.call_for(), name)
+        Routes::get(&self.call_for()?, name)
     }
 
     /// Asks whether the gateway is well.
     pub fn health(&self) -> Result<(), Error> {
-        self.call_for().health()
+        self.call_for()?.health()
     }
 
     /// The limits of a route, as JSON.
     pub fn get_limits(&self, name: Option<&str>) -> Result<String, Error> {
         let name = self.named(name)?;
-        self.call_for().change(Change::GetLimits(name))
+        self.call_for()?.change(Change::GetLimits(name))
     }
 
     /// Sets the limits of a route, a JSON list, and returns what the server says to it.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
         let name = self.named(name)?;
         let limits = checked_json(limits, '[', "limits")?;
-        self.call_for().change(Change::SetLimits(name, limits))
+        self.call_for()?.change(Change::SetLimits(name, limits))
     }
 
     /// Makes a route that a JSON object describes, and returns what the server says to it.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
         let route = checked_json(route, '{', "route")?;
-        self.call_for().change(Change::CreateRoute(route))
+        self.call_for()?.change(Change::CreateRoute(route))
     }
 
     /// Removes a route.
     pub fn delete_route(&self, name: &str) -> Result<(), Error> {
         check_route(name)?;
-        self.call_for().change(Change::DeleteRoute(name)).map(drop)
+        self.call_for()?.change(Change::DeleteRoute(name)).map(drop)
     }
 
     fn named<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
@@ -211,7 +226,7 @@ impl Gateway {
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
         let asking = request.snapshot();
         let question = asking.question()?;
-        Embeddings::ask(&Call::begin(&self.target, self.settings.snapshot(), Some(&asking)), question)
+        Embeddings::ask(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
     }
 }
 

@@ -15,7 +15,8 @@ use super::retry::{Policy, Retries};
 use super::text::shown;
 use crate::dialect::{self, Dialect};
 use crate::http::{
-    Headers, KeepAlive, Limits, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting, check_value,
+    Headers, KeepAlive, Limits, PemFile, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting,
+    check_value,
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -86,6 +87,8 @@ pub(super) struct Options {
 pub(super) struct CallOptions {
     /// The time a whole call may take.
     pub timeout: Duration,
+    /// And one that asks no model but about routes, if the environment says so.
+    pub routes_timeout: Option<Duration>,
     /// And parts of it.
     pub timeouts: Timeouts,
     /// How long a stream may be silent after its first event.
@@ -118,6 +121,7 @@ impl Default for CallOptions {
         CallOptions {
             // The time that MLflow's own gateway client waits.
             timeout: Duration::from_secs(300),
+            routes_timeout: None,
             timeouts: Timeouts { connect: Duration::from_secs(10), first_byte: Duration::ZERO },
             idle_timeout: Duration::from_secs(120),
             stream_timeout: Duration::from_secs(3600),
@@ -191,8 +195,8 @@ impl Setting {
             "max_connections" => Setting::MaxConnections(number(name, value, 0..=65536, "")? as usize),
             "insecure_tls" => return tls(Ok(TlsSetting::Insecure(boolean(name, value)?))),
             "ca_file" => return tls(TlsSetting::trusted(&read_all(value).map_err(wrong)?)),
-            "client_cert_file" => return tls(TlsSetting::client_chain(&read(value).map_err(wrong)?)),
-            "client_key_file" => return tls(TlsSetting::client_key(&read(value).map_err(wrong)?)),
+            "client_cert_file" => return tls(TlsSetting::client_chain(read(value).map_err(wrong)?.as_ref())),
+            "client_key_file" => return tls(TlsSetting::client_key(read(value).map_err(wrong)?.as_ref())),
             "proxy" => Setting::Way(WaySetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
             "username" if value.contains(':') => return Err(wrong("a name cannot have a colon in it".to_owned())),
             "username" => return secret(Part::Username),
@@ -261,7 +265,10 @@ impl CallSetting {
 impl CallOptions {
     pub fn set(&mut self, setting: CallSetting) {
         match setting {
-            CallSetting::Timeout(timeout) => self.timeout = timeout,
+            CallSetting::Timeout(timeout) => {
+                self.timeout = timeout;
+                self.routes_timeout = None;
+            }
             CallSetting::ConnectTimeout(timeout) => self.timeouts.connect = timeout,
             CallSetting::FirstByteTimeout(timeout) => self.timeouts.first_byte = timeout,
             CallSetting::IdleTimeout(timeout) => self.idle_timeout = timeout,
@@ -336,19 +343,19 @@ impl Options {
     }
 }
 
-/// As [`read`], or what all files in a folder hold, which is how OpenSSL keeps certificates, too.
-fn read_all(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+/// As [`read`], or all files of a folder, which is how OpenSSL keeps certificates, too.
+fn read_all(path: &str) -> Result<Vec<PemFile>, String> {
     if path.is_empty() || !Path::new(path).is_dir() {
-        return read(path);
+        return Ok(read(path)?.into_iter().collect());
     }
     let unreadable = |error: io::Error| format!("the folder {path} cannot be read: {error}");
-    let mut all = Zeroizing::new(Vec::new());
+    let (mut all, mut length) = (Vec::new(), 0);
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        if file.is_file() && all.len() < MAX_PEM_FILE as usize {
-            let content = file.to_str().and_then(|file| read(file).ok()).unwrap_or_default();
-            all.extend_from_slice(&content);
-            all.push(b'\n');
+        if file.is_file() && length < MAX_PEM_FILE as usize {
+            let file = file.to_str().and_then(|file| read(file).ok()).flatten();
+            length += file.as_ref().map_or(0, |file| file.content.len());
+            all.extend(file);
         }
     }
     if all.is_empty() {
@@ -357,23 +364,24 @@ fn read_all(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(all)
 }
 
-/// What the file holds; nothing if the path is empty, which takes the option back.
-fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-    let mut content = Zeroizing::new(Vec::new());
-    if !path.is_empty() {
-        File::open(path)
-            .and_then(|file| {
-                // In one piece: a block that grows leaves parts of a key behind.
-                let length = file.metadata()?.len().min(MAX_PEM_FILE);
-                content.reserve_exact(length as usize + 1);
-                file.take(MAX_PEM_FILE).read_to_end(&mut content)
-            })
-            .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
-        if content.is_empty() {
-            return Err(format!("the file {path} is empty"));
-        }
+/// The file; `None` if the path is empty, which unsets the option.
+fn read(path: &str) -> Result<Option<PemFile>, String> {
+    if path.is_empty() {
+        return Ok(None);
     }
-    Ok(content)
+    let mut content = Zeroizing::new(Vec::new());
+    File::open(path)
+        .and_then(|file| {
+            // In one piece: a block that grows leaves parts of a key behind.
+            let length = file.metadata()?.len().min(MAX_PEM_FILE);
+            content.reserve_exact(length as usize + 1);
+            file.take(MAX_PEM_FILE).read_to_end(&mut content)
+        })
+        .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+    if content.is_empty() {
+        return Err(format!("the file {path} is empty"));
+    }
+    Ok(Some(PemFile { path: path.to_owned(), content }))
 }
 
 fn wrong_value(problem: String) -> Error {

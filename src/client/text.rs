@@ -39,6 +39,11 @@ impl NulText {
     }
 }
 
+/// A value without the whitespace and the quotes that files of settings leave around it.
+pub(super) fn trimmed(value: &str) -> &str {
+    value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+}
+
 /// As much of a name as a message repeats.
 pub(super) fn shown(name: &str) -> String {
     const SHOWN: usize = 64;

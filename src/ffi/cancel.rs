@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cancellation::uncancelled;
 use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::handle;
@@ -54,10 +55,12 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_create(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_cancel(token: *mut mlflow_gateway_cancel_token) {
     // Without the wall against panics: that is nothing for a signal handler, and nothing in here panics.
-    // SAFETY: the caller passes NULL or a token that was not destroyed.
-    if let Some(token) = unsafe { token.as_ref() } {
-        token.0.cancel();
-    }
+    uncancelled(|| {
+        // SAFETY: the caller passes NULL or a token that was not destroyed.
+        if let Some(token) = unsafe { token.as_ref() } {
+            token.0.cancel();
+        }
+    })
 }
 
 /// Returns whether the token was cancelled, and not reset since; false if `token` is NULL. It is async-signal-safe.

@@ -1,4 +1,4 @@
-//! The wall between this library and C: no panic passes it, and nothing is printed.
+//! The wall between this library and C: no panic passes it, no thread is cancelled behind it, and nothing is printed.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -16,13 +16,13 @@ use crate::client::{Error, Status, is_our_thread};
 /// success: the body says which. `export!(or value, { ... })` is for the others: a panic gives the value.
 macro_rules! export {
     (or $fallback:expr, $body:block) => {
-        $crate::ffi::export::value($fallback, || $body)
+        $crate::ffi::cancellation::uncancelled(|| $crate::ffi::export::value($fallback, || $body))
     };
     (status $error:ident, $body:block) => {
-        $crate::ffi::export::status($error, || $body)
+        $crate::ffi::cancellation::uncancelled(|| $crate::ffi::export::status($error, || $body))
     };
     ($error:ident, $body:block) => {
-        $crate::ffi::export::status($error, || {
+        $crate::ffi::export::export!(status $error, {
             let done: Result<(), $crate::client::Error> = (|| $body)();
             done.map(|()| $crate::ffi::status::MLFLOW_GATEWAY_OK)
         })

@@ -12,6 +12,7 @@
 )]
 
 pub mod cancel;
+mod cancellation;
 pub mod embeddings;
 pub mod error;
 mod export;

@@ -40,7 +40,7 @@ pub(super) unsafe fn required<'a>(text: *const c_char, name: &str) -> Result<&'a
 /// What C passes as a length to say that the text is NUL-terminated. The header's macro is written by build.rs.
 const NUL_TERMINATED: usize = usize::MAX;
 
-/// A UTF-8 argument of a length, or NUL-terminated.
+/// A UTF-8 argument of a length, or NUL-terminated. NULL with the length 0 is the empty text: Go has no other.
 ///
 /// # Safety
 /// The pointer is NULL, or points to as many bytes as `len` says, or as [`optional`], and they stay as they are for the
@@ -51,7 +51,7 @@ pub(super) unsafe fn sized<'a>(text: *const c_char, len: usize, name: &str) -> R
         return unsafe { required(text, name) };
     }
     if text.is_null() {
-        return Err(null(name));
+        return if len == 0 { Ok("") } else { Err(null(name)) };
     }
     if isize::try_from(len).is_err() {
         let problem = format!("the argument {name} cannot be {len} bytes long");

@@ -9,7 +9,7 @@ use super::uri::GatewayUri;
 pub(super) fn names(list: &str, gateway: &GatewayUri) -> bool {
     let host = gateway.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let address = host.parse::<IpAddr>().ok();
-    list.split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| {
+    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()).any(|entry| {
         let entry = entry.to_ascii_lowercase();
         let (entry, port) = split_port(&entry);
         let is_port = port.is_none_or(|port| port == gateway.port());

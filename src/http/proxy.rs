@@ -65,12 +65,22 @@ impl Proxy {
         let first_set = |names: &[&'static str]| {
             names.iter().find_map(|name| Some((*name, variable(name).filter(|value| !value.is_empty())?)))
         };
-        let of_scheme = if gateway.is_https() { ["https_proxy", "HTTPS_PROXY"] } else { ["http_proxy", "HTTP_PROXY"] };
-        let found = first_set(&[of_scheme[0], of_scheme[1], "all_proxy", "ALL_PROXY"]);
-        let Some((name, url)) = found.map(|(name, url)| (name, Zeroizing::new(url))) else { return Ok(None) };
-        let proxy = Proxy::parse(&url, &format!("the environment variable {name}"))?;
         let exceptions = first_set(&["no_proxy", "NO_PROXY"]).map(|(_, hosts)| hosts).unwrap_or_default();
-        Ok(Some(proxy).filter(|_| !no_proxy::names(&exceptions, gateway)))
+        // Before the proxy's URL is looked at: one that cannot be used does not concern these hosts.
+        if no_proxy::names(&exceptions, gateway) {
+            return Ok(None);
+        }
+        // A CGI program gets the header "Proxy" of whoever asks for it as HTTP_PROXY (CVE-2016-5385).
+        let is_cgi = variable("REQUEST_METHOD").is_some();
+        let names = match gateway.is_https() {
+            true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"][..],
+            false if is_cgi => &["http_proxy", "all_proxy", "ALL_PROXY"],
+            false => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+        };
+        let Some((name, url)) = first_set(names).map(|(name, url)| (name, Zeroizing::new(url))) else {
+            return Ok(None);
+        };
+        Proxy::parse(&url, &format!("the environment variable {name}")).map(Some)
     }
 
     pub fn uri(&self) -> &Uri {
@@ -161,5 +171,25 @@ mod tests {
         assert_eq!(found("https://h", &both[2..]), Some("c".to_owned()));
         assert_eq!(found("https://h", &[("https_proxy", ""), ("HTTPS_PROXY", "d:1")]), Some("d".to_owned()));
         assert_eq!(found("https://h", &[]), None);
+        // In a CGI program HTTP_PROXY is what its visitor wrote.
+        let visited = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "evil:1"), ("HTTPS_PROXY", "b:1")];
+        assert_eq!(found("http://h", &visited), None);
+        assert_eq!(found("https://h", &visited), Some("b".to_owned()));
+        assert_eq!(found("http://h", &[&visited[..], &[("ALL_PROXY", "c:1")]].concat()), Some("c".to_owned()));
+        assert_eq!(found("http://h", &[&visited[..], &[("http_proxy", "a:1")]].concat()), Some("a".to_owned()));
+    }
+
+    #[test]
+    fn an_unusable_url_does_not_concern_hosts_that_need_no_proxy() {
+        let found = |no_proxy: &str| {
+            let of = |name: &str| match name {
+                "ALL_PROXY" => Some("socks5://h:1".to_owned()),
+                "no_proxy" => Some(no_proxy.to_owned()),
+                _ => None,
+            };
+            Proxy::from_environment(&GatewayUri::parse("http://gateway.example").unwrap(), &of)
+        };
+        assert!(found("other,\ngateway.example").unwrap().is_none());
+        assert!(found("other").unwrap_err().contains("ALL_PROXY"));
     }
 }

@@ -2,29 +2,41 @@
 
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, Error, OtherError, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::failure::Failure;
+use super::pem::PemFile;
+use super::tls_pinned::{OrPinned, Pinned};
 use super::tls_trust::AnyServer;
 use crate::sync::{Lock, current_process};
 
 type Chain = Vec<CertificateDer<'static>>;
 type Key = Arc<PrivateKeyDer<'static>>;
 
-/// One change to how TLS is done. Where a PEM text is empty, the option is taken back.
+/// One change to how TLS is done. Without a file, the option is unset.
 pub enum TlsSetting {
     /// Whether to accept any certificate.
     Insecure(bool),
     /// Certificates to trust instead of the machine's own.
     Trusted(Option<Chain>),
-    /// Our certificate, and its key if the same text holds it.
+    /// Our certificate, and its key if the same file holds it.
     ClientChain(Option<Chain>, Option<Key>),
     ClientKey(Option<Key>),
+    /// A file that the environment names cannot be used, and why.
+    Unusable(TlsFile, String),
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFile {
+    Trusted,
+    Client,
 }
 
 /// The settings, ready for connecting; it also remembers sessions, to resume them.
@@ -50,36 +62,36 @@ struct Options {
     client_chain: Option<Chain>,
     client_key: Option<Key>,
     insecure: bool,
+    /// Files that the environment names and that cannot be used, and why.
+    unusable: Vec<(TlsFile, String)>,
 }
 
 impl TlsSetting {
-    pub fn trusted(pem: &[u8]) -> Result<TlsSetting, String> {
-        Ok(TlsSetting::Trusted(certificates(pem)?))
-    }
-
-    pub fn client_chain(pem: &[u8]) -> Result<TlsSetting, String> {
-        Ok(TlsSetting::ClientChain(certificates(pem)?, PrivateKeyDer::from_pem_slice(pem).ok().map(Arc::new)))
-    }
-
-    pub fn client_key(pem: &[u8]) -> Result<TlsSetting, String> {
-        if pem.is_empty() {
-            return Ok(TlsSetting::ClientKey(None));
+    /// The certificates of all these files; of one folder, if there are several.
+    pub fn trusted(files: &[PemFile]) -> Result<TlsSetting, String> {
+        let mut all = Vec::new();
+        for file in files {
+            all.extend(file.trusted()?);
         }
-        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "the file holds no private key".to_owned())?;
-        Ok(TlsSetting::ClientKey(Some(Arc::new(key))))
+        match files {
+            [] => Ok(TlsSetting::Trusted(None)),
+            [file] if all.is_empty() => Err(format!("the file {} holds no certificate", file.path)),
+            [first, ..] if all.is_empty() => {
+                Err(format!("none of {} files, {} among them, holds a certificate", files.len(), first.path))
+            }
+            _ => Ok(TlsSetting::Trusted(Some(all))),
+        }
     }
-}
 
-/// All certificates in a PEM text; at least one, unless it is empty.
-fn certificates(pem: &[u8]) -> Result<Option<Chain>, String> {
-    if pem.is_empty() {
-        return Ok(None);
+    pub fn client_chain(file: Option<&PemFile>) -> Result<TlsSetting, String> {
+        let Some(file) = file else { return Ok(TlsSetting::ClientChain(None, None)) };
+        Ok(TlsSetting::ClientChain(Some(file.client_chain()?), file.private_key()?.map(Arc::new)))
     }
-    let found: Result<Chain, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err("the file holds no certificate".to_owned()),
-        Ok(found) => Ok(Some(found)),
-        Err(error) => Err(format!("the file cannot be used: {error}")),
+
+    pub fn client_key(file: Option<&PemFile>) -> Result<TlsSetting, String> {
+        let Some(file) = file else { return Ok(TlsSetting::ClientKey(None)) };
+        let key = file.private_key()?.ok_or_else(|| format!("the file {} holds no private key", file.path))?;
+        Ok(TlsSetting::ClientKey(Some(Arc::new(key))))
     }
 }
 
@@ -93,6 +105,9 @@ impl Tls {
                 if insecure && options.is_default {
                     options.trusted = None;
                 }
+                if insecure {
+                    options.clear_unusable(TlsFile::Trusted);
+                }
                 options.insecure = insecure;
                 options.is_default = false;
             }
@@ -102,22 +117,39 @@ impl Tls {
                 }
                 options.trusted = trusted;
                 options.is_default = false;
+                options.clear_unusable(TlsFile::Trusted);
             }
             TlsSetting::ClientChain(chain, key) => {
+                options.clear_unusable(TlsFile::Client);
+                let before = options.client_key.take();
+                let fits = |key: &Key| chain.as_ref().is_some_and(|chain| fit(chain, key, "client_key_file").is_ok());
+                options.client_key = match (&chain, key) {
+                    (Some(chain), Some(key)) => {
+                        fit(chain, &key, "client_cert_file")?;
+                        Some(key)
+                    }
+                    _ => before.filter(fits),
+                };
                 options.client_chain = chain;
-                options.client_key = key.or(options.client_key.take()).filter(|key| options.pair_fits(key));
             }
             TlsSetting::ClientKey(key) => {
-                if key.as_ref().is_some_and(|key| options.client_chain.is_some() && !options.pair_fits(key)) {
-                    return Err("the key in client_key_file is not the one of client_cert_file".to_owned());
+                if let (Some(chain), Some(key)) = (&options.client_chain, &key) {
+                    fit(chain, key, "client_key_file")?;
                 }
                 options.client_key = key;
             }
+            TlsSetting::Unusable(file, why) => options.unusable.push((file, why)),
         }
         if options.insecure && options.trusted.is_some() {
             return Err("the options insecure_tls and ca_file exclude each other".to_owned());
         }
         Ok(Tls { options, config: Lock::default() })
+    }
+
+    /// Why no connection can be made with it: a file that the environment names cannot be used, and nothing took its
+    /// place.
+    pub(super) fn unusable(&self) -> Option<&str> {
+        self.options.unusable.first().map(|(_, why)| why.as_str())
     }
 
     /// The same, from whose settings later ones may differ without contradicting them.
@@ -157,10 +189,18 @@ fn unusable(why: String) -> Failure {
     Failure::Tls { why, is_lasting: true, is_late: false }
 }
 
+/// Checks that a key, from the file of an option, is that of the client's certificate.
+fn fit(chain: &Chain, key: &PrivateKeyDer<'static>, option: &str) -> Result<(), String> {
+    match CertifiedKey::from_der(chain.clone(), key.clone_key(), &ring::default_provider()) {
+        Ok(_) => Ok(()),
+        Err(Error::InconsistentKeys(_)) => Err(format!("the key in {option} is not the one of client_cert_file")),
+        Err(error) => Err(format!("the key in {option} cannot be used with client_cert_file: {error}")),
+    }
+}
+
 impl Options {
-    fn pair_fits(&self, key: &PrivateKeyDer<'static>) -> bool {
-        let chain = self.client_chain.clone().unwrap_or_default();
-        CertifiedKey::from_der(chain, key.clone_key(), &ring::default_provider()).is_ok()
+    fn clear_unusable(&mut self, file: TlsFile) {
+        self.unusable.retain(|(other, _)| *other != file);
     }
 
     fn config(&self) -> Result<ClientConfig, String> {
@@ -170,24 +210,29 @@ impl Options {
         self.build(Arc::new(ring::default_provider())).map_err(|error| error.to_string())
     }
 
-    fn build(&self, provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
+    fn build(&self, provider: Arc<CryptoProvider>) -> Result<ClientConfig, Error> {
         let builder =
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let builder = match &self.trusted {
-            _ if self.insecure => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer::new(provider)))
-            }
-            Some(certificates) => {
-                let mut roots = RootCertStore::empty();
-                certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
-                builder.with_root_certificates(roots)
-            }
-            // "Dangerous" are verifiers of one's own; this is the one of rustls's authors.
-            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?)),
-        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(provider)?);
         match (&self.client_chain, &self.client_key) {
             (Some(chain), Some(key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
             _ => Ok(builder.with_no_client_auth()),
         }
+    }
+    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+        if self.insecure {
+            return Ok(Arc::new(AnyServer::new(provider)));
+        }
+        let (by_authority, pinned): (Arc<dyn ServerCertVerifier>, _) = match &self.trusted {
+            Some(certificates) => {
+                let mut roots = RootCertStore::empty();
+                certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
+                let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+                let verifier = builder.build().map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
+                (verifier, Pinned::These(certificates.clone()))
+            }
+            None => (Arc::new(Verifier::new(Arc::clone(&provider))?), Pinned::Machines),
+        };
+        Ok(Arc::new(OrPinned::new(by_authority, pinned, provider)))
     }
 }

@@ -76,6 +76,11 @@ impl Way {
         Ok(way)
     }
 
+    /// Why no connection can be made on it, whatever the server does.
+    pub fn unusable(&self) -> Option<&str> {
+        self.tls.unusable()
+    }
+
     pub(super) fn proxy(&self) -> Result<Option<&Proxy>, Failure> {
         self.proxy
             .as_ref()

@@ -26,7 +26,7 @@ pub fn current() -> u32 {
 fn ask() -> u32 {
     // Where it cannot be, it is not tried again each time.
     static IS_LEFT: AtomicBool = AtomicBool::new(false);
-    if IS_LEFT.load(Ordering::Relaxed) || !is_cleared_on_fork() {
+    if IS_LEFT.load(Ordering::Relaxed) || !is_cleared_on_fork(advise) {
         IS_LEFT.store(true, Ordering::Relaxed);
         return process::id();
     }
@@ -43,16 +43,33 @@ fn ask() -> u32 {
     }
 }
 
-/// Linux clears such memory in a child since 4.14, which spares asking for the process's number each time.
+/// Whether the page is cleared in a child, which spares asking for the process's number each time. Linux does so since
+/// 4.14 if it is advised to. Some emulators (qemu-user) accept any advice and ignore it: one that accepts advice that
+/// does not exist is not believed.
+fn is_cleared_on_fork(advise: impl Fn(Advice) -> bool) -> bool {
+    !advise(Advice::NoSuch) && advise(Advice::WipeOnFork)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Advice {
+    NoSuch,
+    WipeOnFork,
+}
+
+/// Whether the system accepts the advice for the page.
 #[cfg(target_os = "linux")]
-fn is_cleared_on_fork() -> bool {
+fn advise(advice: Advice) -> bool {
+    let number = match advice {
+        Advice::NoSuch => -1,
+        Advice::WipeOnFork => libc::MADV_WIPEONFORK,
+    };
     let page = (&raw const PAGE).cast_mut().cast();
     // SAFETY: the page is this module's alone, and stays as it is in this process.
-    unsafe { libc::madvise(page, size_of::<Page>(), libc::MADV_WIPEONFORK) == 0 }
+    unsafe { libc::madvise(page, size_of::<Page>(), number) == 0 }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_cleared_on_fork() -> bool {
+fn advise(_: Advice) -> bool {
     false
 }
 
@@ -84,5 +101,17 @@ pub(super) mod tests {
         assert_eq!(parent, current());
         assert_eq!(in_child(|| u8::from(current() != parent && current() == current())), 1);
         assert_eq!(parent, current());
+    }
+
+    #[test]
+    fn advice_is_believed_only_where_wrong_advice_is_refused() {
+        for (accepted, is_cleared) in [
+            (&[Advice::WipeOnFork][..], true),
+            (&[Advice::NoSuch, Advice::WipeOnFork], false),
+            (&[Advice::NoSuch], false),
+            (&[], false),
+        ] {
+            assert_eq!(is_cleared_on_fork(|advice| accepted.contains(&advice)), is_cleared, "{accepted:?}");
+        }
     }
 }
