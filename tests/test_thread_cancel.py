@@ -43,7 +43,7 @@ CASES = {
     "waiting": Case("call", "late", "OK", 700),
     "waiting for a response": Case("send", "late", "OK", 700),
     "reading a stream": Case("stream", "streams late", "STREAM_END", 700),
-    "reading a stream in vain": Case("stream", "stops", "TIMEOUT", 1500, (SOON,)),
+    "reading a stream in vain": Case("stream", "stops", "TIMEOUT", 1500, ("stream_timeout_ms=1500",)),
     "in a callback": Case("callback", "streams", "OK", 300),
     "sleeping before a retry": Case("send", "busy", "OK", 900, ("max_retries=1",)),
     "waiting for its own threads": Case("embed", "embeds", "OK", 700, ("embed_batch_size=1", "embed_concurrency=4")),

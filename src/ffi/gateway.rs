@@ -202,20 +202,23 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        $MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT takes precedence over these
 ///   connect_timeout_ms   integer, 0 to 86400000              10000
 ///                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
-///                        0, here and in the next two: no limit of its own, timeout_ms alone counts
+///                        0, here and in the next two: no separate limit; only timeout_ms or stream_timeout_ms applies
 ///   first_byte_timeout_ms  integer, 0 to 86400000            0
 ///                        milliseconds from the end of the question to the beginning of the answer, which a model
 ///                        that is not asked for a stream gives only when it is ready
 ///   idle_timeout_ms      integer, 0 to 86400000              120000
-///                        milliseconds in which a stream has to bring another event that says something: comments
-///                        and empty events do not count, and the time between two calls of
-///                        mlflow_gateway_stream_next() neither
+///                        milliseconds between two events of a stream. Comments and empty events do not count, nor
+///                        does the time between two calls of mlflow_gateway_stream_next(). The first event may take
+///                        as long as timeout_ms allows
+///   stream_timeout_ms    integer, 1 to 86400000              3600000
+///                        milliseconds that a whole stream may take once its first event has come, counted from the
+///                        beginning of the call; timeout_ms no longer applies then
 ///   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
 ///                        how often a request is repeated, at most: each one for itself, as there are the question
 ///                        which dialect the server speaks, the question of the call, and that for an OAuth token;
 ///                        $MLFLOW_HTTP_REQUEST_MAX_RETRIES
 ///   retry_policy         careful, mlflow                     careful
-///                        careful asks again only where that can do no harm, see below; mlflow does what MLflow's own
+///                        careful repeats what was refused or was not sent, see below; mlflow does what MLflow's own
 ///                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
 ///                        with Retry-After; the first time at once, then after 2, 4, 8 ... times the seconds of
 ///                        $MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR (2), with up to $MLFLOW_HTTP_REQUEST_BACKOFF_JITTER (1)
@@ -227,8 +230,8 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///   retry_max_backoff_ms  integer, 1 to 600000               8000
 ///                        the longest of these random times; a longer Retry-After is waited for all the same
 ///   retry_read_timeouts  boolean, true or false              false
-///                        ask again also when first_byte_timeout_ms is over, or the connection broke before the answer:
-///                        the question may then be processed twice
+///                        retry also when first_byte_timeout_ms expired, or the connection broke before the response:
+///                        the model may then process the request twice, and both may be paid for
 ///   max_redirects        integer, 0 to 10                    0
 ///                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
 ///                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /,
@@ -239,8 +242,12 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        with "mlflow gateway start"; tracking is 3.x with "mlflow server"; databricks is Databricks'
 ///                        serving endpoints; auto asks the server once
 ///   max_connections      integer, 0 to 65536                 64
-///                        connections that are kept open between calls, at most, for a minute each; calls beyond that
-///                        open one and close it
+///                        connections that are kept open between calls, at most; calls beyond that open one and close
+///                        it
+///   keep_alive_ms        integer, 0 to 86400000              60000
+///                        milliseconds that an idle connection is kept, at most: a second less than the "timeout" of
+///                        the server's Keep-Alive header, where there is one. No connection is kept after HTTP status
+///                        500 to 599, "Connection: close" or HTTP/1.0
 ///   bearer_token         text                                ""
 ///                        sent as "Bearer ..."; $MLFLOW_TRACKING_TOKEN, for databricks URIs $DATABRICKS_TOKEN or
 ///                        "token" in the profile
@@ -313,11 +320,18 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 /// through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed, but
 /// for parts of a token that came over TLS, of which the TLS library keeps what it wants.
 ///
-/// Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and whatever failed
-/// before any of the question was sent, but for a certificate or a proxy's refusal, which stay as they are. What changes
-/// the gateway is repeated only after 429, 503, and when it was not sent; mlflow_gateway_health() never. No retry is
-/// begun, and no wait for it, that would end after timeout_ms; and none once a stream has begun. Compressed answers are
-/// not asked for, and one that comes is refused unread.
+/// Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and any failure before
+/// the request was sent, except those that last: a host name that does not exist, a certificate that is not trusted, a
+/// proxy's refusal. A retry can cost money: a provider may have billed the request that ended in status 500 or 502. Set
+/// max_retries to 0 to send each request once. What changes the gateway is repeated only after 429, 503, and if it was
+/// not sent; mlflow_gateway_health() never. No retry begins that would end after timeout_ms, and none once a stream has
+/// begun.
+/// In addition, a request is sent once more on a new connection if it was sent on an idle connection that broke before
+/// the first byte of a response, within 250 milliseconds or two round trips: the server had closed that connection as
+/// idle, and most likely has not read the request. This does not count against max_retries, but in the number of
+/// attempts. Requests that change the gateway are not sent on idle connections.
+/// Compressed responses are not asked for ("Accept-Encoding: identity"), and a compressed success is
+/// MLFLOW_GATEWAY_BAD_RESPONSE. A response may have 1,000 header fields at most.
 ///
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]

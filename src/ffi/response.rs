@@ -272,7 +272,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_header(
     })
 }
 
-/// Returns how often the question was sent until the answer came; 0 if `response` is NULL.
+/// Returns how many times the request was sent until the response came, retries and the one repetition after the loss of
+/// an idle connection included; 0 if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> u32 {
     export!(or 0, {

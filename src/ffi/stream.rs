@@ -69,7 +69,7 @@ pub type mlflow_gateway_on_delta =
 /// mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta
 /// for each candidate that has a text.
 /// Only texts come as deltas: calls of tools are read from mlflow_gateway_stream_response() at the end. The option
-/// timeout_ms covers the whole stream, with the time that the caller spends between its calls.
+/// timeout_ms applies until the first event, then idle_timeout_ms and stream_timeout_ms.
 ///
 /// `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
 /// `stream` receives the stream; the caller destroys it with mlflow_gateway_stream_destroy().
