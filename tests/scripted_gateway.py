@@ -107,7 +107,7 @@ class ScriptedGateway:
         self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
 
     def __enter__(self) -> "ScriptedGateway":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -144,6 +144,7 @@ def check(cell: Cell, came: Came, places: Sites, build: Build) -> None:
     assert descriptors.before == descriptors.after, cell
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.fault)
 def test_a_call_is_cancelled_in_every_phase(places: Sites, phase: Phase) -> None:
     cells = [Cell(phase, operation, way) for operation in phase.operations for way in WAYS]
@@ -172,6 +173,7 @@ def slow_names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"LD_PRELOAD": str(library)}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("operation", ALL)
 def test_a_look_up_is_cancelled(slow_names: dict[str, str], operation: str, way: str) -> None:
@@ -208,6 +210,7 @@ def test_one_token_ends_many_calls(places: Sites, build: Build) -> None:
     assert all(one.us < MOST[build.name] * 1000 for one in stalled), ended
 
 
+@pytest.mark.alone
 def test_a_call_that_waits_for_another_threads_question(places: Sites) -> None:
     uri = places["beside: stalls before it answers"].uri("call")
     ended = cancel_threads(uri, 8, "behind-one")
@@ -290,6 +293,7 @@ def test_a_token_may_be_destroyed_that_a_call_has(server: FaultServer, build: Bu
     assert outcome.status == "CANCELLED" and descriptors.before == descriptors.after, outcome
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", WAYS)
 def test_all_batches_of_vectors_are_cancelled(server: FaultServer, way: str) -> None:
     """Those that other threads ask for, too, and the threads have gone when the call returns."""

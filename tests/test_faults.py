@@ -402,6 +402,7 @@ def test_the_table_is_complete(places: Sites) -> None:
     assert len({row.name for row in TABLE}) == len(TABLE) >= 40
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Came]) -> None:
     for operation in ASKS:
