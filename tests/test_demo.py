@@ -5,22 +5,29 @@ import subprocess
 import sys
 import time
 
+import pytest
 from builds import ROOT
-from scripted_gateway import ScriptedGateway, answering, echo
+from chances import three_chances
+from scripted_gateway import HOST, ScriptedGateway, answering, echo, refused_port
 
 DEMO = [sys.executable, str(ROOT / "examples-c/demo.py")]
 
 
 def run_demo(**environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DATABRICKS_"))}
     return subprocess.run(
         DEMO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**inherited, **environment}
     )
 
 
+@pytest.mark.real
+@pytest.mark.alone
+@three_chances
 def test_the_model_knows_the_capital_of_france() -> None:
+    """Also for a user whose variables name a proxy, which knows nothing of this machine's own servers."""
     start = time.monotonic()
-    done = run_demo()
+    with refused_port() as port:
+        done = run_demo(http_proxy=f"http://{HOST}:{port}", NO_PROXY="", no_proxy="")
     assert done.returncode == 0, done.stdout
     assert " Paris" in done.stdout.split("'The capital of France is'")[1]
     assert time.monotonic() - start < 60
@@ -35,7 +42,8 @@ def test_a_gateway_of_the_users_own_is_asked_instead() -> None:
 
 
 def test_a_failing_step_says_which_and_why() -> None:
-    done = run_demo(MLFLOW_GATEWAY_URI="http://127.0.0.1:1")
+    with refused_port() as port:
+        done = run_demo(MLFLOW_GATEWAY_URI=f"http://{HOST}:{port}")
     assert done.returncode == 1
     for words in ("[1/1] failed", "Why: ", "cannot connect", "What to do: "):
         assert words in done.stdout, done.stdout
