@@ -85,6 +85,9 @@ class Build(NamedTuple):
     runner: Sequence[str] = ()
     environment: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        return f"<build {self.name}>"
+
     def compile(self, source: str) -> Path:
         """Compiles a program of tests/c/ or examples-c/, once for all tests, and returns it."""
         compiler = CXX17 if source.endswith(".cpp") else C99

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
 from builds import SHARED, Build
@@ -28,6 +28,7 @@ REAL = {
 """Fixtures that start something real, and the group of the tests that share it: pytest-xdist runs a group in one process.
 Each process has its own servers, so each server is started once."""
 MOST_WORKERS = 8
+MOST_LINES = 12
 
 VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
 
@@ -47,6 +48,14 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: most tests wait most of the time."""
     return min(MOST_WORKERS, 2 * len(os.sched_getaffinity(0)))
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> Optional[list[str]]:
+    """Shows what a program wrote that should have ended well and in silence, rather than a diff with nothing."""
+    if op != "==" or right != (0, "") or not isinstance(left, tuple):
+        return None
+    status, said = left
+    return [f"the program ended with status {status}, and wrote to stderr:", *said.splitlines()[:MOST_LINES]]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

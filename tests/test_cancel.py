@@ -138,10 +138,11 @@ def is_at_once(outcome: Outcome, build: Build) -> bool:
 
 def check(cell: Cell, came: Came, places: Sites, build: Build) -> None:
     outcome, descriptors = came
-    assert (outcome.status, outcome.message) == ("CANCELLED", message(cell, places)), cell
-    assert is_at_once(outcome, build), (cell.operation, cell.way, outcome.cancelled_us)
-    assert outcome.took_us > MILLISECONDS_BEFORE[build.name][0] * 900, cell
-    assert descriptors.before == descriptors.after, cell
+    said = f"{cell.phase.fault}; {cell.operation}, {cell.way}, {build.name}: {outcome!r}"
+    assert (outcome.status, outcome.message) == ("CANCELLED", message(cell, places)), said
+    assert is_at_once(outcome, build), f"{said}; at most {MOST[build.name]} ms are allowed"
+    assert outcome.took_us > MILLISECONDS_BEFORE[build.name][0] * 900, said
+    assert descriptors.before == descriptors.after, f"{said}; {descriptors}"
 
 
 @pytest.mark.alone

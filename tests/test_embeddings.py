@@ -219,7 +219,7 @@ def test_real_gateways_give_vectors(real_gateway: RealGateway, build: Build) -> 
         assert again.embeddings.vectors == outcome.embeddings.vectors
 
 
-@pytest.mark.parametrize("count", [1, 20, 21, 1000])
+@pytest.mark.parametrize("count", [1, 20, 21, 201])
 def test_vectors_are_those_that_mlflows_client_gets(
     real_gateways: dict[str, RealGateway], count: int, tmp_path: Path
 ) -> None:
