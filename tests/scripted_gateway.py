@@ -13,6 +13,9 @@ from typing import NamedTuple, Optional
 
 HOST = "127.0.0.1"
 
+SOCKET_BUFFER = 128 * 1024
+"""Bytes. What a server has sent or not read and still lies in the system is no more on a machine with larger buffers."""
+
 COMPLETIONS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/completions"}
 CHAT_ROUTE = {"name": "r", "endpoint_type": "llm/v1/chat"}
 NOT_FOUND = {"detail": "Not Found"}
@@ -75,6 +78,12 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing: the requests are kept instead."""
 
 
+def limit_buffers(listener: socket.socket) -> None:
+    """Limits the system's buffers of the connections that come."""
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        listener.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+
+
 Script = Callable[[Handler, Request], None]
 
 
@@ -103,6 +112,7 @@ class ScriptedGateway:
             do_POST = do_PUT = do_DELETE = do_GET
 
         self._server = _Server((HOST, 0), Scripted)
+        limit_buffers(self._server.socket)
         self.port = self._server.server_port
         self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
 
@@ -163,6 +173,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
                     talk(connections[-1])
 
     with socket.create_server((HOST, 0)) as listener:
+        limit_buffers(listener)
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         try:

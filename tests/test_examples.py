@@ -67,8 +67,9 @@ def test_the_examples_makefile_builds_them() -> None:
     subprocess.run(["make", "-C", str(ROOT / "examples-c"), "--always-make"], check=True, stdout=subprocess.DEVNULL)
     with ScriptedGateway(answering(echo)) as gateway:
         done = subprocess.run(
-            [str(ROOT / "examples-c/ask"), "-u", gateway.url, "x"], stdout=subprocess.PIPE, text=True, check=True
-        )
+            [str(ROOT / "examples-c/ask"), "-u", gateway.url, "x"], stdout=subprocess.PIPE, text=True, check=True,
+            env=clean_environment(),
+        )  # fmt: skip
         assert done.stdout == "echo: x\n"
 
 
