@@ -1,19 +1,23 @@
-# make          builds the library and the examples
-# make demo     asks a real MLflow gateway and a real language model, on this machine
-# make test     installs what the tests need, and runs all of them
-# make compat   asks the real servers of eight MLflows the same, and writes README.md's table of what works
-# make bench    measures the library beside other clients; the results are in benches/RESULTS.md
-# make fuzz     feeds what reads answers, settings and arguments with chance, each part for FUZZ_SECONDS: fuzz/README.md
-# make clean    removes what was built; "cargo clean" removes what was installed under target/ as well
+# make          build the library and the examples
+# make demo     send a prompt through a real MLflow gateway to a real language model, on this machine
+# make check    run the tests that need no real server and no sanitizer: a minute or two, for while you work
+# make test     install what the tests need, and run all of them: about eight minutes on two cores
+# make compat   call the real servers of eight MLflow versions, and write README.md's table of what works
+# make bench    measure the library beside other clients; the results are in benches/RESULTS.md
+# make fuzz     fuzz what reads responses, settings and arguments, each target for FUZZ_SECONDS: fuzz/README.md
+# make clean    remove what was built; "cargo clean" removes what was installed under target/ as well
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PYTHON ?= python3
-# Newer compilers want to be told that the standard library is without ThreadSanitizer; older ones do not know how.
+# Newer compilers refuse a standard library without ThreadSanitizer unless this is set; older ones do not have it.
 STD_AS_IT_IS = $(shell rustc -C help | sed -n 's/.*\(unsafe-allow-abi-mismatch\)=.*/-C\1=sanitizer/p')
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.17.2 \
     language-model embeddings
+
+# In UTF-8 whatever the locale is.
+PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5
 
 # Programs that are linked with the library look for it by this name.
 SONAME = libmlflow_ai_gateway.so.0
@@ -31,38 +35,54 @@ examples: library | need-cc
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
 
-test: test-tools test-rust test-builds test-fuzz test-c
+# The jobs have target directories of their own, so that no cargo waits for another one.
+check: check-tools
+	@$(MAKE) --no-print-directory -j2 library test-rust
+	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not real and not tool and not alone' tests
+
+test: test-tools
+	@$(MAKE) --no-print-directory -j3 test-fuzz test-rust test-builds
+	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not alone' tests
+	$(PYTEST) -m alone tests
 
 # What cargo, gcc, make and python3 do not bring along.
-test-tools: | need-cargo need-cc need-python
+check-tools: | need-cargo need-cc need-python
 	@sh tests/install-tools
-	@$(PYTHON) tests/gateways/install.py tests $(REAL_GATEWAYS)
+	@$(PYTHON) tests/gateways/install.py pytest
 
-test-rust: test-tools
+test-tools: | need-cargo need-cc need-python
+	@sh tests/install-tools valgrind
+	@$(PYTHON) tests/gateways/install.py pytest $(REAL_GATEWAYS)
+
+# With the build that panics on demand: it has the same target directory.
+test-rust:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --quiet --locked --all-targets --all-features -- --deny warnings
 	$(CARGO) test --quiet --locked
-
-# The library in the other builds that the C tests link to: one that panics on demand, and those under AddressSanitizer
-# and ThreadSanitizer, which stable Rust has, too, but does not yet promise to keep.
-test-builds: test-tools examples
 	$(CARGO) build --quiet --locked --features test-panic
 	@ln -sf libmlflow_ai_gateway.so target/debug/$(SONAME)
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
-	    $(CARGO) build --quiet --locked --target $(TRIPLE) --target-dir target/address
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=thread $(STD_AS_IT_IS)' \
-	    $(CARGO) build --quiet --locked --target $(TRIPLE) --target-dir target/thread
 
-# Once all inputs that were ever worth keeping, in a build that notices each wrong access to memory and each leak.
-test-fuzz: test-tools
+# The library in the other builds that the C tests link to. Stable Rust has AddressSanitizer and ThreadSanitizer, but
+# does not yet promise to keep them. Both builds share what is built for the compiler itself, and debug data is what
+# most of the time would be spent on.
+test-builds: examples
+	$(call build-with,address,-Zsanitizer=address)
+	$(call build-with,thread,-Zsanitizer=thread $(STD_AS_IT_IS))
+
+define build-with
+RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CARGO) rustc --quiet --locked --lib \
+    --crate-type staticlib --target $(TRIPLE) --target-dir target/sanitizers
+@mkdir -p target/$(1)
+@ln -f target/sanitizers/$(TRIPLE)/debug/libmlflow_ai_gateway.a target/$(1)/
+endef
+
+# Run each input that was ever worth keeping once, in a build that notices each wrong memory access and each leak.
+test-fuzz:
 	@sh fuzz/run 0
 
-test-c: test-tools test-builds
-	target/gateways/tests/bin/python -m pytest --durations=8 tests
-
 compat: test-tools library
-	@target/gateways/tests/bin/python tests/compat.py --write
+	@target/gateways/pytest/bin/python tests/compat.py --write
 
 fuzz: | need-cargo
 	@sh tests/install-tools
@@ -83,6 +103,5 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"What you need\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples demo test test-tools test-rust test-builds test-fuzz test-c \
-    compat fuzz bench clean
-.NOTPARALLEL:
+.PHONY: need-cargo need-cc need-python all library examples demo check check-tools test test-tools test-rust test-builds \
+    test-fuzz compat fuzz bench clean

@@ -14,13 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from gateways import language_model, mlflow_server  # noqa: E402
 from gateways.install import InstallFailed, install  # noqa: E402
-from gateways.processes import ServerFailed  # noqa: E402
+from gateways.processes import HOST, ServerFailed  # noqa: E402
 
 MLFLOW_VERSION = "3.17.2"
 QUESTION = "The capital of France is"
@@ -88,18 +89,19 @@ def ask_own_gateway() -> None:
             model = running.enter_context(language_model.start())
         with steps.step(f"Starting the gateway of MLflow {MLFLOW_VERSION}"):
             gateway = running.enter_context(mlflow_server.start(MLFLOW_VERSION, model.url))
-        ask(steps, gateway.url, "completions")
+        # A proxy that the user's variables name does not reach this machine's own servers.
+        ask(steps, gateway.url, "completions", {**os.environ, "NO_PROXY": HOST, "no_proxy": HOST})
 
 
-def ask(steps: Steps, gateway_uri: str, route: str) -> None:
-    """Lets the C program ask, and prints its answer."""
+def ask(steps: Steps, gateway_uri: str, route: str, environment: Optional[dict[str, str]] = None) -> None:
+    """Runs the C program with `environment` (this program's own if None), and prints its output."""
     command = ["examples-c/ask", "-u", gateway_uri, "-r", route, "-t", "0", "-m", "8", QUESTION]
     with steps.step(f"Asking the gateway at {gateway_uri}"):
         print(f"$ {' '.join(map(shlex.quote, command))}", flush=True)
         try:
             result = subprocess.run(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                timeout=SECONDS_TO_ANSWER, check=True,
+                timeout=SECONDS_TO_ANSWER, check=True, env=environment,
             )  # fmt: skip
         except OSError as error:
             raise DemoFailed(f"the example program cannot be run: {error}", "build it first: make demo does") from None

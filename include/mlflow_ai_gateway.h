@@ -617,8 +617,12 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  * its key.
  * The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
  * $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
- * through a tunnel (CONNECT). Credentials are wiped from memory when they are replaced or the handle is destroyed, but
- * for parts of a token that came over TLS, of which the TLS library keeps what it wants.
+ * through a tunnel (CONNECT).
+ *
+ * Memory that held credentials is wiped when they are replaced or the handle is destroyed. Not wiped are CPU registers;
+ * what the dynamic loader saves of them to the stack when a function is bound at its first call (link the program with
+ * -Wl,-z,now to have all functions bound when it starts); and the TLS library's own copies of parts of a token that was
+ * received over TLS.
  *
  * Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and any failure before
  * the request was sent, except those that last: a host name that does not exist, a certificate that is not trusted, a

@@ -92,6 +92,30 @@ class Outcome(NamedTuple):
     log: list[LogLine]
     error_body: bytes
 
+    def __str__(self) -> str:
+        """All of it: what may stand in no part of an outcome is looked for here."""
+        return f"Outcome({', '.join(f'{name}={value!r}' for name, value in zip(self._fields, self))})"
+
+    def __repr__(self) -> str:
+        """What a reader of a failed test needs, in a few lines."""
+        parts = [shortened(self.message, 400)] if self.message else []
+        if self.error_attempts:
+            parts.append(f"{self.error_attempts} attempts, retries {self.error_retries}")
+        if self.response:
+            parts.append(f"texts {shortened(self.response.texts)}, HTTP status {self.response.http_status}")
+            parts.append(f"{self.response.attempts} attempts, retries {self.response.retries}")
+        if self.deltas:
+            parts.append(f"{len(self.deltas)} deltas {shortened([text for _, text, _ in self.deltas])}")
+        if self.embeddings:
+            parts.append(f"embeddings {self.embeddings.count} x {self.embeddings.dimension}")
+        if self.routes is not None:
+            parts.append(f"routes {shortened([route.name for route in self.routes])}")
+        if self.result is not None:
+            parts.append(f"result {shortened(self.result)}")
+        if self.cancelled_us >= 0:
+            parts.append(f"returned {self.cancelled_us / 1000:.1f} ms after the cancel")
+        return f"<{self.status} after {self.took_us / 1000:.1f} ms: {'; '.join(parts)}>"
+
     def text(self, candidate: int = 0) -> str:
         """The deltas of one candidate, put together."""
         return "".join(text for number, text, _ in self.deltas if number == candidate)
@@ -130,6 +154,12 @@ def converse(
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     lines = map(json.loads, done.stdout.split("\n")[:-1])
     return [Descriptors(*line["descriptors"]) if "descriptors" in line else _outcome(line) for line in lines]
+
+
+def shortened(value: object, length: int = 120) -> str:
+    """A value as a message shows it."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= length else f"{text[:length]}... ({len(text)} characters)"
 
 
 def escaped(text: str) -> str:

@@ -1,6 +1,7 @@
 """The library as the tests use it: in which builds, and how a C program is compiled against each and run."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,7 +15,6 @@ TARGET = ROOT / "target"
 RELEASE = TARGET / "release"
 INCLUDE = ROOT / "include"
 PROGRAMS = TARGET / "tests"
-TRIPLE = subprocess.run(["rustc", "-vV"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("host: ")[1].split()[0]
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 C99 = ["gcc", "-std=c99", "-g", *WARNINGS, f"-I{INCLUDE}"]
@@ -23,10 +23,13 @@ CXX17 = ["g++", "-std=c++17", "-g", *WARNINGS, f"-I{INCLUDE}"]
 SYSTEM_LIBRARIES = ["-lpthread", "-ldl", "-lm"]
 """What a static link needs besides: empty in newer C libraries, but not in older ones."""
 
-SETTINGS = ("MLFLOW_", "DATABRICKS_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""How the names of variables begin that the library reads for itself."""
+INHERITED = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
+"""What a program gets of the environment that the tests run in. All else could change what a test sees: settings that
+the library reads, a proxy, a locale, a time zone, options of a tool or of the C library."""
 NO_HOME = PROGRAMS / "no-home"
 """A folder that is not there, and so holds no credentials."""
+ONLY_THIS_NAME = {"LOCALDOMAIN": "invalid", "RES_OPTIONS": "timeout:1 attempts:1"}
+"""A host name is looked up as it is, not in the domains of this machine, and not for long where no server answers."""
 NO_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 """Most tests want to see the first failure, and at once."""
 
@@ -35,6 +38,42 @@ SECONDS_TO_TALK = 60
 
 
 _COMPILED: set[Path] = set()
+
+
+def clean_environment(more: Optional[dict[str, str]] = None) -> dict[str, str]:
+    """The environment of every program that a test starts: the same on each machine, and `more`."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return {**inherited, "HOME": str(NO_HOME), **ONLY_THIS_NAME, **(more or {})}
+
+
+def compile_once(program: Path, command: Sequence[str], sources: Sequence[Path]) -> Path:
+    """Runs a compiler's `command`, which makes `program`, unless that is newer than what it is made of.
+
+    Several processes may ask for the same program at once: one compiles it, and the others wait. A program that runs
+    is never written to.
+    """
+    if program in _COMPILED:
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with program.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = program.with_suffix(".stamp")
+        state = _state(command, sources)
+        if not (program.exists() and stamp.exists() and stamp.read_text() == state):
+            new = program.with_suffix(".new")
+            subprocess.run([*command, "-o", str(new)], check=True)
+            new.replace(program)
+            stamp.write_text(state)
+    _COMPILED.add(program)
+    return program
+
+
+def _state(command: Sequence[str], sources: Sequence[Path]) -> str:
+    """The command, and of each file that it reads when it was last changed."""
+    headers = [*(ROOT / "tests/c").glob("*.h"), *INCLUDE.glob("*.h")]
+    libraries = [Path(word) for word in command if word.endswith(".a")]
+    files = sorted({*sources, *headers, *libraries})
+    return "\n".join([*command, *(f"{file} {file.stat().st_mtime_ns}" for file in files)])
 
 
 class Build(NamedTuple):
@@ -46,18 +85,15 @@ class Build(NamedTuple):
     runner: Sequence[str] = ()
     environment: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        return f"<build {self.name}>"
+
     def compile(self, source: str) -> Path:
         """Compiles a program of tests/c/ or examples-c/, once for all tests, and returns it."""
-        program = PROGRAMS / self.name / Path(source).stem
-        if program in _COMPILED:
-            return program
-        program.parent.mkdir(parents=True, exist_ok=True)
         compiler = CXX17 if source.endswith(".cpp") else C99
         folder = ROOT / ("tests/c" if (ROOT / "tests/c" / source).exists() else "examples-c")
-        command = [*compiler, *self.flags, str(folder / source), "-o", str(program), *self.link]
-        subprocess.run(command, check=True)
-        _COMPILED.add(program)
-        return program
+        command = [*compiler, *self.flags, str(folder / source), *self.link]
+        return compile_once(PROGRAMS / self.name / Path(source).stem, command, [folder / source])
 
     def run(
         self, source: str, *arguments: str, input: str = "", environment: Optional[dict[str, str]] = None
@@ -97,9 +133,8 @@ class Build(NamedTuple):
                 process.kill()
 
     def _environment(self, more: Optional[dict[str, str]] = None) -> dict[str, str]:
-        """What a program inherits, without what would change where and how it asks, and without retries by itself."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        return {**inherited, "HOME": str(NO_HOME), **NO_RETRIES, **self.environment, **(more or {})}
+        """The same for all, without retries by itself, and what this build's tool needs."""
+        return clean_environment({**NO_RETRIES, **self.environment, **(more or {})})
 
 
 def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:
@@ -128,7 +163,7 @@ VALGRIND = _shared("valgrind", RELEASE, MEMCHECK)
 VALGRIND_TLS = _shared("valgrind-tls", RELEASE, [*MEMCHECK, "--undef-value-errors=no"])
 """For TLS: ring's assembly loads whole vectors of its key schedules, unused bytes included, and masks those afterwards,
 which valgrind reports as use of uninitialised values. Leaks and wrong accesses are looked for all the same."""
-ADDRESS_LIBRARY = TARGET / "address" / TRIPLE / "debug" / "libmlflow_ai_gateway.a"
+ADDRESS_LIBRARY = TARGET / "address" / "libmlflow_ai_gateway.a"
 ADDRESS = Build(
     "address",
     ["-fsanitize=address", "-fno-omit-frame-pointer"],
@@ -142,7 +177,7 @@ UNDEFINED = Build(
     environment={"UBSAN_OPTIONS": f"print_stacktrace=1:exitcode={TOOL_FOUND_SOMETHING}"},
 )
 """It looks at the C side alone: Rust has no such sanitizer, and needs none."""
-THREAD_LIBRARY = TARGET / "thread" / TRIPLE / "debug" / "libmlflow_ai_gateway.a"
+THREAD_LIBRARY = TARGET / "thread" / "libmlflow_ai_gateway.a"
 THREAD = Build(
     "thread",
     ["-fsanitize=thread"],

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Optional
 
+from asks import shortened
 from builds import SHARED, Build
 
 
@@ -16,6 +17,15 @@ class Outcome(NamedTuple):
     body_len: int
     text_len: int
     text: str
+
+    def __str__(self) -> str:
+        """All of it: what may stand in no part of an outcome is looked for here."""
+        return f"Outcome({', '.join(f'{name}={value!r}' for name, value in zip(self._fields, self))})"
+
+    def __repr__(self) -> str:
+        """What a reader of a failed test needs, in a few lines."""
+        reported = f"HTTP status {self.http_status}, code {self.gateway_code}, {self.attempts} attempts"
+        return f"<{self.status}: {shortened(self.text, 400)} ({reported})>"
 
 
 def call(

@@ -1,11 +1,13 @@
-"""Real gateways, started once for all tests."""
+"""Which tests run beside which, and real gateways, started once for all tests."""
 
 import contextlib
 import functools
+import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
+from builds import SHARED, Build
 from gateways import embeddings_model, mlflow_server
 from gateways import tracking_server as tracking
 from gateways.mlflow_server import EMBEDDINGS, Route
@@ -14,6 +16,20 @@ from gateways.scripted_upstream import ScriptedUpstream
 from gateways.together import started
 from gateways.tracking_server import Accounts, Credentials, Endpoint
 
+REAL = {
+    "real_gateways": "gateways",
+    "tracking_server": "tracking server",
+    "tracking_server_with_auth": "tracking server with users",
+    "mounted": "tracking server below a path",
+    "smollm2": "language model",
+    "seen": "compat",
+    "clients": "clients",
+}
+"""Fixtures that start something real, and the group of the tests that share it: pytest-xdist runs a group in one process.
+Each process has its own servers, so each server is started once."""
+MOST_WORKERS = 8
+MOST_LINES = 12
+
 VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
 
 ACCOUNTS = Accounts(
@@ -21,6 +37,38 @@ ACCOUNTS = Accounts(
     user=Credentials("user", "may use the endpoints"),
     stranger=Credentials("stranger", "may do nothing here"),
 )
+
+
+def pytest_configure() -> None:
+    """Lets pytest shorten what it shows of a failed test, on a CI machine, too."""
+    for name in ("CI", "BUILD_NUMBER"):
+        os.environ.pop(name, None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: most tests wait most of the time."""
+    return min(MOST_WORKERS, 2 * len(os.sched_getaffinity(0)))
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> Optional[list[str]]:
+    """Shows what a program wrote that should have ended well and in silence, rather than a diff with nothing."""
+    if op != "==" or right != (0, "") or not isinstance(left, tuple):
+        return None
+    status, said = left
+    return [f"the program ended with status {status}, and wrote to stderr:", *said.splitlines()[:MOST_LINES]]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by what they use, so that a new test is marked as well."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in REAL:
+                item.add_marker(pytest.mark.real)
+                item.add_marker(pytest.mark.xdist_group(REAL[fixture]))
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(isinstance(value, Build) and value is not SHARED for value in parameters):
+            item.add_marker(pytest.mark.tool)
 
 
 class RealGateway(NamedTuple):

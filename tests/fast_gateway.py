@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 
-from builds import C99, PROGRAMS, ROOT
+from builds import C99, PROGRAMS, ROOT, compile_once
 from scripted_gateway import HOST
 
 
@@ -26,7 +26,5 @@ class FastGateway:
 
 
 def _program() -> str:
-    program = PROGRAMS / "fast_gateway"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*C99, "-O2", str(ROOT / "tests/c/fast_gateway.c"), "-o", str(program)], check=True)
-    return str(program)
+    source = ROOT / "tests/c/fast_gateway.c"
+    return str(compile_once(PROGRAMS / "fast_gateway", [*C99, "-O2", str(source)], [source]))

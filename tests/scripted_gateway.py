@@ -13,6 +13,9 @@ from typing import NamedTuple, Optional
 
 HOST = "127.0.0.1"
 
+SOCKET_BUFFER = 128 * 1024
+"""Bytes. What a server has sent or not read and still lies in the system is no more on a machine with larger buffers."""
+
 COMPLETIONS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/completions"}
 CHAT_ROUTE = {"name": "r", "endpoint_type": "llm/v1/chat"}
 NOT_FOUND = {"detail": "Not Found"}
@@ -75,6 +78,12 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing: the requests are kept instead."""
 
 
+def limit_buffers(listener: socket.socket) -> None:
+    """Limits the system's buffers of the connections that come."""
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        listener.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+
+
 Script = Callable[[Handler, Request], None]
 
 
@@ -105,11 +114,12 @@ class ScriptedGateway:
             do_POST = do_PUT = do_DELETE = do_GET
 
         self._server = _Server((host, port), Scripted)
+        limit_buffers(self._server.socket)
         self.port = self._server.server_port
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
 
     def __enter__(self) -> "ScriptedGateway":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,6 +175,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
                     talk(connections[-1])
 
     with socket.create_server((HOST, 0)) as listener:
+        limit_buffers(listener)
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         try:

@@ -138,12 +138,14 @@ def is_at_once(outcome: Outcome, build: Build) -> bool:
 
 def check(cell: Cell, came: Came, places: Sites, build: Build) -> None:
     outcome, descriptors = came
-    assert (outcome.status, outcome.message) == ("CANCELLED", message(cell, places)), cell
-    assert is_at_once(outcome, build), (cell.operation, cell.way, outcome.cancelled_us)
-    assert outcome.took_us > MILLISECONDS_BEFORE[build.name][0] * 900, cell
-    assert descriptors.before == descriptors.after, cell
+    said = f"{cell.phase.fault}; {cell.operation}, {cell.way}, {build.name}: {outcome!r}"
+    assert (outcome.status, outcome.message) == ("CANCELLED", message(cell, places)), said
+    assert is_at_once(outcome, build), f"{said}; at most {MOST[build.name]} ms are allowed"
+    assert outcome.took_us > MILLISECONDS_BEFORE[build.name][0] * 900, said
+    assert descriptors.before == descriptors.after, f"{said}; {descriptors}"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.fault)
 def test_a_call_is_cancelled_in_every_phase(places: Sites, phase: Phase) -> None:
     cells = [Cell(phase, operation, way) for operation in phase.operations for way in WAYS]
@@ -172,6 +174,7 @@ def slow_names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"LD_PRELOAD": str(library)}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("operation", ALL)
 def test_a_look_up_is_cancelled(slow_names: dict[str, str], operation: str, way: str) -> None:
@@ -208,6 +211,7 @@ def test_one_token_ends_many_calls(places: Sites, build: Build) -> None:
     assert all(one.us < MOST[build.name] * 1000 for one in stalled), ended
 
 
+@pytest.mark.alone
 def test_a_call_that_waits_for_another_threads_question(places: Sites) -> None:
     uri = places["beside: stalls before it answers"].uri("call")
     ended = cancel_threads(uri, 8, "behind-one")
@@ -290,6 +294,7 @@ def test_a_token_may_be_destroyed_that_a_call_has(server: FaultServer, build: Bu
     assert outcome.status == "CANCELLED" and descriptors.before == descriptors.after, outcome
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", WAYS)
 def test_all_batches_of_vectors_are_cancelled(server: FaultServer, way: str) -> None:
     """Those that other threads ask for, too, and the threads have gone when the call returns."""

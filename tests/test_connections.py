@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from builds import SHARED
 from calls import call, call_all
+from chances import three_chances
 from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
 
 TEXT = b'{"choices":[{"text":"hello"}]}'
@@ -135,6 +136,7 @@ def test_long_questions_and_answers() -> None:
             assert outcome.text == "echo: " + prompt
 
 
+@three_chances
 def test_a_server_that_does_not_read_cannot_hold_a_call() -> None:
     SHARED.compile("calls.c")
     with listening(lambda connection: None) as port:

@@ -28,6 +28,8 @@ from scripted_gateway import (
     unreachable_port,
 )
 
+pytestmark = pytest.mark.alone
+
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 GRACE_MS = 50
 """As long a call may last beyond its deadline."""

@@ -6,6 +6,7 @@ import time
 import pytest
 from builds import ALL, SHARED, Build
 from calls import Outcome, call, call_all
+from chances import three_chances
 from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port, unreachable_port
 
 PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
@@ -199,6 +200,7 @@ def test_deadlines_hold() -> None:
                 handler.wfile.flush()
                 time.sleep(0.02)
 
+    @three_chances
     def timed(url: str) -> None:
         start = time.monotonic()
         outcome = call(url, "x", "option:timeout_ms=600")

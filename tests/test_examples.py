@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from builds import ALL, ROOT, SHARED, Build
+from builds import ALL, ROOT, SHARED, Build, clean_environment
 from conftest import RealGateway
 from scripted_gateway import ScriptedGateway, answering, echo, refused_port
 
@@ -56,7 +56,10 @@ def test_ask_says_what_is_wrong() -> None:
 def test_ask_notices_that_its_answer_was_not_printed() -> None:
     with ScriptedGateway(answering(echo)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("ask.c")
-        done = subprocess.run([str(program), "-u", gateway.url, "x"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [str(program), "-u", gateway.url, "x"], stdout=full, stderr=subprocess.PIPE, text=True,
+            env=clean_environment(),
+        )  # fmt: skip
         assert done.returncode == 1 and "No space left" in done.stderr
 
 
@@ -64,8 +67,9 @@ def test_the_examples_makefile_builds_them() -> None:
     subprocess.run(["make", "-C", str(ROOT / "examples-c"), "--always-make"], check=True, stdout=subprocess.DEVNULL)
     with ScriptedGateway(answering(echo)) as gateway:
         done = subprocess.run(
-            [str(ROOT / "examples-c/ask"), "-u", gateway.url, "x"], stdout=subprocess.PIPE, text=True, check=True
-        )
+            [str(ROOT / "examples-c/ask"), "-u", gateway.url, "x"], stdout=subprocess.PIPE, text=True, check=True,
+            env=clean_environment(),
+        )  # fmt: skip
         assert done.stdout == "echo: x\n"
 
 

@@ -11,7 +11,7 @@ import termios
 import time
 
 import pytest
-from builds import ALL, PLAIN, SHARED, Build
+from builds import ALL, PLAIN, SHARED, Build, clean_environment
 from conftest import RealGateway
 from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port
 from scripted_model import messages, model, questions
@@ -150,8 +150,9 @@ def test_it_notices_that_its_answer_was_not_printed() -> None:
     with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("chat.c")
         done = subprocess.run(
-            [str(program), "-u", gateway.url], input="a\nb\n", stdout=full, stderr=subprocess.PIPE, text=True
-        )
+            [str(program), "-u", gateway.url], input="a\nb\n", stdout=full, stderr=subprocess.PIPE, text=True,
+            env=clean_environment(),
+        )  # fmt: skip
         assert done.returncode == 1 and "No space left" in done.stderr
         assert len(questions(gateway)) == 1
 

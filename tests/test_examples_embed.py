@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 
 import pytest
-from builds import ALL, SHARED, Build
+from builds import ALL, SHARED, Build, clean_environment
 from conftest import RealGateway
 from gateways import scripted_answers
 from scripted_gateway import Handler, Request, ScriptedGateway, answering, refused_port
@@ -69,7 +69,7 @@ def test_it_notices_that_its_table_was_not_printed() -> None:
     with ScriptedGateway(answering(answer_with_vectors, EMBEDDINGS_ROUTE)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("embed.c")
         command = [str(program), "-u", gateway.url, "a", "b"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=clean_environment())
         assert done.returncode == 1 and "No space left" in done.stderr
 
 

@@ -382,20 +382,21 @@ def check(cell: Cell, came: Came, site: Site, build: Build) -> None:
     """One cell of the table."""
     outcome, (row, operation) = came.outcome, cell
     status, _, words = row.expected(operation).partition(": ")
-    assert outcome.status.replace("STREAM_END", "OK") == status, (operation, outcome)
-    assert words in outcome.message, (operation, outcome)
-    assert not is_late(cell, came, build), (operation, outcome)
-    assert came.descriptors.before == came.descriptors.after, (operation, came.descriptors)
-    assert site.was_met(operation) or site.is_beside and operation == "list", (operation, outcome)
+    said = f"{row.name}; {operation}, {build.name}: expected {row.expected(operation)}, got {outcome!r}"
+    assert outcome.status.replace("STREAM_END", "OK") == status, said
+    assert words in outcome.message, said
+    assert not is_late(cell, came, build), f"{said}; late, for timeout_ms={cell.milliseconds(build)}"
+    assert came.descriptors.before == came.descriptors.after, f"{said}; {came.descriptors}"
+    assert site.was_met(operation) or site.is_beside and operation == "list", f"{said}; it did not meet the fault"
     if status == "OK":
         check_answer(operation, outcome)
     else:
         method = "GET" if operation == "list" else "POST"
         first = f"{method} {site.uri(operation)}{path_of(operation)}: "
         asks_first = f"GET {site.uri(operation)}/api/2.0/endpoints/{ROUTE}: "
-        assert outcome.message.startswith((first, asks_first)), (operation, outcome)
+        assert outcome.message.startswith((first, asks_first)), said
     if status == "TIMEOUT":
-        assert outcome.took_us > cell.milliseconds(build) * 900, (operation, outcome)
+        assert outcome.took_us > cell.milliseconds(build) * 900, f"{said}; early, for {cell.milliseconds(build)} ms"
 
 
 def check_answer(operation: str, outcome: Outcome) -> None:
@@ -415,6 +416,7 @@ def test_the_table_is_complete(places: Sites) -> None:
     assert len({row.name for row in TABLE}) == len(TABLE) >= 40
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Came]) -> None:
     for operation in ASKS:

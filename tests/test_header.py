@@ -37,36 +37,41 @@ def test_no_line_is_too_long() -> None:
     assert max(len(line) for line in HEADER.read_text().splitlines()) <= 120
 
 
-def copy_of_the_tree(to: Path) -> Path:
-    """The source tree as a release would hold it: what git tracks, or the whole without what was built."""
-    ignored = shutil.ignore_patterns("target", ".git", "__pycache__", "tests")
-    shutil.copytree(ROOT, to, ignore=ignored)
-    return to
+def copy_of_the_tree(name: str) -> Path:
+    """The source tree as a release would hold it: what git tracks, or the whole without what was built.
+
+    It lies below the tree itself, whose settings for cargo hold there too, and always in the same place: so cargo builds
+    with the dependencies that are built already, and leaves nothing new behind each time.
+    """
+    tree = TARGET / "tests" / "trees" / name
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns("target", ".cargo", ".git", "__pycache__", "tests", "fuzz"))
+    return tree
 
 
 def build_header(tree: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET / "drift")}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "CARGO_INCREMENTAL": "0"}
     command = ["cargo", "check", "--offline", "--locked"]
     return subprocess.run(command, cwd=tree, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def test_the_committed_header_is_what_the_code_generates(tmp_path: Path) -> None:
+def test_the_committed_header_is_what_the_code_generates() -> None:
     """Building rewrites a header that differs; so what git has is compared with what the build left."""
     if not (ROOT / ".git").exists():
         pytest.fail("the committed header is known to git only; run the tests in a clone")
     committed = subprocess.run(
         ["git", "show", ":include/mlflow_ai_gateway.h"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    tree = copy_of_the_tree(tmp_path / "tree")
+    tree = copy_of_the_tree("without header")
     (tree / "include/mlflow_ai_gateway.h").unlink()
     done = build_header(tree)
     assert done.returncode == 0, done.stderr
     assert (tree / "include/mlflow_ai_gateway.h").read_text() == committed, "run cargo build and commit the header"
 
 
-def test_a_tree_that_cannot_be_written_to_builds(tmp_path: Path) -> None:
+def test_a_tree_that_cannot_be_written_to_builds() -> None:
     """A folder in the header's place cannot be written to even by root, whom no permission stops."""
-    tree = copy_of_the_tree(tmp_path / "tree")
+    tree = copy_of_the_tree("read-only")
     (tree / "include/mlflow_ai_gateway.h").unlink()
     (tree / "include/mlflow_ai_gateway.h").mkdir()
     done = build_header(tree)

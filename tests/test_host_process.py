@@ -10,7 +10,20 @@ from pathlib import Path
 import obeying_gateway
 import pytest
 from authority import Authority
-from builds import ADDRESS, C99, PLAIN, RELEASE, ROOT, SHARED, STATIC, THREAD, VALGRIND, VALGRIND_TLS, Build
+from builds import (
+    ADDRESS,
+    C99,
+    PLAIN,
+    RELEASE,
+    ROOT,
+    SHARED,
+    STATIC,
+    THREAD,
+    VALGRIND,
+    VALGRIND_TLS,
+    Build,
+    clean_environment,
+)
 from event_streams import chunk, events, head
 from fast_gateway import FastGateway
 from scripted_gateway import (
@@ -188,7 +201,9 @@ def test_it_can_be_unloaded(authority: Authority, tmp_path: Path) -> None:
     library = str(RELEASE / "libmlflow_ai_gateway.so")
     with obeying_gateway.gateway() as plain, obeying_gateway.gateway(authority.server(HOST)) as tls:
         command = [str(program), library, f"http://localhost:{plain.port}", tls.url, authority.file]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment()
+        )
     assert ended(done) == SILENT
     settled, after = map(int, done.stdout.split())
     assert after - settled <= 1024, "KiB"

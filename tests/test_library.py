@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from builds import ALL, INCLUDE, RELEASE, SHARED, Build, need
+from builds import ALL, INCLUDE, RELEASE, SHARED, Build, clean_environment, need
 
 LIBRARY = RELEASE / "libmlflow_ai_gateway.so"
 HEADER = (INCLUDE / "mlflow_ai_gateway.h").read_text()
@@ -14,7 +14,7 @@ ALLOWED_LIBRARIES = {"libc.so.6", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0
 
 def output(*command: str) -> str:
     need(command[0])
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()).stdout
 
 
 def exports() -> set[str]:

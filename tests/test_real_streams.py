@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from asks import ask, ask_all
 from builds import CHECKED, SHARED, Build
+from chances import three_chances
 from conftest import RealGateway
 from gateways import language_model, mlflow_server
 from gateways.processes import Server
@@ -24,6 +25,7 @@ def smollm2() -> Iterator[Server]:
         yield gateway
 
 
+@three_chances
 def test_words_of_a_real_model_come_as_they_are_made(smollm2: Server) -> None:
     question = ["message user=Count from one to ten in words.", "param max_tokens=40", "param temperature=0"]
     fetched, called, whole = ask_all(smollm2.url, *question, "stream", "callback", "send", route="chat")
@@ -39,6 +41,7 @@ def test_words_of_a_real_model_come_as_they_are_made(smollm2: Server) -> None:
         assert times[0] < times[-1] - 100_000, "the first word comes well before the last"
 
 
+@three_chances
 def test_the_example_chat_shows_them_as_they_come(smollm2: Server) -> None:
     arguments = ["-u", smollm2.url, "-t", "0", "-m", "40", "-v"]
     question = "Count from one to ten in words."

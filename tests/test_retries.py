@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 import pytest
 from asks import Outcome, ask, ask_all
 from authority import Authority
-from builds import CHECKED, ROOT, SHARED, Build
+from builds import CHECKED, ROOT, SHARED, Build, clean_environment
 from calls import call
 from chances import three_chances
 from event_streams import chunk, events, framed, head, send
@@ -287,13 +287,11 @@ def test_a_change_is_not_made_twice(change: str) -> None:
 @contextlib.contextmanager
 def reopening(gateway: Faulty, after: float = 0.2) -> Iterator[Faulty]:
     """A gateway that is started while it is asked: its port refuses connections for so many seconds."""
-    listener = gateway._server.socket
-    address = listener.getsockname()
-    listener.close()
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(address)
-    gateway._server.socket = bound
+    gateway._server.socket.close()
+    gateway._server.socket = bound = socket.socket()
+    bound.bind((HOST, 0))
+    gateway.port = bound.getsockname()[1]
+    gateway.url = f"http://{HOST}:{gateway.port}"
 
     def start() -> None:
         time.sleep(after)
@@ -692,13 +690,13 @@ RESPECT = "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER"
 class Client:
     """MLflow's own client of one version, in a process that asks one question after the other."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, home: Path) -> None:
         self.version = version
         python = install(f"mlflow-{version}") / "bin" / "python"
         self.process = subprocess.Popen(
             [str(python), str(ROOT / "tests/gateways/mlflow_predict.py")], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True,
+            stderr=subprocess.DEVNULL, text=True, env=clean_environment({"HOME": str(home)}),
         )  # fmt: skip
 
     def ask(self, url: str, environment: dict[str, str]) -> bool:
@@ -719,10 +717,11 @@ def ask_as_mlflow(version: str, url: str, environment: dict[str, str], *options:
     return ask(url, *options, "prompt hi", "send", env=environment).status == "OK"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def clients() -> Iterator[dict[str, Client]]:
-    """They take some seconds to start, in which other tests run."""
-    started = {version: Client(version) for version in VERSIONS}
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Client]]:
+    """They start side by side."""
+    home = tmp_path_factory.mktemp("clients")
+    started = {version: Client(version, home) for version in VERSIONS}
     yield started
     for client in started.values():
         client.end()

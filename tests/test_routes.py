@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 import pytest
 from asks import ask, ask_all
 from builds import CHECKED, SHARED, Build
+from chances import three_chances
 from conftest import RealGateway
 from scripted_gateway import HOST, NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
 
@@ -315,6 +316,7 @@ def test_no_gateway_at_all() -> None:
 
 
 @pytest.mark.parametrize("what", ["list", "get-route", "health", "get-limits"])
+@three_chances
 def test_deadlines_hold(what: str) -> None:
     SHARED.compile("asks.c")
     for script in (lambda handler, request: handler.stall(), trickle):

@@ -51,6 +51,7 @@ def test_nothing_is_found_where_nothing_is_wrong(build: Build) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.tool
 @pytest.mark.parametrize(
     "library,symbol,runtime",
     [

@@ -20,6 +20,7 @@ EARLY_CALLS, ALL_CALLS = 10_000, 1_000_000
 MAX_SOAK_GROWTH_KIB = 1024
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("build", (SHARED, UNDEFINED, ADDRESS, THREAD, VALGRIND), ids=lambda build: build.name)
 def test_every_call_comes_to_what_it_has_to(build: Build) -> None:
     """The program checks each call, and that descriptors, threads and memory are as they were; here it is counted."""
@@ -50,6 +51,7 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, cores)
 
 
+@pytest.mark.alone
 def test_a_million_calls_leave_nothing_behind(one_core: None) -> None:
     SHARED.compile("test_soak.c")
     gateway = FastGateway()

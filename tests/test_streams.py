@@ -7,6 +7,7 @@ import time
 import pytest
 from asks import ask, ask_all
 from builds import ALL, CHECKED, SHARED, Build
+from chances import three_chances
 from event_streams import (
     FRAMINGS,
     LINE_ENDS,
@@ -105,6 +106,7 @@ def test_both_forms_give_the_same(build: Build) -> None:
     assert fetched.response._replace(elapsed_us=0) == called.response._replace(elapsed_us=0)
 
 
+@three_chances
 def test_deltas_come_as_soon_as_they_are_sent() -> None:
     def slow(handler: Handler, request: Request) -> None:
         handler.raw(head("until close", 0))
@@ -218,6 +220,7 @@ def test_a_stream_that_is_done_without_a_word_has_no_candidates() -> None:
     assert (outcome.status, outcome.error_http_status) == ("NO_CANDIDATES", 200)
 
 
+@three_chances
 def test_no_event_holds_up_a_call_for_long() -> None:
     """However many calls of tools are in it, and in whatever order."""
     calls = [{"index": index, "function": {"arguments": "x"}} for index in range(50_000)]
@@ -245,6 +248,7 @@ def test_a_connection_may_be_reset() -> None:
     assert "reset" in outcome.message
 
 
+@three_chances
 def test_the_deadline_covers_the_stream() -> None:
     def endless(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0))
@@ -263,6 +267,7 @@ def test_the_deadline_covers_the_stream() -> None:
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+@three_chances
 def test_a_callback_stops_the_answer(build: Build) -> None:
     closed_after = []
 
@@ -338,6 +343,7 @@ def test_a_kept_connection_serves_streams_and_calls() -> None:
         assert gateway.connections == 1
 
 
+@three_chances
 def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> None:
     def lingering(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("chunked", 0) + framed((STREAM + events("[DONE]")).encode(), "chunked")[:-5])

@@ -12,6 +12,7 @@ import pytest
 from authority import DAY, NOW, Authority, self_signed
 from builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
 from calls import call, set_options
+from chances import three_chances
 from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
 
 YESTERDAY = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
@@ -291,6 +292,7 @@ def test_a_server_that_speaks_no_tls() -> None:
         assert outcome.status == "TLS_FAILED" and "its port speaks TLS" in outcome.text, outcome
 
 
+@three_chances
 def test_a_handshake_does_not_outlast_the_deadline() -> None:
     SHARED.compile("calls.c")
     with listening(lambda connection: None) as port:

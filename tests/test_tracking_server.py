@@ -11,6 +11,7 @@ import pytest
 from asks import Outcome, ask, ask_all
 from builds import CHECKED, SHARED, Build
 from calls import call
+from chances import three_chances
 from conftest import ACCOUNTS, RealGateway
 from gateways import tracking_server as tracking
 from gateways.scripted_answers import embedding
@@ -89,6 +90,7 @@ def test_tools_are_called(server: RealGateway) -> None:
 
 
 @CHECKED_BUILDS
+@three_chances
 def test_words_come_as_they_are_made(server: RealGateway, build: Build) -> None:
     fetched, called = ask_all(server.url, "prompt !slow 50 one two", "stream", "callback", route="chat", build=build)
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
@@ -371,6 +373,7 @@ def test_a_workspace_on_a_server_without_them(server: RealGateway) -> None:
 
 
 @CHECKED_BUILDS
+@three_chances
 def test_how_long_it_took_comes_back(server: RealGateway, build: Build) -> None:
     headers = ["show-header X-MLflow-Gateway-Duration-Ms", "show-header x-mlflow-gateway-overhead-duration-ms"]
     sent, streamed = ask_all(server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build)

@@ -3,8 +3,9 @@
 #define PROCESS_STATE_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "descriptors.h"
 
@@ -27,17 +28,27 @@ static inline long running_threads(void)
     return count_entries("/proc/self/task");
 }
 
+/* Whether so many threads are running, within some seconds: one that was joined may still be there for a moment. */
+static inline bool threads_come_to(long count)
+{
+    for (int i = 0; i < 1000 && running_threads() != count; i++)
+        nanosleep(&(struct timespec){ 0, 10 * 1000000 }, NULL);
+    return running_threads() == count;
+}
+
+/* Counted page by page. The sums in statm and status may be wrong by megabytes on a machine with many cores. */
 static inline long resident_kib(void)
 {
-    long pages = -1;
-    FILE *file = fopen("/proc/self/statm", "r");
+    char line[256];
+    long kib = -1;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
 
-    if (file != NULL) {
-        if (fscanf(file, "%*d %ld", &pages) != 1)
-            pages = -1;
-        fclose(file);
-    }
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+    if (file == NULL)
+        return -1;
+    while (kib < 0 && fgets(line, sizeof line, file) != NULL)
+        sscanf(line, "Rss: %ld", &kib);
+    fclose(file);
+    return kib;
 }
 
 #endif

@@ -25,6 +25,7 @@
 /* What is looked for: pieces of a text, each byte with all bits turned round. */
 static unsigned char pieces[32][PIECE];
 static size_t piece_count;
+static unsigned char begins_piece[256]; /* by the byte in memory */
 
 static char text[4096];
 static size_t text_len;
@@ -62,6 +63,7 @@ static void look_for(size_t from)
         CHECK(piece_count < sizeof pieces / sizeof *pieces);
         for (size_t i = 0; i < PIECE; i++)
             pieces[piece_count][i] = (unsigned char)~text[from + i];
+        begins_piece[(unsigned char)text[from]] = 1;
         piece_count++;
     }
 }
@@ -101,7 +103,7 @@ static int search(const unsigned char *from, const unsigned char *to, const char
     int found = 0;
 
     for (const unsigned char *at = from; at + PIECE <= to; at++)
-        for (size_t p = 0; p < piece_count; p++) {
+        for (size_t p = 0; begins_piece[*at] && p < piece_count; p++) {
             size_t i = 0;
             while (i < PIECE && (unsigned char)~at[i] == pieces[p][i])
                 i++;
@@ -113,6 +115,17 @@ static int search(const unsigned char *from, const unsigned char *to, const char
     return found;
 }
 
+/* Where a stretch that can be read ends. Newer C libraries have guard pages below stacks that /proc/self/maps does not
+ * tell from the stack; a file that was cut off has pages behind its end. To read one of either is a signal. */
+static uintptr_t readable_until(int memory, uintptr_t from, uintptr_t to, uintptr_t page)
+{
+    char byte;
+
+    while (from < to && pread(memory, &byte, 1, (off_t)from) == 1)
+        from += page;
+    return from;
+}
+
 /* All that can be read of the process. It is read where it is: a copy would be found, too. */
 static int search_memory(void)
 {
@@ -121,8 +134,10 @@ static int search_memory(void)
     ssize_t got;
     int found = 0;
 
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    int memory = open("/proc/self/mem", O_RDONLY);
     int file = open("/proc/self/maps", O_RDONLY);
-    CHECK(file >= 0);
+    CHECK(file >= 0 && memory >= 0);
     while ((got = read(file, maps + len, sizeof maps - 1 - len)) > 0)
         len += (size_t)got;
     maps[len] = '\0';
@@ -131,9 +146,15 @@ static int search_memory(void)
         unsigned long from, to;
         char rights[8];
         CHECK(sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3);
-        if (rights[0] == 'r' && strstr(line, "[v") == NULL)
-            found += search((const unsigned char *)from, (const unsigned char *)to, line);
+        if (rights[0] != 'r' || strstr(line, "[v") != NULL)
+            continue;
+        for (uintptr_t at = from; at < to; at += page) {
+            uintptr_t end = readable_until(memory, at, to, page);
+            found += search((const unsigned char *)at, (const unsigned char *)end, line);
+            at = end;
+        }
     }
+    close(memory);
     return found;
 }
 

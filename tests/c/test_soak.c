@@ -4,6 +4,8 @@
  * usage: test_soak URI EARLY_CALLS ALL_CALLS, of a gateway that answers a question with the question
  *   out: EARLY_KIB KIB EARLY_DESCRIPTORS DESCRIPTORS
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include "ask.h"
 #include "process_state.h"
 

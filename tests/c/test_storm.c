@@ -453,7 +453,7 @@ int main(int argc, char **argv)
         printf("%s %lu %lu %lu\n", KINDS[kind].name, all.calls, all.cancelled, all.attempts);
     }
     CHECK(open_descriptors() == descriptors);
-    CHECK(running_threads() == threads);
+    CHECK(threads_come_to(threads));
     if (growth > max_growth) {
         fprintf(stderr, "the storm has left %ld KiB behind\n", growth);
         return 1;

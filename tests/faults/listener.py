@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from faults.peer import Peer
-from scripted_gateway import HOST
+from scripted_gateway import HOST, limit_buffers
 
 BACKLOG = 128
 
@@ -17,6 +17,7 @@ class Listener:
     def __init__(self, serve: Callable[[Peer], None]) -> None:
         self._serve = serve
         self._listener = socket.create_server((HOST, 0), backlog=BACKLOG)
+        limit_buffers(self._listener)
         self._peers: set[Peer] = set()
         self._lock = threading.Lock()
         self.port = self._listener.getsockname()[1]

@@ -5,7 +5,8 @@ from pathlib import Path
 from .install import install
 from .processes import HOST, Server
 
-THREADS = 2
+THREADS = 1
+"""Several threads wait for each other by spinning, which takes many times as long on a machine whose cores are busy."""
 
 
 def start() -> Server:

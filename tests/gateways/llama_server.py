@@ -12,7 +12,7 @@ import xllamacpp
 
 MODEL_NAME = "smollm2"
 CONTEXT_TOKENS = 2048
-THREADS = 2
+THREADS = 1  # several wait for each other by spinning, which takes very long where the cores are busy
 PARALLEL_ANSWERS = 4  # also the most candidates (n) that one request may ask for
 
 
