@@ -16,6 +16,8 @@ from chances import three_chances
 from name_service import name_service
 from scripted_gateway import ScriptedGateway, answering, echo, unreachable_port
 
+pytestmark = pytest.mark.alone
+
 QUIET = "handle-option max_retries=0"
 NO_IDLE = "handle-option max_connections=0"
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"

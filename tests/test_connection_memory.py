@@ -12,6 +12,8 @@ from authority import Authority
 from builds import ROOT, SHARED
 from scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, answering
 
+pytestmark = pytest.mark.alone
+
 CONNECTIONS = 1000
 SECONDS = 60
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}]}

@@ -139,6 +139,7 @@ def test_nothing_is_asked_first_where_it_is_plain_how_to_ask(
         assert gateway.paths() == [f"POST {path}"]
 
 
+@pytest.mark.alone
 @three_chances
 def test_discovery_takes_five_seconds_at_most() -> None:
     """By default a call has 300 s, a quarter of which is long for who waits for the first word."""

@@ -258,10 +258,10 @@ def test_the_deadline_covers_the_stream() -> None:
             time.sleep(0.05)
 
     with serving(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option timeout_ms=400", "callback")
+        outcome = ask(gateway.url, "message user=hi", "option stream_timeout_ms=400", "callback")
         assert outcome.status == "TIMEOUT" and outcome.response.texts[0].startswith("xxxx")
         assert 390_000 < outcome.took_us < 500_000
-        silent = ask(gateway.url, "message user=hi", "option timeout_ms=400", "option gather_stream=false", "callback")
+        silent = ask(gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback")
         assert silent.status == "TIMEOUT" and silent.text().startswith("xxxx")
         assert silent.response.texts == [None], "nothing is gathered"
 
