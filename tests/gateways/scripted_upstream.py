@@ -16,6 +16,7 @@ Words in that prompt or message command it, and can be combined:
     !delay 500    wait so many milliseconds first
     !cut          close the connection after half of the body
     !tools        call the first tool twice instead of writing a text (chat only)
+    !signed       with !tools: call it once, without arguments and with a signature
 
 and in a stream also:
 
