@@ -11,7 +11,7 @@ const SOURCES: [&str; 11] =
 const HEADINGS: [(&str, &str); 18] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
-    ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; the question was not sent"),
+    ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
     ("#define MLFLOW_GATEWAY_RESOLVE_FAILED ", "20 to 39: the way to the gateway"),
     ("#define MLFLOW_GATEWAY_BAD_REQUEST ", "40 to 59: the gateway, or the model provider behind it, said no"),
     ("#define MLFLOW_GATEWAY_BAD_RESPONSE ", "60 to 79: the gateway said yes, but its answer is wrong"),

@@ -199,8 +199,8 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  */
 #define MLFLOW_GATEWAY_OK 0
 
-/* 1 to 19: the caller's mistake; the question was not sent
- * -------------------------------------------------------- */
+/* 1 to 19: the caller's mistake; nothing was sent
+ * ----------------------------------------------- */
 
 /**
  * A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
@@ -232,11 +232,6 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  * The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
  */
 #define MLFLOW_GATEWAY_INVALID_PARAM 6
-
-/**
- * This gateway or this route cannot do that; sometimes it is the gateway that says so, for example by HTTP 501.
- */
-#define MLFLOW_GATEWAY_UNSUPPORTED 7
 
 /**
  * Credentials would go unencrypted to another machine; the option allow_insecure_auth allows that.
@@ -329,6 +324,12 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  */
 #define MLFLOW_GATEWAY_HTTP_ERROR 48
 
+/**
+ * This gateway or this route cannot do that. The gateway said so, for example by HTTP 501; or the kind of the gateway
+ * or of the route is known, and nothing was sent.
+ */
+#define MLFLOW_GATEWAY_UNSUPPORTED 49
+
 /* 60 to 79: the gateway said yes, but its answer is wrong
  * ------------------------------------------------------- */
 
@@ -338,7 +339,7 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_BAD_RESPONSE 60
 
 /**
- * The answer holds no candidate; or, for mlflow_gateway_call(), the first has no text, but calls of tools.
+ * The response has no candidate.
  */
 #define MLFLOW_GATEWAY_NO_CANDIDATES 61
 
@@ -354,9 +355,16 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
 #define MLFLOW_GATEWAY_STREAM_TRUNCATED 63
 
 /**
- * The gateway said in the middle of the stream that it failed.
+ * The gateway said in the middle of the stream that it failed. If it said why, the status may be RATE_LIMITED,
+ * BUDGET_EXCEEDED or GUARDRAIL_BLOCKED instead.
  */
 #define MLFLOW_GATEWAY_STREAM_ERROR 64
+
+/**
+ * Only mlflow_gateway_call() returns it: the first candidate has no text. The message says what it has instead, for
+ * example a refusal or tool calls. mlflow_gateway_error_body() returns the response.
+ */
+#define MLFLOW_GATEWAY_NO_TEXT 65
 
 /* 80 to 99: this library
  * ---------------------- */
@@ -684,8 +692,11 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
  * `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
  * be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors, or something that the server does
- * not have), _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than the option timeout_ms says.
+ * A response without a text is not an empty text: the function returns _NO_TEXT if the candidate's content is null, or
+ * is empty beside a refusal, tool calls, reasoning, images or the finish reason "content_filter".
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than
+ * the option timeout_ms says.
  */
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
@@ -1012,8 +1023,8 @@ const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response
                                                    size_t tool_call);
 
 /**
- * Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong; "" if it gave none.
- * Writes its length in bytes to `len`, which may be NULL.
+ * Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none. Writes
+ * the length in bytes to `len`, which may be NULL.
  */
 const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_response *response,
                                                         size_t candidate,
@@ -1021,9 +1032,12 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
                                                         size_t *len);
 
 /**
- * Returns the calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that goes
- * before the tools' answers in the next request: as the gateway wrote it, or for a stream in OpenAI's form. Writes its
- * length in bytes to `len`, which may be NULL. NULL if there are no calls, or no memory for it.
+ * Returns the tool calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that
+ * comes before the tools' results in the next request. The list is as the gateway wrote it, or for a stream in OpenAI's
+ * form, except that empty arguments are "{}": MLflow does not accept an empty text. Fields that the model provider
+ * adds, such as "thought_signature", are kept; if a stream brings one several times, the last value that is not null
+ * counts. Writes the length in bytes to `len`, which may be NULL. NULL if there are no tool calls, or no memory for the
+ * list.
  */
 const char *mlflow_gateway_response_tool_calls_json(const mlflow_gateway_response *response,
                                                     size_t candidate,
@@ -1135,8 +1149,9 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
  * MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
  * _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
- * that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from
- * 20 to 99. A stream that is over returns the same each time. _INVALID_ARGUMENT neither ends it nor loses a delta.
+ * that it failed, or _RATE_LIMITED, _BUDGET_EXCEEDED or _GUARDRAIL_BLOCKED if it said that this is why; or _TIMEOUT,
+ * _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from 20 to 99. A stream that is over returns the same each
+ * time. _INVALID_ARGUMENT neither ends it nor loses a delta.
  * Nothing is ever asked again once a stream has begun.
  */
 mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,

@@ -8,6 +8,8 @@ Where it is known from:
   waits for `data: [DONE]`. That usage comes with every chunk is so in the recorded answers of Llama Stack's tests.
 - tokens of service principals: "Authorize service principal access to Databricks with OAuth" of the documentation, and
   the SDK's oauth.py: which fields it reads, of successes and of failures, and that a host tells about itself.
+- agents: the ChatAgentResponse, ChatAgentChunk and ResponsesAgentResponse of MLflow's types (mlflow/types/agent.py and
+  responses.py), and "Query an agent" of Databricks' documentation.
 - errors: the SDK's errors/deserializer.py; the bodies are those in reports: databricks-sdk-go issue 873 (403, Invalid
   access token, where error_code is a number), dbdemos issues 218 (403, PERMISSION_DENIED) and 220 (404,
   RESOURCE_DOES_NOT_EXIST), splunk-integration issue 55 (401, Token is expired). n8n issue 34147: an expired token is
@@ -84,6 +86,8 @@ def default_endpoints() -> list[dict]:
         entry("bge", embeddings, foundation("bge_large_en", "BGE"), endpoint_type="FOUNDATION_MODEL_API"),
         entry("task-inside", None, external("anthropic", "claude", chat)),
         entry("agent", "agent/v1/chat", {"entity_name": "main.default.agent", "entity_version": "3"}),
+        entry("chat-agent", "agent/v2/chat", {"entity_name": "main.default.chat", "entity_version": "1"}),
+        entry("responses-agent", "agent/v1/responses", {"entity_name": "main.default.responses", "entity_version": "1"}),
         entry("custom", None, {"entity_name": "main.default.iris", "entity_version": "2", "workload_size": "Small"}),
     ]
 
@@ -273,7 +277,16 @@ class Workspace(ScriptedGateway):
             no_such_endpoint(handler, name)
             return
         body = request.json()
-        if "messages" in body:
+        task = self.endpoints[name].get("task")
+        if task == "agent/v2/chat":
+            answer_as_chat_agent(handler, body)
+        elif task == "agent/v1/responses":
+            text = f"echo: {body['input'][-1]['content']}"
+            work = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+            content = [{"type": "output_text", "text": text}]
+            message = {"type": "message", "id": "m", "role": "assistant", "content": content}
+            handler.answer(200, {"object": "response", "output": [work, message]}, JSON)
+        elif "messages" in body:
             text = f"echo: {body['messages'][-1]['content']}"
             if body.get("stream"):
                 stream(handler, text)
@@ -361,6 +374,23 @@ def stream(handler: Handler, text: str) -> None:
     chunks = [whole("chat.completion.chunk", [choice]) for choice in choices]
     body = events(*chunks, "[DONE]").encode()
     handler.answer(200, body, {"Content-Type": "text/event-stream"})
+
+
+def answer_as_chat_agent(handler: Handler, body: dict) -> None:
+    """Shows a tool's call and its result before the words; it has no choices."""
+    words = ["echo:", f" {body['messages'][-1]['content']}"]
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    work = [
+        {"role": "assistant", "content": "", "tool_calls": [call], "id": "1"},
+        {"role": "tool", "content": "42", "name": "f", "tool_call_id": "c", "id": "2"},
+    ]
+    if body.get("stream"):
+        deltas = [*work, *({"role": "assistant", "content": word, "id": "3"} for word in words)]
+        chunks = [{"delta": delta, "finish_reason": None, "custom_outputs": None} for delta in deltas]
+        handler.answer(200, events(*chunks, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
+        return
+    messages = [*work, {"role": "assistant", "content": "".join(words), "id": "3"}]
+    handler.answer(200, {"messages": messages, "finish_reason": "stop", "usage": USAGE}, JSON)
 
 
 def profile(name: str, **keys: str) -> str:

@@ -48,9 +48,9 @@ class Expected(NamedTuple):
 
 
 def expected(beginning: bytes) -> Expected:
-    """Understands the events that are complete."""
+    """Understands the events that are complete; `[DONE]` is complete with its line."""
     lines = beginning.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    texts, is_finished, is_done = [], False, False
+    texts, is_finished, is_done = [], False, lines.endswith("\n\ndata: [DONE]\n")
     for block in lines.split("\n\n")[:-1]:
         data = "\n".join(line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:"))
         if data == "[DONE]":

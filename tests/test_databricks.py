@@ -117,7 +117,7 @@ def test_mlflows_own_client_is_content_with_the_imitation(workspace: Workspace, 
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
-        "list": ["chat", "completions", "bge", "task-inside", "agent", "custom"],
+        "list": ["chat", "completions", "bge", "task-inside", "agent", "chat-agent", "responses-agent", "custom"],
         "task": "llm/v1/chat",
         "chat": "echo: hi you",
         "deltas": ["", "echo:", " hi", " you", ""],
@@ -162,6 +162,38 @@ def test_a_stream_ends_with_the_word_of_the_end(workspace: Workspace, build: Bui
     assert (candidate.text, candidate.finish_reason) == ("echo: hi you", "stop")
     assert outcome.response.usage == [3, 5, 8], "it comes with every chunk, and counts once"
     assert workspace.asked(INVOCATIONS)[0].json()["stream"] is True
+
+
+def test_chat_agent_gives_its_last_message(workspace: Workspace) -> None:
+    commands = ("message user=hi", "send", "stream", "callback")
+    env = workspace.environment()
+    whole, fetched, called = ask_all("databricks", *commands, route="chat-agent", env=env)
+    (candidate,) = whole.response.candidates
+    assert (whole.status, candidate.text, candidate.role, candidate.finish_reason) == ("OK", "echo: hi", "assistant", "stop")
+    assert whole.response.usage == [3, 5, 8]
+    for outcome in (fetched, called):
+        assert outcome.status in ("STREAM_END", "OK"), outcome
+        assert [text for _, text, _ in outcome.deltas] == ["echo:", " hi"], "a tool's result is not the model's"
+        assert outcome.response.texts == ["echo: hi"]
+        assert outcome.response.candidates[0].tool_calls == [["c", "f", "{}"]]
+
+
+def test_body_with_inputs_is_sent_to_an_agent(workspace: Workspace) -> None:
+    """What such a body is for is a guess, and the agent says what it takes."""
+    body = json.dumps({"input": [{"role": "user", "content": "hi"}]})
+    outcome = ask_databricks(workspace, f"body {body}", "send", route="responses-agent")
+    assert (outcome.status, outcome.response.texts) == ("OK", ["echo: hi"]), outcome
+    assert json.loads(outcome.response.json)["output"][0]["name"] == "f"
+    assert workspace.asked(INVOCATIONS)[0].json() == json.loads(body)
+    outcome = ask_databricks(workspace, f"body {body}", "send", route="bge")
+    assert outcome.status == "UNSUPPORTED", "that is known to be for vectors"
+
+
+def test_endpoint_may_be_described_without_its_state(workspace: Workspace) -> None:
+    del workspace.endpoints["chat"]["state"]
+    outcome = ask_databricks(workspace, "get-route")
+    assert outcome.status == "OK" and outcome.routes[0].type == "llm/v1/chat", outcome
+    assert texts([ask_databricks(workspace, *QUESTION)]) == ["echo: hi"]
 
 
 def test_nobody_but_databricks_is_asked_for(workspace: Workspace) -> None:
@@ -611,7 +643,7 @@ def test_the_list(workspace: Workspace) -> None:
     assert told[1] == ("completions", "llm/v1/completions", "cohere", "command", f"{base}completions/invocations")
     assert told[2][:2] == ("bge", "llm/v1/embeddings") and told[2][3] == "bge_large_en"
     assert told[3] == ("task-inside", "llm/v1/chat", "anthropic", "claude", f"{base}task-inside/invocations")
-    assert told[4][:2] == ("agent", "agent/v1/chat") and told[5][:2] == ("custom", None)
+    assert told[4][:2] == ("agent", "agent/v1/chat") and told[7][:2] == ("custom", None)
     assert [json.loads(route.json) for route in outcome.routes] == list(workspace.endpoints.values())
     assert workspace.paths() == [f"GET {ENDPOINTS}"]
 

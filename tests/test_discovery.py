@@ -217,6 +217,33 @@ def test_a_server_that_was_replaced_is_asked_anew() -> None:
         ]
 
 
+@pytest.mark.parametrize("route", ["completions", "chat", "embeddings"])
+def test_forced_dialect_takes_a_response_of_a_newer_server(route: str) -> None:
+    """MLflow 2.9 and later have the older path, and answer there in OpenAI's shape."""
+    shapes = {
+        "completions": {"choices": [{"text": "newer"}]},
+        "chat": {"choices": [{"message": {"content": "newer"}}]},
+        "embeddings": {"data": [{"embedding": [1.0, 2.0]}]},
+    }
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.path == "/gateway/r/invocations":
+            handler.answer(200, shapes[route])
+        elif request.path == "/api/2.0/gateway/routes/r":
+            handler.answer(200, {"name": "r", "route_type": f"llm/v1/{route}"})
+        else:
+            handler.answer(404, NOT_FOUND)
+
+    way = ("input hi", "embed", "embed") if route == "embeddings" else ("prompt hi", "send", "send")
+    with ScriptedGateway(script) as gateway:
+        for outcome in ask_all(gateway.url, "handle-option dialect=gateway", *way):
+            assert outcome.status == "OK", outcome
+            assert outcome.embeddings.vectors == [[1.0, 2.0]] if outcome.embeddings else outcome.response.texts == ["newer"]
+        asked = ["POST /gateway/r/invocations"] * 2
+        assert [path for path in gateway.paths() if path.startswith("POST")] == asked
+        assert len(gateway.paths()) <= 3, "nothing is found out twice"
+
+
 def test_a_path_that_went_away_is_looked_for_elsewhere() -> None:
     """The handle knows a newer server; the older one in its place has no such path."""
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import struct
 import subprocess
 import threading
@@ -38,6 +39,11 @@ def answer(inputs: list[str], **more: object) -> dict:
 
 def embed(handler: Handler, request: Request) -> None:
     handler.answer(200, answer(request.json()["input"]))
+
+
+def base64_of(*numbers: float) -> str:
+    """As servers write them that were asked for `encoding_format` base64."""
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
 def vectors(count: int) -> list[list[float]]:
@@ -173,7 +179,14 @@ def test_a_wrong_answer_is_no_answer(build: Build) -> None:
         ({**whole, "data": [row, {**row, "index": 2}]}, "an index that is given twice, or is too large"),
         ({**whole, "data": [row, {"index": 1, "embedding": [1.0]}]}, "different dimensions"),
         ({**whole, "data": [row, {"index": 1, "embedding": [1.0, None]}]}, "something else than numbers in a vector"),
-        ({**whole, "data": [row, {"index": 1, "embedding": "x"}]}, "base64"),
+        ({**whole, "data": [row, {"index": 1, "embedding": [1.0, None]}]}, "data[1].embedding: something else"),
+        ({**whole, "data": [row, {"index": 1, "embedding": "x"}]}, "data[1].embedding: base64"),
+        ({**whole, "data": [row, {"embedding": base64_of(1.0, math.nan)}]}, "data[1].embedding[1] is not a finite number"),
+        ({**whole, "data": [row, {"embedding": base64_of(-math.inf, 1.0)}]}, "data[1].embedding[0] is not a finite number"),
+        ({**whole, "data": [{"embedding": [1.0, 1e39]}, row]}, "data[0].embedding[1] is not a finite number"),
+        ('{"data":[{"embedding":[1,NaN]}]}', "not JSON (expected value at line 1 column 26)"),
+        ('{"data":[{"embedding":[1,-Infinity]}]}', "not JSON (invalid number at line 1 column 27)"),
+        ('{"data":5}#', "not JSON (trailing characters"),
         ({"choices": []}, 'no list "data"'),
         ("<html>", "HTML"),
         ('{"data": [{"embedding": [1, 2', "not JSON"),
@@ -183,6 +196,26 @@ def test_a_wrong_answer_is_no_answer(build: Build) -> None:
             outcome = ask(gateway.url, "inputs 2", "embed", build=build)
         assert (outcome.status, outcome.error_http_status) == ("BAD_RESPONSE", 200), outcome
         assert words in outcome.message, outcome
+
+
+@pytest.mark.parametrize("beside", [{}, {"data": None}, {"data": [{"embedding": [1.0]}]}], ids=str)
+def test_error_under_a_success_is_the_providers_error(beside: dict) -> None:
+    rows = [({"message": "m", "code": 429}, "RATE_LIMITED", "429"), ("plain", "SERVER_ERROR", None)]
+    for error, status, code in rows:
+        with serving(lambda handler, request: handler.answer(200, {**beside, "error": error})) as gateway:
+            outcome = ask(gateway.url, "input x", "embed")
+        assert (outcome.status, outcome.code, outcome.error_http_status) == (status, code, 200), outcome
+
+
+def test_field_beside_the_vectors_may_come_twice_or_say_nothing() -> None:
+    body = (
+        '{"model":"a","data":[{"index":7,"embedding":[1],"index":0}],"error":{},"model":"b",'
+        '"usage":{"prompt_tokens":1,"prompt_tokens":2},"error":""}'
+    )
+    with serving(lambda handler, request: handler.answer(200, body)) as gateway:
+        outcome = ask(gateway.url, "input x", "embed")
+    assert outcome.status == "OK", outcome
+    assert (outcome.embeddings.vectors, outcome.embeddings.model, outcome.embeddings.input_tokens) == ([[1.0]], "b", 2)
 
 
 def test_batches_have_to_have_one_dimension() -> None:

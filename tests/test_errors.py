@@ -4,6 +4,7 @@ import contextlib
 import time
 
 import pytest
+from asks import ask
 from builds import ALL, SHARED, Build
 from calls import Outcome, call, call_all
 from chances import three_chances
@@ -59,7 +60,9 @@ WRONG_ANSWERS = [
     ("hello", "BAD_RESPONSE", "the answer is not JSON"),
     ('{"choices":[{"text":"Par', "BAD_RESPONSE", "the answer is not JSON"),
     ('{"status":"OK"}', "BAD_RESPONSE", "JSON, but not a gateway's answer (missing field `choices`"),
-    ('{"error":{"message":"out of order"}}', "BAD_RESPONSE", "out of order"),
+    ('{"a":"b"}#', "BAD_RESPONSE", "the answer is not JSON (trailing characters at line 1 column 10)"),
+    ('{"choices":[{"text":5}]}', "BAD_RESPONSE", "(choices[0].text: a number where a string belongs)"),
+    ('{"choices":[{"text":"a","finish_reason":NaN}]}', "BAD_RESPONSE", "not JSON (expected value at line 1 column 41)"),
     ('{"choices":[{"text":null}]}', "BAD_RESPONSE", "JSON, but not a gateway's answer"),
     ("[" * 10000, "BAD_RESPONSE", "the answer"),
     ('{"choices":[]}', "NO_CANDIDATES", "no candidates"),
@@ -104,15 +107,146 @@ def test_a_success_that_is_none_has_its_status(build: Build) -> None:
             assert outcome.body_len == len(body)
 
 
-def test_a_chat_without_a_text() -> None:
+TOOL_CALLS = {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+
+WITHOUT_TEXT = [
+    ({"content": None, "refusal": "I can't"}, "stop", "the model refused: I can't (finish_reason \"stop\")"),
+    ({"refusal": "I can't"}, "stop", "the model refused: I can't"),
+    ({"content": "", "refusal": "I can't"}, "stop", "the model refused: I can't"),
+    ({"content": [{"type": "refusal", "refusal": "I can't"}]}, "stop", "the model refused: I can't"),
+    ({"content": None}, "content_filter", "a content filter removed it (finish_reason \"content_filter\")"),
+    ({"content": ""}, "content_filter", "a content filter removed it"),
+    ({}, "content_filter", "a content filter removed it"),
+    ({"content": None, **TOOL_CALLS}, "tool_calls", "tool calls, which mlflow_gateway_send() returns"),
+    ({"content": "", **TOOL_CALLS}, "tool_calls", "tool calls"),
+    (TOOL_CALLS, "tool_calls", "tool calls"),
+    ({"content": None, "reasoning_content": "hm"}, "length", "only reasoning; if the model had no tokens left"),
+    ({"content": "", "reasoning": "hm"}, "length", "(finish_reason \"length\")"),
+    ({"content": [{"type": "reasoning", "summary": []}]}, "stop", "only reasoning"),
+    ({"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, "stop", "only images"),
+    ({"content": None, "images": [{"type": "image_url"}]}, "stop", "only images"),
+    ({"content": []}, "stop", "its content is null or empty"),
+    ({"content": None}, None, "the first candidate has no text: its content is null or empty"),
+]
+"""A message of the assistant, its finish reason, and what the error says."""
+
+WITH_TEXT = [
+    ({"content": ""}, "stop", ""),
+    ({"content": "", "refusal": None, "tool_calls": [], "reasoning_content": "", "images": []}, "stop", ""),
+    ({"content": "x", "refusal": "I can't", "reasoning_content": "hm", **TOOL_CALLS}, "content_filter", "x"),
+    ({"content": [{"type": "text", "text": "x"}, {"type": "image_url"}]}, "stop", "x"),
+]
+
+
+@pytest.mark.parametrize("key", ["choices", "candidates"])
+def test_response_without_text_is_no_empty_text(key: str) -> None:
+    """Whatever the model gave in its place, `mlflow_gateway_call` says what it is."""
+    rows = [*WITHOUT_TEXT, *WITH_TEXT]
+
     def answer(handler: Handler, request: Request) -> None:
-        calls = [{"id": "1"}] if request.json()["messages"][0]["content"] == "tools" else None
-        handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": None, "tool_calls": calls}}]})
+        message, reason, _ = rows[int(request.json()["messages"][0]["content"])]
+        candidate = {"message": {"role": "assistant", **message}, "finish_reason": reason}
+        handler.answer(200, {key: [{**candidate, "metadata": {"finish_reason": reason}}]})
 
     with ScriptedGateway(answering(answer, CHAT_ROUTE)) as gateway:
-        assert call(gateway.url, "nothing")[:2] == ("OK", 0)
-        outcome = call(gateway.url, "tools")
-        assert outcome.status == "NO_CANDIDATES" and said(outcome, "tools")
+        outcomes = call_all([(gateway.url, "r", str(number)) for number in range(len(rows))])
+    for (message, reason, words), outcome in zip(WITHOUT_TEXT, outcomes):
+        assert (outcome.status, outcome.http_status) == ("NO_TEXT", 200), (message, outcome)
+        assert said(outcome, words) and outcome.body_len > 50, (message, outcome)
+    for (message, _, text), outcome in zip(WITH_TEXT, outcomes[len(WITHOUT_TEXT) :]):
+        assert (outcome.status, outcome.text) == ("OK", text), (message, outcome)
+
+
+def test_completion_that_a_filter_removed_is_no_empty_text() -> None:
+    def answer(handler: Handler, request: Request) -> None:
+        handler.answer(200, {"choices": [{"text": "", "finish_reason": request.json()["prompt"]}]})
+
+    with ScriptedGateway(answering(answer)) as gateway:
+        filtered, whole = call_all([(gateway.url, "r", "content_filter"), (gateway.url, "r", "stop")])
+    assert filtered.status == "NO_TEXT" and said(filtered, "a content filter removed it")
+    assert (whole.status, whole.text) == ("OK", "")
+
+
+ERRORS_IN_SUCCESSES = [
+    ({"message": "m", "code": 429}, "RATE_LIMITED", "429", "m"),
+    ({"message": "m", "code": "429", "type": "x"}, "RATE_LIMITED", "429", "m"),
+    ({"message": "m", "type": "rate_limit_error"}, "RATE_LIMITED", "rate_limit_error", "m"),
+    ({"message": "429: Budget limit exceeded. Later.", "type": "HTTPException"}, "BUDGET_EXCEEDED", "HTTPException",
+     "Budget limit exceeded. Later; calling again does not help"),
+    ({"message": "Guardrail 'x' blocked: y", "type": "GuardrailViolation"}, "GUARDRAIL_BLOCKED", "GuardrailViolation",
+     "Guardrail 'x' blocked: y"),
+    ({"message": "m", "code": 401}, "UNAUTHORIZED", "401", "m; check the credentials"),
+    ({"message": "m", "code": 400}, "BAD_REQUEST", "400", "m"),
+    ({"message": "m", "code": "model_not_found"}, "NOT_FOUND", "model_not_found", "m"),
+    ({"message": "out of order"}, "SERVER_ERROR", "-", "the response is an error: out of order; the gateway or"),
+    ("plain", "SERVER_ERROR", "-", "the response is an error: plain"),
+    (["a", "b"], "SERVER_ERROR", "-", "a; b"),
+    (True, "SERVER_ERROR", "-", "true"),
+]  # fmt: skip
+"""An error under a success: its status, its code and its words."""
+
+
+@pytest.mark.parametrize("beside", [{}, {"choices": None}, {"choices": [{"text": "half"}]}], ids=str)
+def test_error_under_a_success_is_the_providers_error(beside: dict) -> None:
+    def answer(handler: Handler, request: Request) -> None:
+        handler.answer(200, {**beside, "error": ERRORS_IN_SUCCESSES[int(request.json()["prompt"])][0]})
+
+    with ScriptedGateway(answering(answer)) as gateway:
+        calls = [(gateway.url, "r", str(number)) for number in range(len(ERRORS_IN_SUCCESSES))]
+        for (error, status, code, words), outcome in zip(ERRORS_IN_SUCCESSES, call_all(calls)):
+            assert (outcome.status, outcome.gateway_code, outcome.http_status) == (status, code, 200), (error, outcome)
+            assert said(outcome, words) and outcome.body_len > 0, (error, outcome)
+            assert outcome.attempts == 1, "the model may have worked, and been paid"
+
+
+OTHER_ERRORS = [
+    ('{"error_code":"PERMISSION_DENIED","message":"m"}', "FORBIDDEN", "PERMISSION_DENIED"),
+    ('{"detail":"d"}', "SERVER_ERROR", "-"),
+    ('{"object":"error","message":"m","code":400}', "BAD_REQUEST", "400"),
+    ('{"status_code":500,"message":"m"}', "SERVER_ERROR", "-"),
+    ('{"type":"error","error":{"type":"overloaded_error","message":"m"}}', "SERVER_ERROR", "overloaded_error"),
+]
+"""Errors of other shapes under a success."""
+
+
+def test_every_shape_of_an_error_under_a_success_is_understood() -> None:
+    def answer(handler: Handler, request: Request) -> None:
+        handler.answer(200, OTHER_ERRORS[int(request.json()["prompt"])][0])
+
+    with ScriptedGateway(answering(answer)) as gateway:
+        calls = [(gateway.url, "r", str(number)) for number in range(len(OTHER_ERRORS))]
+        for (body, status, code), outcome in zip(OTHER_ERRORS, call_all(calls)):
+            assert (outcome.status, outcome.gateway_code) == (status, code), (body, outcome)
+
+
+NO_ERRORS = ["null", "false", "0", "-0.0", '""', "[]", "[ ]", "{}"]
+"""What openai-python takes for no error."""
+
+
+@pytest.mark.parametrize("error", NO_ERRORS)
+def test_error_that_says_nothing_is_no_error(error: str) -> None:
+    def answer(handler: Handler, request: Request) -> None:
+        handler.answer(200, '{"choices":[{"text":"x"}],"error":%s}' % error)
+
+    with ScriptedGateway(answering(answer)) as gateway:
+        outcome = call(gateway.url, "hi")
+    assert (outcome.status, outcome.text) == ("OK", "x"), outcome
+
+
+def test_field_beside_the_text_may_come_twice() -> None:
+    """The last one counts, as in most parsers."""
+
+    def answer(handler: Handler, request: Request) -> None:
+        handler.answer(
+            200,
+            '{"model":"a","model":"b","choices":[{"finish_reason":"x","text":"t","finish_reason":"stop"}],'
+            '"usage":{"prompt_tokens":1,"prompt_tokens":2},"error":"","error":null}',
+        )
+
+    with ScriptedGateway(answering(answer)) as gateway:
+        response = ask(gateway.url, "prompt hi", "send").response
+    assert (response.texts, response.model, response.usage) == (["t"], "b", [2, -1, -1])
+    assert response.candidates[0].finish_reason == "stop"
 
 
 def test_retry_after_and_the_body_are_kept() -> None:

@@ -5,6 +5,7 @@ Python's own reader of JSON says what is right, wherever it has an opinion.
 
 import json
 import math
+import re
 import time
 import unicodedata
 from collections.abc import Sequence
@@ -94,11 +95,9 @@ def check_message(outcome: Outcome) -> None:
 
 
 def pythons(literal: bytes) -> Optional[str]:
-    """The text that a literal stands for; `None` if it is no JSON, or no text that could be written in UTF-8."""
+    """The text that a literal stands for; `None` if it is not JSON. Half of a surrogate pair becomes U+FFFD."""
     try:
-        text = json.loads(literal.decode())
-        text.encode()
-        return text
+        return re.sub("[\ud800-\udfff]", "\ufffd", json.loads(literal.decode()))
     except ValueError:  # of either kind of coding
         return None
 
@@ -117,7 +116,7 @@ LONE = [
     rb"\ude00\ud83d",
     rb"\ud800\ud800", rb"\ud800\ud800\udc00", rb"\ud83d\\ude00", rb"\ud83d \ude00",
 ]  # fmt: skip
-"""Halves of characters, which no UTF-8 can hold."""
+"""Halves of surrogate pairs, which no UTF-8 can hold."""
 
 NO_UTF8 = [
     b"\xc0\x80", b"\xc1\xbf", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xf0\x80\x80\x80", b"\xf0\x8f\xbf\xbf",  # over-long
@@ -136,7 +135,8 @@ NO_STRING = [
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_texts_are_what_python_reads(build: Build) -> None:
     literals = [literal for literal in GOOD if len(literal) < 1000 or build is SHARED]
-    wrong = [b'"' + content + b'"' for content in (*LONE, *NO_UTF8, *NO_STRING)]
+    literals += [b'"' + content + b'"' for content in LONE]
+    wrong = [b'"' + content + b'"' for content in (*NO_UTF8, *NO_STRING)]
     assert not any(pythons(literal) is None for literal in literals)
     assert all(pythons(literal) is None for literal in wrong)
     if build is not SHARED:
@@ -160,25 +160,22 @@ def test_parts_of_a_text_are_read_as_a_whole_one_is() -> None:
     bodies = [chat(b'[{"type":"text","text":%s},{"type":"x","text":[[]]}]' % literal) for literal in rows]
     for literal, outcomes in zip(rows, ask_for(bodies)):
         for way, outcome in outcomes.items():
-            if pythons(literal) is None:
-                check_refused(way, outcome, literal)
-            else:
-                assert outcome.status == DONE[way] and (text_of(way, outcome) or "") == pythons(literal), (way, literal)
+            # Beside another part an empty text is none.
+            status = "NO_TEXT" if way == "call" and not pythons(literal) else DONE[way]
+            assert outcome.status == status and (text_of(way, outcome) or "") == pythons(literal), (way, literal)
 
 
 def test_tools_get_their_arguments_by_the_letter() -> None:
     """Which are a text, or where a model gives JSON in its place, that as it stands."""
     good = [literal for literal in GOOD if len(literal) < 1000]
     values = [b"{}", LISTS, OBJECTS, b"1e400", MANY_DIGITS, b"-0", rb'{"a":1, "a":"\ud800","":null}', b'[ "\xc3\xa9" ]']
-    lone = [b'"' + content + b'"' for content in LONE]
+    good += [b'"' + content + b'"' for content in LONE]
     call = b'null,"tool_calls":[{"id":"i","function":{"name":"f","arguments":%s}}]'
-    bodies = [chat(call % arguments) for arguments in (*good, *values, *lone)]
-    for arguments, outcomes in zip((*good, *values, *lone), ask_for(bodies, ("send", "stream"))):
+    bodies = [chat(call % arguments) for arguments in (*good, *values)]
+    for arguments, outcomes in zip((*good, *values), ask_for(bodies, ("send", "stream"))):
         for way, outcome in outcomes.items():
-            if arguments in lone:
-                check_refused(way, outcome, arguments)
-                continue
-            expected = pythons(arguments) if arguments in good else arguments.decode()
+            # An empty text is no JSON, and what MLflow does not take back.
+            expected = (pythons(arguments) or "{}") if arguments in good else arguments.decode()
             assert outcome.status == DONE[way], (way, arguments[:99], outcome)
             assert outcome.response.candidates[0].tool_calls == [["i", "f", expected]], (way, arguments[:99])
 
@@ -313,7 +310,7 @@ def test_a_byte_order_mark_before_a_stream_is_none_of_its_text() -> None:
 
 def test_a_stream_keeps_what_came_before_the_fault() -> None:
     faults = [
-        chat(b'"x"', b',"x":NaN'), chat(rb'"\ud800"'), chat(b'"\xff"'), chat(b'"x"', b',"choices":[]'),
+        chat(b'"x"', b',"x":NaN'), chat(b'"\xff"'), chat(b'"x"', b',"choices":[]'),
         chat(b'"x"') + b"}", LISTS,
         b"{" * DEEP,
     ]  # fmt: skip
@@ -453,7 +450,7 @@ def test_errors_in_a_stream() -> None:
     rows = {
         b'{"error":{"message":"no luck","type":"T"}}': ("no luck", "T"),
         b'{"error":{"message":"first"},"x":%s}' % LISTS: ("first", None),
-        b'{"error":"x","error":"y"}': (None, None),
+        b'{"error":"x","error":"y"}': ("y", None),
         b'{"error":%s}' % LISTS: ("[[[", None),
         b'{"error":{"message":"no luck","x":%s}}' % OBJECTS: ("no luck", None),
         rb'{"error":{"message":"no\u0000luck","x":"\ud800"}}': ("luck", None),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from asks import ask, ask_all
+from asks import ask, ask_all, escaped
 from builds import CHECKED, SHARED, Build
 from chances import three_chances
 from conftest import RealGateway
@@ -125,3 +125,25 @@ def test_real_tool_calls_in_a_stream(real_gateways: dict[str, RealGateway]) -> N
     streamed, whole = ask_all(real_gateways["2.22.5"].url, *commands, route="chat")
     assert (streamed.status, streamed.response.candidates[0].finish_reason) == ("STREAM_END", "tool_calls")
     assert streamed.response.candidates[0].tool_calls == [] and len(whole.response.candidates[0].tool_calls) == 2
+
+
+def test_real_tool_call_without_arguments_can_be_sent_back(real_gateways: dict[str, RealGateway]) -> None:
+    """The upstream sends an empty text, as models do, and a signature that it wants to see again."""
+    gateway, tools = real_gateways["3.17.2"], f"param tools={json.dumps(TOOLS)}"
+    streamed = ask(gateway.url, tools, "message user=!tools !signed", "stream", route="chat")
+    assert streamed.status == "STREAM_END", streamed
+    (candidate,) = streamed.response.candidates
+    (sent_back,) = json.loads(candidate.tool_calls_json)
+    assert candidate.tool_calls == [[sent_back["id"], sent_back["function"]["name"], "{}"]]
+    assert sent_back["function"]["arguments"] == "{}" and sent_back["thought_signature"] == "c2lnbmVk"
+    messages = [
+        {"role": "user", "content": "what time is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [sent_back]},
+        {"role": "tool", "tool_call_id": sent_back["id"], "content": "noon"},
+    ]
+    gateway.upstream.forget_requests()
+    next_turn = (f"message-json {escaped(json.dumps(message))}" for message in messages)
+    answered = ask(gateway.url, tools, *next_turn, "send", route="chat")
+    assert answered.status == "OK" and answered.response.texts == ["echo: noon"], answered
+    (request,) = gateway.upstream.requests()
+    assert request["body"]["messages"][1]["tool_calls"] == [sent_back]

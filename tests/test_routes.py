@@ -264,6 +264,26 @@ def test_entries_as_they_come() -> None:
     assert outcome.routes[3].url.startswith(gateway.url) and outcome.routes[3].url.isascii()
 
 
+@pytest.mark.parametrize("url", ["gateway/r/invocations", "/gateway/r/invocations", "//gateway/r/invocations"])
+def test_url_of_a_route_is_joined_by_one_slash(url: str) -> None:
+    entry = {**new_entry("r"), "endpoint_url": url}
+
+    def script(handler: Handler, request: Request) -> None:
+        handler.answer(200, {"endpoints": [entry]} if request.path.endswith("/endpoints/") else entry)
+
+    with ScriptedGateway(script) as gateway:
+        for prefix in ("", "/ml/flow", "/ml/"):
+            listed, one = ask_all(f"{gateway.url}{prefix}", "list", "get-route r")
+            expected = f"{gateway.url}{prefix.rstrip('/')}/gateway/r/invocations"
+            assert [route.url for route in (*listed.routes, *one.routes)] == [expected] * 2
+
+
+def test_one_route_that_is_of_no_known_shape_is_not_called_a_list() -> None:
+    with ScriptedGateway(lambda handler, request: handler.answer(200, {"title": "x"})) as gateway:
+        outcome = ask(gateway.url, "handle-option dialect=databricks", "get-route r")
+    assert outcome.status == "BAD_RESPONSE" and "it does not describe the route" in outcome.message, outcome
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -214,6 +214,257 @@ def test_a_stream_that_says_nothing_is_no_empty_answer(build: Build) -> None:
         assert "before its first word" in outcome.message and "ask without a stream" in outcome.message
 
 
+BEGINNING = events(chunk("some"), chunk(" words"))
+DONE = events("[DONE]")
+
+ERRORS = [
+    ('error: {"code":500,"message":"m"}\n\n', "STREAM_ERROR", "500", "m"),
+    ('error: {"code":500,"message":"m"}\n', "STREAM_ERROR", "500", "m"),
+    ('error:{"code":429,"message":"m"}\n\n', "RATE_LIMITED", "429", "m"),
+    ("error: plain\n\n", "STREAM_ERROR", None, "the stream failed: plain"),
+    ("error\n\n", "STREAM_ERROR", None, "it does not say why"),
+    ("event: error\n\n", "STREAM_ERROR", None, "it does not say why"),
+    ("event: error\ndata\n\n", "STREAM_ERROR", None, "it does not say why"),
+    ("event: error\ndata: plain\n\n", "STREAM_ERROR", None, "plain"),
+    ("event: error\ndata: not\ndata: one line\n\n", "STREAM_ERROR", None, "not one line"),
+    ("data: not\nevent: error\n\n", "STREAM_ERROR", None, "not"),
+    ("event: error\n" + events({"message": "m", "code": 3}), "STREAM_ERROR", "3", "m"),
+    ("event: error\n" + events({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}),
+     "STREAM_ERROR", "overloaded_error", "m"),
+    ("event: error\n" + events({"type": "error", "error": {"type": "rate_limit_error", "message": "m"}}),
+     "RATE_LIMITED", "rate_limit_error", "m; call less often"),
+    ("event: error\n" + events(chunk("x", finish_reason="stop")), "STREAM_ERROR", None, "choices"),
+    (events({"status_code": 500, "message": "m"}), "STREAM_ERROR", None, "m"),
+    (events({"code": "overloaded", "message": "m"}), "STREAM_ERROR", "overloaded", "m"),
+    (events({"type": "error", "message": "m"}), "STREAM_ERROR", "error", "m"),
+    (events({**chunk("x"), "error": {"message": "m"}}), "STREAM_ERROR", None, "m"),
+    (events({"error": {"message": "Guardrail 'x' blocked", "type": "GuardrailViolation"}}),
+     "GUARDRAIL_BLOCKED", "GuardrailViolation", "Guardrail 'x' blocked"),
+    (events({"error": {"message": "429: Rate limit reached", "type": "HTTPException"}}),
+     "RATE_LIMITED", "HTTPException", "429: Rate limit reached; call less often"),
+    (events({"error": {"message": "429: Budget limit exceeded. Later.", "type": "HTTPException"}}),
+     "BUDGET_EXCEEDED", "HTTPException", "Budget limit exceeded. Later; calling again does not help"),
+    (events({"error": {"message": "400: Guardrail 'x' blocked: y", "type": "HTTPException"}}),
+     "GUARDRAIL_BLOCKED", "HTTPException", "Guardrail 'x' blocked: y"),
+    (events({"error": {"message": "500: m", "type": "HTTPException"}}), "STREAM_ERROR", "HTTPException", "500: m"),
+    (events({"error": {"message": "m", "code": 429}}), "RATE_LIMITED", "429", "m"),
+    (events({"error": {"message": "m", "code": 400}}), "STREAM_ERROR", "400", "m"),
+]  # fmt: skip
+"""Events that are errors, their status, their code and their words."""
+
+
+@pytest.mark.parametrize("row", range(len(ERRORS)), ids=lambda row: ERRORS[row][0].strip()[:40])
+def test_error_event_of_any_shape_ends_the_stream(row: int) -> None:
+    error, status, code, words = ERRORS[row]
+    with streaming(BEGINNING + error + DONE) as gateway:
+        outcomes = ask_all(gateway.url, "message user=hi", "stream", "callback")
+    for outcome in outcomes:
+        assert (outcome.status, outcome.code, outcome.error_http_status) == (status, code, 200), outcome
+        assert words in outcome.message, outcome
+        assert (outcome.text(), outcome.response.texts) == ("some words", ["some words"])
+
+
+@pytest.mark.parametrize("end", ["\n", ""], ids=repr)
+def test_last_event_may_lack_its_end_where_it_is_an_error(end: str) -> None:
+    for error in ("event: error", 'error: {"message":"m"}', 'data: {"error":{"message":"m"}}', "event: error\ndata: m"):
+        with streaming(BEGINNING + error + end) as gateway:
+            outcome = ask(gateway.url, "message user=hi", "stream")
+        assert outcome.status == "STREAM_ERROR", (error, outcome)
+        assert (" m" in outcome.message) == ("m" in error), (error, outcome)
+    for cut in ('data: {"error":{"message":"m"}', events(chunk("x", finish_reason="stop")).strip()):
+        with streaming(BEGINNING + cut + end) as gateway:
+            outcome = ask(gateway.url, "message user=hi", "stream")
+        assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some words"), (cut, outcome)
+
+
+@pytest.mark.parametrize("error", ["null", "false", "0", "-0.0", '""', "[]", "[ ]", "{}", "{ }"])
+def test_error_that_says_nothing_is_no_error(error: str) -> None:
+    """As openai-python reads it."""
+    said = '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}],"error":' + error + "}"
+    stream = events(said % ("a", "null"), said % ("b", "null"), '{"error":%s}' % error, said % ("", '"stop"'))
+    with streaming(stream) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.text()) == ("STREAM_END", "ab"), outcome
+
+
+def test_empty_finish_reason_is_none() -> None:
+    stream = events(*(chunk(word, finish_reason="") for word in ("some", " words")))
+    with streaming(stream) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some words"), outcome
+    assert outcome.response.candidates[0].finish_reason is None
+    with streaming(stream + events(chunk("", finish_reason="stop"), chunk("", finish_reason=""))) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.response.candidates[0].finish_reason) == ("STREAM_END", "stop"), outcome
+
+
+def test_text_may_come_in_a_message_in_place_of_a_delta() -> None:
+    def choice(**fields: object) -> dict:
+        return {"choices": [{"index": 0, **fields}]}
+
+    stream = events(
+        choice(message={"role": "assistant", "content": "some"}),
+        choice(message={"content": " words"}, delta=None),
+        choice(delta={"content": "!"}, message={"content": "some words!"}),
+        choice(message={"content": None}, finish_reason="stop"),
+    )
+    with streaming(stream) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", ["some", " words", "!"])
+    assert outcome.response.candidates[0].role == "assistant"
+
+
+def halves(content: str, finish_reason: str = "null", call: str = "null") -> str:
+    """An event whose text is written in JSON as it is given here."""
+    delta = '{"content":%s,"tool_calls":%s}' % (f'"{content}"' if content else "null", call)
+    return events('{"choices":[{"index":0,"delta":%s,"finish_reason":%s}]}' % (delta, finish_reason))
+
+
+SPLIT = [
+    ([r"a\ud83d", r"\ude00b"], ["a", "\U0001f600b"]),
+    ([r"\ud83d", "", r"\ude00\ud83d", r"\ude01"], ["\U0001f600", "\U0001f601"]),
+    ([r"a\ud83d", "b", "c"], ["a", "\ufffdb", "c"]),
+    (["a", r"\ude00b"], ["a", "\ufffdb"]),
+    ([r"a\ud83d"], ["a", "\ufffd"]),
+    ([r"\ud83d\ud83d", r"\ude00"], ["\ufffd", "\U0001f600"]),
+]
+"""Texts of events, and the deltas that come of them."""
+
+
+@pytest.mark.parametrize("end", [halves("", '"stop"'), DONE], ids=["reason", "DONE"])
+@pytest.mark.parametrize("contents,texts", SPLIT, ids=range(len(SPLIT)))
+def test_character_that_is_split_over_events_is_joined(contents: list[str], texts: list[str], end: str) -> None:
+    with streaming("".join(map(halves, contents)) + end) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", texts), outcome
+    assert outcome.response.texts == ["".join(texts)]
+
+
+def test_arguments_that_are_split_in_a_character_are_joined() -> None:
+    call = '[{"index":0,"id":"a","function":{"name":"f","arguments":"%s"}}]'
+    stream = halves("", call=call % r"{\"x\":\"\ud83d") + halves("y", call=call % r"\ude00\"}")
+    with streaming(stream + halves("", '"stop"')) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert (outcome.status, outcome.text()) == ("STREAM_END", "y")
+    assert outcome.response.candidates[0].tool_calls == [["a", "f", '{"x":"\U0001f600"}']]
+
+
+@pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
+def test_done_counts_with_its_line(line_end: str) -> None:
+    """A server may leave out the blank line, and keep the connection open."""
+
+    def staying(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("until close", 0) + (BEGINNING + "data: [DONE]\n").replace("\n", line_end).encode())
+        handler.stall()
+
+    with serving(staying) as gateway:
+        outcomes = ask_all(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream", "callback")
+    for outcome in outcomes:
+        assert outcome.status in ("STREAM_END", "OK") and outcome.text() == "some words", outcome
+        assert outcome.took_us < 500_000
+
+
+def test_error_line_counts_at_once() -> None:
+    def staying(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("until close", 0) + (BEGINNING + 'error: {"message":"m"}\n').encode())
+        handler.stall()
+
+    with serving(staying) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream")
+    assert (outcome.status, outcome.text()) == ("STREAM_ERROR", "some words"), outcome
+    assert outcome.took_us < 500_000
+
+
+def test_reasoning_and_refusals_are_passed_over() -> None:
+    """They have no function of their own yet; they are events all the same, which keep a stream alive."""
+
+    def slow(handler: Handler, request: Request) -> None:
+        handler.raw(head("until close", 0))
+        for delta in ({"reasoning_content": "hm"}, {"reasoning": "hm"}, {"refusal": "no"}, {"content": "x", "refusal": None}):
+            handler.wfile.write(events({"choices": [{"index": 0, "delta": delta}]}).encode())
+            handler.wfile.flush()
+            time.sleep(0.2)
+        handler.wfile.write(events(chunk(None, finish_reason="stop")).encode())
+
+    with serving(slow) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "option idle_timeout_ms=500", "stream")
+    assert (outcome.status, outcome.text(), outcome.response.texts) == ("STREAM_END", "x", ["x"]), outcome
+
+
+# Tool calls
+
+
+def tool_stream(*calls: list[dict]) -> str:
+    """A stream with these lists of tool calls."""
+    return events(*(chunk(None, tool_calls=each) for each in calls), chunk(None, finish_reason="tool_calls"))
+
+
+def gathered_calls(*calls: list[dict]) -> tuple[list[list], list[dict]]:
+    """What comes of such a stream: by the functions, and as JSON."""
+    with streaming(tool_stream(*calls)) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert outcome.status == "STREAM_END", outcome
+    (candidate,) = outcome.response.candidates
+    return candidate.tool_calls, json.loads(candidate.tool_calls_json)
+
+
+def test_fields_of_tool_calls_that_only_the_provider_knows_are_kept() -> None:
+    """Arguments are put together; of every other field the last value that is not null counts."""
+    signature = {"google": {"thought_signature": "abc", "n": 1.50}}
+    calls, sent_back = gathered_calls(
+        [{"index": 0, "id": "a", "type": "function", "thought_signature": "x", "function": {"name": "f", "arguments": "{"}}],
+        [{"index": 0, "extra_content": signature, "thought_signature": None, "function": {"arguments": "}", "strict": True}}],
+        [{"index": 0, "thought_signature": "y", "function": {"arguments": ""}}],
+        [{"index": 1, "id": "b", "type": "custom", "function": {"name": "g", "arguments": "[]"}, "note": ["é"]}],
+    )
+    assert calls == [["a", "f", "{}"], ["b", "g", "[]"]]
+    function = {"name": "f", "arguments": "{}", "strict": True}
+    assert sent_back == [
+        {"id": "a", "type": "function", "function": function, "thought_signature": "y", "extra_content": signature},
+        {"id": "b", "type": "custom", "function": {"name": "g", "arguments": "[]"}, "note": ["é"]},
+    ]
+
+
+def test_tool_call_without_arguments_has_an_empty_object() -> None:
+    """MLflow does not take an empty text back."""
+    for arguments in ("", None):
+        call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+        calls, sent_back = gathered_calls([call])
+        expected = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+        assert (calls, sent_back) == ([["a", "f", "{}"]], expected)
+        whole = {**call, "thought_signature": "x", "z": None, "id": ""}
+        choices = [{"message": {"content": None, "tool_calls": [whole]}, "finish_reason": "tool_calls"}]
+        with serving(lambda handler, request: handler.answer(200, {"choices": choices})) as gateway:
+            (candidate,) = ask(gateway.url, "message user=hi", "send").response.candidates
+        assert candidate.tool_calls == [[None, "f", "{}"]]
+        assert json.loads(candidate.tool_calls_json) == [{**whole, "function": {"name": "f", "arguments": "{}"}}]
+
+
+def test_tool_calls_without_ids_are_not_put_together() -> None:
+    def call(name: str, arguments: str) -> dict:
+        return {"function": {"name": name, "arguments": arguments}}
+
+    one, two = '{"q":1}', '{"q":2}'
+    expected = [[None, "f", one], [None, "f", two]]
+    assert gathered_calls([call("f", one), call("f", two)])[0] == expected, "in one list"
+    assert gathered_calls([call("f", one)], [call("f", two)])[0] == expected, "one after the other"
+    assert gathered_calls([call("f", one), call("g", two)], [call("f", one), call("g", two)])[0] == [
+        [None, "f", one], [None, "f", one], [None, "g", two], [None, "g", two],
+    ]  # fmt: skip
+    assert gathered_calls([call("f", '{"q"'), call("f", '{"q"')], [call("f", ":1}"), call("f", ":2}")])[0] == expected
+
+
+def test_there_is_an_end_to_the_fields_of_a_tool_call() -> None:
+    calls = [[{"index": 0, "function": {"name": "f"}, **{f"x{place}-{at}": 1 for at in range(30)}}] for place in range(3)]
+    with streaming(tool_stream(*calls)) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    assert outcome.status == "BAD_RESPONSE" and "more than 64 fields in a tool call" in outcome.message, outcome
+    endless = [[{"index": 0, "function": {"arguments": "x"}, "signature": "y" * 1000}]] * 200
+    with streaming(tool_stream(*endless)) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "option max_gathered_bytes=4096", "stream")
+    assert outcome.status == "STREAM_END", "what is replaced is not counted"
+
+
 def test_a_stream_that_is_done_without_a_word_has_no_candidates() -> None:
     with streaming("data: [DONE]\n\n") as gateway:
         outcome = ask(gateway.url, "message user=hi", "stream")

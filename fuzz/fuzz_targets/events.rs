@@ -7,8 +7,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{ALL, Dialect, Event, EventReader};
+use mlflow_ai_gateway::fuzz::http;
 use mlflow_ai_gateway::fuzz::http::{EventProblem, Events};
 use mlflow_ai_gateway_fuzz::pieces::pieces;
+
+/// Of an event its name and its data.
+type Named = (Vec<u8>, Vec<u8>);
 
 fuzz_target!(|input: &[u8]| {
     let [pattern, limit, dialect, stream @ ..] = input else { return };
@@ -19,20 +23,23 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(events(pieces(stream, pattern), limit), whole, "in another split");
     }
     if is_limited {
-        assert!(whole.0.iter().all(|event| event.len() <= limit), "an event that is longer than allowed");
+        assert!(
+            whole.0.iter().all(|(name, data)| name.len().max(data.len()) <= limit),
+            "an event that is longer than allowed"
+        );
     } else {
         assert_eq!(whole, (as_the_standard_says(stream), None), "other events than the standard's");
     }
     read(ALL[usize::from(*dialect) % ALL.len()], &whole.0);
 });
 
-fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Vec<u8>>, Option<EventProblem>) {
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Named>, Option<EventProblem>) {
     let (mut events, mut found) = (Events::new(limit), Vec::new());
     for piece in pieces {
         events.feed(piece).expect("there is memory");
         loop {
             match events.next() {
-                Ok(Some(data)) => found.push(data.to_owned()),
+                Ok(Some(http::Event { name, data })) => found.push((name.to_owned(), data.to_owned())),
                 Ok(None) => break,
                 Err(problem) => return (found, Some(problem)),
             }
@@ -41,33 +48,42 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Vec<
     (found, None)
 }
 
-/// WHATWG HTML, 9.2.6, word by word.
-fn as_the_standard_says(stream: &[u8]) -> Vec<Vec<u8>> {
+/// WHATWG HTML, 9.2.6, word by word, but for errors: a field of that name is one, and one may have no data.
+fn as_the_standard_says(stream: &[u8]) -> Vec<Named> {
     let mut rest = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
-    let (mut events, mut data) = (Vec::new(), Vec::new());
+    let (mut events, mut name, mut data) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
         let line = &rest[..end];
         rest = &rest[end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 }..];
         if line.is_empty() {
             let lines: Vec<&[u8]> = std::mem::take(&mut data);
+            let event = (std::mem::take(&mut name), lines.join(&b'\n'));
             // One whose data is empty would be given out by the standard, and means nothing here.
-            events.extend(Some(lines.join(&b'\n')).filter(|event| !event.is_empty()));
+            events.extend(Some(event).filter(|(name, data)| !data.is_empty() || name == b"error"));
             continue;
         }
         let colon = line.iter().position(|byte| *byte == b':');
         let (field, value) = colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 1..]));
-        if field == b"data" {
-            data.push(value.strip_prefix(b" ").unwrap_or(value));
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"data" => data.push(value),
+            b"event" => name = value.to_owned(),
+            b"error" => events.push((b"error".to_vec(), value.to_owned())),
+            _ => {}
         }
     }
     events
 }
 
-fn read(dialect: &dyn Dialect, events: &[Vec<u8>]) {
+fn read(dialect: &dyn Dialect, events: &[Named]) {
     let mut reader = EventReader::default();
-    for data in events {
+    // Halves of characters are held back for the next event.
+    let has_halves = events.iter().any(|(_, data)| data.windows(3).any(|three| matches!(three, b"\\ud" | b"\\uD")));
+    for (name, data) in events {
         let alone = dialect.decode_event(data);
-        match (reader.read(dialect, data), &alone) {
+        match (reader.read(dialect, name, data), &alone) {
+            (read, _) if name == b"error" => assert!(matches!(read, Ok(Event::Error(_)))),
+            _ if has_halves => {}
             (Ok(Event::Text(candidate, text)), Ok(Event::Chunk(chunk))) => {
                 let [piece] = &chunk.pieces[..] else { panic!("one text in {chunk:?}") };
                 let found = piece.text.as_ref().map(|text| text.0.as_ref());
@@ -77,4 +93,6 @@ fn read(dialect: &dyn Dialect, events: &[Vec<u8>]) {
             (read, alone) => assert_eq!(format!("{read:?}"), format!("{alone:?}")),
         }
     }
+    let rest = reader.rest();
+    assert!(has_halves || rest.pieces.is_empty());
 }

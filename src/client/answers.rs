@@ -14,11 +14,13 @@ pub(super) fn first_text<T>(
     take: impl FnOnce(&str) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let asked = call.ask(Question::Prompt(prompt), Wanted::Text)?;
-    understood(call, &asked, |answer| match answer.candidates.into_iter().next() {
-        Some(candidate) if candidate.text.is_some() || candidate.tool_calls.is_none() => {
-            take(candidate.text.as_ref().map_or("", |text| &text.0))
+    understood(call, &asked, |answer| {
+        // A response has a candidate.
+        let candidate = answer.candidates.into_iter().next().unwrap_or_default();
+        match &candidate.text {
+            Some(text) if !candidate.lacks_text() => take(&text.0),
+            _ => Err(report::no_text(&call.asked(&asked), (&asked.answer).into(), &candidate)),
         }
-        _ => Err(report::only_tool_calls(&call.asked(&asked), (&asked.answer).into())),
     })
 }
 

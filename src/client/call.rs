@@ -441,9 +441,12 @@ impl<'a> Call<'a> {
                 Ok(answer)
             }
             Err(malformed) => {
-                let mut others = self.dialects().iter().filter(|dialect| **dialect != plan.dialect);
+                // A dialect that is forced says where to ask, and newer servers answer there in their own shape.
+                let mut others = dialect::ALL.iter().filter(|dialect| **dialect != plan.dialect);
                 let answer = others.find_map(|dialect| decode(*dialect).ok()).ok_or(malformed)?;
-                self.target.discovery.forget(plan);
+                if self.dialects().len() > 1 {
+                    self.target.discovery.forget(plan);
+                }
                 Ok(answer)
             }
         }

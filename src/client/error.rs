@@ -17,7 +17,6 @@ pub enum Status {
     UnknownOption = 4,
     InvalidOptionValue = 5,
     InvalidParam = 6,
-    Unsupported = 7,
     InsecureAuth = 8,
 
     ResolveFailed = 20,
@@ -37,12 +36,14 @@ pub enum Status {
     GuardrailBlocked = 46,
     ServerError = 47,
     HttpError = 48,
+    Unsupported = 49,
 
     BadResponse = 60,
     NoCandidates = 61,
     ResponseTooLarge = 62,
     StreamTruncated = 63,
     StreamError = 64,
+    NoText = 65,
 
     Panic = 80,
     OutOfMemory = 81,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::auth::Auth;
 use super::error::{Error, Refused, Status};
 use super::options::CallOptions;
-use crate::dialect::{Kind, Malformed, Refusal, beginning};
+use super::text::shown;
+use crate::dialect::{Candidate, Kind, Malformed, Refusal, beginning};
 use crate::http::{Failure, GatewayUri, Headers, Limit, Method, Phase, Reply, mask_bytes, mask_text, without_secrets};
 
 /// What was tried; it is shown as method and URL.
@@ -161,9 +162,28 @@ fn doing(phase: Phase) -> &'static str {
     }
 }
 
-/// The answer was a no.
+/// The response was a refusal.
 pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str) -> Error {
-    let (status, advice) = match refusal.kind {
+    let (status, advice) = verdict(refusal.kind, route);
+    let moved = match (&reply.location, reply.status) {
+        (Some(location), 300..=399) => {
+            format!("; the gateway has moved: use {} to make the gateway URI", without_secrets(location))
+        }
+        _ => String::new(),
+    };
+    let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
+    let words = if advice.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
+    tried.error(status, &format!("HTTP status {}{words}{advice}{moved}", reply.status)).with_answer(Refused {
+        http_status: reply.status,
+        gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
+        retry_after: reply.retry_after,
+        body: tried.secrets.mask_bytes(reply.body),
+    })
+}
+
+/// What a refusal of this kind is to a program, and what to do about it.
+fn verdict(kind: Kind, route: &str) -> (Status, String) {
+    match kind {
         Kind::BadRequest => (Status::BadRequest, String::new()),
         Kind::Unauthorized => (
             Status::Unauthorized,
@@ -187,21 +207,7 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         ),
         Kind::Disabled => (Status::Unsupported, "; this server does not have that".to_owned()),
         Kind::Other => (Status::HttpError, String::new()),
-    };
-    let moved = match (&reply.location, reply.status) {
-        (Some(location), 300..=399) => {
-            format!("; the gateway has moved: use {} to make the gateway URI", without_secrets(location))
-        }
-        _ => String::new(),
-    };
-    let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
-    let words = if advice.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
-    tried.error(status, &format!("HTTP status {}{words}{advice}{moved}", reply.status)).with_answer(Refused {
-        http_status: reply.status,
-        gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
-        retry_after: reply.retry_after,
-        body: tried.secrets.mask_bytes(reply.body),
-    })
+    }
 }
 
 /// The server cannot stream, and took the attempt for its provider's fault.
@@ -232,6 +238,11 @@ pub(super) fn absent(tried: &Tried, answer: Answered, hint: &str) -> Error {
 /// The list of routes does not end, or does not begin.
 pub(super) fn no_list(tried: &Tried, answer: Answered, why: &str) -> Error {
     answered(tried, answer, Status::BadResponse, &format!("it is not a list of routes: {why}"))
+}
+
+/// The response does not describe the route that was asked for.
+pub(super) fn no_route(tried: &Tried, answer: Answered) -> Error {
+    answered(tried, answer, Status::BadResponse, "it does not describe the route: its shape is another one")
 }
 
 /// The server says that it is not well, or says something else.
@@ -276,6 +287,7 @@ pub(super) fn malformed(tried: &Tried, answer: Answered, malformed: Malformed) -
             Status::BadResponse,
             format!("the answer is JSON, but not a gateway's answer ({why}); it begins with: {beginning}"),
         ),
+        Malformed::Refused(refusal) => return refused_in_success(tried, answer, *refusal),
         Malformed::NoCandidates => (Status::NoCandidates, "the answer holds no candidates".to_owned()),
         Malformed::OutOfMemory(dimension) => {
             (Status::OutOfMemory, format!("there is no memory for all vectors, which have {dimension} numbers each"))
@@ -287,9 +299,38 @@ pub(super) fn malformed(tried: &Tried, answer: Answered, malformed: Malformed) -
     answered(tried, answer, status, &what)
 }
 
-/// The first candidate has no text, because the model asks for a tool to be called.
-pub(super) fn only_tool_calls(tried: &Tried, answer: Answered) -> Error {
-    answered(tried, answer, Status::NoCandidates, "the model asks for tools to be called and says no text")
+/// The body of a success says that it is an error: of the model provider, whose name for the model is not the route's.
+fn refused_in_success(tried: &Tried, answer: Answered, refusal: Refusal) -> Error {
+    let (status, advice) = match refusal.kind {
+        Kind::NoSuchRoute | Kind::NoSuchPath => (Status::NotFound, String::new()),
+        kind => verdict(kind, ""),
+    };
+    let words = refusal.words.as_deref().unwrap_or("it does not say why");
+    let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
+    let mut error = answered(tried, answer, status, &format!("the response is an error: {words}{advice}"));
+    error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
+    error
+}
+
+/// The first candidate has no text.
+pub(super) fn no_text(tried: &Tried, answer: Answered, candidate: &Candidate) -> Error {
+    let why = match candidate {
+        Candidate { refusal: Some(refusal), .. } => format!("the model refused: {}", beginning(refusal.0.as_bytes())),
+        candidate if candidate.is_filtered() => "a content filter removed it".to_owned(),
+        Candidate { tool_calls: Some(_), .. } => {
+            "the model asks for tool calls, which mlflow_gateway_send() returns".to_owned()
+        }
+        Candidate { has_media: true, .. } => {
+            "only images or other media; mlflow_gateway_send() returns them".to_owned()
+        }
+        Candidate { has_reasoning: true, .. } => {
+            "only reasoning; if the model had no tokens left for a text, raise max_tokens".to_owned()
+        }
+        _ => "its content is null or empty".to_owned(),
+    };
+    let reason = candidate.finish_reason.as_ref().map(|reason| shown(&reason.0));
+    let reason = reason.map(|reason| format!(" (finish_reason \"{reason}\")")).unwrap_or_default();
+    answered(tried, answer, Status::NoText, &format!("the first candidate has no text: {why}{reason}"))
 }
 
 /// Another number of vectors came than of inputs was sent.
@@ -313,9 +354,13 @@ pub(super) fn truncated(tried: &Tried, answer: Answered, why: &str, has_begun: b
 
 /// An event of the stream says that the answer failed.
 pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> Error {
+    let (status, advice) = match refusal.kind {
+        kind @ (Kind::RateLimited | Kind::BudgetExceeded | Kind::GuardrailBlocked) => verdict(kind, ""),
+        _ => (Status::StreamError, String::new()),
+    };
     let words = refusal.words.as_deref().unwrap_or("it does not say why");
-    let what = format!("the answer failed in the middle: {words}");
-    let mut error = answered(tried, answer, Status::StreamError, &what);
+    let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
+    let mut error = answered(tried, answer, status, &format!("the stream failed: {words}{advice}"));
     error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
     error
 }

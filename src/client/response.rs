@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::ser::SerializeSeq;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use super::error::Error;
 use super::retry::Attempts;
 use super::text::NulText;
-use crate::dialect::{self, Answer, Piece, Text, Usage};
+use crate::dialect::{self, Answer, Piece, Text, ToolCalls, Usage};
 use crate::http::{Reply, header_fields};
 
 /// The answer to one question, or what is gathered of a stream so far.
@@ -44,9 +44,28 @@ pub struct ToolCall {
     /// Which call of the stream's message its fragments belong to.
     index: u64,
     pub(super) id: Option<NulText>,
+    kind: Option<NulText>,
     pub(super) name: Option<NulText>,
     pub(super) arguments: NulText,
+    has_arguments: bool,
+    extras: Extras,
+    function_extras: Extras,
 }
+
+/// Fields that only the model provider understands: names, and their JSON.
+#[derive(Debug, Default)]
+struct Extras(Vec<(NulText, NulText)>);
+
+/// What a fragment of a tool call adds.
+pub(super) struct Growth {
+    /// So many bytes more are kept.
+    pub bytes: usize,
+    /// So many fields that only the provider understands the call has now.
+    pub extras: usize,
+}
+
+/// What the arguments are of a tool that needs none: MLflow does not take an empty text back.
+const NO_ARGUMENTS: &str = "{}";
 
 impl Response {
     /// Of a whole answer.
@@ -165,7 +184,7 @@ impl Candidate {
             for (place, call) in (0..).zip(&tool_calls.calls) {
                 candidate.tool_calls.push(ToolCall::of(place, call)?);
             }
-            candidate.tool_calls_json = OnceLock::from(NulText::of(tool_calls.json)?);
+            candidate.tool_calls_json = OnceLock::from(with_arguments(tool_calls)?);
         }
         Ok(candidate)
     }
@@ -198,7 +217,7 @@ impl Candidate {
 
     /// Adds a fragment to the call that it belongs to: the last of its index, or without one the last of all. One that
     /// names another id, or where there is neither id nor index another tool, begins a call of its own.
-    pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<(), Error> {
+    pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<Growth, Error> {
         self.tool_calls_json = OnceLock::new();
         let last = self.tool_calls.last().map_or(0, |call| call.index);
         let index = fragment.index.unwrap_or(last);
@@ -207,8 +226,11 @@ impl Candidate {
         match known {
             Some(call) if !call.is_another(fragment) => call.push(fragment),
             _ => {
-                self.tool_calls.insert(place, ToolCall::of(index, fragment)?);
-                Ok(())
+                let call = ToolCall::of(index, fragment)?;
+                let bytes = call.arguments.as_str().len() + call.extras.size() + call.function_extras.size();
+                let growth = call.growth(bytes);
+                self.tool_calls.insert(place, call);
+                Ok(growth)
             }
         }
     }
@@ -241,7 +263,7 @@ impl Candidate {
         if let Some(json) = self.tool_calls_json.get() {
             return Some(json);
         }
-        let json = serde_json::to_string(&Calls(&self.tool_calls)).ok()?;
+        let json = serde_json::to_string(&self.tool_calls).ok()?;
         let json = NulText::of(&json).ok()?;
         Some(self.tool_calls_json.get_or_init(|| json))
     }
@@ -249,12 +271,20 @@ impl Candidate {
 
 impl ToolCall {
     fn of(index: u64, call: &dialect::ToolCall) -> Result<ToolCall, Error> {
-        Ok(ToolCall {
+        let arguments = call.arguments.as_ref().map(|text| text.0.as_ref()).filter(|arguments| !arguments.is_empty());
+        let mut made = ToolCall {
             index,
             id: name(call.id.as_ref())?,
+            kind: name(call.kind.as_ref())?,
             name: name(call.name.as_ref())?,
-            arguments: NulText::of(call.arguments.as_ref().map_or("", |text| &text.0))?,
-        })
+            arguments: NulText::of(arguments.unwrap_or(NO_ARGUMENTS))?,
+            has_arguments: arguments.is_some(),
+            extras: Extras::default(),
+            function_extras: Extras::default(),
+        };
+        made.extras.put(&call.extras)?;
+        made.function_extras.put(&call.function_extras)?;
+        Ok(made)
     }
 
     /// Whether a fragment is of another call, though it may have the same index.
@@ -264,20 +294,38 @@ impl ToolCall {
             _ => false,
         };
         let is_nameless = fragment.id.is_none() && fragment.index.is_none();
+        // Between the objects of one text there would be a comma.
+        let begins = fragment.arguments.as_ref().is_some_and(|arguments| arguments.0.starts_with('{'));
+        let begins_anew = begins && self.has_arguments && self.arguments.as_str().ends_with('}');
         differs(&self.id, &fragment.id)
             || (self.id.is_none() && fragment.id.is_some() && fragment.index.is_none())
             || (is_nameless && differs(&self.name, &fragment.name))
+            || (fragment.id.is_none() && fragment.name.is_some() && begins_anew)
     }
 
-    /// Ids and names come whole, with the first fragment; some servers repeat them.
-    fn push(&mut self, fragment: &dialect::ToolCall) -> Result<(), Error> {
-        if self.id.is_none() {
-            self.id = name(fragment.id.as_ref())?;
+    /// Ids, types and names come whole, with the first fragment; some servers repeat them. Arguments come in parts. Of
+    /// any other field the last value counts.
+    fn push(&mut self, fragment: &dialect::ToolCall) -> Result<Growth, Error> {
+        for (known, named) in
+            [(&mut self.id, &fragment.id), (&mut self.kind, &fragment.kind), (&mut self.name, &fragment.name)]
+        {
+            if known.is_none() {
+                *known = name(named.as_ref())?;
+            }
         }
-        if self.name.is_none() {
-            self.name = name(fragment.name.as_ref())?;
+        let mut more = self.extras.put(&fragment.extras)? + self.function_extras.put(&fragment.function_extras)?;
+        if let Some(arguments) = fragment.arguments.as_ref().filter(|arguments| !arguments.0.is_empty()) {
+            if !std::mem::replace(&mut self.has_arguments, true) {
+                self.arguments = NulText::of("")?;
+            }
+            self.arguments.push(&arguments.0)?;
+            more += arguments.0.len();
         }
-        self.arguments.push(fragment.arguments.as_ref().map_or("", |text| &text.0))
+        Ok(self.growth(more))
+    }
+
+    fn growth(&self, bytes: usize) -> Growth {
+        Growth { bytes, extras: self.extras.0.len() + self.function_extras.0.len() }
     }
 
     /// What the tool's answer has to name.
@@ -290,35 +338,72 @@ impl ToolCall {
         self.name.as_ref()
     }
 
-    /// JSON, as the model wrote it, which may be wrong.
+    /// JSON, as the model wrote it, which may be wrong; `{}` if it wrote none.
     pub fn arguments(&self) -> &NulText {
         &self.arguments
     }
 }
 
-struct Calls<'a>(&'a [ToolCall]);
+impl Extras {
+    /// Sets these fields, in place of those of the same names, and returns how many bytes more are kept.
+    fn put(&mut self, fields: &dialect::Extras) -> Result<usize, Error> {
+        let before = self.size();
+        for (name, json) in fields {
+            let value = NulText::of(json)?;
+            match self.0.iter().position(|(known, _)| known.as_str() == name) {
+                Some(at) => self.0[at].1 = value,
+                None => self.0.push((NulText::of(name)?, value)),
+            }
+        }
+        Ok(self.size().saturating_sub(before))
+    }
 
-impl Serialize for Calls<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Call<'a> {
-            id: Option<&'a str>,
-            r#type: &'static str,
-            function: Function<'a>,
-        }
-        #[derive(Serialize)]
-        struct Function<'a> {
-            name: Option<&'a str>,
-            arguments: &'a str,
-        }
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for call in self.0 {
-            let name = call.name.as_ref().map(NulText::as_str);
-            let function = Function { name, arguments: call.arguments.as_str() };
-            let id = call.id.as_ref().map(NulText::as_str);
-            list.serialize_element(&Call { id, r#type: "function", function })?;
-        }
-        list.end()
+    fn size(&self) -> usize {
+        self.0.iter().map(|(name, json)| name.as_str().len() + json.as_str().len()).sum()
+    }
+
+    fn write_to<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0.iter().try_for_each(|(name, json)| {
+            let json: &RawValue = serde_json::from_str(json.as_str()).map_err(serde::ser::Error::custom)?;
+            map.serialize_entry(name.as_str(), json)
+        })
+    }
+}
+
+/// The function of a call, as OpenAI writes it.
+struct Function<'a>(&'a ToolCall);
+
+/// Tool calls as they came, but with arguments for those that have none.
+fn with_arguments(calls: &ToolCalls) -> Result<NulText, Error> {
+    let (mut json, mut copied) = (NulText::of("")?, 0);
+    for empty in &calls.empty {
+        json.push(&calls.json[copied..empty.start])?;
+        json.push(&format!("\"{NO_ARGUMENTS}\""))?;
+        copied = empty.end;
+    }
+    json.push(&calls.json[copied..])?;
+    Ok(json)
+}
+
+/// As OpenAI writes it.
+impl Serialize for ToolCall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut call = serializer.serialize_map(None)?;
+        call.serialize_entry("id", &self.id.as_ref().map(NulText::as_str))?;
+        call.serialize_entry("type", self.kind.as_ref().map_or("function", NulText::as_str))?;
+        call.serialize_entry("function", &Function(self))?;
+        self.extras.write_to(&mut call)?;
+        call.end()
+    }
+}
+
+impl Serialize for Function<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut function = serializer.serialize_map(None)?;
+        function.serialize_entry("name", &self.0.name.as_ref().map(NulText::as_str))?;
+        function.serialize_entry("arguments", self.0.arguments.as_str())?;
+        self.0.function_extras.write_to(&mut function)?;
+        function.end()
     }
 }
 
@@ -342,12 +427,15 @@ mod tests {
 
     fn named(index: Option<u64>, id: Id, name: &'static str, arguments: &'static str) -> dialect::ToolCall<'static> {
         let id = id.map(|id| Text(id.into()));
-        dialect::ToolCall { index, id, name: Some(Text(name.into())), arguments: Some(Text(arguments.into())) }
+        let (name, arguments) = (Some(Text(name.into())), Some(Text(arguments.into())));
+        dialect::ToolCall { index, id, name, arguments, ..dialect::ToolCall::default() }
     }
 
     fn arguments(fragments: &[dialect::ToolCall]) -> Vec<String> {
         let mut candidate = Candidate::default();
-        fragments.iter().for_each(|fragment| candidate.push_tool_call(fragment).unwrap());
+        for fragment in fragments {
+            candidate.push_tool_call(fragment).unwrap();
+        }
         candidate.tool_calls().iter().map(|call| call.arguments().as_str().to_owned()).collect()
     }
 
@@ -380,6 +468,39 @@ mod tests {
             fragment(None, Some("b"), "5"),
         ];
         assert_eq!(arguments(&fragments), ["12", "345"]);
+    }
+
+    #[test]
+    fn object_behind_an_object_is_another_call() {
+        let whole = |name| named(None, None, name, r#"{"q":1}"#);
+        assert_eq!(arguments(&[whole("f"), whole("f")]), [r#"{"q":1}"#; 2]);
+        let more = dialect::ToolCall { name: None, ..whole("f") };
+        assert_eq!(arguments(&[whole("f"), more]), [r#"{"q":1}{"q":1}"#]);
+        assert_eq!(
+            arguments(&[named(None, None, "f", r#"{"a":{}"#), named(None, None, "f", ",1}")]),
+            [r#"{"a":{},1}"#]
+        );
+    }
+
+    #[test]
+    fn no_arguments_are_an_empty_object_until_some_come() {
+        assert_eq!(arguments(&[fragment(None, Some("a"), "")]), ["{}"]);
+        assert_eq!(arguments(&[fragment(None, Some("a"), ""), fragment(None, None, "1")]), ["1"]);
+        let none = dialect::ToolCall { arguments: None, ..fragment(None, Some("a"), "") };
+        assert_eq!(arguments(&[none]), ["{}"]);
+    }
+
+    #[test]
+    fn last_value_of_a_providers_field_counts() {
+        let with = |extras: dialect::Extras<'static>| dialect::ToolCall { extras, ..fragment(Some(0), Some("a"), "") };
+        let mut candidate = Candidate::default();
+        for extras in [vec![("s".into(), r#""1""#), ("t".into(), "[1 , 2]")], vec![("s".into(), r#""2""#)], vec![]] {
+            candidate.push_tool_call(&with(extras)).unwrap();
+        }
+        assert_eq!(
+            candidate.tool_calls_json().unwrap().as_str(),
+            r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"s":"2","t":[1 , 2]}]"#
+        );
     }
 
     #[test]

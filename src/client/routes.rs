@@ -144,10 +144,7 @@ impl Call<'_> {
                     let hint = self.hint(name, &[dialect]).unwrap_or_default();
                     Err(Miss { error: report::absent(&tried, (&reply).into(), &hint), may_be_foreign: false })
                 }
-                Lookup::Foreign => {
-                    let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
-                    Err(Miss { error, may_be_foreign: true })
-                }
+                Lookup::Foreign => Err(Miss { error: report::no_route(&tried, (&reply).into()), may_be_foreign: true }),
             }
         })
     }

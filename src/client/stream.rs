@@ -13,12 +13,15 @@ use super::report::{self, Answered, Secrets, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
 use super::text::no_memory;
-use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text};
+use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text, is_done};
 use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
 use crate::sync::{CancelToken, current_process};
 
 /// More candidates, or calls of tools in one, than any model gives.
 const MOST: usize = 1024;
+
+/// More fields than any provider adds to a tool call.
+const MOST_EXTRAS: usize = 64;
 
 /// More bytes than any role, reason, or id or name of a tool's call has.
 const MAX_NAME: usize = 1024;
@@ -83,7 +86,8 @@ struct Gathered {
 /// Why the answer cannot go on.
 enum Stop {
     Error(Error),
-    TooMany(&'static str),
+    /// More of something than this many.
+    TooMany(&'static str, usize),
     TooLong,
 }
 
@@ -173,7 +177,7 @@ impl Stream {
     fn advance(&mut self) -> Result<Option<()>, Error> {
         let status = self.gathered.response.http_status;
         let event = match self.events.next() {
-            Ok(Some(data)) => data,
+            Ok(Some(event)) => event,
             Ok(None) => return self.read(),
             Err(problem) => {
                 let (tried, answered) = (self.source.tried(), Answered { http_status: status, body: b"" });
@@ -183,8 +187,8 @@ impl Stream {
                 });
             }
         };
-        let answered = Answered { http_status: status, body: event };
-        match self.reader.read(self.source.dialect, event) {
+        let answered = Answered { http_status: status, body: event.data };
+        match self.reader.read(self.source.dialect, event.name, event.data) {
             Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
                 Ok(()) => {
                     self.source.note_event();
@@ -202,16 +206,17 @@ impl Stream {
                     Err(stop) => Err(self.source.stopped(stop, answered)),
                 }
             }
-            Ok(Event::Done) if self.gathered.response.candidates.is_empty() => {
-                Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates))
-            }
-            Ok(Event::Done) => Ok(Some(())),
+            Ok(Event::Done) => self.complete(),
             Ok(Event::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
             Err(malformed) => Err(report::malformed(&self.source.tried(), answered, malformed)),
         }
     }
 
     fn read(&mut self) -> Result<Option<()>, Error> {
+        // A server that says that it is done may leave out the blank line, and stay.
+        if self.events.begun().is_some_and(is_done) {
+            return self.complete();
+        }
         let piece = match &mut self.source.incoming {
             Some(incoming) => {
                 // Comments and other bytes that make no event do not begin it anew.
@@ -226,12 +231,42 @@ impl Stream {
         };
         let fed = match piece {
             Ok(Some(piece)) => self.events.feed(piece).map(|()| None),
-            Ok(None) if self.gathered.is_finished() => Ok(Some(())),
-            Ok(None) => return Err(self.truncated("no end of the answer was announced")),
+            Ok(None) => return self.end_of_body(),
             Err(Failure::Lost(why, _)) => return Err(self.truncated(&why)),
             Err(failure) => Err(failure),
         };
         fed.map_err(|failure| self.source.failed(failure))
+    }
+
+    /// A last event may lack its blank line, but what it says about the end counts.
+    fn end_of_body(&mut self) -> Result<Option<()>, Error> {
+        let (status, dialect) = (self.gathered.response.http_status, self.source.dialect);
+        self.events.feed(b"\n\n").map_err(|failure| self.source.failed(failure))?;
+        while let Ok(Some(event)) = self.events.next() {
+            match self.reader.read(dialect, event.name, event.data) {
+                Ok(Event::Done) => return self.complete(),
+                Ok(Event::Error(refusal)) => {
+                    let answered = Answered { http_status: status, body: event.data };
+                    return Err(report::error_event(&self.source.tried(), answered, refusal));
+                }
+                _ => {}
+            }
+        }
+        if self.gathered.is_finished() {
+            self.complete()
+        } else {
+            Err(self.truncated("no end of the answer was announced"))
+        }
+    }
+
+    fn complete(&mut self) -> Result<Option<()>, Error> {
+        let answered = Answered { http_status: self.gathered.response.http_status, body: b"" };
+        if self.gathered.response.candidates.is_empty() {
+            return Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates));
+        }
+        let rest = self.gathered.take(self.reader.rest());
+        rest.map_err(|stop| self.source.stopped(stop, answered))?;
+        Ok(Some(()))
     }
 
     fn truncated(&self, why: &str) -> Error {
@@ -292,7 +327,7 @@ impl Source {
     fn stopped(&self, stop: Stop, answered: Answered) -> Error {
         match stop {
             Stop::Error(error) => error,
-            Stop::TooMany(what) => report::too_many(&self.tried(), answered, what, MOST),
+            Stop::TooMany(what, most) => report::too_many(&self.tried(), answered, what, most),
             Stop::TooLong => report::too_much_gathered(&self.tried(), answered, self.options.max_gathered_bytes),
         }
     }
@@ -315,7 +350,7 @@ impl Gathered {
         for piece in &chunk.pieces {
             let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
             if index >= MOST {
-                return Err(Stop::TooMany("candidates"));
+                return Err(Stop::TooMany("candidates", MOST));
             }
             let candidates = &mut self.response.candidates;
             if index >= candidates.len() {
@@ -332,12 +367,16 @@ impl Gathered {
                         return Err(Stop::TooLong);
                     }
                     let calls = candidate.tool_calls.len();
-                    candidate.push_tool_call(fragment)?;
-                    let of_call = if candidate.tool_calls.len() > calls { CALL } else { 0 };
-                    self.kept += of_call + fragment.arguments.as_ref().map_or(0, |arguments| arguments.0.len());
+                    let growth = candidate.push_tool_call(fragment)?;
+                    if growth.extras > MOST_EXTRAS {
+                        return Err(Stop::TooMany("fields in a tool call", MOST_EXTRAS));
+                    }
+                    self.kept += growth.bytes;
+                    let has_more = candidate.tool_calls.len() > calls;
+                    self.kept += if has_more { CALL } else { 0 };
                 }
                 if candidate.tool_calls.len() > MOST {
-                    return Err(Stop::TooMany("calls of tools"));
+                    return Err(Stop::TooMany("calls of tools", MOST));
                 }
                 if self.kept > self.most {
                     return Err(Stop::TooLong);

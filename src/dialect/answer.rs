@@ -1,12 +1,14 @@
 //! What a successful answer says, in one shape for all dialects.
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::de::{IgnoredAny, MapAccess};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::Task;
-use super::json::{Lenient, NO_MEMORY, Text, Words};
+use super::json::{Content, Lenient, NO_MEMORY, Truth, field, string_or_null, without_place};
+use super::objects::{Fields, Object, once};
+use super::refusal::Refusal;
+use super::strings::Text;
 use super::tools::{self, ToolCalls};
 use super::usage::Usage;
 
@@ -28,6 +30,28 @@ pub struct Candidate<'a> {
     pub role: Option<Text<'a>>,
     pub finish_reason: Option<Text<'a>>,
     pub tool_calls: Option<ToolCalls<'a>>,
+    /// Why the model refuses, in its own words.
+    pub refusal: Option<Text<'a>>,
+    pub has_reasoning: bool,
+    /// Whether there are images, recordings or the like.
+    pub has_media: bool,
+}
+
+impl Candidate<'_> {
+    /// Whether the model gave no text. An empty one may be a text, unless something else came in its place.
+    pub fn lacks_text(&self) -> bool {
+        self.text.as_ref().is_none_or(|text| text.0.is_empty() && self.has_something_else())
+    }
+
+    /// Whether a content filter took the text away.
+    pub fn is_filtered(&self) -> bool {
+        self.finish_reason.as_ref().is_some_and(|reason| reason.0 == "content_filter")
+    }
+
+    fn has_something_else(&self) -> bool {
+        let has_words = self.refusal.is_some() || self.has_reasoning;
+        self.tool_calls.is_some() || has_words || self.has_media || self.is_filtered()
+    }
 }
 
 /// Why a body that came with a success cannot be understood.
@@ -39,6 +63,8 @@ pub enum Malformed {
     /// Why, in the parser's words, and how the body begins.
     WrongShape(String, String),
     NoCandidates,
+    /// It says itself that it is an error.
+    Refused(Box<Refusal>),
     /// There is no memory for all vectors, which have so many numbers each.
     OutOfMemory(usize),
     /// There is no memory to read so many bytes.
@@ -46,16 +72,20 @@ pub enum Malformed {
 }
 
 /// Parses the JSON object of one shape.
-pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
+pub(super) fn parse<'a, T: Fields<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let text = utf8(body)?;
     check_memory(body)?;
-    // serde would take a list for an object's fields without their names.
-    if text.trim_ascii_start().starts_with('[') {
-        let list: Result<IgnoredAny, _> = serde_json::from_str(text);
-        let error = list.map_or_else(|error| error, |_| serde::de::Error::custom("a list, not an object"));
-        return Err(malformed(&error, body));
-    }
-    serde_json::from_str(text).map_err(|error| malformed(&error, body))
+    let wrong = match serde_json::from_str(text) {
+        Ok(Object(fields)) => return Ok(fields),
+        Err(error) => error,
+    };
+    // What is found to be of another shape before its end was read need not be JSON at all.
+    let error = match serde_json::from_str::<IgnoredAny>(text) {
+        Err(error) if wrong.classify() == Category::Data => error,
+        _ if text.trim_ascii_start().starts_with('[') => serde::de::Error::custom("a list, not an object"),
+        _ => wrong,
+    };
+    Err(malformed(&error, body))
 }
 
 /// The parser takes memory for texts with escapes in them, and cannot say that there is none.
@@ -88,8 +118,7 @@ pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> Malformed {
 
 /// As [`malformed`], where the parser saw another text, so that its place in it says nothing.
 pub(super) fn malformed_elsewhere(error: &serde_json::Error, body: &[u8]) -> Malformed {
-    let why = error.to_string();
-    told(error, why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why), body)
+    told(error, &without_place(error), body)
 }
 
 fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> Malformed {
@@ -97,36 +126,49 @@ fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> Malformed {
     // The parser repeats what it did not expect, however long that is.
     let why = beginning(why.as_bytes());
     match error.classify() {
-        _ if why.starts_with(NO_MEMORY) => Malformed::NoMemory(body.len()),
+        _ if why.contains(NO_MEMORY) => Malformed::NoMemory(body.len()),
         _ if start.starts_with(b"<") => Malformed::Html,
         Category::Data => Malformed::WrongShape(why, beginning(start)),
         Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(why, beginning(start)),
     }
 }
 
-/// One candidate of a route of this task, which has to have what the task is for.
+/// One candidate of a route of this task, which has to have what the task is for. What is wrong begins with its place in
+/// the candidate.
 pub(super) fn candidate<'a>(
     task: Task,
     message: Option<Message<'a>>,
-    text: Option<Text<'a>>,
+    text: Option<&'a RawValue>,
     finish_reason: Lenient<'a>,
-) -> Result<Candidate<'a>, &'static str> {
-    let candidate = match task {
-        Task::Chat => message.ok_or("a candidate has no message")?.0,
-        _ => Candidate { text: Some(text.ok_or("a candidate has no text")?), ..Candidate::default() },
-    };
-    Ok(Candidate { finish_reason: finish_reason.text(), ..candidate })
+) -> Result<Candidate<'a>, String> {
+    let finish_reason = finish_reason.name();
+    if task == Task::Chat {
+        let message = message.ok_or(": there is no message")?;
+        return message.candidate(finish_reason).map_err(|why| format!(".message{why}"));
+    }
+    let text = field(".text", text, string_or_null)?.flatten().ok_or(": there is no text")?.text;
+    Ok(Candidate { text: Some(text), finish_reason, ..Candidate::default() })
 }
 
-/// An answer, or the lack of one.
+/// JSON that is another than it should be, and why.
+pub(super) fn wrong(why: String, body: &[u8]) -> Malformed {
+    if why.contains(NO_MEMORY) {
+        return Malformed::NoMemory(body.len());
+    }
+    Malformed::WrongShape(beginning(why.as_bytes()), beginning(body.trim_ascii_start()))
+}
+
+/// An answer, or the lack of one, of candidates in this list.
 pub(super) fn of<'a>(
     body: &[u8],
+    list: &str,
     model: Option<Text<'a>>,
     usage: Usage,
-    candidates: impl Iterator<Item = Result<Candidate<'a>, &'static str>>,
+    candidates: impl Iterator<Item = Result<Candidate<'a>, String>>,
 ) -> Result<Answer<'a>, Malformed> {
-    let candidates: Result<Vec<_>, _> = candidates.collect();
-    let candidates = candidates.map_err(|why| Malformed::WrongShape(why.to_owned(), beginning(body)))?;
+    let place = |(at, candidate): (usize, Result<_, String>)| candidate.map_err(|why| format!("{list}[{at}]{why}"));
+    let candidates: Result<Vec<_>, _> = candidates.enumerate().map(place).collect();
+    let candidates = candidates.map_err(|why| wrong(why, body))?;
     if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { model, usage, candidates }) }
 }
 
@@ -142,41 +184,72 @@ pub fn beginning(body: &[u8]) -> String {
     shown
 }
 
-/// The message of a chat's candidate, alike in all dialects. `content` may be null, but not left out, unless there
-/// are tool calls: otherwise any JSON object would pass for a message.
-#[derive(Deserialize)]
-#[serde(try_from = "Fields<'a>", bound(deserialize = "'de: 'a"))]
-pub(super) struct Message<'a>(Candidate<'a>);
-
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow, default)]
-    role: Lenient<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    content: Option<Option<Words<'a>>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<&'a RawValue>,
+/// What a body is that lacks the field that all responses have: an error, or nothing that is known.
+pub(super) fn instead(body: &[u8], why: &str) -> Malformed {
+    if Refusal::is_in(body) {
+        return refused(body);
+    }
+    wrong(why.to_owned(), body)
 }
 
-impl<'a> TryFrom<Fields<'a>> for Message<'a> {
-    type Error = String;
+/// An error counts more than what is beside it, as for OpenAI's own client.
+pub(super) fn check_error(error: &Truth, body: &[u8]) -> Result<(), Malformed> {
+    if error.0 { Err(refused(body)) } else { Ok(()) }
+}
 
-    fn try_from(fields: Fields<'a>) -> Result<Self, Self::Error> {
-        let calls = fields.tool_calls.map(tools::all).transpose();
-        let tool_calls = calls.map_err(|error| format!("tool_calls: {error}"))?.flatten();
-        match fields.content {
-            None if tool_calls.is_none() => Err("the message has neither content nor tool_calls".to_owned()),
-            content => Ok(Message(Candidate {
-                text: content.flatten().map(|words| words.0),
-                role: fields.role.text(),
-                finish_reason: None,
-                tool_calls,
-            })),
+fn refused(body: &[u8]) -> Malformed {
+    Malformed::Refused(Box::new(Refusal::in_success(body)))
+}
+
+/// The message of a chat's candidate, alike in all dialects.
+#[derive(Default)]
+pub(super) struct Message<'a> {
+    role: Lenient<'a>,
+    content: Option<&'a RawValue>,
+    tool_calls: Option<&'a RawValue>,
+    refusal: Lenient<'a>,
+    has_reasoning: bool,
+    has_media: bool,
+}
+
+impl<'de> Fields<'de> for Message<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "role" => self.role = map.next_value()?,
+            "content" => once(&mut self.content, "content", map)?,
+            "tool_calls" => once(&mut self.tool_calls, "tool_calls", map)?,
+            "refusal" => self.refusal = map.next_value()?,
+            "reasoning_content" | "reasoning" | "thinking" => self.has_reasoning |= map.next_value::<Truth>()?.0,
+            "images" | "audio" => self.has_media |= map.next_value::<Truth>()?.0,
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 }
 
-/// Tells a field that is null from one that is not there.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+impl<'a> Message<'a> {
+    pub fn is_by_assistant(&self) -> bool {
+        self.role.is("assistant")
+    }
+
+    /// `content` may be null, but not left out, unless something else tells why: otherwise any JSON object would pass
+    /// for a message.
+    pub fn candidate(self, finish_reason: Option<Text<'a>>) -> Result<Candidate<'a>, String> {
+        let has_content = self.content.is_some();
+        let content = field(".content", self.content, Content::of_json)?.unwrap_or_default();
+        let candidate = Candidate {
+            text: content.text.map(|fragment| fragment.text),
+            role: self.role.name(),
+            finish_reason,
+            tool_calls: field(".tool_calls", self.tool_calls, tools::all)?.flatten(),
+            refusal: self.refusal.name().or(content.refusal),
+            has_reasoning: self.has_reasoning || content.has_reasoning,
+            has_media: self.has_media || content.has_others,
+        };
+        if has_content || candidate.has_something_else() {
+            Ok(candidate)
+        } else {
+            Err(": there is neither content nor tool_calls".to_owned())
+        }
+    }
 }

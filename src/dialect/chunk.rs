@@ -1,20 +1,18 @@
 //! The events of a stream: OpenAI's chunks, alike in all dialects that stream.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
-use super::answer::{Malformed, malformed, parse};
-use super::json::{Lenient, Text, Words};
-use super::objects::{Few, LenientObject, Object};
+use super::answer::{Malformed, parse, wrong};
+use super::json::{Content, Lenient, Truth, field, string_or_null, without_place};
+use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::refusal::Refusal;
+use super::strings::{Fragment, Halves, Text};
 use super::tools::{self, ToolCall};
 use super::usage::{OpenAiUsage, Usage};
 
 /// The data of the event that ends a stream: Databricks sends it, and MLflow from 3.18 on.
 const DONE: &[u8] = b"[DONE]";
-
-/// As much of an error is understood.
-const MAX_ERROR: usize = 64 * 1024;
 
 /// What one event says.
 #[derive(Debug)]
@@ -37,13 +35,19 @@ pub struct Chunk<'a> {
 }
 
 /// What a chunk adds to one candidate.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Piece<'a> {
     pub candidate: u64,
     pub role: Option<Text<'a>>,
     pub text: Option<Text<'a>>,
+    pub halves: Halves,
     pub finish_reason: Option<Text<'a>>,
     pub tool_calls: Vec<ToolCall<'a>>,
+}
+
+/// Whether the data of an event says that the stream is complete.
+pub fn is_done(data: &[u8]) -> bool {
+    data.trim_ascii() == DONE
 }
 
 /// Understands the data of an event. An object that says nothing of all this is an empty chunk: servers send such to
@@ -56,70 +60,115 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
     if data.is_empty() {
         return Ok(Event::Chunk(Chunk::default()));
     }
-    let raw: RawChunk = parse(data)?;
-    let is_error = raw.error_code.is_some() || raw.detail.is_some() || raw.object.is("error");
-    if raw.error.is_some() || (raw.choices.is_none() && is_error) {
-        // A tree is made of it, so there has to be an end to it; no error says so much.
-        return Ok(Event::Error(Refusal::read(200, &data[..data.len().min(MAX_ERROR)])));
-    }
-    let choices = raw.choices.map(|choices| choices.0).unwrap_or_default();
-    let pieces = choices.into_iter().enumerate().map(piece).collect::<Result<_, _>>();
-    let pieces = pieces.map_err(|error| malformed(&error, data))?;
-    Ok(Event::Chunk(Chunk { model: raw.model.text(), usage: raw.usage.0.map(Usage::from), pieces }))
+    let RawChunk { choices, agent, model, usage, error } = parse(data)?;
+    let choices = match choices.flatten() {
+        _ if error.0 => return Ok(Event::Error(Refusal::in_success(data))),
+        Some(Few(choices)) => choices,
+        // What an agent sends is a choice in itself; the delta of others may be anything.
+        None if agent.is_some_and(|delta| delta.get().starts_with('{')) => vec![parse::<RawChoice>(data)?],
+        None if Refusal::is_in(data) => return Ok(Event::Error(Refusal::in_success(data))),
+        None => Vec::new(),
+    };
+    let pieces = choices
+        .into_iter()
+        .enumerate()
+        .map(|(at, choice)| piece(at, choice).map_err(|why| wrong(format!("choices[{at}]{why}"), data)));
+    let pieces = pieces.collect::<Result<_, _>>()?;
+    Ok(Event::Chunk(Chunk { model: model.name(), usage: usage.0.map(Usage::from), pieces }))
 }
 
-fn piece<'a>((place, choice): (usize, RawChoice<'a>)) -> Result<Piece<'a>, serde_json::Error> {
-    let delta = choice.delta.map(|delta| delta.0).unwrap_or_default();
-    let calls = delta.tool_calls.map(tools::all).transpose()?.flatten();
+fn piece(place: usize, choice: RawChoice<'_>) -> Result<Piece<'_>, String> {
+    // Some servers write a message where others write a delta.
+    let Object(delta) = match choice.delta.flatten() {
+        Some(delta) => delta,
+        None => field(".message", choice.message, message)?.flatten().unwrap_or_default(),
+    };
+    // The results of tools, which an agent shows as well, are not the model's words.
+    let content = field(".delta.content", delta.content, Content::of_json)?.unwrap_or_default();
+    let content = content.text.filter(|_| !delta.role.is("tool"));
+    let text = field(".text", choice.text, string_or_null)?.flatten();
+    let calls = field(".delta.tool_calls", delta.tool_calls, tools::all)?.flatten();
+    let (text, halves) = content.or(text).map(|Fragment { text, halves }| (text, halves)).unzip();
     Ok(Piece {
         candidate: choice.index.count().unwrap_or(place as u64),
-        role: delta.role.text(),
-        text: delta.content.map(|words| words.0).or(choice.text),
-        finish_reason: choice.finish_reason.text(),
+        role: delta.role.name(),
+        text,
+        halves: halves.unwrap_or_default(),
+        finish_reason: choice.finish_reason.name(),
         tool_calls: calls.map(|calls| calls.calls).unwrap_or_default(),
     })
 }
 
-#[derive(Deserialize)]
-struct RawChunk<'a> {
-    #[serde(borrow, default)]
-    choices: Option<Few<RawChoice<'a>>>,
-    #[serde(borrow, default)]
-    model: Lenient<'a>,
-    #[serde(default)]
-    usage: LenientObject<OpenAiUsage>,
-    #[serde(borrow, default)]
-    object: Lenient<'a>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error_code: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    detail: Option<&'a RawValue>,
+fn message(json: &str) -> Result<Option<Object<RawDelta<'_>>>, String> {
+    serde_json::from_str(json).map_err(|error| without_place(&error))
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
+struct RawChunk<'a> {
+    choices: Option<Option<Few<RawChoice<'a>>>>,
+    /// The delta of an agent on Databricks, which has no choices.
+    agent: Option<&'a RawValue>,
+    model: Lenient<'a>,
+    usage: LenientObject<OpenAiUsage>,
+    error: Truth,
+}
+
+impl<'de> Fields<'de> for RawChunk<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "choices" => once(&mut self.choices, "choices", map)?,
+            "model" => self.model = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            "delta" => self.agent = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
 struct RawChoice<'a> {
-    #[serde(borrow, default)]
     index: Lenient<'a>,
     /// Of a chat.
-    #[serde(borrow, default)]
-    delta: Option<Object<RawDelta<'a>>>,
+    delta: Option<Option<Object<RawDelta<'a>>>>,
+    message: Option<&'a RawValue>,
     /// Of completions.
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
     finish_reason: Lenient<'a>,
 }
 
-#[derive(Default, Deserialize)]
+impl<'de> Fields<'de> for RawChoice<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "index" => self.index = map.next_value()?,
+            "delta" => once(&mut self.delta, "delta", map)?,
+            "message" => once(&mut self.message, "message", map)?,
+            "text" => once(&mut self.text, "text", map)?,
+            "finish_reason" => self.finish_reason = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
 struct RawDelta<'a> {
-    #[serde(borrow, default)]
     role: Lenient<'a>,
-    #[serde(borrow, default)]
-    content: Option<Words<'a>>,
-    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
     tool_calls: Option<&'a RawValue>,
+}
+
+impl<'de> Fields<'de> for RawDelta<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "role" => self.role = map.next_value()?,
+            "content" => once(&mut self.content, "content", map)?,
+            "tool_calls" => once(&mut self.tool_calls, "tool_calls", map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]

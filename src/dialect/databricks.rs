@@ -22,9 +22,9 @@ impl Dialect for Databricks {
         [ENDPOINTS, "/", &segment(route)].concat()
     }
 
-    /// That it has a state tells an endpoint from another server's object with a name.
-    fn route(&self, _: &str, body: &[u8]) -> Lookup {
-        routes::one(body, |entry| entry.get("state").and_then(|_| endpoint(entry)))
+    /// That it has a state, or the name that was asked for, tells an endpoint from another server's object with a name.
+    fn route(&self, name: &str, body: &[u8]) -> Lookup {
+        routes::one(body, |entry| endpoint(entry).filter(|route| route.name == name || entry.get("state").is_some()))
     }
 
     fn list_path(&self, page: Option<&str>) -> String {
@@ -118,6 +118,7 @@ mod tests {
         let agent = found(r#"{"name":"a","task":"agent/v1/chat","state":{},"config":null}"#);
         assert_eq!((agent.task(), agent.model), (Some(Task::Chat), None));
         assert_eq!(found(r#"{"name":"a","state":null}"#).task(), None);
+        assert_eq!(found(r#"{"name":"x"}"#).name, "x");
         assert!(matches!(Databricks.route("x", br#"{"name":"a"}"#), Lookup::Foreign));
     }
 

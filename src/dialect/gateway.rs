@@ -1,13 +1,15 @@
 //! The AI Gateway of MLflow 2.5 to 2.8: `candidates`.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Malformed, Message};
-use super::json::{Count, Lenient, Text};
-use super::objects::{Few, LenientObject, Object};
+use super::json::{Count, Lenient, Truth};
+use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::question::Names;
 use super::routes::{self, Change, Lookup, Order, Page, Route, Verb};
+use super::strings::Text;
 use super::usage::Usage;
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
 use super::{Dialect, Task, segment};
@@ -55,13 +57,17 @@ impl Dialect for Gateway {
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        let Candidates { candidates, metadata } = answer::parse(body)?;
+        let Candidates { candidates, metadata, error } = answer::parse(body)?;
+        answer::check_error(&error, body)?;
+        let Few(candidates) =
+            candidates.flatten().ok_or_else(|| answer::instead(body, "missing field `candidates`"))?;
         let (model, usage) = metadata.0.unwrap_or_default().understood();
-        let candidates = candidates.0.into_iter().map(|one: Candidate| {
-            let finish_reason = one.metadata.0.map(|ending| ending.finish_reason).unwrap_or_default();
-            answer::candidate(task, one.message.map(|message| message.0), one.text, finish_reason)
+        let candidates = candidates.into_iter().map(|one: Candidate| {
+            let finish_reason = one.metadata.0.map(|ending: Ending| ending.finish_reason).unwrap_or_default();
+            let message = one.message.flatten().map(|Object(message)| message);
+            answer::candidate(task, message, one.text, finish_reason)
         });
-        answer::of(body, model, usage, candidates)
+        answer::of(body, "candidates", model, usage, candidates)
     }
 
     fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
@@ -77,42 +83,79 @@ fn entry(entry: &Value) -> Option<Route> {
     routes::of_yaml_server(entry, "route_type", "route_url")
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Candidates<'a> {
-    #[serde(borrow)]
-    candidates: Few<Candidate<'a>>,
-    #[serde(borrow, default)]
+    candidates: Option<Option<Few<Candidate<'a>>>>,
     metadata: LenientObject<Metadata<'a>>,
+    error: Truth,
 }
 
-#[derive(Deserialize)]
+impl<'de> Fields<'de> for Candidates<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "candidates" => once(&mut self.candidates, "candidates", map)?,
+            "metadata" => self.metadata = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
 struct Candidate<'a> {
-    #[serde(borrow, default)]
-    message: Option<Object<Message<'a>>>,
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    message: Option<Option<Object<Message<'a>>>>,
+    text: Option<&'a RawValue>,
     metadata: LenientObject<Ending<'a>>,
 }
 
+impl<'de> Fields<'de> for Candidate<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "message" => once(&mut self.message, "message", map)?,
+            "text" => once(&mut self.text, "text", map)?,
+            "metadata" => self.metadata = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// What is said of one candidate.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Ending<'a> {
-    #[serde(borrow, default)]
     finish_reason: Lenient<'a>,
 }
 
+impl<'de> Fields<'de> for Ending<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        if name == "finish_reason" {
+            self.finish_reason = map.next_value()?;
+        }
+        Ok(name == "finish_reason")
+    }
+}
+
 /// What is said of the whole answer.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 pub(super) struct Metadata<'a> {
-    #[serde(borrow, default)]
     model: Lenient<'a>,
-    #[serde(default)]
     input_tokens: Count,
-    #[serde(default)]
     output_tokens: Count,
-    #[serde(default)]
     total_tokens: Count,
+}
+
+impl<'de> Fields<'de> for Metadata<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "model" => self.model = map.next_value()?,
+            "input_tokens" => self.input_tokens = map.next_value()?,
+            "output_tokens" => self.output_tokens = map.next_value()?,
+            "total_tokens" => self.total_tokens = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 impl<'a> Metadata<'a> {
@@ -122,7 +165,7 @@ impl<'a> Metadata<'a> {
             output_tokens: self.output_tokens.0,
             total_tokens: self.total_tokens.0,
         };
-        (self.model.text(), usage)
+        (self.model.name(), usage)
     }
 }
 

@@ -1,95 +1,147 @@
-//! JSON values that borrow from the answer where they can, and that forgive what does not matter.
+//! JSON values that borrow from the response where they can, and that forgive what does not matter.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::objects::Object;
+use super::objects::{Few, Fields, Object};
+use super::strings::{Fragment, Text, kind, string};
 
-/// A string: borrowed if it stands in the JSON as it is, owned if it holds escapes.
-/// (serde borrows a `Cow` on its own, but not one inside an `Option` or a `Vec`.)
-#[derive(Debug, PartialEq, Eq)]
-pub struct Text<'a>(pub Cow<'a, str>);
+/// What the error begins with where there is no memory for a text.
+pub(super) const NO_MEMORY: &str = "there is no memory for a text in parts";
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
+/// Whether a value says anything, as Python understands it: null, false, 0, "", [] and {} do not.
+pub(super) fn is_truthy(json: &str) -> bool {
+    let is_filled = |json: &str| json.get(1..json.len() - 1).is_some_and(|inner| !inner.trim_ascii().is_empty());
+    match json.as_bytes().first() {
+        Some(b'"') => json != "\"\"",
+        Some(b'[' | b'{') => is_filled(json),
+        Some(b't') => true,
+        Some(b'n' | b'f') | None => false,
+        _ => json.bytes().take_while(|byte| !byte.eq_ignore_ascii_case(&b'e')).any(|byte| matches!(byte, b'1'..=b'9')),
     }
 }
 
-/// What the parser's error begins with where there is no memory for a text.
-pub(super) const NO_MEMORY: &str = "there is no memory for a text in parts";
+/// The content of a message: a string, or a list of parts. The texts of the parts are put together, and it is noted
+/// what else there is.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a> {
+    pub text: Option<Fragment<'a>>,
+    pub refusal: Option<Text<'a>>,
+    pub has_reasoning: bool,
+    /// Images, for example.
+    pub has_others: bool,
+}
 
-/// What a message says: a string, or a list of parts, of which those that are text are put together. (Reasoning models
-/// on Databricks answer so.)
-#[derive(Debug)]
-pub(super) struct Words<'a>(pub Text<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Part<'a> {
-            #[serde(borrow, default, rename = "type")]
-            kind: Lenient<'a>,
-            #[serde(borrow, default)]
-            text: Option<&'a RawValue>,
+impl<'a> Content<'a> {
+    /// Of checked JSON.
+    pub fn of_json(json: &'a str) -> Result<Content<'a>, String> {
+        if let Some(text) = Fragment::of_json(json) {
+            return Ok(Content { text: Some(text), ..Content::default() });
         }
-        struct WordsVisitor;
-        impl<'de> Visitor<'de> for WordsVisitor {
-            type Value = Words<'de>;
+        match json.as_bytes().first() {
+            Some(b'n') => Ok(Content::default()),
+            Some(b'[') => serde_json::from_str(json).map_err(|error| without_place(&error)),
+            _ => Err(format!("{} where a string or a list of parts belongs", kind(json))),
+        }
+    }
+
+    fn add(&mut self, part: Part<'a>) -> Result<(), String> {
+        let kind = part.kind.text().unwrap_or_default();
+        match kind.0.as_ref() {
+            "text" | "output_text" => {
+                // A part without a text is passed over.
+                let Some(text) = part.text.and_then(Fragment::of_json) else { return Ok(()) };
+                self.text = Some(match self.text.take() {
+                    Some(before) => joined(before, text)?,
+                    None => text,
+                });
+            }
+            "refusal" => self.refusal = part.refusal.text(),
+            "reasoning" | "thinking" | "redacted_thinking" => self.has_reasoning = true,
+            _ => self.has_others = true,
+        }
+        Ok(())
+    }
+}
+
+/// Of a list of parts, which are taken in one by one: they may be many.
+impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PartsVisitor;
+        impl<'de> Visitor<'de> for PartsVisitor {
+            type Value = Content<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a string or a list of parts")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Words(Text(Cow::Borrowed(text))))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Words(Text(Cow::Owned(text.to_owned()))))
+                f.write_str("a list of parts")
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut parts: S) -> Result<Self::Value, S::Error> {
-                let mut words = String::new();
-                while let Some(Object(part)) = parts.next_element::<Object<Part>>()? {
-                    match part.text.map(RawValue::get) {
-                        // What is no text of this kind is passed over, but not what is none at all.
-                        Some(json) if part.kind.is("text") && json.starts_with('"') => {
-                            let text: Text = serde_json::from_str(json).map_err(Error::custom)?;
-                            words.try_reserve(text.0.len()).map_err(|_| Error::custom(NO_MEMORY))?;
-                            words.push_str(&text.0);
-                        }
-                        _ => {}
-                    }
+                let mut content = Content::default();
+                while let Some(Object(part)) = parts.next_element()? {
+                    content.add(part).map_err(Error::custom)?;
                 }
-                Ok(Words(Text(Cow::Owned(words))))
+                Ok(content)
             }
         }
-        deserializer.deserialize_any(WordsVisitor)
+        deserializer.deserialize_seq(PartsVisitor)
     }
 }
 
-/// A value beside the answer itself. One of another kind than it should be is as good as none: an answer is not thrown
+/// Puts parts together in a text that grows, for which there may be no memory.
+fn joined<'a>(before: Fragment<'a>, next: Fragment<'a>) -> Result<Fragment<'a>, String> {
+    let (mut text, halves) = (before.text.0.into_owned(), before.halves);
+    text.try_reserve(next.text.0.len()).map_err(|_| NO_MEMORY.to_owned())?;
+    Ok(Fragment { text: Text(text.into()), halves }.join(next))
+}
+
+#[derive(Default)]
+struct Part<'a> {
+    kind: Lenient<'a>,
+    text: Option<&'a str>,
+    refusal: Lenient<'a>,
+}
+
+impl<'de> Fields<'de> for Part<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "type" => self.kind = map.next_value()?,
+            "text" => self.text = Some(map.next_value::<&RawValue>()?.get()),
+            "refusal" => self.refusal = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// What an error says, without its place in a part of the JSON, which would mislead.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let why = error.to_string();
+    why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned()
+}
+
+/// A list of objects, of checked JSON.
+pub(super) fn few<'a, T: Fields<'a>>(json: &'a str) -> Result<Vec<T>, String> {
+    serde_json::from_str(json).map(|Few(list)| list).map_err(|error| without_place(&error))
+}
+
+/// Understands the JSON of a field, if it is there. What is wrong begins with its place.
+pub(super) fn field<'a, T>(
+    place: &str,
+    json: Option<&'a RawValue>,
+    understand: impl FnOnce(&'a str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let understood = json.map(|json| understand(json.get())).transpose();
+    understood.map_err(|why| format!("{place}: {why}"))
+}
+
+/// A string, or null in the place of one, of checked JSON.
+pub(super) fn string_or_null(json: &str) -> Result<Option<Fragment<'_>>, String> {
+    if json == "null" { Ok(None) } else { string(json).map(Some) }
+}
+
+/// A value beside the text itself. One of another kind than it should be is as good as none: a response is not thrown
 /// away for a strange count of tokens.
 #[derive(Debug, Default)]
 pub(super) enum Lenient<'a> {
@@ -107,6 +159,11 @@ impl<'a> Lenient<'a> {
         }
     }
 
+    /// A text that names something: an empty one does not.
+    pub fn name(self) -> Option<Text<'a>> {
+        self.text().filter(|name| !name.0.is_empty())
+    }
+
     pub fn is(&self, text: &str) -> bool {
         matches!(self, Lenient::Text(other) if other.0 == text)
     }
@@ -120,13 +177,13 @@ impl<'a> Lenient<'a> {
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
-    // Nearly every field of every answer is one.
+    // Nearly every field of every response is one.
     #[inline(never)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As it stands there: what it would be, no number or no text may be able to hold.
+        // As it stands there: what it would be, no number may be able to hold.
         let json = <&RawValue>::deserialize(deserializer)?.get();
         Ok(match json.as_bytes().first() {
-            Some(b'"') => serde_json::from_str(json).map_or(Lenient::Other, Lenient::Text),
+            Some(b'"') => Fragment::of_json(json).map_or(Lenient::Other, |fragment| Lenient::Text(fragment.text)),
             // Those beyond are none in C.
             Some(b'0'..=b'9') => match json.parse() {
                 Ok(count) if count <= i64::MAX as u64 => Lenient::Count(count),
@@ -147,33 +204,63 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
+/// Whether a value says anything, see [`is_truthy`].
+#[derive(Debug, Default)]
+pub(super) struct Truth(pub bool);
+
+impl<'de> Deserialize<'de> for Truth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|json| Truth(is_truthy(json.get())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn words_may_come_in_parts() {
-        let of = |json: &str| serde_json::from_str::<Words>(json).map(|words| words.0.0.into_owned()).ok();
-        assert_eq!(of(r#""a\n""#), Some("a\n".to_owned()));
+    fn content_may_come_in_parts() {
+        let of = |json: &str| {
+            let content = Content::of_json(json)?;
+            Ok::<_, String>(content.text.map(|text| text.text.0.into_owned()))
+        };
+        assert_eq!(of(r#""a\n""#), Ok(Some("a\n".to_owned())));
         let parts =
             r#"[{"type":"reasoning","text":"hm"},{"type":"text","text":"a"},{"type":"text","text":"b","x":1},{}]"#;
-        assert_eq!(of(parts), Some("ab".to_owned()));
-        assert_eq!(of("[]"), Some(String::new()));
-        assert_eq!(of(r#"[{"type":"text","text":"a\ud800"}]"#), None);
-        for json in ["1", "[1]", "{}", "[[\"text\",\"a\"]]", "null", "true"] {
-            assert_eq!(of(json), None, "{json}");
+        assert_eq!(of(parts), Ok(Some("ab".to_owned())));
+        let halves = r#"[{"type":"text","text":"a\ud83d"},{"type":"output_text","text":"\ude00"}]"#;
+        assert_eq!(of(halves), Ok(Some("a\u{1F600}".to_owned())));
+        assert_eq!((of("[]"), of("null")), (Ok(None), Ok(None)));
+        for json in ["1", "[1]", "{}", "[[\"text\",\"a\"]]", "true"] {
+            assert!(of(json).is_err(), "{json}");
+        }
+        let content = Content::of_json(r#"[{"type":"refusal","refusal":"no"},{"type":"thinking"}]"#).unwrap();
+        assert_eq!((content.refusal, content.has_reasoning), (Some(Text("no".into())), true));
+        assert!(!content.has_others && Content::of_json(r#"[{"type":"image_url"}]"#).unwrap().has_others);
+    }
+
+    #[test]
+    fn only_what_python_takes_for_true_says_anything() {
+        for json in ["null", "false", "0", "-0", "0.00", "0e7", "-0.0E5", "\"\"", "[]", "[ \n]", "{}", "{ }"] {
+            assert!(!is_truthy(json), "{json}");
+        }
+        for json in ["true", "1", "-0.01", "1e-9999", "\" \"", "\"0\"", "[0]", "[null]", r#"{"message":null}"#] {
+            assert!(is_truthy(json), "{json}");
         }
     }
 
     #[test]
     fn forgives_what_is_of_another_kind() {
         let none = ["null", "-1", "1.5", "true", "[1,{\"a\":[]}]", "{\"a\":{\"b\":1}}", "9223372036854775808", "1e400"];
-        for json in none.into_iter().chain(["-0", "\"\\ud800\""]) {
+        for json in none.into_iter().chain(["-0"]) {
             let value: Lenient = serde_json::from_str(json).unwrap();
             assert!(value.count().is_none() && value.text().is_none(), "{json}");
         }
         assert_eq!(serde_json::from_str::<Lenient>(" 7 ").unwrap().count(), Some(7));
-        assert_eq!(serde_json::from_str::<Lenient>("\"a\\n\"").unwrap().text(), Some(Text("a\n".into())));
+        for (json, text) in [("\"a\\n\"", "a\n"), ("\"a\\ud800\"", "a\u{fffd}")] {
+            assert_eq!(serde_json::from_str::<Lenient>(json).unwrap().text(), Some(Text(text.into())));
+        }
+        assert!(serde_json::from_str::<Lenient>("\"\"").unwrap().name().is_none());
         assert!(serde_json::from_str::<Lenient>("[1").is_err());
     }
 }

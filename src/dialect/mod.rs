@@ -1,5 +1,6 @@
 //! How the families of MLflow gateways speak: paths, request JSON out, answer JSON in. Pure functions, no I/O.
 
+mod agent;
 mod answer;
 mod chunk;
 mod databricks;
@@ -18,6 +19,8 @@ mod pattern;
 mod question;
 mod refusal;
 mod routes;
+mod split_pairs;
+mod strings;
 mod tools;
 mod tracking;
 mod tree;
@@ -27,15 +30,15 @@ mod vectors;
 use std::fmt;
 
 pub use answer::{Answer, Candidate, Malformed, beginning};
-pub use chunk::{Chunk, Event, Piece};
-pub use json::Text;
+pub use chunk::{Chunk, Event, Piece, is_done};
 pub use oauth::{METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
 pub use params::{ParamProblem, Params};
 pub use pattern::EventReader;
 pub use question::{Body, Names, Question};
 pub use refusal::{Kind, Refusal};
 pub use routes::{Change, Lookup, Order, Page, Route, Verb};
-pub use tools::ToolCall;
+pub use strings::Text;
+pub use tools::{Extras, ToolCall, ToolCalls};
 pub use usage::Usage;
 pub use vectors::{Vectors, VectorsAnswer};
 

@@ -1,51 +1,91 @@
 //! Answers in OpenAI's shapes, which all gateways from MLflow 2.9 on give.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
+use serde_json::value::RawValue;
 
-use super::Task;
 use super::answer::{self, Answer, Malformed, Message};
-use super::json::{Lenient, Text};
-use super::objects::{Few, LenientObject, Object};
+use super::json::{Lenient, Truth};
+use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::question::Names;
 use super::usage::{OpenAiUsage, Usage};
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
+use super::{Task, agent};
 
 pub(super) const NAMES: Names = Names { candidate_count: "n", inputs: "input" };
 
 pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
-    let Choices { choices, model, usage } = answer::parse(body)?;
-    let candidates = choices.0.into_iter().map(|choice| {
-        answer::candidate(task, choice.message.map(|message| message.0), choice.text, choice.finish_reason)
+    let Choices { choices, model, usage, error, messages, output, finish_reason } = answer::parse(body)?;
+    answer::check_error(&error, body)?;
+    let (model, usage) = (model.name(), usage.0.map(Usage::from).unwrap_or_default());
+    let Some(Few(choices)) = choices.flatten() else {
+        let agents = messages
+            .or(output)
+            .filter(|_| task == Task::Chat)
+            .ok_or_else(|| answer::instead(body, "missing field `choices`"))?;
+        let candidate = agent::candidate(agents.get(), finish_reason.name()).map_err(|why| answer::wrong(why, body))?;
+        return Ok(Answer { model, usage, candidates: vec![candidate] });
+    };
+    let candidates = choices.into_iter().map(|choice| {
+        let message = choice.message.flatten().map(|Object(message)| message);
+        answer::candidate(task, message, choice.text, choice.finish_reason)
     });
-    answer::of(body, model.text(), usage.0.map(Usage::from).unwrap_or_default(), candidates)
+    answer::of(body, "choices", model, usage, candidates)
 }
 
 pub(super) fn decode_vectors(body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
     vectors::decode(body, expected, to, &VectorNames { list: "data", metadata: None })
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Choices<'a> {
-    #[serde(borrow)]
-    choices: Few<Choice<'a>>,
-    #[serde(borrow, default)]
+    choices: Option<Option<Few<Choice<'a>>>>,
     model: Lenient<'a>,
-    #[serde(default)]
     usage: LenientObject<OpenAiUsage>,
+    error: Truth,
+    messages: Option<&'a RawValue>,
+    output: Option<&'a RawValue>,
+    /// Of an agent.
+    finish_reason: Lenient<'a>,
 }
 
-#[derive(Deserialize)]
+impl<'de> Fields<'de> for Choices<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "choices" => once(&mut self.choices, "choices", map)?,
+            "model" => self.model = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            "messages" => self.messages = map.next_value()?,
+            "output" => self.output = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
 struct Choice<'a> {
-    #[serde(borrow, default)]
-    message: Option<Object<Message<'a>>>,
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    message: Option<Option<Object<Message<'a>>>>,
+    text: Option<&'a RawValue>,
     finish_reason: Lenient<'a>,
+}
+
+impl<'de> Fields<'de> for Choice<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "message" => once(&mut self.message, "message", map)?,
+            "text" => once(&mut self.text, "text", map)?,
+            "finish_reason" => self.finish_reason = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::strings::Text;
     use super::*;
 
     fn first_text(task: Task, body: &str) -> Result<Option<String>, Malformed> {

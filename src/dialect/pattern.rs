@@ -3,11 +3,19 @@
 use std::borrow::Cow;
 
 use super::chunk::{Chunk, Event};
+use super::refusal::Refusal;
+use super::split_pairs::SplitPairs;
 use super::{Dialect, Malformed};
+
+/// The name of an event whose data, if it has any, is an error.
+const ERROR: &[u8] = b"error";
 
 /// Understands the events of one stream, one after the other.
 #[derive(Debug, Default)]
-pub struct EventReader(Option<Pattern>);
+pub struct EventReader {
+    pattern: Option<Pattern>,
+    split: SplitPairs,
+}
 
 /// A chunk with a text and nothing else that is new: what stands before and behind the text.
 ///
@@ -21,18 +29,31 @@ struct Pattern {
 }
 
 impl EventReader {
-    /// What the data of an event says.
-    pub fn read<'a>(&mut self, dialect: &dyn Dialect, data: &'a [u8]) -> Result<Event<'a>, Malformed> {
-        if let Some(pattern) = &self.0 {
+    /// What an event says, by its name and its data.
+    pub fn read<'a>(&mut self, dialect: &dyn Dialect, name: &[u8], data: &'a [u8]) -> Result<Event<'a>, Malformed> {
+        if !name.is_empty() && name == ERROR {
+            return Ok(Event::Error(Refusal::in_success(data)));
+        }
+        if let Some(pattern) = &self.pattern {
             if let Some(text) = pattern.text(data) {
                 return Ok(Event::Text(pattern.candidate, text));
             }
         }
-        let event = dialect.decode_event(data)?;
-        if let Event::Chunk(chunk) = &event {
-            self.0 = Pattern::of(data, chunk).or_else(|| self.0.take());
+        let mut event = dialect.decode_event(data)?;
+        if let Event::Chunk(chunk) = &mut event {
+            self.pattern = Pattern::of(data, chunk).or_else(|| self.pattern.take());
+            self.split.join(chunk);
+            if !self.split.is_empty() {
+                // The next text is not all that comes next.
+                self.pattern = None;
+            }
         }
         Ok(event)
+    }
+
+    /// What is left at the end of the stream: halves of characters whose other halves did not come.
+    pub fn rest(&mut self) -> Chunk<'static> {
+        self.split.rest()
     }
 }
 
@@ -82,8 +103,8 @@ mod tests {
     fn same(events: &[(String, bool)]) {
         let mut reader = EventReader::default();
         for (data, is_fast) in events {
-            let fresh = EventReader::default().read(&Deployments, data.as_bytes()).map(shown);
-            let found = reader.read(&Deployments, data.as_bytes());
+            let fresh = EventReader::default().read(&Deployments, b"", data.as_bytes()).map(shown);
+            let found = reader.read(&Deployments, b"", data.as_bytes());
             assert_eq!(matches!(found, Ok(Event::Text(..))), *is_fast, "{data}");
             assert_eq!(found.map(shown), fresh, "{data}");
         }
@@ -133,15 +154,15 @@ mod tests {
     fn wrong_bytes_are_not_passed_over() {
         let mut reader = EventReader::default();
         let data = chunk(0, "\"a\"", "");
-        assert!(reader.read(&Deployments, data.as_bytes()).is_ok());
+        assert!(reader.read(&Deployments, b"", data.as_bytes()).is_ok());
         let wrong = [
             &data.as_bytes()[..data.find("\"a\"").unwrap() + 1],
             b"\xff",
             &data.as_bytes()[data.find("\"a\"").unwrap() + 2..],
         ]
         .concat();
-        assert!(reader.read(&Deployments, &wrong).is_err());
+        assert!(reader.read(&Deployments, b"", &wrong).is_err());
         let overlapping = format!("{}{}", &data[..data.find("a\"").unwrap()], &data[data.find("\"a").unwrap() + 3..]);
-        assert!(reader.read(&Deployments, overlapping.as_bytes()).is_err());
+        assert!(reader.read(&Deployments, b"", overlapping.as_bytes()).is_err());
     }
 }

@@ -21,14 +21,15 @@ pub enum Question<'a> {
 }
 
 impl Question<'_> {
-    /// What a route is most likely for that is asked this.
+    /// What a route is most likely for that is asked this, and for a text.
     pub fn likely_task(&self) -> Task {
         match self {
             Question::Prompt(_) => Task::Completions,
             Question::Messages(_) => Task::Chat,
             Question::Inputs(_) => Task::Embeddings,
             Question::Body(body) if body.has("messages") => Task::Chat,
-            Question::Body(body) if body.has("input") || body.has("text") => Task::Embeddings,
+            // Agents take inputs as well, and say so to nobody; who wants vectors is not asked here.
+            Question::Body(body) if body.has("input") || body.has("text") => Task::Chat,
             Question::Body(_) => Task::Completions,
         }
     }
@@ -158,8 +159,10 @@ mod tests {
         for (json, task) in [
             (r#"{"messages":[]}"#, Task::Chat),
             (r#"{"prompt":""}"#, Task::Completions),
-            (r#"{"input":""}"#, Task::Embeddings),
-            (r#"{"text":""}"#, Task::Embeddings),
+            (r#"{"prompt":"","messages":[]}"#, Task::Chat),
+            (r#"{"x":1}"#, Task::Completions),
+            (r#"{"input":[]}"#, Task::Chat),
+            (r#"{"text":""}"#, Task::Chat),
         ] {
             assert_eq!(Question::Body(&Body::parse(json).unwrap()).likely_task(), task);
         }

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::answer::beginning;
 use super::tree::tree;
 
+/// As much of an error under a success is understood.
+const MAX_ERROR: usize = 64 * 1024;
+
 /// As much of the gateway's own words as goes into a message.
 const MAX_WORDS: usize = 2000;
 
@@ -47,22 +50,51 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Of a response whose HTTP status is no success.
     pub fn read(http_status: u16, body: &[u8]) -> Refusal {
         let body = body.trim_ascii();
         let json = std::str::from_utf8(body).ok().and_then(tree);
+        Refusal::of(http_status, body, json)
+    }
+
+    /// Of an error that comes under a success: a whole body, or the data of an event. What HTTP status it would have
+    /// come with is told by its code, its type, or the beginning of its message, as MLflow writes it in a stream.
+    pub fn in_success(body: &[u8]) -> Refusal {
+        // A tree is made of it, so there has to be an end to it; no error says so much.
+        let body = body[..body.len().min(MAX_ERROR)].trim_ascii();
+        let json = std::str::from_utf8(body).ok().and_then(tree);
+        let words = json.as_ref().and_then(words_of).unwrap_or_default();
+        let status = json.as_ref().and_then(status_of).or_else(|| status_before(&words).map(|(status, _)| status));
+        Refusal::of(status.unwrap_or(UNKNOWN_FAILURE), body, json)
+    }
+
+    /// Whether a JSON object without any part of a response is an error, and not what keeps a connection alive.
+    pub fn is_in(body: &[u8]) -> bool {
+        let json = body.get(..MAX_ERROR.min(body.len())).and_then(|body| std::str::from_utf8(body).ok()).and_then(tree);
+        let Some(json) = json else { return false };
+        let says = |field| !matches!(&json[field], Value::Null | Value::Bool(false)) && json[field] != "";
+        let has_code = says("code") && (json["code"].is_string() || is_failure(&json["code"]));
+        ["error_code", "detail"].into_iter().any(says)
+            || ["object", "type"].into_iter().any(|field| json[field] == "error")
+            || json["message"].is_string() && (has_code || STATUSES.into_iter().any(|field| is_failure(&json[field])))
+    }
+
+    fn of(http_status: u16, body: &[u8], json: Option<Value>) -> Refusal {
         let words = match &json {
             Some(json) => words_of(json),
             None if body.starts_with(b"<") => Some(page_title(body)),
             None => Some(String::from_utf8_lossy(body).into_owned()),
         };
         let words = words.map(|words| one_line(&words)).filter(|words| !words.is_empty());
-        let said = words.as_deref().unwrap_or_default();
+        let whole = words.as_deref().unwrap_or_default();
+        let said = status_before(whole).map_or(whole, |(_, said)| said);
         let code = json.as_ref().and_then(code_of);
         let is_route_absent = http_status == 404
             && (code.as_deref() == Some("RESOURCE_DOES_NOT_EXIST")
                 || said.contains("is not present or active on the server"));
+        let is_guardrail = said.starts_with("Guardrail ") && said.contains(" blocked");
         let kind = match http_status {
-            400 if said.starts_with("Guardrail ") && said.contains(" blocked") => Kind::GuardrailBlocked,
+            400 if is_guardrail || code.as_deref() == Some(GUARDRAIL) => Kind::GuardrailBlocked,
             400 | 422 => Kind::BadRequest,
             401 => Kind::Unauthorized,
             403 => Kind::Forbidden,
@@ -97,6 +129,59 @@ impl Refusal {
 /// Whether the body has the form of a gateway's refusal: FastAPI's, MLflow's and Databricks', or a provider's.
 fn is_of_gateway(json: &Value) -> bool {
     json.get("detail").is_some() || json.get("error_code").is_some() || json["error"].is_object()
+}
+
+/// What an HTTP status is called in JSON.
+const STATUSES: [&str; 3] = ["status_code", "statusCode", "status"];
+
+/// The type of MLflow's error where a guardrail stopped the response.
+const GUARDRAIL: &str = "GuardrailViolation";
+
+/// The HTTP status that an error has which does not tell its own.
+const UNKNOWN_FAILURE: u16 = 500;
+
+fn is_failure(status: &Value) -> bool {
+    status.as_u64().is_some_and(|status| (400..600).contains(&status))
+}
+
+/// The HTTP status that stands before a message, as in "429: Rate limit reached", and the message.
+fn status_before(words: &str) -> Option<(u16, &str)> {
+    let (status, said) = words.split_once(": ")?;
+    let status = status.parse().ok().filter(|status| (400..600).contains(status))?;
+    Some((status, said))
+}
+
+/// The HTTP status that the code or the type of an error stands for, of the innermost object that has one.
+fn status_of(json: &Value) -> Option<u16> {
+    let inner = ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(status_of);
+    inner.or_else(|| {
+        let fields = STATUSES.into_iter().chain(["error_code", "code", "type"]);
+        fields.filter_map(|field| json.get(field)).find_map(|value| match value {
+            Value::Number(number) => {
+                number.as_u64().filter(|_| is_failure(value)).and_then(|number| u16::try_from(number).ok())
+            }
+            Value::String(name) => status_named(name),
+            _ => None,
+        })
+    })
+}
+
+/// The names that MLflow, OpenAI, Anthropic and Google have for the same.
+fn status_named(name: &str) -> Option<u16> {
+    let name = name.to_ascii_lowercase().replace('_', "");
+    Some(match name.as_str() {
+        "guardrailviolation" | "invalidrequesterror" | "invalidparametervalue" | "badrequest" => 400,
+        "authenticationerror" | "unauthenticated" | "invalidapikey" => 401,
+        "permissionerror" | "permissiondenied" => 403,
+        "notfounderror" | "modelnotfound" | "resourcedoesnotexist" => 404,
+        "ratelimiterror"
+        | "ratelimitexceeded"
+        | "requestlimitexceeded"
+        | "resourceexhausted"
+        | "insufficientquota"
+        | "toomanyrequests" => 429,
+        name => name.parse().ok().filter(|status| (400..600).contains(status))?,
+    })
 }
 
 /// The places where gateways and upstreams put the sentence for a person, the most specific first.
@@ -223,6 +308,66 @@ mod tests {
             assert_eq!(refusal.code.as_deref(), *code, "{body}");
             assert!(refusal.words.clone().unwrap_or_default().starts_with(words), "{body}: {:?}", refusal.words);
             assert_eq!(refusal.words.is_none(), words.is_empty(), "{body}");
+        }
+    }
+
+    #[test]
+    fn error_under_a_success_tells_its_kind() {
+        #[rustfmt::skip]
+        let table = [
+            (r#"{"error":{"message":"Guardrail 'x' blocked: y","type":"GuardrailViolation"}}"#, GuardrailBlocked, Some("GuardrailViolation"), "Guardrail 'x'"),
+            (r#"{"error":{"message":"stopped","type":"GuardrailViolation"}}"#, GuardrailBlocked, Some("GuardrailViolation"), "stopped"),
+            (r#"{"error":{"message":"400: Guardrail 'x' blocked: y","type":"HTTPException"}}"#, GuardrailBlocked, Some("HTTPException"), "400: Guardrail"),
+            (r#"{"error":{"message":"429: Rate limit reached","type":"HTTPException"}}"#, RateLimited, Some("HTTPException"), "429: Rate"),
+            (r#"{"error":{"message":"429: Budget limit exceeded. Later.","type":"HTTPException"}}"#, BudgetExceeded, Some("HTTPException"), "429: Budget"),
+            (r#"{"error":{"message":"m","code":429}}"#, RateLimited, Some("429"), "m"),
+            (r#"{"error":{"message":"m","code":"429"}}"#, RateLimited, Some("429"), "m"),
+            (r#"{"error":{"message":"m","code":null,"type":"rate_limit_error"}}"#, RateLimited, Some("rate_limit_error"), "m"),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#, ServerError, Some("overloaded_error"), "busy"),
+            (r#"{"type":"error","error":{"type":"invalid_request_error","message":"m"}}"#, BadRequest, Some("invalid_request_error"), "m"),
+            (r#"{"error":{"message":"m","code":401}}"#, Unauthorized, Some("401"), "m"),
+            (r#"{"error_code":"PERMISSION_DENIED","message":"m"}"#, Forbidden, Some("PERMISSION_DENIED"), "m"),
+            (r#"{"error":{"message":"m","status":"RESOURCE_EXHAUSTED","code":8}}"#, RateLimited, Some("8"), "m"),
+            (r#"{"error":{"message":"The model does not exist","code":"model_not_found"}}"#, NoSuchRoute, Some("model_not_found"), "The model"),
+            (r#"{"status_code":500,"message":"m"}"#, ServerError, None, "m"),
+            (r#"{"error":"plain"}"#, ServerError, None, "plain"),
+            (r#"{"error":{"message":"m","code":200}}"#, ServerError, Some("200"), "m"),
+            ("not JSON", ServerError, None, "not JSON"),
+            ("", ServerError, None, ""),
+        ];
+        for (body, kind, code, words) in table {
+            let refusal = Refusal::in_success(body.as_bytes());
+            assert_eq!((refusal.kind, refusal.code.as_deref()), (kind, code), "{body}");
+            assert!(refusal.words.unwrap_or_default().starts_with(words), "{body}");
+        }
+    }
+
+    #[test]
+    fn error_is_told_from_what_keeps_a_connection_alive() {
+        for body in [
+            r#"{"error_code":"X"}"#,
+            r#"{"detail":"d"}"#,
+            r#"{"object":"error","message":"m"}"#,
+            r#"{"type":"error"}"#,
+            r#"{"status_code":500,"message":"m"}"#,
+            r#"{"statusCode":404,"message":"m"}"#,
+            r#"{"code":400,"message":"m"}"#,
+            r#"{"code":"overloaded","message":"m"}"#,
+        ] {
+            assert!(Refusal::is_in(body.as_bytes()), "{body}");
+        }
+        for body in [
+            "{}",
+            r#"{"type":"ping"}"#,
+            r#"{"message":"warming up"}"#,
+            r#"{"message":"m","status":"queued"}"#,
+            r#"{"message":"m","code":0}"#,
+            r#"{"message":"m","status_code":200,"detail":null,"error_code":""}"#,
+            r#"{"message":{"content":"x"},"code":500}"#,
+            "[1]",
+            "x",
+        ] {
+            assert!(!Refusal::is_in(body.as_bytes()), "{body}");
         }
     }
 

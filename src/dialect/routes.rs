@@ -139,12 +139,12 @@ pub(super) fn text(object: &Value, field: &str) -> Option<String> {
 }
 
 /// The answer about one route, which `read` understands.
-pub(super) fn one(body: &[u8], read: fn(&Value) -> Option<Route>) -> Lookup {
+pub(super) fn one(body: &[u8], read: impl Fn(&Value) -> Option<Route>) -> Lookup {
     let route = std::str::from_utf8(body).ok().and_then(|json| entry(json, read));
     route.map_or(Lookup::Foreign, Lookup::Found)
 }
 
-fn entry(json: &str, read: fn(&Value) -> Option<Route>) -> Option<Route> {
+fn entry(json: &str, read: impl Fn(&Value) -> Option<Route>) -> Option<Route> {
     let route = read(&object(json.as_bytes())?)?;
     Some(Route { json: json.to_owned(), ..route })
 }

@@ -1,8 +1,9 @@
 //! How many tokens an answer took.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
 
 use super::json::Count;
+use super::objects::Fields;
 
 /// Tokens; `None` where the gateway does not say, which is another thing than zero.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -13,14 +14,23 @@ pub struct Usage {
 }
 
 /// OpenAI's counts of tokens.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct OpenAiUsage {
-    #[serde(default)]
     prompt_tokens: Count,
-    #[serde(default)]
     completion_tokens: Count,
-    #[serde(default)]
     total_tokens: Count,
+}
+
+impl<'de> Fields<'de> for OpenAiUsage {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "prompt_tokens" => self.prompt_tokens = map.next_value()?,
+            "completion_tokens" => self.completion_tokens = map.next_value()?,
+            "total_tokens" => self.total_tokens = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 impl From<OpenAiUsage> for Usage {

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::answer::{self, Malformed};
 use super::gateway::Metadata;
-use super::json::{Count, Lenient, Text};
+use super::json::{Count, Lenient, Truth};
 use super::number_lists::NumberLists;
-use super::objects::LenientObject;
+use super::objects::{Fields, LenientObject, Name, Object, once};
+use super::strings::Text;
 use super::usage::{OpenAiUsage, Usage};
 
 /// Vectors of one dimension, one behind the other.
@@ -58,33 +58,31 @@ fn append(body: &[u8], expected: usize, to: &mut Vectors, names: &VectorNames) -
     let mut rows = Vec::new();
     let read = read(body, &mut lists, &mut rows, names);
     let count = rows.len();
-    let wrong = |why: &str| Malformed::WrongShape(why.to_owned(), answer::beginning(body));
-    let read = read.and_then(|answer| {
-        let answer = answer.ok_or_else(|| wrong(&format!("there is no list \"{}\"", names.list)))?;
-        Ok((answer, order(&mut lists, rows).map_err(wrong)?))
+    let wrong = |why: String| Malformed::WrongShape(why, answer::beginning(body));
+    let read = read.and_then(|whole| {
+        answer::check_error(&whole.error, body)?;
+        if !whole.has_list {
+            return Err(answer::instead(body, &format!("there is no list \"{}\"", names.list)));
+        }
+        Ok((whole.answer, order(&mut lists, rows, names).map_err(wrong)?))
     });
     if lists.is_out_of_memory {
         return Err(Malformed::OutOfMemory(lists.get(0).map_or(0, <[f32]>::len)));
     }
     let (answer, dimension) = read?;
     if to.count > 0 && dimension != to.dimension {
-        return Err(wrong("vectors of another dimension than before"));
+        return Err(wrong("vectors of another dimension than before".to_owned()));
     }
     to.dimension = dimension;
     to.count += count;
     Ok(answer)
 }
 
-fn read(
-    body: &[u8],
-    lists: &mut NumberLists,
-    rows: &mut Vec<Row>,
-    names: &VectorNames,
-) -> Result<Option<VectorsAnswer>, Malformed> {
+fn read(body: &[u8], lists: &mut NumberLists, rows: &mut Vec<Row>, names: &VectorNames) -> Result<Whole, Malformed> {
     let rest = lists.take_out(body);
     if lists.is_out_of_memory {
         // What there is of it says nothing; who asked looks at the lists first.
-        return Ok(None);
+        return Ok(Whole::default());
     }
     // What is wrong is told of the body as it came.
     let text = answer::utf8(&rest).map_err(|error| answer::utf8(body).err().unwrap_or(error))?;
@@ -92,18 +90,52 @@ fn read(
     let mut json = serde_json::Deserializer::from_str(text);
     let whole = WholeAnswer { lists, rows, names };
     let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| answer));
-    read.map_err(|error| answer::malformed_elsewhere(&error, body))
+    read.map_err(|error| match answer::utf8(body).map(serde_json::from_str::<IgnoredAny>) {
+        Ok(Err(error)) => answer::malformed(&error, body),
+        _ => answer::malformed_elsewhere(&error, body),
+    })
+}
+
+/// What there is in a response beside the lists of numbers.
+#[derive(Default)]
+struct Whole {
+    answer: VectorsAnswer,
+    has_list: bool,
+    error: Truth,
 }
 
 /// A vector in an answer: what it says of its place among the others, and which list of numbers it is.
 struct Row {
     index: Option<u64>,
     list: usize,
+    shape: Shape,
+}
+
+/// Where the numbers of a vector stand.
+#[derive(Clone, Copy)]
+enum Shape {
+    Object,
+    List,
+    /// In the list of vectors itself.
+    Flat,
+}
+
+impl Shape {
+    /// The place of a number, or of the whole vector, for a person.
+    fn place(self, names: &VectorNames, row: usize, number: Option<usize>) -> String {
+        let list = names.list;
+        let number = number.map(|number| format!("[{number}]")).unwrap_or_default();
+        match self {
+            Shape::Object => format!("{list}[{row}].embedding{number}"),
+            Shape::List => format!("{list}[{row}]{number}"),
+            Shape::Flat => format!("{list}{number}"),
+        }
+    }
 }
 
 /// Puts the vectors in the order of their indexes, or where none is given, or the same to all, in that of the answer, and
 /// drops lists that are no vectors. Returns their dimension.
-fn order(lists: &mut NumberLists, rows: Vec<Row>) -> Result<usize, &'static str> {
+fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &VectorNames) -> Result<usize, String> {
     let first = rows.first().ok_or("there are no vectors in it")?;
     let dimension = lists.get(first.list).map_or(0, <[f32]>::len);
     let has_indexes = rows.iter().any(|row| row.index != first.index);
@@ -113,16 +145,18 @@ fn order(lists: &mut NumberLists, rows: Vec<Row>) -> Result<usize, &'static str>
         return Ok(dimension);
     }
     places.resize(rows.len(), None);
-    for (place, row) in (0u64..).zip(&rows) {
+    for (at, row) in rows.iter().enumerate() {
+        let place = |number| row.shape.place(names, at, number);
         let numbers = lists.get(row.list).filter(|numbers| numbers.len() == dimension && dimension > 0);
-        let numbers = numbers.ok_or("vectors of different dimensions, or without numbers")?;
-        if numbers.iter().any(|number| number.is_infinite()) {
-            return Err("a number that is too large for 32 bits");
+        let numbers =
+            numbers.ok_or_else(|| format!("{}: vectors of different dimensions, or without numbers", place(None)))?;
+        if let Some(number) = numbers.iter().position(|number| !number.is_finite()) {
+            return Err(format!("{} is not a finite number of 32 bits", place(Some(number))));
         }
-        let place = row.index.filter(|_| has_indexes).unwrap_or(place);
-        match places.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
+        let index = row.index.filter(|_| has_indexes).unwrap_or(at as u64);
+        match places.get_mut(usize::try_from(index).unwrap_or(usize::MAX)) {
             Some(free @ None) => *free = Some(row.list),
-            _ => return Err("an index that is given twice, or is too large"),
+            _ => return Err(format!("{}: an index that is given twice, or is too large", place(None))),
         }
     }
     let is_in_order = places.len() == lists.count() && places.iter().enumerate().all(|(at, list)| *list == Some(at));
@@ -140,7 +174,7 @@ struct WholeAnswer<'r, 'v, 'n> {
 }
 
 impl<'de> DeserializeSeed<'de> for WholeAnswer<'_, '_, '_> {
-    type Value = Option<VectorsAnswer>;
+    type Value = Whole;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -148,22 +182,21 @@ impl<'de> DeserializeSeed<'de> for WholeAnswer<'_, '_, '_> {
 }
 
 impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
-    type Value = Option<VectorsAnswer>;
+    type Value = Whole;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("an object with vectors")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut answer = VectorsAnswer::default();
-        let mut has_list = false;
-        while let Some(field) = map.next_key::<Text>()? {
-            let field = field.0.as_ref();
+        let Whole { mut answer, mut has_list, mut error } = Whole::default();
+        while let Some(Name(field)) = map.next_key()? {
+            let field = field.as_ref();
             if field == self.names.list {
-                if std::mem::replace(&mut has_list, true) {
-                    return Err(Error::custom(format!("the list \"{field}\" is there twice")));
+                if has_list {
+                    return Err(Error::custom(format_args!("the list \"{field}\" is there twice")));
                 }
-                map.next_value_seed(VectorList { lists: self.lists, rows: self.rows })?;
+                has_list = map.next_value_seed(VectorList { lists: self.lists, rows: self.rows, names: self.names })?;
             } else if self.names.metadata == Some(field) {
                 if let Some(metadata) = map.next_value::<LenientObject<Metadata>>()?.0 {
                     let (model, usage) = metadata.understood();
@@ -172,63 +205,82 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
             } else if self.names.metadata.is_none() && field == "usage" {
                 answer.usage = map.next_value::<LenientObject<OpenAiUsage>>()?.0.map(Usage::from).unwrap_or_default();
             } else if self.names.metadata.is_none() && field == "model" {
-                answer.model = map.next_value::<Lenient>()?.text().map(|model| model.0.into_owned());
+                answer.model = map.next_value::<Lenient>()?.name().map(|model| model.0.into_owned());
+            } else if field == "error" {
+                error = map.next_value()?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(has_list.then_some(answer))
+        Ok(Whole { answer, has_list, error })
     }
 }
 
 /// The list of vectors; or, as older gateways answer to a single text, one vector itself, of which a number is left.
-struct VectorList<'r, 'v> {
+/// Says whether it is there: null is none.
+struct VectorList<'r, 'v, 'n> {
     lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
+    names: &'n VectorNames,
 }
 
-impl<'de> DeserializeSeed<'de> for VectorList<'_, '_> {
-    type Value = ();
+impl<'de> DeserializeSeed<'de> for VectorList<'_, '_, '_> {
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_option(self)
     }
 }
 
-impl<'de> Visitor<'de> for VectorList<'_, '_> {
-    type Value = ();
+impl<'de> Visitor<'de> for VectorList<'_, '_, '_> {
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a list of vectors")
     }
 
-    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
+    fn visit_none<E: Error>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<bool, S::Error> {
         let mut is_flat = false;
         while let Some(element) = list.next_element::<Element>()? {
-            let (index, numbers) = match element {
-                Element::Vector(vector) => (vector.index.0, vector.embedding),
-                Element::Numbers(list) => (None, Numbers::List(list)),
+            let (shape, index, numbers) = match element {
+                Element::Vector(Vector { embedding, index }) => {
+                    (Shape::Object, index.0, embedding.ok_or_else(|| Error::missing_field("embedding"))?)
+                }
+                Element::Numbers(list) => (Shape::List, None, Numbers::List(list)),
                 Element::Flat(list) => {
                     is_flat = true;
-                    (None, Numbers::List(list))
+                    (Shape::Flat, None, Numbers::List(list))
                 }
+            };
+            let wrong = |why: &str| {
+                let place = shape.place(self.names, self.rows.len(), None);
+                S::Error::custom(format_args!("{place}: {why}"))
             };
             let list = match numbers {
                 Numbers::List(list) => list,
-                Numbers::Base64(text) => self.lists.read_base64(&text.0).map_err(Error::custom)?,
+                Numbers::Base64(text) => self.lists.read_base64(&text.0).map_err(|why| wrong(&why))?,
             };
-            if list >= self.lists.count() {
-                return Err(Error::custom(NO_VECTOR));
+            // A number beside other things is one that was not taken out.
+            if list >= self.lists.count() || is_flat && !self.rows.is_empty() {
+                return Err(wrong("something else than numbers in a vector"));
             }
             self.rows.try_reserve(1).map_err(|_| Error::custom("there is no memory"))?;
-            self.rows.push(Row { index, list });
+            self.rows.push(Row { index, list, shape });
         }
-        // A number beside other things is one that was not taken out.
-        if is_flat && self.rows.len() > 1 { Err(Error::custom(NO_VECTOR)) } else { Ok(()) }
+        Ok(true)
     }
 }
 
-const NO_VECTOR: &str = "something else than numbers in a vector";
+/// In the place of the number of a list that was not taken out.
+const NO_LIST: usize = usize::MAX;
 
 /// An element of the list of vectors.
 enum Element<'a> {
@@ -240,12 +292,21 @@ enum Element<'a> {
     Flat(usize),
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Vector<'a> {
-    #[serde(borrow)]
-    embedding: Numbers<'a>,
-    #[serde(default)]
+    embedding: Option<Numbers<'a>>,
     index: Count,
+}
+
+impl<'de> Fields<'de> for Vector<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "embedding" => once(&mut self.embedding, "embedding", map)?,
+            "index" => self.index = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// A list that was taken out, by its number, or one that is still to be read.
@@ -273,7 +334,7 @@ impl<'de> Deserialize<'de> for Element<'de> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
-                Vector::deserialize(MapAccessDeserializer::new(map)).map(Element::Vector)
+                Object::deserialize(MapAccessDeserializer::new(map)).map(|Object(vector)| Element::Vector(vector))
             }
         }
         deserializer.deserialize_any(ElementVisitor)
@@ -306,14 +367,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
     }
 }
 
-/// Which list stood here. One that holds anything else than a single number is one that was not taken out.
+/// Which list stood here; [`NO_LIST`] if it holds anything else than a single number, and so was not taken out.
 fn taken_out<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
     let number = list.next_element::<Lenient>()?.and_then(|number| number.count());
     let mut is_alone = true;
     while list.next_element::<IgnoredAny>()?.is_some() {
         is_alone = false;
     }
-    number.filter(|_| is_alone).map(|number| number as usize).ok_or_else(|| Error::custom(NO_VECTOR))
+    Ok(number.filter(|_| is_alone).map_or(NO_LIST, |number| number as usize))
 }
 
 #[cfg(test)]
@@ -364,6 +425,28 @@ mod tests {
             let body = format!(r#"{{"data":[{{"embedding":"{wrong}"}}]}}"#);
             assert!(matches!(of(&OPENAI, &body), Err(Malformed::WrongShape(..))), "{wrong}");
         }
+    }
+
+    #[test]
+    fn number_that_is_none_is_told_with_its_place() {
+        let why = |names: &VectorNames, body: &str| match of(names, body) {
+            Err(Malformed::WrongShape(why, _) | Malformed::NotJson(why, _)) => why,
+            other => panic!("{body}: {other:?}"),
+        };
+        let not_finite = |place: &str| format!("{place} is not a finite number of 32 bits");
+        // 1.0 and NaN, 1.0 and infinity.
+        for base64 in ["AACAPwAAwH8=", "AACAPwAAgH8="] {
+            let body = format!(r#"{{"data":[{{"embedding":[1,2]}},{{"embedding":"{base64}"}}]}}"#);
+            assert_eq!(why(&OPENAI, &body), not_finite("data[1].embedding[1]"));
+        }
+        assert_eq!(why(&GATEWAY, r#"{"embeddings":[[1,-1e39]]}"#), not_finite("embeddings[0][1]"));
+        assert_eq!(why(&GATEWAY, r#"{"embeddings":[1,2,1e39]}"#), not_finite("embeddings[2]"));
+        assert_eq!(
+            why(&GATEWAY, r#"{"embeddings":[[1],[null]]}"#),
+            "embeddings[1]: something else than numbers in a vector"
+        );
+        assert_eq!(why(&OPENAI, r#"{"data":[{"embedding":[1,NaN]}]}"#), "expected value at line 1 column 26");
+        assert_eq!(why(&OPENAI, r#"{"data":7}#"#), "trailing characters at line 1 column 11");
     }
 
     #[test]

@@ -410,8 +410,11 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
 /// `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
 /// be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route for vectors, or something that the server does
-/// not have), _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than the option timeout_ms says.
+/// A response without a text is not an empty text: the function returns _NO_TEXT if the candidate's content is null, or
+/// is empty beside a refusal, tool calls, reasoning, images or the finish reason "content_filter".
+///
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than
+/// the option timeout_ms says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_call(
     gateway: *mut mlflow_gateway,

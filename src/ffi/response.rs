@@ -177,8 +177,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     })
 }
 
-/// Returns the arguments for the tool: a text in JSON, as the model wrote it, which may be wrong; "" if it gave none.
-/// Writes its length in bytes to `len`, which may be NULL.
+/// Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none. Writes
+/// the length in bytes to `len`, which may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     response: *const mlflow_gateway_response,
@@ -192,9 +192,12 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     })
 }
 
-/// Returns the calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that goes
-/// before the tools' answers in the next request: as the gateway wrote it, or for a stream in OpenAI's form. Writes its
-/// length in bytes to `len`, which may be NULL. NULL if there are no calls, or no memory for it.
+/// Returns the tool calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that
+/// comes before the tools' results in the next request. The list is as the gateway wrote it, or for a stream in OpenAI's
+/// form, except that empty arguments are "{}": MLflow does not accept an empty text. Fields that the model provider
+/// adds, such as "thought_signature", are kept; if a stream brings one several times, the last value that is not null
+/// counts. Writes the length in bytes to `len`, which may be NULL. NULL if there are no tool calls, or no memory for the
+/// list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_calls_json(
     response: *const mlflow_gateway_response,

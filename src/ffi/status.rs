@@ -10,7 +10,7 @@ pub type mlflow_gateway_status = i32;
 /// It worked.
 pub const MLFLOW_GATEWAY_OK: mlflow_gateway_status = 0;
 
-/* 1 to 19: the caller's mistake; the question was not sent. */
+/* 1 to 19: the caller's mistake; nothing was sent. */
 
 /// A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
 /// too little room, or a request holds nothing, or another kind of content than the function needs.
@@ -25,8 +25,6 @@ pub const MLFLOW_GATEWAY_UNKNOWN_OPTION: mlflow_gateway_status = 4;
 pub const MLFLOW_GATEWAY_INVALID_OPTION_VALUE: mlflow_gateway_status = 5;
 /// The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
 pub const MLFLOW_GATEWAY_INVALID_PARAM: mlflow_gateway_status = 6;
-/// This gateway or this route cannot do that; sometimes it is the gateway that says so, for example by HTTP 501.
-pub const MLFLOW_GATEWAY_UNSUPPORTED: mlflow_gateway_status = 7;
 /// Credentials would go unencrypted to another machine; the option allow_insecure_auth allows that.
 pub const MLFLOW_GATEWAY_INSECURE_AUTH: mlflow_gateway_status = 8;
 
@@ -67,20 +65,27 @@ pub const MLFLOW_GATEWAY_GUARDRAIL_BLOCKED: mlflow_gateway_status = 46;
 pub const MLFLOW_GATEWAY_SERVER_ERROR: mlflow_gateway_status = 47;
 /// Any other HTTP status that is no success, redirects included.
 pub const MLFLOW_GATEWAY_HTTP_ERROR: mlflow_gateway_status = 48;
+/// This gateway or this route cannot do that. The gateway said so, for example by HTTP 501; or the kind of the gateway
+/// or of the route is known, and nothing was sent.
+pub const MLFLOW_GATEWAY_UNSUPPORTED: mlflow_gateway_status = 49;
 
 /* 60 to 79: the gateway said yes, but its answer is wrong. */
 
 /// The answer is not JSON (a web page, a cut text), or JSON that is no gateway's answer.
 pub const MLFLOW_GATEWAY_BAD_RESPONSE: mlflow_gateway_status = 60;
-/// The answer holds no candidate; or, for mlflow_gateway_call(), the first has no text, but calls of tools.
+/// The response has no candidate.
 pub const MLFLOW_GATEWAY_NO_CANDIDATES: mlflow_gateway_status = 61;
 /// More came than may: an answer is longer than max_response_bytes, its head than max_header_bytes, an event of a stream
 /// than max_event_bytes, or all that is gathered of it than max_gathered_bytes.
 pub const MLFLOW_GATEWAY_RESPONSE_TOO_LARGE: mlflow_gateway_status = 62;
 /// The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
 pub const MLFLOW_GATEWAY_STREAM_TRUNCATED: mlflow_gateway_status = 63;
-/// The gateway said in the middle of the stream that it failed.
+/// The gateway said in the middle of the stream that it failed. If it said why, the status may be RATE_LIMITED,
+/// BUDGET_EXCEEDED or GUARDRAIL_BLOCKED instead.
 pub const MLFLOW_GATEWAY_STREAM_ERROR: mlflow_gateway_status = 64;
+/// Only mlflow_gateway_call() returns it: the first candidate has no text. The message says what it has instead, for
+/// example a refusal or tool calls. mlflow_gateway_error_body() returns the response.
+pub const MLFLOW_GATEWAY_NO_TEXT: mlflow_gateway_status = 65;
 
 /* 80 to 99: this library. */
 
@@ -109,7 +114,6 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_UNKNOWN_OPTION => c"MLFLOW_GATEWAY_UNKNOWN_OPTION",
             MLFLOW_GATEWAY_INVALID_OPTION_VALUE => c"MLFLOW_GATEWAY_INVALID_OPTION_VALUE",
             MLFLOW_GATEWAY_INVALID_PARAM => c"MLFLOW_GATEWAY_INVALID_PARAM",
-            MLFLOW_GATEWAY_UNSUPPORTED => c"MLFLOW_GATEWAY_UNSUPPORTED",
             MLFLOW_GATEWAY_INSECURE_AUTH => c"MLFLOW_GATEWAY_INSECURE_AUTH",
             MLFLOW_GATEWAY_RESOLVE_FAILED => c"MLFLOW_GATEWAY_RESOLVE_FAILED",
             MLFLOW_GATEWAY_CONNECT_FAILED => c"MLFLOW_GATEWAY_CONNECT_FAILED",
@@ -127,11 +131,13 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_GUARDRAIL_BLOCKED => c"MLFLOW_GATEWAY_GUARDRAIL_BLOCKED",
             MLFLOW_GATEWAY_SERVER_ERROR => c"MLFLOW_GATEWAY_SERVER_ERROR",
             MLFLOW_GATEWAY_HTTP_ERROR => c"MLFLOW_GATEWAY_HTTP_ERROR",
+            MLFLOW_GATEWAY_UNSUPPORTED => c"MLFLOW_GATEWAY_UNSUPPORTED",
             MLFLOW_GATEWAY_BAD_RESPONSE => c"MLFLOW_GATEWAY_BAD_RESPONSE",
             MLFLOW_GATEWAY_NO_CANDIDATES => c"MLFLOW_GATEWAY_NO_CANDIDATES",
             MLFLOW_GATEWAY_RESPONSE_TOO_LARGE => c"MLFLOW_GATEWAY_RESPONSE_TOO_LARGE",
             MLFLOW_GATEWAY_STREAM_TRUNCATED => c"MLFLOW_GATEWAY_STREAM_TRUNCATED",
             MLFLOW_GATEWAY_STREAM_ERROR => c"MLFLOW_GATEWAY_STREAM_ERROR",
+            MLFLOW_GATEWAY_NO_TEXT => c"MLFLOW_GATEWAY_NO_TEXT",
             MLFLOW_GATEWAY_PANIC => c"MLFLOW_GATEWAY_PANIC",
             MLFLOW_GATEWAY_OUT_OF_MEMORY => c"MLFLOW_GATEWAY_OUT_OF_MEMORY",
             MLFLOW_GATEWAY_INTERNAL => c"MLFLOW_GATEWAY_INTERNAL",
@@ -155,7 +161,6 @@ const _: () = {
         UnknownOption = MLFLOW_GATEWAY_UNKNOWN_OPTION,
         InvalidOptionValue = MLFLOW_GATEWAY_INVALID_OPTION_VALUE,
         InvalidParam = MLFLOW_GATEWAY_INVALID_PARAM,
-        Unsupported = MLFLOW_GATEWAY_UNSUPPORTED,
         InsecureAuth = MLFLOW_GATEWAY_INSECURE_AUTH,
         ResolveFailed = MLFLOW_GATEWAY_RESOLVE_FAILED,
         ConnectFailed = MLFLOW_GATEWAY_CONNECT_FAILED,
@@ -173,11 +178,13 @@ const _: () = {
         GuardrailBlocked = MLFLOW_GATEWAY_GUARDRAIL_BLOCKED,
         ServerError = MLFLOW_GATEWAY_SERVER_ERROR,
         HttpError = MLFLOW_GATEWAY_HTTP_ERROR,
+        Unsupported = MLFLOW_GATEWAY_UNSUPPORTED,
         BadResponse = MLFLOW_GATEWAY_BAD_RESPONSE,
         NoCandidates = MLFLOW_GATEWAY_NO_CANDIDATES,
         ResponseTooLarge = MLFLOW_GATEWAY_RESPONSE_TOO_LARGE,
         StreamTruncated = MLFLOW_GATEWAY_STREAM_TRUNCATED,
         StreamError = MLFLOW_GATEWAY_STREAM_ERROR,
+        NoText = MLFLOW_GATEWAY_NO_TEXT,
         Panic = MLFLOW_GATEWAY_PANIC,
         OutOfMemory = MLFLOW_GATEWAY_OUT_OF_MEMORY,
         Internal = MLFLOW_GATEWAY_INTERNAL,

@@ -104,8 +104,9 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
 /// Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
 /// MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
 /// _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
-/// that it failed; or _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from
-/// 20 to 99. A stream that is over returns the same each time. _INVALID_ARGUMENT neither ends it nor loses a delta.
+/// that it failed, or _RATE_LIMITED, _BUDGET_EXCEEDED or _GUARDRAIL_BLOCKED if it said that this is why; or _TIMEOUT,
+/// _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from 20 to 99. A stream that is over returns the same each
+/// time. _INVALID_ARGUMENT neither ends it nor loses a delta.
 /// Nothing is ever asked again once a stream has begun.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_next(

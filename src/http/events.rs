@@ -1,11 +1,21 @@
-//! Server-sent events (WHATWG HTML, 9.2.6): from the bytes of a body to the data of its events, for any split of them.
-//! Names, ids and retry times of events are passed over: no gateway gives them a meaning.
+//! Server-sent events (WHATWG HTML, 9.2.6): from the bytes of a body to the names and data of its events, for any split
+//! of them. Ids and retry times of events are passed over: no gateway gives them a meaning.
 
 use std::ops::Range;
 
 use super::failure::Failure;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The name of an event that is an error.
+const ERROR: &[u8] = b"error";
+
+/// An event: its data is not empty, except that of an error.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    pub name: &'a [u8],
+    pub data: &'a [u8],
+}
 
 /// Why there is no next event.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +35,13 @@ pub struct Events {
     /// Up to here no line ends.
     scanned: usize,
     data: Data,
+    /// The name of the event that is under way, if it has one.
+    name: Vec<u8>,
+    is_named: bool,
     /// The data of the event that was given out last, where it stood on several lines.
     joined: Vec<u8>,
+    /// That of the event that was given out last, if it had one.
+    last_name: Vec<u8>,
     is_at_start: bool,
     /// The last line ended in CR: an LF that follows belongs to it.
     is_after_cr: bool,
@@ -49,7 +64,10 @@ impl Events {
             read: 0,
             scanned: 0,
             data: Data::None,
+            name: Vec::new(),
+            is_named: false,
             joined: Vec::new(),
+            last_name: Vec::new(),
             is_at_start: true,
             is_after_cr: false,
             limit,
@@ -74,23 +92,55 @@ impl Events {
         Ok(())
     }
 
-    /// The data of the next event that is complete; `None` if more has to be fed before.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, EventProblem> {
+    /// The next event that is complete; `None` if more has to be fed before.
+    pub fn next(&mut self) -> Result<Option<Event<'_>>, EventProblem> {
         while let Some(line) = self.line()? {
             if !line.is_empty() {
-                self.field(line)?;
+                match start_of_data(&self.buffer[line.clone()]) {
+                    Some(start) => self.add_data(line.start + start..line.end)?,
+                    None => {
+                        if let Some(error) = self.other_field(line)? {
+                            return Ok(Some(Event { name: ERROR, data: &self.buffer[error] }));
+                        }
+                    }
+                }
                 continue;
             }
+            let is_named = self.end_name();
             match std::mem::replace(&mut self.data, Data::None) {
-                Data::Line(range) if !range.is_empty() => return Ok(Some(&self.buffer[range])),
+                Data::Line(range) if !range.is_empty() => {
+                    return Ok(Some(Event { name: self.last_name(is_named), data: &self.buffer[range] }));
+                }
                 Data::Lines(lines) => {
                     self.joined = lines;
-                    return Ok(Some(&self.joined));
+                    return Ok(Some(Event { name: self.last_name(is_named), data: &self.joined }));
                 }
+                _ if self.last_name(is_named) == ERROR => return Ok(Some(Event { name: ERROR, data: b"" })),
                 _ => {}
             }
         }
         Ok(None)
+    }
+
+    /// The data of the event that is under way, if it is a single line so far.
+    pub fn begun(&self) -> Option<&[u8]> {
+        match &self.data {
+            Data::Line(range) => Some(&self.buffer[range.clone()]),
+            _ => None,
+        }
+    }
+
+    /// The next event has no name yet. Says whether this one had.
+    fn end_name(&mut self) -> bool {
+        let is_named = std::mem::take(&mut self.is_named);
+        if is_named {
+            std::mem::swap(&mut self.name, &mut self.last_name);
+        }
+        is_named
+    }
+
+    fn last_name(&self, is_named: bool) -> &[u8] {
+        if is_named { &self.last_name } else { b"" }
     }
 
     /// Where the next line is, without its end.
@@ -112,7 +162,11 @@ impl Events {
             self.is_after_cr = false;
         }
         let from = self.scanned.max(self.read);
-        let end = memchr::memchr2(b'\n', b'\r', &self.buffer[from..]).map(|at| from + at);
+        // Every other line is empty, and found without a search.
+        let end = match self.buffer.get(from) {
+            Some(b'\n' | b'\r') => Some(from),
+            _ => memchr::memchr2(b'\n', b'\r', &self.buffer[from..]).map(|at| from + at),
+        };
         let line = self.read..end.unwrap_or(self.buffer.len());
         // What follows a line of data stays in the buffer with it.
         let kept = match &self.data {
@@ -131,14 +185,7 @@ impl Events {
         Ok(Some(line))
     }
 
-    fn field(&mut self, line: Range<usize>) -> Result<(), EventProblem> {
-        let Some(value) = self.buffer[line.clone()].strip_prefix(b"data") else { return Ok(()) };
-        let value = match value {
-            [] => line.end..line.end,
-            [b':', b' ', ..] => line.start + 6..line.end,
-            [b':', ..] => line.start + 5..line.end,
-            _ => return Ok(()),
-        };
+    fn add_data(&mut self, value: Range<usize>) -> Result<(), EventProblem> {
         let mut lines = match std::mem::replace(&mut self.data, Data::None) {
             Data::None => {
                 self.data = Data::Line(value);
@@ -156,6 +203,37 @@ impl Events {
         self.data = Data::Lines(lines);
         Ok(())
     }
+
+    /// Takes in a line without data. Gives out where the value of an error is: the field `error` is in no standard, but
+    /// llama.cpp sends it, and it is an event by itself.
+    #[inline(never)]
+    fn other_field(&mut self, line: Range<usize>) -> Result<Option<Range<usize>>, EventProblem> {
+        let end = line.end;
+        let text = &self.buffer[line];
+        let colon = memchr::memchr(b':', text).unwrap_or(text.len());
+        let value = text.get(colon + 1..).unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match &text[..colon] {
+            ERROR => return Ok(Some(end - value.len()..end)),
+            b"event" => {
+                self.is_named = true;
+                self.name.clear();
+                extend(&mut self.name, value)?;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+}
+
+/// Where the value of a line begins that is one of data.
+fn start_of_data(line: &[u8]) -> Option<usize> {
+    match line.strip_prefix(b"data")? {
+        [b':', b' ', ..] => Some(6),
+        [b':', ..] => Some(5),
+        [] => Some(4),
+        _ => None,
+    }
 }
 
 fn extend(lines: &mut Vec<u8>, more: &[u8]) -> Result<(), EventProblem> {
@@ -172,11 +250,20 @@ mod tests {
         let (mut events, mut found) = (Events::new(1000), Vec::new());
         for piece in pieces {
             events.feed(piece).unwrap();
-            while let Some(data) = events.next().unwrap() {
-                found.push(String::from_utf8(data.to_owned()).unwrap());
+            while let Some(Event { name, data }) = events.next().unwrap() {
+                let name = if name.is_empty() { String::new() } else { format!("{} = ", text(name)) };
+                found.push(name + &text(data));
             }
         }
         found
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8(bytes.to_owned()).unwrap()
+    }
+
+    fn unnamed(data: &[u8]) -> Result<Option<Event<'_>>, EventProblem> {
+        Ok(Some(Event { name: b"", data }))
     }
 
     /// Whole, byte by byte, and cut in two at every place.
@@ -205,7 +292,16 @@ mod tests {
             ("data: a\n\ndata: not complete\n", &["a"]),
             ("\u{feff}data: a\n\n\u{feff}data: b\n\n", &["a"]),
             ("datax: a\ndat: b\nDATA: c\n data: d\nretry: 5\n\n", &[]),
-            ("event: e\ndata: a: b\n: x\n\n\n\n", &["a: b"]),
+            ("event: e\ndata: a: b\n: x\n\n\n\n", &["e = a: b"]),
+            // A name is of one event, and the last one counts.
+            ("event: a\n\ndata: 1\n\nevent: b\ndata: 2\nevent:c\n\ndata: 3\n\n", &["1", "c = 2", "3"]),
+            ("event: b\nevent\ndata: 1\n\neventx: c\ndata: 2\n\n", &["1", "2"]),
+            // An error may have nothing to say.
+            ("event: error\n\nevent: error\ndata\n\nevent: error\ndata: x\n\n", &["error = ", "error = ", "error = x"]),
+            ("event: Error\n\nevent: errors\n\nevent: error\nevent: e\n\n", &[]),
+            // The field `error` is complete with its line.
+            ("data: a\n\nerror: {\"code\":500}\n\ndata: b\n\n", &["a", "error = {\"code\":500}", "b"]),
+            ("error:x\nerror\n: error: y\nerrors: z\ndata: error: z\n\n", &["error = x", "error = ", "error: z"]),
             ("data: é\u{1F600}\n\n", &["é\u{1F600}"]),
         ];
         for (stream, expected) in rows {
@@ -222,7 +318,23 @@ mod tests {
         for end in ["\n\n", "\r\r", "\r\n\r"] {
             let mut events = Events::new(100);
             events.feed(format!("data: a{end}").as_bytes()).unwrap();
-            assert_eq!(events.next(), Ok(Some(&b"a"[..])), "{end:?}");
+            assert_eq!(events.next(), unnamed(b"a"), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn event_that_has_begun_is_shown_once_its_line_has_ended() {
+        let mut events = Events::new(100);
+        for (piece, begun) in [
+            ("data: [DO", None),
+            ("NE]", None),
+            ("\n", Some("[DONE]")),
+            ("data: x\n", None),
+            ("\ndata: y\r", Some("y")),
+        ] {
+            events.feed(piece.as_bytes()).unwrap();
+            while events.next().unwrap().is_some() {}
+            assert_eq!(events.begun().map(text).as_deref(), begun, "{piece:?}");
         }
     }
 
@@ -258,7 +370,7 @@ mod tests {
         let mut events = Events::new(100);
         for _ in 0..10_000 {
             events.feed(b": ping\n\ndata: some words\n\nid: 1\n").unwrap();
-            assert_eq!(events.next(), Ok(Some(&b"some words"[..])));
+            assert_eq!(events.next(), unnamed(b"some words"));
             assert_eq!(events.next(), Ok(None));
         }
         assert!(events.buffer.capacity() < 1000);

@@ -4,6 +4,7 @@ use super::body::{Body, Step};
 use super::proxy::Proxy;
 use super::{head, no_proxy};
 
+pub use super::events::Event;
 pub use super::{EventProblem, Events, GatewayUri, header_fields, mask_bytes, mask_text};
 
 /// How the end of a body is known.

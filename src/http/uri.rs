@@ -120,9 +120,9 @@ impl GatewayUri {
         is_same.then(|| other.path_and_query().map_or("/", PathAndQuery::as_str).to_owned())
     }
 
-    /// The absolute URL of what a gateway names by a path, or by a URL already.
+    /// The absolute URL of what a gateway names by a path, with or without its slash, or by a URL already.
     pub fn absolute(&self, path: &str) -> String {
-        if scheme(path).is_some() { path.to_owned() } else { format!("{self}{path}") }
+        if scheme(path).is_some() { path.to_owned() } else { format!("{self}/{}", path.trim_start_matches('/')) }
     }
 }
 
@@ -239,6 +239,7 @@ mod tests {
             assert_eq!(same(url), None, "{url}");
         }
         assert_eq!(gateway.absolute("/gateway/x/invocations"), "https://h.example/ml/flow/gateway/x/invocations");
+        assert_eq!(gateway.absolute("gateway/x/invocations"), "https://h.example/ml/flow/gateway/x/invocations");
         assert_eq!(gateway.absolute("https://other/x"), "https://other/x");
     }
 

@@ -137,7 +137,7 @@ static void check_response(void)
     CHECK_TEXT("{\"a\":1}", mlflow_gateway_response_tool_call_arguments, response, 1, 0);
     CHECK(mlflow_gateway_response_tool_call_id(response, 1, 1) == NULL);
     CHECK(mlflow_gateway_response_tool_call_name(response, 1, 1) == NULL);
-    CHECK_TEXT("", mlflow_gateway_response_tool_call_arguments, response, 1, 1);
+    CHECK_TEXT("{}", mlflow_gateway_response_tool_call_arguments, response, 1, 1);
     CHECK(mlflow_gateway_response_tool_calls_json(response, 1, &len)[0] == '[' && len > 2);
     check_no_tool_call(response, 1, 2);
     check_no_tool_call(response, 1, SIZE_MAX);

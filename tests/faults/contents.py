@@ -48,6 +48,16 @@ def as_data(text: bytes) -> Play:
     return play
 
 
+def with_fields(fields: bytes) -> Play:
+    """A good body with these fields before its own, or in each event."""
+
+    def add(body: bytes) -> bytes:
+        start = b"data: {" if body == answers.STREAMED else b"{"
+        return body.replace(start, start + fields + b",", -1 if body == answers.STREAMED else 1)
+
+    return whole(add)
+
+
 def refusing(status: str, body: bytes = b"", *headers: str) -> Play:
     def play(peer: Peer, _: str) -> None:
         peer.take()
@@ -108,6 +118,11 @@ FAULTS: dict[str, Play] = {
     "JSON of nothing": as_data(b"{}"),
     "no candidates": as_data(b'{"choices":[],"data":[],"endpoints":[]}'),
     "an error as an answer": as_data(b'{"error":{"message":"out of order"}}'),
+    "an error of a limit as an answer": as_data(b'{"error":{"message":"out of order","code":429}}'),
+    "an error beside the answer": with_fields(b'"error":{"message":"out of order"}'),
+    "an error that says nothing beside the answer": with_fields(b'"error":{}'),
+    "fields twice": with_fields(b'"model":"x","usage":{},"usage":null'),
+    "JSON and a sign behind it": as_data(b'{"a":"b"}#'),
     "status 204": refusing("204 No Content"),
     "status 304": refusing("304 Not Modified"),
     "status 302": refusing("302 Found", b"", "Location: http://127.0.0.1:1/login"),

@@ -16,6 +16,12 @@ A_MOMENT = 0.05
 DEPTH = 100_000
 
 
+WITH_NO_ERROR = b'{"choices":[{"delta":{"content":"%s"}}],"error":{}}' % answers.TEXT.encode()
+LETTER_IN_TWO = (
+    b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\ndata: {"choices":[{"delta":{"content":"\\ude00"}}]}\n\n'
+)
+
+
 def streaming(body: bytes, end: Callable[[Peer], None] = Peer.half_close) -> Play:
     """These events, until the connection is closed, and then this."""
 
@@ -58,6 +64,26 @@ FAULTS: dict[str, Play] = {
     "an event without an end": for_ever(FIRST, b"data: x\n" * 100),
     "texts without an end": for_ever(FIRST, FIRST * 100),
     "an error as an event": streaming(FIRST + event(b'{"error":{"message":"out of order"}}')),
+    "an error by its field": streaming(FIRST + b'error: {"code":500,"message":"out of order"}\n\n' + DONE),
+    "an error by its field alone": streaming(FIRST + b'error: {"message":"out of order"}\n', Peer.read_on),
+    "an error by the event's name": streaming(FIRST + b"event: error\ndata: out of order\n\n" + DONE),
+    "an error without a word": streaming(FIRST + b"event: error\n\n" + DONE),
+    "an error with a status": streaming(FIRST + event(b'{"status_code":500,"message":"out of order"}') + DONE),
+    "an error of a limit": streaming(
+        FIRST + event(b'{"error":{"message":"429: Rate limit reached","type":"HTTPException"}}')
+    ),
+    "an error of a guardrail": streaming(
+        FIRST + event(b'{"error":{"message":"Guardrail x blocked","type":"GuardrailViolation"}}')
+    ),
+    "an error that says nothing": streaming(event(WITH_NO_ERROR) + DONE),
+    "an error without an end": streaming(FIRST + b'data: {"error":{"message":"out of order"}}'),
+    "empty reasons of the end": streaming(FIRST.replace(b"null}]", b'""}]')),
+    "the end without its blank line": streaming(STREAMED[:-1], Peer.read_on),
+    "half of a letter as an event": streaming(
+        event(b'{"choices":[{"delta":{"content":"Bonjo\\ud83d"}}]}') + FINISH
+    ),
+    "a letter in two events": streaming(LETTER_IN_TWO + FINISH),
+    "message in place of a delta": streaming(STREAMED.replace(b'"delta"', b'"message"')),
     "broken JSON as an event": streaming(FIRST + event(b'{"choices":[')),
     "a page as an event": streaming(FIRST + event(b"<html>")),
     "deep JSON as an event": streaming(FIRST + event(b"[" * DEPTH)),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 Json = dict[str, Any]
 
 TOOLS = "!tools"
+SIGNED = "!signed"
 CITIES = ("Paris", "Oslo")
 FRAGMENT_LENGTH = 4
 
@@ -24,6 +25,7 @@ class Question(NamedTuple):
     text: str
     in_chat_shape: bool
     wants_tools: bool = False
+    is_signed: bool = False
 
 
 class Candidate(NamedTuple):
@@ -45,7 +47,7 @@ def chat_question(body: Json) -> Question:
     messages = [message for message in body.get("messages", []) if message.get("role") in ("user", "tool")]
     last = messages[-1].get("content") if messages else ""
     text = "".join(part.get("text", "") for part in last) if isinstance(last, list) else last or ""
-    return Question(body, text, in_chat_shape=True, wants_tools=TOOLS in text)
+    return Question(body, text, in_chat_shape=True, wants_tools=TOOLS in text, is_signed=SIGNED in text)
 
 
 def answer(question: Question) -> Json:
@@ -107,7 +109,8 @@ def error(message: str) -> Json:
 def _candidates(question: Question) -> list[Candidate]:
     indices = range(question.body.get("n") or 1)
     if question.wants_tools:
-        return [Candidate(index, "", _tool_calls(question.body, index)) for index in indices]
+        make = _signed_tool_call if question.is_signed else _tool_calls
+        return [Candidate(index, "", make(question.body, index)) for index in indices]
     return [Candidate(index, f"echo: {question.text}" + (f" #{index}" if index else "")) for index in indices]
 
 
@@ -125,6 +128,13 @@ def _tool_calls(body: Json, candidate: int) -> list[Json]:
         }
         for number, city in enumerate(CITIES)
     ]
+
+
+def _signed_tool_call(body: Json, candidate: int) -> list[Json]:
+    """One call without arguments, as Gemini's thinking models make it: its signature has to be sent back."""
+    call = _tool_calls(body, candidate)[0]
+    function = {**call["function"], "arguments": ""}
+    return [{**call, "function": function, "thought_signature": "c2lnbmVk"}]
 
 
 def _frame(question: Question, kind: str) -> Json:

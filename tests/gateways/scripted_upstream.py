@@ -17,6 +17,7 @@ Words in that prompt or message command it, and can be combined:
     !cut          close the connection after half of the body
     !strange      answer with JSON that is no answer, at which MLflow's gateways raise an exception that nobody handles
     !tools        call the first tool twice instead of writing a text (chat only)
+    !signed       with !tools: call it once, without arguments and with a signature
 
 and in a stream also:
 

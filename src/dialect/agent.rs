@@ -1,0 +1,14 @@
+//! Responses of Databricks' agents, which have no choices: a list of messages (`agent/v2/chat`), or of outputs
+//! (`agent/v1/responses`). The last message of the assistant is the response; before it an agent shows its work.
+
+use super::answer::{Candidate, Message};
+use super::json::few;
+use super::strings::Text;
+
+/// The only candidate, of such a list.
+pub(super) fn candidate<'a>(list: &'a str, finish_reason: Option<Text<'a>>) -> Result<Candidate<'a>, String> {
+    let messages: Vec<Message> = few(list).map_err(|_| "its messages are not a list of messages")?;
+    let last = messages.into_iter().rfind(Message::is_by_assistant);
+    let last = last.ok_or("it has no message of the assistant")?;
+    last.candidate(finish_reason).map_err(|why| format!("the assistant's last message{why}"))
+}
