@@ -97,11 +97,19 @@ def test_batches_may_be_under_way_at_once(build: Build) -> None:
 @pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_where_one_batch_fails_all_fails(build: Build, concurrency: int) -> None:
+    refused = threading.Event()
+
     def failing(handler: Handler, request: Request) -> None:
+        """Answers other batches beside it only afterwards and slowly: the thread that is refused may not run at once."""
         inputs = request.json()["input"]
         if "input number 20" in inputs:
             handler.answer(503, {"detail": "the third batch"})
+            handler.wfile.flush()
+            refused.set()
         else:
+            if concurrency > 1:
+                refused.wait(10)
+                time.sleep(0.05)
             handler.answer(200, answer(inputs))
 
     with serving(failing) as gateway:
