@@ -27,6 +27,7 @@ mod tree;
 mod usage;
 mod vectors;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub use answer::{Answer, Candidate, Malformed, beginning};
@@ -178,16 +179,14 @@ pub static ALL: [&dyn Dialect; 4] =
 /// What a URI says that names Databricks instead of a server.
 pub static DATABRICKS: &dyn Dialect = &databricks::Databricks;
 
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    let mut segment = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(byte as char),
-            _ => segment.push_str(&format!("%{byte:02X}")),
-        }
+/// A name as one segment of a path. That of most routes is one as it is.
+fn segment(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    if name.bytes().all(is_plain) {
+        return Cow::Borrowed(name);
     }
-    segment
+    let escaped = name.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") });
+    Cow::Owned(escaped.collect())
 }
 
 #[cfg(test)]
