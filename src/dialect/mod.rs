@@ -12,6 +12,7 @@ mod gateway;
 mod json;
 mod number_lists;
 mod oauth;
+mod object_writer;
 mod objects;
 mod openai;
 mod params;
@@ -185,7 +186,8 @@ fn segment(name: &str) -> Cow<'_, str> {
     if name.bytes().all(is_plain) {
         return Cow::Borrowed(name);
     }
-    let escaped = name.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") });
+    let escaped =
+        name.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") });
     Cow::Owned(escaped.collect())
 }
 

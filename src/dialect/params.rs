@@ -1,7 +1,9 @@
 //! Parameters of the model: what was set and nothing else, kept as the JSON that will be sent.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use super::object_writer::ObjectWriter;
 
 /// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
 const MAX_NAME: usize = 256;
@@ -99,11 +101,11 @@ impl Params {
     }
 
     /// Writes them with `candidate_count`, also known as `n`, under the name that the server wants.
-    pub(super) fn write_to<M: SerializeMap>(&self, map: &mut M, candidate_count: &str) -> Result<(), M::Error> {
-        self.0.iter().try_for_each(|(name, value)| {
+    pub(super) fn write_to(&self, json: &mut ObjectWriter, candidate_count: &str) {
+        for (name, value) in &self.0 {
             let name = if CANDIDATE_COUNT.contains(&name.as_str()) { candidate_count } else { name };
-            map.serialize_entry(name, value)
-        })
+            json.field(name).push_raw(value.get());
+        }
     }
 }
 

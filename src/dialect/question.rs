@@ -1,10 +1,9 @@
 //! Questions, and the request bodies that they become: alike in all dialects but for some names.
 
-use serde::Serialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use super::object_writer::ObjectWriter;
 use super::{Params, Task};
 
 /// What is asked, apart from parameters.
@@ -78,39 +77,33 @@ impl Body {
     }
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
-}
-
 /// The request's JSON for a question to a route of this task.
 pub(super) fn encode(question: Question, task: Task, params: &Params, is_streamed: bool, names: Names) -> Vec<u8> {
-    let mut body = Vec::with_capacity(256);
-    let written = (|| {
-        let mut json = serde_json::Serializer::new(&mut body);
-        let mut map = json.serialize_map(None)?;
-        match question {
-            Question::Prompt(prompt) if task == Task::Chat => {
-                map.serialize_entry("messages", &[Message { role: "user", content: prompt }])?;
-            }
-            Question::Prompt(prompt) => map.serialize_entry("prompt", prompt)?,
-            Question::Messages(messages) => map.serialize_entry("messages", messages)?,
-            Question::Inputs(inputs) => map.serialize_entry(names.inputs, inputs)?,
-            Question::Body(Body(fields)) => {
-                fields.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?
-            }
+    let mut json = ObjectWriter::default();
+    match question {
+        Question::Prompt(prompt) if task == Task::Chat => {
+            json.field("messages").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
         }
-        if !matches!(question, Question::Body(_)) {
-            params.write_to(&mut map, names.candidate_count)?;
+        Question::Prompt(prompt) => {
+            json.field("prompt").push_string(prompt);
         }
-        if is_streamed {
-            map.serialize_entry("stream", &true)?;
+        Question::Messages(messages) => {
+            json.field("messages").push_list(messages, |json, message| json.push_raw(message.get()));
         }
-        SerializeMap::end(map)
-    })();
-    debug_assert!(written.is_ok(), "strings and JSON values always serialize");
-    body
+        Question::Inputs(inputs) => {
+            json.field(names.inputs).push_list(inputs, |json, input| json.push_string(input));
+        }
+        Question::Body(Body(fields)) => fields.iter().for_each(|(name, value)| {
+            json.field(name).push_raw(value.get());
+        }),
+    }
+    if !matches!(question, Question::Body(_)) {
+        params.write_to(&mut json, names.candidate_count);
+    }
+    if is_streamed {
+        json.field("stream").push_raw("true");
+    }
+    json.end()
 }
 
 #[cfg(test)]
