@@ -186,7 +186,7 @@ def test_body_with_inputs_is_sent_to_an_agent(workspace: Workspace) -> None:
     assert json.loads(outcome.response.json)["output"][0]["name"] == "f"
     assert workspace.asked(INVOCATIONS)[0].json() == json.loads(body)
     outcome = ask_databricks(workspace, f"body {body}", "send", route="bge")
-    assert outcome.status == "UNSUPPORTED", "that is known to be for vectors"
+    assert outcome.status == "BAD_RESPONSE", "with a known dialect nothing is asked first, and vectors are no text"
 
 
 def test_endpoint_may_be_described_without_its_state(workspace: Workspace) -> None:

@@ -45,7 +45,9 @@ def copy_of_the_tree(name: str) -> Path:
     """
     tree = TARGET / "tests" / "trees" / name
     shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns("target", ".cargo", ".git", "__pycache__", "tests", "fuzz"))
+    ignored = shutil.ignore_patterns("target", ".cargo", ".git", "__pycache__", "tests", "fuzz")
+    # Without the times of the files, by which cargo might take an older build for a new one.
+    shutil.copytree(ROOT, tree, ignore=ignored, copy_function=shutil.copy)
     return tree
 
 
