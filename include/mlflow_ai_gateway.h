@@ -46,8 +46,9 @@
  *            while no other thread fetches from that stream.
  *            pthread_cancel() on a thread that is inside a call takes effect after the call. A callback is inside a
  *            call: it must neither enable cancellation nor call pthread_exit().
- * Time       is bounded: each call has a deadline, 5 minutes unless the option timeout_ms says otherwise, and parts of
- *            it have shorter ones. mlflow_gateway_cancel() ends calls at once, also from a signal handler.
+ * Time       is bounded: each call has a deadline of 5 minutes (option timeout_ms), or of an hour for a stream that has
+ *            begun (stream_timeout_ms); parts of it have shorter ones. mlflow_gateway_cancel() ends calls at once, also
+ *            from a signal handler.
  * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
  *            not destroy what the call that runs them works on.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its

@@ -4,11 +4,15 @@ Servers close idle connections after a time of their own (gunicorn 2 s, uvicorn 
 after an exception. A request that is on its way at that moment is lost before the server has read it.
 """
 
+import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Optional
 
 import pytest
 from asks import ask_all
+from authority import Authority
 from builds import SHARED
 from conftest import RealGateway
 from delaying_proxy import delayed
@@ -84,7 +88,9 @@ def test_call_after_a_failure_of_the_server_has_a_new_connection(status: int) ->
 # What is sent again
 
 
-def losing(end: Callable[[Handler], None], after: float = 0) -> ScriptedGateway:
+def losing(
+    end: Callable[[Handler], None], after: float = 0, tls: Optional[ssl.SSLContext] = None
+) -> ScriptedGateway:
     """Loses each request that comes on a connection on which a response was sent before."""
     used: set[int] = set()
 
@@ -98,11 +104,17 @@ def losing(end: Callable[[Handler], None], after: float = 0) -> ScriptedGateway:
         handler.answer(200, ANSWER if request.method == "POST" else CHAT_ROUTE)
 
     handlers: list[Handler] = []
-    return ScriptedGateway(script)
+    return ScriptedGateway(script, tls)
+
+
+def close(handler: Handler) -> None:
+    """Over TLS the server does not close by itself what it did not open."""
+    handler.connection.close()
+    handler.close_connection = True
 
 
 ENDS: dict[str, Callable[[Handler], None]] = {
-    "closed": lambda handler: handler.raw(b""),
+    "closed": close,
     "reset": lambda handler: handler.reset(),
 }
 
@@ -118,6 +130,14 @@ def test_request_lost_with_an_idle_connection_is_sent_once_more(end: str, way: s
     assert reason.startswith("the connection broke before the response was complete ("), reason
     posts = [line.text for line in outcome.log if line.text.startswith("POST")]
     assert len(posts) == 2 and "CONNECTION_LOST" in posts[0] and "(again, since the connection broke" in posts[1], posts
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_request_lost_with_an_idle_connection_over_tls_is_sent_once_more(end: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with losing(ENDS[end], tls=authority.server(HOST)) as gateway:
+        (outcome,) = ask_all(gateway.url, QUIET, f"handle-option ca_file={authority.file}", *SEND)
+    assert outcome.status == "OK" and outcome.response.attempts == 2, outcome
 
 
 def test_request_lost_late_is_not_sent_again() -> None:

@@ -571,6 +571,18 @@ def test_a_server_says_how_long_to_wait() -> None:
         assert 1.0 <= gateway.gaps()[0] <= 1.15, gateway.gaps()
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({"retry_after": "1.5"}, 1.5), ({"retry_after_ms": "300"}, 0.3), ({"retry_after": "7", "retry_after_ms": "300"}, 0.3)],
+)
+@three_chances
+def test_server_may_count_in_fractions_of_seconds(headers: dict[str, str], seconds: float) -> None:
+    with Faulty(status(429, **headers)) as gateway:
+        outcome = ask(gateway.url, *QUICK, "prompt hi", "send")
+    assert outcome.status == "OK", outcome
+    assert seconds <= gateway.gaps()[0] <= seconds + 0.15, gateway.gaps()
+
+
 @three_chances
 def test_a_server_says_until_when_to_wait() -> None:
     with Faulty(lambda *which: status(503, retry_after=in_a_while(2))(*which)) as gateway:

@@ -117,7 +117,8 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Few<T> {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
-                let mut few = Vec::new();
+                // Most lists have one candidate.
+                let mut few = Vec::with_capacity(1);
                 while let Some(Object(element)) = list.next_element()? {
                     if few.len() == MOST {
                         return Err(Error::custom(format_args!("a list of more than {MOST}")));
