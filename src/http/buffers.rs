@@ -22,6 +22,8 @@ pub(super) struct ConnectionBuffers {
     end: usize,
     /// Up to here the input may hold what came.
     used: usize,
+    /// Whether a read filled the input to its end, so that there is more to come than fits.
+    was_filled: bool,
     has_progressed: bool,
 }
 
@@ -47,7 +49,7 @@ impl ConnectionBuffers {
         self.input[..self.used].fill(0);
         // Lest it is left out, since nothing reads it.
         std::hint::black_box(&mut self.input);
-        (self.start, self.end, self.used) = (0, 0, 0);
+        (self.start, self.end, self.used, self.was_filled) = (0, 0, 0, false);
     }
 
     /// Makes room behind what came: by moving it to the front, or else by more memory.
@@ -56,14 +58,15 @@ impl ConnectionBuffers {
             self.input.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        if self.end == self.input.len() && self.end < MAX_INPUT {
-            let mut larger = vec![0; (4 * self.end).clamp(MIN_INPUT, MAX_INPUT)];
+        if (self.was_filled || self.end == self.input.len()) && self.input.len() < MAX_INPUT {
+            let mut larger = vec![0; (4 * self.input.len()).clamp(MIN_INPUT, MAX_INPUT)];
             larger[..self.end].copy_from_slice(&self.input[..self.end]);
-            let (end, used) = (self.end, self.end);
+            let end = self.end;
             self.wipe();
             self.input = larger;
-            (self.end, self.used) = (end, used);
+            (self.end, self.used) = (end, end);
         }
+        self.was_filled = false;
     }
 }
 
@@ -86,7 +89,7 @@ impl Buffers for ConnectionBuffers {
     }
 
     fn input_append_buf(&mut self) -> &mut [u8] {
-        if self.end == self.input.len() {
+        if self.was_filled || self.end == self.input.len() {
             self.make_room();
         }
         &mut self.input[self.end..]
@@ -95,6 +98,7 @@ impl Buffers for ConnectionBuffers {
     fn input_appended(&mut self, amount: usize) {
         self.end += amount;
         self.used = self.used.max(self.end);
+        self.was_filled = self.end == self.input.len();
     }
 
     fn input_consume(&mut self, amount: usize) {
@@ -158,5 +162,26 @@ mod tests {
         buffers.input_consume(2);
         buffers.go_idle();
         assert!(buffers.input.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn input_grows_while_all_that_comes_is_consumed_at_once() {
+        let mut buffers = ConnectionBuffers::default();
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            let room = buffers.input_append_buf().len();
+            sizes.push(room);
+            buffers.input_appended(room);
+            buffers.input_consume(room);
+        }
+        assert_eq!(sizes, [MIN_INPUT, 4 * MIN_INPUT, MAX_INPUT, MAX_INPUT]);
+        // What comes in small pieces needs no more.
+        buffers.go_idle();
+        for _ in 0..4 {
+            buffers.input_append_buf();
+            buffers.input_appended(100);
+            buffers.input_consume(100);
+        }
+        assert_eq!(buffers.input.len(), MIN_INPUT);
     }
 }
