@@ -128,12 +128,13 @@ impl Stream {
     }
 
     /// Waits for the next delta; `None` if the answer is complete. After a failure it fails in the same way again.
-    #[allow(clippy::should_implement_trait, reason = "a delta lives only until the next one")]
-    pub fn next(&mut self) -> Result<Option<Delta<'_>>, Error> {
+    /// `before_waiting` runs before anything is read or closed, which is seldom necessary.
+    pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Delta<'_>>, Error> {
         if self.source.process != current_process() {
             return Err(report::not_ours(&self.source.tried()));
         }
         if self.verdict.is_none() && self.source.is_cancelled() {
+            before_waiting();
             self.gathered.deltas.clear();
             let error = self.source.failed(Failure::Cancelled(Phase::Event));
             self.end(Err(error));
@@ -145,7 +146,8 @@ impl Stream {
             if let Some(verdict) = &self.verdict {
                 return verdict.clone().map(|()| None);
             }
-            if let Some(verdict) = self.advance().transpose() {
+            if let Some(verdict) = self.advance(before_waiting).transpose() {
+                before_waiting();
                 self.end(verdict);
             }
         }
@@ -154,7 +156,7 @@ impl Stream {
     /// Hands over each delta, until the answer is complete or `take` returns false: then the connection is closed,
     /// which ends the answer, and the stream fails as cancelled.
     pub fn for_each(&mut self, mut take: impl FnMut(Delta) -> bool) -> Result<(), Error> {
-        while let Some(delta) = self.next()? {
+        while let Some(delta) = self.next(&|| {})? {
             if !take(delta) {
                 self.gathered.deltas.clear();
                 self.end(Err(report::stopped(&self.source.tried())));
@@ -174,11 +176,11 @@ impl Stream {
     }
 
     /// Reads on to the end of one event, or of what has come; says when the answer is complete.
-    fn advance(&mut self) -> Result<Option<()>, Error> {
+    fn advance(&mut self, before_waiting: &dyn Fn()) -> Result<Option<()>, Error> {
         let status = self.gathered.response.http_status;
         let event = match self.events.next() {
             Ok(Some(event)) => event,
-            Ok(None) => return self.read(),
+            Ok(None) => return self.read(before_waiting),
             Err(problem) => {
                 let (tried, answered) = (self.source.tried(), Answered { http_status: status, body: b"" });
                 return Err(match problem {
@@ -212,7 +214,7 @@ impl Stream {
         }
     }
 
-    fn read(&mut self) -> Result<Option<()>, Error> {
+    fn read(&mut self, before_waiting: &dyn Fn()) -> Result<Option<()>, Error> {
         // A server that says that it is done may leave out the blank line, and stay.
         if self.events.begun().is_some_and(is_done) {
             return self.complete();
@@ -225,7 +227,7 @@ impl Stream {
                     let idle_timeout = self.source.options.idle_timeout;
                     incoming.allow_idle(if self.source.has_begun { idle_timeout } else { Duration::ZERO });
                 }
-                incoming.piece()
+                incoming.piece(before_waiting)
             }
             None => Ok(None),
         };

@@ -3,6 +3,7 @@
 //! Cancelling unwinds a thread's stack from wherever it waits, and a Rust function through which that goes aborts the
 //! process.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
@@ -18,6 +19,33 @@ pub(super) extern "C" fn uncancelled<T, F: FnOnce() -> T>(body: F) -> T {
     let before = set_state(DISABLE);
     run(&mut body, &mut result);
     set_state(before);
+    // SAFETY: `run` has written it.
+    unsafe { result.assume_init() }
+}
+
+/// Keeps the calling thread from being cancelled, from the first [`Guard::hold`] to the end of the call.
+pub(super) struct Guard(Cell<Option<c_int>>);
+
+impl Guard {
+    /// To be called before anything in which the system lets a thread be cancelled: whatever may wait, and closing.
+    pub fn hold(&self) {
+        if self.0.get().is_none() {
+            self.0.set(Some(set_state(DISABLE)));
+        }
+    }
+}
+
+/// As [`uncancelled`], for a body that seldom waits: what it has at hand costs no change of the thread's state.
+pub(super) extern "C" fn uncancelled_once_held<T, F: FnOnce(&Guard) -> T>(body: F) -> T {
+    const { assert!(!std::mem::needs_drop::<T>()) };
+    let guard = Guard(Cell::new(None));
+    let guard = &guard;
+    let mut body = ManuallyDrop::new(move || body(guard));
+    let mut result = MaybeUninit::uninit();
+    run(&mut body, &mut result);
+    if let Some(before) = guard.0.get() {
+        set_state(before);
+    }
     // SAFETY: `run` has written it.
     unsafe { result.assume_init() }
 }

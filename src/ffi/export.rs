@@ -13,10 +13,13 @@ use crate::client::{Error, Status, is_our_thread};
 ///
 /// `export!(error, { ... })` is for functions that return a status: the body's `Err` becomes the status and, if the
 /// caller wants one, an error object. `export!(status error, { ... })` is for those of them that have more than one
-/// success: the body says which. `export!(or value, { ... })` is for the others: a panic gives the value.
+/// success: the body says which; with a guard, it holds that before it waits. `export!(or value, { ... })` is for the others: a panic gives the value.
 macro_rules! export {
     (or $fallback:expr, $body:block) => {
         $crate::ffi::cancellation::uncancelled(|| $crate::ffi::export::value($fallback, || $body))
+    };
+    (status $error:ident, $guard:ident, $body:block) => {
+        $crate::ffi::cancellation::uncancelled_once_held(|$guard| $crate::ffi::export::status($error, || $body))
     };
     (status $error:ident, $body:block) => {
         $crate::ffi::cancellation::uncancelled(|| $crate::ffi::export::status($error, || $body))

@@ -116,11 +116,11 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
     candidate: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(status error, {
+    export!(status error, guard, {
         // SAFETY: the caller passes NULL or what the types say.
         let (stream, place) = unsafe { (handle::hold(stream, "stream")?, handle::check_place(text, "text")?) };
         stream.with(|stream| {
-            let Some(delta) = stream.next()? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
+            let Some(delta) = stream.next(&|| guard.hold())? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
             place.write(delta.with_nul().as_ptr().cast());
             for (place, value) in [(len, delta.text().len()), (candidate, delta.candidate)] {
                 if !place.is_null() {

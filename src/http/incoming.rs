@@ -84,7 +84,7 @@ impl Incoming {
                 self.beginning = Some(beginning);
                 return Ok(is_events);
             }
-            match self.piece()? {
+            match self.piece(&|| {})? {
                 Some(piece) => beginning.extend_from_slice(piece),
                 None => {
                     self.beginning = Some(beginning);
@@ -114,8 +114,8 @@ impl Incoming {
         self.connection.deadline.allow(Phase::Event, Limit::Idle, most);
     }
 
-    /// Waits for the next bytes of the body; `None` when it is complete.
-    pub fn piece(&mut self) -> Result<Option<&[u8]>, Failure> {
+    /// Waits for the next bytes of the body; `None` when it is complete. `before_waiting` runs unless they have come.
+    pub fn piece(&mut self, before_waiting: &dyn Fn()) -> Result<Option<&[u8]>, Failure> {
         self.connection.consume(std::mem::take(&mut self.handed_out));
         if let Some(beginning) = self.beginning.take().filter(|beginning| !beginning.is_empty()) {
             self.first_piece = beginning;
@@ -137,6 +137,7 @@ impl Incoming {
                     return Err(Failure::Protocol(format!("a line of more than {MAX_LINE} bytes")));
                 }
                 Step::More => {
+                    before_waiting();
                     if !self.connection.more()? {
                         if self.body.may_end() {
                             break;
@@ -184,7 +185,7 @@ impl Incoming {
     }
 
     fn rest(&mut self, to: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
-        while let Some(piece) = self.piece()? {
+        while let Some(piece) = self.piece(&|| {})? {
             let room = limit - to.len();
             let kept = piece.len().min(room);
             reserve(to, kept)?;
