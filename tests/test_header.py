@@ -37,6 +37,10 @@ def test_no_line_is_too_long() -> None:
     assert max(len(line) for line in HEADER.read_text().splitlines()) <= 120
 
 
+ONE_AFTER_THE_OTHER = pytest.mark.xdist_group("builds of a copy")
+"""To cargo both trees are one package in one target directory: it would take the build of one for that of the other."""
+
+
 def copy_of_the_tree(name: str) -> Path:
     """The source tree as a release would hold it: what git tracks, or the whole without what was built.
 
@@ -57,6 +61,7 @@ def build_header(tree: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=tree, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+@ONE_AFTER_THE_OTHER
 def test_the_committed_header_is_what_the_code_generates() -> None:
     """Building rewrites a header that differs; so what git has is compared with what the build left."""
     if not (ROOT / ".git").exists():
@@ -71,6 +76,7 @@ def test_the_committed_header_is_what_the_code_generates() -> None:
     assert (tree / "include/mlflow_ai_gateway.h").read_text() == committed, "run cargo build and commit the header"
 
 
+@ONE_AFTER_THE_OTHER
 def test_a_tree_that_cannot_be_written_to_builds() -> None:
     """A folder in the header's place cannot be written to even by root, whom no permission stops."""
     tree = copy_of_the_tree("read-only")
