@@ -92,10 +92,10 @@ def test_tools_are_called(server: RealGateway) -> None:
 @CHECKED_BUILDS
 @three_chances
 def test_words_come_as_they_are_made(server: RealGateway, build: Build) -> None:
-    fetched, called = ask_all(server.url, "prompt !slow 50 one two", "stream", "callback", route="chat", build=build)
+    fetched, called = ask_all(server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build)
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
     for outcome in (fetched, called):
-        assert [text for _, text, _ in outcome.deltas] == ["echo:", " !slow", " 50", " one", " two"]
+        assert [text for _, text, _ in outcome.deltas] == ["echo:", " !slow", " 300", " one", " two"]
         assert outcome.deltas[0][2] < outcome.deltas[-1][2] - 100_000, "the first word comes well before the last"
         assert outcome.response.usage == [4, 5, 9]
 
