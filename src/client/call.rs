@@ -147,7 +147,7 @@ impl<'a> Call<'a> {
         let likely = Plan { dialect: self.dialects()[0], task: self.dialects()[0].task_for(likely_task) };
         let mut plan = known.map_or(likely, |learned| learned.plan(likely_task));
         if self.settings.options().dialect.is_some() && self.check(plan, question, wanted).is_err() {
-            // Who says which dialect to speak asks for what the server says it is not for, too.
+            // With a forced dialect the server refuses what the route is not for, not this library.
             plan = likely;
         }
         self.check(plan, question, wanted)?;
@@ -238,8 +238,7 @@ impl<'a> Call<'a> {
         now + (self.deadline.saturating_duration_since(now) / DISCOVERY_SHARE).min(MAX_DISCOVERY)
     }
 
-    /// Whether it is plain how to ask, without asking the server first: the option says which dialect, and all but a
-    /// prompt says for itself what it is for.
+    /// Whether discovery is unnecessary: the dialect is forced, and every request except a prompt tells its task.
     fn is_plain(&self, question: Question) -> bool {
         let is_prompt = matches!(question, Question::Prompt(_));
         self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_one_task())

@@ -35,7 +35,8 @@ impl Guard {
     }
 }
 
-/// As [`uncancelled`], for a body that seldom waits: what it has at hand costs no change of the thread's state.
+/// As [`uncancelled`], for a body that seldom waits: what it has at hand costs no change of the thread's state. Until the
+/// guard is held, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS could be cancelled.
 pub(super) extern "C" fn uncancelled_once_held<T, F: FnOnce(&Guard) -> T>(body: F) -> T {
     const { assert!(!std::mem::needs_drop::<T>()) };
     let guard = Guard(Cell::new(None));
