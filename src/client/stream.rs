@@ -62,7 +62,7 @@ struct Source {
     /// Another one has the same connection, but must not read from it.
     process: u32,
     /// Until the verdict.
-    incoming: Option<Incoming>,
+    incoming: Option<Box<Incoming>>,
     /// Whether an event has come.
     has_begun: bool,
     /// Whether the time runs in which an event has to come.
@@ -104,7 +104,7 @@ impl Stream {
         }
     }
 
-    fn begin(call: &Call, asked: Asked<()>, incoming: Incoming) -> Result<Stream, Error> {
+    fn begin(call: &Call, asked: Asked<()>, incoming: Box<Incoming>) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(&asked.attempts)?;
         response.elapsed = call.started.elapsed();
@@ -282,7 +282,7 @@ impl Stream {
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish();
             let options = self.source.settings.options();
-            self.source.target.agent.keep(incoming, &options.way, options.keep_alive);
+            self.source.target.agent.keep(*incoming, &options.way, options.keep_alive);
         }
         self.gathered.response.elapsed = self.source.started.elapsed();
         let attempts = self.gathered.response.told_attempts();
@@ -291,7 +291,7 @@ impl Stream {
 }
 
 impl Source {
-    fn new<R>(call: &Call, asked: &Asked<R>, incoming: Option<Incoming>) -> Source {
+    fn new<R>(call: &Call, asked: &Asked<R>, incoming: Option<Box<Incoming>>) -> Source {
         Source {
             target: Arc::clone(call.target),
             settings: Arc::clone(call.settings()),

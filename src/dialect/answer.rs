@@ -2,11 +2,11 @@
 
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::error::Category;
-use serde_json::value::RawValue;
 
 use super::Task;
 use super::json::{Content, Lenient, NO_MEMORY, Truth, field, string_or_null, without_place};
 use super::objects::{Fields, Object, once};
+use super::reader::{self, Raw};
 use super::refusal::Refusal;
 use super::strings::Text;
 use super::tools::{self, ToolCalls};
@@ -75,13 +75,13 @@ pub enum Malformed {
 pub(super) fn parse<'a, T: Fields<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
     let text = utf8(body)?;
     check_memory(body)?;
-    let wrong = match serde_json::from_str(text) {
+    let wrong = match reader::from_str(text) {
         Ok(Object(fields)) => return Ok(fields),
         Err(error) => error,
     };
     // What is found to be of another shape before its end was read need not be JSON at all.
     let error = match serde_json::from_str::<IgnoredAny>(text) {
-        Err(error) if wrong.classify() == Category::Data => error,
+        Err(error) => error,
         _ if text.trim_ascii_start().starts_with('[') => serde::de::Error::custom("a list, not an object"),
         _ => wrong,
     };
@@ -138,7 +138,7 @@ fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> Malformed {
 pub(super) fn candidate<'a>(
     task: Task,
     message: Option<Message<'a>>,
-    text: Option<&'a RawValue>,
+    text: Option<Raw<'a>>,
     finish_reason: Lenient<'a>,
 ) -> Result<Candidate<'a>, String> {
     let finish_reason = finish_reason.name();
@@ -205,8 +205,8 @@ fn refused(body: &[u8]) -> Malformed {
 #[derive(Default)]
 pub(super) struct Message<'a> {
     role: Lenient<'a>,
-    content: Option<&'a RawValue>,
-    tool_calls: Option<&'a RawValue>,
+    content: Option<Raw<'a>>,
+    tool_calls: Option<Raw<'a>>,
     refusal: Lenient<'a>,
     has_reasoning: bool,
     has_media: bool,

@@ -1,11 +1,11 @@
 //! The events of a stream: OpenAI's chunks, alike in all dialects that stream.
 
 use serde::de::MapAccess;
-use serde_json::value::RawValue;
 
 use super::answer::{Malformed, parse, wrong};
 use super::json::{Content, Lenient, Truth, field, string_or_null, without_place};
 use super::objects::{Few, Fields, LenientObject, Object, once};
+use super::reader::{self, Raw};
 use super::refusal::Refusal;
 use super::strings::{Fragment, Halves, Text};
 use super::tools::{self, ToolCall};
@@ -100,14 +100,14 @@ fn piece(place: usize, choice: RawChoice<'_>) -> Result<Piece<'_>, String> {
 }
 
 fn message(json: &str) -> Result<Option<Object<RawDelta<'_>>>, String> {
-    serde_json::from_str(json).map_err(|error| without_place(&error))
+    reader::from_str(json).map_err(|error| without_place(&error))
 }
 
 #[derive(Default)]
 struct RawChunk<'a> {
     choices: Option<Option<Few<RawChoice<'a>>>>,
     /// The delta of an agent on Databricks, which has no choices.
-    agent: Option<&'a RawValue>,
+    agent: Option<Raw<'a>>,
     model: Lenient<'a>,
     usage: LenientObject<OpenAiUsage>,
     error: Truth,
@@ -132,9 +132,9 @@ struct RawChoice<'a> {
     index: Lenient<'a>,
     /// Of a chat.
     delta: Option<Option<Object<RawDelta<'a>>>>,
-    message: Option<&'a RawValue>,
+    message: Option<Raw<'a>>,
     /// Of completions.
-    text: Option<&'a RawValue>,
+    text: Option<Raw<'a>>,
     finish_reason: Lenient<'a>,
 }
 
@@ -155,8 +155,8 @@ impl<'de> Fields<'de> for RawChoice<'de> {
 #[derive(Default)]
 struct RawDelta<'a> {
     role: Lenient<'a>,
-    content: Option<&'a RawValue>,
-    tool_calls: Option<&'a RawValue>,
+    content: Option<Raw<'a>>,
+    tool_calls: Option<Raw<'a>>,
 }
 
 impl<'de> Fields<'de> for RawDelta<'de> {

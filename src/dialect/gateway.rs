@@ -2,12 +2,12 @@
 
 use serde::de::MapAccess;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Count, Lenient, Truth};
 use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::question::Names;
+use super::reader::Raw;
 use super::routes::{self, Change, Lookup, Order, Page, Route, Verb};
 use super::strings::Text;
 use super::usage::Usage;
@@ -105,7 +105,7 @@ impl<'de> Fields<'de> for Candidates<'de> {
 #[derive(Default)]
 struct Candidate<'a> {
     message: Option<Option<Object<Message<'a>>>>,
-    text: Option<&'a RawValue>,
+    text: Option<Raw<'a>>,
     metadata: LenientObject<Ending<'a>>,
 }
 

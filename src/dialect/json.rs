@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::objects::{Few, Fields, Object};
+use super::reader::{self, Raw};
 use super::strings::{Fragment, Text, kind, string};
 
 /// What the error begins with where there is no memory for a text.
@@ -42,7 +42,7 @@ impl<'a> Content<'a> {
         }
         match json.as_bytes().first() {
             Some(b'n') => Ok(Content::default()),
-            Some(b'[') => serde_json::from_str(json).map_err(|error| without_place(&error)),
+            Some(b'[') => reader::from_str(json).map_err(|error| without_place(&error)),
             _ => Err(format!("{} where a string or a list of parts belongs", kind(json))),
         }
     }
@@ -107,7 +107,7 @@ impl<'de> Fields<'de> for Part<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "type" => self.kind = map.next_value()?,
-            "text" => self.text = Some(map.next_value::<&RawValue>()?.get()),
+            "text" => self.text = Some(map.next_value::<Raw>()?.get()),
             "refusal" => self.refusal = map.next_value()?,
             _ => return Ok(false),
         }
@@ -123,13 +123,13 @@ pub(super) fn without_place(error: &serde_json::Error) -> String {
 
 /// A list of objects, of checked JSON.
 pub(super) fn few<'a, T: Fields<'a>>(json: &'a str) -> Result<Vec<T>, String> {
-    serde_json::from_str(json).map(|Few(list)| list).map_err(|error| without_place(&error))
+    reader::from_str(json).map(|Few(list)| list).map_err(|error| without_place(&error))
 }
 
 /// Understands the JSON of a field, if it is there. What is wrong begins with its place.
 pub(super) fn field<'a, T>(
     place: &str,
-    json: Option<&'a RawValue>,
+    json: Option<Raw<'a>>,
     understand: impl FnOnce(&'a str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
     let understood = json.map(|json| understand(json.get())).transpose();
@@ -181,7 +181,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
     #[inline(never)]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // As it stands there: what it would be, no number may be able to hold.
-        let json = <&RawValue>::deserialize(deserializer)?.get();
+        let json = Raw::deserialize(deserializer)?.get();
         Ok(match json.as_bytes().first() {
             Some(b'"') => Fragment::of_json(json).map_or(Lenient::Other, |fragment| Lenient::Text(fragment.text)),
             // Those beyond are none in C.
@@ -210,7 +210,7 @@ pub(super) struct Truth(pub bool);
 
 impl<'de> Deserialize<'de> for Truth {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(|json| Truth(is_truthy(json.get())))
+        Raw::deserialize(deserializer).map(|json| Truth(is_truthy(json.get())))
     }
 }
 
@@ -253,14 +253,14 @@ mod tests {
     fn forgives_what_is_of_another_kind() {
         let none = ["null", "-1", "1.5", "true", "[1,{\"a\":[]}]", "{\"a\":{\"b\":1}}", "9223372036854775808", "1e400"];
         for json in none.into_iter().chain(["-0"]) {
-            let value: Lenient = serde_json::from_str(json).unwrap();
+            let value: Lenient = reader::from_str(json).unwrap();
             assert!(value.count().is_none() && value.text().is_none(), "{json}");
         }
-        assert_eq!(serde_json::from_str::<Lenient>(" 7 ").unwrap().count(), Some(7));
+        assert_eq!(reader::from_str::<Lenient>(" 7 ").unwrap().count(), Some(7));
         for (json, text) in [("\"a\\n\"", "a\n"), ("\"a\\ud800\"", "a\u{fffd}")] {
-            assert_eq!(serde_json::from_str::<Lenient>(json).unwrap().text(), Some(Text(text.into())));
+            assert_eq!(reader::from_str::<Lenient>(json).unwrap().text(), Some(Text(text.into())));
         }
-        assert!(serde_json::from_str::<Lenient>("\"\"").unwrap().name().is_none());
-        assert!(serde_json::from_str::<Lenient>("[1").is_err());
+        assert!(reader::from_str::<Lenient>("\"\"").unwrap().name().is_none());
+        assert!(reader::from_str::<Lenient>("[1").is_err());
     }
 }

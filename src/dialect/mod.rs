@@ -18,6 +18,7 @@ mod openai;
 mod params;
 mod pattern;
 mod question;
+mod reader;
 mod refusal;
 mod routes;
 mod split_pairs;
@@ -180,9 +181,20 @@ pub static ALL: [&dyn Dialect; 4] =
 /// What a URI says that names Databricks instead of a server.
 pub static DATABRICKS: &dyn Dialect = &databricks::Databricks;
 
+/// Which bytes stand for themselves in a path (RFC 3986, 2.3).
+const PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        let character = byte as u8;
+        plain[byte] = character.is_ascii_alphanumeric() || matches!(character, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    plain
+};
+
 /// A name as one segment of a path. That of most routes is one as it is.
 fn segment(name: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let is_plain = |byte: u8| PLAIN[usize::from(byte)];
     if name.bytes().all(is_plain) {
         return Cow::Borrowed(name);
     }

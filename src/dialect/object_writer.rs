@@ -1,5 +1,7 @@
 //! Writing a JSON object whose values are JSON already, or strings.
 
+use super::strings::plain;
+
 /// A field is begun by [`ObjectWriter::field`], and what is pushed then is its value.
 pub(super) struct ObjectWriter(Vec<u8>);
 
@@ -30,8 +32,7 @@ impl ObjectWriter {
 
     /// Adds a JSON string. Most hold nothing that must be escaped, which is found out many bytes at a time.
     pub fn push_string(&mut self, text: &str) -> &mut ObjectWriter {
-        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-        if text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+        if plain(text.as_bytes()) < text.len() {
             let written = serde_json::to_writer(&mut self.0, text);
             debug_assert!(written.is_ok(), "strings always serialize");
         } else {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+
+use super::reader::OBJECT_IF_ANY;
 
 /// More candidates, or tool calls, than any model gives.
 pub(super) const MOST: usize = 1024;
@@ -98,11 +99,23 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
 
 impl<'de, T: Fields<'de>> Deserialize<'de> for LenientObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?.get();
-        if !json.starts_with('{') {
-            return Ok(LenientObject(None));
+        struct ObjectVisitor<T>(PhantomData<T>);
+        impl<'de, T: Fields<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = LenientObject<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(LenientObject(None))
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                Object::deserialize(deserializer).map(|Object(object)| LenientObject(Some(object)))
+            }
         }
-        serde_json::from_str(json).map(|Object(object)| LenientObject(Some(object))).map_err(Error::custom)
+        deserializer.deserialize_newtype_struct(OBJECT_IF_ANY, ObjectVisitor(PhantomData))
     }
 }
 
@@ -134,6 +147,7 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Few<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader;
     use super::*;
 
     #[derive(Debug, Default)]
@@ -155,19 +169,19 @@ mod tests {
 
     #[test]
     fn a_list_is_no_object() {
-        assert_eq!(serde_json::from_str::<Object<Point>>(r#"{"x":1}"#).unwrap().0.x, Some(1));
+        assert_eq!(reader::from_str::<Object<Point>>(r#"{"x":1}"#).unwrap().0.x, Some(1));
         for json in ["[1]", "1", "null", "\"x\""] {
-            assert!(serde_json::from_str::<Object<Point>>(json).is_err(), "{json}");
+            assert!(reader::from_str::<Object<Point>>(json).is_err(), "{json}");
         }
-        assert_eq!(serde_json::from_str::<LenientObject<Point>>(r#"{"x":1}"#).unwrap().0.unwrap().x, Some(1));
+        assert_eq!(reader::from_str::<LenientObject<Point>>(r#"{"x":1}"#).unwrap().0.unwrap().x, Some(1));
         for json in ["[1]", "1", "-1", "1.5", "null", "true", "\"x\"", "\"\\n\""] {
-            assert!(serde_json::from_str::<LenientObject<Point>>(json).unwrap().0.is_none(), "{json}");
+            assert!(reader::from_str::<LenientObject<Point>>(json).unwrap().0.is_none(), "{json}");
         }
     }
 
     #[test]
     fn last_of_two_values_counts_unless_it_is_part_of_the_text() {
-        let of = |json: &str| serde_json::from_str::<Object<Point>>(json);
+        let of = |json: &str| reader::from_str::<Object<Point>>(json);
         let Object(point) = of(r#"{"y":1,"z":[{}],"x":2,"\u0079":3}"#).unwrap();
         assert_eq!((point.x, point.y), (Some(2), 3));
         let error = of(r#"{"x":1,"\u0078":1}"#).unwrap_err().to_string();
@@ -177,8 +191,8 @@ mod tests {
     #[test]
     fn there_is_an_end_to_lists() {
         let list = |count| format!("[{}]", vec![r#"{"x":1}"#; count].join(","));
-        assert_eq!(serde_json::from_str::<Few<Point>>(&list(MOST)).unwrap().0.len(), MOST);
-        assert!(serde_json::from_str::<Few<Point>>(&list(MOST + 1)).is_err());
-        assert!(serde_json::from_str::<Few<Point>>("[[1]]").is_err());
+        assert_eq!(reader::from_str::<Few<Point>>(&list(MOST)).unwrap().0.len(), MOST);
+        assert!(reader::from_str::<Few<Point>>(&list(MOST + 1)).is_err());
+        assert!(reader::from_str::<Few<Point>>("[[1]]").is_err());
     }
 }

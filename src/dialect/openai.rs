@@ -1,12 +1,12 @@
 //! Answers in OpenAI's shapes, which all gateways from MLflow 2.9 on give.
 
 use serde::de::MapAccess;
-use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Lenient, Truth};
 use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::question::Names;
+use super::reader::Raw;
 use super::usage::{OpenAiUsage, Usage};
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
 use super::{Task, agent};
@@ -42,8 +42,8 @@ struct Choices<'a> {
     model: Lenient<'a>,
     usage: LenientObject<OpenAiUsage>,
     error: Truth,
-    messages: Option<&'a RawValue>,
-    output: Option<&'a RawValue>,
+    messages: Option<Raw<'a>>,
+    output: Option<Raw<'a>>,
     /// Of an agent.
     finish_reason: Lenient<'a>,
 }
@@ -67,7 +67,7 @@ impl<'de> Fields<'de> for Choices<'de> {
 #[derive(Default)]
 struct Choice<'a> {
     message: Option<Option<Object<Message<'a>>>>,
-    text: Option<&'a RawValue>,
+    text: Option<Raw<'a>>,
     finish_reason: Lenient<'a>,
 }
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::de::{Error, MapAccess};
-use serde_json::value::RawValue;
 
 use super::json::{Lenient, few};
 use super::objects::{Fields, Object, once};
+use super::reader::Raw;
 use super::strings::{Fragment, Halves, Text};
 
 /// More fields than any provider adds to a call.
@@ -78,7 +78,7 @@ struct Call<'a> {
 #[derive(Default)]
 struct Function<'a> {
     name: Lenient<'a>,
-    arguments: Option<&'a RawValue>,
+    arguments: Option<Raw<'a>>,
     extras: Extras<'a>,
 }
 
@@ -107,7 +107,7 @@ impl<'de> Fields<'de> for Function<'de> {
 }
 
 fn add_extra<'de, M: MapAccess<'de>>(extras: &mut Extras<'de>, name: &str, map: &mut M) -> Result<(), M::Error> {
-    let json: &'de RawValue = map.next_value()?;
+    let json: Raw<'de> = map.next_value()?;
     extras.retain(|(known, _)| known != name);
     if json.get() == "null" {
         return Ok(());
@@ -123,12 +123,12 @@ impl<'a> Call<'a> {
     /// The JSON of arguments that say nothing.
     fn empty_arguments(&self) -> Option<&'a str> {
         let Object(function) = self.function.as_ref()?.as_ref()?;
-        function.arguments.map(RawValue::get).filter(|json| matches!(*json, "null" | "\"\""))
+        function.arguments.map(Raw::get).filter(|json| matches!(*json, "null" | "\"\""))
     }
 
     fn understood(self) -> ToolCall<'a> {
         let function = self.function.flatten().map(|Object(function)| function).unwrap_or_default();
-        let arguments = function.arguments.map(RawValue::get).and_then(arguments);
+        let arguments = function.arguments.map(Raw::get).and_then(arguments);
         let (arguments, halves) = arguments.map(|Fragment { text, halves }| (text, halves)).unzip();
         ToolCall {
             index: self.index.count(),

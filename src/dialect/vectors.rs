@@ -10,6 +10,7 @@ use super::gateway::Metadata;
 use super::json::{Count, Lenient, Truth};
 use super::number_lists::NumberLists;
 use super::objects::{Fields, LenientObject, Name, Object, once};
+use super::reader;
 use super::strings::Text;
 use super::usage::{OpenAiUsage, Usage};
 
@@ -87,9 +88,7 @@ fn read(body: &[u8], lists: &mut NumberLists, rows: &mut Vec<Row>, names: &Vecto
     // What is wrong is told of the body as it came.
     let text = answer::utf8(&rest).map_err(|error| answer::utf8(body).err().unwrap_or(error))?;
     answer::check_memory(&rest)?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let whole = WholeAnswer { lists, rows, names };
-    let read = whole.deserialize(&mut json).and_then(|answer| json.end().map(|()| answer));
+    let read = reader::read(text, WholeAnswer { lists, rows, names });
     read.map_err(|error| match answer::utf8(body).map(serde_json::from_str::<IgnoredAny>) {
         Ok(Err(error)) => answer::malformed(&error, body),
         _ => answer::malformed_elsewhere(&error, body),

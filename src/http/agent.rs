@@ -133,7 +133,7 @@ impl Reply {
 #[derive(Debug)]
 pub enum Opened {
     /// The head of a success that comes in events.
-    Stream(Incoming),
+    Stream(Box<Incoming>),
     /// All of it.
     Whole(Reply),
 }
@@ -164,7 +164,7 @@ impl Agent {
                 return Err(Failure::Encoded(encoding.to_owned()));
             }
             if exchange.wants_events && incoming.is_event_stream()? {
-                return Ok(Opened::Stream(incoming));
+                return Ok(Opened::Stream(Box::new(incoming)));
             }
         }
         let reply = incoming.reply()?;

@@ -1,0 +1,551 @@
+//! Reads the JSON of responses and events: text that is UTF-8 already, of which most is passed over.
+//!
+//! serde_json reads it too, with more than twice the instructions. It is asked only what is wrong with JSON that is wrong,
+//! and for strings with escapes.
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+use serde_json::Error;
+
+use super::strings::{Fragment, plain};
+
+/// A value as it stands in the JSON, without the space around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+/// By which a [`Raw`] asks a [`Reader`] for itself.
+const RAW: &str = "mlflow_ai_gateway::Raw";
+
+/// By which a visitor asks a [`Reader`] for an object, as something, or for anything else, as nothing.
+pub(super) const OBJECT_IF_ANY: &str = "mlflow_ai_gateway::ObjectIfAny";
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RawVisitor;
+        impl<'de> Visitor<'de> for RawVisitor {
+            type Value = Raw<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            #[inline]
+            fn visit_borrowed_str<E>(self, json: &'de str) -> Result<Raw<'de>, E> {
+                Ok(Raw(json))
+            }
+        }
+        deserializer.deserialize_newtype_struct(RAW, RawVisitor)
+    }
+}
+
+/// Reads the whole of a text as one value.
+pub(super) fn from_str<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error> {
+    read(json, std::marker::PhantomData)
+}
+
+/// As [`from_str`].
+pub(super) fn read<'a, S: DeserializeSeed<'a>>(json: &'a str, seed: S) -> Result<S::Value, Error> {
+    let mut reader = Reader { json, at: 0, is_wrong: false };
+    let value = seed.deserialize(&mut reader);
+    match value {
+        Ok(value) if reader.peek().is_none() => Ok(value),
+        Ok(_) => Err(problem(json)),
+        Err(error) => Err(reader.placed(&error)),
+    }
+}
+
+/// What is wrong with a text that is no JSON.
+#[cold]
+fn problem(json: &str) -> Error {
+    serde_json::from_str::<IgnoredAny>(json).err().unwrap_or_else(|| Error::custom("it cannot be read"))
+}
+
+struct Reader<'a> {
+    json: &'a str,
+    at: usize,
+    /// Whether the text is no JSON.
+    is_wrong: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// What is wrong, and where.
+    #[cold]
+    fn placed(&self, error: &Error) -> Error {
+        if self.is_wrong {
+            return problem(self.json);
+        }
+        let before = &self.json.as_bytes()[..self.at];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        Error::custom(format_args!("{error} at line {line} column {column}"))
+    }
+
+    #[cold]
+    fn wrong(&mut self) -> Error {
+        self.is_wrong = true;
+        Error::custom("not JSON")
+    }
+
+    /// The next byte that is no space.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.json.as_bytes().get(self.at) {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Result<(), Error> {
+        if self.peek() != Some(byte) {
+            return Err(self.wrong());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Passes over the rest of a string behind its first quotation mark, and says whether there are escapes in it.
+    #[inline]
+    fn skip_string(&mut self) -> Result<bool, Error> {
+        let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
+        let length = plain(rest);
+        if rest.get(length) != Some(&b'"') {
+            self.at += length;
+            return self.skip_escapes().map(|()| true);
+        }
+        self.at += length + 1;
+        Ok(false)
+    }
+
+    #[inline(never)]
+    fn skip_escapes(&mut self) -> Result<(), Error> {
+        let bytes = self.json.as_bytes();
+        loop {
+            self.at += match bytes[self.at..] {
+                [b'"', ..] => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+                [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => 6,
+                _ => return Err(self.wrong()),
+            };
+            self.at += plain(&bytes[self.at..]);
+        }
+    }
+
+    fn skip_number(&mut self) -> Result<(), Error> {
+        let bytes = self.json.as_bytes();
+        let digits = |from: usize| {
+            let mut at = from;
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at - from
+        };
+        let mut at = self.at + usize::from(bytes[self.at] == b'-');
+        let whole = digits(at);
+        if whole == 0 || whole > 1 && bytes[at] == b'0' {
+            return Err(self.wrong());
+        }
+        at += whole;
+        if bytes.get(at) == Some(&b'.') {
+            let fraction = digits(at + 1);
+            if fraction == 0 {
+                return Err(self.wrong());
+            }
+            at += 1 + fraction;
+        }
+        if matches!(bytes.get(at), Some(b'e' | b'E')) {
+            at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+            let exponent = digits(at);
+            if exponent == 0 {
+                return Err(self.wrong());
+            }
+            at += exponent;
+        }
+        self.at = at;
+        Ok(())
+    }
+
+    #[inline]
+    fn skip_word(&mut self, word: &[u8]) -> Result<(), Error> {
+        if !self.json.as_bytes()[self.at..].starts_with(word) {
+            return Err(self.wrong());
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Passes over a value, and returns how it is written.
+    #[inline]
+    fn skip(&mut self) -> Result<&'a str, Error> {
+        let first = self.peek();
+        let start = self.at;
+        match first {
+            Some(b'"') => {
+                self.at += 1;
+                self.skip_string()?;
+            }
+            Some(b'{' | b'[') => self.skip_container()?,
+            _ => self.skip_scalar(first)?,
+        }
+        Ok(&self.json[start..self.at])
+    }
+
+    fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Error> {
+        match first {
+            Some(b'n') => self.skip_word(b"null"),
+            Some(b't') => self.skip_word(b"true"),
+            Some(b'f') => self.skip_word(b"false"),
+            Some(b'-' | b'0'..=b'9') => self.skip_number(),
+            _ => Err(self.wrong()),
+        }
+    }
+
+    /// Passes over an object or a list, without recursion: it may have any number of levels.
+    #[inline(never)]
+    fn skip_container(&mut self) -> Result<(), Error> {
+        let mut open = Levels::default();
+        let mut is_object = self.json.as_bytes()[self.at] == b'{';
+        self.at += 1;
+        let mut is_first = true;
+        loop {
+            let closing = if is_object { b'}' } else { b']' };
+            let next = match self.peek() {
+                Some(byte) if byte == closing => {
+                    self.at += 1;
+                    match open.pop() {
+                        Some(outer) => is_object = outer,
+                        None => return Ok(()),
+                    }
+                    is_first = false;
+                    continue;
+                }
+                Some(b',') if !is_first => {
+                    self.at += 1;
+                    self.peek()
+                }
+                other if is_first => other,
+                _ => return Err(self.wrong()),
+            };
+            is_first = false;
+            let next = if is_object {
+                if next != Some(b'"') {
+                    return Err(self.wrong());
+                }
+                self.at += 1;
+                self.skip_string()?;
+                self.expect(b':')?;
+                self.peek()
+            } else {
+                next
+            };
+            match next {
+                Some(b'"') => {
+                    self.at += 1;
+                    self.skip_string()?;
+                }
+                Some(begin @ (b'{' | b'[')) => {
+                    open.push(is_object);
+                    is_object = begin == b'{';
+                    self.at += 1;
+                    is_first = true;
+                }
+                _ => self.skip_scalar(next)?,
+            }
+        }
+    }
+
+    #[cold]
+    fn mismatch<'de, V: Visitor<'de>>(&mut self, visitor: &V) -> Error {
+        let Ok(json) = self.skip() else { return self.wrong() };
+        let unexpected = match json.as_bytes()[0] {
+            b'{' => Unexpected::Map,
+            b'[' => Unexpected::Seq,
+            b'n' => Unexpected::Unit,
+            b't' | b'f' => Unexpected::Bool(json == "true"),
+            b'"' => Unexpected::Str(json.trim_matches('"')),
+            _ => Unexpected::Other("number"),
+        };
+        Error::invalid_type(unexpected, visitor)
+    }
+}
+
+/// Which levels around a value are objects, a bit for each.
+#[derive(Default)]
+struct Levels {
+    count: usize,
+    innermost: u64,
+    others: Vec<u64>,
+}
+
+impl Levels {
+    fn push(&mut self, is_object: bool) {
+        if self.count > 0 && self.count % 64 == 0 {
+            self.others.push(self.innermost);
+        }
+        self.innermost = self.innermost << 1 | u64::from(is_object);
+        self.count += 1;
+    }
+
+    fn pop(&mut self) -> Option<bool> {
+        self.count = self.count.checked_sub(1)?;
+        let is_object = self.innermost & 1 == 1;
+        self.innermost >>= 1;
+        if self.count > 0 && self.count % 64 == 0 {
+            self.innermost = self.others.pop().unwrap_or_default();
+        }
+        Some(is_object)
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.peek() {
+            Some(b'{') => self.deserialize_map(visitor),
+            Some(b'[') => self.deserialize_seq(visitor),
+            Some(b'"') => self.deserialize_str(visitor),
+            Some(b'0'..=b'9') => match self.skip()?.parse() {
+                Ok(number) => visitor.visit_u64(number),
+                Err(_) => Err(Error::invalid_type(Unexpected::Other("number"), &visitor)),
+            },
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    #[inline]
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.skip()?;
+        visitor.visit_unit()
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        match name {
+            RAW => visitor.visit_borrowed_str(self.skip()?),
+            OBJECT_IF_ANY if self.peek() == Some(b'{') => visitor.visit_some(self),
+            OBJECT_IF_ANY => {
+                self.skip()?;
+                visitor.visit_none()
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() == Some(b'n') {
+            self.skip_word(b"null")?;
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() != Some(b'"') {
+            return Err(self.mismatch(&visitor));
+        }
+        Str(self).deserialize_any(visitor)
+    }
+
+    #[inline]
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() != Some(b'{') {
+            return Err(self.mismatch(&visitor));
+        }
+        self.at += 1;
+        visitor.visit_map(Elements { reader: self, closing: b'}', is_first: true })
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() != Some(b'[') {
+            return Err(self.mismatch(&visitor));
+        }
+        self.at += 1;
+        visitor.visit_seq(Elements { reader: self, closing: b']', is_first: true })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char string bytes byte_buf unit unit_struct tuple
+        tuple_struct struct enum identifier
+    }
+}
+
+/// A string, at whose first quotation mark the reader is.
+struct Str<'r, 'de>(&'r mut Reader<'de>);
+
+impl<'de> Deserializer<'de> for Str<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Str(reader) = self;
+        let start = reader.at;
+        reader.at += 1;
+        if reader.skip_string()? {
+            let text = Fragment::of_json(&reader.json[start..reader.at]).unwrap_or_default().text;
+            return visitor.visit_string(text.0.into_owned());
+        }
+        visitor.visit_borrowed_str(&reader.json[start + 1..reader.at - 1])
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// What there is in an object or a list, up to its end.
+struct Elements<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    closing: u8,
+    is_first: bool,
+}
+
+impl Elements<'_, '_> {
+    /// Whether there is another one, at which the reader is then.
+    #[inline]
+    fn has_next(&mut self) -> Result<bool, Error> {
+        let next = self.reader.peek();
+        let is_first = std::mem::take(&mut self.is_first);
+        if next == Some(self.closing) {
+            self.reader.at += 1;
+            return Ok(false);
+        }
+        if !is_first {
+            if next != Some(b',') {
+                return Err(self.reader.wrong());
+            }
+            self.reader.at += 1;
+        }
+        Ok(true)
+    }
+}
+
+impl<'de> MapAccess<'de> for Elements<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        if !self.has_next()? {
+            return Ok(None);
+        }
+        if self.reader.peek() != Some(b'"') {
+            return Err(self.reader.wrong());
+        }
+        seed.deserialize(Str(self.reader)).map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        self.reader.expect(b':')?;
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        if !self.has_next()? {
+            return Ok(None);
+        }
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values, and what is nearly one.
+    const VALUES: [&str; 36] = [
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "1.5e+10",
+        "-1E-2",
+        "10",
+        "\"\"",
+        "\"a\"",
+        "[]",
+        "{}",
+        "[1,[2],{\"a\":[]}]",
+        r#"{"a":{"b":"\u00e9\ud800"},"c":"\\"}"#,
+        r#""\"\\\/\b\f\n\r\t\u12aB""#,
+        "\"longer than eight bytes é\"",
+        "01",
+        "1.",
+        ".5",
+        "-",
+        "1e",
+        "1e+",
+        "+1",
+        "nul",
+        "nulll",
+        "tru",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\u123",
+        "[1,]",
+        "[,1]",
+        "{\"a\"}",
+        "{\"a\":1,}",
+        "{1:2}",
+        "[1}",
+    ];
+
+    #[test]
+    fn takes_what_serde_json_takes() {
+        let mut inputs: Vec<String> = VALUES.map(str::to_owned).into();
+        for value in VALUES {
+            inputs.push(format!(" \t{value}\r\n"));
+            inputs.push(format!("{value}{value}"));
+            inputs.push(format!("[{value} , {value}]"));
+            inputs.push(format!("{{\"a\" : {value},\"b\":[{value}]}}"));
+            inputs.extend((0..value.len()).filter_map(|cut| Some(value.get(..cut)?.to_owned())));
+        }
+        for byte in 0..0x21u8 {
+            inputs.extend((0..9).map(|before| format!("\"{}{}b\"", "a".repeat(before), char::from(byte))));
+            inputs.push(format!("{}1", char::from(byte)));
+        }
+        inputs.extend([64, 65, 200, 100_000].map(|levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels))));
+        inputs.extend([64, 65, 129].map(|levels| format!("{}1{}", "{\"a\":[".repeat(levels), "]}".repeat(levels))));
+        inputs.push("[{[}]".to_owned());
+        for json in inputs {
+            let expected = serde_json::from_str::<IgnoredAny>(&json).map(|_| ()).map_err(|error| error.to_string());
+            let found = from_str::<IgnoredAny>(&json).map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(found, expected, "{json:.200}");
+            let raw = from_str::<Raw>(&json).map(|raw| raw.get().to_owned()).ok();
+            assert_eq!(raw, expected.is_ok().then(|| json.trim_ascii().to_owned()), "{json:.200}");
+        }
+    }
+
+    #[test]
+    fn tells_where_another_kind_of_value_is() {
+        let Err(error) = from_str::<super::super::objects::Few<super::super::answer::Message>>("[\n {}, 1]") else {
+            panic!()
+        };
+        assert_eq!(error.to_string(), "invalid type: number, expected an object at line 2 column 6");
+        assert!(error.is_data());
+    }
+}
