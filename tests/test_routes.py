@@ -544,6 +544,7 @@ def test_real_gateways_tell_their_routes(real_gateway: RealGateway) -> None:
     assert one.routes[0].url.startswith(real_gateway.url) and health.status == "OK"
 
 
+@three_chances
 def test_real_gateways_name_what_they_have(real_gateway: RealGateway) -> None:
     outcome = ask(real_gateway.url, "prompt hi", "send", route="compltions")
     assert outcome.status == "NOT_FOUND" and 'did you mean "completions"?' in outcome.message, outcome

@@ -171,6 +171,7 @@ def test_its_endpoints_are_listed(server: RealGateway, build: Build) -> None:
 
 @CHECKED_BUILDS
 @pytest.mark.parametrize("asks", ["send", "stream", "embed", "get-route"])
+@three_chances
 def test_an_unknown_endpoint_names_what_exists(server: RealGateway, build: Build, asks: str) -> None:
     question = "input x" if asks == "embed" else "prompt x"
     outcome = ask(server.url, question, asks, route="chatt", build=build)
@@ -294,6 +295,7 @@ def test_who_may_not_ask_is_forbidden(tracking_server_with_auth: RealGateway) ->
     assert names(listed) == []
 
 
+@three_chances
 def test_an_unknown_endpoint_names_what_the_user_may_see(tracking_server_with_auth: RealGateway) -> None:
     """The server says of such a one that it is forbidden: it does not tell what is there to who may not see it."""
     for outcome in ask_all(
