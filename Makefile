@@ -2,7 +2,7 @@
 # make demo     send a prompt through a real MLflow gateway to a real language model, on this machine
 # make check    run the tests that need no real server and no sanitizer: a minute or two, for while you work
 # make test     install what the tests need, and run all of them: about eight minutes on two cores
-# make compat   call the real servers of eight MLflow versions, and write README.md's table of what works
+# make compat   call the real servers of ten MLflow versions, and write README.md's table of what works
 # make bench    measure the library beside other clients; the results are in benches/RESULTS.md
 # make fuzz     fuzz what reads responses, settings and arguments, each target for FUZZ_SECONDS: fuzz/README.md
 # make clean    remove what was built; "cargo clean" removes what was installed under target/ as well
@@ -13,7 +13,8 @@ PYTHON ?= python3
 # Newer compilers refuse a standard library without ThreadSanitizer unless this is set; older ones do not have it.
 STD_AS_IT_IS = $(shell rustc -C help | sed -n 's/.*\(unsafe-allow-abi-mismatch\)=.*/-C\1=sanitizer/p')
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
-REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.17.2 \
+REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.9.0 \
+    mlflow-3.13.0 mlflow-3.17.2 mlflow-3.18.0 \
     language-model embeddings
 
 # In UTF-8 whatever the locale is.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks the real servers of many MLflows the same with one C program, and makes README.md's table of what works.
+"""Asks real servers of many versions of MLflow the same with one C program, and makes README.md's table of what works.
 
     python3 tests/compat.py [--write]
 
@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from builds import ROOT, SHARED, Build
-from gateways import mlflow_server, tracking_server
+from gateways import language_model, mlflow_server, tracking_server
+from gateways.mlflow_server import CHAT, Route, Split
 from gateways.processes import Server
 from gateways.scripted_answers import embedding
 from gateways.scripted_upstream import ScriptedUpstream
 from gateways.together import started
 from gateways.tracking_server import Endpoint
+from recording_relay import recorded
 
 README = ROOT / "README.md"
 MARKS = ("<!-- compat -->", "<!-- /compat -->")
@@ -30,19 +32,28 @@ ROUTES = ("completions", "chat", "embeddings")
 
 
 class Kind(NamedTuple):
-    """A server: its MLflow, and the command that starts it."""
+    """A server: its MLflow, the command that starts it, and the path of the gateway URI."""
 
     version: str
     command: str
+    path: str = ""
 
 
-YAML = "mlflow gateway start"
-TRACKING = Kind(tracking_server.VERSION, "mlflow server")
-KINDS = (
-    *(Kind(version, YAML) for version in ("2.5.0", "2.8.1", "2.9.2", "2.10.2", "2.22.5", "3.0.1", "3.17.2")),
-    TRACKING,
-)
+YAML, TRACKING, LLAMA_CPP = "mlflow gateway start", "mlflow server", "llama-server"
+V1 = "/v1"
+YAML_VERSIONS = ("2.5.0", "2.8.1", "2.9.2", "2.10.2", "2.22.5", "3.0.1", "3.17.2", "3.18.0")
 WITHOUT_STREAMS = ("2.5.0", "2.8.1", "2.9.2")
+WITHOUT_V1 = (*WITHOUT_STREAMS, "2.10.2")
+WITH_SPLITS = ("3.17.2", "3.18.0")
+SECOND_CHAT = "second-chat"
+DIRECTLY = Kind("-", LLAMA_CPP, V1)
+KINDS = (
+    *(Kind(version, YAML) for version in YAML_VERSIONS),
+    *(Kind(version, YAML, V1) for version in YAML_VERSIONS if version not in WITHOUT_V1),
+    *(Kind(version, TRACKING) for version in ("3.9.0", "3.13.0", "3.17.2", "3.18.0")),
+    DIRECTLY,
+)
+OPTIONS = {DIRECTLY: ("dialect=openai",)}
 
 OPERATIONS = {
     "prompt": "prompt",
@@ -50,11 +61,15 @@ OPERATIONS = {
     "messages": "messages",
     "stream": "stream of a chat",
     "stream of completions": "stream of completions",
-    "embeddings": "vectors",
+    "embeddings": "embeddings",
+    "split": "route with a traffic split",
     "list": "list of routes",
     "health": "health",
 }
-"""What tests/c/compat.c does, and how the table calls it."""
+"""What tests/c/compat.c does, and what the table calls it."""
+
+ASK_NO_MODEL = ("list", "health")
+TO_COMPLETIONS = ("prompt", "stream of completions")
 
 ECHO = "echo: one two three"
 RIGHT_ANSWERS = {
@@ -64,6 +79,7 @@ RIGHT_ANSWERS = {
     "stream": ["echo:", " one", " two", " three"],
     "stream of completions": ["echo:", " one", " two", " three"],
     "embeddings": [" ".join(f"{number:.9g}" for number in embedding(text)) for text in "ab"],
+    "split": [ECHO],
     "list": [f"{name} llm/v1/{name} openai smollm2" for name in ROUTES],
     "health": [],
 }
@@ -71,69 +87,118 @@ SUCCESSES = ("OK", "STREAM_END")
 
 
 class Seen(NamedTuple):
-    """What an operation came to."""
+    """What an operation came to: how often something was posted to the server, and how often its model was asked."""
 
     status: str
     http_status: int
     message: str
     answer: list[str]
+    posted: int
+    asked: int
 
 
 def measure(kinds: Sequence[Kind] = KINDS, build: Build = SHARED) -> dict[Kind, dict[str, Seen]]:
     """What each server's operations came to."""
+    servers = list(dict.fromkeys((kind.version, kind.command) for kind in kinds))
     seen = {}
     with ScriptedUpstream("chat") as upstream:
-        for first in range(0, len(kinds), AT_ONCE):
-            starts = {kind: functools.partial(start, kind, upstream.url) for kind in kinds[first : first + AT_ONCE]}
-            with started(starts) as servers:
-                seen.update({kind: ask(server.url, build) for kind, server in servers.items()})
+        for first in range(0, len(servers), AT_ONCE):
+            starts = {each: functools.partial(start, *each, upstream.url) for each in servers[first : first + AT_ONCE]}
+            with started(starts) as running:
+                for kind in kinds:
+                    if server := running.get((kind.version, kind.command)):
+                        seen[kind] = ask(kind, server.url, upstream, build)
+    return {kind: seen[kind] for kind in kinds}
+
+
+def start(version: str, command: str, upstream_url: str) -> Server:
+    """Starts a server with the routes that tests/c/compat.c asks."""
+    if command == LLAMA_CPP:
+        return language_model.start()
+    if command == TRACKING:
+        return tracking_server.start([Endpoint(name, upstream_url) for name in ROUTES], version=version)
+    if version not in WITH_SPLITS:
+        return mlflow_server.start(version, upstream_url, upstream_url)
+    more, split = Route(SECOND_CHAT, CHAT, upstream_url), Split("split", ("chat", SECOND_CHAT))
+    return mlflow_server.start(version, upstream_url, upstream_url, [more], [split])
+
+
+def ask(kind: Kind, url: str, upstream: ScriptedUpstream, build: Build = SHARED) -> dict[str, Seen]:
+    """Runs the program, which is the same for all, once for each operation."""
+    seen = {}
+    for operation in OPERATIONS:
+        upstream.forget_requests()
+        with recorded(url) as relay:
+            done = build.run("compat.c", relay.url + kind.path, operation, *OPTIONS.get(kind, ()))
+            posted = relay.posted()
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        line = json.loads(done.stdout)
+        status = line["status"].removeprefix("MLFLOW_GATEWAY_")
+        asked = len(posted) if kind == DIRECTLY else len(upstream.requests())
+        seen[operation] = Seen(status, line["http_status"], line["message"], line["answer"], len(posted), asked)
     return seen
 
 
-def start(kind: Kind, upstream_url: str) -> Server:
-    """Starts a server with the routes that tests/c/compat.c asks."""
-    if kind == TRACKING:
-        return tracking_server.start([Endpoint(name, upstream_url) for name in ROUTES])
-    return mlflow_server.start(kind.version, upstream_url, upstream_url)
-
-
-def ask(url: str, build: Build = SHARED) -> dict[str, Seen]:
-    """Runs the program, which is the same for all."""
-    done = build.run("compat.c", url)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return {
-        line["operation"]: Seen(
-            line["status"].removeprefix("MLFLOW_GATEWAY_"), line["http_status"], line["message"], line["answer"]
-        )
-        for line in lines
-    }
-
-
 def works(kind: Kind, operation: str, seen: Seen) -> bool:
-    """Whether the operation succeeded and its answer is the right one."""
+    """Whether the operation succeeded, its answer is the right one, and nothing was sent twice."""
+    if seen.status not in SUCCESSES or seen.asked != right_count(operation):
+        return False
+    if seen.posted != (2 if is_refused_first(kind, operation) else seen.asked):
+        return False
+    if kind == DIRECTLY and operation not in ASK_NO_MODEL:  # its words are its own
+        return "".join(seen.answer).strip() != ""
     answer, right = seen.answer, right_answer(kind, operation)
     if operation == "list":  # the tracking server tells them in any order
         answer, right = sorted(answer), sorted(right)
-    return seen.status in SUCCESSES and answer == right
+    return answer == right
+
+
+def right_count(operation: str) -> int:
+    """How often a model is asked."""
+    return 0 if operation in ASK_NO_MODEL else 1
+
+
+def is_refused_first(kind: Kind, operation: str) -> bool:
+    """Whether a prompt is posted to a path that refuses it without asking the model."""
+    return (kind.command, kind.path) == (YAML, V1) and operation in TO_COMPLETIONS
 
 
 def right_answer(kind: Kind, operation: str) -> list[str]:
     """What the scripted upstream makes each server answer."""
-    if (kind, operation) == (TRACKING, "list"):
+    if operation == "list" and kind.command == TRACKING:
         return [f"{name} - openai smollm2" for name in ROUTES]
+    if operation == "list" and kind == DIRECTLY:
+        return ["smollm2 - - -"]
+    if operation == "list" and kind.version in WITH_SPLITS:
+        return [*RIGHT_ANSWERS[operation], f"{SECOND_CHAT} {CHAT} openai smollm2"]
     return RIGHT_ANSWERS[operation]
+
+
+def is_missing(kind: Kind, operation: str) -> bool:
+    """Whether this server cannot have what the operation is about."""
+    return operation == "split" and not (kind.command == YAML and kind.version in WITH_SPLITS)
 
 
 def note(kind: Kind, operation: str, seen: Seen) -> Optional[str]:
     """What there is to say about a cell: why it is right that it does not work, or how it works."""
     if operation.startswith("stream") and kind.version in WITHOUT_STREAMS and seen.status == "UNSUPPORTED":
-        return "MLflow streams from 2.10 on; the status says so, and the message what to do."
-    if kind == TRACKING and works(kind, operation, seen):
-        if operation in ("prompt", "stream of completions"):
-            return "This server has no completions: the prompt goes as one message of the user."
-        if operation == "list":
-            return "Without types: each endpoint of this server does both chat and vectors."
+        return "MLflow streams from 2.10 on. The status says so, and the message what to do."
+    if operation in ASK_NO_MODEL and kind.path == V1 and kind.command == YAML and seen.status == "UNSUPPORTED":
+        return "This server has no list of models below `/v1`. Without `/v1` in the gateway URI it reports its routes."
+    if operation == "embeddings" and kind == DIRECTLY and seen.status not in SUCCESSES:
+        return "This model makes no embeddings."
+    if works(kind, operation, seen):
+        if is_refused_first(kind, operation):
+            return (
+                "The prompt is posted to `/chat/completions` first, which refuses it for this route without asking the "
+                "model. The option `task` tells which path is right."
+            )
+        if kind.command == TRACKING and operation in TO_COMPLETIONS:
+            return "This server has no completions: the prompt is sent as one message of the user."
+        if kind == DIRECTLY and operation in TO_COMPLETIONS:
+            return "A prompt is sent as one message of the user unless the option `task` is `completions`."
+        if kind.command == TRACKING and operation == "list":
+            return "Without types: each endpoint of this server does both chat and embeddings."
     return None
 
 
@@ -142,7 +207,9 @@ def unexplained(kind: Kind, seen: Mapping[str, Seen]) -> dict[str, Seen]:
     return {
         operation: one
         for operation, one in seen.items()
-        if not works(kind, operation, one) and (one.status in SUCCESSES or note(kind, operation, one) is None)
+        if not is_missing(kind, operation)
+        and not works(kind, operation, one)
+        and (one.status in SUCCESSES or note(kind, operation, one) is None)
     }
 
 
@@ -150,18 +217,21 @@ def table(seen: Mapping[Kind, Mapping[str, Seen]]) -> str:
     """The table in Markdown, with its notes below."""
     notes: list[str] = []
     lines = [
-        f"| MLflow | started with | {' | '.join(OPERATIONS.values())} |",
-        f"|---|---|{'---|' * len(OPERATIONS)}",
+        f"| MLflow | started with | path of the gateway URI | {' | '.join(OPERATIONS.values())} |",
+        f"|---|---|---|{'---|' * len(OPERATIONS)}",
     ]
     for kind, outcomes in seen.items():
         cells = [_cell(kind, operation, outcomes[operation], notes) for operation in OPERATIONS]
-        lines.append(f"| {kind.version} | `{kind.command}` | {' | '.join(cells)} |")
+        path = f"`{kind.path}`" if kind.path else "-"
+        lines.append(f"| {kind.version} | `{kind.command}` | {path} | {' | '.join(cells)} |")
     if notes:
         lines += ["", *(f"{number}. {text}" for number, text in enumerate(notes, 1))]
     return "\n".join(lines) + "\n"
 
 
 def _cell(kind: Kind, operation: str, seen: Seen, notes: list[str]) -> str:
+    if is_missing(kind, operation):
+        return "-"
     text = seen.status
     if seen.status in SUCCESSES:
         text = "works" if works(kind, operation, seen) else "wrong answer"
@@ -194,7 +264,7 @@ def main() -> int:
     wrong = {kind: unexplained(kind, outcomes) for kind, outcomes in seen.items()}
     for kind, outcomes in wrong.items():
         for operation, one in outcomes.items():
-            print(f"{kind.version}, {kind.command}: {operation}: {one}", file=sys.stderr)
+            print(f"{kind.version}, {kind.command} {kind.path}: {operation}: {one}", file=sys.stderr)
     readme = README.read_text()
     if is_to_write and table_of(readme) is not None:
         README.write_text(with_table(readme, new))

@@ -2,7 +2,7 @@
 
 import compat
 import pytest
-from compat import KINDS, TRACKING, Kind, Seen
+from compat import DIRECTLY, KINDS, TRACKING, V1, Kind, Seen
 
 
 @pytest.fixture(scope="module")
@@ -11,25 +11,48 @@ def seen() -> dict[Kind, dict[str, Seen]]:
     return compat.measure()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(kind).replace(" ", "-"))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(kind).replace(" ", "-").replace("/", "-"))
 def test_the_same_program_works_with_each_mlflow(kind: Kind, seen: dict[Kind, dict[str, Seen]]) -> None:
     assert list(seen[kind]) == list(compat.OPERATIONS)
     assert compat.unexplained(kind, seen[kind]) == {}
 
 
-def test_all_works_but_streams_before_2_10(seen: dict[Kind, dict[str, Seen]]) -> None:
+def test_all_works_but_what_a_server_does_not_have(seen: dict[Kind, dict[str, Seen]]) -> None:
     refused = {
-        (kind.version, operation): one
+        (kind, operation): one
         for kind, outcomes in seen.items()
         for operation, one in outcomes.items()
-        if not compat.works(kind, operation, one)
+        if not compat.works(kind, operation, one) and not compat.is_missing(kind, operation)
     }
-    assert set(refused) == {
-        (version, operation) for version in compat.WITHOUT_STREAMS for operation in ("stream", "stream of completions")
-    }
-    for one in refused.values():
-        assert (one.status, one.answer) == ("UNSUPPORTED", [])
-        assert "cannot stream" in one.message and "ask for the whole answer" in one.message
+    streams, lists = ("stream", "stream of completions"), compat.ASK_NO_MODEL
+    for (kind, operation), one in refused.items():
+        assert one.answer == [], (kind, operation)
+        if operation in streams:
+            assert kind.version in compat.WITHOUT_STREAMS and one.status == "UNSUPPORTED"
+            assert "cannot stream" in one.message and "ask for the whole answer" in one.message
+        elif operation in lists:
+            assert (kind.command, kind.path, one.status) == (compat.YAML, V1, "UNSUPPORTED")
+            assert "no list of models" in one.message
+        else:
+            assert (kind, operation) == (DIRECTLY, "embeddings")
+    counts = [sum(operation in group for _, operation in refused) for group in (streams, lists, ("embeddings",))]
+    assert counts == [2 * len(compat.WITHOUT_STREAMS), 2 * sum(kind.path == V1 for kind in KINDS if kind != DIRECTLY), 1]
+
+
+def test_each_prompt_is_posted_once(seen: dict[Kind, dict[str, Seen]]) -> None:
+    """To the server, and by that to its model; but for a prompt that one path refuses before another one takes it."""
+    for kind, outcomes in seen.items():
+        for operation, one in outcomes.items():
+            if one.status in compat.SUCCESSES:
+                assert one.asked == compat.right_count(operation), (kind, operation, one)
+                assert one.posted == one.asked + compat.is_refused_first(kind, operation), (kind, operation, one)
+
+
+def test_route_that_does_not_exist_is_not_found(seen: dict[Kind, dict[str, Seen]]) -> None:
+    for kind, outcomes in seen.items():
+        if compat.is_missing(kind, "split") and kind != DIRECTLY:
+            assert outcomes["split"].status in ("NOT_FOUND", "BAD_REQUEST"), (kind, outcomes["split"])
+            assert outcomes["split"].asked == 0
 
 
 def test_the_readme_has_this_table(seen: dict[Kind, dict[str, Seen]]) -> None:
@@ -38,14 +61,21 @@ def test_the_readme_has_this_table(seen: dict[Kind, dict[str, Seen]]) -> None:
 
 
 def test_a_wrong_answer_does_not_work() -> None:
-    for kind in (KINDS[0], TRACKING):
+    tracking = next(kind for kind in KINDS if kind.command == TRACKING)
+    for kind in (KINDS[0], tracking):
         for operation in compat.OPERATIONS:
-            right = compat.right_answer(kind, operation)
-            assert compat.works(kind, operation, Seen("OK", 0, "", right))
-            for wrong in ([*right, "more"], [*right[:-1], "else"]):
-                one = Seen("OK", 0, "", wrong)
-                assert compat.unexplained(kind, {operation: one}) == {operation: one}
-    failed = Seen("SERVER_ERROR", 502, "", [])
+            if compat.is_missing(kind, operation):
+                continue
+            right, count = compat.right_answer(kind, operation), compat.right_count(operation)
+            assert compat.works(kind, operation, Seen("OK", 0, "", right, count, count))
+            for wrong in (
+                Seen("OK", 0, "", [*right, "more"], count, count),
+                Seen("OK", 0, "", [*right[:-1], "else"], count, count),
+                Seen("OK", 0, "", right, count + 1, count),
+                Seen("OK", 0, "", right, count + 1, count + 1),
+            ):
+                assert compat.unexplained(kind, {operation: wrong}) == {operation: wrong}
+    failed = Seen("SERVER_ERROR", 502, "", [], 1, 1)
     assert compat.unexplained(KINDS[0], {"stream": failed}) == {"stream": failed}
 
 

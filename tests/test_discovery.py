@@ -166,6 +166,7 @@ def test_what_worked_is_remembered(real_gateway: RealGateway) -> None:
             "GET /api/2.0/endpoints/chat",
             "GET /api/2.0/gateway/routes/chat",
             "GET /gateway/mlflow/v1/models",
+            "GET /api/3.0/mlflow/gateway/endpoints/list",
             "GET /api/2.0/serving-endpoints/chat",
         ]
         last = proxy.paths()[-2:]
@@ -255,6 +256,8 @@ def test_a_path_that_went_away_is_looked_for_elsewhere() -> None:
             handler.answer(200, {"choices": [{"text": "newer"}]})
         elif request.path == "/gateway/r/invocations":
             handler.answer(200, {"candidates": [{"text": "older"}]})
+        elif request.method == "GET":
+            handler.answer(403, "Forbidden")
         else:
             handler.answer(404, NOT_FOUND)
 
@@ -269,10 +272,102 @@ def test_a_path_that_went_away_is_looked_for_elsewhere() -> None:
             "GET /api/2.0/endpoints/r",
             "GET /api/2.0/gateway/routes/r",
             "GET /gateway/mlflow/v1/models",
+            "GET /api/3.0/mlflow/gateway/endpoints/list",
             "GET /api/2.0/serving-endpoints/r",
             "POST /gateway/r/invocations",
             "POST /gateway/r/invocations",
         ]
+
+
+@pytest.mark.parametrize("page", ["FastAPI", "Flask", "Databricks", "llama.cpp"])
+def test_no_prompt_is_posted_where_every_list_is_said_to_be_missing(page: str) -> None:
+    """By the server itself: a proxy before it would have answers of its own."""
+    flask = (
+        "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not "
+        "found on the server. If you entered the URL manually please check your spelling and try again.</p>\n"
+    )
+    pages = {
+        "FastAPI": NOT_FOUND,
+        "Flask": flask,
+        "Databricks": {"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found for 'GET /x'"},
+        "llama.cpp": {"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}},
+    }
+    with ScriptedGateway(lambda handler, request: handler.answer(404, pages[page])) as gateway:
+        for outcome in ask_all(gateway.url, "prompt hi", "send", "stream", "call hi"):
+            assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
+            assert "no prompt was sent" in outcome.message and "check that the gateway URI" in outcome.message
+            assert outcome.error_attempts == 0
+        assert {path.split()[0] for path in gateway.paths()} == {"GET"}
+
+
+def test_list_that_is_hidden_beside_missing_ones_lets_a_prompt_through() -> None:
+    def script(handler: Handler, request: Request) -> None:
+        if request.path == "/gateway/r/mlflow/invocations":
+            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+        elif request.path == "/api/3.0/mlflow/gateway/endpoints/list":
+            handler.answer(403, "Forbidden")
+        else:
+            handler.answer(404, NOT_FOUND)
+
+    with ScriptedGateway(script) as gateway:
+        (outcome,) = ask_all(gateway.url, "prompt hi", "send")
+        assert outcome.status == "OK", outcome
+
+
+def test_route_that_splits_its_traffic_is_found() -> None:
+    """The list does not name it, and its own path does."""
+    absent = {"detail": "The endpoint 'r' is not present or active on the server. Please verify the endpoint name."}
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.path == "/api/3.0/gateway/route/r":
+            handler.answer(200, {"name": "r", "task_type": "llm/v1/chat", "destinations": [{"name": "a"}]})
+        elif request.path == "/endpoints/r/invocations":
+            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+        else:
+            handler.answer(404, absent)
+
+    with ScriptedGateway(script) as gateway:
+        (outcome,) = ask_all(gateway.url, "prompt hi", "send")
+        assert outcome.status == "OK", outcome
+        assert gateway.paths() == [
+            "GET /api/2.0/endpoints/r", "GET /api/3.0/gateway/route/r", "POST /endpoints/r/invocations",
+        ]  # fmt: skip
+        (found,) = ask_all(gateway.url, "get-route")
+        assert (found.routes[0].name, found.routes[0].type) == ("r", "llm/v1/chat")
+
+
+def test_route_that_is_nowhere_is_reported_by_the_first_path() -> None:
+    absent = {"detail": "The endpoint 'r' is not present or active on the server. Please verify the endpoint name."}
+    for other in (NOT_FOUND, absent):
+
+        def script(handler: Handler, request: Request, other: dict = other) -> None:
+            if request.path == "/api/2.0/endpoints/":
+                handler.answer(200, {"endpoints": [{**CHAT_ROUTE, "name": "other"}]})
+            else:
+                handler.answer(404, absent if request.path == "/api/2.0/endpoints/r" else other)
+
+        with ScriptedGateway(script) as gateway:
+            for outcome in ask_all(gateway.url, "prompt hi", "send", "get-route"):
+                assert outcome.status == "NOT_FOUND" and "it has: other" in outcome.message, outcome
+                assert "/api/2.0/endpoints/r:" in outcome.message
+            assert not any(path.startswith("POST") for path in gateway.paths())
+
+
+def test_endpoint_of_a_tracking_server_without_the_list_of_models_is_found() -> None:
+    """As 3.9 to 3.16 have it."""
+
+    def script(handler: Handler, request: Request) -> None:
+        if request.path == "/api/3.0/mlflow/gateway/endpoints/list":
+            handler.answer(200, {"endpoints": [{"name": "r", "model_mappings": []}]})
+        elif request.path == "/gateway/r/mlflow/invocations":
+            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+        else:
+            handler.answer(404, "<html>no such page</html>")
+
+    with ScriptedGateway(script) as gateway:
+        sent, found = ask_all(gateway.url, "prompt hi", "send", "get-route")
+        assert sent.status == found.status == "OK", (sent, found)
+        assert [path for path in gateway.paths() if path.startswith("POST")] == ["POST /gateway/r/mlflow/invocations"]
 
 
 def test_a_route_for_vectors_has_no_text() -> None:

@@ -51,7 +51,8 @@ fn forget_environment() {
     let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
     for name in names {
         let text = name.to_string_lossy().to_ascii_uppercase();
-        if ["MLFLOW_", "DATABRICKS_", "_PROXY", "_BUNDLE", "SSL_CERT"].iter().any(|part| text.contains(part)) {
+        if ["MLFLOW_", "DATABRICKS_", "OPENAI_", "_PROXY", "_BUNDLE", "SSL_CERT"].iter().any(|part| text.contains(part))
+        {
             // SAFETY: no other thread of this process looks at them yet.
             unsafe { std::env::remove_var(name) };
         }
@@ -110,6 +111,7 @@ impl Objects {
                 b'n' => self.create_request(call),
                 b'N' => mlflow_gateway_request_destroy(self.requests[call.request()].take()),
                 b'o' | b'p' | b'q' | b'r' | b's' => self.fill_request(call),
+                b'1' => self.set_request_route(call),
                 b'B' | b'C' | b'D' | b'E' | b'F' | b'G' | b'H' => self.set_request_param(call),
                 b'I' => self.set_request_option(call),
                 b'J' => self.set_request_header(call),
@@ -275,6 +277,13 @@ impl Objects {
                 b'G' => mlflow_gateway_request_add_stop(request, value, len, error),
                 _ => mlflow_gateway_request_unset_param(request, name, error),
             }
+        });
+    }
+
+    unsafe fn set_request_route(&self, call: &Call) {
+        let route = call.text(0);
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_request_set_route(self.request(call), route.pointer(), error)
         });
     }
 

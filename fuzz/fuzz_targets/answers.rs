@@ -6,7 +6,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{ALL, Answer, Dialect, Lookup, Task, Vectors, token, token_endpoint};
+use mlflow_ai_gateway::fuzz::dialect::{
+    ALL, Answer, DISCOVERED, Dialect, Lookup, Task, Vectors, token, token_endpoint,
+};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -14,12 +16,13 @@ const TASKS: [Task; 3] = [Task::Completions, Task::Chat, Task::Embeddings];
 
 fuzz_target!(|input: &[u8]| {
     let [kind, cut, body @ ..] = input else { return };
-    let dialect = ALL[usize::from(*kind) % ALL.len()];
     if kind.is_ascii_alphabetic() {
-        return server(dialect, body);
+        return server(ALL[usize::from(*kind) % ALL.len()], body);
     }
     let cut = body.trim_ascii_end().len() * usize::from(*cut) / 256;
-    match TASKS[usize::from(*kind) / ALL.len() % TASKS.len()] {
+    // Of the others, openai responds as deployments does.
+    let dialect = DISCOVERED[usize::from(*kind) % DISCOVERED.len()];
+    match TASKS[usize::from(*kind) / DISCOVERED.len() % TASKS.len()] {
         Task::Embeddings => vectors(dialect, body, cut),
         task => text(dialect, task, body, cut),
     }
@@ -146,7 +149,7 @@ fn server(dialect: &dyn Dialect, body: &[u8]) {
     let _ = dialect.is_healthy(body);
     if let Ok(text) = std::str::from_utf8(body) {
         dialect.limits(text.to_owned());
-        for path in [dialect.route_path(text), dialect.invocations_path(text)] {
+        for path in [dialect.route_path(text), dialect.invocations_path(text, Task::Chat)] {
             assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path}");
             assert!(!path.contains(['?', '#']));
         }

@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{ALL, Dialect, Event, EventReader};
+use mlflow_ai_gateway::fuzz::dialect::{DISCOVERED, Dialect, Event, EventReader};
 use mlflow_ai_gateway::fuzz::http;
 use mlflow_ai_gateway::fuzz::http::{EventProblem, Events};
 use mlflow_ai_gateway_fuzz::pieces::pieces;
@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
     } else {
         assert_eq!(whole, (as_the_standard_says(stream), None), "other events than the standard's");
     }
-    read(ALL[usize::from(*dialect) % ALL.len()], &whole.0);
+    read(DISCOVERED[usize::from(*dialect) % DISCOVERED.len()], &whole.0);
 });
 
 fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Named>, Option<EventProblem>) {

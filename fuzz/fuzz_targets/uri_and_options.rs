@@ -147,12 +147,30 @@ fn environment(text: &str) {
     let found = client::environment(gateway, &variable);
     let shown = found.unwrap_or_else(|error| error.message().to_owned());
     assert!(!shown.contains(SECRET), "{shown}");
+    key_is_for_one_server(gateway, &variable);
+}
+
+/// The key of OpenAI's API is sent to the server that is named beside it, and to no other.
+fn key_is_for_one_server(gateway: Option<&str>, variable: &dyn Fn(&str) -> Result<String, VarError>) {
+    const KEY: &str = "a-key-of-openai";
+    let with_key = |name: &str| if name == "OPENAI_API_KEY" { Ok(KEY.to_owned()) } else { variable(name) };
+    let Some((uri, credentials)) = client::credentials(gateway, &with_key) else { return };
+    if credentials.iter().any(|credential| credential.contains(KEY)) {
+        let base = variable("OPENAI_BASE_URL").unwrap_or_default();
+        let base = base.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        let base = if base.is_empty() { "https://api.openai.com/v1" } else { base };
+        let base = GatewayUri::parse(base).expect("a key has a server");
+        let uri = GatewayUri::parse(&uri).expect("what is shown is a URI");
+        assert!(uri.is_same_server(&base), "the key of {base} goes to {uri}");
+    }
 }
 
 /// A variable's value, with a secret in it where it is one.
 fn with_secret(name: &str, value: &str) -> String {
     match value.rsplit_once('@') {
-        _ if ["_TOKEN", "_PASSWORD", "_SECRET"].iter().any(|end| name.ends_with(end)) => format!("{value}{SECRET}"),
+        _ if ["_TOKEN", "_PASSWORD", "_SECRET", "_API_KEY"].iter().any(|end| name.ends_with(end)) => {
+            format!("{value}{SECRET}")
+        }
         Some((before, behind)) if ["http_proxy", "https_proxy", "all_proxy"].contains(&&*name.to_ascii_lowercase()) => {
             format!("{before}{SECRET}@{behind}")
         }

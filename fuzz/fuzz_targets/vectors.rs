@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{ALL, Dialect, Vectors};
+use mlflow_ai_gateway::fuzz::dialect::{DISCOVERED, Dialect, Vectors};
 use serde_json::value::RawValue;
 
 fuzz_target!(|input: &[u8]| {
     let [kind, before, body @ ..] = input else { return };
     match kind {
         b'n' => numbers(body),
-        kind => answer(ALL[usize::from(*kind) % ALL.len()], usize::from(*before) % 4, body),
+        kind => answer(DISCOVERED[usize::from(*kind) % DISCOVERED.len()], usize::from(*before) % 4, body),
     }
 });
 
@@ -92,7 +92,7 @@ fn numbers(text: &[u8]) {
     let rows: Vec<String> = rows.rev().collect();
     let body = format!(r#"{{"data":[{}]}}"#, rows.join(","));
     let mut vectors = Vectors::default();
-    let read = ALL[0].decode_vectors(body.as_bytes(), rows.len(), &mut vectors);
+    let read = DISCOVERED[0].decode_vectors(body.as_bytes(), rows.len(), &mut vectors);
     if rows.is_empty() || expected.iter().any(|number| number.is_infinite()) {
         assert!(read.is_err(), "{body}");
         return;

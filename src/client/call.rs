@@ -1,10 +1,11 @@
 //! One call: find out how to ask, and ask until a server answers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::discovery::{Asker, Discovery, Learned, Outcome, Plan};
+use super::discovery::{Asker, Learned, Outcome, Plan};
 use super::error::{Error, Status};
 use super::log::{LogLevel, Logger};
 use super::options::CallOptions;
@@ -13,23 +14,15 @@ use super::request::Asking;
 use super::retry::{Attempts, Repeat};
 use super::settings::Settings;
 use super::suggest;
+use super::targets::{CallRoute, Target, TargetRoute};
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
-use crate::http::{Agent, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret};
+use crate::http::{Failure, Headers, Limit, Method, Opened, Phase, Reply, Secret};
 use crate::sync::{CancelToken, current_process};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks, and no more than this.
 const DISCOVERY_SHARE: u32 = 4;
 const MAX_DISCOVERY: Duration = Duration::from_secs(5);
-
-/// Whom to ask, over what, and what is known of it.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub route: String,
-    pub uri: GatewayUri,
-    pub agent: Agent,
-    pub discovery: Discovery,
-}
 
 /// How long an error may take to find out what exists instead of what does not.
 const MAX_HINT: Duration = Duration::from_secs(2);
@@ -37,6 +30,8 @@ const MAX_HINT: Duration = Duration::from_secs(2);
 /// A call has one deadline for all that it does, and the settings as they stood when it began.
 pub(super) struct Call<'a> {
     pub target: &'a Arc<Target>,
+    /// `None`: the call is about the server, or about a route that only its path names.
+    route: Option<CallRoute<'a>>,
     settings: Arc<Settings>,
     /// With the request's own, if it has any; else those of the settings.
     params: Option<Params>,
@@ -66,8 +61,16 @@ pub(super) struct Asked<R> {
     pub plan: Plan,
     pub path: String,
     pub attempts: Attempts,
-    /// Whether the plan was guessed, so that it is to be remembered if the answer is one.
-    is_news: bool,
+    /// What is to be remembered if the response is one.
+    news: Option<Learned>,
+}
+
+/// A refusal to tell of a route.
+struct Refused {
+    dialect: &'static dyn Dialect,
+    path: String,
+    reply: Reply,
+    refusal: Refusal,
 }
 
 /// Why a plan came to nothing.
@@ -76,12 +79,20 @@ struct Miss {
     is_path_missing: bool,
     /// Whether the server does not speak as the plan says.
     is_plan_wrong: bool,
+    /// Whether the route refused what another one would take that looks the same from here.
+    may_be_of_another_task: bool,
     /// What may work instead. The server has not begun to answer the question, so asking again does no harm.
     next: Option<Plan>,
 }
 
 impl<'a> Call<'a> {
-    pub fn begin(target: &'a Arc<Target>, settings: Arc<Settings>, asking: Option<&Asking>) -> Call<'a> {
+    /// A call to a route, under the settings of a request, if it has one.
+    pub fn begin(
+        target: &'a Arc<Target>,
+        route: Option<CallRoute<'a>>,
+        settings: Arc<Settings>,
+        asking: Option<&Asking>,
+    ) -> Call<'a> {
         let mut options = settings.options().call;
         let (mut params, mut headers) = (None, None);
         if let Some(asking) = asking {
@@ -95,6 +106,7 @@ impl<'a> Call<'a> {
         let (deadline, has_refreshed) = (started + options.timeout, AtomicBool::new(false));
         Call {
             target,
+            route,
             settings,
             params,
             headers,
@@ -121,21 +133,26 @@ impl<'a> Call<'a> {
     /// read, of any other answer all.
     pub fn open(&self, question: Question, wanted: Wanted) -> Result<Asked<Opened>, Error> {
         check_question(question, wanted)?;
+        let route = self.route()?;
+        let name = route.name.as_str();
+        let likely_plan = |dialect| self.likely_plan(dialect, question, wanted, name);
+        let likely = likely_plan(self.dialects()[0]);
         let cancelled = |phase| {
-            let path = self.dialects()[0].invocations_path(&self.target.route);
+            let path = likely.dialect.invocations_path(name, likely.task);
             self.failed(&self.tried(Method::Post, &path), Failure::Cancelled(phase))
         };
         if self.token().is_some_and(CancelToken::is_cancelled) {
             return Err(cancelled(Phase::Connect));
         }
         let mut attempts = Attempts::default();
-        let known = if self.is_plain(question) {
-            None
+        let is_plain = self.is_plain(question, name);
+        let mut known = if is_plain {
+            route.discovery.known(&self.settings)
         } else {
             let until = self.discovery_deadline();
             let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
-            let found =
-                self.target.discovery.find(&asker, until, self.token(), || self.discover(until, &mut attempts.reasons));
+            let discover = || self.discover(name, until, &mut attempts.reasons);
+            let found = route.discovery.find(&asker, until, self.token(), discover);
             self.logger.flush();
             match found.map_err(|_| cancelled(Phase::Share))? {
                 Outcome::Known(learned) => Some(learned),
@@ -143,9 +160,12 @@ impl<'a> Call<'a> {
                 Outcome::Failed(error) => return Err(error),
             }
         };
-        let likely_task = if wanted == Wanted::Vectors { Task::Embeddings } else { question.likely_task() };
-        let likely = Plan { dialect: self.dialects()[0], task: self.dialects()[0].task_for(likely_task) };
-        let mut plan = known.map_or(likely, |learned| learned.plan(likely_task));
+        let plan_by = |learned: Learned| match learned.task {
+            Some(task) => Plan { dialect: learned.dialect, task },
+            None => likely_plan(learned.dialect),
+        };
+        let mut plan = known.map_or(likely, plan_by);
+        let mut told_task = known.and_then(|learned| learned.task);
         if self.settings.options().dialect.is_some() && self.check(plan, question, wanted).is_err() {
             // With a forced dialect the server refuses what the route is not for, not this library.
             plan = likely;
@@ -156,26 +176,40 @@ impl<'a> Call<'a> {
         let mut first_error = None;
         loop {
             tried.push(plan);
-            let path = plan.dialect.invocations_path(&self.target.route);
-            let miss = match self.ask_by(plan, question, wanted, &path, again, &mut attempts) {
+            let path = plan.dialect.invocations_path(name, plan.task);
+            let miss = match self.ask_by(name, plan, question, wanted, &path, again, &mut attempts) {
                 Ok(answer) => {
                     self.logger.flush();
-                    let is_news = known != Some(Learned::of(plan));
-                    return Ok(Asked { answer, plan, path, attempts, is_news });
+                    let has_one_task = plan.dialect.has_one_task(name) || told_task == Some(plan.task);
+                    let learned = Learned { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) };
+                    let news = Some(learned).filter(|_| known.map(plan_by) != Some(plan));
+                    return Ok(Asked { answer, plan, path, attempts, news });
                 }
                 Err(miss) => miss,
             };
             self.logger.flush();
             if miss.is_plan_wrong {
-                self.target.discovery.forget(plan);
+                route.discovery.forget(plan);
+                self.target.spoken.forget(plan.dialect);
             }
             let next = match miss.next {
                 // The server was replaced, or the route has gone: it tells, unless it hides that.
-                _ if miss.is_path_missing && known.is_some() && tried.len() == 1 => {
-                    match self.discover(self.discovery_deadline(), &mut attempts.reasons) {
-                        Outcome::Known(learned) => Some(learned.plan(likely_task)),
+                _ if miss.is_path_missing && known.is_some() && !is_plain && tried.len() == 1 => {
+                    match self.discover(name, self.discovery_deadline(), &mut attempts.reasons) {
+                        Outcome::Known(learned) => Some(plan_by(learned)),
                         Outcome::Silent => miss.next,
                         Outcome::Failed(error) => return Err(error.with_attempts(&attempts)),
+                    }
+                }
+                // The task was taken from the request, and the route may be for another one that takes the same.
+                _ if miss.may_be_of_another_task && is_plain && known.is_none() && plan.dialect.has_one_task(name) => {
+                    match self.discover(name, self.discovery_deadline(), &mut attempts.reasons) {
+                        Outcome::Known(learned) if learned.task.is_some() => {
+                            route.discovery.remember(&self.settings, learned);
+                            known = Some(learned);
+                            Some(plan_by(learned)).filter(|next| self.check(*next, question, wanted).is_ok())
+                        }
+                        _ => miss.next,
                     }
                 }
                 next => next,
@@ -186,7 +220,13 @@ impl<'a> Call<'a> {
             });
             match next {
                 Some(next) => {
-                    let why = if miss.is_path_missing { "there is no such path" } else { "it takes messages" };
+                    let why = match next.task {
+                        _ if miss.is_path_missing => "there is no such path",
+                        Task::Completions => "it takes a prompt",
+                        Task::Responses => "it takes input",
+                        _ => "it takes messages",
+                    };
+                    told_task = Some(next.task).filter(|_| !miss.is_path_missing);
                     attempts.reasons.push(why.to_owned());
                     again = Some(why);
                     plan = next;
@@ -195,7 +235,7 @@ impl<'a> Call<'a> {
                 None if miss.is_path_missing => {
                     // Where no guess found a path, the first says it best; the route may be all that is missing.
                     let said_best = first_error.unwrap_or(miss.error);
-                    let said_best = match self.hint(&self.target.route, self.dialects()) {
+                    let said_best = match self.hint(name, self.dialects()) {
                         Some(hint) => said_best.with_hint(&hint),
                         None => said_best,
                     };
@@ -221,15 +261,31 @@ impl<'a> Call<'a> {
             }
             _ => return Ok(()),
         };
-        let Target { route, uri, .. } = &**self.target;
+        let (route, uri) = (&self.route()?.name, &self.target.uri);
         Err(Error::new(Status::Unsupported, format!("the route \"{route}\" of {uri} {problem}")))
+    }
+
+    /// The route of the call, which it has if it asks a model.
+    fn route(&self) -> Result<&TargetRoute, Error> {
+        let missing = || Error::new(Status::Internal, "the call has no route");
+        self.route.as_ref().map(CallRoute::get).ok_or_else(missing)
+    }
+
+    /// How a dialect asks a route of which nothing is known.
+    fn likely_plan(&self, dialect: &'static dyn Dialect, question: Question, wanted: Wanted, route: &str) -> Plan {
+        let task = match question {
+            _ if wanted == Wanted::Vectors => Task::Embeddings,
+            Question::Prompt(_) => self.options.task.unwrap_or_else(|| dialect.prompt_task(route)),
+            question => question.likely_task(),
+        };
+        Plan { dialect, task: dialect.task_for(route, task) }
     }
 
     /// The dialects that come into question, the likeliest first.
     pub fn dialects(&self) -> &[&'static dyn Dialect] {
         match &self.settings.options().dialect {
             Some(forced) => std::slice::from_ref(forced),
-            None => &dialect::ALL,
+            None => &dialect::DISCOVERED,
         }
     }
 
@@ -239,18 +295,22 @@ impl<'a> Call<'a> {
     }
 
     /// Whether discovery is unnecessary: the dialect is forced, and every request except a prompt tells its task.
-    fn is_plain(&self, question: Question) -> bool {
-        let is_prompt = matches!(question, Question::Prompt(_));
-        self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_one_task())
+    fn is_plain(&self, question: Question, route: &str) -> bool {
+        let is_prompt = matches!(question, Question::Prompt(_)) && self.options.task.is_none();
+        self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_one_task(route))
     }
 
     /// Asks the server for the route in each dialect, until it answers in one, and notes why something was asked again.
-    fn discover(&self, deadline: Instant, reasons: &mut Vec<String>) -> Outcome {
+    fn discover(&self, name: &str, deadline: Instant, reasons: &mut Vec<String>) -> Outcome {
         let is_forced = self.settings.options().dialect.is_some();
         // A server that did not say clearly that it has no such path may speak that dialect all the same.
         let mut is_clear = true;
-        for dialect in self.dialects().iter().copied() {
-            let path = dialect.route_path(&self.target.route);
+        // Whether the server itself, and not a proxy before it, has said of each path that it has none.
+        let mut has_none = true;
+        let (mut first_refused, mut absent) = (None, None::<Refused>);
+        let mut places: VecDeque<_> =
+            self.in_order_of_discovery().into_iter().map(|dialect| (dialect, dialect.route_path(name), true)).collect();
+        while let Some((dialect, path, is_first)) = places.pop_front() {
             let mut attempts = Attempts::default();
             let asked = self.whole(&What::get(&path, deadline, Repeat::Discovery), &mut attempts);
             reasons.extend_from_slice(&attempts.reasons);
@@ -262,9 +322,9 @@ impl<'a> Call<'a> {
                 Err(Trouble::Failure(
                     Failure::Timeout(Limit::Total | Limit::Discovery, _)
                     | Failure::ConnectTimeout(Limit::Total | Limit::Discovery, _),
-                )) => break,
+                )) => return Outcome::Silent,
                 Err(Trouble::Failure(failure)) if failure.is_after_sending() => {
-                    is_clear = false;
+                    (is_clear, has_none) = (false, false);
                     continue;
                 }
                 // There was less time to try it than the question has.
@@ -273,7 +333,7 @@ impl<'a> Call<'a> {
                         && attempts.retries < self.options.retries.max()
                         && self.options.retries.may_follow(Repeat::Discovery, &failure) =>
                 {
-                    break;
+                    return Outcome::Silent;
                 }
                 Err(Trouble::Failure(failure)) => {
                     // The question itself was not asked.
@@ -284,29 +344,60 @@ impl<'a> Call<'a> {
                 Err(Trouble::Error(error)) => return Outcome::Failed(error),
             };
             if reply.is_success() {
-                let task = match dialect.route(&self.target.route, &reply.body) {
+                let task = match dialect.route(name, &reply.body) {
                     Lookup::Found(route) => route.task(),
                     // It may be there all the same, but not for everybody's eyes: the question tells.
                     Lookup::Absent => None,
-                    Lookup::Foreign => continue,
+                    Lookup::Foreign => {
+                        has_none = false;
+                        continue;
+                    }
                 };
                 // Newer servers have the older ones' paths, too.
                 if !is_clear && !dialect.streams() {
-                    break;
+                    return Outcome::Silent;
                 }
-                self.target.discovery.answered_in(dialect);
+                self.target.spoken.note(dialect);
                 return Outcome::Known(Learned { dialect, task });
             }
             let refusal = Refusal::read(reply.status, &reply.body);
+            let refused = Refused { dialect, path, reply, refusal };
+            let other_path = if is_first { dialect.other_route_path(name, &refused.refusal) } else { None };
             // Where it says no in another way it may say yes to the next: MLflow's tracking server takes its own header
             // below some paths only, and lets not everybody see all of them.
-            if refusal.is_route_absent && !is_forced {
+            let is_route_absent = refused.refusal.is_route_absent && !is_forced;
+            if is_route_absent && other_path.is_none() || !is_first && absent.is_some() {
+                let Refused { dialect, path, reply, refusal } = absent.unwrap_or(refused);
                 let tried = self.tried(Method::Get, &path);
-                return Outcome::Failed(self.refused(&tried, reply, refusal, &self.target.route, dialect));
+                return Outcome::Failed(self.refused(&tried, reply, refusal, name, dialect));
             }
-            is_clear &= refusal.kind == Kind::NoSuchPath;
+            if let Some(path) = other_path {
+                places.push_front((dialect, path, false));
+            }
+            is_clear &= refused.refusal.kind == Kind::NoSuchPath;
+            has_none &= refused.refusal.is_servers_own;
+            if is_route_absent {
+                absent = Some(refused);
+            } else {
+                first_refused.get_or_insert(refused);
+            }
         }
-        Outcome::Silent
+        match first_refused {
+            // A prompt is not sent to a path that only a guess names.
+            Some(Refused { path, reply, refusal, .. }) if has_none && !is_forced => {
+                Outcome::Failed(report::no_gateway(&self.tried(Method::Get, &path), reply, refusal))
+            }
+            _ => Outcome::Silent,
+        }
+    }
+
+    /// The dialects that come into question, beginning with the one in which the server answered of another route; but
+    /// newer servers answer as older ones do, too.
+    fn in_order_of_discovery(&self) -> Vec<&'static dyn Dialect> {
+        match self.target.spoken.of(self.dialects()) {
+            Some(spoken) if spoken.streams() => self.target.spoken.in_order(self.dialects()),
+            _ => self.dialects().to_vec(),
+        }
     }
 
     /// Which routes there are instead of the one that was asked for, as the end of a sentence; `None` if that cannot
@@ -322,6 +413,7 @@ impl<'a> Call<'a> {
 
     fn ask_by(
         &self,
+        name: &str,
         plan: Plan,
         question: Question,
         wanted: Wanted,
@@ -331,7 +423,7 @@ impl<'a> Call<'a> {
     ) -> Result<Opened, Miss> {
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
         let wants_events = wanted == Wanted::Stream;
-        let body = plan.dialect.encode(question, plan.task, params, wants_events);
+        let body = plan.dialect.encode(question, name, plan.task, params, wants_events);
         let (method, level) = (Method::Post, LogLevel::Info);
         let as_question = What::get(path, self.deadline, Repeat::Question);
         let what = What { method, body: &body, level, again, wants_events, ..as_question };
@@ -349,28 +441,34 @@ impl<'a> Call<'a> {
         let is_path_missing = refusal.kind == Kind::NoSuchPath;
         let wants_chat =
             refusal.wants_messages && plan.task == Task::Completions && matches!(question, Question::Prompt(_));
+        let wants_prompt = refusal.wants_prompt && plan.task == Task::Chat && matches!(question, Question::Prompt(_));
         let next = if wants_chat {
             Some(Plan { task: Task::Chat, ..plan })
+        } else if wants_prompt {
+            Some(Plan { task: Task::Completions, ..plan })
         } else if is_path_missing {
-            self.behind(plan)
+            self.behind(name, plan)
         } else {
             None
         };
+        let may_be_of_another_task =
+            refusal.kind == Kind::BadRequest && matches!(question, Question::Prompt(_) | Question::Messages(_));
         // What exists instead is looked up only once all guesses have failed.
         let error = if is_path_missing {
-            report::refusal(&tried, reply, refusal, &self.target.route)
+            report::refusal(&tried, reply, refusal, name)
         } else {
-            self.refused(&tried, reply, refusal, &self.target.route, plan.dialect)
+            self.refused(&tried, reply, refusal, name, plan.dialect)
         };
-        Err(Miss { error, is_path_missing, is_plan_wrong: is_path_missing || wants_chat, next })
+        let is_plan_wrong = is_path_missing || wants_chat || wants_prompt;
+        Err(Miss { error, is_path_missing, is_plan_wrong, may_be_of_another_task, next })
     }
 
     /// The same in the dialect behind this one, and behind the last one in the first.
-    fn behind(&self, plan: Plan) -> Option<Plan> {
+    fn behind(&self, name: &str, plan: Plan) -> Option<Plan> {
         let dialects = self.dialects();
         let at = dialects.iter().position(|dialect| *dialect == plan.dialect)?;
         let next = dialects[(at + 1) % dialects.len()];
-        let task = if next.has_one_task() { plan.task } else { next.task_for(plan.task) };
+        let task = next.task_for(name, plan.task);
         Some(Plan { dialect: next, task })
     }
 
@@ -441,10 +539,11 @@ impl<'a> Call<'a> {
             }
             Err(malformed) => {
                 // A dialect that is forced says where to ask, and newer servers answer there in their own shape.
-                let mut others = dialect::ALL.iter().filter(|dialect| **dialect != plan.dialect);
+                let mut others = dialect::DISCOVERED.iter().filter(|dialect| **dialect != plan.dialect);
                 let answer = others.find_map(|dialect| decode(*dialect).ok()).ok_or(malformed)?;
                 if self.dialects().len() > 1 {
-                    self.target.discovery.forget(plan);
+                    self.route.iter().for_each(|route| route.get().discovery.forget(plan));
+                    self.target.spoken.forget(plan.dialect);
                 }
                 Ok(answer)
             }
@@ -453,8 +552,9 @@ impl<'a> Call<'a> {
 
     /// The server has answered in the way in which it was asked.
     pub fn learn<R>(&self, asked: &Asked<R>) {
-        if asked.is_news {
-            self.target.discovery.remember(&self.settings, Learned::of(asked.plan));
+        if let (Some(learned), Some(route)) = (asked.news, &self.route) {
+            route.get().discovery.remember(&self.settings, learned);
+            self.target.spoken.note(learned.dialect);
         }
     }
 
@@ -484,21 +584,22 @@ fn check_question(question: Question, wanted: Wanted) -> Result<(), Error> {
 impl<R> Asked<R> {
     /// The answer, and the rest for another form of it.
     pub fn split(self) -> (R, Asked<()>) {
-        let Asked { answer, plan, path, attempts, is_news } = self;
-        (answer, Asked { answer: (), plan, path, attempts, is_news })
+        let Asked { answer, plan, path, attempts, news } = self;
+        (answer, Asked { answer: (), plan, path, attempts, news })
     }
 }
 
 impl Asked<()> {
     pub fn with<R>(self, answer: R) -> Asked<R> {
-        let Asked { answer: (), plan, path, attempts, is_news } = self;
-        Asked { answer, plan, path, attempts, is_news }
+        let Asked { answer: (), plan, path, attempts, news } = self;
+        Asked { answer, plan, path, attempts, news }
     }
 }
 
 impl Miss {
     /// A failure after which there is nothing else to try.
     fn of(error: Error) -> Miss {
-        Miss { error, is_path_missing: false, is_plan_wrong: false, next: None }
+        let (is_path_missing, is_plan_wrong, may_be_of_another_task) = (false, false, false);
+        Miss { error, is_path_missing, is_plan_wrong, may_be_of_another_task, next: None }
     }
 }

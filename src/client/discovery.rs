@@ -1,4 +1,4 @@
-//! Which dialect the server speaks and what the route is for: asked once, remembered in the handle.
+//! Which dialect the server speaks for a route and what the route is for: asked once, and remembered.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,18 +21,6 @@ pub(super) struct Learned {
     pub dialect: &'static dyn Dialect,
     /// `None`: the server does not say, or it does whatever it is asked for.
     pub task: Option<Task>,
-}
-
-impl Learned {
-    /// What a question teaches that was answered.
-    pub fn of(plan: Plan) -> Learned {
-        Learned { dialect: plan.dialect, task: Some(plan.task).filter(|_| plan.dialect.has_one_task()) }
-    }
-
-    /// How to ask what is likely meant for a route of this task.
-    pub fn plan(&self, likely: Task) -> Plan {
-        Plan { dialect: self.dialect, task: self.task.unwrap_or_else(|| self.dialect.task_for(likely)) }
-    }
 }
 
 /// Under what a call asks.
@@ -60,13 +48,11 @@ pub(super) enum Outcome {
     Failed(Error),
 }
 
-/// What a handle knows of its server. Calls that begin while nothing is known share one discovery: it is the only
-/// thing for which calls on one handle wait for each other.
+/// What is known of a route. Calls that begin while nothing is known share one discovery: it is the only thing for
+/// which calls on one handle wait for each other.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
     state: Lock<State>,
-    /// The dialect in which the server last answered anything.
-    spoken: Lock<Option<&'static dyn Dialect>>,
 }
 
 #[derive(Debug, Default)]
@@ -126,34 +112,26 @@ impl Discovery {
         }
     }
 
+    /// What is known under these settings.
+    pub fn known(&self, settings: &Settings) -> Option<Learned> {
+        let forced = settings.options().dialect.map(Dialect::name);
+        match &*self.state.lock() {
+            State::Known(under, learned) if *under == forced => Some(*learned),
+            _ => None,
+        }
+    }
+
     /// What an answered question taught.
     pub fn remember(&self, settings: &Settings, learned: Learned) {
-        self.answered_in(learned.dialect);
         *self.state.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
-    }
-
-    /// The one of these dialects in which the server last answered.
-    pub fn spoken(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
-        let spoken = (*self.spoken.lock())?;
-        dialects.iter().copied().find(|dialect| *dialect == spoken)
-    }
-
-    /// These dialects, beginning with the one in which the server last answered.
-    pub fn in_order(&self, dialects: &[&'static dyn Dialect]) -> Vec<&'static dyn Dialect> {
-        let spoken = self.spoken(dialects);
-        let others = dialects.iter().copied().filter(|dialect| Some(*dialect) != spoken);
-        spoken.into_iter().chain(others).collect()
-    }
-
-    pub fn answered_in(&self, dialect: &'static dyn Dialect) {
-        *self.spoken.lock() = Some(dialect);
     }
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
-        self.spoken.lock().take_if(|dialect| *dialect == wrong.dialect);
+        let is_wrong =
+            |learned: &Learned| learned.dialect == wrong.dialect && learned.task.is_none_or(|task| task == wrong.task);
         let mut state = self.state.lock();
-        if matches!(&*state, State::Known(_, learned) if learned.plan(wrong.task) == wrong) {
+        if matches!(&*state, State::Known(_, learned) if is_wrong(learned)) {
             *state = State::Nothing;
         }
     }
@@ -264,9 +242,13 @@ mod tests {
     fn what_was_wrong_is_forgotten_and_nothing_else() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         discovery.remember(&auto.settings, plan(0));
-        discovery.forget(plan(1).plan(Task::Chat));
+        discovery.forget(Plan { dialect: dialect::ALL[1], task: Task::Chat });
+        discovery.forget(Plan { dialect: dialect::ALL[0], task: Task::Embeddings });
         assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), plan(0)));
-        discovery.forget(plan(0).plan(Task::Chat));
+        assert_eq!(discovery.known(&auto.settings), Some(plan(0)));
+        assert_eq!(discovery.known(&settings("gateway").settings), None);
+        discovery.forget(Plan { dialect: dialect::ALL[0], task: Task::Chat });
+        assert_eq!(discovery.known(&auto.settings), None);
         assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(1))), plan(1)));
     }
 

@@ -18,6 +18,19 @@ use crate::http::{GatewayUri, Secret, TlsFile, TlsSetting, Way, WaySetting};
 /// Where a URI comes from that is not given: MLflow's own variables, the first that is set and not empty.
 const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
 
+/// The last of them. It may name a store of files or a database as well, which is no server.
+const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
+
+/// What OpenAI's own client reads, for servers of its API.
+const OPENAI_BASE_URL: &str = "OPENAI_BASE_URL";
+const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
+
+/// The URI that stands for that server, as in MLflow's deployments.
+const OPENAI: &str = "openai";
+
+/// Where OpenAI's own API is.
+const OPENAIS_OWN: &str = "https://api.openai.com/v1";
+
 /// Of one attempt or of all, for MLflow; here the time of the whole call.
 const TIMEOUT: [&str; 3] =
     ["MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT", "MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"];
@@ -41,6 +54,14 @@ pub(super) struct Found {
     pub options: Options,
 }
 
+/// Whose variables a server's connection obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// MLflow's and Databricks' servers.
+    Mlflow,
+    Others,
+}
+
 /// Reads variables, in a test those of the test.
 pub(super) struct Environment<'a>(pub &'a dyn Fn(&str) -> Result<String, VarError>);
 
@@ -61,12 +82,20 @@ impl Environment<'_> {
         };
         match profile {
             Some(profile) => self.databricks(profile),
+            None if gateway == OPENAI => self.openai(self.openais_uri()?),
             None => {
                 let uri = GatewayUri::parse(&gateway).map_err(|problem| {
                     let place = named_by.map(|name| format!(" (from the environment variable {name})"));
                     Error::new(Status::InvalidUri, problem + &place.unwrap_or_default())
                 })?;
-                let mut options = self.common(&uri)?;
+                // Its key is for that server alone, and MLflow's credentials are not for it.
+                if uri.is_openais() && self.openais_uri().is_ok_and(|openais| uri.is_same_server(&openais)) {
+                    return self.openai(uri);
+                }
+                let mut options = self.common(&uri, Family::Mlflow)?;
+                if uri.is_openais() {
+                    options.dialect = Some(dialect::OPENAI);
+                }
                 self.of_mlflow(&mut options)?;
                 options.make_default();
                 Ok(Found { uri, options })
@@ -80,13 +109,37 @@ impl Environment<'_> {
                 return Ok((gateway.to_string(), Some(name)));
             }
         }
+        let tracking = self.trimmed(TRACKING_URI)?;
+        if let Some(gateway) = tracking.as_ref().filter(|uri| is_of_server(uri)) {
+            return Ok((gateway.to_string(), Some(TRACKING_URI)));
+        }
         let name = URI[0];
-        let problem = format!("no gateway URI is given; pass one, or set the environment variable {name}");
+        let why = tracking.map(|_| format!(" ({TRACKING_URI} names no server)")).unwrap_or_default();
+        let problem = format!("no gateway URI is given{why}; pass one, or set the environment variable {name}");
         Err(Error::new(Status::NoGatewayUri, problem))
     }
 
+    /// The server that OpenAI's own client would use.
+    fn openais_uri(&self) -> Result<GatewayUri, Error> {
+        let base = self.trimmed(OPENAI_BASE_URL)?;
+        GatewayUri::parse(base.as_ref().map_or(OPENAIS_OWN, |base| base)).map_err(|problem| {
+            Error::new(Status::InvalidUri, format!("{problem} (from the environment variable {OPENAI_BASE_URL})"))
+        })
+    }
+
+    /// That server, with the key for it.
+    fn openai(&self, uri: GatewayUri) -> Result<Found, Error> {
+        let mut options = self.common(&uri, Family::Others)?;
+        options.dialect = Some(dialect::OPENAI);
+        if let Some(key) = self.trimmed(OPENAI_API_KEY)? {
+            set(&mut options, "bearer_token", &key, OPENAI_API_KEY)?;
+        }
+        options.make_default();
+        Ok(Found { uri, options })
+    }
+
     /// What concerns all servers.
-    fn common(&self, uri: &GatewayUri) -> Result<Options, Error> {
+    fn common(&self, uri: &GatewayUri, family: Family) -> Result<Options, Error> {
         let way = Way::from_environment(uri, &|name| self.of_proxies(name));
         let mut options = Options::on(way);
         if let Some(timeout) = self.seconds(&TIMEOUT)? {
@@ -95,7 +148,7 @@ impl Environment<'_> {
         options.call.routes_timeout = self.seconds(&ROUTES_TIMEOUT)?;
         self.retries(&mut options)?;
         if uri.is_https() {
-            self.tls(&mut options)?;
+            self.tls(&mut options, family)?;
         }
         Ok(options)
     }
@@ -141,9 +194,11 @@ impl Environment<'_> {
         }
     }
 
-    fn tls(&self, options: &mut Options) -> Result<(), Error> {
-        let insecure = self.boolean(INSECURE)?.unwrap_or(false);
-        match self.first(&TRUSTED)? {
+    fn tls(&self, options: &mut Options, family: Family) -> Result<(), Error> {
+        // What MLflow's server is trusted with, another one is not.
+        let is_mlflows = family == Family::Mlflow;
+        let insecure = is_mlflows && self.boolean(INSECURE)?.unwrap_or(false);
+        match self.first(if is_mlflows { &TRUSTED } else { &TRUSTED[1..] })? {
             Some((name, _)) if insecure && name == TRUSTED[0] => {
                 return Err(wrong(INSECURE, &format!("it and {name} exclude each other")));
             }
@@ -152,7 +207,7 @@ impl Environment<'_> {
             None => {}
         }
         const CLIENT: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
-        match self.variable(CLIENT)? {
+        match self.variable(CLIENT)?.filter(|_| is_mlflows) {
             Some(path) => set_file(options, "client_cert_file", TlsFile::Client, &path, CLIENT),
             None => Ok(()),
         }
@@ -229,7 +284,7 @@ impl Environment<'_> {
         let has_own_host = ini::value(&content, profile, "host")
             .is_some_and(|own| workspace(trimmed(own)).map(|own| own.to_string()) != Ok(uri.to_string()));
         let secrets = if has_own_host { "" } else { content.as_str() };
-        let mut options = self.common(&uri)?;
+        let mut options = self.common(&uri, Family::Mlflow)?;
         options.dialect = Some(dialect::DATABRICKS);
         for (option, name, key) in [
             ("bearer_token", "DATABRICKS_TOKEN", "token"),
@@ -263,7 +318,7 @@ impl Environment<'_> {
         match (self.0)(name) {
             Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
             Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) if URI.contains(&name) => {
+            Err(VarError::NotUnicode(_)) if URI.contains(&name) || [TRACKING_URI, OPENAI_BASE_URL].contains(&name) => {
                 Err(Error::new(Status::InvalidUri, format!("the environment variable {name} is not UTF-8")))
             }
             Err(VarError::NotUnicode(_)) => Err(wrong(name, "it is not UTF-8")),
@@ -300,6 +355,14 @@ impl Environment<'_> {
     fn home(&self, below: &str) -> Option<PathBuf> {
         Some(PathBuf::from((self.0)("HOME").ok().filter(|home| !home.is_empty())?).join(below))
     }
+}
+
+/// Whether a tracking URI is that of a server.
+fn is_of_server(uri: &str) -> bool {
+    let is_http = ["http://", "https://"]
+        .iter()
+        .any(|scheme| uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    is_http || uri == "databricks" || uri.starts_with("databricks://")
 }
 
 /// The section of a Databricks file that is no profile.
@@ -383,6 +446,81 @@ mod tests {
         assert_eq!(uri(&[]).unwrap_err().status(), Status::NoGatewayUri);
         let error = uri(&[(URI[1], "b")]).unwrap_err();
         assert!(error.message().contains(URI[1]), "{error}");
+    }
+
+    #[test]
+    fn tracking_uri_counts_last_and_only_if_it_is_a_servers() {
+        let uri = |variables: &[(&str, &str)]| find(None, variables).map(|found| found.uri.to_string());
+        assert_eq!(uri(&[(TRACKING_URI, " HTTP://t:5000/\n")]).unwrap(), "HTTP://t:5000");
+        assert_eq!(uri(&[(TRACKING_URI, "http://t"), (URI[1], "http://b")]).unwrap(), "http://b");
+        let databricks = [(TRACKING_URI, "databricks"), ("DATABRICKS_HOST", "w.example")];
+        assert_eq!(uri(&databricks).unwrap(), "https://w.example");
+        for store in ["sqlite:///m.db", "file:///x", "./mlruns", "databricks-uc", "httpx://h", "é", "openai"] {
+            let error = uri(&[(TRACKING_URI, store)]).unwrap_err();
+            assert_eq!(error.status(), Status::NoGatewayUri, "{store}");
+            assert!(error.message().contains(TRACKING_URI) && error.message().contains(URI[0]), "{error}");
+        }
+        let error = uri(&[(TRACKING_URI, "http://me:hunter2@h")]).unwrap_err();
+        assert!(error.message().contains(TRACKING_URI) && !error.message().contains("hunter2"), "{error}");
+    }
+
+    fn dialect(found: &Found) -> Option<&'static str> {
+        found.options.dialect.map(|dialect| dialect.name())
+    }
+
+    /// The credentials that requests carry.
+    fn bearer(found: &Found) -> Option<String> {
+        let sent = found.options.add_to(&crate::http::Headers::default());
+        sent.secrets().find_map(|secret| secret.strip_prefix("Bearer ")).map(str::to_owned)
+    }
+
+    #[test]
+    fn path_names_the_dialect_and_no_key() {
+        let variables = [(OPENAI_API_KEY, "sk-1"), ("MLFLOW_TRACKING_TOKEN", "t-1")];
+        let found = find(Some("http://gateway/mlflow/v1"), &variables).unwrap();
+        assert_eq!((dialect(&found), found.uri.to_string().as_str()), (Some("openai"), "http://gateway/mlflow/v1"));
+        assert_eq!(bearer(&found).as_deref(), Some("t-1"));
+        assert_eq!(dialect(&find(Some("http://gateway"), &variables).unwrap()), None);
+    }
+
+    #[test]
+    fn key_goes_to_the_server_that_openais_client_would_use_and_to_no_other() {
+        let own = "https://llm.example:8443/openai/v1";
+        let variables = [
+            (OPENAI_API_KEY, " sk-1\n"),
+            (OPENAI_BASE_URL, " \"https://llm.example:8443/openai/v1/\""),
+            ("MLFLOW_TRACKING_TOKEN", "t-1"),
+            ("MLFLOW_TRACKING_INSECURE_TLS", "true"),
+            (TRUSTED[0], "/nowhere"),
+            ("MLFLOW_WORKSPACE", "w"),
+        ];
+        for uri in ["openai", own, "https://LLM.example:8443/v1"] {
+            let found = find(Some(uri), &variables).unwrap();
+            assert_eq!((dialect(&found), bearer(&found).as_deref()), (Some("openai"), Some("sk-1")), "{uri}");
+            assert!(found.uri.to_string().eq_ignore_ascii_case(if uri == "openai" { own } else { uri }));
+            assert_eq!((found.options.workspace, found.options.way.unusable()), (None, None), "they are MLflow's");
+        }
+        let variables = &variables[..3];
+        for uri in [
+            "https://llm.example/v1",
+            "http://llm.example:8443/v1",
+            "https://api.openai.com/v1",
+            "https://llm.example:8443/openai",
+            "http://127.0.0.1/v1",
+        ] {
+            assert_eq!(bearer(&find(Some(uri), variables).unwrap()).as_deref(), Some("t-1"), "{uri}");
+        }
+        let found =
+            find(None, &[(URI[1], "openai"), (OPENAI_API_KEY, "sk-1"), ("MLFLOW_TRACKING_TOKEN", "t-1")]).unwrap();
+        assert_eq!((found.uri.to_string().as_str(), bearer(&found).as_deref()), (OPENAIS_OWN, Some("sk-1")));
+        let found = find(Some(OPENAIS_OWN), &[("MLFLOW_TRACKING_TOKEN", "t-1")]).unwrap();
+        assert_eq!(bearer(&found), None, "MLflow's token is not OpenAI's");
+        assert_eq!(find(None, variables).unwrap_err().status(), Status::NoGatewayUri, "nobody names the dialect");
+        let error = find(Some("openai"), &[(OPENAI_BASE_URL, "http://me:hunter2@h/v1")]).unwrap_err();
+        assert!(error.message().contains(OPENAI_BASE_URL) && !error.message().contains("hunter2"), "{error}");
+        for uri in ["http://h", "http://h/v1"] {
+            assert!(find(Some(uri), &[(OPENAI_BASE_URL, "no URI")]).is_ok(), "another server is named");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::env::VarError;
 
-use super::environment::Environment;
+use super::environment::{Environment, Found};
 use super::error::Error;
 use super::ini;
 use super::options::{CallSetting, Options, Setting};
+use crate::http::Headers;
 
 /// How a handle's options show themselves once this one is set, or why it is not.
 pub fn handle_option(name: &str, value: &str) -> Result<String, Error> {
@@ -25,6 +26,16 @@ pub fn environment(
     variable: &dyn Fn(&str) -> Result<String, VarError>,
 ) -> Result<String, Error> {
     Environment(variable).find(gateway).map(|found| format!("{found:?}"))
+}
+
+/// Where a handle sends requests to, and the credentials that they carry; `None` if there can be no such handle.
+pub fn credentials(
+    gateway: Option<&str>,
+    variable: &dyn Fn(&str) -> Result<String, VarError>,
+) -> Option<(String, Vec<String>)> {
+    let Found { uri, options } = Environment(variable).find(gateway).ok()?;
+    let sent = options.add_to(&Headers::default());
+    Some((uri.to_string(), sent.secrets().map(str::to_owned).collect()))
 }
 
 pub fn ini_value<'a>(file: &'a str, section: &str, name: &str) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! The handle: one route of one gateway.
+//! The handle: a gateway, and the route that calls use unless the request names another.
 
 use std::sync::Arc;
 
@@ -6,27 +6,25 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answers;
-use super::call::{Call, Target};
-use super::discovery::Discovery;
+use super::call::Call;
 use super::embed::Embeddings;
 use super::environment::{Found, PROCESS};
 use super::error::{Error, Status};
 use super::log::{Log, LogLevel, LogSink};
 use super::options::Setting;
-use super::request::Request;
+use super::request::{Asking, Request};
 use super::response::Response;
 use super::routes::Routes;
 use super::settings::{Settings, Shared};
 use super::stream::Stream;
+use super::targets::{Target, route_name};
 use super::text::owned;
 use crate::dialect::{Change, ParamProblem, Params};
-use crate::http::{Agent, HeaderProblem};
+use crate::http::HeaderProblem;
 use crate::sync::CancelToken;
 
-/// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
-const MAX_ROUTE: usize = 256;
-
-/// One route of one gateway, with its settings and its connections. Any number of threads may use it at once.
+/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
+/// it at once.
 #[derive(Debug)]
 pub struct Gateway {
     target: Arc<Target>,
@@ -34,13 +32,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Nothing is sent before the first call. Without a URI, the environment variable `MLFLOW_GATEWAY_URI` says it,
-    /// or else `MLFLOW_DEPLOYMENTS_TARGET`.
-    pub fn create(route: &str, uri: Option<&str>) -> Result<Gateway, Error> {
-        check_route(route)?;
+    /// Nothing is sent before the first call. Without a route, each request names its own. Without a URI, the
+    /// environment says it.
+    pub fn create(route: Option<&str>, uri: Option<&str>) -> Result<Gateway, Error> {
+        let route = route.map(route_name).transpose()?;
         let Found { uri, options } = PROCESS.find(uri)?;
-        let target = Target { route: route.to_owned(), agent: Agent::default(), uri, discovery: Discovery::default() };
-        Ok(Gateway { target: Arc::new(target), settings: Shared::new(Settings::new(options)) })
+        let target = Arc::new(Target::new(route, uri));
+        Ok(Gateway { target, settings: Shared::new(Settings::new(options)) })
     }
 
     /// Sets a parameter of the model, for all calls that begin afterwards.
@@ -126,7 +124,7 @@ impl Gateway {
         serde_json::to_string(&IdentifyingParams {
             // A parameter of the same name goes before, as in LangChain.
             gateway_uri: Some(self.target.uri.to_string()).filter(|_| !settings.params.contains("gateway_uri")),
-            route: Some(self.target.route.as_str()).filter(|_| !settings.params.contains("route")),
+            route: self.own_route().filter(|_| !settings.params.contains("route")),
             params: &settings.params,
         })
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
@@ -139,26 +137,42 @@ impl Gateway {
 
     /// As [`Gateway::call`], and hands the text over without a copy.
     pub fn call_with<T>(&self, prompt: &str, take: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
-        answers::first_text(&Call::begin(&self.target, self.settings()?, None), prompt, take)
+        let own = self.target.route(None).ok_or_else(|| {
+            no_route(
+                "the handle has no route: name one in mlflow_gateway_create(), or send a request with its own route",
+            )
+        })?;
+        answers::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
     }
 
     /// Asks the route and returns all that the answer says.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let asking = request.snapshot();
         let question = asking.question()?;
-        answers::response(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
+        answers::response(&self.call_with_request(&asking)?, question)
     }
 
     /// Asks the route for its answer as it is made, and waits for the head of it.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         let asking = request.snapshot();
         let question = asking.question()?;
-        Stream::open(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
+        Stream::open(&self.call_with_request(&asking)?, question)
+    }
+
+    /// A call to the request's route, or else to the handle's.
+    fn call_with_request<'a>(&'a self, asking: &Asking) -> Result<Call<'a>, Error> {
+        let route = self.target.route(asking.route.as_deref()).ok_or_else(|| {
+            no_route(
+                "neither the request nor the handle has a route: name one in mlflow_gateway_request_set_route() or \
+                 mlflow_gateway_create()",
+            )
+        })?;
+        Ok(Call::begin(&self.target, Some(route), self.settings()?, Some(asking)))
     }
 
     /// A call that asks no model, for which MLflow's client has a time of its own.
     fn call_for(&self) -> Result<Call<'_>, Error> {
-        let mut call = Call::begin(&self.target, self.settings()?, None);
+        let mut call = Call::begin(&self.target, None, self.settings()?, None);
         if let Some(timeout) = call.options.routes_timeout {
             call.options.timeout = timeout;
             call.deadline = call.started + timeout;
@@ -212,35 +226,34 @@ impl Gateway {
 
     /// Removes a route.
     pub fn delete_route(&self, name: &str) -> Result<(), Error> {
-        check_route(name)?;
+        let name = route_name(name)?;
         self.call_for()?.change(Change::DeleteRoute(name)).map(drop)
     }
 
+    /// The route of this name, or without one the handle's.
     fn named<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
-        let name = name.unwrap_or(&self.target.route);
-        check_route(name)?;
-        Ok(name)
+        match name {
+            Some(name) => route_name(name),
+            None => self.own_route().ok_or_else(|| {
+                no_route("no route is named, and the handle has none: name one here or in mlflow_gateway_create()")
+            }),
+        }
+    }
+
+    fn own_route(&self) -> Option<&str> {
+        self.target.own.as_ref().map(|route| route.name.as_str())
     }
 
     /// Asks the route for vectors of the request's inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
         let asking = request.snapshot();
         let question = asking.question()?;
-        Embeddings::ask(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
+        Embeddings::ask(&self.call_with_request(&asking)?, question)
     }
 }
 
-fn check_route(route: &str) -> Result<(), Error> {
-    let problem = if route.is_empty() {
-        "the route is empty; name a route (endpoint) of the gateway".to_owned()
-    } else if route.len() > MAX_ROUTE {
-        format!("the route's name is {} bytes long; {MAX_ROUTE} are allowed", route.len())
-    } else if route == "." || route == ".." {
-        format!("the route's name is \"{route}\", which means a folder in a URL")
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(Status::InvalidArgument, problem))
+fn no_route(problem: &str) -> Error {
+    Error::new(Status::InvalidArgument, problem)
 }
 
 fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {

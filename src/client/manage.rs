@@ -62,7 +62,7 @@ impl Call<'_> {
 
     /// The one that the server speaks, whether or not it has the route of this handle.
     fn dialect(&self) -> Result<&'static dyn Dialect, Error> {
-        match self.target.discovery.spoken(self.dialects()) {
+        match self.target.spoken.of(self.dialects()) {
             Some(dialect) => Ok(dialect),
             None if self.dialects().len() == 1 => Ok(self.dialects()[0]),
             None => self.list(self.dialects(), self.deadline, 1).map(|(dialect, _)| dialect),

@@ -24,6 +24,7 @@ mod routes;
 mod settings;
 mod stream;
 mod suggest;
+mod targets;
 mod text;
 mod tokens;
 mod transact;

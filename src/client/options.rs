@@ -13,7 +13,7 @@ use super::auth::{Auth, AuthHeader, Part};
 use super::error::{Error, Status};
 use super::retry::{Policy, Retries};
 use super::text::shown;
-use crate::dialect::{self, Dialect};
+use crate::dialect::{self, Dialect, Task};
 use crate::http::{
     Headers, KeepAlive, Limits, PemFile, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting,
     check_value,
@@ -44,7 +44,7 @@ const HANDLE_NAMES: [&str; 17] = [
     "workspace",
 ];
 
-const CALL_NAMES: [&str; 18] = [
+const CALL_NAMES: [&str; 19] = [
     "connect_timeout_ms",
     "embed_batch_size",
     "embed_concurrency",
@@ -62,6 +62,7 @@ const CALL_NAMES: [&str; 18] = [
     "retry_policy",
     "retry_read_timeouts",
     "stream_timeout_ms",
+    "task",
     "timeout_ms",
 ];
 
@@ -108,6 +109,8 @@ pub(super) struct CallOptions {
     pub embed_batch_size: usize,
     /// As many such requests are under way at once.
     pub embed_concurrency: usize,
+    /// What a prompt is sent as where the server does not say what the route is for; `None`: as the dialect has it.
+    pub task: Option<Task>,
 }
 
 impl Default for Options {
@@ -134,6 +137,7 @@ impl Default for CallOptions {
             // As in LangChain's MlflowEmbeddings.
             embed_batch_size: 20,
             embed_concurrency: 1,
+            task: None,
         }
     }
 }
@@ -173,6 +177,7 @@ pub(super) enum CallSetting {
     GatherStream(bool),
     EmbedBatchSize(usize),
     EmbedConcurrency(usize),
+    Task(Option<Task>),
 }
 
 impl Setting {
@@ -246,6 +251,12 @@ impl CallSetting {
             "gather_stream" => CallSetting::GatherStream(boolean(name, value)?),
             "embed_batch_size" => CallSetting::EmbedBatchSize(number(name, value, 1..=100_000, "")? as usize),
             "embed_concurrency" => CallSetting::EmbedConcurrency(number(name, value, 1..=64, "")? as usize),
+            "task" => CallSetting::Task(match value {
+                "auto" => None,
+                "chat" => Some(Task::Chat),
+                "completions" => Some(Task::Completions),
+                _ => return Err(invalid(name, value, "auto, chat, completions")),
+            }),
             _ => return Ok(None),
         }))
     }
@@ -286,6 +297,7 @@ impl CallOptions {
             CallSetting::GatherStream(gathers) => self.gather_stream = gathers,
             CallSetting::EmbedBatchSize(size) => self.embed_batch_size = size,
             CallSetting::EmbedConcurrency(most) => self.embed_concurrency = most,
+            CallSetting::Task(task) => self.task = task,
         }
     }
 }

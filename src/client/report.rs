@@ -181,6 +181,22 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
     })
 }
 
+/// The server has none of the paths by which gateways tell of their routes.
+pub(super) fn no_gateway(tried: &Tried, reply: Reply, refusal: Refusal) -> Error {
+    let error = self::refusal(tried, reply, Refusal { kind: Kind::NoSuchPath, ..refusal }, "");
+    error.with_hint(
+        "no prompt was sent, since the server has no path of any gateway's; the option dialect names one all the same",
+    )
+}
+
+/// A server of OpenAI's API that has no list of its models.
+pub(super) fn no_models(tried: &Tried, reply: Reply, refusal: Refusal) -> Error {
+    let error = self::refusal(tried, reply, Refusal { kind: Kind::Disabled, ..refusal }, "");
+    error.with_hint(
+        "there is no list of models at this place, by which it would also tell its health; check the gateway URI",
+    )
+}
+
 /// What a refusal of this kind is to a program, and what to do about it.
 fn verdict(kind: Kind, route: &str) -> (Status, String) {
     match kind {
@@ -195,7 +211,9 @@ fn verdict(kind: Kind, route: &str) -> (Status, String) {
         Kind::Forbidden => (Status::Forbidden, "; the credentials do not allow this".to_owned()),
         Kind::NoSuchPath => (
             Status::NotFound,
-            "; check that the gateway URI is an MLflow gateway's, with the path under which it is mounted".to_owned(),
+            "; check that the gateway URI is an MLflow gateway's, with the path under which it is mounted, or ends in /v1 \
+             for a server of OpenAI's API"
+                .to_owned(),
         ),
         Kind::NoSuchRoute => (Status::NotFound, format!("; check the route's name, \"{route}\"")),
         Kind::RateLimited => (Status::RateLimited, "; call less often, or later".to_owned()),

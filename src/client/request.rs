@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::error::{Error, Status};
 use super::options::CallSetting;
 use super::settings::Growing;
+use super::targets::route_name;
 use crate::dialect::{Body, ParamProblem, Params, Question};
 use crate::http::{HeaderProblem, Headers};
 use crate::sync::CancelToken;
@@ -19,6 +20,8 @@ pub struct Request(Growing<Asking>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asking {
     content: Content,
+    /// In place of the handle's.
+    pub route: Option<String>,
     /// Before the handle's.
     pub params: Params,
     /// Before the handle's.
@@ -42,6 +45,15 @@ enum Content {
 impl Request {
     pub(super) fn snapshot(&self) -> Arc<Asking> {
         self.0.snapshot()
+    }
+
+    /// Names the route to send the request to in place of the handle's; `None` for that of the handle again.
+    pub fn set_route(&self, route: Option<&str>) -> Result<(), Error> {
+        let route = route.map(route_name).transpose()?.map(str::to_owned);
+        self.0.change(|asking| {
+            asking.route = route;
+            Ok(())
+        })
     }
 
     /// Sets the prompt, or replaces it.

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::call::Call;
 use super::error::{Error, Status};
-use super::report;
+use super::report::{self, Tried};
 use super::retry::Repeat;
 use super::text::NulText;
 use super::transact::Trouble;
-use crate::dialect::{self, Dialect, Kind, Lookup, Refusal};
+use crate::dialect::{self, Dialect, Kind, Lookup, Refusal, Task};
 use crate::http::{Method, Reply};
 
 /// More pages than any gateway has: MLflow's have 3,000 routes each.
@@ -61,7 +61,7 @@ impl Routes {
 impl Route {
     fn of(call: &Call, dialect: &dyn Dialect, route: dialect::Route) -> Result<Route, Error> {
         let text = |text: Option<String>| text.map(|text| NulText::of_name(&text)).transpose();
-        let path = route.path.unwrap_or_else(|| dialect.invocations_path(&route.name));
+        let path = route.path.unwrap_or_else(|| dialect.invocations_path(&route.name, Task::Chat));
         Ok(Route {
             url: NulText::of_name(&call.target.uri.absolute(&path))?,
             name: NulText::of_name(&route.name)?,
@@ -95,7 +95,7 @@ impl Call<'_> {
                 if !reply.is_success() {
                     let refusal = Refusal::read(reply.status, &reply.body);
                     let may_be_foreign = may_be_foreign(&refusal) && page.is_none();
-                    let error = report::refusal(&tried, reply, refusal, &self.target.route);
+                    let error = self.untold(&tried, reply, refusal, dialect);
                     return Err(Miss { error, may_be_foreign });
                 }
                 let Some(part) = dialect.list(&reply.body) else {
@@ -126,15 +126,29 @@ impl Call<'_> {
 
     fn look_up(&self, name: &str) -> Result<(&'static dyn Dialect, dialect::Route), Error> {
         self.first_answer(self.dialects(), |dialect| {
-            let path = dialect.route_path(name);
-            let tried = self.tried(Method::Get, &path);
-            let reply = self.told(&path, self.deadline, Repeat::Question)?;
+            let mut path = dialect.route_path(name);
+            let mut reply = self.told(&path, self.deadline, Repeat::Question)?;
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
-                let may_be_foreign = may_be_foreign(&refusal);
-                let error = self.refused(&tried, reply, refusal, name, dialect);
-                return Err(Miss { error, may_be_foreign });
+                let other = match dialect.other_route_path(name, &refusal) {
+                    Some(path) => Some((self.told(&path, self.deadline, Repeat::Question)?, path)),
+                    None => None,
+                };
+                match other.filter(|(reply, _)| reply.is_success()) {
+                    Some(found) => (reply, path) = found,
+                    None => {
+                        let tried = self.tried(Method::Get, &path);
+                        let may_be_foreign = may_be_foreign(&refusal);
+                        let error = if dialect.may_lack_lists() {
+                            self.untold(&tried, reply, refusal, dialect)
+                        } else {
+                            self.refused(&tried, reply, refusal, name, dialect)
+                        };
+                        return Err(Miss { error, may_be_foreign });
+                    }
+                }
             }
+            let tried = self.tried(Method::Get, &path);
             match dialect.route(name, &reply.body) {
                 Lookup::Found(route) => {
                     let mut details = self.details(dialect, self.deadline).unwrap_or_default().into_iter();
@@ -154,7 +168,8 @@ impl Call<'_> {
         let mut asked = Vec::new();
         let dialects: Vec<_> = self.dialects().to_vec();
         let answer = self.first_answer(&dialects, |dialect| {
-            let path = dialect.health_path(&self.target.route);
+            let own = self.target.own.as_ref().map(|route| route.name.as_str());
+            let path = dialect.health_path(own);
             let tried = self.tried(Method::Get, &path);
             if asked.contains(&path) {
                 let problem = format!("{tried}: there is no such path");
@@ -165,7 +180,10 @@ impl Call<'_> {
             if !reply.is_success() {
                 let refusal = Refusal::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);
-                let error = report::refusal(&tried, reply, refusal, &self.target.route);
+                let error = match own {
+                    Some(own) if !dialect.may_lack_lists() => report::refusal(&tried, reply, refusal, own),
+                    _ => self.untold(&tried, reply, refusal, dialect),
+                };
                 return Err(Miss { error, may_be_foreign });
             }
             match dialect.is_healthy(&reply.body) {
@@ -186,10 +204,10 @@ impl Call<'_> {
         mut ask: impl FnMut(&'static dyn Dialect) -> Result<T, Miss>,
     ) -> Result<(&'static dyn Dialect, T), Error> {
         let mut misses: Vec<Miss> = Vec::new();
-        for dialect in self.target.discovery.in_order(dialects) {
+        for dialect in self.target.spoken.in_order(dialects) {
             match ask(dialect) {
                 Ok(answer) => {
-                    self.target.discovery.answered_in(dialect);
+                    self.target.spoken.note(dialect);
                     return Ok((dialect, answer));
                 }
                 Err(miss) if miss.may_be_foreign => misses.push(miss),
@@ -201,6 +219,14 @@ impl Call<'_> {
             misses.iter().position(|miss| !matches!(miss.error.status(), Status::NotFound | Status::BadResponse));
         let best = misses.into_iter().nth(best.unwrap_or_default()).map(|miss| miss.error);
         Err(best.unwrap_or_else(|| Error::new(Status::Internal, "there is no dialect to ask in")))
+    }
+
+    /// A refusal to tell of the server and its routes.
+    fn untold(&self, tried: &Tried, reply: Reply, refusal: Refusal, dialect: &dyn Dialect) -> Error {
+        if refusal.kind == Kind::NoSuchPath && dialect.may_lack_lists() {
+            return report::no_models(tried, reply, refusal);
+        }
+        report::refusal(tried, reply, refusal, "")
     }
 
     /// What the server says of itself at this path, whatever its status.

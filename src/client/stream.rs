@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answers;
-use super::call::{Asked, Call, Target, Wanted};
+use super::call::{Asked, Call, Wanted};
 use super::error::Error;
 use super::options::CallOptions;
 use super::report::{self, Answered, Secrets, Tried};
 use super::response::{Candidate, Response};
 use super::settings::Settings;
+use super::targets::Target;
 use super::text::no_memory;
 use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text, is_done};
 use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};

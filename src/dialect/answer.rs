@@ -142,7 +142,7 @@ pub(super) fn candidate<'a>(
     finish_reason: Lenient<'a>,
 ) -> Result<Candidate<'a>, String> {
     let finish_reason = finish_reason.name();
-    if task == Task::Chat {
+    if matches!(task, Task::Chat | Task::Responses) {
         let message = message.ok_or(": there is no message")?;
         return message.candidate(finish_reason).map_err(|why| format!(".message{why}"));
     }

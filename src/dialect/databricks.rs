@@ -6,9 +6,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::routes::{self, Change, Lookup, Order, Page, Route, Verb, text};
-use super::{Dialect, segment};
+use super::{Dialect, Task, openai_api, segment};
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
+
+/// Models of Unity Catalog are asked there, as OpenAI's are.
+const AI_GATEWAY: &str = "/ai-gateway/mlflow/v1";
 
 #[derive(Debug)]
 pub struct Databricks;
@@ -39,11 +42,18 @@ impl Dialect for Databricks {
         routes::page(body, "endpoints", endpoint)
     }
 
-    fn health_path(&self, route: &str) -> String {
-        self.route_path(route)
+    /// The catalog tells of no model whether it is ready: that the workspace responds has to do.
+    fn health_path(&self, route: Option<&str>) -> String {
+        match route {
+            Some(route) if !is_in_catalog(route) => self.route_path(route),
+            _ => ENDPOINTS.to_owned(),
+        }
     }
 
     fn is_healthy(&self, body: &[u8]) -> Option<bool> {
+        if self.list(body).is_some() {
+            return Some(true);
+        }
         let endpoint = routes::object(body)?;
         Some(endpoint["state"].as_object()?.get("ready").is_none_or(|ready| ready != "NOT_READY"))
     }
@@ -71,9 +81,34 @@ impl Dialect for Databricks {
         places.into_iter().find(|limits| !limits.is_null()).map_or_else(|| "[]".to_owned(), Value::to_string)
     }
 
-    fn invocations_path(&self, route: &str) -> String {
+    fn invocations_path(&self, route: &str, task: Task) -> String {
+        if is_in_catalog(route) {
+            return [AI_GATEWAY, openai_api::path(task)].concat();
+        }
         ["/serving-endpoints/", &segment(route), "/invocations"].concat()
     }
+
+    fn task_for(&self, route: &str, likely: Task) -> Task {
+        match likely {
+            Task::Completions if is_in_catalog(route) => Task::Chat,
+            other => other,
+        }
+    }
+
+    fn has_one_task(&self, route: &str) -> bool {
+        !is_in_catalog(route)
+    }
+
+    fn model<'a>(&self, route: &'a str) -> Option<&'a str> {
+        Some(route).filter(|route| is_in_catalog(route))
+    }
+}
+
+/// Whether it is the name of a model in Unity Catalog, `catalog.schema.model`. The names of serving endpoints have no
+/// dots.
+fn is_in_catalog(route: &str) -> bool {
+    let mut parts = route.split('.');
+    parts.clone().count() == 3 && parts.all(|part| !part.is_empty())
 }
 
 fn endpoint(entry: &Value) -> Option<Route> {
@@ -85,7 +120,7 @@ fn endpoint(entry: &Value) -> Option<Route> {
         provider: text(external, "provider"),
         model: text(external, "name").or(text(foundation, "name")).or(text(served, "entity_name")),
         // The whole URL that some endpoints name beside this is of another host, which gets no credentials unasked.
-        path: Some(Databricks.invocations_path(name)),
+        path: Some(Databricks.invocations_path(name, Task::Chat)),
         ..Route::named(name)
     })
 }
@@ -93,7 +128,7 @@ fn endpoint(entry: &Value) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Task;
+    use crate::dialect::{Params, Question};
 
     fn found(body: &str) -> Route {
         let Lookup::Found(route) = Databricks.route("x", body.as_bytes()) else { panic!("{body}") };
@@ -120,6 +155,28 @@ mod tests {
         assert_eq!(found(r#"{"name":"a","state":null}"#).task(), None);
         assert_eq!(found(r#"{"name":"x"}"#).name, "x");
         assert!(matches!(Databricks.route("x", br#"{"name":"a"}"#), Lookup::Foreign));
+    }
+
+    #[test]
+    fn a_model_of_unity_catalog_is_asked_as_openais() {
+        let name = "main.llms.claude-x";
+        for (task, path) in [
+            (Task::Chat, "/ai-gateway/mlflow/v1/chat/completions"),
+            (Task::Embeddings, "/ai-gateway/mlflow/v1/embeddings"),
+        ] {
+            assert_eq!(Databricks.invocations_path(name, task), path);
+        }
+        assert_eq!(Databricks.task_for(name, Task::Completions), Task::Chat);
+        let body = Databricks.encode(Question::Prompt("p"), name, Task::Chat, &Params::default(), false);
+        let sent = r#"{"model":"main.llms.claude-x","messages":[{"role":"user","content":"p"}]}"#;
+        assert_eq!(String::from_utf8(body).unwrap(), sent);
+        assert!(!Databricks.has_one_task(name) && Databricks.health_path(Some(name)) == ENDPOINTS);
+        for name in ["a.b", "a.b.", ".b.c", "a..c", "a.b.c.d", "a-b", ""] {
+            assert_eq!(Databricks.model(name), None, "{name}");
+            assert!(
+                Databricks.has_one_task(name) && Databricks.invocations_path(name, Task::Chat).starts_with("/serving")
+            );
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::routes::{self, Change, Lookup, Order, Page, Route};
-use super::{Dialect, segment};
+use super::routes::{self, Change, Lookup, Order, Page, Route, text};
+use super::{Dialect, Refusal, Task, segment};
 
 #[derive(Debug)]
 pub struct Deployments;
@@ -17,8 +17,13 @@ impl Dialect for Deployments {
         format!("/api/2.0/endpoints/{}", segment(route))
     }
 
+    /// A route that splits its traffic over several endpoints (3.x) is not among those.
+    fn other_route_path(&self, route: &str, refusal: &Refusal) -> Option<String> {
+        refusal.is_route_absent.then(|| format!("/api/3.0/gateway/route/{}", segment(route)))
+    }
+
     fn route(&self, _: &str, body: &[u8]) -> Lookup {
-        routes::one(body, endpoint)
+        routes::one(body, |entry| endpoint(entry).or_else(|| traffic_route(entry)))
     }
 
     fn list_path(&self, page: Option<&str>) -> String {
@@ -33,7 +38,7 @@ impl Dialect for Deployments {
         routes::limits_order("/api/2.0/endpoints/limits/", change)
     }
 
-    fn invocations_path(&self, route: &str) -> String {
+    fn invocations_path(&self, route: &str, _: Task) -> String {
         ["/endpoints/", &segment(route), "/invocations"].concat()
     }
 }
@@ -42,10 +47,17 @@ fn endpoint(entry: &Value) -> Option<Route> {
     routes::of_yaml_server(entry, "endpoint_type", "endpoint_url")
 }
 
+/// A route that splits its traffic. Its task is that of all its destinations.
+fn traffic_route(entry: &Value) -> Option<Route> {
+    let (name, task) = (entry["name"].as_str()?, text(entry, "task_type")?);
+    entry["destinations"].as_array()?;
+    let path = Deployments.invocations_path(name, Task::Chat);
+    Some(Route { route_type: Some(task), path: Some(path), ..Route::named(name) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Task;
 
     #[test]
     fn reads_what_3_17_2_has() {
@@ -59,6 +71,18 @@ mod tests {
         let page = Deployments.list(br#"{"endpoints":[],"next_page_token":"3000=="}"#).unwrap();
         let next = page.next.unwrap();
         assert_eq!(Deployments.list_path(Some(&next)), "/api/2.0/endpoints/?page_token=3000%3D%3D");
+    }
+
+    #[test]
+    fn reads_a_route_that_splits_its_traffic() {
+        let split = r#"{"name":"s p","task_type":"llm/v1/chat","destinations":[{"name":"a","traffic_percentage":50}],"routing_strategy":"TRAFFIC_SPLIT"}"#;
+        let Lookup::Found(route) = Deployments.route("s p", split.as_bytes()) else { panic!() };
+        assert_eq!((route.task(), route.path.as_deref()), (Some(Task::Chat), Some("/endpoints/s%20p/invocations")));
+        assert_eq!((route.provider, route.model, route.json.as_str()), (None, None, split));
+        let refused = |body: &str| Deployments.other_route_path("s p", &Refusal::read(404, body.as_bytes()));
+        let absent = r#"{"detail":"The endpoint 's p' is not present or active on the server."}"#;
+        assert_eq!(refused(absent).as_deref(), Some("/api/3.0/gateway/route/s%20p"));
+        assert_eq!(refused(r#"{"detail":"Not Found"}"#), None);
     }
 
     #[test]

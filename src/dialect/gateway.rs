@@ -48,7 +48,7 @@ impl Dialect for Gateway {
         }
     }
 
-    fn invocations_path(&self, route: &str) -> String {
+    fn invocations_path(&self, route: &str, _: Task) -> String {
         ["/gateway/", &segment(route), "/invocations"].concat()
     }
 

@@ -15,6 +15,7 @@ mod oauth;
 mod object_writer;
 mod objects;
 mod openai;
+mod openai_api;
 mod params;
 mod pattern;
 mod question;
@@ -51,6 +52,8 @@ pub enum Task {
     Completions,
     Chat,
     Embeddings,
+    /// Of Databricks' agents that take a list of inputs where others take messages.
+    Responses,
 }
 
 impl Task {
@@ -59,6 +62,7 @@ impl Task {
             Task::Completions => "llm/v1/completions",
             Task::Chat => "llm/v1/chat",
             Task::Embeddings => "llm/v1/embeddings",
+            Task::Responses => "agent/v1/responses",
         }
     }
 
@@ -67,7 +71,8 @@ impl Task {
         if matches!(route_type, "agent/v1/chat" | "agent/v2/chat") {
             return Some(Task::Chat);
         }
-        [Task::Completions, Task::Chat, Task::Embeddings].into_iter().find(|task| task.as_str() == route_type)
+        let all = [Task::Completions, Task::Chat, Task::Embeddings, Task::Responses];
+        all.into_iter().find(|task| task.as_str() == route_type)
     }
 }
 
@@ -85,7 +90,12 @@ pub trait Dialect: fmt::Debug + Sync {
     /// Where to ask about one route.
     fn route_path(&self, route: &str) -> String;
 
-    /// What the answer from there says.
+    /// Where else to ask about a route after this refusal; `None` if there is no other place.
+    fn other_route_path(&self, _route: &str, _refusal: &Refusal) -> Option<String> {
+        None
+    }
+
+    /// What the response from either place says.
     fn route(&self, name: &str, body: &[u8]) -> Lookup;
 
     /// Where to ask for the list of all routes, or the part of it that an earlier part named.
@@ -109,9 +119,14 @@ pub trait Dialect: fmt::Debug + Sync {
         false
     }
 
-    /// Where to ask whether the server is well.
-    fn health_path(&self, _route: &str) -> String {
+    /// Where to ask whether the server is well, or on some servers whether a route of it is.
+    fn health_path(&self, _route: Option<&str>) -> String {
         "/health".to_owned()
+    }
+
+    /// Whether servers of this dialect may lack the paths that tell of their routes and of their health.
+    fn may_lack_lists(&self) -> bool {
+        false
     }
 
     /// What the answer from there says; `None` if it is no such answer.
@@ -130,17 +145,27 @@ pub trait Dialect: fmt::Debug + Sync {
         body
     }
 
-    /// Where to send a question.
-    fn invocations_path(&self, route: &str) -> String;
+    /// Where to send a request to a route of this task.
+    fn invocations_path(&self, route: &str, task: Task) -> String;
 
-    /// What a route is asked for of which the server does not tell what it is for.
-    fn task_for(&self, likely: Task) -> Task {
+    /// What a prompt becomes on a route of which the server does not tell what it is for.
+    fn prompt_task(&self, _route: &str) -> Task {
+        Task::Completions
+    }
+
+    /// What a route can do in place of this task.
+    fn task_for(&self, _route: &str, likely: Task) -> Task {
         likely
     }
 
     /// Whether a route is for one task alone.
-    fn has_one_task(&self) -> bool {
+    fn has_one_task(&self, _route: &str) -> bool {
         true
+    }
+
+    /// The model that the body has to name.
+    fn model<'a>(&self, _route: &'a str) -> Option<&'a str> {
+        None
     }
 
     /// What it calls the things that all dialects have.
@@ -149,8 +174,9 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 
     /// The request's JSON for a question to a route of this task.
-    fn encode(&self, question: Question, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
-        question::encode(question, task, params, is_streamed, self.names())
+    fn encode(&self, question: Question, route: &str, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
+        let body = question::Encoding { task, is_streamed, names: self.names(), model: self.model(route) };
+        question::encode(question, params, body)
     }
 
     /// What a successful answer from a route of this task, which gives text, says.
@@ -174,12 +200,19 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 }
 
-/// All families, in the order in which a server is asked for them: a later one serves the older one's paths, too.
-pub static ALL: [&dyn Dialect; 4] =
+/// All families.
+pub static ALL: [&dyn Dialect; 5] =
+    [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks, &openai_api::OpenAi];
+
+/// Those that a server can be asked for, in the order in which it is: a later one serves the older one's paths, too.
+pub static DISCOVERED: [&dyn Dialect; 4] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks];
 
 /// What a URI says that names Databricks instead of a server.
 pub static DATABRICKS: &dyn Dialect = &databricks::Databricks;
+
+/// What a URI says that ends in the version of OpenAI's API.
+pub static OPENAI: &dyn Dialect = &openai_api::OpenAi;
 
 /// Which bytes stand for themselves in a path (RFC 3986, 2.3).
 const PLAIN: [bool; 256] = {
@@ -215,7 +248,7 @@ mod tests {
 
     #[test]
     fn health_is_told_in_two_ways() {
-        let told = ALL.map(|dialect| dialect.is_healthy(b"OK\n"));
+        let told = DISCOVERED.map(|dialect| dialect.is_healthy(b"OK\n"));
         assert_eq!(told, [Some(true), Some(true), Some(true), None]);
         let healthy = |body: &[u8]| ALL[0].is_healthy(body);
         assert_eq!(healthy(br#"{"status":"OK"}"#), Some(true));
@@ -225,7 +258,8 @@ mod tests {
 
     #[test]
     fn each_dialect_has_its_paths() {
-        let paths: Vec<_> = ALL.iter().map(|d| (d.name(), d.route_path("a b"), d.invocations_path("a b"))).collect();
+        let of = |d: &&dyn Dialect| (d.name(), d.route_path("a b"), d.invocations_path("a b", Task::Chat));
+        let paths: Vec<_> = DISCOVERED.iter().map(of).collect();
         assert_eq!(paths[0], ("deployments", "/api/2.0/endpoints/a%20b".into(), "/endpoints/a%20b/invocations".into()));
         assert_eq!(paths[1], ("gateway", "/api/2.0/gateway/routes/a%20b".into(), "/gateway/a%20b/invocations".into()));
         assert_eq!(paths[2].2, "/gateway/a%20b/mlflow/invocations");

@@ -20,7 +20,7 @@ pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
     let Some(Few(choices)) = choices.flatten() else {
         let agents = messages
             .or(output)
-            .filter(|_| task == Task::Chat)
+            .filter(|_| matches!(task, Task::Chat | Task::Responses))
             .ok_or_else(|| answer::instead(body, "missing field `choices`"))?;
         let candidate = agent::candidate(agents.get(), finish_reason.name()).map_err(|why| answer::wrong(why, body))?;
         return Ok(Answer { model, usage, candidates: vec![candidate] });

@@ -144,7 +144,8 @@ mod tests {
 
     fn sent(params: &Params, candidate_count: &'static str) -> String {
         let names = Names { candidate_count, inputs: "" };
-        String::from_utf8(question::encode(Question::Prompt("p"), Task::Completions, params, false, names)).unwrap()
+        let encoding = question::Encoding { task: Task::Completions, is_streamed: false, names, model: None };
+        String::from_utf8(question::encode(Question::Prompt("p"), params, encoding)).unwrap()
     }
 
     #[test]

@@ -77,10 +77,36 @@ impl Body {
     }
 }
 
-/// The request's JSON for a question to a route of this task.
-pub(super) fn encode(question: Question, task: Task, params: &Params, is_streamed: bool, names: Names) -> Vec<u8> {
+/// How a dialect writes a request to a route of this task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoding<'a> {
+    pub task: Task,
+    pub is_streamed: bool,
+    pub names: Names,
+    /// The field `model`, unless the caller wrote one.
+    pub model: Option<&'a str>,
+}
+
+/// The request's JSON.
+pub(super) fn encode(question: Question, params: &Params, encoding: Encoding) -> Vec<u8> {
+    let Encoding { task, is_streamed, names, model } = encoding;
     let mut json = ObjectWriter::default();
+    if let Some(model) = model {
+        let is_written = match question {
+            Question::Body(body) => body.has("model"),
+            _ => params.contains("model"),
+        };
+        if !is_written {
+            json.field("model").push_string(model);
+        }
+    }
     match question {
+        Question::Prompt(prompt) if task == Task::Responses => {
+            json.field("input").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
+        }
+        Question::Messages(messages) if task == Task::Responses => {
+            json.field("input").push_list(messages, |json, message| json.push_raw(message.get()));
+        }
         Question::Prompt(prompt) if task == Task::Chat => {
             json.field("messages").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
         }
@@ -115,7 +141,8 @@ mod tests {
     fn encoded(question: Question, task: Task, is_streamed: bool) -> String {
         let mut params = Params::default();
         params.set_int("n", 2).unwrap();
-        String::from_utf8(encode(question, task, &params, is_streamed, NAMES)).unwrap()
+        let encoding = Encoding { task, is_streamed, names: NAMES, model: None };
+        String::from_utf8(encode(question, &params, encoding)).unwrap()
     }
 
     #[test]
@@ -126,6 +153,35 @@ mod tests {
             encoded(prompt, Task::Chat, true),
             r#"{"messages":[{"role":"user","content":"say \"hi\""}],"candidate_count":2,"stream":true}"#
         );
+    }
+
+    #[test]
+    fn an_agent_of_responses_takes_input() {
+        assert_eq!(
+            encoded(Question::Prompt("p"), Task::Responses, true),
+            r#"{"input":[{"role":"user","content":"p"}],"candidate_count":2,"stream":true}"#
+        );
+        let messages = [RawValue::from_string(r#"{"role":"user"}"#.to_owned()).unwrap()];
+        assert_eq!(
+            encoded(Question::Messages(&messages), Task::Responses, false),
+            r#"{"input":[{"role":"user"}],"candidate_count":2}"#
+        );
+    }
+
+    #[test]
+    fn model_is_named_once() {
+        let sent = |question: Question, params: &Params| {
+            let encoding = Encoding { task: Task::Chat, is_streamed: false, names: NAMES, model: Some("m \"x\"") };
+            String::from_utf8(encode(question, params, encoding)).unwrap()
+        };
+        let mut params = Params::default();
+        let body = Body::parse(r#"{"x":1}"#).unwrap();
+        assert_eq!(sent(Question::Inputs(&[]), &params), r#"{"model":"m \"x\"","text":[]}"#);
+        assert_eq!(sent(Question::Body(&body), &params), r#"{"model":"m \"x\"","x":1}"#);
+        params.set_string("model", "other").unwrap();
+        assert_eq!(sent(Question::Inputs(&[]), &params), r#"{"text":[],"model":"other"}"#);
+        let body = Body::parse(r#"{"x":1,"model":"own"}"#).unwrap();
+        assert_eq!(sent(Question::Body(&body), &params), r#"{"x":1,"model":"own"}"#);
     }
 
     #[test]

@@ -41,8 +41,12 @@ pub struct Refusal {
     pub words: Option<String>,
     /// Whether MLflow or Databricks itself says that there is no such route.
     pub is_route_absent: bool,
+    /// Whether the server that is asked says itself, and no proxy before it, that it has no such path.
+    pub is_servers_own: bool,
     /// Whether a prompt was sent to a route that takes messages.
     pub wants_messages: bool,
+    /// Whether messages were sent to a route that takes a prompt.
+    pub wants_prompt: bool,
     /// Whether the server fails because it was asked for a stream.
     pub cannot_stream: bool,
     /// Whether another token may be accepted.
@@ -98,6 +102,8 @@ impl Refusal {
             400 | 422 => Kind::BadRequest,
             401 => Kind::Unauthorized,
             403 => Kind::Forbidden,
+            // llama.cpp's.
+            404 if said == "File Not Found" => Kind::NoSuchPath,
             // FastAPI's own answer to an unknown path, a web page, or nothing; a missing route has a sentence.
             404 if json.is_none() || said == "Not Found" => Kind::NoSuchPath,
             // Databricks' answer to a path that it does not have.
@@ -113,6 +119,16 @@ impl Refusal {
             500..=599 => Kind::ServerError,
             _ => Kind::Other,
         };
+        let is_servers_own = kind == Kind::NoSuchPath
+            && match &json {
+                Some(json) => {
+                    json["detail"] == "Not Found"
+                        || code.as_deref() == Some("ENDPOINT_NOT_FOUND")
+                        || said == "File Not Found"
+                }
+                None => memchr::memmem::find(body, FLASKS_NOT_FOUND).is_some(),
+            };
+        let wants_prompt = kind == Kind::BadRequest && said.trim_end_matches('.').ends_with("is not a chat endpoint");
         let wants_messages =
             kind == Kind::BadRequest && (json.as_ref().is_some_and(lacks_messages) || says_messages_lack(said));
         // MLflow before 2.10 takes its provider's stream for a fault.
@@ -122,14 +138,30 @@ impl Refusal {
             || said.contains("nvalid access token")
             || said.contains("oken expired");
         let is_token_over = kind == Kind::Unauthorized || kind == Kind::Forbidden && is_about_token;
-        Refusal { kind, code, words, is_route_absent, wants_messages, cannot_stream, is_token_over }
+        Refusal {
+            kind,
+            code,
+            words,
+            is_route_absent,
+            is_servers_own,
+            wants_messages,
+            wants_prompt,
+            cannot_stream,
+            is_token_over,
+        }
     }
 }
 
 /// Whether the body has the form of a gateway's refusal: FastAPI's, MLflow's and Databricks', or a provider's.
 fn is_of_gateway(json: &Value) -> bool {
-    json.get("detail").is_some() || json.get("error_code").is_some() || json["error"].is_object()
+    json.get("detail").is_some()
+        || json.get("error_code").is_some()
+        || json["error"].is_object()
+        || json["object"] == "error"
 }
+
+/// How the server below MLflow's tracking server says that there is no such page.
+const FLASKS_NOT_FOUND: &[u8] = b"<p>The requested URL was not found on the server.";
 
 /// What an HTTP status is called in JSON.
 const STATUSES: [&str; 3] = ["status_code", "statusCode", "status"];

@@ -133,6 +133,11 @@ pub(super) fn object(json: &[u8]) -> Option<Value> {
     value.filter(Value::is_object)
 }
 
+/// The name of a model in a list as OpenAI has it.
+pub(super) fn openai_model(entry: &Value) -> Option<&str> {
+    entry["id"].as_str().filter(|_| entry["object"] == "model")
+}
+
 /// A field's text.
 pub(super) fn text(object: &Value, field: &str) -> Option<String> {
     object[field].as_str().map(str::to_owned)

@@ -4,10 +4,13 @@
 use serde_json::Value;
 
 use super::routes::{self, Change, Lookup, Order, Page, Route, text};
-use super::{Dialect, Task, segment};
+use super::{Dialect, Refusal, Task, segment};
 
-/// It lists the endpoints for OpenAI's clients, to whom each is a model.
+/// It lists the endpoints for OpenAI's clients, to whom each is a model, from 3.17 on.
 const MODELS: &str = "/gateway/mlflow/v1/models";
+
+/// It lists them for MLflow's own web page, from 3.9 on.
+const ENDPOINTS: &str = "/api/3.0/mlflow/gateway/endpoints/list";
 
 #[derive(Debug)]
 pub struct Tracking;
@@ -21,8 +24,12 @@ impl Dialect for Tracking {
         MODELS.to_owned()
     }
 
+    fn other_route_path(&self, _: &str, _: &Refusal) -> Option<String> {
+        Some(ENDPOINTS.to_owned())
+    }
+
     fn route(&self, name: &str, body: &[u8]) -> Lookup {
-        match self.list(body) {
+        match self.list(body).or_else(|| self.details(body)) {
             Some(page) => {
                 page.routes.into_iter().find(|route| route.name == name).map_or(Lookup::Absent, Lookup::Found)
             }
@@ -35,7 +42,7 @@ impl Dialect for Tracking {
     }
 
     fn details_path(&self) -> Option<&'static str> {
-        Some("/api/3.0/mlflow/gateway/endpoints/list")
+        Some(ENDPOINTS)
     }
 
     fn list(&self, body: &[u8]) -> Option<Page> {
@@ -54,25 +61,25 @@ impl Dialect for Tracking {
         None
     }
 
-    fn invocations_path(&self, route: &str) -> String {
+    fn invocations_path(&self, route: &str, _: Task) -> String {
         ["/gateway/", &segment(route), "/mlflow/invocations"].concat()
     }
 
-    fn task_for(&self, likely: Task) -> Task {
+    fn task_for(&self, _: &str, likely: Task) -> Task {
         match likely {
             Task::Completions => Task::Chat,
             other => other,
         }
     }
 
-    fn has_one_task(&self) -> bool {
+    fn has_one_task(&self, _: &str) -> bool {
         false
     }
 }
 
 /// What OpenAI's clients see of an endpoint.
 fn model(entry: &Value) -> Option<Route> {
-    if entry["object"] == "model" { Some(named(entry["id"].as_str()?)) } else { None }
+    routes::openai_model(entry).map(named)
 }
 
 /// What MLflow's own web page sees of it.
@@ -86,7 +93,7 @@ fn endpoint(entry: &Value) -> Option<Route> {
 }
 
 fn named(name: &str) -> Route {
-    Route { path: Some(Tracking.invocations_path(name)), ..Route::named(name) }
+    Route { path: Some(Tracking.invocations_path(name, Task::Chat)), ..Route::named(name) }
 }
 
 #[cfg(test)]
@@ -108,6 +115,10 @@ mod tests {
         assert_eq!(page.routes[0].model.as_deref(), Some("m"));
         assert!(page.routes[0].json.starts_with(r#"{"endpoint_id":"#));
         assert!(Tracking.list(details).is_none() && Tracking.list(b"{}").is_none());
+        let Lookup::Found(route) = Tracking.route("c", details) else { panic!("3.9 to 3.16 have this list only") };
+        assert_eq!((route.name.as_str(), route.model.as_deref()), ("c", Some("m")));
+        assert!(matches!(Tracking.route("nope", details), Lookup::Absent));
+        assert!(matches!(Tracking.route("nope", br#"{"endpoints":[]}"#), Lookup::Absent));
         assert!(matches!(Tracking.route("c", b"<html>"), Lookup::Foreign));
         assert!(matches!(Tracking.route("c", br#"{"data":[{"id":"c"}]}"#), Lookup::Foreign));
     }

@@ -11,7 +11,8 @@ use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::{self, Gateway};
 
-/// One route of one gateway, with its settings and its connections. Any number of threads may use it at once.
+/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
+/// it at once.
 pub struct mlflow_gateway(Gateway);
 
 impl mlflow_gateway {
@@ -20,14 +21,17 @@ impl mlflow_gateway {
     }
 }
 
-/// Makes a handle for one route of one gateway. Nothing is sent before the first call, so that a gateway that is not
-/// there is found out only then.
+/// Create a handle for a gateway. Nothing is sent before the first call: a gateway that does not run is reported then.
 ///
-/// `route` is the name of a route (MLflow 2.5 to 2.8) or endpoint (2.9 and later): 1 to 256 bytes.
-/// `gateway_uri` is one of these; if it is NULL, the environment variable MLFLOW_GATEWAY_URI says it, or else
-/// MLFLOW_DEPLOYMENTS_TARGET:
+/// `route` is the name of a route (MLflow 2.5 to 2.8), of an endpoint (2.9 and later), or of a model (dialect openai): 1
+/// to 256 bytes. "gateway:/NAME", as MLflow writes a route as a model's URI, is the route NAME. If it is NULL, each
+/// request names its route (mlflow_gateway_request_set_route()).
+/// `gateway_uri` is one of these. If it is NULL, it is read from the environment variable MLFLOW_GATEWAY_URI,
+/// MLFLOW_DEPLOYMENTS_TARGET, or MLFLOW_TRACKING_URI if that names a server:
 ///   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
-///     mounted below a path, with that path;
+///     mounted below a path, with that path. A path that ends in /v1 is that of a server with OpenAI's API: the dialect
+///     is then openai;
+///   - "openai", for the server that the environment variable OPENAI_BASE_URL names, or https://api.openai.com/v1;
 ///   - "databricks", for the workspace that the environment variables DATABRICKS_HOST and DATABRICKS_TOKEN, or
 ///     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, name. Where none of them is set, it is that of the profile
 ///     DEFAULT in the file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id,
@@ -52,7 +56,7 @@ pub unsafe extern "C" fn mlflow_gateway_create(
         // SAFETY: the caller passes NULL or what the types say.
         let (route, uri, place) = unsafe {
             (
-                text::required(route, "route")?,
+                text::optional(route, "route")?,
                 text::optional(gateway_uri, "gateway_uri")?,
                 handle::check_place(gateway, "gateway")?,
             )
@@ -236,11 +240,17 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
 ///                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /,
 ///                        any path of that server, with the credentials
-///   dialect              auto, deployments, gateway,         auto, or databricks for a databricks URI
-///                        tracking, databricks
+///   dialect              auto, deployments, gateway,         auto; databricks for a databricks URI; openai for a URI
+///                        tracking, databricks, openai        that ends in /v1
 ///                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
 ///                        with "mlflow gateway start"; tracking is 3.x with "mlflow server"; databricks is Databricks'
-///                        serving endpoints; auto asks the server once
+///                        serving endpoints, and for names like catalog.schema.model the models of Unity Catalog;
+///                        openai is any server with OpenAI's API, such as llama.cpp, vLLM and Ollama, of which the
+///                        gateway URI is the base and the route the model; auto asks the server once for each route
+///   task                 auto, chat, completions             auto
+///                        what a prompt is sent as if the server does not report what the route is for: one message of
+///                        the user, or a prompt for completions; auto is chat with the dialects tracking and openai,
+///                        and completions with the others
 ///   max_connections      integer, 0 to 65536                 64
 ///                        connections that are kept open between calls, at most; calls beyond that open one and close
 ///                        it
@@ -250,7 +260,7 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 ///                        500 to 599, "Connection: close" or HTTP/1.0
 ///   bearer_token         text                                ""
 ///                        sent as "Bearer ..."; $MLFLOW_TRACKING_TOKEN, for databricks URIs $DATABRICKS_TOKEN or
-///                        "token" in the profile
+///                        "token" in the profile; $OPENAI_API_KEY, see below
 ///   username, password   text                                ""
 ///                        sent together as "Basic ...", before a bearer_token; $MLFLOW_TRACKING_USERNAME and
 ///                        $MLFLOW_TRACKING_PASSWORD, or the file $HOME/.mlflow/credentials; not for databricks URIs
@@ -313,6 +323,10 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 /// the environment are ignored. If a file of certificates that a variable names cannot be used, calls return
 /// _INVALID_OPTION_VALUE until an option takes its place. A value of "" takes a text, a file or a credential back, also
 /// one that came from the environment.
+/// OPENAI_API_KEY and OPENAI_BASE_URL are read only if the gateway URI is "openai" or ends in /v1. The key is sent only
+/// to the server (scheme, host and port) that OPENAI_BASE_URL names, or to https://api.openai.com if it is not set. For
+/// any other server, and with the option dialect alone, set bearer_token. That server gets no credentials of MLflow, and
+/// no variable that begins with MLFLOW_TRACKING_ applies to its connections.
 /// Files of certificates are read and checked by this function. To replace a client's certificate, set it first and then
 /// its key.
 /// The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
@@ -402,7 +416,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
 
 /// Asks the gateway and waits for the answer. The route may be one for completions or for chats; to a chat route the
 /// prompt is sent as one message of the user. The first call also asks the server which dialect it speaks, once for
-/// the handle. Calls on one handle run side by side and each uses the settings as they stood when it began.
+/// the route. The route is that of the handle; if it has none, the function returns _INVALID_ARGUMENT.
+/// Calls on one handle run side by side and each uses the settings as they stood when it began.
 ///
 /// `prompt` is a text of any length, even an empty one.
 /// `text` receives the text of the first candidate, NUL-terminated UTF-8, which the caller frees with

@@ -71,6 +71,25 @@ pub unsafe extern "C" fn mlflow_gateway_request_create(
     })
 }
 
+/// Set the route that the request is sent to, in place of the handle's. Requests to different routes through one handle
+/// share its connections and tokens; what the server reports of a route is remembered for each route.
+///
+/// `route` is a name as in mlflow_gateway_create(), 1 to 256 bytes. NULL removes the request's own route.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_set_route(
+    request: *mut mlflow_gateway_request,
+    route: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, route) = unsafe { (handle::hold(request, "request")?, text::optional(route, "route")?) };
+        request.0.set_route(route)
+    })
+}
+
 /// Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
 ///
 /// `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
@@ -307,7 +326,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
     })
 }
 
-/// Sets an option for this request, in place of the handle's: gather_stream, or one of those whose names end with
+/// Sets an option for this request, in place of the handle's: gather_stream, task, or one of those whose names end with
 /// "timeout_ms" or begin with "embed_", "retry_", or "max_" (but for max_connections). mlflow_gateway_set_option() says
 /// what they mean. The others are the handle's alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
 ///

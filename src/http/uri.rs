@@ -86,6 +86,16 @@ impl GatewayUri {
         self.full.path().trim_end_matches('/')
     }
 
+    /// Whether the path ends in the version of OpenAI's API, `/v1`.
+    pub fn is_openais(&self) -> bool {
+        self.path().ends_with("/v1")
+    }
+
+    /// Whether both are of the same scheme, host and port.
+    pub fn is_same_server(&self, other: &GatewayUri) -> bool {
+        self.path_of_same_server(other.root().text.as_str()).is_some()
+    }
+
     pub(super) fn full(&self) -> &Uri {
         &self.full
     }
@@ -216,6 +226,21 @@ mod tests {
             ["localhost.example", "a.localhost", "128.0.0.1", "0.0.0.0", "[::2]", "10.0.0.1", "notlocalhost", ""]
         {
             assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn tells_where_openais_api_is() {
+        let of = |text| GatewayUri::parse(text).unwrap();
+        for text in ["http://h/v1", "http://h:1/v1//", "https://h/gateway/mlflow/v1/"] {
+            assert!(of(text).is_openais(), "{text}");
+        }
+        for text in ["http://h", "http://h/v1/x", "http://h/apiv1", "http://v1", "http://h/V1", "http://h/v1beta"] {
+            assert!(!of(text).is_openais(), "{text}");
+        }
+        assert!(of("https://h/v1").is_same_server(&of("https://H:443/other/v1")));
+        for other in ["http://h/v1", "https://h:444/v1", "https://h.example/v1", "https://g/v1"] {
+            assert!(!of("https://h/v1").is_same_server(&of(other)), "{other}");
         }
     }
 

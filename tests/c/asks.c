@@ -3,12 +3,13 @@
  * requests, responses, streams and embeddings through C. calls.c is the one for the simple path.
  *
  *   in:  one command a line, "NAME VALUE", where \n, \r, \t, \0 and \\ in the value stand for those bytes
- *          route, uri                       of the gateway (no uri: NULL); then its settings:
+ *          route, uri                       of the gateway (no route, no uri: NULL); then its settings:
  *          handle-option NAME=VALUE, handle-param NAME=JSON, handle-header NAME=VALUE, handle-stop TEXT
  *          log LEVEL                        lines come with the next ask; log-off LEVEL: no callback for them;
  *                                           log-busy LEVEL: the callback itself uses the handle
  *          prompt, message ROLE=TEXT, message-json, input, body, option NAME=VALUE, param NAME=JSON,
  *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
+ *          request-route NAME               of the request (none: NULL)
  *          stop-after N                     the callback stops the answer at the N-th delta
  *          show-header NAME                 of all responses that follow
  *          show-body                        of all errors that follow
@@ -484,7 +485,8 @@ static void set_up(const char *name, char *value, const char *route)
         mlflow_gateway_destroy(gateway);
         descriptors_before = open_descriptors();
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                     mlflow_gateway_create(route, *value == '\0' ? NULL : value, &gateway, &error));
+                     mlflow_gateway_create(*route == '\0' ? NULL : route, *value == '\0' ? NULL : value, &gateway,
+                                           &error));
     } else if (strcmp(name, "handle-option") == 0) {
         char *second = cut(value);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, value, second, &error));
@@ -565,6 +567,9 @@ static void command(char *name, char *value, size_t len)
     }
     if (strcmp(name, "route") == 0) {
         snprintf(route, sizeof route, "%s", value);
+    } else if (strcmp(name, "request-route") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_request_set_route(request, *value == '\0' ? NULL : value, &error));
     } else if (strcmp(name, "prompt") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, value, len, &error));
     } else if (strcmp(name, "message") == 0) {

@@ -1,16 +1,18 @@
 /*
- * One program for every gateway: it asks the same of each and tells what came of it, one line of JSON an operation.
+ * One program for every gateway: it does the same with each and tells what came of it, as a line of JSON.
  *
- * usage: compat URI, of a gateway with the routes "completions", "chat" and "embeddings"
+ * usage: compat URI OPERATION [OPTION=VALUE...], of a gateway with the routes "completions", "chat" and "embeddings", and
+ * if it can have one "split", which splits its traffic over others. The operations are listed in main().
  *
  *   out: {"operation": ..., "status": ..., "http_status": of an error, "message": of an error, "answer": [TEXT...]}
- *        The answer is the texts of the candidates, the deltas of a stream, "NAME TYPE PROVIDER MODEL" of each route, or the numbers
- *        of a vector as text.
+ *        The answer is the texts of the candidates, the deltas of a stream, "NAME TYPE PROVIDER MODEL" of each route, or
+ *        the numbers of a vector as text.
  */
 #include "check.h"
 
 static const char PROMPT[] = "one two three";
 
+static char **options;
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 
@@ -33,6 +35,12 @@ static void print_string(const char *text)
 static void begin(const char *operation, const char *route, const char *uri)
 {
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(route, uri, &gateway, &error));
+    for (char **option = options; *option != NULL; option++) {
+        char name[100], *value = strchr(*option, '=');
+        CHECK(value != NULL && value - *option < (long)sizeof name);
+        snprintf(name, sizeof name, "%.*s", (int)(value - *option), *option);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, name, value + 1, &error));
+    }
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     printf("{\"operation\": \"%s\", \"answer\": [", operation);
     texts = 0;
@@ -114,6 +122,23 @@ static void stream(const char *operation, const char *route, const char *uri)
     end(status, error);
 }
 
+/* A prompt to the route that the request names, and none in the handle. */
+static void prompt_by_request(const char *operation, const char *route, const char *uri)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_response *response = NULL;
+
+    begin(operation, NULL, uri);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_route(request, route, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPT, MLFLOW_GATEWAY_NUL_TERMINATED,
+                                                                      &error));
+    mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
+    if (status == MLFLOW_GATEWAY_OK)
+        print_text(mlflow_gateway_response_text(response, 0, NULL));
+    mlflow_gateway_response_destroy(response);
+    end(status, error);
+}
+
 static void embeddings(const char *operation, const char *route, const char *uri)
 {
     mlflow_gateway_error *error = NULL;
@@ -172,15 +197,27 @@ static void health(const char *operation, const char *route, const char *uri)
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 2);
-    const char *uri = argv[1];
-    prompt("prompt", "completions", uri);
-    prompt("prompt to chat", "chat", uri);
-    messages("messages", "chat", uri);
-    stream("stream", "chat", uri);
-    stream("stream of completions", "completions", uri);
-    embeddings("embeddings", "embeddings", uri);
-    list("list", "chat", uri);
-    health("health", "chat", uri);
-    return 0;
+    static const struct {
+        const char *operation, *route;
+        void (*run)(const char *operation, const char *route, const char *uri);
+    } OPERATIONS[] = {
+        { "prompt", "completions", prompt },
+        { "prompt to chat", "chat", prompt },
+        { "messages", "chat", messages },
+        { "stream", "chat", stream },
+        { "stream of completions", "completions", stream },
+        { "embeddings", "embeddings", embeddings },
+        { "split", "split", prompt_by_request },
+        { "list", "chat", list },
+        { "health", "chat", health },
+    };
+
+    CHECK(argc >= 3);
+    options = argv + 3;
+    for (size_t i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; i++)
+        if (strcmp(OPERATIONS[i].operation, argv[2]) == 0) {
+            OPERATIONS[i].run(argv[2], OPERATIONS[i].route, argv[1]);
+            return 0;
+        }
+    CHECK(!"a known operation");
 }

@@ -24,8 +24,10 @@ static void check_create(void)
     mlflow_gateway *gateway = untouched;
     char *text;
 
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_create(NULL, uri, &gateway, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_create("", uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create("gateway:/", uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_create(NULL, uri, NULL, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create(NULL, "", &gateway, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_create(".", uri, &gateway, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_create("..", uri, &gateway, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_create("r", uri, NULL, &error));
@@ -54,6 +56,49 @@ static void check_create(void)
     mlflow_gateway_destroy(gateway);
     free(text);
     CHECK_STATUS(OK, mlflow_gateway_create("\xc3\xa9 /?%", uri, &gateway, &error));
+    mlflow_gateway_destroy(gateway);
+}
+
+/* Without a route, what needs one says which functions name it, and sends nothing. */
+static void check_without_route(void)
+{
+    static const char CREATE[] = "mlflow_gateway_create()", SET_ROUTE[] = "mlflow_gateway_request_set_route()";
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway *gateway = NULL;
+    mlflow_gateway_request *request = NULL;
+    mlflow_gateway_response *response = NULL;
+    mlflow_gateway_stream *stream = NULL;
+    mlflow_gateway_embeddings *embeddings = NULL;
+    mlflow_gateway_routes *routes = NULL;
+    char *text = NULL;
+
+    CHECK_STATUS(OK, mlflow_gateway_create(NULL, uri, &gateway, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_input(request, "x", 1, &error));
+    CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, &error) == ARGUMENT);
+    CHECK(strstr(mlflow_gateway_error_message(error), CREATE) != NULL);
+    mlflow_gateway_error_destroy(error);
+    CHECK(mlflow_gateway_embed(gateway, request, &embeddings, &error) == ARGUMENT);
+    CHECK(strstr(mlflow_gateway_error_message(error), SET_ROUTE) != NULL);
+    CHECK(strstr(mlflow_gateway_error_message(error), CREATE) != NULL);
+    CHECK(mlflow_gateway_error_attempts(error) == 0);
+    mlflow_gateway_error_destroy(error);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, "r", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_embed(gateway, request, &embeddings, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_embed(gateway, request, &embeddings, &error));
+    mlflow_gateway_request_destroy(request);
+    CHECK_STATUS(OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_get_route(gateway, NULL, &routes, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_get_limits(gateway, NULL, &text, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_limits(gateway, NULL, "[]", &text, NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_identifying_params(gateway, &text, NULL, &error));
+    CHECK(strstr(text, "\"route\"") == NULL && strstr(text, "\"gateway_uri\"") != NULL);
+    mlflow_gateway_string_free(text);
+    mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
 }
 
@@ -443,7 +488,7 @@ static void check_error_accessors(void)
 
     mlflow_gateway_error *error = NULL;
     CHECK(mlflow_gateway_create(NULL, uri, NULL, &error) == ARGUMENT);
-    CHECK(strcmp(mlflow_gateway_error_message(error), "the argument route is NULL") == 0);
+    CHECK(strcmp(mlflow_gateway_error_message(error), "the argument gateway is NULL") == 0);
     CHECK(mlflow_gateway_error_http_status(error) == 0);
     CHECK(mlflow_gateway_error_gateway_code(error) == NULL);
     CHECK(mlflow_gateway_error_retry_after_ms(error) == -1);
@@ -484,6 +529,7 @@ int main(int argc, char **argv)
     mlflow_gateway_error_destroy(NULL);
 
     check_create();
+    check_without_route();
     check_error_accessors();
     check_retry_reasons();
     mlflow_gateway *gateway = create();

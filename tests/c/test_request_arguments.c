@@ -71,6 +71,34 @@ static void check_create(void)
     mlflow_gateway_request_destroy(NULL);
 }
 
+static void check_route(void)
+{
+    static const char *const WRONG[] = { "", ".", "..", "gateway:/", "gateway:/." };
+    mlflow_gateway_request *request = create();
+    mlflow_gateway_response *response = NULL;
+    char *text;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(NULL, "r", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(NULL, NULL, &error));
+    CHECK(mlflow_gateway_request_set_route(NULL, NULL, NULL) == ARGUMENT);
+    CHECK(mlflow_gateway_request_set_route(request, "nowhere", NULL) == OK);
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, WRONG[i], &error));
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, NOT_UTF8[i], &error));
+    text = long_text(257);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, text, &error));
+    text[256] = '\0';
+    CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, text, &error));
+    free(text);
+
+    /* NULL: the handle's again. It is no content: the request is still empty. */
+    CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, "gateway:/\xc3\xa9 /?%", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, NULL, &error));
+    check_nothing_is_left(request);
+}
+
 /* All functions that take a text and its length, as one type. */
 typedef mlflow_gateway_status text_setter(mlflow_gateway_request *, const char *, size_t, mlflow_gateway_error **);
 
@@ -633,6 +661,7 @@ int main(int argc, char **argv)
     CHECK_STATUS(OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
 
     check_create();
+    check_route();
     for (size_t i = 0; i < COUNT(TEXTS); i++) {
         check_text(&TEXTS[i]);
         if (TEXTS[i].not_json != OK)

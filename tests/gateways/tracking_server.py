@@ -56,6 +56,7 @@ class Accounts(NamedTuple):
 def start(
     endpoints: Sequence[Endpoint],
     *,
+    version: str = VERSION,
     accounts: Optional[Accounts] = None,
     prefix: str = "",
     with_workspaces: bool = False,
@@ -65,7 +66,7 @@ def start(
     With accounts it wants basic authentication. With a `prefix`, for example "/mlflow", all of its paths begin with
     that; the server's `url` is without it.
     """
-    python = install(f"mlflow-{VERSION}") / "bin" / "python"
+    python = install(f"mlflow-{version}") / "bin" / "python"
 
     def command(port: int, folder: Path) -> list[str]:
         options = ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", str(folder / "artifacts")]

@@ -1,17 +1,17 @@
-"""Makes the users and endpoints of a tracking server by MLflow's own client: runs inside `mlflow-3.17.2`.
+"""Makes the users and endpoints of a tracking server by MLflow's own client: runs inside the server's environment.
 
 Standard input says which: see `_set_up` in tracking_server.py.
 """
 
+import contextlib
+import inspect
 import json
 import sys
+from typing import Optional
 
-from mlflow.entities import Workspace
 from mlflow.entities.gateway_endpoint import GatewayEndpointModelConfig, GatewayModelLinkageType
 from mlflow.store.tracking.rest_store import RestStore
-from mlflow.store.workspace.rest_store import RestWorkspaceStore
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request_safe
-from mlflow.utils.workspace_context import WorkspaceContext
 
 MODEL = "smollm2"
 
@@ -22,12 +22,12 @@ def main() -> None:
     accounts = wanted["accounts"] or {}
     host = MlflowHostCreds(wanted["url"], **accounts.get("admin", {}))
     for workspace in sorted({endpoint["workspace"] for endpoint in wanted["endpoints"]} - {None}):
-        RestWorkspaceStore(lambda: host).create_workspace(Workspace(workspace))
+        make_workspace(host, workspace)
     for name in ("user", "stranger"):
         if name in accounts:
             http_request_safe(host, "/api/2.0/mlflow/users/create", "POST", json=accounts[name])
     for endpoint in wanted["endpoints"]:
-        with WorkspaceContext(endpoint["workspace"]):
+        with inside(endpoint["workspace"]):
             endpoint_id = make_endpoint(RestStore(lambda: host), endpoint)
             if accounts:
                 let_use(host, accounts["user"]["username"], endpoint_id)
@@ -39,7 +39,26 @@ def make_endpoint(store: RestStore, endpoint: dict) -> str:
     secret = store.create_gateway_secret(name, {"api_key": "none"}, "openai", auth_config={"api_base": api_base})
     model = store.create_gateway_model_definition(name, secret.secret_id, "openai", MODEL)
     models = [GatewayEndpointModelConfig(model.model_definition_id, GatewayModelLinkageType.PRIMARY)]
-    return store.create_gateway_endpoint(name, models, usage_tracking=endpoint["usage_tracking"]).endpoint_id
+    has_usage_tracking = "usage_tracking" in inspect.signature(store.create_gateway_endpoint).parameters
+    options = {"usage_tracking": endpoint["usage_tracking"]} if has_usage_tracking else {}
+    return store.create_gateway_endpoint(name, models, **options).endpoint_id
+
+
+def make_workspace(host: MlflowHostCreds, name: str) -> None:
+    """Makes a workspace, which older servers do not have."""
+    from mlflow.entities import Workspace
+    from mlflow.store.workspace.rest_store import RestWorkspaceStore
+
+    RestWorkspaceStore(lambda: host).create_workspace(Workspace(name))
+
+
+def inside(workspace: Optional[str]) -> contextlib.AbstractContextManager:
+    """What is made meanwhile lies in this workspace."""
+    if workspace is None:
+        return contextlib.nullcontext()
+    from mlflow.utils.workspace_context import WorkspaceContext
+
+    return WorkspaceContext(workspace)
 
 
 def let_use(host: MlflowHostCreds, username: str, endpoint_id: str) -> None:

@@ -1,0 +1,68 @@
+"""A relay before a server that keeps what is posted: the proof of how often something was sent."""
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Iterator
+
+from scripted_gateway import HOST
+
+POST = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
+
+
+class Recorded:
+    """What went through so far. A body of JSON on one line cannot look like the beginning of another request."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pieces: dict[int, bytes] = {}
+        self._lock = threading.Lock()
+
+    def add(self, connection: int, piece: bytes) -> None:
+        """Keeps a piece of what a connection sends."""
+        with self._lock:
+            self._pieces[connection] = self._pieces.get(connection, b"") + piece
+
+    def posted(self) -> list[str]:
+        """The paths of all requests that post something."""
+        with self._lock:
+            return [path.decode() for sent in self._pieces.values() for path in POST.findall(sent)]
+
+
+@contextlib.contextmanager
+def recorded(url: str) -> Iterator[Recorded]:
+    """A relay to the server at this URL, which has to name a port."""
+    port = int(url.rsplit(":", 1)[1])
+    ends: list[socket.socket] = []
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = listener.accept()[0]
+                server = socket.create_connection((HOST, port))
+                number = len(ends)
+                ends.extend((client, server))
+                threading.Thread(target=pass_on, args=(client, server, number), daemon=True).start()
+                threading.Thread(target=pass_on, args=(server, client, None), daemon=True).start()
+
+    def pass_on(source: socket.socket, target: socket.socket, number: "int | None") -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                if number is not None:
+                    record.add(number, piece)
+                target.sendall(piece)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    with socket.create_server((HOST, 0), backlog=128) as listener:
+        record = Recorded(f"http://{HOST}:{listener.getsockname()[1]}")
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield record
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for end in ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
