@@ -654,8 +654,8 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
- * its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+ * Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
+ * it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
  * nothing. The handle keeps what it needs of it.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
@@ -776,6 +776,44 @@ mlflow_gateway_status mlflow_gateway_request_create(mlflow_gateway_request **req
                                                     mlflow_gateway_error **error);
 
 /**
+ * Clone a request, in constant time: both share what they have until one of them is changed. So a binding can clone a
+ * request for each call, and give each clone a cancel token, headers and options of its own at little cost.
+ *
+ * `clone` receives the copy; the caller destroys it with mlflow_gateway_request_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request *request,
+                                                   mlflow_gateway_request **clone,
+                                                   mlflow_gateway_error **error);
+
+/**
+ * Make the request a raw one: it is sent to `path` below the gateway URI, and its response is returned as it is. A raw
+ * request reaches whatever the gateway and the providers behind it have, for example "/gateway/openai/v1/responses",
+ * "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
+ *
+ * It has the handle's authentication, headers, options, retries, deadlines, cancellation and connections, and nothing
+ * else. The handle's route and parameters are not sent. The request may have a body, set by
+ * mlflow_gateway_request_set_body_json() and sent byte for byte; a route, a prompt, messages, inputs or parameters are
+ * _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body has
+ * OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count() is 0.
+ *
+ * GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for other
+ * requests. Other methods are retried only if the server has not processed the request.
+ *
+ * `method` is case-sensitive, for example "POST"; NULL means POST if the request has a body, else GET. "CONNECT" is
+ * _INVALID_ARGUMENT.
+ * `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..". The
+ * query appears in no error message and no log. NULL removes the path, and ignores `method`.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_path(mlflow_gateway_request *request,
+                                                      const char *method,
+                                                      const char *path,
+                                                      mlflow_gateway_error **error);
+
+/**
  * Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
  *
  * `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
@@ -818,6 +856,56 @@ mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_req
                                                               mlflow_gateway_error **error);
 
 /**
+ * Add a text to the last message, which must be the user's: the message's content becomes an array of parts. The parts
+ * keep the order of the calls; the content that the message was added with comes first. An empty text adds no part.
+ *
+ * `text` is `text_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *request,
+                                                      const char *text,
+                                                      size_t text_len,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Add an image or a recording to the last message, which must be the user's. It becomes the next part of the message's
+ * content; see mlflow_gateway_request_add_text().
+ *
+ * `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as "input_audio"
+ * with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are understood depends on
+ * the model.
+ * `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
+ *
+ * ```c
+ * mlflow_gateway_request_add_message(request, "user", "What is this?", MLFLOW_GATEWAY_NUL_TERMINATED, &error);
+ * mlflow_gateway_request_add_media(request, "image/png", png, png_len, &error);
+ * ```
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *request,
+                                                       const char *media_type,
+                                                       const void *bytes,
+                                                       size_t bytes_len,
+                                                       mlflow_gateway_error **error);
+
+/**
+ * Add the result of a tool call, as a message of the role "tool" after the response that asked for it.
+ *
+ * `tool_call_id` is what mlflow_gateway_response_tool_call_id() returned. NULL leaves the field out: some models give
+ * their tool calls no ids.
+ * `content` is what the tool returned, a text of `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_tool_result(mlflow_gateway_request *request,
+                                                             const char *tool_call_id,
+                                                             const char *content,
+                                                             size_t content_len,
+                                                             mlflow_gateway_error **error);
+
+/**
  * Adds a text for mlflow_gateway_embed() to make a vector of.
  *
  * `input` is `input_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
@@ -833,7 +921,7 @@ mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *r
  * Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
  * their values as they are written, and nothing is added: neither parameters of the request, which are refused with
  * MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
- * that stream.
+ * that stream. The body of a raw request (mlflow_gateway_request_set_path()) is sent byte for byte.
  *
  * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
  *
@@ -906,14 +994,25 @@ mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *re
                                                       mlflow_gateway_error **error);
 
 /**
- * Takes the request's own parameter back, so that the handle's holds, if it has one. A parameter that was not set is no
- * mistake.
+ * Unset the request's own parameter, and end its omission, so that the handle's applies, if it has one. Unsetting one
+ * that was never set is not an error.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
 mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request *request,
                                                          const char *name,
                                                          mlflow_gateway_error **error);
+
+/**
+ * Leave a parameter out of this request, even if the handle sets it: some models refuse "temperature", for example. The
+ * last call wins: setting the parameter ends the omission, mlflow_gateway_request_add_stop() that of "stop", and
+ * mlflow_gateway_request_unset_param() that of any. "n" and "candidate_count" are one parameter.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ */
+mlflow_gateway_status mlflow_gateway_request_omit_param(mlflow_gateway_request *request,
+                                                        const char *name,
+                                                        mlflow_gateway_error **error);
 
 /**
  * Sets an option for this request, in place of the handle's: gather_stream, or one of those whose names end with
@@ -939,8 +1038,9 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls with this request can be cancelled that begin afterwards, in place of the handle's.
- * NULL as `token` takes the request's own back. The request keeps what it needs of it.
+ * Set the cancel token of this request: it cancels calls with this request that begin afterwards. The handle's token,
+ * if it has one, cancels them as well. NULL as `token` removes the request's own. The request keeps what it needs of
+ * the token.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */

@@ -16,6 +16,7 @@ mod issuer;
 mod log;
 mod manage;
 mod options;
+mod raw;
 mod report;
 mod request;
 mod response;

@@ -12,7 +12,7 @@ use crate::http::{Failure, GatewayUri, Headers, Limit, Method, Phase, Reply, mas
 
 /// What was tried; it is shown as method and URL.
 pub(super) struct Tried<'a> {
-    pub method: Method,
+    pub method: Method<'a>,
     pub uri: &'a GatewayUri,
     pub path: &'a str,
     pub secrets: Secrets<'a>,
@@ -164,7 +164,11 @@ fn doing(phase: Phase) -> &'static str {
 
 /// The response was a refusal.
 pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str) -> Error {
-    let (status, advice) = verdict(refusal.kind, route);
+    let verdict = verdict(refusal.kind, route);
+    refused(tried, reply, refusal, verdict)
+}
+
+fn refused(tried: &Tried, reply: Reply, refusal: Refusal, (status, advice): (Status, String)) -> Error {
     let moved = match (&reply.location, reply.status) {
         (Some(location), 300..=399) => {
             format!("; the gateway has moved: use {} to make the gateway URI", without_secrets(location))
@@ -179,6 +183,17 @@ pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str
         retry_after: reply.retry_after,
         body: tried.secrets.mask_bytes(reply.body),
     })
+}
+
+/// The response to a raw request was a refusal: what it is about, only the caller knows.
+pub(super) fn raw_refusal(tried: &Tried, reply: Reply, refusal: Refusal) -> Error {
+    let verdict = match refusal.kind {
+        Kind::NoSuchPath | Kind::NoSuchRoute => {
+            (Status::NotFound, "; check the path, and the gateway URI below which it is".to_owned())
+        }
+        kind => verdict(kind, ""),
+    };
+    refused(tried, reply, refusal, verdict)
 }
 
 /// What a refusal of this kind is to a program, and what to do about it.

@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::text::no_memory;
 use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text, is_done};
 use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
-use crate::sync::{CancelToken, current_process};
+use crate::sync::{CancelTokens, current_process};
 
 /// More candidates, or calls of tools in one, than any model gives.
 const MOST: usize = 1024;
@@ -57,7 +57,7 @@ struct Source {
     path: String,
     headers: Headers,
     options: CallOptions,
-    cancel: Option<Arc<CancelToken>>,
+    cancel: CancelTokens,
     started: Instant,
     /// Another one has the same connection, but must not read from it.
     process: u32,
@@ -319,7 +319,7 @@ impl Source {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(|token| token.is_cancelled())
+        self.cancel.is_cancelled()
     }
 
     fn failed(&self, failure: Failure) -> Error {

@@ -32,6 +32,14 @@ pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
     answer::of(body, "choices", model, usage, candidates)
 }
 
+/// What a body says that is in a chat's shape, whatever server sent it; `None` of any other body.
+pub fn chat_answer(body: &[u8]) -> Option<Answer<'_>> {
+    // Without choices it may be in the shape of an agent, which others share.
+    let Choices { choices, .. } = answer::parse(body).ok()?;
+    choices.flatten()?;
+    decode(Task::Chat, body).ok()
+}
+
 pub(super) fn decode_vectors(body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
     vectors::decode(body, expected, to, &VectorNames { list: "data", metadata: None })
 }

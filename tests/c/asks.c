@@ -12,6 +12,7 @@
  *          stop-after N                     the callback stops the answer at the N-th delta
  *          show-header NAME                 of all responses that follow
  *          show-body                        of all errors that follow
+ *          and what request_commands.h describes
  *          setenv NAME=VALUE                in this process
  *          again                            forgets the request, and begins another one on the same handle
  *          sleep MS
@@ -43,6 +44,7 @@
 #include "clock.h"
 #include "descriptors.h"
 #include "json_text.h"
+#include "request_commands.h"
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
@@ -621,7 +623,8 @@ static void command(char *name, char *value, size_t len)
         call_back();
     } else if (strcmp(name, "embed") == 0) {
         embed();
-    } else if (!ask_about_routes(name, value) && !cancel(name, value)) {
+    } else if (!ask_about_routes(name, value) && !cancel(name, value) &&
+               !shape_request(&request, name, value, len)) {
         set_up(name, value, route);
     }
 }
@@ -645,6 +648,7 @@ int main(void)
     free(deltas.json);
     free(lines.json);
     mlflow_gateway_request_destroy(request);
+    mlflow_gateway_request_destroy(original);
     mlflow_gateway_destroy(gateway);
     destroy_tokens();
     return 0;
