@@ -195,24 +195,14 @@ static mlflow_gateway_status add_message(mlflow_gateway_request *request, struct
     return status;
 }
 
-/* Adds what the model said: its calls, and the text that it may have written beside them. */
+/* Adds what the model said: its tool calls, and all that it wrote beside them. */
 static mlflow_gateway_status add_calls(mlflow_gateway_request *request, const mlflow_gateway_response *response,
                                        mlflow_gateway_error **error)
 {
-    struct text message = make_text();
-    size_t text_len = 0, calls_len = 0;
-    const char *text = mlflow_gateway_response_text(response, 0, &text_len);
-    const char *calls = mlflow_gateway_response_tool_calls_json(response, 0, &calls_len);
+    size_t len = 0;
+    const char *message = mlflow_gateway_response_message_json(response, 0, &len);
 
-    append_json(&message, "{\"role\": \"assistant\", \"content\": ");
-    if (text == NULL)
-        append_json(&message, "null");
-    else
-        append_string(&message, text, text_len);
-    append_json(&message, ", \"tool_calls\": ");
-    append(&message, calls, calls_len);
-    append_json(&message, "}");
-    return add_message(request, &message, error);
+    return mlflow_gateway_request_add_message_json(request, message, len, error);
 }
 
 static mlflow_gateway_status add_result(mlflow_gateway_request *request, const char *id, const char *result,

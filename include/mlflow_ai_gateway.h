@@ -877,11 +877,6 @@ mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *re
  * the model.
  * `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
  *
- * ```c
- * mlflow_gateway_request_add_message(request, "user", "What is this?", MLFLOW_GATEWAY_NUL_TERMINATED, &error);
- * mlflow_gateway_request_add_media(request, "image/png", png, png_len, &error);
- * ```
- *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
 mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *request,
@@ -889,6 +884,22 @@ mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *r
                                                        const void *bytes,
                                                        size_t bytes_len,
                                                        mlflow_gateway_error **error);
+
+/**
+ * Add the message of a candidate of a response, so that the model continues from it: after tool calls, their results
+ * follow (mlflow_gateway_request_add_tool_result()). The message is sent as it came, with its reasoning and with the
+ * fields that only the provider knows, such as "thought_signature"; only empty arguments of a tool call become "{}".
+ *
+ * `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
+ * `candidate` is counted from 0.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
+ * option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request *request,
+                                                          const mlflow_gateway_response *response,
+                                                          size_t candidate,
+                                                          mlflow_gateway_error **error);
 
 /**
  * Add the result of a tool call, as a message of the role "tool" after the response that asked for it.
@@ -1133,16 +1144,20 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
                                                         size_t *len);
 
 /**
- * Returns the tool calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that
- * comes before the tools' results in the next request. The list is as the gateway wrote it, or for a stream in OpenAI's
- * form, except that empty arguments are "{}": MLflow does not accept an empty text. Fields that the model provider
- * adds, such as "thought_signature", are kept; if a stream brings one several times, the last value that is not null
- * counts. Writes the length in bytes to `len`, which may be NULL. NULL if there are no tool calls, or no memory for the
- * list.
+ * Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
+ * mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to `len`,
+ * which may be NULL.
+ *
+ * Of a whole response it is the message as it came, fields that only the model provider understands included, such as
+ * "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written from
+ * what was gathered; if a stream brings an additional field of a tool call several times, the last value that is not
+ * null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an empty string.
+ *
+ * Returns NULL if nothing was gathered, or if there is no memory for the message.
  */
-const char *mlflow_gateway_response_tool_calls_json(const mlflow_gateway_response *response,
-                                                    size_t candidate,
-                                                    size_t *len);
+const char *mlflow_gateway_response_message_json(const mlflow_gateway_response *response,
+                                                 size_t candidate,
+                                                 size_t *len);
 
 /**
  * Returns the name of the model that answered; NULL if the gateway does not say.
@@ -1204,10 +1219,10 @@ const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *
 uint64_t mlflow_gateway_response_elapsed_us(const mlflow_gateway_response *response);
 
 /**
- * Returns the whole answer as it came, for what the functions above do not tell, and writes its length in bytes to
- * `len`, which may be NULL. A NUL byte follows it. NULL, and a length of 0, for a stream.
+ * Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
+ * any encoding and contain NUL bytes; a NUL byte follows it. Returns NULL, and a length of 0, for a stream.
  */
-const char *mlflow_gateway_response_json(const mlflow_gateway_response *response,
+const char *mlflow_gateway_response_body(const mlflow_gateway_response *response,
                                          size_t *len);
 
 /**

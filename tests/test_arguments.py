@@ -44,7 +44,10 @@ CHUNKS = [
 
 
 def what_was_sent(handler: Handler, request: Request) -> None:
-    """Answers a chat with the body of the question."""
+    """Answers a chat with the body of the question, and what has none with no chat."""
+    if not request.body:
+        handler.answer(200, "")
+        return
     handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
 
 

@@ -18,7 +18,7 @@ use mlflow_ai_gateway::ffi::routes::*;
 use mlflow_ai_gateway::ffi::status::*;
 use mlflow_ai_gateway::ffi::stream::*;
 use mlflow_ai_gateway::ffi::version::*;
-use mlflow_ai_gateway_fuzz::checks::{self, Kind, made, sized, terminated};
+use mlflow_ai_gateway_fuzz::checks::{self, Kind, bytes, made, sized, terminated};
 use mlflow_ai_gateway_fuzz::script::{self, Call, Sized, Text};
 use mlflow_ai_gateway_fuzz::server;
 
@@ -139,6 +139,7 @@ impl Objects {
                 b'V' | b'W' => self.cancel(call),
                 b'Z' | b'0' => self.set_token(call),
                 b'&' => self.clone_request(call),
+                b'<' => self.add_response(call),
                 b'+' | b'@' | b'?' | b'/' | b'-' => self.shape_request(call),
                 _ => constants(call),
             }
@@ -286,6 +287,19 @@ impl Objects {
                 b'/' => mlflow_gateway_request_set_path(request, name, second.pointer(), error),
                 _ => mlflow_gateway_request_omit_param(request, name, error),
             }
+        });
+    }
+
+    /// Of a response, or with a second text of a stream.
+    unsafe fn add_response(&self, call: &Call) {
+        let of_stream = call.text(1).as_str().is_some_and(|text| !text.is_empty());
+        let candidate = usize::try_from(call.int(0)).unwrap_or(usize::MAX);
+        checks::status(call, Kind::Local, |error| unsafe {
+            let response = match call.result() {
+                place if of_stream => mlflow_gateway_stream_response(self.streams[place].0),
+                place => self.responses[place].0.cast_const(),
+            };
+            mlflow_gateway_request_add_response(self.request(call), response, candidate, error)
         });
     }
 
@@ -530,9 +544,9 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
                 let arguments = mlflow_gateway_response_tool_call_arguments(response, candidate, tool, &mut len);
                 assert_eq!(sized(arguments, len).is_some(), tool < calls);
             }
-            let json = mlflow_gateway_response_tool_calls_json(response, candidate, &mut len);
+            let json = mlflow_gateway_response_message_json(response, candidate, &mut len);
             let json = sized(json, len);
-            assert_eq!(json.is_some(), calls > 0);
+            assert!(json.is_some() || calls == 0);
             assert!(json.is_none_or(|json| serde_json::from_str::<&serde_json::value::RawValue>(json).is_ok()));
         }
         terminated(mlflow_gateway_response_model(response));
@@ -548,9 +562,7 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
         }
         assert!(mlflow_gateway_response_retry_reason(response, retries).is_null());
         assert!(mlflow_gateway_response_elapsed_us(response) < 60_000_000);
-        let body = mlflow_gateway_response_json(response, &mut len);
-        // That of a raw request may hold any bytes.
-        assert!(if body.is_null() { len == 0 } else { *body.add(len) == 0 });
+        bytes(mlflow_gateway_response_body(response, &mut len), len);
     }
 }
 

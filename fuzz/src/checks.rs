@@ -128,12 +128,22 @@ pub unsafe fn terminated<'a>(text: *const c_char) -> Option<&'a str> {
 /// # Safety
 /// It is NULL, or lives on.
 pub unsafe fn sized<'a>(text: *const c_char, len: usize) -> Option<&'a str> {
-    if text.is_null() {
+    // SAFETY: as promised by the caller.
+    let bytes = unsafe { bytes(text, len) };
+    bytes.map(|bytes| std::str::from_utf8(bytes).expect("it is UTF-8"))
+}
+
+/// Bytes of any kind, with a length.
+///
+/// # Safety
+/// As [`sized`].
+pub unsafe fn bytes<'a>(bytes: *const c_char, len: usize) -> Option<&'a [u8]> {
+    if bytes.is_null() {
         assert_eq!(len, 0);
         return None;
     }
     // SAFETY: as promised by the caller and by the library, which may be wrong: so the address sanitizer looks at it.
-    let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), len + 1) };
+    let bytes = unsafe { slice::from_raw_parts(bytes.cast::<u8>(), len + 1) };
     assert_eq!(bytes[len], 0, "a NUL byte follows");
-    Some(std::str::from_utf8(&bytes[..len]).expect("it is UTF-8"))
+    Some(&bytes[..len])
 }

@@ -3,7 +3,9 @@
 
 mod answers;
 mod auth;
+mod body;
 mod call;
+mod candidate;
 mod discovery;
 mod embed;
 mod environment;
@@ -15,6 +17,7 @@ mod ini;
 mod issuer;
 mod log;
 mod manage;
+mod message;
 mod options;
 mod raw;
 mod report;
@@ -27,17 +30,20 @@ mod stream;
 mod suggest;
 mod text;
 mod tokens;
+mod tool_call;
 mod transact;
 
+pub use candidate::Candidate;
 pub use embed::Embeddings;
 pub use error::{Error, Status};
 pub use gateway::Gateway;
 pub use log::{LogLevel, LogSink};
 pub use request::Request;
-pub use response::{Candidate, Response, ToolCall};
+pub use response::Response;
 pub use routes::{Route, Routes};
 pub use stream::{Delta, Stream};
 pub use text::NulText;
+pub use tool_call::ToolCall;
 
 pub use crate::sync::CancelToken;
 pub(crate) use crate::sync::is_our_thread;

@@ -35,7 +35,7 @@ fn read(call: &Call, reply: Reply) -> Result<Response, Error> {
         None => Response::of_head(reply.status, &reply.head)?,
     };
     response.elapsed = call.started.elapsed();
-    response.with_json(reply.body)
+    response.with_body(reply.body)
 }
 
 /// Sends it, and reads the head of a stream, or all of any other response.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::{Error, Status};
 use super::options::CallSetting;
 use super::raw::Raw;
+use super::response::Response;
 use super::settings::Growing;
 use crate::dialect::{Body, Media, Message, MessageProblem, ParamProblem, Params, Part, Question};
 use crate::http::{HeaderProblem, Headers, RawTarget, TargetProblem};
@@ -70,6 +71,30 @@ impl Request {
     /// Adds a message that is written as JSON already.
     pub fn add_message_json(&self, json: &str) -> Result<(), Error> {
         self.push_message(Message::parse(json).map_err(invalid_message)?)
+    }
+
+    /// Adds the message of a candidate, as it came.
+    pub fn add_response(&self, response: &Response, candidate: usize) -> Result<(), Error> {
+        let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
+        let candidates = response.candidates();
+        let message = match candidates.get(candidate) {
+            Some(candidate) => candidate.message_json(),
+            None if candidates.is_empty() => {
+                return Err(wrong("the response has no candidates: its body is not that of a chat".to_owned()));
+            }
+            None => {
+                let count = candidates.len();
+                return Err(wrong(format!(
+                    "the response has no candidate {candidate}; it has {count}, counted from 0"
+                )));
+            }
+        };
+        let message = message.ok_or_else(|| {
+            wrong(format!(
+                "nothing was kept of candidate {candidate}; a stream keeps it if the option gather_stream is true"
+            ))
+        })?;
+        self.push_message(Message::parse(message.as_str()).map_err(invalid_message)?)
     }
 
     /// Adds the result of a tool call. Some models give their tool calls no ids.

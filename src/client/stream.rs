@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::answers;
 use super::call::{Asked, Call, Target, Wanted};
+use super::candidate::Candidate;
 use super::error::Error;
 use super::options::CallOptions;
 use super::report::{self, Answered, Secrets, Tried};
-use super::response::{Candidate, Response};
+use super::response::Response;
 use super::settings::Settings;
 use super::text::no_memory;
 use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text, is_done};
@@ -120,8 +121,7 @@ impl Stream {
     /// Where the server answered all at once, each text is one delta. The rest is as of any stream.
     fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
         let source = Source::new(call, &asked, None);
-        let mut response = answers::whole(call, asked)?;
-        response.json = None;
+        let response = answers::whole(call, asked)?;
         let mut gathered = Gathered::new(response, &call.options);
         gathered.queue_whole()?;
         Ok(Stream { events: Events::new(0), reader: EventReader::default(), gathered, source, verdict: Some(Ok(())) })

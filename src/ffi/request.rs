@@ -8,6 +8,7 @@ use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::gateway::mlflow_gateway;
 use super::handle::{self, Place};
+use super::response::{self, mlflow_gateway_response};
 use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::{Error, Request};
@@ -243,6 +244,31 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_media(
             )
         };
         request.0.add_media(media_type, bytes)
+    })
+}
+
+/// Add the message of a candidate of a response, so that the model continues from it: after tool calls, their results
+/// follow (mlflow_gateway_request_add_tool_result()). The message is sent as it came, with its reasoning and with the
+/// fields that only the provider knows, such as "thought_signature"; only empty arguments of a tool call become "{}".
+///
+/// `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
+/// `candidate` is counted from 0.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
+/// option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_add_response(
+    request: *mut mlflow_gateway_request,
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, response) = unsafe {
+            (handle::hold(request, "request")?, response::get(response).ok_or_else(|| handle::null("response"))?)
+        };
+        request.0.add_response(response, candidate)
     })
 }
 

@@ -3,6 +3,7 @@
  *
  *   text TEXT, media TYPE=HEX             of the last message
  *   tool-result ID=TEXT                   an empty ID is NULL
+ *   add-response CANDIDATE                of the last response of send or callback
  *   path METHOD PATH                      "-" for NULL
  *   omit NAME, unset NAME                 a parameter
  *   clone                                 goes on with a clone of the request, and keeps the original
@@ -14,6 +15,14 @@
 #include "check.h"
 
 static mlflow_gateway_request *original;
+static mlflow_gateway_response *last_response;
+
+/* Takes it over. */
+static void keep_response(mlflow_gateway_response *response)
+{
+    mlflow_gateway_response_destroy(last_response);
+    last_response = response;
+}
 
 /* The bytes of hexadecimal digits, in place; returns how many. */
 static size_t from_hex(char *hex)
@@ -59,6 +68,9 @@ static bool shape_request(mlflow_gateway_request **request, const char *name, ch
         len -= (size_t)(second - value);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_tool_result(*request, *value == '\0' ? NULL : value,
                                                                               second, len, &error));
+    } else if (strcmp(name, "add-response") == 0) {
+        CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                     mlflow_gateway_request_add_response(*request, last_response, (size_t)atol(value), &error));
     } else if (strcmp(name, "path") == 0) {
         second = cut_at(value, ' ');
         CHECK_STATUS(MLFLOW_GATEWAY_OK,

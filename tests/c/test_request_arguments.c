@@ -581,6 +581,38 @@ static void check_tool_results(void)
     mlflow_gateway_request_destroy(request);
 }
 
+static void check_responses(void)
+{
+    mlflow_gateway_request *request = create();
+    mlflow_gateway_response *response = NULL, *raw = NULL;
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, 0, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, "POST", "/raw", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, 0, &error));
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &raw, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(NULL, response, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, NULL, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, SIZE_MAX, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, raw, 0, &error));
+    CHECK(mlflow_gateway_request_add_response(NULL, NULL, 0, NULL) == ARGUMENT);
+    CHECK(mlflow_gateway_response_candidate_count(raw) == 0);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_response(request, response, 0, &error));
+    mlflow_gateway_response_destroy(response);
+    mlflow_gateway_response_destroy(raw);
+    CHECK_SENT("{\"messages\":[{\"role\": \"assistant\", \"content\": "
+               "\"{\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"x\\\"}]}\"}]}", request);
+    mlflow_gateway_request_destroy(request);
+}
+
 /* The last call wins, and both names of the number of candidates are one. */
 static void check_omissions(void)
 {
@@ -866,6 +898,7 @@ int main(int argc, char **argv)
     check_clone();
     check_parts();
     check_tool_results();
+    check_responses();
     check_omissions();
     check_paths();
     check_options();
