@@ -189,7 +189,7 @@ fn refused(tried: &Tried, reply: Reply, refusal: Refusal, (status, advice): (Sta
 pub(super) fn raw_refusal(tried: &Tried, reply: Reply, refusal: Refusal) -> Error {
     let verdict = match refusal.kind {
         Kind::NoSuchPath | Kind::NoSuchRoute => {
-            (Status::NotFound, "; check the path, and the gateway URI below which it is".to_owned())
+            (Status::NotFound, "; check the method and the path, which is below the gateway URI".to_owned())
         }
         kind => verdict(kind, ""),
     };
