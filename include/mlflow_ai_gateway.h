@@ -22,7 +22,7 @@
  * Objects    are opaque. A function makes one and says so, its ..._destroy function destroys it. All ..._destroy
  *            functions and mlflow_gateway_string_free() accept NULL and do nothing then. Every object stays valid when
  *            others are destroyed that it was made from.
- * Failure    is an mlflow_gateway_status that is neither MLFLOW_GATEWAY_OK nor MLFLOW_GATEWAY_STREAM_END. The last
+ * Failure    is an mlflow_gateway_status from 1 to 99. MLFLOW_GATEWAY_OK and those from 100 on are not failures. The last
  *            argument, `error`, may be NULL; else it receives an error object on failure, which the caller destroys
  *            with mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never
  *            written: set it to NULL before the first call, and to NULL again after destroying an error. There is no
@@ -91,6 +91,39 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Kinds of JSON values
+ * -------------------- */
+
+/**
+ * `null`.
+ */
+#define MLFLOW_GATEWAY_JSON_NULL 1
+
+/**
+ * `true` or `false`.
+ */
+#define MLFLOW_GATEWAY_JSON_BOOL 2
+
+/**
+ * A number.
+ */
+#define MLFLOW_GATEWAY_JSON_NUMBER 3
+
+/**
+ * A string.
+ */
+#define MLFLOW_GATEWAY_JSON_STRING 4
+
+/**
+ * An array.
+ */
+#define MLFLOW_GATEWAY_JSON_ARRAY 5
+
+/**
+ * An object.
+ */
+#define MLFLOW_GATEWAY_JSON_OBJECT 6
 
 /* Types
  * ----- */
@@ -385,13 +418,18 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  */
 #define MLFLOW_GATEWAY_INTERNAL 82
 
-/* 100: no failure
- * --------------- */
+/* 100 to 119: no failure, and no error object
+ * ------------------------------------------- */
 
 /**
  * The stream is over and the answer complete.
  */
 #define MLFLOW_GATEWAY_STREAM_END 100
+
+/**
+ * The JSON document has no such value.
+ */
+#define MLFLOW_GATEWAY_NO_VALUE 104
 
 /* The simple path: one route, one prompt
  * -------------------------------------- */
@@ -1230,6 +1268,72 @@ const char *mlflow_gateway_response_body(const mlflow_gateway_response *response
  * mlflow_gateway_stream_response() returns: that belongs to its stream.
  */
 void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
+
+/* JSON
+ * ---- */
+
+/**
+ * Read a value from a JSON document, for example from the body of a response or the arguments of a tool call:
+ *
+ *     char *city = NULL;
+ *     int32_t kind;
+ *     if (mlflow_gateway_json_get(arguments, len, "/city", &kind, &city, NULL, &error) == MLFLOW_GATEWAY_OK &&
+ *         kind == MLFLOW_GATEWAY_JSON_STRING)
+ *         puts(city);
+ *     mlflow_gateway_string_free(city);
+ *
+ * `json` is the document: `json_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the
+ * length. All of it must be valid JSON. Nesting is not limited and takes no stack.
+ * `pointer` is a JSON pointer (RFC 6901): "/choices/0/message" is the member "message" of the first element of the
+ * member "choices"; "" is the whole document; "~1" and "~0" in a name stand for "/" and "~". If an object has several
+ * members of one name, the last one counts.
+ * `kind` receives one of the MLFLOW_GATEWAY_JSON_ numbers. It may be NULL.
+ * `text` receives the value: what a string says, without quotes and escapes; any other value as it is written in the
+ * document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees it
+ * with mlflow_gateway_string_free(). It may be NULL.
+ * `text_len` receives the length of the text in bytes without the NUL. It may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no such value;
+ * _INVALID_ARGUMENT, also if `json` is not JSON (the message names the offset of the first wrong byte) or `pointer` is
+ * not a JSON pointer; or _OUT_OF_MEMORY.
+ */
+mlflow_gateway_status mlflow_gateway_json_get(const char *json,
+                                              size_t json_len,
+                                              const char *pointer,
+                                              int32_t *kind,
+                                              char **text,
+                                              size_t *text_len,
+                                              mlflow_gateway_error **error);
+
+/**
+ * Count the elements of an array, or the members of an object, in a JSON document. Members of one name count once.
+ *
+ * `json`, `json_len` and `pointer` are as for mlflow_gateway_json_get().
+ * `count` receives the number.
+ *
+ * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no array and no object there; or
+ * what mlflow_gateway_json_get() returns on failure.
+ */
+mlflow_gateway_status mlflow_gateway_json_count(const char *json,
+                                                size_t json_len,
+                                                const char *pointer,
+                                                size_t *count,
+                                                mlflow_gateway_error **error);
+
+/**
+ * Write a string as JSON, with quotes and escapes, for programs that put JSON together themselves.
+ *
+ * `text` is `text_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the length.
+ * `json` receives the JSON string. The caller frees it with mlflow_gateway_string_free().
+ * `json_len` receives its length in bytes without the NUL. It may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
+ */
+mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
+                                                size_t text_len,
+                                                char **json,
+                                                size_t *json_len,
+                                                mlflow_gateway_error **error);
 
 /* Tokens as they come: fetched one by one, or handed to a callback
  * ---------------------------------------------------------------- */

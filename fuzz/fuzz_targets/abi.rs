@@ -11,6 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::ffi::cancel::*;
 use mlflow_ai_gateway::ffi::embeddings::*;
 use mlflow_ai_gateway::ffi::gateway::*;
+use mlflow_ai_gateway::ffi::json::*;
 use mlflow_ai_gateway::ffi::log::*;
 use mlflow_ai_gateway::ffi::request::*;
 use mlflow_ai_gateway::ffi::response::*;
@@ -141,6 +142,7 @@ impl Objects {
                 b'&' => self.clone_request(call),
                 b'<' => self.add_response(call),
                 b'+' | b'@' | b'?' | b'/' | b'-' => self.shape_request(call),
+                b'7' | b'8' | b'9' => json(call),
                 _ => constants(call),
             }
         }
@@ -511,6 +513,40 @@ unsafe fn text_of(
             mlflow_gateway_string_free(text);
         },
         None => assert_eq!(len, usize::MAX),
+    }
+}
+
+unsafe fn json(call: &Call) {
+    let (json, pointer) = (Sized::of(call, 0), call.text(1));
+    let (text, len, pointer) = (json.pointer(), json.length(), pointer.pointer());
+    let (mut kind, mut count) = (0, usize::MAX);
+    match call.function {
+        b'7' => {
+            let (mut to, mut to_len) = (ptr::null_mut(), usize::MAX);
+            let place = if call.has_places() { &raw mut to } else { ptr::null_mut() };
+            let status = checks::status(call, Kind::Json, |error| unsafe {
+                mlflow_gateway_json_get(text, len, pointer, &mut kind, place, &mut to_len, error)
+            });
+            let is_there = status == MLFLOW_GATEWAY_OK;
+            assert_eq!((kind != 0, to_len != usize::MAX), (is_there, is_there));
+            assert_eq!(!to.is_null(), is_there && call.has_places());
+            unsafe {
+                if !to.is_null() {
+                    sized(to, to_len);
+                }
+                mlflow_gateway_string_free(to);
+            }
+        }
+        b'8' => {
+            let place = if call.has_places() { &raw mut count } else { ptr::null_mut() };
+            let status = checks::status(call, Kind::Json, |error| unsafe {
+                mlflow_gateway_json_count(text, len, pointer, place, error)
+            });
+            assert_eq!(count != usize::MAX, status == MLFLOW_GATEWAY_OK);
+        }
+        _ => unsafe {
+            text_of(call, Kind::Local, |to, to_len, error| mlflow_gateway_json_quote(text, len, to, to_len, error))
+        },
     }
 }
 
