@@ -1,5 +1,5 @@
 /*
- * tools - lets a model use a function of this program: one question, one round of calls, one answer.
+ * tools - lets a model use a function of this program, in as many rounds as it needs to answer a question.
  *
  * The answer goes to standard output and nothing else does; what went wrong goes to standard error.
  */
@@ -63,188 +63,48 @@ static enum exit_code wrong_use(const char *problem)
     return EXIT_USAGE;
 }
 
-enum { NAME_ROOM = 64, RESULT_ROOM = 160 };
-
-static const char *skip_space(const char *text)
+/* Returns what the model is told of a call. One that makes no sense is answered as well: the model may try again. */
+static const char *run_call(const char *name, const char *arguments)
 {
-    return text + strspn(text, " \t\r\n");
-}
-
-/* A string of JSON without escapes, copied to `to`; returns what follows it, or NULL if there is no such string. */
-static const char *read_string(const char *text, char to[NAME_ROOM])
-{
-    size_t len = *text == '"' ? strcspn(text + 1, "\"\\") : 0;
-
-    if (len == 0 || len >= NAME_ROOM || text[1 + len] != '"')
-        return NULL;
-    memcpy(to, text + 1, len);
-    to[len] = '\0';
-    return text + 1 + len + 1;
-}
-
-/*
- * Understands {"city": "NAME"} and nothing else: what a model writes is not to be trusted. A program with more than
- * one tool reads the arguments with a JSON library.
- */
-static int read_city(const char *arguments, char city[NAME_ROOM])
-{
-    char name[NAME_ROOM];
-    const char *rest = skip_space(arguments);
-
-    if (*rest != '{' || (rest = read_string(skip_space(rest + 1), name)) == NULL || strcmp(name, "city") != 0)
-        return 0;
-    rest = skip_space(rest);
-    if (*rest != ':' || (rest = read_string(skip_space(rest + 1), city)) == NULL)
-        return 0;
-    rest = skip_space(rest);
-    return *rest == '}' && *skip_space(rest + 1) == '\0';
-}
-
-static void get_temperature(const char *city, char result[RESULT_ROOM])
-{
-    static const struct {
-        const char *city;
-        double degrees;
-    } temperatures[] = { { "Paris", 18.5 }, { "Oslo", 9 }, { "Cairo", 31 } };
-
-    for (size_t i = 0; i < sizeof temperatures / sizeof *temperatures; i++) {
-        if (strcmp(city, temperatures[i].city) == 0) {
-            snprintf(result, RESULT_ROOM, "In %s it is %.1f degrees Celsius.", city, temperatures[i].degrees);
-            return;
-        }
-    }
-    snprintf(result, RESULT_ROOM, "The temperature in %s is not known.", city);
-}
-
-/* Runs what the model calls. A call that makes no sense is answered as well: the model can make something of that. */
-static void run_call(const char *name, const char *arguments, char result[RESULT_ROOM])
-{
-    char city[NAME_ROOM];
+    static const char *const TEMPERATURES[][2] = {
+        { "Paris", "In Paris it is 18.5 degrees Celsius." },
+        { "Oslo", "In Oslo it is 9.0 degrees Celsius." },
+        { "Cairo", "In Cairo it is 31.0 degrees Celsius." },
+    };
+    const char *result = "The temperature in this city is not known.";
+    char *city = NULL;
+    int32_t kind = 0;
 
     if (name == NULL || strcmp(name, "get_temperature") != 0)
-        snprintf(result, RESULT_ROOM, "There is no such tool.");
-    else if (arguments == NULL || !read_city(arguments, city))
-        snprintf(result, RESULT_ROOM, "The arguments must be one city, without escaped characters.");
+        return "There is no such tool.";
+    /* What a model writes is not to be trusted: it may be no JSON at all. */
+    if (mlflow_gateway_json_get(arguments, MLFLOW_GATEWAY_NUL_TERMINATED, "/city", &kind, &city, NULL, NULL) !=
+            MLFLOW_GATEWAY_OK || kind != MLFLOW_GATEWAY_JSON_STRING)
+        result = "The arguments must be JSON with a string \"city\".";
     else
-        get_temperature(city, result);
+        for (size_t i = 0; i < sizeof TEMPERATURES / sizeof *TEMPERATURES; i++)
+            if (strcmp(city, TEMPERATURES[i][0]) == 0)
+                result = TEMPERATURES[i][1];
+    mlflow_gateway_string_free(city);
+    return result;
 }
 
-/* A text that grows. Once there is no memory for it, `chars` is NULL and stays so. */
-struct text {
-    char *chars;
-    size_t len, room;
-};
-
-static struct text make_text(void)
-{
-    struct text text = { malloc(256), 0, 256 };
-    return text;
-}
-
-static void append(struct text *text, const char *chars, size_t len)
-{
-    if (text->chars == NULL || len == 0)
-        return;
-    if (len > text->room - text->len) {
-        size_t room = 2 * text->room + len;
-        char *larger = realloc(text->chars, room);
-        if (larger == NULL)
-            free(text->chars);
-        text->chars = larger;
-        text->room = room;
-    }
-    if (text->chars != NULL) {
-        memcpy(text->chars + text->len, chars, len);
-        text->len += len;
-    }
-}
-
-static void append_json(struct text *text, const char *json)
-{
-    append(text, json, strlen(json));
-}
-
-/* Appends any UTF-8 as a string of JSON. */
-static void append_string(struct text *text, const char *chars, size_t len)
-{
-    append_json(text, "\"");
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)chars[i];
-        char escaped[8];
-
-        if (c == '"' || c == '\\')
-            snprintf(escaped, sizeof escaped, "\\%c", c);
-        else if (c < 0x20)
-            snprintf(escaped, sizeof escaped, "\\u%04x", c);
-        else
-            snprintf(escaped, sizeof escaped, "%c", c);
-        append_json(text, escaped);
-    }
-    append_json(text, "\"");
-}
-
-/* Adds the message, if there was memory for it, and frees it. */
-static mlflow_gateway_status add_message(mlflow_gateway_request *request, struct text *message,
-                                         mlflow_gateway_error **error)
-{
-    mlflow_gateway_status status = MLFLOW_GATEWAY_OUT_OF_MEMORY;
-
-    if (message->chars != NULL)
-        status = mlflow_gateway_request_add_message_json(request, message->chars, message->len, error);
-    free(message->chars);
-    return status;
-}
-
-/* Adds what the model said: its calls, and the text that it may have written beside them. */
-static mlflow_gateway_status add_calls(mlflow_gateway_request *request, const mlflow_gateway_response *response,
-                                       mlflow_gateway_error **error)
-{
-    struct text message = make_text();
-    size_t text_len = 0, calls_len = 0;
-    const char *text = mlflow_gateway_response_text(response, 0, &text_len);
-    const char *calls = mlflow_gateway_response_tool_calls_json(response, 0, &calls_len);
-
-    append_json(&message, "{\"role\": \"assistant\", \"content\": ");
-    if (text == NULL)
-        append_json(&message, "null");
-    else
-        append_string(&message, text, text_len);
-    append_json(&message, ", \"tool_calls\": ");
-    append(&message, calls, calls_len);
-    append_json(&message, "}");
-    return add_message(request, &message, error);
-}
-
-static mlflow_gateway_status add_result(mlflow_gateway_request *request, const char *id, const char *result,
-                                        mlflow_gateway_error **error)
-{
-    struct text message = make_text();
-
-    append_json(&message, "{\"role\": \"tool\", \"tool_call_id\": ");
-    append_string(&message, id, strlen(id));
-    append_json(&message, ", \"content\": ");
-    append_string(&message, result, strlen(result));
-    append_json(&message, "}");
-    return add_message(request, &message, error);
-}
-
-/* Runs all calls of an answer, and adds them and their results to the request. */
+/* Runs all tool calls of a response, and adds the response and their results to the request. */
 static mlflow_gateway_status run_calls(mlflow_gateway_request *request, const mlflow_gateway_response *response,
                                        int verbose, mlflow_gateway_error **error)
 {
-    mlflow_gateway_status status = add_calls(request, response, error);
+    mlflow_gateway_status status = mlflow_gateway_request_add_response(request, response, 0, error);
     size_t count = mlflow_gateway_response_tool_call_count(response, 0);
 
     for (size_t call = 0; status == MLFLOW_GATEWAY_OK && call < count; call++) {
         const char *id = mlflow_gateway_response_tool_call_id(response, 0, call);
         const char *name = mlflow_gateway_response_tool_call_name(response, 0, call);
         const char *arguments = mlflow_gateway_response_tool_call_arguments(response, 0, call, NULL);
-        char result[RESULT_ROOM];
+        const char *result = run_call(name, arguments);
 
-        run_call(name, arguments, result);
         if (verbose)
-            fprintf(stderr, "%s(%s): %s\n", name ? name : "?", arguments ? arguments : "", result);
-        status = add_result(request, id ? id : "", result, error);
+            fprintf(stderr, "%s(%s): %s\n", name ? name : "?", arguments, result);
+        status = mlflow_gateway_request_add_tool_result(request, id, result, MLFLOW_GATEWAY_NUL_TERMINATED, error);
     }
     return status;
 }
@@ -255,7 +115,10 @@ struct question {
     int verbose;
 };
 
-/* Asks, and where the answer is calls of tools, runs them and asks again. */
+/* A model that calls tools for ever must not cost for ever. */
+enum { MAX_ROUNDS = 8 };
+
+/* Asks, and as long as the model calls tools, runs them and asks again. */
 static mlflow_gateway_status ask(const struct question *question, mlflow_gateway_response **answer,
                                  mlflow_gateway_error **error)
 {
@@ -273,7 +136,9 @@ static mlflow_gateway_status ask(const struct question *question, mlflow_gateway
         status = mlflow_gateway_request_set_param_json(request, "tools", TOOLS, MLFLOW_GATEWAY_NUL_TERMINATED, error);
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_send(gateway, request, &response, error);
-    if (status == MLFLOW_GATEWAY_OK && mlflow_gateway_response_tool_call_count(response, 0) > 0) {
+    for (int round = 0; round < MAX_ROUNDS; round++) {
+        if (status != MLFLOW_GATEWAY_OK || mlflow_gateway_response_tool_call_count(response, 0) == 0)
+            break;
         status = run_calls(request, response, question->verbose, error);
         mlflow_gateway_response_destroy(response);
         response = NULL;
@@ -297,7 +162,7 @@ static enum exit_code answer(const struct question *question)
     if (code != EXIT_ANSWERED)
         fprintf(stderr, "tools: %s\n", error ? mlflow_gateway_error_message(error) : "there is no memory");
     else if (text == NULL) {
-        fputs("tools: the model wrote no answer; it may want to call more tools\n", stderr);
+        fputs("tools: the model wrote no answer, or still calls tools\n", stderr);
         code = EXIT_WRONG_ANSWER;
     } else if (fwrite(text, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0) {
         perror("tools: the answer could not be printed");

@@ -22,7 +22,7 @@
  * Objects    are opaque. A function makes one and says so, its ..._destroy function destroys it. All ..._destroy
  *            functions and mlflow_gateway_string_free() accept NULL and do nothing then. Every object stays valid when
  *            others are destroyed that it was made from.
- * Failure    is an mlflow_gateway_status that is neither MLFLOW_GATEWAY_OK nor MLFLOW_GATEWAY_STREAM_END. The last
+ * Failure    is an mlflow_gateway_status from 1 to 99. MLFLOW_GATEWAY_OK and those from 100 on are not failures. The last
  *            argument, `error`, may be NULL; else it receives an error object on failure, which the caller destroys
  *            with mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never
  *            written: set it to NULL before the first call, and to NULL again after destroying an error. There is no
@@ -91,6 +91,39 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Kinds of JSON values
+ * -------------------- */
+
+/**
+ * `null`.
+ */
+#define MLFLOW_GATEWAY_JSON_NULL 1
+
+/**
+ * `true` or `false`.
+ */
+#define MLFLOW_GATEWAY_JSON_BOOL 2
+
+/**
+ * A number.
+ */
+#define MLFLOW_GATEWAY_JSON_NUMBER 3
+
+/**
+ * A string.
+ */
+#define MLFLOW_GATEWAY_JSON_STRING 4
+
+/**
+ * An array.
+ */
+#define MLFLOW_GATEWAY_JSON_ARRAY 5
+
+/**
+ * An object.
+ */
+#define MLFLOW_GATEWAY_JSON_OBJECT 6
 
 /* Types
  * ----- */
@@ -386,13 +419,18 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  */
 #define MLFLOW_GATEWAY_INTERNAL 82
 
-/* 100: no failure
- * --------------- */
+/* 100 to 119: no failure, and no error object
+ * ------------------------------------------- */
 
 /**
  * The stream is over and the answer complete.
  */
 #define MLFLOW_GATEWAY_STREAM_END 100
+
+/**
+ * The JSON document has no such value.
+ */
+#define MLFLOW_GATEWAY_NO_VALUE 104
 
 /* The simple path: one route, one prompt
  * -------------------------------------- */
@@ -668,8 +706,8 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
- * its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+ * Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
+ * it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
  * nothing. The handle keeps what it needs of it.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
@@ -803,6 +841,44 @@ mlflow_gateway_status mlflow_gateway_request_set_route(mlflow_gateway_request *r
                                                        mlflow_gateway_error **error);
 
 /**
+ * Clone a request, in constant time: both share what they have until one of them is changed. So a binding can clone a
+ * request for each call, and give each clone a cancel token, headers and options of its own at little cost.
+ *
+ * `clone` receives the copy; the caller destroys it with mlflow_gateway_request_destroy().
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request *request,
+                                                   mlflow_gateway_request **clone,
+                                                   mlflow_gateway_error **error);
+
+/**
+ * Make the request a raw one: it is sent to `path` below the gateway URI, and its response is returned as it is. A raw
+ * request reaches whatever the gateway and the providers behind it have, for example "/gateway/openai/v1/responses",
+ * "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
+ *
+ * It has the handle's authentication, headers, options, retries, deadlines, cancellation and connections, and nothing
+ * else. The handle's route and parameters are not sent. The request may have a body, set by
+ * mlflow_gateway_request_set_body_json() and sent byte for byte; a route, a prompt, messages, inputs or parameters are
+ * _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body has
+ * OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count() is 0.
+ *
+ * GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for other
+ * requests. Other methods are retried only if the server has not processed the request.
+ *
+ * `method` is case-sensitive, for example "POST"; NULL means POST if the request has a body, else GET. "CONNECT" is
+ * _INVALID_ARGUMENT.
+ * `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..". The
+ * query appears in no error message and no log. NULL removes the path, and ignores `method`.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_set_path(mlflow_gateway_request *request,
+                                                      const char *method,
+                                                      const char *path,
+                                                      mlflow_gateway_error **error);
+
+/**
  * Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
  *
  * `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
@@ -845,6 +921,67 @@ mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_req
                                                               mlflow_gateway_error **error);
 
 /**
+ * Add a text to the last message, which must be the user's: the message's content becomes an array of parts. The parts
+ * keep the order of the calls; the content that the message was added with comes first. An empty text adds no part.
+ *
+ * `text` is `text_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *request,
+                                                      const char *text,
+                                                      size_t text_len,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Add an image or a recording to the last message, which must be the user's. It becomes the next part of the message's
+ * content; see mlflow_gateway_request_add_text().
+ *
+ * `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as "input_audio"
+ * with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are understood depends on
+ * the model.
+ * `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *request,
+                                                       const char *media_type,
+                                                       const void *bytes,
+                                                       size_t bytes_len,
+                                                       mlflow_gateway_error **error);
+
+/**
+ * Add the message of a candidate of a response, so that the model continues from it: after tool calls, their results
+ * follow (mlflow_gateway_request_add_tool_result()). The message is sent as it came, with its reasoning and with the
+ * fields that only the provider knows, such as "thought_signature"; only empty arguments of a tool call become "{}".
+ *
+ * `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
+ * `candidate` is counted from 0.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
+ * option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request *request,
+                                                          const mlflow_gateway_response *response,
+                                                          size_t candidate,
+                                                          mlflow_gateway_error **error);
+
+/**
+ * Add the result of a tool call, as a message of the role "tool" after the response that asked for it.
+ *
+ * `tool_call_id` is what mlflow_gateway_response_tool_call_id() returned. NULL leaves the field out: some models give
+ * their tool calls no ids.
+ * `content` is what the tool returned, a text of `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+mlflow_gateway_status mlflow_gateway_request_add_tool_result(mlflow_gateway_request *request,
+                                                             const char *tool_call_id,
+                                                             const char *content,
+                                                             size_t content_len,
+                                                             mlflow_gateway_error **error);
+
+/**
  * Adds a text for mlflow_gateway_embed() to make a vector of.
  *
  * `input` is `input_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
@@ -860,7 +997,7 @@ mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *r
  * Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
  * their values as they are written, and nothing is added: neither parameters of the request, which are refused with
  * MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
- * that stream.
+ * that stream. The body of a raw request (mlflow_gateway_request_set_path()) is sent byte for byte.
  *
  * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
  *
@@ -933,14 +1070,25 @@ mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *re
                                                       mlflow_gateway_error **error);
 
 /**
- * Takes the request's own parameter back, so that the handle's holds, if it has one. A parameter that was not set is no
- * mistake.
+ * Unset the request's own parameter, and end its omission, so that the handle's applies, if it has one. Unsetting one
+ * that was never set is not an error.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
 mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request *request,
                                                          const char *name,
                                                          mlflow_gateway_error **error);
+
+/**
+ * Leave a parameter out of this request, even if the handle sets it: some models refuse "temperature", for example. The
+ * last call wins: setting the parameter ends the omission, mlflow_gateway_request_add_stop() that of "stop", and
+ * mlflow_gateway_request_unset_param() that of any. "n" and "candidate_count" are one parameter.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ */
+mlflow_gateway_status mlflow_gateway_request_omit_param(mlflow_gateway_request *request,
+                                                        const char *name,
+                                                        mlflow_gateway_error **error);
 
 /**
  * Sets an option for this request, in place of the handle's: gather_stream, task, or one of those whose names end with
@@ -966,8 +1114,9 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls with this request can be cancelled that begin afterwards, in place of the handle's.
- * NULL as `token` takes the request's own back. The request keeps what it needs of it.
+ * Set the cancel token of this request: it cancels calls with this request that begin afterwards. The handle's token,
+ * if it has one, cancels them as well. NULL as `token` removes the request's own. The request keeps what it needs of
+ * the token.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
@@ -1060,16 +1209,20 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
                                                         size_t *len);
 
 /**
- * Returns the tool calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that
- * comes before the tools' results in the next request. The list is as the gateway wrote it, or for a stream in OpenAI's
- * form, except that empty arguments are "{}": MLflow does not accept an empty text. Fields that the model provider
- * adds, such as "thought_signature", are kept; if a stream brings one several times, the last value that is not null
- * counts. Writes the length in bytes to `len`, which may be NULL. NULL if there are no tool calls, or no memory for the
- * list.
+ * Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
+ * mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to `len`,
+ * which may be NULL.
+ *
+ * Of a whole response it is the message as it came, fields that only the model provider understands included, such as
+ * "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written from
+ * what was gathered; if a stream brings an additional field of a tool call several times, the last value that is not
+ * null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an empty string.
+ *
+ * Returns NULL if nothing was gathered, or if there is no memory for the message.
  */
-const char *mlflow_gateway_response_tool_calls_json(const mlflow_gateway_response *response,
-                                                    size_t candidate,
-                                                    size_t *len);
+const char *mlflow_gateway_response_message_json(const mlflow_gateway_response *response,
+                                                 size_t candidate,
+                                                 size_t *len);
 
 /**
  * Returns the name of the model that answered; NULL if the gateway does not say.
@@ -1131,10 +1284,10 @@ const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *
 uint64_t mlflow_gateway_response_elapsed_us(const mlflow_gateway_response *response);
 
 /**
- * Returns the whole answer as it came, for what the functions above do not tell, and writes its length in bytes to
- * `len`, which may be NULL. A NUL byte follows it. NULL, and a length of 0, for a stream.
+ * Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
+ * any encoding and contain NUL bytes; a NUL byte follows it. Returns NULL, and a length of 0, for a stream.
  */
-const char *mlflow_gateway_response_json(const mlflow_gateway_response *response,
+const char *mlflow_gateway_response_body(const mlflow_gateway_response *response,
                                          size_t *len);
 
 /**
@@ -1142,6 +1295,72 @@ const char *mlflow_gateway_response_json(const mlflow_gateway_response *response
  * mlflow_gateway_stream_response() returns: that belongs to its stream.
  */
 void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
+
+/* JSON
+ * ---- */
+
+/**
+ * Read a value from a JSON document, for example from the body of a response or the arguments of a tool call:
+ *
+ *     char *city = NULL;
+ *     int32_t kind;
+ *     if (mlflow_gateway_json_get(arguments, len, "/city", &kind, &city, NULL, &error) == MLFLOW_GATEWAY_OK &&
+ *         kind == MLFLOW_GATEWAY_JSON_STRING)
+ *         puts(city);
+ *     mlflow_gateway_string_free(city);
+ *
+ * `json` is the document: `json_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the
+ * length. All of it must be valid JSON. Nesting is not limited and takes no stack.
+ * `pointer` is a JSON pointer (RFC 6901): "/choices/0/message" is the member "message" of the first element of the
+ * member "choices"; "" is the whole document; "~1" and "~0" in a name stand for "/" and "~". If an object has several
+ * members of one name, the last one counts.
+ * `kind` receives one of the MLFLOW_GATEWAY_JSON_ numbers. It may be NULL.
+ * `text` receives the value: what a string says, without quotes and escapes; any other value as it is written in the
+ * document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees it
+ * with mlflow_gateway_string_free(). It may be NULL.
+ * `text_len` receives the length of the text in bytes without the NUL. It may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no such value;
+ * _INVALID_ARGUMENT, also if `json` is not JSON (the message names the offset of the first wrong byte) or `pointer` is
+ * not a JSON pointer; or _OUT_OF_MEMORY.
+ */
+mlflow_gateway_status mlflow_gateway_json_get(const char *json,
+                                              size_t json_len,
+                                              const char *pointer,
+                                              int32_t *kind,
+                                              char **text,
+                                              size_t *text_len,
+                                              mlflow_gateway_error **error);
+
+/**
+ * Count the elements of an array, or the members of an object, in a JSON document. Members of one name count once.
+ *
+ * `json`, `json_len` and `pointer` are as for mlflow_gateway_json_get().
+ * `count` receives the number.
+ *
+ * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no array and no object there; or
+ * what mlflow_gateway_json_get() returns on failure.
+ */
+mlflow_gateway_status mlflow_gateway_json_count(const char *json,
+                                                size_t json_len,
+                                                const char *pointer,
+                                                size_t *count,
+                                                mlflow_gateway_error **error);
+
+/**
+ * Write a string as JSON, with quotes and escapes, for programs that put JSON together themselves.
+ *
+ * `text` is `text_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the length.
+ * `json` receives the JSON string. The caller frees it with mlflow_gateway_string_free().
+ * `json_len` receives its length in bytes without the NUL. It may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
+ */
+mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
+                                                size_t text_len,
+                                                char **json,
+                                                size_t *json_len,
+                                                mlflow_gateway_error **error);
 
 /* Tokens as they come: fetched one by one, or handed to a callback
  * ---------------------------------------------------------------- */

@@ -19,7 +19,12 @@ class Candidate(NamedTuple):
     role: Optional[str]
     finish_reason: Optional[str]
     tool_calls: list[list[Optional[str]]]
-    tool_calls_json: Optional[str]
+    message_json: Optional[str]
+
+    @property
+    def message(self) -> dict:
+        """The message, to be sent back."""
+        return json.loads(self.message_json)
 
 
 class Response(NamedTuple):
@@ -34,7 +39,7 @@ class Response(NamedTuple):
     retries: list[str]
     content_type: Optional[str]
     headers: list[Optional[str]]
-    json: Optional[str]
+    body: Optional[str]
 
     @property
     def texts(self) -> list[Optional[str]]:

@@ -20,6 +20,7 @@ REAL = {
     "real_gateways": "gateways",
     "tracking_server": "tracking server",
     "tracking_server_with_auth": "tracking server with users",
+    "providers": "tracking server with providers",
     "mounted": "tracking server below a path",
     "smollm2": "language model",
     "seen": "compat",
@@ -125,6 +126,15 @@ def tracking_server(real_model: Server) -> Iterator[RealGateway]:
             Endpoint("e5", real_model.url),
             Endpoint("traced", upstream.url, usage_tracking=True),
         ]
+        with tracking.start(endpoints) as server:
+            yield RealGateway(tracking.VERSION, server, upstream)
+
+
+@pytest.fixture(scope="session")
+def providers() -> Iterator[RealGateway]:
+    """A tracking server with an endpoint of each provider whose own API it passes on."""
+    with ScriptedUpstream("chat") as upstream:
+        endpoints = [Endpoint(name, upstream.url, provider=name) for name in ("openai", "anthropic", "gemini")]
         with tracking.start(endpoints) as server:
             yield RealGateway(tracking.VERSION, server, upstream)
 

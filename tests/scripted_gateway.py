@@ -111,7 +111,7 @@ class ScriptedGateway:
                 requests.append(request)
                 script(self, request)
 
-            do_POST = do_PUT = do_DELETE = do_GET
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_QUERY = do_GET
 
         self._server = _Server((host, port), Scripted)
         limit_buffers(self._server.socket)

@@ -12,7 +12,7 @@ EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
 PROGRAMS = [
     "test_arguments.c", "test_request_arguments.c", "test_ask_arguments.c", "test_answer_arguments.c",
-    "test_route_arguments.c",
+    "test_route_arguments.c", "test_json_arguments.c",
 ]  # fmt: skip
 TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflow_gateway_version_number"}
 TAKES_ANY_NUMBER = {"mlflow_gateway_status_name"}
@@ -44,7 +44,10 @@ CHUNKS = [
 
 
 def what_was_sent(handler: Handler, request: Request) -> None:
-    """Answers a chat with the body of the question."""
+    """Answers a chat with the body of the question, and what has none with no chat."""
+    if not request.body:
+        handler.answer(200, "")
+        return
     handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
 
 
@@ -119,6 +122,12 @@ def test_routes_limits_and_the_log_with_bad_arguments(build: Build) -> None:
 
     with refused_port() as port, listing(routes) as gateway, listing([]) as empty:
         done = build.run("test_route_arguments.c", f"http://127.0.0.1:{port}", gateway.url, empty.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_json_with_bad_arguments(build: Build) -> None:
+    done = build.run("test_json_arguments.c")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -183,7 +183,7 @@ def test_body_with_inputs_is_sent_to_an_agent(workspace: Workspace) -> None:
     body = json.dumps({"input": [{"role": "user", "content": "hi"}]})
     outcome = ask_databricks(workspace, f"body {body}", "send", route="responses-agent")
     assert (outcome.status, outcome.response.texts) == ("OK", ["echo: hi"]), outcome
-    assert json.loads(outcome.response.json)["output"][0]["name"] == "f"
+    assert json.loads(outcome.response.body)["output"][0]["name"] == "f"
     assert workspace.asked(INVOCATIONS)[0].json() == json.loads(body)
     outcome = ask_databricks(workspace, f"body {body}", "send", route="bge")
     assert outcome.status == "BAD_RESPONSE", "with a known dialect nothing is asked first, and vectors are no text"

@@ -115,12 +115,9 @@ def test_real_tool_calls_in_a_stream(real_gateways: dict[str, RealGateway]) -> N
     commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "stream", "send"]
     streamed, whole = ask_all(real_gateways["3.17.2"].url, *commands, route="chat")
     assert streamed.status == "STREAM_END"
-    assert streamed.response.candidates[0]._replace(tool_calls_json=None) == whole.response.candidates[0]._replace(
-        tool_calls_json=None
-    )
-    assert json.loads(streamed.response.candidates[0].tool_calls_json) == json.loads(
-        whole.response.candidates[0].tool_calls_json
-    )
+    streamed_candidate, whole_candidate = streamed.response.candidates[0], whole.response.candidates[0]
+    assert streamed_candidate._replace(message_json=None) == whole_candidate._replace(message_json=None)
+    assert streamed_candidate.message["tool_calls"] == whole_candidate.message["tool_calls"]
     # 2.22.5 leaves them out, as the header says.
     streamed, whole = ask_all(real_gateways["2.22.5"].url, *commands, route="chat")
     assert (streamed.status, streamed.response.candidates[0].finish_reason) == ("STREAM_END", "tool_calls")
@@ -133,7 +130,7 @@ def test_real_tool_call_without_arguments_can_be_sent_back(real_gateways: dict[s
     streamed = ask(gateway.url, tools, "message user=!tools !signed", "stream", route="chat")
     assert streamed.status == "STREAM_END", streamed
     (candidate,) = streamed.response.candidates
-    (sent_back,) = json.loads(candidate.tool_calls_json)
+    (sent_back,) = candidate.message["tool_calls"]
     assert candidate.tool_calls == [[sent_back["id"], sent_back["function"]["name"], "{}"]]
     assert sent_back["function"]["arguments"] == "{}" and sent_back["thought_signature"] == "c2lnbmVk"
     messages = [

@@ -92,7 +92,7 @@ def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: 
     assert (response.candidates[0].role, response.candidates[0].finish_reason) == ("assistant", "stop")
     assert (response.model, response.usage, response.http_status, response.attempts) == ("m", [3, 5, 8], 200, 1)
     assert response.content_type == "text/event-stream; charset=utf-8"
-    assert response.json is None
+    assert response.body is None
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
@@ -168,7 +168,7 @@ def test_calls_of_tools_are_put_together(build: Build) -> None:
     (candidate,) = outcome.response.candidates
     calls = [["call_a", "f", '{"city": "Paris \U0001f600"}'], ["call_b", "g", '{"x":1}']]
     assert (candidate.text, candidate.finish_reason, candidate.tool_calls) == (None, "tool_calls", calls)
-    assert json.loads(candidate.tool_calls_json) == [
+    assert candidate.message["tool_calls"] == [
         {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
         for id, name, arguments in calls
     ]
@@ -405,7 +405,7 @@ def gathered_calls(*calls: list[dict]) -> tuple[list[list], list[dict]]:
         outcome = ask(gateway.url, "message user=hi", "stream")
     assert outcome.status == "STREAM_END", outcome
     (candidate,) = outcome.response.candidates
-    return candidate.tool_calls, json.loads(candidate.tool_calls_json)
+    return candidate.tool_calls, candidate.message["tool_calls"]
 
 
 def test_fields_of_tool_calls_that_only_the_provider_knows_are_kept() -> None:
@@ -437,7 +437,7 @@ def test_tool_call_without_arguments_has_an_empty_object() -> None:
         with serving(lambda handler, request: handler.answer(200, {"choices": choices})) as gateway:
             (candidate,) = ask(gateway.url, "message user=hi", "send").response.candidates
         assert candidate.tool_calls == [[None, "f", "{}"]]
-        assert json.loads(candidate.tool_calls_json) == [{**whole, "function": {"name": "f", "arguments": "{}"}}]
+        assert candidate.message["tool_calls"] == [{**whole, "function": {"name": "f", "arguments": "{}"}}]
 
 
 def test_tool_calls_without_ids_are_not_put_together() -> None:

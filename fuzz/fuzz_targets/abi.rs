@@ -11,6 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::ffi::cancel::*;
 use mlflow_ai_gateway::ffi::embeddings::*;
 use mlflow_ai_gateway::ffi::gateway::*;
+use mlflow_ai_gateway::ffi::json::*;
 use mlflow_ai_gateway::ffi::log::*;
 use mlflow_ai_gateway::ffi::request::*;
 use mlflow_ai_gateway::ffi::response::*;
@@ -18,7 +19,7 @@ use mlflow_ai_gateway::ffi::routes::*;
 use mlflow_ai_gateway::ffi::status::*;
 use mlflow_ai_gateway::ffi::stream::*;
 use mlflow_ai_gateway::ffi::version::*;
-use mlflow_ai_gateway_fuzz::checks::{self, Kind, made, sized, terminated};
+use mlflow_ai_gateway_fuzz::checks::{self, Kind, bytes, made, sized, terminated};
 use mlflow_ai_gateway_fuzz::script::{self, Call, Sized, Text};
 use mlflow_ai_gateway_fuzz::server;
 
@@ -140,6 +141,10 @@ impl Objects {
                 b'U' => self.end_token(call.result()),
                 b'V' | b'W' => self.cancel(call),
                 b'Z' | b'0' => self.set_token(call),
+                b'&' => self.clone_request(call),
+                b'<' => self.add_response(call),
+                b'+' | b'@' | b'?' | b'/' | b'-' => self.shape_request(call),
+                b'7' | b'8' | b'9' => json(call),
                 _ => constants(call),
             }
         }
@@ -263,6 +268,45 @@ impl Objects {
         });
     }
 
+    /// In the other place.
+    unsafe fn clone_request(&mut self, call: &Call) {
+        let request = self.request(call);
+        let clone =
+            made(call, Kind::Local, |clone, error| unsafe { mlflow_gateway_request_clone(request, clone, error) });
+        let Some(clone) = clone else { return };
+        let before = std::mem::replace(&mut self.requests[1 - call.request()], Pointer(clone));
+        unsafe { mlflow_gateway_request_destroy(before.0) };
+    }
+
+    unsafe fn shape_request(&self, call: &Call) {
+        let (request, name, second) = (self.request(call), call.text(0), call.text(1));
+        let name = name.pointer();
+        let text = Sized::of(call, usize::from(call.function != b'+'));
+        let (pointer, len) = (text.pointer(), text.length());
+        checks::status(call, Kind::Local, |error| unsafe {
+            match call.function {
+                b'+' => mlflow_gateway_request_add_text(request, pointer, len, error),
+                b'@' => mlflow_gateway_request_add_media(request, name, pointer.cast(), len, error),
+                b'?' => mlflow_gateway_request_add_tool_result(request, name, pointer, len, error),
+                b'/' => mlflow_gateway_request_set_path(request, name, second.pointer(), error),
+                _ => mlflow_gateway_request_omit_param(request, name, error),
+            }
+        });
+    }
+
+    /// Of a response, or with a second text of a stream.
+    unsafe fn add_response(&self, call: &Call) {
+        let of_stream = call.text(1).as_str().is_some_and(|text| !text.is_empty());
+        let candidate = usize::try_from(call.int(0)).unwrap_or(usize::MAX);
+        checks::status(call, Kind::Local, |error| unsafe {
+            let response = match call.result() {
+                place if of_stream => mlflow_gateway_stream_response(self.streams[place].0),
+                place => self.responses[place].0.cast_const(),
+            };
+            mlflow_gateway_request_add_response(self.request(call), response, candidate, error)
+        });
+    }
+
     unsafe fn set_request_param(&self, call: &Call) {
         let (request, name) = (self.request(call), call.text(0));
         let (name, value) = (name.pointer(), Sized::of(call, usize::from(call.function != b'G')));
@@ -307,7 +351,6 @@ impl Objects {
             mlflow_gateway_send(gateway, request, response, error)
         });
         let Some(response) = response else { return };
-        assert!(unsafe { mlflow_gateway_response_candidate_count(response) } > 0);
         let before = std::mem::replace(&mut self.responses[call.result()], Pointer(response));
         unsafe { mlflow_gateway_response_destroy(before.0) };
     }
@@ -482,6 +525,40 @@ unsafe fn text_of(
     }
 }
 
+unsafe fn json(call: &Call) {
+    let (json, pointer) = (Sized::of(call, 0), call.text(1));
+    let (text, len, pointer) = (json.pointer(), json.length(), pointer.pointer());
+    let (mut kind, mut count) = (0, usize::MAX);
+    match call.function {
+        b'7' => {
+            let (mut to, mut to_len) = (ptr::null_mut(), usize::MAX);
+            let place = if call.has_places() { &raw mut to } else { ptr::null_mut() };
+            let status = checks::status(call, Kind::Json, |error| unsafe {
+                mlflow_gateway_json_get(text, len, pointer, &mut kind, place, &mut to_len, error)
+            });
+            let is_there = status == MLFLOW_GATEWAY_OK;
+            assert_eq!((kind != 0, to_len != usize::MAX), (is_there, is_there));
+            assert_eq!(!to.is_null(), is_there && call.has_places());
+            unsafe {
+                if !to.is_null() {
+                    sized(to, to_len);
+                }
+                mlflow_gateway_string_free(to);
+            }
+        }
+        b'8' => {
+            let place = if call.has_places() { &raw mut count } else { ptr::null_mut() };
+            let status = checks::status(call, Kind::Json, |error| unsafe {
+                mlflow_gateway_json_count(text, len, pointer, place, error)
+            });
+            assert_eq!(count != usize::MAX, status == MLFLOW_GATEWAY_OK);
+        }
+        _ => unsafe {
+            text_of(call, Kind::Local, |to, to_len, error| mlflow_gateway_json_quote(text, len, to, to_len, error))
+        },
+    }
+}
+
 unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, _: *mut c_void) {
     let line = unsafe { sized(line, len) }.expect("there is a line");
     assert!((1..=3).contains(&level) && !line.is_empty() && !line.contains(['\n', '\r']), "{level}: {line:?}");
@@ -512,9 +589,9 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
                 let arguments = mlflow_gateway_response_tool_call_arguments(response, candidate, tool, &mut len);
                 assert_eq!(sized(arguments, len).is_some(), tool < calls);
             }
-            let json = mlflow_gateway_response_tool_calls_json(response, candidate, &mut len);
+            let json = mlflow_gateway_response_message_json(response, candidate, &mut len);
             let json = sized(json, len);
-            assert_eq!(json.is_some(), calls > 0);
+            assert!(json.is_some() || calls == 0);
             assert!(json.is_none_or(|json| serde_json::from_str::<&serde_json::value::RawValue>(json).is_ok()));
         }
         terminated(mlflow_gateway_response_model(response));
@@ -530,7 +607,7 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
         }
         assert!(mlflow_gateway_response_retry_reason(response, retries).is_null());
         assert!(mlflow_gateway_response_elapsed_us(response) < 60_000_000);
-        sized(mlflow_gateway_response_json(response, &mut len), len);
+        bytes(mlflow_gateway_response_body(response, &mut len), len);
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Kind {
     Asking,
     /// It may say that a stream is over.
     Stream,
+    /// It asks no gateway, and may say that there is no such value.
+    Json,
 }
 
 /// What a place holds before something is written to it. Nothing is there.
@@ -46,11 +48,12 @@ pub fn status(
         eprintln!("{call}: {}", name.to_string_lossy());
     }
     assert_ne!(name, c"MLFLOW_GATEWAY_UNKNOWN", "the status {status}");
-    assert!(!(20..80).contains(&status) || kind != Kind::Local, "{name:?} without a gateway");
+    assert!(!(20..80).contains(&status) || !matches!(kind, Kind::Local | Kind::Json), "{name:?} without a gateway");
     assert!(!(80..100).contains(&status), "{name:?}");
-    let is_end = status == MLFLOW_GATEWAY_STREAM_END;
-    assert!(!is_end || kind == Kind::Stream, "{name:?}");
-    if status == MLFLOW_GATEWAY_OK || is_end || place.is_null() {
+    let is_failure = (1..100).contains(&status);
+    assert!(status != MLFLOW_GATEWAY_STREAM_END || kind == Kind::Stream, "{name:?}");
+    assert!(status != MLFLOW_GATEWAY_NO_VALUE || kind == Kind::Json, "{name:?}");
+    if !is_failure || place.is_null() {
         assert_eq!(error, untouched(), "an error object with {name:?}");
     } else {
         assert_ne!(error, untouched(), "no error object with {name:?}");
@@ -128,12 +131,22 @@ pub unsafe fn terminated<'a>(text: *const c_char) -> Option<&'a str> {
 /// # Safety
 /// It is NULL, or lives on.
 pub unsafe fn sized<'a>(text: *const c_char, len: usize) -> Option<&'a str> {
-    if text.is_null() {
+    // SAFETY: as promised by the caller.
+    let bytes = unsafe { bytes(text, len) };
+    bytes.map(|bytes| std::str::from_utf8(bytes).expect("it is UTF-8"))
+}
+
+/// Bytes of any kind, with a length.
+///
+/// # Safety
+/// As [`sized`].
+pub unsafe fn bytes<'a>(bytes: *const c_char, len: usize) -> Option<&'a [u8]> {
+    if bytes.is_null() {
         assert_eq!(len, 0);
         return None;
     }
     // SAFETY: as promised by the caller and by the library, which may be wrong: so the address sanitizer looks at it.
-    let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), len + 1) };
+    let bytes = unsafe { slice::from_raw_parts(bytes.cast::<u8>(), len + 1) };
     assert_eq!(bytes[len], 0, "a NUL byte follows");
-    Some(std::str::from_utf8(&bytes[..len]).expect("it is UTF-8"))
+    Some(&bytes[..len])
 }

@@ -35,7 +35,7 @@ pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error>
     let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
     response.note_attempts(&asked.attempts)?;
     response.elapsed = call.started.elapsed();
-    response.with_json(asked.answer.body)
+    response.with_body(asked.answer.body)
 }
 
 fn understood<T>(call: &Call, asked: &Asked<Reply>, take: impl FnOnce(Answer) -> Result<T, Error>) -> Result<T, Error> {

@@ -18,7 +18,7 @@ use super::targets::{CallRoute, Target, TargetRoute};
 use super::transact::{Trouble, What};
 use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
 use crate::http::{Failure, Headers, Limit, Method, Opened, Phase, Reply, Secret};
-use crate::sync::{CancelToken, current_process};
+use crate::sync::{CancelTokens, current_process};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks, and no more than this.
 const DISCOVERY_SHARE: u32 = 4;
@@ -37,8 +37,8 @@ pub(super) struct Call<'a> {
     params: Option<Params>,
     headers: Option<Headers>,
     pub options: CallOptions,
-    /// The request's own, or else that of the settings.
-    pub cancel: Option<Arc<CancelToken>>,
+    /// The handle's and the request's.
+    pub cancel: CancelTokens,
     pub logger: Logger,
     /// Whether a token was refused already.
     pub has_refreshed: AtomicBool,
@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
             params = (!asking.params.is_empty()).then(|| settings.params.with(&asking.params));
             headers = (!asking.headers.is_empty()).then(|| settings.sent().with(&asking.headers));
         }
-        let cancel = asking.and_then(|asking| asking.token.as_ref()).or(settings.token.as_ref()).cloned();
+        let cancel = CancelTokens::of([settings.token.as_ref(), asking.and_then(|asking| asking.token.as_ref())]);
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         let (deadline, has_refreshed) = (started + options.timeout, AtomicBool::new(false));
@@ -141,7 +141,7 @@ impl<'a> Call<'a> {
             let path = likely.dialect.invocations_path(name, likely.task);
             self.failed(&self.tried(Method::Post, &path), Failure::Cancelled(phase))
         };
-        if self.token().is_some_and(CancelToken::is_cancelled) {
+        if self.cancel.is_cancelled() {
             return Err(cancelled(Phase::Connect));
         }
         let mut attempts = Attempts::default();
@@ -152,7 +152,7 @@ impl<'a> Call<'a> {
             let until = self.discovery_deadline();
             let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
             let discover = || self.discover(name, until, &mut attempts.reasons);
-            let found = route.discovery.find(&asker, until, self.token(), discover);
+            let found = route.discovery.find(&asker, until, &self.cancel, discover);
             self.logger.flush();
             match found.map_err(|_| cancelled(Phase::Share))? {
                 Outcome::Known(learned) => Some(learned),
@@ -426,7 +426,8 @@ impl<'a> Call<'a> {
         let body = plan.dialect.encode(question, name, plan.task, params, wants_events);
         let (method, level) = (Method::Post, LogLevel::Info);
         let as_question = What::get(path, self.deadline, Repeat::Question);
-        let what = What { method, body: &body, level, again, wants_events, ..as_question };
+        let (body, max_body) = (Some(&body[..]), usize::MAX);
+        let what = What { method, body, max_body, level, again, wants_events, ..as_question };
         let tried = self.tried(method, path);
         let reply = match self.transact(&what, attempts) {
             Ok(Opened::Whole(reply)) if !reply.is_success() => reply,
@@ -499,7 +500,7 @@ impl<'a> Call<'a> {
     }
 
     /// What was tried, for the words of an error.
-    pub fn tried<'b>(&'b self, method: Method, path: &'b str) -> Tried<'b> {
+    pub fn tried<'b>(&'b self, method: Method<'b>, path: &'b str) -> Tried<'b> {
         Tried {
             method,
             uri: &self.target.uri,
@@ -560,11 +561,6 @@ impl<'a> Call<'a> {
 
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
-    }
-
-    /// What ends the call before its time.
-    pub fn token(&self) -> Option<&CancelToken> {
-        self.cancel.as_deref()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::error::Error;
 use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
-use crate::sync::{CancelToken, Flight, Landing, Lock, Over};
+use crate::sync::{CancelTokens, Flight, Landing, Lock, Over};
 
 /// How to ask a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,7 +80,7 @@ impl Discovery {
         &self,
         asker: &Asker,
         deadline: Instant,
-        cancel: Option<&CancelToken>,
+        cancel: &CancelTokens,
         ask: impl FnOnce() -> Outcome,
     ) -> Result<Outcome, Over> {
         let forced = asker.settings.options().dialect.map(Dialect::name);
@@ -181,7 +181,7 @@ mod tests {
     use crate::dialect;
 
     fn find(discovery: &Discovery, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
-        discovery.find(asker, deadline, None, ask).unwrap()
+        discovery.find(asker, deadline, &CancelTokens::default(), ask).unwrap()
     }
 
     fn plan(number: usize) -> Learned {

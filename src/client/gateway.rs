@@ -12,6 +12,7 @@ use super::environment::{Found, PROCESS};
 use super::error::{Error, Status};
 use super::log::{Log, LogLevel, LogSink};
 use super::options::Setting;
+use super::raw;
 use super::request::{Asking, Request};
 use super::response::Response;
 use super::routes::Routes;
@@ -101,7 +102,7 @@ impl Gateway {
         });
     }
 
-    /// Sets what ends calls before their time whose request has no token of its own; `None` for nothing.
+    /// Sets the token that cancels calls, beside the request's; `None` for none.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.token = token;
@@ -148,6 +149,9 @@ impl Gateway {
     /// Asks the route and returns all that the answer says.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let asking = request.snapshot();
+        if let Some(raw) = asking.raw() {
+            return raw::response(&Call::begin(&self.target, None, self.settings()?, Some(&asking)), raw);
+        }
         let question = asking.question()?;
         answers::response(&self.call_with_request(&asking)?, question)
     }
@@ -155,6 +159,9 @@ impl Gateway {
     /// Asks the route for its answer as it is made, and waits for the head of it.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         let asking = request.snapshot();
+        if asking.raw().is_some() {
+            return Err(Error::new(Status::Unsupported, "a request with a path cannot be streamed yet"));
+        }
         let question = asking.question()?;
         Stream::open(&self.call_with_request(&asking)?, question)
     }
@@ -247,6 +254,10 @@ impl Gateway {
     /// Asks the route for vectors of the request's inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
         let asking = request.snapshot();
+        if asking.raw().is_some() {
+            let problem = "the request has a path, below which there may be anything; mlflow_gateway_send() returns it";
+            return Err(Error::new(Status::InvalidArgument, problem));
+        }
         let question = asking.question()?;
         Embeddings::ask(&self.call_with_request(&asking)?, question)
     }

@@ -20,7 +20,7 @@ impl Call<'_> {
     /// The client's token, for which there is all the time of the call, whatever it is for.
     pub fn oauth_token(&self, client: Client) -> Result<Arc<Secret>, Trouble> {
         let (tokens, deadline) = (&self.settings().options().auth.tokens, self.deadline);
-        let got = tokens.get(deadline, self.token(), || self.fetch_token(client, deadline));
+        let got = tokens.get(deadline, &self.cancel, || self.fetch_token(client, deadline));
         match got {
             Ok(token) => token.map_err(Trouble::Error),
             Err(Over::Time) => Err(Trouble::Failure(Failure::Timeout(Limit::Total, Phase::Share))),
@@ -31,7 +31,7 @@ impl Call<'_> {
     fn fetch_token(&self, client: Client, deadline: Instant) -> Result<Token, Error> {
         let root = self.target.uri.root();
         let tried = |method, path| Tried { uri: &root, ..self.tried(method, path) };
-        let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), b"", deadline)?;
+        let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), None, deadline)?;
         let place = tried(Method::Get, METADATA_PATH);
         let endpoint = token_endpoint(&metadata.body)
             .ok_or_else(|| report::no_token(&place, (&metadata).into(), "it names no token_endpoint"))?;
@@ -42,7 +42,7 @@ impl Call<'_> {
         })?;
         let basic = Secret::basic(client.id.expose(), client.secret.expose());
         let headers = Headers::default().or_secret("authorization", &basic);
-        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, TOKEN_QUESTION, deadline)?;
+        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, Some(TOKEN_QUESTION), deadline)?;
         let body = Zeroizing::new(std::mem::take(&mut reply.body));
         let place = tried(Method::Post, &path);
         let (token, seconds) =
@@ -59,7 +59,7 @@ impl Call<'_> {
         method: Method,
         path: &str,
         headers: &Headers,
-        body: &[u8],
+        body: Option<&[u8]>,
         deadline: Instant,
     ) -> Result<Reply, Error> {
         let what = What { method, body, ..What::get(path, deadline, Repeat::Question) };

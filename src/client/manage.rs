@@ -28,8 +28,9 @@ impl Call<'_> {
             Verb::Delete => Method::Delete,
         };
         let (path, level) = (order.path.as_str(), LogLevel::Info);
+        let body = (!order.body.is_empty()).then_some(&order.body[..]);
         let repeat = if method == Method::Get { Repeat::Question } else { Repeat::Change };
-        let what = What { method, body: &order.body, level, ..What::get(path, self.deadline, repeat) };
+        let what = What { method, body, level, ..What::get(path, self.deadline, repeat) };
         let tried = self.tried(method, path);
         let mut attempts = Attempts::default();
         let failed = |error: Error, attempts: &Attempts| Err(error.with_attempts(attempts));

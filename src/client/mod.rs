@@ -3,7 +3,9 @@
 
 mod answers;
 mod auth;
+mod body;
 mod call;
+mod candidate;
 mod discovery;
 mod embed;
 mod environment;
@@ -13,9 +15,12 @@ pub mod fuzz;
 mod gateway;
 mod ini;
 mod issuer;
+mod json;
 mod log;
 mod manage;
+mod message;
 mod options;
+mod raw;
 mod report;
 mod request;
 mod response;
@@ -27,17 +32,21 @@ mod suggest;
 mod targets;
 mod text;
 mod tokens;
+mod tool_call;
 mod transact;
 
+pub use candidate::Candidate;
 pub use embed::Embeddings;
 pub use error::{Error, Status};
 pub use gateway::Gateway;
+pub use json::{JsonKind, JsonValue, json_count, json_find, json_quote, json_text};
 pub use log::{LogLevel, LogSink};
 pub use request::Request;
-pub use response::{Candidate, Response, ToolCall};
+pub use response::Response;
 pub use routes::{Route, Routes};
 pub use stream::{Delta, Stream};
 pub use text::NulText;
+pub use tool_call::ToolCall;
 
 pub use crate::sync::CancelToken;
 pub(crate) use crate::sync::is_our_thread;

@@ -12,7 +12,7 @@ use crate::http::{Failure, GatewayUri, Headers, Limit, Method, Phase, Reply, mas
 
 /// What was tried; it is shown as method and URL.
 pub(super) struct Tried<'a> {
-    pub method: Method,
+    pub method: Method<'a>,
     pub uri: &'a GatewayUri,
     pub path: &'a str,
     pub secrets: Secrets<'a>,
@@ -164,7 +164,11 @@ fn doing(phase: Phase) -> &'static str {
 
 /// The response was a refusal.
 pub(super) fn refusal(tried: &Tried, reply: Reply, refusal: Refusal, route: &str) -> Error {
-    let (status, advice) = verdict(refusal.kind, route);
+    let verdict = verdict(refusal.kind, route);
+    refused(tried, reply, refusal, verdict)
+}
+
+fn refused(tried: &Tried, reply: Reply, refusal: Refusal, (status, advice): (Status, String)) -> Error {
     let moved = match (&reply.location, reply.status) {
         (Some(location), 300..=399) => {
             format!("; the gateway has moved: use {} to make the gateway URI", without_secrets(location))
@@ -195,6 +199,17 @@ pub(super) fn no_models(tried: &Tried, reply: Reply, refusal: Refusal) -> Error 
     error.with_hint(
         "there is no list of models at this place, by which it would also tell its health; check the gateway URI",
     )
+}
+
+/// The response to a raw request was a refusal: what it is about, only the caller knows.
+pub(super) fn raw_refusal(tried: &Tried, reply: Reply, refusal: Refusal) -> Error {
+    let verdict = match refusal.kind {
+        Kind::NoSuchPath | Kind::NoSuchRoute => {
+            (Status::NotFound, "; check the method and the path, which is below the gateway URI".to_owned())
+        }
+        kind => verdict(kind, ""),
+    };
+    refused(tried, reply, refusal, verdict)
 }
 
 /// What a refusal of this kind is to a program, and what to do about it.

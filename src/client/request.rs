@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use super::error::{Error, Status};
 use super::options::CallSetting;
+use super::raw::Raw;
+use super::response::Response;
 use super::settings::Growing;
 use super::targets::route_name;
-use crate::dialect::{Body, ParamProblem, Params, Question};
-use crate::http::{HeaderProblem, Headers};
+use crate::dialect::{Body, Media, Message, MessageProblem, ParamProblem, Params, Part, Question};
+use crate::http::{HeaderProblem, Headers, RawTarget, TargetProblem};
 use crate::sync::CancelToken;
 
 /// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
@@ -19,7 +18,10 @@ pub struct Request(Growing<Asking>);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asking {
-    content: Content,
+    /// Shared with the request's clones until one of them changes it.
+    content: Arc<Content>,
+    /// Of a raw request.
+    path: Option<RawTarget>,
     /// In place of the handle's.
     pub route: Option<String>,
     /// Before the handle's.
@@ -28,7 +30,7 @@ pub(super) struct Asking {
     pub headers: Headers,
     /// Before the handle's.
     pub options: Vec<CallSetting>,
-    /// Before the handle's.
+    /// Beside the handle's.
     pub token: Option<Arc<CancelToken>>,
 }
 
@@ -37,7 +39,7 @@ enum Content {
     #[default]
     Nothing,
     Prompt(String),
-    Messages(Vec<Box<RawValue>>),
+    Messages(Vec<Message>),
     Inputs(Vec<String>),
     Body(Body),
 }
@@ -51,15 +53,24 @@ impl Request {
     pub fn set_route(&self, route: Option<&str>) -> Result<(), Error> {
         let route = route.map(route_name).transpose()?.map(str::to_owned);
         self.0.change(|asking| {
+            if route.is_some() && asking.path.is_some() {
+                return Err(not_raw("route"));
+            }
             asking.route = route;
             Ok(())
         })
     }
 
+    /// A copy in constant time: what both have is shared until one of them changes it.
+    #[must_use]
+    pub fn copy(&self) -> Request {
+        Request(Growing::new(self.snapshot()))
+    }
+
     /// Sets the prompt, or replaces it.
     pub fn set_prompt(&self, prompt: &str) -> Result<(), Error> {
-        self.0.change(|asking| match &mut asking.content {
-            content @ (Content::Nothing | Content::Prompt(_)) => {
+        self.change_content(|content| match content {
+            Content::Nothing | Content::Prompt(_) => {
                 *content = Content::Prompt(prompt.to_owned());
                 Ok(())
             }
@@ -69,33 +80,80 @@ impl Request {
 
     /// Adds a message of a role, for example `user`, to those that are there.
     pub fn add_message(&self, role: &str, content: &str) -> Result<(), Error> {
-        #[derive(Serialize)]
-        struct Message<'a> {
-            role: &'a str,
-            content: &'a str,
-        }
-        if role.is_empty() {
-            return Err(Error::new(Status::InvalidArgument, "the role is empty; name one, for example \"user\""));
-        }
-        let message = serde_json::value::to_raw_value(&Message { role, content })
-            .map_err(|error| Error::new(Status::Internal, format!("the message cannot be written as JSON: {error}")))?;
-        self.push_message(message)
+        self.push_message(Message::of_text(role, content).map_err(invalid_message)?)
     }
 
     /// Adds a message that is written as JSON already.
     pub fn add_message_json(&self, json: &str) -> Result<(), Error> {
-        let message = serde_json::from_str::<&RawValue>(json).map_err(|error| not_object("message", &error))?;
-        if !message.get().starts_with('{') {
-            return Err(no_object("message"));
-        }
-        self.push_message(message.to_owned())
+        self.push_message(Message::parse(json).map_err(invalid_message)?)
     }
 
-    fn push_message(&self, message: Box<RawValue>) -> Result<(), Error> {
-        self.0.change(|asking| {
-            match &mut asking.content {
+    /// Adds the message of a candidate, as it came.
+    pub fn add_response(&self, response: &Response, candidate: usize) -> Result<(), Error> {
+        let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
+        let candidates = response.candidates();
+        let message = match candidates.get(candidate) {
+            Some(candidate) => candidate.message_json(),
+            None if candidates.is_empty() => {
+                return Err(wrong("the response has no candidates: its body is not that of a chat".to_owned()));
+            }
+            None => {
+                let count = candidates.len();
+                return Err(wrong(format!(
+                    "the response has no candidate {candidate}; it has {count}, counted from 0"
+                )));
+            }
+        };
+        let message = message.ok_or_else(|| {
+            wrong(format!(
+                "nothing was kept of candidate {candidate}; a stream keeps it if the option gather_stream is true"
+            ))
+        })?;
+        self.push_message(Message::parse(message.as_str()).map_err(invalid_message)?)
+    }
+
+    /// Adds the result of a tool call. Some models give their tool calls no ids.
+    pub fn add_tool_result(&self, tool_call_id: Option<&str>, content: &str) -> Result<(), Error> {
+        self.push_message(Message::of_tool(tool_call_id, content))
+    }
+
+    /// Adds a text to the last message, which must be the user's.
+    pub fn add_text(&self, text: &str) -> Result<(), Error> {
+        self.add_part(Part::Text(text))
+    }
+
+    /// Adds an image or a recording to the last message, which must be the user's.
+    pub fn add_media(&self, media_type: &str, bytes: &[u8]) -> Result<(), Error> {
+        let media_type = media_type.to_ascii_lowercase();
+        self.add_part(Part::Media(Media::new(&media_type, bytes).map_err(invalid_message)?))
+    }
+
+    fn add_part(&self, part: Part) -> Result<(), Error> {
+        const FIRST: &str = "add the user's message first, by mlflow_gateway_request_add_message()";
+        self.change_content(|content| match content {
+            Content::Messages(messages) => match messages.last_mut() {
+                Some(last) => last
+                    .add(part)
+                    .map_err(|MessageProblem(why)| Error::new(Status::InvalidArgument, format!("{why}; {FIRST}"))),
+                None => Err(Error::new(Status::InvalidArgument, FIRST)),
+            },
+            Content::Nothing => {
+                Err(Error::new(Status::InvalidArgument, format!("the request has no message; {FIRST}")))
+            }
+            Content::Prompt(_) => Err(Error::new(
+                Status::InvalidArgument,
+                "the request has a prompt, to which nothing can be added; \
+                 use mlflow_gateway_request_add_message() in place of mlflow_gateway_request_set_prompt()",
+            )),
+            other => Err(other.excludes("a message")),
+        })
+    }
+
+    fn push_message(&self, message: Message) -> Result<(), Error> {
+        self.change_content(|content| {
+            match content {
                 Content::Messages(messages) => messages.push(message),
-                content @ Content::Nothing => *content = Content::Messages(vec![message]),
+                Content::Nothing => *content = Content::Messages(vec![message]),
                 other => return Err(other.excludes("a message")),
             }
             Ok(())
@@ -104,10 +162,10 @@ impl Request {
 
     /// Adds a text to be turned into a vector.
     pub fn add_input(&self, input: &str) -> Result<(), Error> {
-        self.0.change(|asking| {
-            match &mut asking.content {
+        self.change_content(|content| {
+            match content {
                 Content::Inputs(inputs) => inputs.push(input.to_owned()),
-                content @ Content::Nothing => *content = Content::Inputs(vec![input.to_owned()]),
+                Content::Nothing => *content = Content::Inputs(vec![input.to_owned()]),
                 other => return Err(other.excludes("an input")),
             }
             Ok(())
@@ -117,16 +175,47 @@ impl Request {
     /// Sets the whole body, or replaces it. No parameters are added to it, neither the request's nor the handle's.
     pub fn set_body_json(&self, json: &str) -> Result<(), Error> {
         let body = Body::parse(json).map_err(|error| not_object("body", &error))?;
-        self.0.change(|asking| match &mut asking.content {
+        self.0.change(|asking| match &*asking.content {
             Content::Nothing if !asking.params.is_empty() => Err(Error::new(
                 Status::InvalidArgument,
                 "the request has parameters already; a whole body holds its own",
             )),
-            content @ (Content::Nothing | Content::Body(_)) => {
-                *content = Content::Body(body);
+            Content::Nothing | Content::Body(_) => {
+                asking.content = Arc::new(Content::Body(body));
                 Ok(())
             }
             other => Err(other.excludes("a whole body")),
+        })
+    }
+
+    fn change_content(&self, change: impl FnOnce(&mut Content) -> Result<(), Error>) -> Result<(), Error> {
+        self.0.change(|asking| {
+            if asking.path.is_some() {
+                return Err(not_raw("a prompt, messages or inputs"));
+            }
+            change(Arc::make_mut(&mut asking.content))
+        })
+    }
+
+    /// Makes the request a raw one, which is sent to this path below the gateway URI; without a path, makes it one of
+    /// the gateway's route again. Without a method a request with a body is a POST, and one without is a GET.
+    pub fn set_path(&self, method: Option<&str>, path: Option<&str>) -> Result<(), Error> {
+        let path = path.map(|path| RawTarget::new(method, path)).transpose().map_err(invalid_target)?;
+        self.0.change(|asking| {
+            if path.is_some() {
+                match &*asking.content {
+                    Content::Nothing | Content::Body(_) => {}
+                    other => return Err(other.excludes("a path")),
+                }
+                if asking.route.is_some() {
+                    return Err(not_raw("route"));
+                }
+                if !asking.params.is_empty() {
+                    return Err(not_raw("parameters"));
+                }
+            }
+            asking.path = path;
+            Ok(())
         })
     }
 
@@ -160,7 +249,7 @@ impl Request {
         self.change_params(|params| params.add_stop(stop))
     }
 
-    /// Takes the request's own parameter back, so that the handle's holds.
+    /// Unsets the request's own parameter, or its omission, so that the handle's holds.
     pub fn unset_param(&self, name: &str) {
         let Ok(()) = self.0.change(|asking| {
             asking.params.unset(name);
@@ -168,8 +257,14 @@ impl Request {
         });
     }
 
+    /// Leaves a parameter out, also if the handle has it.
+    pub fn omit_param(&self, name: &str) -> Result<(), Error> {
+        self.change_params(|params| params.omit(name))
+    }
+
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), ParamProblem>) -> Result<(), Error> {
-        self.0.change(|asking| match asking.content {
+        self.0.change(|asking| match *asking.content {
+            _ if asking.path.is_some() => Err(not_raw("parameters")),
             Content::Body(_) => Err(Error::new(
                 Status::InvalidArgument,
                 "the request has a whole body, to which no parameters are added; write it into the body",
@@ -189,7 +284,7 @@ impl Request {
         })
     }
 
-    /// Sets what ends calls with this request before their time, or with `None` lets the handle's do it.
+    /// Sets the token that cancels calls with this request, beside the handle's; `None` for none.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
         let Ok(()) = self.0.change(|asking| {
             asking.token = token;
@@ -209,8 +304,17 @@ impl Request {
 }
 
 impl Asking {
+    /// Where a raw request goes, and its body.
+    pub fn raw(&self) -> Option<Raw<'_>> {
+        let body = match &*self.content {
+            Content::Body(body) => Some(body.as_written()),
+            _ => None,
+        };
+        self.path.as_ref().map(|target| Raw { target, body })
+    }
+
     pub fn question(&self) -> Result<Question<'_>, Error> {
-        match &self.content {
+        match &*self.content {
             Content::Prompt(prompt) => Ok(Question::Prompt(prompt)),
             Content::Messages(messages) => Ok(Question::Messages(messages)),
             Content::Inputs(inputs) => Ok(Question::Inputs(inputs)),
@@ -237,12 +341,24 @@ impl Content {
 }
 
 fn not_object(what: &str, error: &serde_json::Error) -> Error {
-    if error.is_data() {
-        return no_object(what);
-    }
-    Error::new(Status::InvalidArgument, format!("the {what} is not JSON: {error}"))
+    let problem = if error.is_data() {
+        format!("the {what} is JSON, but not an object")
+    } else {
+        format!("the {what} is not JSON: {error}")
+    };
+    Error::new(Status::InvalidArgument, problem)
 }
 
-fn no_object(what: &str) -> Error {
-    Error::new(Status::InvalidArgument, format!("the {what} is JSON, but not an object"))
+fn not_raw(what: &str) -> Error {
+    let problem =
+        format!("a request with a path has a body only, set by mlflow_gateway_request_set_body_json(), and no {what}");
+    Error::new(Status::InvalidArgument, problem)
+}
+
+fn invalid_message(MessageProblem(problem): MessageProblem) -> Error {
+    Error::new(Status::InvalidArgument, problem)
+}
+
+fn invalid_target(TargetProblem(problem): TargetProblem) -> Error {
+    Error::new(Status::InvalidArgument, problem)
 }

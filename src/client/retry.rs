@@ -61,6 +61,8 @@ impl Default for Retries {
 pub(super) enum Repeat {
     /// A question, for which asking twice costs no more than the answer.
     Question,
+    /// What changes nothing, and can be sent again after any failure.
+    Safe,
     /// What the server does not do twice: making, removing, limiting.
     Change,
     /// How the server speaks, which the question itself tells if it must.
@@ -119,7 +121,7 @@ impl Retries {
         let refusal = Refusal::read(reply.status, &reply.body);
         match refusal.kind {
             Kind::RateLimited => true,
-            Kind::ServerError => !refusal.cannot_stream && (repeat == Repeat::Question || reply.status == 503),
+            Kind::ServerError => !refusal.cannot_stream && (repeat != Repeat::Change || reply.status == 503),
             _ => false,
         }
     }
@@ -134,8 +136,10 @@ impl Retries {
             }
             Failure::Tls { is_lasting, is_late, .. } => is_mlflow || !is_lasting && !is_late,
             Failure::Proxy { is_lasting, .. } => is_mlflow || !is_lasting,
+            Failure::Lost(_, Phase::Send | Phase::Wait) if repeat == Repeat::Safe => true,
             Failure::Lost(_, Phase::Send | Phase::Wait) | Failure::Timeout(Limit::FirstByte, _) => {
-                is_mlflow && repeat != Repeat::Discovery || self.read_timeouts && repeat == Repeat::Question
+                is_mlflow && repeat != Repeat::Discovery
+                    || self.read_timeouts && matches!(repeat, Repeat::Question | Repeat::Safe)
             }
             Failure::Protocol(_) => is_mlflow && repeat != Repeat::Discovery,
             Failure::Lost(..)

@@ -18,7 +18,7 @@ pub(super) struct Settings {
     headers: Headers,
     options: Options,
     pub log: Option<Log>,
-    /// Ends calls that have none of their own.
+    /// Cancels calls.
     pub token: Option<Arc<CancelToken>>,
     /// What requests carry: the headers that were set, and those that the options ask for.
     sent: Headers,
@@ -96,7 +96,13 @@ struct Held<T> {
 
 impl<T: Default> Default for Growing<T> {
     fn default() -> Growing<T> {
-        let held = Held { is_changing: AtomicBool::new(false), value: Arc::default() };
+        Growing::new(Arc::default())
+    }
+}
+
+impl<T: Default> Growing<T> {
+    pub fn new(value: Arc<T>) -> Growing<T> {
+        let held = Held { is_changing: AtomicBool::new(false), value };
         Growing(Lock::recovering(held, |held| {
             if *held.is_changing.get_mut() {
                 mem::forget(mem::take(&mut held.value));

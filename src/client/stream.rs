@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::answers;
 use super::call::{Asked, Call, Wanted};
+use super::candidate::Candidate;
 use super::error::Error;
 use super::options::CallOptions;
 use super::report::{self, Answered, Secrets, Tried};
-use super::response::{Candidate, Response};
+use super::response::Response;
 use super::settings::Settings;
 use super::targets::Target;
 use super::text::no_memory;
 use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text, is_done};
 use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
-use crate::sync::{CancelToken, current_process};
+use crate::sync::{CancelTokens, current_process};
 
 /// More candidates, or calls of tools in one, than any model gives.
 const MOST: usize = 1024;
@@ -58,7 +59,7 @@ struct Source {
     path: String,
     headers: Headers,
     options: CallOptions,
-    cancel: Option<Arc<CancelToken>>,
+    cancel: CancelTokens,
     started: Instant,
     /// Another one has the same connection, but must not read from it.
     process: u32,
@@ -121,8 +122,7 @@ impl Stream {
     /// Where the server answered all at once, each text is one delta. The rest is as of any stream.
     fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
         let source = Source::new(call, &asked, None);
-        let mut response = answers::whole(call, asked)?;
-        response.json = None;
+        let response = answers::whole(call, asked)?;
         let mut gathered = Gathered::new(response, &call.options);
         gathered.queue_whole()?;
         Ok(Stream { events: Events::new(0), reader: EventReader::default(), gathered, source, verdict: Some(Ok(())) })
@@ -320,7 +320,7 @@ impl Source {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(|token| token.is_cancelled())
+        self.cancel.is_cancelled()
     }
 
     fn failed(&self, failure: Failure) -> Error {

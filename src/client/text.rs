@@ -1,6 +1,7 @@
 //! Texts that a response lends to C.
 
 use super::error::{Error, Status};
+use crate::dialect::Text;
 
 /// A text that ends in a NUL byte, as C wants it, and that may hold NUL bytes itself.
 #[derive(Debug, Clone)]
@@ -37,6 +38,16 @@ impl NulText {
     pub(crate) fn with_nul(&self) -> &str {
         &self.0
     }
+}
+
+/// A copy of a name, if there is one.
+pub(super) fn name(text: Option<&Text>) -> Result<Option<NulText>, Error> {
+    text.map(|text| NulText::of_name(&text.0)).transpose()
+}
+
+/// A copy of a text, if there is one.
+pub(super) fn copy(text: Option<&Text>) -> Result<Option<NulText>, Error> {
+    text.map(|text| NulText::of(&text.0)).transpose()
 }
 
 /// A value without the whitespace and the quotes that files of settings leave around it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use crate::http::Secret;
-use crate::sync::{CancelToken, Flight, Landing, Lock, Over};
+use crate::sync::{CancelTokens, Flight, Landing, Lock, Over};
 
 /// A token counts as over so long before its end: Databricks refuses it from 30 s before. Of one that lives only
 /// shortly, it is a tenth.
@@ -41,7 +41,7 @@ impl Tokens {
     pub fn get(
         &self,
         deadline: Instant,
-        cancel: Option<&CancelToken>,
+        cancel: &CancelTokens,
         fetch: impl FnOnce() -> Result<Token, Error>,
     ) -> Result<Result<Arc<Secret>, Error>, Over> {
         let mine = loop {
@@ -154,7 +154,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), None, || {
+                    let got = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
                         token("a", 60_000)
@@ -169,21 +169,21 @@ mod tests {
     #[test]
     fn it_ends_before_it_is_over() {
         let tokens = Tokens::default();
-        assert_eq!(text(tokens.get(soon(), None, || token("a", 100))), "a");
+        assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("a", 100))), "a");
         std::thread::sleep(Duration::from_millis(92));
-        assert_eq!(text(tokens.get(soon(), None, || token("b", 60_000))), "b");
-        assert_eq!(text(tokens.get(soon(), None, || unreachable!())), "b");
+        assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("b", 60_000))), "b");
+        assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || unreachable!())), "b");
         assert_eq!(tokens.known().len(), 2);
     }
 
     #[test]
     fn only_the_one_that_was_rejected_goes() {
         let tokens = Tokens::default();
-        let a = tokens.get(soon(), None, || token("a", 60_000)).unwrap().unwrap();
+        let a = tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000)).unwrap().unwrap();
         tokens.reject(&a);
-        assert_eq!(text(tokens.get(soon(), None, || token("b", 60_000))), "b");
+        assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("b", 60_000))), "b");
         tokens.reject(&a);
-        assert_eq!(text(tokens.get(soon(), None, || unreachable!())), "b");
+        assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || unreachable!())), "b");
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), None, || {
+                    let got = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(200));
                         Err(Error::new(Status::Unauthorized, "no"))
@@ -202,7 +202,7 @@ mod tests {
             }
         });
         assert_eq!(fetched.into_inner(), 1);
-        assert_eq!(text(tokens.get(soon(), None, || token("a", 60_000))), "a");
+        assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000))), "a");
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
         let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let late = tokens.get(soon(), None, || {
+                let late = tokens.get(soon(), &CancelTokens::default(), || {
                     fetching.wait();
                     std::thread::sleep(Duration::from_millis(50));
                     Err(Error::new(Status::Timeout, "late"))
@@ -218,7 +218,7 @@ mod tests {
                 assert!(late.unwrap().is_err());
             });
             fetching.wait();
-            assert_eq!(text(tokens.get(soon(), None, || token("a", 60_000))), "a");
+            assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000))), "a");
         });
     }
 
@@ -227,15 +227,19 @@ mod tests {
         let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
             let panicking = scope.spawn(|| {
-                let _ = tokens.get(soon(), None, || {
+                let _ = tokens.get(soon(), &CancelTokens::default(), || {
                     fetching.wait();
                     std::thread::sleep(Duration::from_millis(100));
                     panic!("a fault in the fetching thread")
                 });
             });
             fetching.wait();
-            assert!(tokens.get(Instant::now() + Duration::from_millis(10), None, || unreachable!()).is_err());
-            assert_eq!(text(tokens.get(soon(), None, || token("a", 60_000))), "a");
+            assert!(
+                tokens
+                    .get(Instant::now() + Duration::from_millis(10), &CancelTokens::default(), || unreachable!())
+                    .is_err()
+            );
+            assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000))), "a");
             assert!(panicking.join().is_err());
         });
     }

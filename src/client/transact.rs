@@ -17,17 +17,20 @@ const MAX_TOLD: usize = 16 * 1024 * 1024;
 
 /// What to send.
 pub(super) struct What<'a> {
-    pub method: Method,
+    pub method: Method<'a>,
     pub path: &'a str,
     /// What is shown instead, where a part of the path may be a secret.
     pub shown: Option<&'a str>,
-    pub body: &'a [u8],
+    /// `None` of a request that has none.
+    pub body: Option<&'a [u8]>,
     pub deadline: Instant,
     /// Of its line in the log.
     pub level: LogLevel,
     /// Why the same is asked again.
     pub again: Option<&'a str>,
     pub repeat: Repeat,
+    /// The longest body of a response, if that is less than the options allow.
+    pub max_body: usize,
     /// Whether an answer in events is to be read as they come.
     pub wants_events: bool,
 }
@@ -36,7 +39,8 @@ impl<'a> What<'a> {
     /// To ask for what the server says of itself.
     pub fn get(path: &'a str, deadline: Instant, repeat: Repeat) -> What<'a> {
         let (method, level) = (Method::Get, LogLevel::Debug);
-        What { method, path, shown: None, body: b"", deadline, level, again: None, repeat, wants_events: false }
+        let (body, max_body) = (None, MAX_TOLD);
+        What { method, path, shown: None, body, deadline, level, again: None, repeat, max_body, wants_events: false }
     }
 }
 
@@ -128,7 +132,8 @@ impl Call<'_> {
     /// Where on the same server to ask instead: what is sent with a question is for nobody else.
     fn redirected(&self, method: Method, outcome: &Result<Opened, Failure>) -> Option<String> {
         let Ok(Opened::Whole(reply)) = outcome else { return None };
-        let is_meant = matches!(reply.status, 307 | 308) || matches!(reply.status, 301 | 302) && method == Method::Get;
+        let is_meant = matches!(reply.status, 307 | 308)
+            || matches!(reply.status, 301 | 302) && matches!(method, Method::Get | Method::Head);
         self.target.uri.path_of_same_server(reply.location.as_ref().filter(|_| is_meant)?)
     }
 
@@ -149,7 +154,7 @@ impl Call<'_> {
             if what.level == LogLevel::Info {
                 self.logger.flush();
             }
-            sync::sleep(until, self.token()).map_err(|_| Failure::Cancelled(Phase::Backoff))?;
+            sync::sleep(until, &self.cancel).map_err(|_| Failure::Cancelled(Phase::Backoff))?;
             outcome = self.attempt_once(&What { again: Some(&why), ..*what }, to, attempts);
             attempts.reasons.push(why);
             attempts.retries += 1;
@@ -180,9 +185,7 @@ impl Call<'_> {
         let options = self.settings().options();
         let began = Instant::now();
         let mut limits = self.options.limits;
-        if what.method == Method::Get {
-            limits.body = limits.body.min(MAX_TOLD);
-        }
+        limits.body = limits.body.min(what.max_body);
         let outcome = self.target.agent.exchange(&Exchange {
             method: what.method,
             uri: to.uri,
@@ -194,7 +197,7 @@ impl Call<'_> {
             limit: if what.deadline < self.deadline { Limit::Discovery } else { Limit::Total },
             timeouts: self.options.timeouts,
             limits,
-            token: self.cancel.as_ref(),
+            tokens: &self.cancel,
             way: &options.way,
             keep_alive: options.keep_alive,
             may_reuse,

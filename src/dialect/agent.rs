@@ -1,6 +1,8 @@
 //! Responses of Databricks' agents, which have no choices: a list of messages (`agent/v2/chat`), or of outputs
 //! (`agent/v1/responses`). The last message of the assistant is the response; before it an agent shows its work.
 
+use serde_json::value::RawValue;
+
 use super::answer::{Candidate, Message};
 use super::json::few;
 use super::strings::Text;
@@ -11,4 +13,13 @@ pub(super) fn candidate<'a>(list: &'a str, finish_reason: Option<Text<'a>>) -> R
     let last = messages.into_iter().rfind(Message::is_by_assistant);
     let last = last.ok_or("it has no message of the assistant")?;
     last.candidate(finish_reason).map_err(|why| format!("the assistant's last message{why}"))
+}
+
+/// The message that the candidate is made of, as it came; `None` if there is none.
+pub(super) fn last_message(list: &str) -> Option<&str> {
+    // It is checked before that there are not too many.
+    let messages: Vec<Message> = few(list).ok()?;
+    let last = messages.iter().rposition(Message::is_by_assistant)?;
+    let messages: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+    messages.get(last).map(|message| message.get())
 }

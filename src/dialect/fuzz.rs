@@ -1,6 +1,6 @@
 //! What the fuzz targets see of the dialects.
 
 pub use super::{
-    ALL, Answer, Change, Chunk, DISCOVERED, Dialect, Event, EventReader, Kind, Lookup, Malformed, Refusal, Task, Usage,
-    Vectors, token, token_endpoint,
+    ALL, Answer, Change, Chunk, DISCOVERED, Dialect, Event, EventReader, JsonFault, JsonKind, JsonPointer, JsonValue,
+    Kind, Lookup, Malformed, Refusal, Task, Usage, Vectors, quoted, token, token_endpoint,
 };

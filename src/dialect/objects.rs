@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::reader::OBJECT_IF_ANY;
 
@@ -143,6 +144,30 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Few<T> {
         }
         deserializer.deserialize_seq(FewVisitor(PhantomData))
     }
+}
+
+/// All fields of an object, in their order.
+pub(super) fn fields(json: &str) -> serde_json::Result<Vec<(String, &RawValue)>> {
+    struct FieldsVisitor;
+    impl<'de> Visitor<'de> for FieldsVisitor {
+        type Value = Vec<(String, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut fields = Vec::new();
+            while let Some(field) = map.next_entry()? {
+                fields.push(field);
+            }
+            Ok(fields)
+        }
+    }
+    let mut parser = serde_json::Deserializer::from_str(json);
+    let fields = parser.deserialize_map(FieldsVisitor)?;
+    parser.end()?;
+    Ok(fields)
 }
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ const STOP: &str = "stop";
 #[derive(Debug)]
 pub struct ParamProblem(pub String);
 
-/// Named JSON values in the order in which they were first set.
+/// Named JSON values in the order in which they were first set. One of a request that has no value omits the handle's.
 #[derive(Debug, Clone, Default)]
-pub struct Params(Vec<(String, Box<RawValue>)>);
+pub struct Params(Vec<(String, Option<Box<RawValue>>)>);
 
 impl Params {
     pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), ParamProblem> {
@@ -55,7 +55,7 @@ impl Params {
 
     /// Adds one text to the list `stop`, which no other kind of value may be in at that time.
     pub fn add_stop(&mut self, stop: &str) -> Result<(), ParamProblem> {
-        let mut stops: Vec<String> = match self.0.iter().find(|(name, _)| name == STOP) {
+        let mut stops: Vec<String> = match self.values().find(|(name, _)| *name == STOP) {
             None => Vec::new(),
             Some((_, value)) => serde_json::from_str(value.get()).map_err(|_| {
                 ParamProblem("the parameter stop was set to something else than a list of strings".to_owned())
@@ -69,12 +69,13 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// These, with the others in place of those of the same name.
+    /// A handle's, with those of a request in place of those of the same name, and without those that it omits.
     pub fn with(&self, others: &Params) -> Params {
         let mut all = self.clone();
         for (name, value) in &others.0 {
             all.put(name, value.clone());
         }
+        all.0.retain(|(_, value)| value.is_some());
         all
     }
 
@@ -87,23 +88,34 @@ impl Params {
         self.0.retain(|(known, _)| !is_same(known, name));
     }
 
-    fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), ParamProblem> {
+    /// Leaves the parameter out, also one that the handle has, until it is set or unset.
+    pub fn omit(&mut self, name: &str) -> Result<(), ParamProblem> {
         check_name(name)?;
-        self.put(name, value);
+        self.put(name, None);
         Ok(())
     }
 
-    fn put(&mut self, name: &str, value: Box<RawValue>) {
+    fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), ParamProblem> {
+        check_name(name)?;
+        self.put(name, Some(value));
+        Ok(())
+    }
+
+    fn put(&mut self, name: &str, value: Option<Box<RawValue>>) {
         match self.0.iter_mut().find(|(known, _)| is_same(known, name)) {
             Some(param) => *param = (name.to_owned(), value),
             None => self.0.push((name.to_owned(), value)),
         }
     }
 
+    fn values(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.as_str(), &**value.as_ref()?)))
+    }
+
     /// Writes them with `candidate_count`, also known as `n`, under the name that the server wants.
     pub(super) fn write_to(&self, json: &mut ObjectWriter, candidate_count: &str) {
-        for (name, value) in &self.0 {
-            let name = if CANDIDATE_COUNT.contains(&name.as_str()) { candidate_count } else { name };
+        for (name, value) in self.values() {
+            let name = if CANDIDATE_COUNT.contains(&name) { candidate_count } else { name };
             json.field(name).push_raw(value.get());
         }
     }
@@ -112,7 +124,7 @@ impl Params {
 /// Under the names that they were set by.
 impl Serialize for Params {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(self.values())
     }
 }
 
@@ -192,6 +204,25 @@ mod tests {
     }
 
     #[test]
+    fn omitted_parameter_is_left_out_until_it_is_set_or_unset() {
+        let (mut handles, mut own) = (Params::default(), Params::default());
+        handles.set_int("n", 2).unwrap();
+        handles.add_stop("a").unwrap();
+        own.omit("candidate_count").unwrap();
+        own.add_stop("b").unwrap();
+        own.omit("stop").unwrap();
+        own.omit("never set").unwrap();
+        assert_eq!(sent(&handles.with(&own), "n"), r#"{"prompt":"p"}"#);
+        own.unset("never set");
+        own.unset("n");
+        own.add_stop("c").unwrap();
+        assert_eq!(sent(&handles.with(&own), "n"), r#"{"prompt":"p","n":2,"stop":["c"]}"#);
+        own.omit("n").unwrap();
+        own.set_int("candidate_count", 3).unwrap();
+        assert_eq!(sent(&handles.with(&own), "n"), r#"{"prompt":"p","n":3,"stop":["c"]}"#);
+    }
+
+    #[test]
     fn stops_gather_in_a_list() {
         let mut params = Params::default();
         params.add_stop("\n").unwrap();
@@ -212,7 +243,7 @@ mod tests {
         assert!(params.set_int("", 1).is_err());
         assert!(params.set_int(&"a".repeat(257), 1).is_err());
         for name in OURS {
-            assert!(params.set_int(name, 1).is_err(), "{name}");
+            assert!(params.set_int(name, 1).is_err() && params.omit(name).is_err(), "{name}");
         }
         assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
     }

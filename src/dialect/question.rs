@@ -1,18 +1,19 @@
 //! Questions, and the request bodies that they become: alike in all dialects but for some names.
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use std::ops::Range;
+
 use serde_json::value::RawValue;
 
+use super::message::Message;
 use super::object_writer::ObjectWriter;
-use super::{Params, Task};
+use super::{Params, Task, objects};
 
 /// What is asked, apart from parameters.
 #[derive(Debug, Clone, Copy)]
 pub enum Question<'a> {
     /// To a chat route, one message of the user.
     Prompt(&'a str),
-    /// Each a JSON object.
-    Messages(&'a [Box<RawValue>]),
+    Messages(&'a [Message]),
     /// Texts to be turned into vectors.
     Inputs(&'a [String]),
     /// All of the body, parameters included.
@@ -41,39 +42,33 @@ pub struct Names {
     pub inputs: &'static str,
 }
 
-/// A body that the caller wrote: the fields of a JSON object in their order, without `stream`, which is for the call
-/// to say.
+/// A body that the caller wrote: a JSON object.
 #[derive(Debug, Clone)]
-pub struct Body(Vec<(String, Box<RawValue>)>);
+pub struct Body {
+    json: String,
+    /// Their names and the places of their values, in their order; without `stream`, which is for the call to say.
+    fields: Vec<(String, Range<usize>)>,
+}
 
 impl Body {
     pub fn parse(json: &str) -> Result<Body, serde_json::Error> {
-        struct BodyVisitor;
-        impl<'de> Visitor<'de> for BodyVisitor {
-            type Value = Body;
+        let fields = objects::fields(json)?;
+        let place = |value: &RawValue| {
+            let start = value.get().as_ptr().addr() - json.as_ptr().addr();
+            start..start + value.get().len()
+        };
+        let fields = fields.into_iter().filter(|(name, _)| name != "stream");
+        let fields = fields.map(|(name, value)| (name, place(value))).collect();
+        Ok(Body { json: json.to_owned(), fields })
+    }
 
-            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Body, M::Error> {
-                let mut fields = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    if name != "stream" {
-                        fields.push((name, value));
-                    }
-                }
-                Ok(Body(fields))
-            }
-        }
-        let mut json = serde_json::Deserializer::from_str(json);
-        let body = json.deserialize_map(BodyVisitor)?;
-        json.end()?;
-        Ok(body)
+    /// As the caller wrote it.
+    pub fn as_written(&self) -> &str {
+        &self.json
     }
 
     fn has(&self, field: &str) -> bool {
-        self.0.iter().any(|(name, _)| name == field)
+        self.fields.iter().any(|(name, _)| name == field)
     }
 }
 
@@ -105,7 +100,7 @@ pub(super) fn encode(question: Question, params: &Params, encoding: Encoding) ->
             json.field("input").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
         }
         Question::Messages(messages) if task == Task::Responses => {
-            json.field("input").push_list(messages, |json, message| json.push_raw(message.get()));
+            json.field("input").push_list(messages, |json, message| json.push_raw(message.as_json()));
         }
         Question::Prompt(prompt) if task == Task::Chat => {
             json.field("messages").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
@@ -114,13 +109,13 @@ pub(super) fn encode(question: Question, params: &Params, encoding: Encoding) ->
             json.field("prompt").push_string(prompt);
         }
         Question::Messages(messages) => {
-            json.field("messages").push_list(messages, |json, message| json.push_raw(message.get()));
+            json.field("messages").push_list(messages, |json, message| json.push_raw(message.as_json()));
         }
         Question::Inputs(inputs) => {
             json.field(names.inputs).push_list(inputs, |json, input| json.push_string(input));
         }
-        Question::Body(Body(fields)) => fields.iter().for_each(|(name, value)| {
-            json.field(name).push_raw(value.get());
+        Question::Body(body) => body.fields.iter().for_each(|(name, value)| {
+            json.field(name).push_raw(&body.json[value.clone()]);
         }),
     }
     if !matches!(question, Question::Body(_)) {
@@ -161,7 +156,7 @@ mod tests {
             encoded(Question::Prompt("p"), Task::Responses, true),
             r#"{"input":[{"role":"user","content":"p"}],"candidate_count":2,"stream":true}"#
         );
-        let messages = [RawValue::from_string(r#"{"role":"user"}"#.to_owned()).unwrap()];
+        let messages = [Message::parse(r#"{"role":"user"}"#).unwrap()];
         assert_eq!(
             encoded(Question::Messages(&messages), Task::Responses, false),
             r#"{"input":[{"role":"user"}],"candidate_count":2}"#
@@ -186,7 +181,7 @@ mod tests {
 
     #[test]
     fn messages_and_inputs_are_sent_as_they_are() {
-        let messages = [RawValue::from_string(r#"{"role": "user", "content": [1]}"#.to_owned()).unwrap()];
+        let messages = [Message::parse(r#"{"role": "user", "content": [1]}"#).unwrap()];
         assert_eq!(
             encoded(Question::Messages(&messages), Task::Chat, false),
             r#"{"messages":[{"role": "user", "content": [1]}],"candidate_count":2}"#
@@ -205,6 +200,7 @@ mod tests {
         assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1}}"#);
         let sent = encoded(Question::Body(&body), Task::Chat, true);
         assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1},"stream":true}"#);
+        assert!(body.as_written().starts_with(" {") && body.as_written().ends_with("}} "));
         for (json, task) in [
             (r#"{"messages":[]}"#, Task::Chat),
             (r#"{"prompt":""}"#, Task::Completions),

@@ -160,6 +160,15 @@ pub(super) fn kind(json: &str) -> &'static str {
     }
 }
 
+/// A text as a JSON string, with its quotes; `None` if there is no memory for it.
+pub fn quoted(text: &str) -> Option<String> {
+    let more = |byte: u8| if byte < b' ' { r"\u0000".len() - 1 } else { usize::from(matches!(byte, b'"' | b'\\')) };
+    let mut json = Vec::new();
+    json.try_reserve_exact(text.bytes().map(more).sum::<usize>() + text.len() + 2).ok()?;
+    serde_json::to_writer(&mut json, text).ok()?;
+    String::from_utf8(json).ok()
+}
+
 /// A string, of checked JSON.
 pub(super) fn string(json: &str) -> Result<Fragment<'_>, String> {
     Fragment::of_json(json).ok_or_else(|| format!("{} where a string belongs", kind(json)))
@@ -198,6 +207,14 @@ mod tests {
         ] {
             assert_eq!(of(json), (text.to_owned(), first, last), "{json}");
         }
+    }
+
+    #[test]
+    fn quoted_string_reads_back() {
+        assert_eq!(quoted("").unwrap(), r#""""#);
+        assert_eq!(quoted("a\"\\/\n\0\u{7f}é\u{1F600}").unwrap(), "\"a\\\"\\\\/\\n\\u0000\u{7f}é\u{1F600}\"");
+        let all: String = (0..0x300).filter_map(char::from_u32).collect();
+        assert_eq!(of(&quoted(&all).unwrap()).0, all);
     }
 
     #[test]

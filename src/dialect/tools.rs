@@ -13,11 +13,10 @@ use super::strings::{Fragment, Halves, Text};
 /// More fields than any provider adds to a call.
 const MOST_EXTRAS: usize = 64;
 
-/// The calls of one message: as they came, and understood.
+/// The calls of one message.
 #[derive(Debug)]
 pub struct ToolCalls<'a> {
-    pub json: &'a str,
-    /// Where in it arguments are null or an empty text, in order.
+    /// Where in the JSON of the list arguments are null or an empty text, in order.
     pub empty: Vec<Range<usize>>,
     pub calls: Vec<ToolCall<'a>>,
 }
@@ -63,7 +62,7 @@ fn list(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
             call.index = call.index.or(Some(place));
         }
     }
-    Ok((!calls.is_empty()).then_some(ToolCalls { json, empty, calls }))
+    Ok((!calls.is_empty()).then_some(ToolCalls { empty, calls }))
 }
 
 #[derive(Default)]

@@ -368,8 +368,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
     })
 }
 
-/// Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
-/// its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+/// Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
+/// it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
 /// nothing. The handle keeps what it needs of it.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.

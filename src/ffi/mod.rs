@@ -18,6 +18,7 @@ pub mod error;
 mod export;
 pub mod gateway;
 mod handle;
+pub mod json;
 pub mod log;
 pub mod request;
 pub mod response;

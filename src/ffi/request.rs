@@ -1,6 +1,6 @@
 //! The request object.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::cancel::{self, mlflow_gateway_cancel_token};
@@ -8,6 +8,7 @@ use super::error::mlflow_gateway_error;
 use super::export::export;
 use super::gateway::mlflow_gateway;
 use super::handle::{self, Place};
+use super::response::{self, mlflow_gateway_response};
 use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::{Error, Request};
@@ -90,6 +91,61 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_route(
     })
 }
 
+/// Clone a request, in constant time: both share what they have until one of them is changed. So a binding can clone a
+/// request for each call, and give each clone a cancel token, headers and options of its own at little cost.
+///
+/// `clone` receives the copy; the caller destroys it with mlflow_gateway_request_destroy().
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_clone(
+    request: *const mlflow_gateway_request,
+    clone: *mut *mut mlflow_gateway_request,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, place) = unsafe { (handle::hold(request, "request")?, handle::check_place(clone, "clone")?) };
+        place.write(handle::give(mlflow_gateway_request(request.0.copy())));
+        Ok(())
+    })
+}
+
+/// Make the request a raw one: it is sent to `path` below the gateway URI, and its response is returned as it is. A raw
+/// request reaches whatever the gateway and the providers behind it have, for example "/gateway/openai/v1/responses",
+/// "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
+///
+/// It has the handle's authentication, headers, options, retries, deadlines, cancellation and connections, and nothing
+/// else. The handle's route and parameters are not sent. The request may have a body, set by
+/// mlflow_gateway_request_set_body_json() and sent byte for byte; a route, a prompt, messages, inputs or parameters are
+/// _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body has
+/// OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count() is 0.
+///
+/// GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for other
+/// requests. Other methods are retried only if the server has not processed the request.
+///
+/// `method` is case-sensitive, for example "POST"; NULL means POST if the request has a body, else GET. "CONNECT" is
+/// _INVALID_ARGUMENT.
+/// `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..". The
+/// query appears in no error message and no log. NULL removes the path, and ignores `method`.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_set_path(
+    request: *mut mlflow_gateway_request,
+    method: *const c_char,
+    path: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, method, path) = unsafe {
+            (handle::hold(request, "request")?, text::optional(method, "method")?, text::optional(path, "path")?)
+        };
+        request.0.set_path(method, path)
+    })
+}
+
 /// Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
 ///
 /// `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
@@ -160,6 +216,109 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message_json(
     })
 }
 
+/// Add a text to the last message, which must be the user's: the message's content becomes an array of parts. The parts
+/// keep the order of the calls; the content that the message was added with comes first. An empty text adds no part.
+///
+/// `text` is `text_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_add_text(
+    request: *mut mlflow_gateway_request,
+    text: *const c_char,
+    text_len: usize,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, text) = unsafe { (handle::hold(request, "request")?, text::sized(text, text_len, "text")?) };
+        request.0.add_text(text)
+    })
+}
+
+/// Add an image or a recording to the last message, which must be the user's. It becomes the next part of the message's
+/// content; see mlflow_gateway_request_add_text().
+///
+/// `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as "input_audio"
+/// with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are understood depends on
+/// the model.
+/// `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_add_media(
+    request: *mut mlflow_gateway_request,
+    media_type: *const c_char,
+    bytes: *const c_void,
+    bytes_len: usize,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, media_type, bytes) = unsafe {
+            (
+                handle::hold(request, "request")?,
+                text::required(media_type, "media_type")?,
+                text::bytes(bytes, bytes_len, "bytes")?,
+            )
+        };
+        request.0.add_media(media_type, bytes)
+    })
+}
+
+/// Add the message of a candidate of a response, so that the model continues from it: after tool calls, their results
+/// follow (mlflow_gateway_request_add_tool_result()). The message is sent as it came, with its reasoning and with the
+/// fields that only the provider knows, such as "thought_signature"; only empty arguments of a tool call become "{}".
+///
+/// `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
+/// `candidate` is counted from 0.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
+/// option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_add_response(
+    request: *mut mlflow_gateway_request,
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, response) = unsafe {
+            (handle::hold(request, "request")?, response::get(response).ok_or_else(|| handle::null("response"))?)
+        };
+        request.0.add_response(response, candidate)
+    })
+}
+
+/// Add the result of a tool call, as a message of the role "tool" after the response that asked for it.
+///
+/// `tool_call_id` is what mlflow_gateway_response_tool_call_id() returned. NULL leaves the field out: some models give
+/// their tool calls no ids.
+/// `content` is what the tool returned, a text of `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_add_tool_result(
+    request: *mut mlflow_gateway_request,
+    tool_call_id: *const c_char,
+    content: *const c_char,
+    content_len: usize,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, tool_call_id, content) = unsafe {
+            (
+                handle::hold(request, "request")?,
+                text::optional(tool_call_id, "tool_call_id")?,
+                text::sized(content, content_len, "content")?,
+            )
+        };
+        request.0.add_tool_result(tool_call_id, content)
+    })
+}
+
 /// Adds a text for mlflow_gateway_embed() to make a vector of.
 ///
 /// `input` is `input_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
@@ -182,7 +341,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_input(
 /// Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
 /// their values as they are written, and nothing is added: neither parameters of the request, which are refused with
 /// MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
-/// that stream.
+/// that stream. The body of a raw request (mlflow_gateway_request_set_path()) is sent byte for byte.
 ///
 /// `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
 ///
@@ -308,8 +467,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_stop(
     })
 }
 
-/// Takes the request's own parameter back, so that the handle's holds, if it has one. A parameter that was not set is no
-/// mistake.
+/// Unset the request's own parameter, and end its omission, so that the handle's applies, if it has one. Unsetting one
+/// that was never set is not an error.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -323,6 +482,24 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
         let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
         request.0.unset_param(name);
         Ok(())
+    })
+}
+
+/// Leave a parameter out of this request, even if the handle sets it: some models refuse "temperature", for example. The
+/// last call wins: setting the parameter ends the omission, mlflow_gateway_request_add_stop() that of "stop", and
+/// mlflow_gateway_request_unset_param() that of any. "n" and "candidate_count" are one parameter.
+///
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_request_omit_param(
+    request: *mut mlflow_gateway_request,
+    name: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
+        request.0.omit_param(name)
     })
 }
 
@@ -367,8 +544,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     })
 }
 
-/// Sets the token by which calls with this request can be cancelled that begin afterwards, in place of the handle's.
-/// NULL as `token` takes the request's own back. The request keeps what it needs of it.
+/// Set the cancel token of this request: it cancels calls with this request that begin afterwards. The handle's token,
+/// if it has one, cancels them as well. NULL as `token` removes the request's own. The request keeps what it needs of
+/// the token.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

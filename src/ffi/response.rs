@@ -35,7 +35,7 @@ pub(super) fn give(response: Response) -> *mut mlflow_gateway_response {
 /// # Safety
 /// The pointer is NULL, or came from this library and is still alive; and if it is a stream's, no thread is in
 /// mlflow_gateway_stream_next() with that stream.
-unsafe fn get<'a>(response: *const mlflow_gateway_response) -> Option<&'a Response> {
+pub(super) unsafe fn get<'a>(response: *const mlflow_gateway_response) -> Option<&'a Response> {
     // SAFETY: as promised by the caller.
     match unsafe { response.as_ref() }? {
         mlflow_gateway_response::Own(response) => Some(response),
@@ -192,21 +192,25 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     })
 }
 
-/// Returns the tool calls of a candidate as a JSON list, to be put as "tool_calls" into the assistant's message that
-/// comes before the tools' results in the next request. The list is as the gateway wrote it, or for a stream in OpenAI's
-/// form, except that empty arguments are "{}": MLflow does not accept an empty text. Fields that the model provider
-/// adds, such as "thought_signature", are kept; if a stream brings one several times, the last value that is not null
-/// counts. Writes the length in bytes to `len`, which may be NULL. NULL if there are no tool calls, or no memory for the
-/// list.
+/// Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
+/// mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to `len`,
+/// which may be NULL.
+///
+/// Of a whole response it is the message as it came, fields that only the model provider understands included, such as
+/// "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written from
+/// what was gathered; if a stream brings an additional field of a tool call several times, the last value that is not
+/// null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an empty string.
+///
+/// Returns NULL if nothing was gathered, or if there is no memory for the message.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_tool_calls_json(
+pub unsafe extern "C" fn mlflow_gateway_response_message_json(
     response: *const mlflow_gateway_response,
     candidate: usize,
     len: *mut usize,
 ) -> *const c_char {
     export!(or ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::tool_calls_json), len) }
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::message_json), len) }
     })
 }
 
@@ -319,21 +323,21 @@ pub unsafe extern "C" fn mlflow_gateway_response_elapsed_us(response: *const mlf
     })
 }
 
-/// Returns the whole answer as it came, for what the functions above do not tell, and writes its length in bytes to
-/// `len`, which may be NULL. A NUL byte follows it. NULL, and a length of 0, for a stream.
+/// Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
+/// any encoding and contain NUL bytes; a NUL byte follows it. Returns NULL, and a length of 0, for a stream.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_json(
+pub unsafe extern "C" fn mlflow_gateway_response_body(
     response: *const mlflow_gateway_response,
     len: *mut usize,
 ) -> *const c_char {
     export!(or ptr::null(), {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        let json = unsafe { get(response) }.and_then(Response::json);
+        let body = unsafe { get(response) }.and_then(Response::body_with_nul);
         if !len.is_null() {
             // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { len.write(json.map_or(0, <[u8]>::len)) };
+            unsafe { len.write(body.map_or(0, |body| body.len() - 1)) };
         }
-        json.map_or(ptr::null(), |json| json.as_ptr().cast())
+        body.map_or(ptr::null(), |body| body.as_ptr().cast())
     })
 }
 

@@ -96,10 +96,12 @@ pub const MLFLOW_GATEWAY_OUT_OF_MEMORY: mlflow_gateway_status = 81;
 /// Another fault in this library.
 pub const MLFLOW_GATEWAY_INTERNAL: mlflow_gateway_status = 82;
 
-/* 100: no failure. */
+/* 100 to 119: no failure, and no error object. */
 
 /// The stream is over and the answer complete.
 pub const MLFLOW_GATEWAY_STREAM_END: mlflow_gateway_status = 100;
+/// The JSON document has no such value.
+pub const MLFLOW_GATEWAY_NO_VALUE: mlflow_gateway_status = 104;
 
 /// Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
 /// status. The text lives for ever and is not to be freed.
@@ -142,6 +144,7 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_OUT_OF_MEMORY => c"MLFLOW_GATEWAY_OUT_OF_MEMORY",
             MLFLOW_GATEWAY_INTERNAL => c"MLFLOW_GATEWAY_INTERNAL",
             MLFLOW_GATEWAY_STREAM_END => c"MLFLOW_GATEWAY_STREAM_END",
+            MLFLOW_GATEWAY_NO_VALUE => c"MLFLOW_GATEWAY_NO_VALUE",
             _ => c"MLFLOW_GATEWAY_UNKNOWN",
         }
         .as_ptr()

@@ -1,6 +1,6 @@
 //! Strings from C and to C.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::{ptr, slice};
 
 use super::handle::{Place, null};
@@ -50,15 +50,24 @@ pub(super) unsafe fn sized<'a>(text: *const c_char, len: usize, name: &str) -> R
         // SAFETY: as promised by the caller.
         return unsafe { required(text, name) };
     }
-    if text.is_null() {
-        return if len == 0 { Ok("") } else { Err(null(name)) };
+    // SAFETY: as promised by the caller.
+    utf8(unsafe { bytes(text.cast(), len, name) }?, name)
+}
+
+/// An argument of bytes of any kind. NULL with the length 0 is none of them.
+///
+/// # Safety
+/// The pointer is NULL, or points to as many bytes as `len` says, which stay as they are for the time of the call.
+pub(super) unsafe fn bytes<'a>(bytes: *const c_void, len: usize, name: &str) -> Result<&'a [u8], Error> {
+    if bytes.is_null() {
+        return if len == 0 { Ok(&[]) } else { Err(null(name)) };
     }
     if isize::try_from(len).is_err() {
         let problem = format!("the argument {name} cannot be {len} bytes long");
         return Err(Error::new(Status::InvalidArgument, problem));
     }
     // SAFETY: as promised by the caller; no object is longer than what was checked.
-    utf8(unsafe { slice::from_raw_parts(text.cast(), len) }, name)
+    Ok(unsafe { slice::from_raw_parts(bytes.cast(), len) })
 }
 
 /// Lends a text to C, which lives as long as its object. `len` may be NULL.

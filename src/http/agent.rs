@@ -10,11 +10,12 @@ use super::failure::{Failure, Limit, Phase};
 use super::head::{Head, RequestHead};
 use super::headers::Headers;
 use super::incoming::Incoming;
+use super::method::Method;
 use super::pool::{KeepAlive, Pool};
 use super::proxy::Proxy;
 use super::uri::GatewayUri;
 use super::way::Way;
-use crate::sync::CancelToken;
+use crate::sync::CancelTokens;
 
 /// A body up to here is copied behind the head, so that both leave in one piece of memory.
 const SMALL_BODY: usize = 16 * 1024;
@@ -24,32 +25,6 @@ const SMALL_BODY: usize = 16 * 1024;
 pub struct Agent {
     pool: Pool,
     opener: Opener,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Post,
-    Put,
-    Delete,
-    /// Of a proxy.
-    Connect,
-}
-
-impl Method {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-            Method::Connect => "CONNECT",
-        }
-    }
-
-    pub(super) fn has_body(self) -> bool {
-        matches!(self, Method::Post | Method::Put)
-    }
 }
 
 /// How a request's body is written.
@@ -85,22 +60,22 @@ pub struct Limits {
     pub body: usize,
 }
 
-/// What to ask. Only a `Post` and a `Put` have a body.
+/// What to ask.
 pub struct Exchange<'a> {
-    pub method: Method,
+    pub method: Method<'a>,
     pub uri: &'a GatewayUri,
     /// Below the URI; it begins with a slash.
     pub path: &'a str,
     pub headers: &'a Headers,
     pub content: Content,
-    pub body: &'a [u8],
+    pub body: Option<&'a [u8]>,
     /// When it ends, and by which limit.
     pub deadline: Instant,
     pub limit: Limit,
     pub timeouts: Timeouts,
     pub limits: Limits,
-    /// Ends it before the deadline.
-    pub token: Option<&'a Arc<CancelToken>>,
+    /// Each ends it before the deadline.
+    pub tokens: &'a CancelTokens,
     pub way: &'a Arc<Way>,
     pub keep_alive: KeepAlive,
     /// Whether a connection that is idle may be used: one that the server closes meanwhile loses the request.
@@ -176,8 +151,8 @@ impl Agent {
     fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
         let uri = exchange.uri;
         let forwarder = exchange.way.forwarder(uri);
-        let (small_body, large_body) =
-            if exchange.body.len() <= SMALL_BODY { (exchange.body, &[][..]) } else { (&[][..], exchange.body) };
+        let body = exchange.body.unwrap_or_default();
+        let (small_body, large_body) = if body.len() <= SMALL_BODY { (body, &[][..]) } else { (&[][..], body) };
         let message = RequestHead {
             method: exchange.method,
             origin: if forwarder.is_some() { ["http://", uri.authority()] } else { ["", ""] },
@@ -186,11 +161,11 @@ impl Agent {
             headers: exchange.headers.lines(),
             proxy_authorization: forwarder.and_then(Proxy::authorization),
             content: exchange.content,
-            body_len: exchange.body.len(),
+            body_len: exchange.body.map(<[u8]>::len),
         }
         .write(small_body);
         #[cfg(feature = "test-panic")]
-        assert!(!exchange.body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
+        assert!(!body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
 
         let (mut connection, sent) = self.send(&message.0, large_body, exchange)?;
         connection.deadline.allow(Phase::Wait, Limit::FirstByte, exchange.timeouts.first_byte);
@@ -203,6 +178,11 @@ impl Agent {
             // A server may refuse a long question before it has read it to the end.
             (Ok(head), Err(_)) if !(200..300).contains(&head.status) => Ok(Head { keep_alive: false, ..head }),
             (_, Err(failure)) | (Err(failure), Ok(())) => Err(connection.as_idle_loss(failure)),
+        };
+        let head = match (head, exchange.method) {
+            // Its head tells of a body that is not sent (RFC 9112, 6.3).
+            (Ok(head), Method::Head) => Ok(head.without_body()),
+            (head, _) => head,
         };
         let head = match forwarder {
             Some(proxy) => by_way_of(proxy, head)?,
@@ -227,7 +207,7 @@ impl Agent {
         exchange: &Exchange,
     ) -> Result<(Connection, Result<(), Failure>), Failure> {
         while let Some(mut connection) = exchange.may_reuse.then(|| self.pool.take(exchange.way)).flatten() {
-            connection.deadline.begin(exchange.deadline, exchange.limit, exchange.token);
+            connection.deadline.begin(exchange.deadline, exchange.limit, exchange.tokens);
             connection.deadline.left()?;
             connection.deadline.enter(Phase::Send);
             connection.reuse();
@@ -236,7 +216,7 @@ impl Agent {
                 sent => return Ok((connection, sent.map_err(|not_sent| not_sent.failure))),
             }
         }
-        let deadline = Deadline::new(exchange.deadline, exchange.limit, exchange.token);
+        let deadline = Deadline::new(exchange.deadline, exchange.limit, exchange.tokens);
         deadline.allow(Phase::Resolve, Limit::Connect, exchange.timeouts.connect);
         let Open { layer, round_trip } = self.opener.open(exchange.uri, exchange.way, &deadline)?;
         deadline.allow(Phase::Send, Limit::Total, Duration::ZERO);

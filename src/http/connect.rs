@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-use super::agent::{Content, Method};
+use super::agent::Content;
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::{Failure, Phase};
@@ -13,6 +13,7 @@ use super::happy_eyeballs::{self, Connected};
 use super::head::RequestHead;
 use super::headers::Headers;
 use super::layer::Layer;
+use super::method::Method;
 use super::proxy::Proxy;
 use super::resolve::Resolver;
 use super::tcp::TcpTransport;
@@ -98,7 +99,7 @@ fn tunnel(
         headers: Headers::default().lines(),
         proxy_authorization: proxy.authorization(),
         content: Content::Json,
-        body_len: 0,
+        body_len: None,
     }
     .write(b"");
     deadline.enter(Phase::Proxy);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Limit, Phase};
-use crate::sync::{self, CancelToken, Lock, Over};
+use crate::sync::{self, CancelTokens, Lock, Over};
 
 /// Shared by a connection and the socket below it, however many layers (TLS, a proxy's tunnel) lie between: those
 /// pass on durations, which would begin anew in each layer.
@@ -20,29 +20,30 @@ struct State {
     until: Instant,
     limit: Limit,
     phase: Phase,
-    token: Option<Arc<CancelToken>>,
+    tokens: CancelTokens,
 }
 
 /// Only as a lock wants it: a connection whose deadline another process was changing is not used in this one.
 impl Default for State {
     fn default() -> State {
         let now = Instant::now();
-        State { end: now, end_limit: Limit::Total, until: now, limit: Limit::Total, phase: Phase::Connect, token: None }
+        let (limit, phase, tokens) = (Limit::Total, Phase::Connect, CancelTokens::default());
+        State { end: now, end_limit: limit, until: now, limit, phase, tokens }
     }
 }
 
 impl Deadline {
-    /// Ends then, by this limit, or when the token is cancelled.
-    pub fn new(end: Instant, limit: Limit, token: Option<&Arc<CancelToken>>) -> Deadline {
+    /// Ends then, by this limit, or when one of the tokens is cancelled.
+    pub fn new(end: Instant, limit: Limit, tokens: &CancelTokens) -> Deadline {
         let deadline = Deadline(Arc::default());
-        deadline.begin(end, limit, token);
+        deadline.begin(end, limit, tokens);
         deadline
     }
 
     /// Begins another exchange on the same connection.
-    pub fn begin(&self, end: Instant, limit: Limit, token: Option<&Arc<CancelToken>>) {
-        let token = token.cloned();
-        *self.0.lock() = State { end, end_limit: limit, until: end, limit, phase: Phase::Connect, token };
+    pub fn begin(&self, end: Instant, limit: Limit, tokens: &CancelTokens) {
+        let tokens = tokens.clone();
+        *self.0.lock() = State { end, end_limit: limit, until: end, limit, phase: Phase::Connect, tokens };
     }
 
     /// From now on this is done.
@@ -85,17 +86,17 @@ impl Deadline {
     }
 
     pub fn can_be_cancelled(&self) -> bool {
-        self.0.lock().token.is_some()
+        !self.0.lock().tokens.is_empty()
     }
 
-    pub fn token(&self) -> Option<Arc<CancelToken>> {
-        self.0.lock().token.clone()
+    pub fn tokens(&self) -> CancelTokens {
+        self.0.lock().tokens.clone()
     }
 
     /// The time that is left, unless it is over or the caller has had enough.
     pub fn left(&self) -> Result<Duration, Failure> {
         let state = self.0.lock();
-        if state.token.as_ref().is_some_and(|token| token.is_cancelled()) {
+        if state.tokens.is_cancelled() {
             return Err(Failure::Cancelled(state.phase));
         }
         let left = state.until.saturating_duration_since(Instant::now());
@@ -104,14 +105,14 @@ impl Deadline {
 
     /// Waits until the descriptor is ready for one of these events, and returns those that it reports.
     pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<libc::c_short, Failure> {
-        let (until, token) = (self.until(), self.token());
-        sync::ready(descriptor, events, until, token.as_deref()).map_err(|over| self.over(over))
+        let (until, tokens) = (self.until(), self.tokens());
+        sync::ready(descriptor, events, until, &tokens).map_err(|over| self.over(over))
     }
 
     /// Waits until one of the descriptors is ready, and returns its place in the list; no longer than `most`.
     pub fn any_ready(&self, descriptors: &[i32], events: libc::c_short, most: Option<Instant>) -> Result<usize, Over> {
-        let (until, token) = (self.until(), self.token());
-        sync::any_ready(descriptors, events, most.map_or(until, |most| most.min(until)), token.as_deref())
+        let (until, tokens) = (self.until(), self.tokens());
+        sync::any_ready(descriptors, events, most.map_or(until, |most| most.min(until)), &tokens)
     }
 
     /// What is over, in words.
@@ -124,11 +125,12 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::CancelToken;
 
     #[test]
     fn the_shorter_time_counts() {
         let soon = Duration::from_secs(1);
-        let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, None);
+        let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, &CancelTokens::default());
         deadline.allow(Phase::Wait, Limit::FirstByte, soon);
         assert!(deadline.left().unwrap() <= soon);
         assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::FirstByte, Phase::Wait));
@@ -149,7 +151,11 @@ mod tests {
     #[test]
     fn the_caller_may_have_had_enough() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Limit::Total, Some(&token));
+        let deadline = Deadline::new(
+            Instant::now() + Duration::from_secs(10),
+            Limit::Total,
+            &CancelTokens::of([None, Some(&token)]),
+        );
         deadline.enter(Phase::Tls);
         assert!(deadline.left().is_ok());
         token.cancel();

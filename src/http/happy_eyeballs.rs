@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn soon() -> Deadline {
-        Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, None)
+        Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default())
     }
 
     #[test]

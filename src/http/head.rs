@@ -3,7 +3,8 @@
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
 
-use super::agent::{Content, Method};
+use super::agent::Content;
+use super::method::Method;
 use super::secret::{Secret, Wiped};
 
 /// As many fields as a head has at most, as the header of this library says. Heads of most servers have a tenth of
@@ -13,7 +14,7 @@ pub(super) const MAX_HEADERS: usize = 1000;
 
 /// What is said before a request's body.
 pub(super) struct RequestHead<'a> {
-    pub method: Method,
+    pub method: Method<'a>,
     /// Where a proxy passes it on, the gateway's scheme and authority; else empty.
     pub origin: [&'a str; 2],
     pub path: [&'a str; 2],
@@ -22,7 +23,8 @@ pub(super) struct RequestHead<'a> {
     pub headers: &'a [u8],
     pub proxy_authorization: Option<&'a Secret>,
     pub content: Content,
-    pub body_len: usize,
+    /// `None` of a request without a body.
+    pub body_len: Option<usize>,
 }
 
 impl RequestHead<'_> {
@@ -43,12 +45,16 @@ impl RequestHead<'_> {
             push(&["proxy-authorization: ", for_proxy, "\r\n"]);
         }
         head.extend_from_slice(self.headers);
-        if self.method.has_body() {
-            head.extend_from_slice(b"content-type: ");
-            head.extend_from_slice(self.content.as_str().as_bytes());
-            head.extend_from_slice(b"\r\ncontent-length: ");
-            push_number(&mut head, self.body_len);
-            head.extend_from_slice(b"\r\n");
+        match self.body_len {
+            Some(length) => {
+                head.extend_from_slice(b"content-type: ");
+                head.extend_from_slice(self.content.as_str().as_bytes());
+                head.extend_from_slice(b"\r\ncontent-length: ");
+                push_number(&mut head, length);
+                head.extend_from_slice(b"\r\n");
+            }
+            None if self.method.expects_body() => head.extend_from_slice(b"content-length: 0\r\n"),
+            None => {}
         }
         head.extend_from_slice(b"\r\n");
         head.extend_from_slice(body);
@@ -94,6 +100,13 @@ pub(super) struct Head {
     pub encoding: Option<String>,
     /// All of it as it came, but for folded lines, which are joined.
     pub raw: Vec<u8>,
+}
+
+impl Head {
+    /// That of a response whose body is not sent: a new connection is not needed for the next request.
+    pub fn without_body(self) -> Head {
+        Head { framing: Framing::Length(0), encoding: None, ..self }
+    }
 }
 
 /// What the type of a body says of its form.
@@ -359,13 +372,18 @@ mod tests {
             headers: b"a: b\r\n",
             proxy_authorization: None,
             content: Content::Json,
-            body_len: 1234,
+            body_len: Some(1234),
         };
         let text = |head: &RequestHead| String::from_utf8(head.write(b"").0.clone()).unwrap();
         let expected = "POST /ml/x HTTP/1.1\r\nhost: h:5000\r\na: b\r\ncontent-type: application/json\r\n\
                         content-length: 1234\r\n\r\n";
         assert_eq!(text(&post), expected);
-        let get = RequestHead { method: Method::Get, path: ["", "/x"], authority: "h", headers: b"", ..post };
+        let get =
+            RequestHead { method: Method::Get, path: ["", "/x"], authority: "h", headers: b"", body_len: None, ..post };
+        let empty = RequestHead { method: Method::Post, ..get };
+        assert_eq!(text(&empty), "POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
+        let search = RequestHead { method: Method::Other("QUERY"), body_len: Some(2), ..get };
+        assert!(text(&search).ends_with("content-type: application/json\r\ncontent-length: 2\r\n\r\n"));
         assert_eq!(text(&get), "GET /x HTTP/1.1\r\nhost: h\r\n\r\n");
         let secret = Secret::basic("u", "p");
         let passed_on = RequestHead { origin: ["http://", "h"], proxy_authorization: Some(&secret), ..get };

@@ -192,11 +192,15 @@ pub fn check_value(what: &str, value: &str) -> Result<(), HeaderProblem> {
     Ok(())
 }
 
+/// Whether it is what names of headers and methods are (RFC 9110, 5.6.2).
+pub(super) fn is_token(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_allowed)
+}
+
 /// The name in lower case.
 fn checked_name(name: &str) -> Result<String, HeaderProblem> {
-    // RFC 9110, 5.6.2.
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_name) {
+    if name.len() > MAX_NAME || !is_token(name) {
         let problem = format!("a header's name is made of 1 to {MAX_NAME} letters, digits and !#$%&'*+-.^_`|~");
         return Err(HeaderProblem(problem));
     }

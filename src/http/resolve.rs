@@ -52,8 +52,8 @@ impl Resolver {
         let (look_up, is_new) = self.look_up(host, port);
         let is_remembered = !is_new && look_up.landed().is_some();
         let thread = if is_new { Some(start(host, port, &look_up)?) } else { None };
-        let token = deadline.token();
-        let found = look_up.wait(deadline.until(), token.as_deref()).map_err(|over| {
+        let tokens = deadline.tokens();
+        let found = look_up.wait(deadline.until(), &tokens).map_err(|over| {
             if thread.is_some() {
                 // It comes back to code of this library, and nobody waits for that any more.
                 sync::keep_loaded();
@@ -162,7 +162,8 @@ mod tests {
     use crate::http::failure::Limit;
 
     fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
-        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, None);
+        let deadline =
+            Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default());
         let found = resolver.addresses(&uri.parse().unwrap(), &deadline).unwrap();
         found.addresses.iter().map(ToString::to_string).collect()
     }
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_time_may_run_out() {
-        let over = Deadline::new(Instant::now(), Limit::Total, None);
+        let over = Deadline::new(Instant::now(), Limit::Total, &crate::sync::CancelTokens::default());
         let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &over);
         assert_eq!(found.err(), Some(Failure::Timeout(Limit::Total, Phase::Resolve)));
     }
@@ -214,7 +215,8 @@ mod tests {
         let (look_up, _) = resolver.look_up("h", 1);
         let all: Vec<SocketAddr> = ["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"].map(|text| text.parse().unwrap()).into();
         Landing(&look_up).with((Ok(all.clone().into()), Instant::now()));
-        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, None);
+        let deadline =
+            Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default());
         let found = resolver.addresses(&uri, &deadline).ok().unwrap();
         assert!(found.is_remembered && found.addresses[..] == all[..]);
         resolver.note_connected(&uri, &found, all[2]);

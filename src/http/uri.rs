@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use ureq::http::uri::{Authority, PathAndQuery, Scheme};
 
 /// Servers and proxies refuse longer request lines anyway: 8 KiB is the smallest limit in wide use.
-const MAX_LENGTH: usize = 8 * 1024;
+pub(super) const MAX_LENGTH: usize = 8 * 1024;
 
 /// An `http://` or `https://` URI, without credentials, query, fragment or trailing slash.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::lock::Lock;
@@ -80,6 +81,31 @@ impl CancelToken {
             return Err(Over::Cancelled);
         }
         Ok(())
+    }
+}
+
+/// The most tokens that one wait can have: the handle's and the request's.
+pub(super) const MOST: usize = 2;
+
+/// The tokens that cancel a call, each of them alone.
+#[derive(Debug, Clone, Default)]
+pub struct CancelTokens([Option<Arc<CancelToken>>; MOST]);
+
+impl CancelTokens {
+    pub fn of(tokens: [Option<&Arc<CancelToken>>; MOST]) -> CancelTokens {
+        CancelTokens(tokens.map(Option::<&Arc<_>>::cloned))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.iter().flatten().any(|token| token.is_cancelled())
+    }
+
+    pub(super) fn each(&self) -> [Option<&CancelToken>; MOST] {
+        self.0.each_ref().map(Option::as_deref)
     }
 }
 
@@ -205,16 +231,17 @@ mod tests {
 
     #[test]
     fn parent_and_child_do_not_end_each_others_waiting() {
-        let token = CancelToken::new().unwrap();
+        let token = Arc::new(CancelToken::new().unwrap());
+        let tokens = CancelTokens::of([None, Some(&token)]);
         let shortly = || Instant::now() + Duration::from_millis(30);
         let said = in_child(|| {
-            let before = sleep(shortly(), Some(&token)).is_ok();
+            let before = sleep(shortly(), &tokens).is_ok();
             token.cancel();
-            u8::from(before && sleep(shortly(), Some(&token)) == Err(Over::Cancelled))
+            u8::from(before && sleep(shortly(), &tokens) == Err(Over::Cancelled))
         });
         assert_eq!(said, 1);
         assert!(!token.is_cancelled());
-        assert_eq!(sleep(shortly(), Some(&token)), Ok(()));
+        assert_eq!(sleep(shortly(), &tokens), Ok(()));
         token.cancel();
         // What was cancelled before the fork is so in the child.
         assert_eq!(in_child(|| u8::from(token.is_cancelled())), 1);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use super::cancel::CancelToken;
+use super::cancel::CancelTokens;
 use super::futex;
 use super::lock::Lock;
 use super::process;
@@ -31,18 +31,15 @@ impl<T: Clone> Flight<T> {
     }
 
     /// Waits for what comes of it; `None` if that was nothing.
-    pub fn wait(&self, until: Instant, token: Option<&CancelToken>) -> Result<Option<T>, Over> {
+    pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<T>, Over> {
         while self.has_landed.load(Ordering::Acquire) == 0 {
-            let left = left(until, token)?;
+            let left = left(until, tokens)?;
             // A signal handler can wake nobody here.
-            let most = if token.is_some() { left.min(LOOK_AGAIN) } else { left };
+            let most = if !tokens.is_empty() { left.min(LOOK_AGAIN) } else { left };
             futex::wait(&self.has_landed, 0, Some(most));
         }
-        // The one that did the work may have the same token, and have nothing to tell but that it was cancelled.
-        match token {
-            Some(token) if token.is_cancelled() => Err(Over::Cancelled),
-            _ => Ok(self.outcome.lock().clone()),
-        }
+        // The one that did the work may have the same tokens, and have nothing to tell but that it was cancelled.
+        if tokens.is_cancelled() { Err(Over::Cancelled) } else { Ok(self.outcome.lock().clone()) }
     }
 
     /// What came of it, if it is over; `None` if it is not.
@@ -74,8 +71,10 @@ impl<T: Clone> Drop for Landing<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::cancel::CancelToken;
     use super::super::process::tests::in_child;
     use super::*;
 
@@ -87,26 +86,28 @@ mod tests {
     fn all_get_the_same() {
         let flight = Flight::default();
         std::thread::scope(|scope| {
-            let waiting: Vec<_> = (0..8).map(|_| scope.spawn(|| flight.wait(after(10_000), None))).collect();
+            let waiting: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| flight.wait(after(10_000), &CancelTokens::default()))).collect();
             std::thread::sleep(Duration::from_millis(20));
             Landing(&flight).with(7);
             waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Ok(Some(7))));
         });
-        assert_eq!(flight.wait(after(0), None), Ok(Some(7)));
+        assert_eq!(flight.wait(after(0), &CancelTokens::default()), Ok(Some(7)));
     }
 
     #[test]
     fn nobody_waits_for_ever() {
         let flight = Flight::<u8>::default();
-        assert_eq!(flight.wait(after(10), None), Err(Over::Time));
-        let token = CancelToken::new().unwrap();
+        assert_eq!(flight.wait(after(10), &CancelTokens::default()), Err(Over::Time));
+        let token = Arc::new(CancelToken::new().unwrap());
+        let tokens = CancelTokens::of([Some(&token), None]);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| flight.wait(after(10_000), Some(&token)));
+            let waiting = scope.spawn(|| flight.wait(after(10_000), &tokens));
             token.cancel();
             assert_eq!(waiting.join().unwrap(), Err(Over::Cancelled));
         });
         drop(Landing(&flight));
-        assert_eq!(flight.wait(after(10), None), Ok(None));
+        assert_eq!(flight.wait(after(10), &CancelTokens::default()), Ok(None));
         assert!(flight.is_of_this_process());
         assert_eq!(in_child(|| u8::from(flight.is_of_this_process())), 0);
     }

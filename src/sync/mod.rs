@@ -9,7 +9,7 @@ mod process;
 mod threads;
 mod wait;
 
-pub use cancel::CancelToken;
+pub use cancel::{CancelToken, CancelTokens};
 pub use flight::{Flight, Landing};
 pub use lock::Lock;
 pub use process::current as current_process;

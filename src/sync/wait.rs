@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-use super::cancel::CancelToken;
+use super::cancel::{CancelToken, CancelTokens, MOST};
 
 /// Why there is nothing more to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const EXACT: Duration = Duration::from_secs(1);
 
 /// The time that is left.
-pub(super) fn left(until: Instant, token: Option<&CancelToken>) -> Result<Duration, Over> {
-    if token.is_some_and(CancelToken::is_cancelled) {
+pub(super) fn left(until: Instant, tokens: &CancelTokens) -> Result<Duration, Over> {
+    if tokens.is_cancelled() {
         return Err(Over::Cancelled);
     }
     let left = until.saturating_duration_since(Instant::now());
@@ -33,11 +33,11 @@ pub fn ready(
     descriptor: RawFd,
     events: libc::c_short,
     until: Instant,
-    token: Option<&CancelToken>,
+    tokens: &CancelTokens,
 ) -> Result<libc::c_short, Over> {
-    let mut entries = [entry(descriptor, events), entry(-1, 0)];
+    let mut entries = [entry(descriptor, events), NONE, NONE];
     loop {
-        if poll(&mut entries, until, token)? {
+        if poll(&mut entries, until, tokens)? {
             return Ok(entries[0].revents);
         }
     }
@@ -48,13 +48,13 @@ pub fn any_ready(
     descriptors: &[RawFd],
     events: libc::c_short,
     until: Instant,
-    token: Option<&CancelToken>,
+    tokens: &CancelTokens,
 ) -> Result<usize, Over> {
     let mut entries: Vec<_> = descriptors.iter().map(|descriptor| entry(*descriptor, events)).collect();
-    entries.push(entry(-1, 0));
+    entries.extend([NONE; MOST]);
     loop {
-        if poll(&mut entries, until, token)? {
-            if let Some(at) = entries.iter().position(|entry| entry.revents != 0) {
+        if poll(&mut entries, until, tokens)? {
+            if let Some(at) = entries[..descriptors.len()].iter().position(|entry| entry.revents != 0) {
                 return Ok(at);
             }
         }
@@ -62,9 +62,9 @@ pub fn any_ready(
 }
 
 /// Waits until then.
-pub fn sleep(until: Instant, token: Option<&CancelToken>) -> Result<(), Over> {
+pub fn sleep(until: Instant, tokens: &CancelTokens) -> Result<(), Over> {
     loop {
-        match poll(&mut [entry(-1, 0)], until, token) {
+        match poll(&mut [NONE; MOST], until, tokens) {
             Ok(_) => {}
             Err(Over::Time) => return Ok(()),
             Err(over) => return Err(over),
@@ -72,21 +72,31 @@ pub fn sleep(until: Instant, token: Option<&CancelToken>) -> Result<(), Over> {
     }
 }
 
+/// What the system passes over.
+const NONE: libc::pollfd = libc::pollfd { fd: -1, events: 0, revents: 0 };
+
 fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
     libc::pollfd { fd, events, revents: 0 }
 }
 
-/// Waits once; returns whether a descriptor is ready. The last entry is the place of the token's bell.
-fn poll(entries: &mut [libc::pollfd], until: Instant, token: Option<&CancelToken>) -> Result<bool, Over> {
-    let left = left(until, token)?;
-    let bell = token.and_then(CancelToken::bell);
-    let most = if token.is_some() && bell.is_none() { left.min(LOOK_AGAIN) } else { left };
+/// Waits once; returns whether a descriptor is ready. The last entries are the places of the tokens' bells.
+fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> Result<bool, Over> {
+    let mut most = left(until, tokens)?;
+    let descriptors = entries.len().saturating_sub(MOST);
+    let mut bells = 0;
+    for (place, token) in entries[descriptors..].iter_mut().zip(tokens.each()) {
+        let bell = token.map(CancelToken::bell);
+        match bell {
+            Some(None) => most = most.min(LOOK_AGAIN),
+            Some(Some(_)) => bells += 1,
+            None => {}
+        }
+        *place = entry(bell.flatten().unwrap_or(-1), libc::POLLIN);
+    }
     // The system ends a long wait late, by a thousandth of it and more: its last part is waited for on its own.
     let most = if most > 2 * EXACT { most - EXACT } else { most };
-    if let Some(of_bell) = entries.last_mut() {
-        *of_bell = entry(bell.unwrap_or(-1), libc::POLLIN);
-    }
-    if let Err(error) = poll_once(entries, most) {
+    let used = if bells == 0 { descriptors } else { entries.len() };
+    if let Err(error) = poll_once(&mut entries[..used], most) {
         match error.kind() {
             io::ErrorKind::Interrupted => {}
             // There is no memory for the system to wait with; it is not to be asked as fast as it says so.
@@ -94,10 +104,12 @@ fn poll(entries: &mut [libc::pollfd], until: Instant, token: Option<&CancelToken
         }
         return Ok(false);
     }
-    let Some((of_bell, descriptors)) = entries.split_last() else { return Ok(false) };
-    match token {
-        Some(token) if of_bell.revents != 0 => token.heed()?,
-        _ => {}
+    let (descriptors, bells) = entries.split_at(descriptors);
+    for (bell, token) in bells.iter().zip(tokens.each()) {
+        match token {
+            Some(token) if bell.revents != 0 => token.heed()?,
+            _ => {}
+        }
     }
     Ok(descriptors.iter().any(|descriptor| descriptor.revents != 0))
 }
@@ -139,35 +151,37 @@ mod tests {
     #[test]
     fn waits_for_what_comes_first() {
         let (one, other) = UnixStream::pair().unwrap();
-        let token = CancelToken::new().unwrap();
-        let readable = |until, token| ready(one.as_raw_fd(), libc::POLLIN, until, token);
+        let (none, token) = (CancelTokens::default(), Arc::new(CancelToken::new().unwrap()));
+        let tokens = CancelTokens::of([Some(&token), None]);
+        let readable = |until, tokens: &CancelTokens| ready(one.as_raw_fd(), libc::POLLIN, until, tokens);
         let began = Instant::now();
-        assert_eq!(readable(after(20), None), Err(Over::Time));
-        assert_eq!(readable(after(20), Some(&token)), Err(Over::Time));
-        assert_eq!(sleep(after(20), Some(&token)), Ok(()));
+        assert_eq!(readable(after(20), &none), Err(Over::Time));
+        assert_eq!(readable(after(20), &tokens), Err(Over::Time));
+        assert_eq!(sleep(after(20), &tokens), Ok(()));
         assert!(began.elapsed() >= Duration::from_millis(60));
         drop(other);
-        assert!(readable(after(5000), Some(&token)).is_ok_and(|events| events & libc::POLLIN != 0));
+        assert!(readable(after(5000), &tokens).is_ok_and(|events| events & libc::POLLIN != 0));
         let both = [-1, one.as_raw_fd()];
-        assert_eq!(any_ready(&both, libc::POLLIN, after(5000), Some(&token)), Ok(1));
-        assert_eq!(any_ready(&both[..1], libc::POLLIN, after(5), None), Err(Over::Time));
+        assert_eq!(any_ready(&both, libc::POLLIN, after(5000), &tokens), Ok(1));
+        assert_eq!(any_ready(&both[..1], libc::POLLIN, after(5), &none), Err(Over::Time));
         token.cancel();
-        assert_eq!(readable(after(5000), Some(&token)), Err(Over::Cancelled));
+        assert_eq!(readable(after(5000), &tokens), Err(Over::Cancelled));
         assert!(began.elapsed() < Duration::from_secs(1));
     }
 
     #[test]
-    fn all_that_wait_are_woken_and_none_after_a_reset() {
-        let token = Arc::new(CancelToken::new().unwrap());
-        for _ in 0..3 {
+    fn each_token_wakes_all_that_wait_and_none_after_a_reset() {
+        let pair = [(); 2].map(|()| Arc::new(CancelToken::new().unwrap()));
+        let tokens = CancelTokens::of(pair.each_ref().map(Some));
+        for token in pair.iter().chain(&pair) {
             std::thread::scope(|scope| {
-                let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| sleep(after(10_000), Some(&token)))).collect();
+                let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| sleep(after(10_000), &tokens))).collect();
                 std::thread::sleep(Duration::from_millis(20));
                 token.cancel();
                 waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Err(Over::Cancelled)));
             });
             token.reset();
-            assert_eq!(sleep(after(5), Some(&token)), Ok(()));
+            assert_eq!(sleep(after(5), &tokens), Ok(()));
         }
     }
 }

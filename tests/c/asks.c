@@ -13,6 +13,7 @@
  *          stop-after N                     the callback stops the answer at the N-th delta
  *          show-header NAME                 of all responses that follow
  *          show-body                        of all errors that follow
+ *          and what request_commands.h describes
  *          setenv NAME=VALUE                in this process
  *          again                            forgets the request, and begins another one on the same handle
  *          sleep MS
@@ -44,6 +45,7 @@
 #include "clock.h"
 #include "descriptors.h"
 #include "json_text.h"
+#include "request_commands.h"
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
@@ -82,9 +84,9 @@ static void print_candidate(const mlflow_gateway_response *response, size_t cand
     }
     CHECK(mlflow_gateway_response_tool_call_id(response, candidate, count) == NULL);
     CHECK(mlflow_gateway_response_tool_call_arguments(response, candidate, count, &len) == NULL && len == 0);
-    text = mlflow_gateway_response_tool_calls_json(response, candidate, &len);
-    CHECK((text == NULL) == (count == 0) && (text == NULL ? len == 0 : text[len] == '\0'));
-    printf("], \"tool_calls_json\": ");
+    text = mlflow_gateway_response_message_json(response, candidate, &len);
+    CHECK(text == NULL ? len == 0 && count == 0 : text[len] == '\0' && len == strlen(text));
+    printf("], \"message_json\": ");
     print_text(text, len);
     printf("}");
 }
@@ -122,10 +124,10 @@ static void print_response(const mlflow_gateway_response *response)
         printf("%s", i == 0 ? "" : ", ");
         print_string(mlflow_gateway_response_header(response, header_names[i]));
     }
-    const char *json = mlflow_gateway_response_json(response, &len);
-    CHECK(json == NULL ? len == 0 : json[len] == '\0');
-    printf("], \"json\": ");
-    print_text(json, len);
+    const char *body = mlflow_gateway_response_body(response, &len);
+    CHECK(body == NULL ? len == 0 : body[len] == '\0');
+    printf("], \"body\": ");
+    print_text(body, len);
     printf("}");
 }
 
@@ -253,7 +255,7 @@ static void send_request(void)
     if (response != NULL)
         print_response(response);
     puts("}");
-    mlflow_gateway_response_destroy(response);
+    keep_response(response);
 }
 
 static void fetch_stream(void)
@@ -294,7 +296,7 @@ static void call_back(void)
     if (response != NULL)
         print_response(response);
     puts("}");
-    mlflow_gateway_response_destroy(response);
+    keep_response(response);
 }
 
 static void embed(void)
@@ -626,7 +628,8 @@ static void command(char *name, char *value, size_t len)
         call_back();
     } else if (strcmp(name, "embed") == 0) {
         embed();
-    } else if (!ask_about_routes(name, value) && !cancel(name, value)) {
+    } else if (!ask_about_routes(name, value) && !cancel(name, value) &&
+               !shape_request(&request, name, value, len)) {
         set_up(name, value, route);
     }
 }
@@ -650,6 +653,8 @@ int main(void)
     free(deltas.json);
     free(lines.json);
     mlflow_gateway_request_destroy(request);
+    mlflow_gateway_request_destroy(original);
+    keep_response(NULL);
     mlflow_gateway_destroy(gateway);
     destroy_tokens();
     return 0;

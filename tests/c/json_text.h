@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Prints a text; its bytes stay as they are, for they are UTF-8. */
-static void print_text(const char *text, size_t len)
+static inline void print_text(const char *text, size_t len)
 {
     if (text == NULL) {
         printf("null");
@@ -24,7 +24,7 @@ static void print_text(const char *text, size_t len)
 }
 
 /* Writes it without quotes into memory that has room for six bytes for each of its; returns the end. */
-static char *write_text(char *to, const char *text, size_t len)
+static inline char *write_text(char *to, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char byte = (unsigned char)text[i];
@@ -36,7 +36,7 @@ static char *write_text(char *to, const char *text, size_t len)
     return to;
 }
 
-static void print_string(const char *text)
+static inline void print_string(const char *text)
 {
     print_text(text, text == NULL ? 0 : strlen(text));
 }

@@ -9,6 +9,9 @@
 #define END MLFLOW_GATEWAY_STREAM_END
 #define TRUNCATED MLFLOW_GATEWAY_STREAM_TRUNCATED
 
+/* As the script writes it. */
+#define FIRST_MESSAGE "{\"role\": \"assistant\", \"content\": \"one\"}"
+
 static const char *chat_uri, *vectors_uri;
 
 static mlflow_gateway *create(const char *uri)
@@ -60,7 +63,7 @@ static void check_no_candidate(const mlflow_gateway_response *response, size_t c
     CHECK(mlflow_gateway_response_role(response, candidate) == NULL);
     CHECK(mlflow_gateway_response_finish_reason(response, candidate) == NULL);
     CHECK(mlflow_gateway_response_tool_call_count(response, candidate) == 0);
-    CHECK_NO_TEXT(mlflow_gateway_response_tool_calls_json, response, candidate);
+    CHECK_NO_TEXT(mlflow_gateway_response_message_json, response, candidate);
     check_no_tool_call(response, candidate, 0);
     check_no_tool_call(response, candidate, SIZE_MAX);
 }
@@ -83,8 +86,8 @@ static void check_no_response(void)
     CHECK(mlflow_gateway_response_retry_reason(NULL, SIZE_MAX) == NULL);
     CHECK(mlflow_gateway_response_elapsed_us(NULL) == 0);
     size_t len = 42;
-    CHECK(mlflow_gateway_response_json(NULL, &len) == NULL && len == 0);
-    CHECK(mlflow_gateway_response_json(NULL, NULL) == NULL);
+    CHECK(mlflow_gateway_response_body(NULL, &len) == NULL && len == 0);
+    CHECK(mlflow_gateway_response_body(NULL, NULL) == NULL);
     mlflow_gateway_response_destroy(NULL);
 }
 
@@ -127,7 +130,7 @@ static void check_response(void)
     CHECK(is(mlflow_gateway_response_role(response, 0), "assistant"));
     CHECK(is(mlflow_gateway_response_finish_reason(response, 0), "stop"));
     CHECK(mlflow_gateway_response_tool_call_count(response, 0) == 0);
-    CHECK_NO_TEXT(mlflow_gateway_response_tool_calls_json, response, 0);
+    CHECK_TEXT(FIRST_MESSAGE, mlflow_gateway_response_message_json, response, 0);
     check_no_tool_call(response, 0, 0);
 
     CHECK_NO_TEXT(mlflow_gateway_response_text, response, 1);
@@ -138,7 +141,9 @@ static void check_response(void)
     CHECK(mlflow_gateway_response_tool_call_id(response, 1, 1) == NULL);
     CHECK(mlflow_gateway_response_tool_call_name(response, 1, 1) == NULL);
     CHECK_TEXT("{}", mlflow_gateway_response_tool_call_arguments, response, 1, 1);
-    CHECK(mlflow_gateway_response_tool_calls_json(response, 1, &len)[0] == '[' && len > 2);
+    const char *message = mlflow_gateway_response_message_json(response, 1, &len);
+    CHECK(message[0] == '{' && message[len - 1] == '}' && len == strlen(message));
+    CHECK(mlflow_gateway_response_message_json(response, 1, NULL) == message);
     check_no_tool_call(response, 1, 2);
     check_no_tool_call(response, 1, SIZE_MAX);
     check_no_candidate(response, 2);
@@ -153,9 +158,9 @@ static void check_response(void)
     check_no_retries(response);
     CHECK(mlflow_gateway_response_elapsed_us(response) > 0);
     check_headers(response, "application/json");
-    const char *json = mlflow_gateway_response_json(response, &len);
-    CHECK(json[0] == '{' && json[len - 1] == '}' && json[len] == '\0');
-    CHECK(mlflow_gateway_response_json(response, NULL) == json);
+    const char *body = mlflow_gateway_response_body(response, &len);
+    CHECK(body[0] == '{' && body[len - 1] == '}' && body[len] == '\0');
+    CHECK(mlflow_gateway_response_body(response, NULL) == body);
     mlflow_gateway_response_destroy(response);
 }
 
@@ -285,7 +290,7 @@ static void check_stream(void)
     CHECK_TEXT("{}", mlflow_gateway_response_tool_call_arguments, response, 1, 0);
     check_no_tool_call(response, 1, 1);
     CHECK(mlflow_gateway_response_total_tokens(response) == 3);
-    CHECK_NO_TEXT(mlflow_gateway_response_json, response);
+    CHECK_NO_TEXT(mlflow_gateway_response_body, response);
     mlflow_gateway_stream_destroy(stream);
 }
 

@@ -118,6 +118,23 @@ static mlflow_gateway_status set_json(mlflow_gateway_request *r, const char *tex
     return mlflow_gateway_request_set_param_json(r, "user", text, len, error);
 }
 
+static mlflow_gateway_status add_result(mlflow_gateway_request *r, const char *text, size_t len,
+                                        mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_add_tool_result(r, NULL, text, len, error);
+}
+/* To a message of its own: a request without one is refused, whatever the text is. */
+static mlflow_gateway_status add_text(mlflow_gateway_request *r, const char *text, size_t len,
+                                      mlflow_gateway_error **error)
+{
+    mlflow_gateway_request *clone = NULL;
+    CHECK(r == NULL || mlflow_gateway_request_clone(r, &clone, NULL) == OK);
+    CHECK(r == NULL || mlflow_gateway_request_add_message(clone, "user", "", 0, NULL) == OK);
+    mlflow_gateway_status status = mlflow_gateway_request_add_text(clone, text, len, error);
+    mlflow_gateway_request_destroy(clone);
+    return status;
+}
+
 static const struct text_argument {
     text_setter *set;
     const char *good;
@@ -126,6 +143,8 @@ static const struct text_argument {
 } TEXTS[] = {
     { mlflow_gateway_request_set_prompt, "x", OK, false },
     { mlflow_gateway_request_add_input, "x", OK, false },
+    { add_result, "x", OK, false },
+    { add_text, "x", OK, false },
     { mlflow_gateway_request_add_stop, "x", OK, false },
     { mlflow_gateway_request_add_message_json, "{}", ARGUMENT, true },
     { mlflow_gateway_request_set_body_json, "{}", ARGUMENT, true },
@@ -336,6 +355,10 @@ static void check_roles(void)
 /* All functions that take a parameter's name, as one type. */
 typedef mlflow_gateway_status name_setter(mlflow_gateway_request *, const char *, mlflow_gateway_error **);
 
+static mlflow_gateway_status named_omission(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+{
+    return mlflow_gateway_request_omit_param(r, name, error);
+}
 static mlflow_gateway_status named_double(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_set_param_double(r, name, 0.5, error);
@@ -357,7 +380,8 @@ static mlflow_gateway_status named_json(mlflow_gateway_request *r, const char *n
     return mlflow_gateway_request_set_param_json(r, name, "[]", 2, error);
 }
 
-static name_setter *const NAMED[] = { named_double, named_int, named_bool, named_string, named_json };
+static name_setter *const NAMED[] = { named_double, named_int, named_bool, named_string, named_json,
+                                     named_omission };
 
 static void check_param_names(void)
 {
@@ -488,6 +512,231 @@ static void check_params_and_body(void)
     mlflow_gateway_request_destroy(request);
 }
 
+static void check_clone(void)
+{
+    mlflow_gateway_request *request = create(), *clone = NULL, *second = NULL;
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_clone(NULL, &clone, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_clone(request, NULL, &error));
+    CHECK(mlflow_gateway_request_clone(NULL, NULL, NULL) == ARGUMENT && clone == NULL);
+
+    /* What one of them changes, the others do not see. */
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "user", "a", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "top_p", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_clone(request, &clone, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_clone(clone, &second, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_text(clone, "b", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_omit_param(clone, "top_p", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(second, "user", "c", 1, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_p\":1}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "top_p", 2, &error));
+    mlflow_gateway_request_destroy(request);
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+               "{\"type\":\"text\",\"text\":\"b\"}]}]}", clone);
+    mlflow_gateway_request_destroy(clone);
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"user\",\"content\":\"c\"}],"
+               "\"top_p\":1}", second);
+    mlflow_gateway_request_destroy(second);
+}
+
+/* Parts are added only to a message of the user, and only of types that are known. */
+static void check_parts(void)
+{
+    static const char *const WRONG_TYPES[] = { "", "image", "image/", "/png", "video/mp4", "text/plain", "image/a b",
+                                               "image/png;x=1", "image/\"", "image/png\r\n", "image/p/ng", "\xc3\xa9/x" };
+    mlflow_gateway_request *request = create();
+    char *type = long_text(300);
+    unsigned char byte = 0xff;
+
+    /* There is nothing to add them to. */
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_text(request, "x", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_text(request, "", 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "user", "a", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "assistant", "b", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_text(request, "x", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 1, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 1, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "user", "a", 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(NULL, "image/png", &byte, 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, NULL, &byte, 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NULL, 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NULL, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NOWHERE, NUL_TERMINATED, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NOWHERE, SIZE_MAX / 2 + 1, &error));
+    CHECK(mlflow_gateway_request_add_media(NULL, NULL, NULL, 0, NULL) == ARGUMENT);
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, NOT_UTF8[i], &byte, 1, &error));
+    for (size_t i = 0; i < COUNT(WRONG_TYPES); i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, WRONG_TYPES[i], &byte, 1, &error));
+    memcpy(type, "image/", 6);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, type, &byte, 1, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_text(request, "", 0, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_media(request, "Image/PNG", &byte, 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_text(request, "\0", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_media(request, "audio/x-wav", &byte, 1, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+               "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,/w==\"}},"
+               "{\"type\":\"text\",\"text\":\"\\u0000\"},"
+               "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"/w==\",\"format\":\"wav\"}}]}]}", request);
+    mlflow_gateway_request_destroy(request);
+    free(type);
+}
+
+static void check_tool_results(void)
+{
+    mlflow_gateway_request *request = create();
+
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_tool_result(request, NOT_UTF8[i], "x", 1, &error));
+    CHECK(mlflow_gateway_request_add_tool_result(NULL, NULL, NULL, 0, NULL) == ARGUMENT);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_tool_result(request, NULL, NULL, 0, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_tool_result(request, "", "x", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_tool_result(request, "c\"", "{\"a\": 1}", NUL_TERMINATED, &error));
+    CHECK_SENT("{\"messages\":[{\"role\":\"tool\",\"content\":\"\"},"
+               "{\"role\":\"tool\",\"tool_call_id\":\"\",\"content\":\"x\"},"
+               "{\"role\":\"tool\",\"tool_call_id\":\"c\\\"\",\"content\":\"{\\\"a\\\": 1}\"}]}", request);
+    mlflow_gateway_request_destroy(request);
+}
+
+static void check_responses(void)
+{
+    mlflow_gateway_request *request = create();
+    mlflow_gateway_response *response = NULL, *raw = NULL;
+
+    CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, 0, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, "POST", "/raw", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, 0, &error));
+    CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &raw, &error));
+    mlflow_gateway_request_destroy(request);
+
+    request = create();
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(NULL, response, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, NULL, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, response, SIZE_MAX, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_response(request, raw, 0, &error));
+    CHECK(mlflow_gateway_request_add_response(NULL, NULL, 0, NULL) == ARGUMENT);
+    CHECK(mlflow_gateway_response_candidate_count(raw) == 0);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_response(request, response, 0, &error));
+    mlflow_gateway_response_destroy(response);
+    mlflow_gateway_response_destroy(raw);
+    CHECK_SENT("{\"messages\":[{\"role\": \"assistant\", \"content\": "
+               "\"{\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"x\\\"}]}\"}]}", request);
+    mlflow_gateway_request_destroy(request);
+}
+
+/* The last call wins, and both names of the number of candidates are one. */
+static void check_omissions(void)
+{
+    mlflow_gateway_request *request = create();
+
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "n", 2, &error));
+    CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "a", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_add_message_json(request, "{}", 2, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_omit_param(request, "candidate_count", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_omit_param(request, "stop", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_omit_param(request, "never_set", &error));
+    CHECK_SENT("{\"messages\":[{}]}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_add_stop(request, "b", 1, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "n", &error));
+    CHECK_SENT("{\"messages\":[{}],\"n\":2,\"stop\":[\"b\"]}", request);
+    CHECK_STATUS(OK, mlflow_gateway_request_omit_param(request, "n", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_omit_param(request, "stop", &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "n", 3, &error));
+    CHECK_SENT("{\"messages\":[{}],\"n\":3}", request);
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "n", &error));
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "stop", &error));
+    mlflow_gateway_request_destroy(request);
+}
+
+static void check_paths(void)
+{
+    static const char *const METHODS[] = { "", " ", "A B", "GET ", "GET\r\n", "G\xc3\xa9", "a/b", "CONNECT", "connect" };
+    static const char *const PATHS[] = {
+        "", " ", "a", "a/b", "?a", "http://127.0.0.1/", "/#", "/a#b", "/..", "/../a", "/a/../b", "/a/..?x", "/%2e%2E/a",
+        "/.%2e", "/a%2F..%2fb", "/a%5c..", "/a\\b", "/a b", "/a\r\nX: y", "/a\t", "/\xc3\xa9", "/%", "/%4", "/%4g", "/\x7f",
+    };
+    static text_setter *const CONTENT[] = {
+        mlflow_gateway_request_set_prompt, mlflow_gateway_request_add_message_json, mlflow_gateway_request_add_input,
+        add_content, add_result,
+    };
+    mlflow_gateway_request *request = create();
+    mlflow_gateway_embeddings *embeddings = NULL;
+    char *text = long_text(8 * 1024 + 1);
+
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(NULL, "GET", "/", &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(NULL, NULL, NULL, &error));
+    CHECK(mlflow_gateway_request_set_path(NULL, NULL, NULL, NULL) == ARGUMENT);
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NOT_UTF8[i], "/", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, "GET", NOT_UTF8[i], &error));
+    }
+    for (size_t i = 0; i < COUNT(METHODS); i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, METHODS[i], "/", &error));
+    for (size_t i = 0; i < COUNT(PATHS); i++)
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NULL, PATHS[i], &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, text, "/", &error));
+    text[0] = '/';
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NULL, text, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, NULL, &error));
+    check_nothing_is_left(request);
+
+    /* Nothing but a body goes with a path, in either order. */
+    for (size_t i = 0; i < COUNT(CONTENT); i++) {
+        request = create();
+        CHECK_STATUS(OK, CONTENT[i](request, "{}", 2, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NULL, "/", &error));
+        mlflow_gateway_request_destroy(request);
+        request = create();
+        CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, "/", &error));
+        CHECK_STATUS(ARGUMENT, CONTENT[i](request, "{}", 2, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_text(request, "x", 1, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", "x", 1, &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, NULL, &error));
+        CHECK_STATUS(OK, CONTENT[i](request, "{}", 2, &error));
+        mlflow_gateway_request_destroy(request);
+    }
+    for (size_t s = 0; s < COUNT(NAMED); s++) {
+        request = create();
+        CHECK_STATUS(OK, NAMED[s](request, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NULL, "/", &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "top_p", &error));
+        CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, "/", &error));
+        CHECK_STATUS(ARGUMENT, NAMED[s](request, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_stop(request, "x", 1, &error));
+        mlflow_gateway_request_destroy(request);
+    }
+
+    /* The route and the parameters of the handle are not sent, and the body as it was written. */
+    request = create();
+    CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 7, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, " {\"stream\" : true} ", NUL_TERMINATED, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, "/any?a=b", &error));
+    CHECK_SENT(" {\"stream\" : true} ", request);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_embed(gateway, request, &embeddings, &error));
+    CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, "x", NULL, &error));
+    CHECK_SENT("{}", request);
+    CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "max_tokens", &error));
+    mlflow_gateway_request_destroy(request);
+    free(text);
+}
+
 static void check_options(void)
 {
     /* The last value that is allowed, and the first that is not, at both ends. */
@@ -566,7 +815,7 @@ static mlflow_gateway_status send_x(mlflow_gateway_request *request, mlflow_gate
     return status;
 }
 
-/* A request's token counts in place of the handle's, and without one the handle's. */
+/* The request's token and the handle's both apply. */
 static void check_cancel_tokens(void)
 {
     const mlflow_gateway_status CANCELLED = MLFLOW_GATEWAY_CANCELLED;
@@ -587,7 +836,7 @@ static void check_cancel_tokens(void)
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, handles, &error));
     CHECK_STATUS(OK, send_x(request, &error));
     mlflow_gateway_cancel(handles);
-    CHECK_STATUS(OK, send_x(request, &error));
+    CHECK_STATUS(CANCELLED, send_x(request, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, NULL, &error));
     CHECK_STATUS(CANCELLED, send_x(request, &error));
     mlflow_gateway_cancel_token_reset(handles);
@@ -675,6 +924,12 @@ int main(int argc, char **argv)
     check_param_values();
     check_kinds();
     check_params_and_body();
+    check_clone();
+    check_parts();
+    check_tool_results();
+    check_responses();
+    check_omissions();
+    check_paths();
     check_options();
     check_cancel_tokens();
     check_headers();

@@ -105,6 +105,26 @@ static void look_around(mlflow_gateway *gateway)
     mlflow_gateway_string_free(json);
 }
 
+/* Objects in objects, 10,000 levels deep. */
+static void read_deep_json(void)
+{
+    enum { DEPTH = 10000 };
+    static char json[DEPTH * 6 + 2];
+    char *text = NULL, *end = json;
+    size_t len = 0, count = 0;
+
+    for (int i = 0; i < DEPTH; i++)
+        end = stpcpy(end, "{\"a\":");
+    *end++ = '1';
+    memset(end, '}', DEPTH);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_json_get(json, sizeof json - 1, "/a/a", NULL, &text, &len, &error));
+    CHECK(len == (DEPTH - 2) * 6 + 1);
+    mlflow_gateway_string_free(text);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_json_count(json, sizeof json - 1, "/a", &count, &error));
+    CHECK(count == 1);
+}
+
 static void *use(void *unused)
 {
     mlflow_gateway *gateway = open_route("r");
@@ -130,6 +150,7 @@ static void *use(void *unused)
     mlflow_gateway_destroy(gateway);
     stream();
     embed();
+    read_deep_json();
     return unused;
 }
 

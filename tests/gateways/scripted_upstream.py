@@ -8,6 +8,9 @@ and /v1/embeddings, at once or, with `"stream": true`, in a stream of chunks. Th
 last message of the user or of a tool, so that a test sees that each answer belongs to its question; with `n`
 candidates, those after the first end in " #1", " #2" and so on.
 
+It also answers /v1/responses, /v1/messages (Anthropic) and /v1beta/models/NAME:generateContent and
+:streamGenerateContent (Gemini), as provider_answers.py says.
+
 GET /requests gives the last requests as a JSON list of {"path", "body"}; DELETE /requests forgets them.
 
 Words in that prompt or message command it, and can be combined:
@@ -43,6 +46,7 @@ from typing import Any, Optional
 
 if not __package__:  # run as a program
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from gateways import provider_answers as others  # noqa: E402
 from gateways import scripted_answers as answers  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -157,8 +161,26 @@ class _Handler(BaseHTTPRequestHandler):
             commands = " ".join(texts)
             if self._is_to_answer(commands):
                 self._answer(200, answers.embeddings(texts, body), "!cut" in commands)
+        elif self.path == "/v1/responses":
+            self._answer_as(others.responses(body), bool(body.get("stream")))
+        elif self.path == "/v1/messages":
+            self._answer_as(others.anthropic_messages(body), bool(body.get("stream")))
+        elif self.path.startswith("/v1beta/models/"):
+            self._answer_as(others.gemini(body), ":streamGenerateContent" in self.path)
         else:
             self._answer(404, answers.error("no such path"))
+
+    def _answer_as(self, answer: others.Answer, is_streamed: bool) -> None:
+        if not is_streamed or answer.status != 200:
+            self._answer(answer.status, answer.body)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for lines in others.event_lines(answer.events):
+            self._send_chunk(lines)
+        self._send_chunk(b"")
 
     def _generate(self, question: answers.Question) -> None:
         if not self._is_to_answer(question.text):

@@ -29,13 +29,14 @@ class Endpoint(NamedTuple):
     """An endpoint, and the root URL of the server that answers for it (without `/v1`).
 
     With `usage_tracking` the server keeps a trace of each question. `workspace` is where the endpoint lies on a server
-    that has workspaces.
+    that has workspaces. All endpoints of the provider `gemini` have the same upstream.
     """
 
     name: str
     upstream_url: str
     usage_tracking: bool = False
     workspace: Optional[str] = None
+    provider: str = "openai"
 
 
 class Credentials(NamedTuple):
@@ -81,6 +82,10 @@ def start(
         return [str(python.with_name("mlflow")), "server", *address, "--workers", "1", *options]
 
     environment = {**ENVIRONMENT, "MLFLOW_AUTH_CONFIG_PATH": "auth.ini"} if accounts else ENVIRONMENT
+    for endpoint in endpoints:
+        if endpoint.provider == "gemini":
+            redirect = str(Path(__file__).with_name("gemini_host"))
+            environment = {**environment, "PYTHONPATH": redirect, "SCRIPTED_GEMINI": endpoint.upstream_url}
     server = Server("mlflow-tracking", command, environment, health=f"{prefix}/health")
     try:
         _set_up(python, server.url + prefix, accounts, endpoints)

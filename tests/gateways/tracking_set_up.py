@@ -35,9 +35,10 @@ def main() -> None:
 
 def make_endpoint(store: RestStore, endpoint: dict) -> str:
     """Makes one endpoint, with a model and a secret of its own, and returns its id."""
-    name, api_base = endpoint["name"], f"{endpoint['upstream_url']}/v1"
-    secret = store.create_gateway_secret(name, {"api_key": "none"}, "openai", auth_config={"api_base": api_base})
-    model = store.create_gateway_model_definition(name, secret.secret_id, "openai", MODEL)
+    name, provider = endpoint["name"], endpoint["provider"]
+    base = None if provider == "gemini" else {"api_base": f"{endpoint['upstream_url']}/v1"}
+    secret = store.create_gateway_secret(name, {"api_key": "none"}, provider, auth_config=base)
+    model = store.create_gateway_model_definition(name, secret.secret_id, provider, MODEL)
     models = [GatewayEndpointModelConfig(model.model_definition_id, GatewayModelLinkageType.PRIMARY)]
     has_usage_tracking = "usage_tracking" in inspect.signature(store.create_gateway_endpoint).parameters
     options = {"usage_tracking": endpoint["usage_tracking"]} if has_usage_tracking else {}

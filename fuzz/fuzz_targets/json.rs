@@ -1,0 +1,120 @@
+//! JSON documents: what is one, what a JSON pointer finds in it, and what a string becomes.
+//!
+//! The input: a JSON pointer, a line break, and a document.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mlflow_ai_gateway::fuzz::dialect::{JsonFault, JsonKind, JsonPointer, JsonValue, quoted};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+fuzz_target!(|input: &[u8]| {
+    let Ok(input) = std::str::from_utf8(input) else { return };
+    let (pointer, document) = input.split_once('\n').unwrap_or(("", input));
+    let quoted = quoted(document).expect("there is memory");
+    assert_eq!(serde_json::from_str::<String>(&quoted).expect("it is a string"), document);
+    if let Some(found) = checked(document) {
+        find(document, found, pointer);
+    }
+});
+
+/// The whole of a document; `None` if a general parser refuses it as well. What is before the first wrong byte is the
+/// beginning of some document, and no document begins with that byte, too.
+fn checked(document: &str) -> Option<JsonValue<'_>> {
+    let whole = |text| JsonPointer::parse("").unwrap_or_else(|_| panic!("it is a pointer")).find(text);
+    let is_json = serde_json::from_str::<&RawValue>(document).is_ok();
+    match whole(document) {
+        Ok(value) => {
+            assert!(is_json, "it is not JSON");
+            Some(value.expect("a document has a whole"))
+        }
+        Err(JsonFault::At(at)) => {
+            assert!(!is_json, "it is JSON");
+            let (before, behind) = document.split_at(at);
+            assert!(matches!(whole(before), Ok(_) | Err(JsonFault::At(_))));
+            assert!(whole(before).is_ok() || whole(before) == Err(JsonFault::At(at)), "the fault is earlier");
+            if let Some(wrong) = behind.chars().next() {
+                assert_eq!(whole(&document[..at + wrong.len_utf8()]), Err(JsonFault::At(at)), "the fault is later");
+            }
+            None
+        }
+        Err(JsonFault::NoMemory(len)) => panic!("no memory for {len} bytes"),
+    }
+}
+
+fn find(document: &str, whole: JsonValue, pointer: &str) {
+    let Ok(parsed) = JsonPointer::parse(pointer) else {
+        assert!(!is_pointer(pointer), "it is a pointer");
+        return;
+    };
+    assert!(is_pointer(pointer), "it is no pointer");
+    let found = parsed.find(document).expect("it is JSON");
+    // A general parser knows no halves of surrogate pairs, no large numbers, and has a limit to levels.
+    if let Ok(value) = serde_json::from_str::<Value>(document) {
+        assert_eq!(found.is_some(), value.pointer(pointer).is_some());
+        if let (Some(found), Some(expected)) = (found, value.pointer(pointer)) {
+            compare(found, expected);
+        }
+        let mut left = 50;
+        look_around(document, "", &value, &mut left);
+    } else if let Some(found) = found {
+        readable(found);
+    }
+    readable(whole);
+}
+
+/// Everything within a value, each by its pointer, up to a limit.
+fn look_around(document: &str, pointer: &str, value: &Value, left: &mut u32) {
+    if *left == 0 {
+        return;
+    }
+    *left -= 1;
+    let Ok(parsed) = JsonPointer::parse(pointer) else { panic!("{pointer:?} is a pointer") };
+    compare(parsed.find(document).expect("it is JSON").expect("it is there"), value);
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                look_around(document, &format!("{pointer}/{index}"), item, left);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                let token = name.replace('~', "~0").replace('/', "~1");
+                look_around(document, &format!("{pointer}/{token}"), member, left);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn compare(found: JsonValue, expected: &Value) {
+    let text = found.text().expect("there is memory");
+    let (kind, count) = match expected {
+        Value::Null => (JsonKind::Null, None),
+        Value::Bool(_) => (JsonKind::Bool, None),
+        Value::Number(_) => (JsonKind::Number, None),
+        Value::String(_) => (JsonKind::String, None),
+        Value::Array(items) => (JsonKind::Array, Some(items.len())),
+        Value::Object(members) => (JsonKind::Object, Some(members.len())),
+    };
+    assert_eq!((found.kind(), found.count().expect("there is memory")), (kind, count));
+    match expected {
+        Value::String(expected) => assert_eq!(&text, expected),
+        _ => assert_eq!(&serde_json::from_str::<Value>(&text).expect("it is JSON"), expected),
+    }
+}
+
+/// A value is a string that was put together, or JSON without space around it.
+fn readable(found: JsonValue) {
+    let text = found.text().expect("there is memory");
+    found.count().expect("there is memory");
+    if found.kind() != JsonKind::String {
+        assert_eq!(serde_json::from_str::<&RawValue>(&text).expect("it is JSON").get(), text);
+    }
+}
+
+/// As RFC 6901, 3 has it.
+fn is_pointer(pointer: &str) -> bool {
+    let escapes = pointer.split('~').skip(1);
+    (pointer.is_empty() || pointer.starts_with('/')) && escapes.into_iter().all(|rest| rest.starts_with(['0', '1']))
+}

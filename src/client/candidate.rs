@@ -1,0 +1,263 @@
+//! A candidate of a response, whole or gathered from a stream.
+
+use std::sync::{Arc, OnceLock};
+
+use super::body::Body;
+use super::error::Error;
+use super::message;
+use super::text::{NulText, copy, name};
+use super::tool_call::{Growth, ToolCall};
+use crate::dialect::{self, Piece};
+
+/// One of the texts that the model was asked for.
+#[derive(Debug, Default)]
+pub struct Candidate {
+    pub(super) text: Option<NulText>,
+    pub(super) refusal: Option<NulText>,
+    pub(super) role: Option<NulText>,
+    pub(super) finish_reason: Option<NulText>,
+    pub(super) tool_calls: Vec<ToolCall>,
+    /// The whole response in which this is a candidate, and which.
+    whole: Option<(Arc<Body>, usize)>,
+    /// Written when it is asked for.
+    message_json: OnceLock<NulText>,
+}
+
+impl Candidate {
+    pub(super) fn of(answered: &dialect::Candidate) -> Result<Candidate, Error> {
+        let mut candidate = Candidate {
+            text: copy(answered.text.as_ref())?,
+            refusal: copy(answered.refusal.as_ref())?,
+            role: name(answered.role.as_ref())?,
+            finish_reason: name(answered.finish_reason.as_ref())?,
+            ..Candidate::default()
+        };
+        if let Some(tool_calls) = &answered.tool_calls {
+            for (place, call) in (0..).zip(&tool_calls.calls) {
+                candidate.tool_calls.push(ToolCall::of(place, call)?);
+            }
+        }
+        Ok(candidate)
+    }
+
+    pub(super) fn set_whole(&mut self, body: &Arc<Body>, candidate: usize) {
+        self.whole = Some((Arc::clone(body), candidate));
+    }
+
+    /// Adds what a stream's event says, but for the text and the tool calls.
+    pub(super) fn note(&mut self, piece: &Piece) -> Result<(), Error> {
+        if self.role.is_none() {
+            self.role = name(piece.role.as_ref())?;
+        }
+        if piece.finish_reason.is_some() {
+            self.finish_reason = name(piece.finish_reason.as_ref())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_text(&mut self, more: &str) -> Result<(), Error> {
+        self.message_json.take();
+        match &mut self.text {
+            Some(text) => text.push(more),
+            None => {
+                self.text = Some(NulText::of(more)?);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn forget_texts(&mut self) {
+        self.message_json.take();
+        self.text = None;
+        self.refusal = None;
+        self.tool_calls = Vec::new();
+        self.whole = None;
+    }
+
+    /// Adds a fragment to the call that it belongs to: the last of its index, or without one the last of all. One that
+    /// names another id, or where there is neither id nor index another tool, begins a call of its own.
+    pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<Growth, Error> {
+        self.message_json.take();
+        let last = self.tool_calls.last().map_or(0, |call| call.index);
+        let index = fragment.index.unwrap_or(last);
+        let place = self.tool_calls.partition_point(|call| call.index <= index);
+        let known = self.tool_calls[..place].last_mut().filter(|call| call.index == index);
+        match known {
+            Some(call) if !call.is_another(fragment) => call.push(fragment),
+            _ => {
+                let call = ToolCall::of(index, fragment)?;
+                let growth = call.size();
+                self.tool_calls.insert(place, call);
+                Ok(growth)
+            }
+        }
+    }
+
+    /// The text, which may be empty; `None` where the model gave none, for example because it asks for a tool instead.
+    pub fn text(&self) -> Option<&NulText> {
+        self.text.as_ref()
+    }
+
+    /// Who speaks: `assistant`. `None` of a completion.
+    pub fn role(&self) -> Option<&NulText> {
+        self.role.as_ref()
+    }
+
+    /// Why the model ended, for example `stop` or `length`.
+    pub fn finish_reason(&self) -> Option<&NulText> {
+        self.finish_reason.as_ref()
+    }
+
+    /// The tools that the model wants to be called.
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        &self.tool_calls
+    }
+
+    /// The message of the assistant as JSON, to be put into the next request: of a whole response as it came, of a
+    /// stream as it was gathered. Arguments of tool calls that are null or empty are `{}`. `None` if nothing was
+    /// gathered, or if there is no memory for it.
+    pub fn message_json(&self) -> Option<&NulText> {
+        if let Some(json) = self.message_json.get() {
+            return Some(json);
+        }
+        let whole = self.whole.as_ref().and_then(|(body, candidate)| body.message(*candidate));
+        let json = match whole {
+            Some(message) => message::with_arguments(message),
+            None => message::write(self)?,
+        };
+        let json = json.ok()?;
+        Some(self.message_json.get_or_init(|| json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Text;
+
+    type Id = Option<&'static str>;
+
+    fn fragment(index: Option<u64>, id: Id, arguments: &'static str) -> dialect::ToolCall<'static> {
+        named(index, id, "f", arguments)
+    }
+
+    fn named(index: Option<u64>, id: Id, name: &'static str, arguments: &'static str) -> dialect::ToolCall<'static> {
+        let id = id.map(|id| Text(id.into()));
+        let (name, arguments) = (Some(Text(name.into())), Some(Text(arguments.into())));
+        dialect::ToolCall { index, id, name, arguments, ..dialect::ToolCall::default() }
+    }
+
+    fn arguments(fragments: &[dialect::ToolCall]) -> Vec<String> {
+        let mut candidate = Candidate::default();
+        for fragment in fragments {
+            candidate.push_tool_call(fragment).unwrap();
+        }
+        candidate.tool_calls().iter().map(|call| call.arguments().as_str().to_owned()).collect()
+    }
+
+    /// The tool calls of the message as it is written.
+    fn calls_of(candidate: &Candidate) -> &str {
+        let message = candidate.message_json().unwrap().as_str();
+        let calls = message.strip_prefix(r#"{"role":"assistant","content":null,"tool_calls":"#).unwrap();
+        calls.strip_suffix('}').unwrap()
+    }
+
+    #[test]
+    fn message_of_a_stream_is_written_from_what_was_gathered() {
+        let mut candidate = Candidate::default();
+        candidate.push_text("a\"").unwrap();
+        assert_eq!(candidate.message_json().unwrap().as_str(), r#"{"role":"assistant","content":"a\""}"#);
+        candidate.push_text("\0é").unwrap();
+        assert_eq!(candidate.message_json().unwrap().as_str(), r#"{"role":"assistant","content":"a\"\u0000é"}"#);
+        candidate.forget_texts();
+        assert!(candidate.message_json().is_none());
+    }
+
+    #[test]
+    fn message_of_a_whole_response_is_the_one_that_came() {
+        let message =
+            r#"{ "role":"assistant","x":[1.50 ,"\u0041"],"tool_calls":[{"function":{"arguments": ""},"s":"é"}]}"#;
+        let json = format!(r#"{{"choices":[{{"text":"t"}},{{"message":{message}}}]}}"#);
+        let body = Arc::new(Body::of(json.into_bytes()).unwrap());
+        let of = |place| {
+            let mut candidate = Candidate { text: Some(NulText::of("t").unwrap()), ..Candidate::default() };
+            candidate.set_whole(&body, place);
+            candidate.message_json().unwrap().as_str().to_owned()
+        };
+        assert_eq!(of(0), r#"{"role":"assistant","content":"t"}"#);
+        assert_eq!(of(1), message.replace(r#""arguments": """#, r#""arguments": "{}""#));
+    }
+
+    #[test]
+    fn fragments_are_put_together_by_index() {
+        let mut candidate = Candidate::default();
+        assert!(candidate.message_json().is_none());
+        for fragment in [
+            fragment(Some(1), Some("b"), "{"),
+            fragment(Some(0), Some("a"), "["),
+            fragment(Some(1), None, "}"),
+            fragment(Some(0), Some("a"), "]"),
+        ] {
+            candidate.push_tool_call(&fragment).unwrap();
+            candidate.message_json().unwrap();
+        }
+        assert_eq!(
+            calls_of(&candidate),
+            r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"[]"}},{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]"#
+        );
+    }
+
+    #[test]
+    fn fragments_without_an_index_follow_each_other() {
+        let fragments = [
+            fragment(None, Some("a"), "1"),
+            fragment(None, None, "2"),
+            fragment(None, Some("b"), "3"),
+            fragment(None, None, "4"),
+            fragment(None, Some("b"), "5"),
+        ];
+        assert_eq!(arguments(&fragments), ["12", "345"]);
+    }
+
+    #[test]
+    fn object_behind_an_object_is_another_call() {
+        let whole = |name| named(None, None, name, r#"{"q":1}"#);
+        assert_eq!(arguments(&[whole("f"), whole("f")]), [r#"{"q":1}"#; 2]);
+        let more = dialect::ToolCall { name: None, ..whole("f") };
+        assert_eq!(arguments(&[whole("f"), more]), [r#"{"q":1}{"q":1}"#]);
+        assert_eq!(
+            arguments(&[named(None, None, "f", r#"{"a":{}"#), named(None, None, "f", ",1}")]),
+            [r#"{"a":{},1}"#]
+        );
+    }
+
+    #[test]
+    fn no_arguments_are_an_empty_object_until_some_come() {
+        assert_eq!(arguments(&[fragment(None, Some("a"), "")]), ["{}"]);
+        assert_eq!(arguments(&[fragment(None, Some("a"), ""), fragment(None, None, "1")]), ["1"]);
+        let none = dialect::ToolCall { arguments: None, ..fragment(None, Some("a"), "") };
+        assert_eq!(arguments(&[none]), ["{}"]);
+    }
+
+    #[test]
+    fn last_value_of_a_providers_field_counts() {
+        let with = |extras: dialect::Extras<'static>| dialect::ToolCall { extras, ..fragment(Some(0), Some("a"), "") };
+        let mut candidate = Candidate::default();
+        for extras in [vec![("s".into(), r#""1""#), ("t".into(), "[1 , 2]")], vec![("s".into(), r#""2""#)], vec![]] {
+            candidate.push_tool_call(&with(extras)).unwrap();
+        }
+        assert_eq!(
+            calls_of(&candidate),
+            r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"s":"2","t":[1 , 2]}]"#
+        );
+    }
+
+    #[test]
+    fn calls_that_are_not_the_same_are_not_merged() {
+        let one_index =
+            [fragment(Some(0), Some("a"), "1"), fragment(Some(0), Some("b"), "2"), fragment(Some(0), None, "3")];
+        assert_eq!(arguments(&one_index), ["1", "23"]);
+        let no_ids = [named(None, None, "f", "1"), named(None, None, "g", "2"), named(None, None, "g", "3")];
+        assert_eq!(arguments(&no_ids), ["1", "23"]);
+    }
+}

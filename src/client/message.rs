@@ -1,0 +1,67 @@
+//! A candidate's message as JSON, to be put into the next request.
+
+use std::io::{self, Write};
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::candidate::Candidate;
+use super::error::Error;
+use super::text::{NulText, no_memory};
+use super::tool_call::NO_ARGUMENTS;
+use crate::dialect;
+
+/// A message as it came, but with arguments for tool calls that have none.
+pub(super) fn with_arguments(message: &str) -> Result<NulText, Error> {
+    let (mut json, mut copied) = (NulText::of("")?, 0);
+    for empty in dialect::empty_arguments(message) {
+        json.push(&message[copied..empty.start])?;
+        json.push(&format!("\"{NO_ARGUMENTS}\""))?;
+        copied = empty.end;
+    }
+    json.push(&message[copied..])?;
+    Ok(json)
+}
+
+/// A message as OpenAI writes it, of what is known of the candidate; `None` if that is nothing.
+pub(super) fn write(candidate: &Candidate) -> Option<Result<NulText, Error>> {
+    let has_words = candidate.text.is_some() || candidate.refusal.is_some();
+    if !has_words && candidate.tool_calls.is_empty() {
+        return None;
+    }
+    let mut json = Growing(Vec::new());
+    let written = serde_json::to_writer(&mut json, &Message(candidate));
+    Some(written.map_err(|_| no_memory(json.0.len())).and_then(|()| NulText::of(&String::from_utf8_lossy(&json.0))))
+}
+
+struct Message<'a>(&'a Candidate);
+
+impl Serialize for Message<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Message(candidate) = self;
+        let mut message = serializer.serialize_map(None)?;
+        message.serialize_entry("role", candidate.role.as_ref().map_or("assistant", NulText::as_str))?;
+        message.serialize_entry("content", &candidate.text.as_ref().map(NulText::as_str))?;
+        if let Some(refusal) = &candidate.refusal {
+            message.serialize_entry("refusal", refusal.as_str())?;
+        }
+        if !candidate.tool_calls.is_empty() {
+            message.serialize_entry("tool_calls", &candidate.tool_calls)?;
+        }
+        message.end()
+    }
+}
+
+/// What is written, for which there may be no memory.
+struct Growing(Vec<u8>);
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

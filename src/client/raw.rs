@@ -1,0 +1,86 @@
+//! Raw requests: to any path below the gateway URI, with no discovery, no parameters and no reading of shapes.
+
+use super::call::Call;
+use super::error::Error;
+use super::log::LogLevel;
+use super::report::{self, Tried};
+use super::response::Response;
+use super::retry::{Attempts, Repeat};
+use super::transact::{Trouble, What};
+use crate::dialect::{Refusal, chat_answer};
+use crate::http::{Failure, Method, Opened, Phase, RawTarget, Reply};
+
+/// What is sent, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'a> {
+    pub target: &'a RawTarget,
+    pub body: Option<&'a str>,
+}
+
+/// Sends it, and returns the response, whatever its body is.
+pub(super) fn response(call: &Call, raw: Raw) -> Result<Response, Error> {
+    let mut attempts = Attempts::default();
+    let outcome = open(call, raw, false, &mut attempts).and_then(|opened| {
+        opened.whole().map_err(|failure| call.failed(&raw.tried(call), failure)).and_then(|reply| read(call, reply))
+    });
+    let mut response = outcome.map_err(|error| error.with_attempts(&attempts))?;
+    response.note_attempts(&attempts)?;
+    Ok(response)
+}
+
+/// A whole response. Of a body in another shape than a chat's nothing is read.
+fn read(call: &Call, reply: Reply) -> Result<Response, Error> {
+    let mut response = match chat_answer(&reply.body) {
+        Some(answer) => Response::of(&reply, &answer)?,
+        None => Response::of_head(reply.status, &reply.head)?,
+    };
+    response.elapsed = call.started.elapsed();
+    response.with_body(reply.body)
+}
+
+/// Sends it, and reads the head of a stream, or all of any other response.
+fn open(call: &Call, raw: Raw, wants_events: bool, attempts: &mut Attempts) -> Result<Opened, Error> {
+    let tried = raw.tried(call);
+    if call.cancel.is_cancelled() {
+        return Err(call.failed(&tried, Failure::Cancelled(Phase::Connect)));
+    }
+    let method = raw.method();
+    let repeat = match method {
+        Method::Get | Method::Head => Repeat::Safe,
+        Method::Post => Repeat::Question,
+        _ => Repeat::Change,
+    };
+    let what = What {
+        method,
+        path: raw.target.path(),
+        shown: Some(raw.target.shown()),
+        body: raw.body.map(str::as_bytes),
+        deadline: call.deadline,
+        level: LogLevel::Info,
+        again: None,
+        repeat,
+        max_body: usize::MAX,
+        wants_events,
+    };
+    let outcome = call.transact(&what, attempts);
+    call.logger.flush();
+    match outcome {
+        Ok(Opened::Whole(reply)) if !reply.is_success() => {
+            let refusal = Refusal::read(reply.status, &reply.body);
+            Err(report::raw_refusal(&tried, reply, refusal))
+        }
+        Ok(opened) => Ok(opened),
+        Err(Trouble::Failure(failure)) => Err(call.failed(&tried, failure)),
+        Err(Trouble::Error(error)) => Err(error),
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn method(&self) -> Method<'a> {
+        self.target.method(self.body.is_some())
+    }
+
+    fn tried(&self, call: &'a Call) -> Tried<'a> {
+        call.tried(self.method(), self.target.shown())
+    }
+}

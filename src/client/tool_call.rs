@@ -1,0 +1,169 @@
+//! A tool call of a response, whole or gathered from the fragments of a stream.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+use super::error::Error;
+use super::text::{NulText, name};
+use crate::dialect::{self, Text};
+
+/// A tool that the model wants to be called.
+#[derive(Debug)]
+pub struct ToolCall {
+    /// Which call of the stream's message its fragments belong to.
+    pub(super) index: u64,
+    pub(super) id: Option<NulText>,
+    kind: Option<NulText>,
+    pub(super) name: Option<NulText>,
+    pub(super) arguments: NulText,
+    has_arguments: bool,
+    extras: Extras,
+    function_extras: Extras,
+}
+
+/// Fields that only the model provider understands: names, and their JSON.
+#[derive(Debug, Default)]
+struct Extras(Vec<(NulText, NulText)>);
+
+/// What a fragment of a tool call adds.
+pub(super) struct Growth {
+    /// So many bytes more are kept.
+    pub bytes: usize,
+    /// So many fields that only the provider understands the call has now.
+    pub extras: usize,
+}
+
+/// What the arguments are of a tool that needs none: MLflow does not take an empty text back.
+pub(super) const NO_ARGUMENTS: &str = "{}";
+
+impl ToolCall {
+    pub(super) fn of(index: u64, call: &dialect::ToolCall) -> Result<ToolCall, Error> {
+        let arguments = call.arguments.as_ref().map(|text| text.0.as_ref()).filter(|arguments| !arguments.is_empty());
+        let mut made = ToolCall {
+            index,
+            id: name(call.id.as_ref())?,
+            kind: name(call.kind.as_ref())?,
+            name: name(call.name.as_ref())?,
+            arguments: NulText::of(arguments.unwrap_or(NO_ARGUMENTS))?,
+            has_arguments: arguments.is_some(),
+            extras: Extras::default(),
+            function_extras: Extras::default(),
+        };
+        made.extras.put(&call.extras)?;
+        made.function_extras.put(&call.function_extras)?;
+        Ok(made)
+    }
+
+    /// Whether a fragment is of another call, though it may have the same index.
+    pub(super) fn is_another(&self, fragment: &dialect::ToolCall) -> bool {
+        let differs = |known: &Option<NulText>, named: &Option<Text>| match (known, named) {
+            (Some(known), Some(named)) => known.as_str() != named.0,
+            _ => false,
+        };
+        let is_nameless = fragment.id.is_none() && fragment.index.is_none();
+        // Between the objects of one text there would be a comma.
+        let begins = fragment.arguments.as_ref().is_some_and(|arguments| arguments.0.starts_with('{'));
+        let begins_anew = begins && self.has_arguments && self.arguments.as_str().ends_with('}');
+        differs(&self.id, &fragment.id)
+            || (self.id.is_none() && fragment.id.is_some() && fragment.index.is_none())
+            || (is_nameless && differs(&self.name, &fragment.name))
+            || (fragment.id.is_none() && fragment.name.is_some() && begins_anew)
+    }
+
+    /// Ids, types and names come whole, with the first fragment; some servers repeat them. Arguments come in parts. Of
+    /// any other field the last value counts.
+    pub(super) fn push(&mut self, fragment: &dialect::ToolCall) -> Result<Growth, Error> {
+        for (known, named) in
+            [(&mut self.id, &fragment.id), (&mut self.kind, &fragment.kind), (&mut self.name, &fragment.name)]
+        {
+            if known.is_none() {
+                *known = name(named.as_ref())?;
+            }
+        }
+        let mut more = self.extras.put(&fragment.extras)? + self.function_extras.put(&fragment.function_extras)?;
+        if let Some(arguments) = fragment.arguments.as_ref().filter(|arguments| !arguments.0.is_empty()) {
+            if !std::mem::replace(&mut self.has_arguments, true) {
+                self.arguments = NulText::of("")?;
+            }
+            self.arguments.push(&arguments.0)?;
+            more += arguments.0.len();
+        }
+        Ok(self.growth(more))
+    }
+
+    /// How much the call has grown by these bytes.
+    fn growth(&self, bytes: usize) -> Growth {
+        Growth { bytes, extras: self.extras.0.len() + self.function_extras.0.len() }
+    }
+
+    /// How much is kept of the call.
+    pub(super) fn size(&self) -> Growth {
+        self.growth(self.arguments.as_str().len() + self.extras.size() + self.function_extras.size())
+    }
+
+    /// What the tool's answer has to name.
+    pub fn id(&self) -> Option<&NulText> {
+        self.id.as_ref()
+    }
+
+    /// The tool.
+    pub fn name(&self) -> Option<&NulText> {
+        self.name.as_ref()
+    }
+
+    /// JSON, as the model wrote it, which may be wrong; `{}` if it wrote none.
+    pub fn arguments(&self) -> &NulText {
+        &self.arguments
+    }
+}
+
+impl Extras {
+    /// Sets these fields, in place of those of the same names, and returns how many bytes more are kept.
+    fn put(&mut self, fields: &dialect::Extras) -> Result<usize, Error> {
+        let before = self.size();
+        for (name, json) in fields {
+            let value = NulText::of(json)?;
+            match self.0.iter().position(|(known, _)| known.as_str() == name) {
+                Some(at) => self.0[at].1 = value,
+                None => self.0.push((NulText::of(name)?, value)),
+            }
+        }
+        Ok(self.size().saturating_sub(before))
+    }
+
+    fn size(&self) -> usize {
+        self.0.iter().map(|(name, json)| name.as_str().len() + json.as_str().len()).sum()
+    }
+
+    fn write_to<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0.iter().try_for_each(|(name, json)| {
+            let json: &RawValue = serde_json::from_str(json.as_str()).map_err(serde::ser::Error::custom)?;
+            map.serialize_entry(name.as_str(), json)
+        })
+    }
+}
+
+/// The function of a call, as OpenAI writes it.
+struct Function<'a>(&'a ToolCall);
+
+/// As OpenAI writes it.
+impl Serialize for ToolCall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut call = serializer.serialize_map(None)?;
+        call.serialize_entry("id", &self.id.as_ref().map(NulText::as_str))?;
+        call.serialize_entry("type", self.kind.as_ref().map_or("function", NulText::as_str))?;
+        call.serialize_entry("function", &Function(self))?;
+        self.extras.write_to(&mut call)?;
+        call.end()
+    }
+}
+
+impl Serialize for Function<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut function = serializer.serialize_map(None)?;
+        function.serialize_entry("name", &self.0.name.as_ref().map(NulText::as_str))?;
+        function.serialize_entry("arguments", self.0.arguments.as_str())?;
+        self.0.function_extras.write_to(&mut function)?;
+        function.end()
+    }
+}

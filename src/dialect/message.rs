@@ -1,0 +1,219 @@
+//! Messages of a chat: a text, or parts that are added one by one.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::media::Media;
+use super::objects::fields;
+
+/// What is wrong with a message, or keeps a part from being added.
+#[derive(Debug)]
+pub struct MessageProblem(pub String);
+
+/// A message as it is sent: a JSON object.
+#[derive(Debug, Clone)]
+pub struct Message {
+    json: String,
+    /// Whether it is the user's and ends with its content, a list of parts, to which more can be added where it is.
+    is_open: bool,
+}
+
+/// What can be added to the content of a message.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    Text(&'a str),
+    Media(Media<'a>),
+}
+
+/// What closes the content and the message.
+const END: &str = "]}";
+
+impl Message {
+    /// A message with a text.
+    pub fn of_text(role: &str, content: &str) -> Result<Message, MessageProblem> {
+        #[derive(Serialize)]
+        struct OfText<'a> {
+            role: &'a str,
+            content: &'a str,
+        }
+        if role.is_empty() {
+            return Err(MessageProblem("the role is empty; name one, for example \"user\"".to_owned()));
+        }
+        Ok(Message::written(&OfText { role, content }))
+    }
+
+    /// The result of a tool call.
+    pub fn of_tool(tool_call_id: Option<&str>, content: &str) -> Message {
+        #[derive(Serialize)]
+        struct OfTool<'a> {
+            role: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tool_call_id: Option<&'a str>,
+            content: &'a str,
+        }
+        Message::written(&OfTool { role: "tool", tool_call_id, content })
+    }
+
+    /// A message that is JSON already.
+    pub fn parse(json: &str) -> Result<Message, MessageProblem> {
+        let value = serde_json::from_str::<&RawValue>(json)
+            .map_err(|error| MessageProblem(format!("the message is not JSON: {error}")))?;
+        if !value.get().starts_with('{') {
+            return Err(MessageProblem("the message is JSON, but not an object".to_owned()));
+        }
+        Ok(Message { json: value.get().to_owned(), is_open: false })
+    }
+
+    pub fn as_json(&self) -> &str {
+        &self.json
+    }
+
+    /// Adds a part to what the user says. A text becomes the first part, unless it is empty.
+    pub fn add(&mut self, part: Part) -> Result<(), MessageProblem> {
+        let opened = if self.is_open { None } else { Some(self.opened()?) };
+        if matches!(part, Part::Text("")) {
+            return Ok(());
+        }
+        if let Some(opened) = opened {
+            *self = opened;
+        }
+        self.json.truncate(self.json.len() - END.len());
+        if !self.json.ends_with('[') {
+            self.json.push(',');
+        }
+        part.write(&mut self.json);
+        self.json.push_str(END);
+        Ok(())
+    }
+
+    /// The same message with its content at the end, as a list.
+    fn opened(&self) -> Result<Message, MessageProblem> {
+        let wrong = |problem: &str| Err(MessageProblem(problem.to_owned()));
+        let fields = fields(&self.json).map_err(|error| MessageProblem(format!("the message is not JSON: {error}")))?;
+        // Of a field that comes twice the last value counts.
+        let last = |name: &str| fields.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.get());
+        let is_users =
+            last("role").and_then(|role| serde_json::from_str::<String>(role).ok()).is_some_and(|r| r == "user");
+        if !is_users {
+            return wrong("the last message is not the user's (role \"user\")");
+        }
+        let mut json = String::with_capacity(self.json.len() + 64);
+        json.push('{');
+        for (name, value) in fields.iter().filter(|(name, _)| name != "content") {
+            push_string(name, &mut json);
+            json.push(':');
+            json.push_str(value.get());
+            json.push(',');
+        }
+        json.push_str("\"content\":[");
+        match last("content") {
+            None | Some("null" | "\"\"") => {}
+            Some(text) if text.starts_with('"') => {
+                json.push_str("{\"type\":\"text\",\"text\":");
+                json.push_str(text);
+                json.push('}');
+            }
+            Some(list) if list.starts_with('[') => json.push_str(list[1..list.len() - 1].trim_ascii()),
+            Some(_) => return wrong("the content of the last message is neither a string nor an array"),
+        }
+        json.push_str(END);
+        Ok(Message { json, is_open: true })
+    }
+
+    fn written(message: &impl Serialize) -> Message {
+        let json = serde_json::to_string(message);
+        debug_assert!(json.is_ok(), "strings always serialize");
+        Message { json: json.unwrap_or_default(), is_open: false }
+    }
+}
+
+impl Part<'_> {
+    fn write(&self, json: &mut String) {
+        match self {
+            Part::Text(text) => {
+                json.push_str("{\"type\":\"text\",\"text\":");
+                push_string(text, json);
+                json.push('}');
+            }
+            Part::Media(media) => media.write_part(json),
+        }
+    }
+}
+
+fn push_string(text: &str, json: &mut String) {
+    let written = serde_json::to_string(text);
+    debug_assert!(written.is_ok(), "strings always serialize");
+    json.push_str(&written.unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_parts(mut message: Message, parts: &[Part]) -> String {
+        parts.iter().for_each(|part| message.add(*part).unwrap());
+        serde_json::from_str::<serde_json::Value>(message.as_json()).unwrap();
+        message.as_json().to_owned()
+    }
+
+    #[test]
+    fn parts_keep_the_order_of_the_calls() {
+        let image = Part::Media(Media::new("image/png", &[0]).unwrap());
+        let url = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}"#;
+        let text = |text: &str| format!(r#"{{"type":"text","text":{text:?}}}"#);
+        let of = |content: &str, parts: &[Part]| with_parts(Message::of_text("user", content).unwrap(), parts);
+        assert_eq!(
+            of("a\"", &[image, Part::Text("b"), image]),
+            format!(r#"{{"role":"user","content":[{},{url},{},{url}]}}"#, text("a\""), text("b"))
+        );
+        assert_eq!(of("", &[Part::Text(""), image]), format!(r#"{{"role":"user","content":[{url}]}}"#));
+        assert_eq!(of("a", &[Part::Text("")]), r#"{"role":"user","content":"a"}"#);
+    }
+
+    #[test]
+    fn parts_are_added_to_a_message_of_any_form() {
+        let of = |json: &str| with_parts(Message::parse(json).unwrap(), &[Part::Text("b")]);
+        let b = r#"{"type":"text","text":"b"}"#;
+        for (json, before) in [
+            (r#" {"role":"user"} "#, ""),
+            (r#"{"content":null,"role":"user"}"#, ""),
+            (r#"{"content":[ ] ,"role":"user"}"#, ""),
+            (r#"{"content":[ {"x":[1 , 2]} ],"role":"us\u0065r"}"#, r#"{"x":[1 , 2]},"#),
+            (r#"{"content":"\n","role":"user"}"#, r#"{"type":"text","text":"\n"},"#),
+            (r#"{"content":1,"role":"user","content":"a"}"#, r#"{"type":"text","text":"a"},"#),
+        ] {
+            let content = format!(r#","content":[{before}{b}]}}"#);
+            assert!(of(json).ends_with(&content), "{json}: {}", of(json));
+        }
+        assert_eq!(
+            of(r#"{"role":"user","content":"a","na\tme":"x"}"#),
+            format!(r#"{{"role":"user","na\tme":"x","content":[{{"type":"text","text":"a"}},{b}]}}"#)
+        );
+    }
+
+    #[test]
+    fn refuses_messages_that_take_no_parts() {
+        for json in [
+            r#"{"role":"assistant","content":"a"}"#,
+            r#"{"role":"user","content":"a","role":"tool"}"#,
+            r#"{"role":1}"#,
+            "{}",
+            r#"{"role":"user","content":{}}"#,
+            r#"{"role":"user","content":1}"#,
+        ] {
+            let mut message = Message::parse(json).unwrap();
+            assert!(message.add(Part::Text("b")).is_err() && message.add(Part::Text("")).is_err(), "{json}");
+            assert_eq!(message.as_json(), json);
+        }
+        assert!(Message::of_text("", "a").is_err());
+    }
+
+    #[test]
+    fn result_of_a_tool_may_lack_an_id() {
+        assert_eq!(
+            Message::of_tool(Some("c\"1"), "{}").as_json(),
+            r#"{"role":"tool","tool_call_id":"c\"1","content":"{}"}"#
+        );
+        assert_eq!(Message::of_tool(None, "").as_json(), r#"{"role":"tool","content":""}"#);
+    }
+}

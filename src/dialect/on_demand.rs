@@ -1,0 +1,114 @@
+//! The parts of a whole response that are read only when they are asked for. All of this is of JSON that was decoded
+//! before, in the shape of any dialect.
+
+use std::ops::Range;
+
+use serde::de::MapAccess;
+use serde_json::value::RawValue;
+
+use super::agent;
+use super::objects::{Few, Fields, Object};
+use super::tools;
+
+/// The messages of the candidates as they came; `None` for a candidate that has no message, as of completions.
+pub fn messages(json: &str) -> Vec<Option<&str>> {
+    let Ok(Object(Messages { choices, candidates, messages, output })) = serde_json::from_str(json) else {
+        return Vec::new();
+    };
+    if let Some(list) = choices.or(candidates) {
+        let Ok(Few(list)) = serde_json::from_str::<Few<Candidate>>(list.get()) else { return Vec::new() };
+        return list.into_iter().map(|candidate| candidate.message.map(RawValue::get)).collect();
+    }
+    messages.or(output).and_then(|list| agent::last_message(list.get())).map(Some).into_iter().collect()
+}
+
+/// Where in a message the arguments of a tool call are null or an empty string, in order.
+pub fn empty_arguments(message: &str) -> Vec<Range<usize>> {
+    let Ok(Object(Calls { tool_calls: Some(list) })) = serde_json::from_str(message) else { return Vec::new() };
+    let Ok(Some(calls)) = tools::all(list.get()) else { return Vec::new() };
+    let start = list.get().as_ptr() as usize - message.as_ptr() as usize;
+    calls.empty.into_iter().map(|place| place.start + start..place.end + start).collect()
+}
+
+#[derive(Default)]
+struct Messages<'a> {
+    choices: Option<&'a RawValue>,
+    candidates: Option<&'a RawValue>,
+    messages: Option<&'a RawValue>,
+    output: Option<&'a RawValue>,
+}
+
+impl<'de> Fields<'de> for Messages<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        let field = match name {
+            "choices" => &mut self.choices,
+            "candidates" => &mut self.candidates,
+            "messages" => &mut self.messages,
+            "output" => &mut self.output,
+            _ => return Ok(false),
+        };
+        *field = Some(map.next_value()?);
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct Candidate<'a> {
+    message: Option<&'a RawValue>,
+}
+
+impl<'de> Fields<'de> for Candidate<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        if name == "message" {
+            self.message = map.next_value::<Option<&RawValue>>()?;
+        }
+        Ok(name == "message")
+    }
+}
+
+#[derive(Default)]
+struct Calls<'a> {
+    tool_calls: Option<&'a RawValue>,
+}
+
+impl<'de> Fields<'de> for Calls<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        if name == "tool_calls" {
+            self.tool_calls = Some(map.next_value()?);
+        }
+        Ok(name == "tool_calls")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_found_in_each_shape() {
+        let (first, second) = (r#"{ "content":"a" }"#, r#"{"content":null,"x":"é"}"#);
+        let list =
+            format!(r#"[{{"message":{first}}},{{"message":null}},{{"index":2,"message":{second}}},{{"text":"b"}}]"#);
+        for name in ["choices", "candidates"] {
+            let json = format!(r#"{{"id":1,"{name}":{list}}}"#);
+            assert_eq!(messages(&json), [Some(first), None, Some(second), None], "{name}");
+        }
+        let json =
+            r#"{"messages":[{"role":"assistant","content":"a"},{"role":"assistant","content":"b"},{"role":"tool"}]}"#;
+        assert_eq!(messages(json), [Some(r#"{"role":"assistant","content":"b"}"#)]);
+        for json in ["{}", "[]", r#"{"choices":1}"#, r#"{"output":[]}"#, r#"{"messages":[1]}"#] {
+            assert!(messages(json).is_empty(), "{json}");
+        }
+    }
+
+    #[test]
+    fn empty_arguments_are_found() {
+        let json = r#"{"tool_calls": [{"function":{"arguments": ""}},{"function":{"arguments":"{}"}},
+            {"function":{"arguments":null }}],"content":""}"#;
+        let found: Vec<_> = empty_arguments(json).into_iter().map(|place| &json[place]).collect();
+        assert_eq!(found, ["\"\"", "null"]);
+        for json in ["{}", "1", r#"{"tool_calls":null}"#, r#"{"tool_calls":[1]}"#, r#"{"tool_calls":[{}]}"#] {
+            assert!(empty_arguments(json).is_empty(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a request goes whose method and path the caller writes.
+
+use super::headers::is_token;
+use super::method::Method;
+use super::uri::MAX_LENGTH;
+
+/// Longer than any method's.
+const MAX_METHOD: usize = 64;
+
+/// What is wrong with a method or a path, in words that hold no query.
+#[derive(Debug)]
+pub struct TargetProblem(pub String);
+
+/// A method, and a path below the gateway URI with its query.
+#[derive(Debug, Clone)]
+pub struct RawTarget {
+    method: Option<String>,
+    path: String,
+}
+
+impl RawTarget {
+    pub fn new(method: Option<&str>, path: &str) -> Result<RawTarget, TargetProblem> {
+        if let Some(method) = method {
+            check_method(method).map_err(TargetProblem)?;
+        }
+        check_path(path).map_err(TargetProblem)?;
+        Ok(RawTarget { method: method.map(str::to_owned), path: path.to_owned() })
+    }
+
+    /// The one that was set, or else the usual one of a request with or without a body.
+    pub fn method(&self, has_body: bool) -> Method<'_> {
+        match &self.method {
+            Some(method) => Method::new(method),
+            None if has_body => Method::Post,
+            None => Method::Get,
+        }
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path without its query, in which some providers want their keys.
+    pub fn shown(&self) -> &str {
+        without_query(&self.path)
+    }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
+}
+
+fn check_method(method: &str) -> Result<(), String> {
+    if method.len() > MAX_METHOD || !is_token(method) {
+        return Err(format!(
+            "a method is made of 1 to {MAX_METHOD} letters, digits and !#$%&'*+-.^_`|~, for example \"POST\""
+        ));
+    }
+    if method.eq_ignore_ascii_case("CONNECT") {
+        return Err("the method CONNECT is for proxies; set the option proxy instead".to_owned());
+    }
+    Ok(())
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    let shown = || without_query(path).chars().filter(|c| !c.is_control()).take(200).collect::<String>();
+    if path.len() > MAX_LENGTH {
+        return Err(format!("the path is {} bytes long; {MAX_LENGTH} are allowed", path.len()));
+    }
+    if !path.starts_with('/') {
+        return Err(format!("the path \"{}\" does not begin with \"/\"; it is relative to the gateway URI", shown()));
+    }
+    if path.contains('#') {
+        return Err(format!("the path \"{}\" has a fragment (#), which is not sent", shown()));
+    }
+    // RFC 3986, 3.3 and 3.4.
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    if !path.bytes().all(is_allowed) {
+        return Err(format!("the path \"{}\" has a character that must be percent-encoded", shown()));
+    }
+    let decoded = decoded(without_query(path).as_bytes())
+        .ok_or_else(|| format!("the path \"{}\" has a % without two hexadecimal digits after it", shown()))?;
+    if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b"..") {
+        return Err(format!("the path \"{}\" has a \"..\"", shown()));
+    }
+    Ok(())
+}
+
+/// The bytes that the escapes stand for.
+fn decoded(path: &[u8]) -> Option<Vec<u8>> {
+    let (mut decoded, mut rest) = (Vec::with_capacity(path.len()), path.iter());
+    while let Some(byte) = rest.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(*rest.next()?).to_digit(16);
+                (digit()? * 16 + digit()?) as u8
+            }
+            other => *other,
+        });
+    }
+    Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_a_token_and_not_connect() {
+        for method in ["GET", "post", "PATCH", "M-SEARCH", "x", &"A".repeat(MAX_METHOD)] {
+            assert!(RawTarget::new(Some(method), "/").is_ok(), "{method}");
+        }
+        for method in ["", "A B", "GET\r\n", "GÉT", "a/b", "CONNECT", "connect", &"A".repeat(MAX_METHOD + 1)] {
+            assert!(RawTarget::new(Some(method), "/").is_err(), "{method}");
+        }
+        let method = |name, has_body| RawTarget::new(name, "/").unwrap().method(has_body).as_str().to_owned();
+        assert_eq!([method(None, true), method(None, false), method(Some("PUT"), false)], ["POST", "GET", "PUT"]);
+        assert_eq!(method(Some("get"), false), "get");
+    }
+
+    #[test]
+    fn a_path_is_below_the_gateway() {
+        for path in [
+            "/",
+            "/a/b.c:d?x=/../y&z=%20",
+            "//a",
+            "/a..b/...",
+            "/.",
+            "/%41",
+            "/a?",
+            "/v1beta/models/g:streamGenerateContent?alt=sse",
+        ] {
+            assert!(RawTarget::new(None, path).is_ok(), "{path}");
+        }
+        for path in [
+            "",
+            "a",
+            "http://h/",
+            "?a",
+            "/a#b",
+            "/a?b#c",
+            "/..",
+            "/a/../b",
+            "/a/..?x",
+            "/%2e./x",
+            "/.%2E/x",
+            "/a%2f..%2Fb",
+            "/a%5c../b",
+            "/a\\b",
+            "/a b",
+            "/é",
+            "/a\r\nX: y",
+            "/\0",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/a?b=c d",
+            &"/a".repeat(5000),
+        ] {
+            assert!(RawTarget::new(None, path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn never_shows_a_query() {
+        for path in ["/a/..?key=hunter2", "/a?key=hunter2#x", "/a b?key=hunter2", "a?key=hunter2", "/%?key=hunter2"] {
+            let TargetProblem(problem) = RawTarget::new(None, path).unwrap_err();
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+        assert_eq!(RawTarget::new(None, "/a?key=hunter2").unwrap().shown(), "/a");
+    }
+}

@@ -1,0 +1,247 @@
+"""Raw requests: any method and any path below the gateway URI, sent as written, with the response as it came."""
+
+import json
+from typing import Optional
+
+import pytest
+from asks import Outcome, ask, ask_all, escaped
+from builds import CHECKED, SHARED, Build
+from scripted_gateway import Handler, Request, Script, ScriptedGateway
+
+BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+BODY = ' {"model": "m" ,\n "stream":true, "input" : "\\u00e9 é"}\t'
+KEY = "hunter2"
+SECRET_PATH = f"/v1beta/models/g:generateContent?alt=sse&key={KEY}"
+
+
+def answering_with(status: int, body: object, headers: Optional[dict[str, str]] = None) -> Script:
+    return lambda handler, request: handler.answer(status, body, headers)
+
+
+def parts(request: Request) -> tuple[str, str, bytes, Optional[str], Optional[str]]:
+    names = {name.lower(): value for name, value in request.headers.items()}
+    return request.method, request.path, request.body, names.get("content-type"), names.get("content-length")
+
+
+@BUILDS
+def test_a_request_is_sent_as_it_is_written(build: Build) -> None:
+    body, length = BODY.encode(), str(len(BODY.encode()))
+    rows: list[tuple[list[str], tuple]] = [
+        (["path - /x"], ("GET", "/x", b"", None, None)),
+        (["path - /x?a=b&c=%20", f"body {escaped(BODY)}"], ("POST", "/x?a=b&c=%20", body, "application/json", length)),
+        ([f"body {escaped(BODY)}", "path GET /x"], ("GET", "/x", body, "application/json", length)),
+        (["path POST /x"], ("POST", "/x", b"", None, "0")),
+        (["path PATCH /x"], ("PATCH", "/x", b"", None, "0")),
+        (["path PUT /x", "body {}"], ("PUT", "/x", b"{}", "application/json", "2")),
+        (["path DELETE /a/b..c/%41:d?e=/../f"], ("DELETE", "/a/b..c/%41:d?e=/../f", b"", None, None)),
+        (["path QUERY /", f"body {escaped(BODY)}"], ("QUERY", "/", body, "application/json", length)),
+    ]
+    with ScriptedGateway(answering_with(200, "fine")) as gateway:
+        commands = [command for commands, _ in rows for command in ("again", *commands, "send")]
+        outcomes = ask_all(gateway.url, "handle-param temperature=1", *commands, build=build)
+        assert [outcome.status for outcome in outcomes] == ["OK"] * len(rows), outcomes
+        assert [parts(request) for request in gateway.requests] == [expected for _, expected in rows]
+
+
+def test_a_path_is_below_the_gateway_uri() -> None:
+    with ScriptedGateway(answering_with(200, "")) as gateway:
+        for mounted in ("/ml/flow", "/ml/flow/"):
+            assert ask(gateway.url + mounted, "path - /a?b", "send").status == "OK"
+        assert gateway.paths() == ["GET /ml/flow/a?b"] * 2
+
+
+@BUILDS
+def test_any_success_is_a_response(build: Build) -> None:
+    chat = {"model": "m", "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
+    responses = {"output": [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}], "model": "m"}
+    rows: list[tuple[int, object, list]] = [
+        (200, chat, ["hi"]),
+        (201, chat, ["hi"]),
+        (200, responses, []),
+        (200, {"role": "assistant", "content": [{"type": "text", "text": "hi"}]}, []),
+        (200, {"messages": [{"role": "assistant", "content": "x"}]}, []),
+        (200, {"candidates": [{"content": {"parts": [{"text": "hi"}]}}]}, []),
+        (200, {"error": {"message": "m", "code": 429}}, []),
+        (200, {"choices": []}, []),
+        (200, {"choices": 5}, []),
+        (200, '{"choices": [', []),
+        (200, "<html>", []),
+        (200, "data: {}\n\n", []),
+        (200, "\0", []),
+        (200, "", []),
+        (204, "", []),
+    ]
+    left = iter(rows)
+
+    def script(handler: Handler, request: Request) -> None:
+        status, body, _ = next(left)
+        handler.answer(status, body)
+
+    with ScriptedGateway(script) as gateway:
+        outcomes = ask_all(gateway.url, "path - /x", *["send"] * len(rows), build=build)
+        assert gateway.connections == 1, "the connection is used again"
+    for outcome, (status, body, texts) in zip(outcomes, rows):
+        assert outcome.status == "OK", (body, outcome)
+        assert (outcome.response.http_status, outcome.response.texts) == (status, texts), body
+        assert outcome.response.body == (body if isinstance(body, str) else json.dumps(body))
+        assert outcome.response.attempts == 1
+    assert (outcomes[0].response.model, outcomes[0].response.usage) == ("m", [-1, -1, 3])
+
+
+def test_the_response_to_head_has_no_body() -> None:
+    def script(handler: Handler, request: Request) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "12345")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("X-A", "b")
+        handler.end_headers()
+
+    with ScriptedGateway(script) as gateway:
+        outcomes = ask_all(gateway.url, "show-header X-A", "path HEAD /x", "send", "send")
+        for outcome in outcomes:
+            assert (outcome.status, outcome.response.body, outcome.response.headers) == ("OK", "", ["b"]), outcome
+        assert (gateway.paths(), gateway.connections) == (["HEAD /x"] * 2, 1)
+
+
+@BUILDS
+def test_a_refusal_has_its_status_and_shows_no_query(build: Build) -> None:
+    rows = [
+        (400, {"error": {"message": f"no {KEY}"}}, "BAD_REQUEST"),
+        (401, {"detail": "who?"}, "UNAUTHORIZED"),
+        (404, {"detail": "Not Found"}, "NOT_FOUND"),
+        (404, {"detail": {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no endpoint"}}, "NOT_FOUND"),
+        (405, "", "NOT_FOUND"),
+        (302, "", "HTTP_ERROR"),
+        (500, "x", "SERVER_ERROR"),
+    ]
+    for status, body, expected in rows:
+        with ScriptedGateway(answering_with(status, body)) as gateway:
+            commands = ("handle-option max_retries=0", "log 3", f"path POST {SECRET_PATH}", "send")
+            outcome = ask(gateway.url, *commands, build=build)
+            url = f"POST {gateway.url}/v1beta/models/g:generateContent"
+        assert (outcome.status, outcome.error_http_status) == (expected, status), outcome
+        assert outcome.message.startswith(f"{url}: HTTP status {status}"), outcome
+        assert [line.text.startswith(f"{url}: ") for line in outcome.log] == [True], outcome.log
+        said = "".join(line.text for line in outcome.log) + outcome.message.replace(f"no {KEY}", "")
+        assert KEY not in said and "alt=sse" not in said
+        if expected == "NOT_FOUND":
+            assert "check the method and the path, which is below the gateway URI" in outcome.message
+
+
+def failing(*failures: object) -> Script:
+    """Fails in these ways, one after the other, by a status or by closing the connection, and then succeeds."""
+    left = iter(failures)
+
+    def script(handler: Handler, request: Request) -> None:
+        failure = next(left, 200)
+        if isinstance(failure, int):
+            handler.answer(failure, "x")
+        else:
+            handler.raw(b"")
+
+    return script
+
+
+LOST = "lost"
+MOST = 4
+RETRYING = ("handle-option retry_backoff_ms=1", "handle-option max_retries=3")
+
+
+@pytest.mark.parametrize(
+    ("method", "failure", "sent"),
+    [
+        *(("GET", failure, 2) for failure in (429, 500, 502, 503, LOST)),
+        ("GET", 504, 1),
+        ("HEAD", LOST, 2),
+        *(("POST", failure, 2) for failure in (429, 500, 502, 503)),
+        ("POST", LOST, 1),
+        *((method, failure, 2) for method in ("PUT", "PATCH", "DELETE", "QUERY") for failure in (429, 503)),
+        *((method, failure, 1) for method in ("PUT", "PATCH", "DELETE", "QUERY") for failure in (500, 502, LOST)),
+    ],
+)
+def test_what_is_retried(method: str, failure: object, sent: int) -> None:
+    """HEAD's status 500 is as GET's; its script would have to leave out the body."""
+    with ScriptedGateway(failing(failure)) as gateway:
+        outcome = ask(gateway.url, *RETRYING, f"path {method} /x", "send")
+        assert gateway.paths() == [f"{method} /x"] * sent, outcome
+    if sent == 2 and method != "HEAD":
+        assert (outcome.status, outcome.response.attempts, len(outcome.response.retries)) == ("OK", 2, 1), outcome
+
+
+def test_a_lost_get_is_retried_at_most_as_often_as_the_options_allow() -> None:
+    with ScriptedGateway(failing(*[LOST] * 9)) as gateway:
+        settings = ("handle-option retry_backoff_ms=1", f"handle-option max_retries={MOST}")
+        outcome = ask(gateway.url, *settings, "path GET /x", "send")
+        assert (outcome.status, outcome.error_attempts) == ("CONNECTION_LOST", 1 + MOST)
+        assert ask(gateway.url, "handle-option max_retries=0", "path GET /x", "send").error_attempts == 1
+
+
+def test_only_methods_that_may_be_repeated_use_an_idle_connection() -> None:
+    with ScriptedGateway(answering_with(200, "")) as gateway:
+        ask_all(gateway.url, *(f"path {method} /x" if ask_it is None else "send"
+                               for method in ("GET", "POST", "GET", "PUT", "DELETE") for ask_it in (None, 1)))  # fmt: skip
+        assert gateway.connections == 3
+
+
+def outcome_of(script: Script, *commands: str, build: Build = SHARED) -> Outcome:
+    with ScriptedGateway(script) as gateway:
+        return ask(gateway.url, *commands, "send", build=build)
+
+
+@BUILDS
+def test_authentication_headers_and_options_are_those_of_all_requests(build: Build) -> None:
+    seen: list[dict[str, str]] = []
+
+    def script(handler: Handler, request: Request) -> None:
+        seen.append({name.lower(): value for name, value in request.headers.items()})
+        handler.answer(200, "x" * 5000)
+
+    commands = ("handle-option bearer_token=t", "handle-header X-A=1", "header X-B=2", "path - /x")
+    assert outcome_of(script, *commands, build=build).status == "OK"
+    assert [seen[0][name] for name in ("authorization", "x-a", "x-b")] == ["Bearer t", "1", "2"]
+    limited = outcome_of(script, "option max_response_bytes=4999", "path - /x", build=build)
+    assert (limited.status, "max_response_bytes" in limited.message) == ("RESPONSE_TOO_LARGE", True)
+    insecure = ask("http://192.0.2.1", "handle-option bearer_token=t", "path - /x", "send", build=build)
+    assert insecure.status == "INSECURE_AUTH"
+
+
+def test_a_get_may_bring_more_than_a_list_of_routes_may_have() -> None:
+    length = 17 * 1024 * 1024
+    outcome = outcome_of(answering_with(200, b"x" * length), "path GET /x")
+    assert outcome.status == "OK" and len(outcome.response.body) == length
+
+
+@pytest.mark.parametrize(("settings", "status"), [(["option timeout_ms=200"], "TIMEOUT"), (["request-token", "cancel-after 200"], "CANCELLED")])
+def test_a_raw_request_ends_in_time(settings: list[str], status: str) -> None:
+    outcome = outcome_of(lambda handler, request: handler.stall(), f"path - {SECRET_PATH}", *settings)
+    assert (outcome.status, outcome.took_us < 400_000) == (status, True), outcome
+    assert outcome.message.startswith("GET http://127.0.0.1:") and KEY not in outcome.message
+
+
+def test_nothing_is_sent_with_a_cancelled_token() -> None:
+    with ScriptedGateway(answering_with(200, "")) as gateway:
+        outcomes = ask_all(gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send")
+        assert [outcome.status for outcome in outcomes] == ["CANCELLED"] * 2
+        assert gateway.requests == []
+
+
+def test_a_redirect_on_the_same_server_is_followed() -> None:
+    def script(handler: Handler, request: Request) -> None:
+        if request.path.startswith("/old"):
+            handler.answer(307, "", {"Location": f"/new?key={KEY}"})
+        else:
+            handler.answer(200, request.body)
+
+    with ScriptedGateway(script) as gateway:
+        outcome = ask(gateway.url, "handle-option max_redirects=1", "log 3", "path - /old?a", "body {}", "send")
+        assert (outcome.response.body, gateway.paths()) == ("{}", ["POST /old?a", f"POST /new?key={KEY}"])
+    assert not any(KEY in line.text for line in outcome.log)
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", "OK"), ("POST", "OK"), ("DELETE", "CONNECTION_LOST")])
+def test_what_an_idle_connection_loses_is_sent_again(method: str, status: str) -> None:
+    """What must not be sent twice is not sent on such a connection."""
+    with ScriptedGateway(failing(200, LOST)) as gateway:
+        outcomes = ask_all(gateway.url, f"path {method} /x", "send", "send")
+        assert [outcome.status for outcome in outcomes] == ["OK", status], outcomes
+        assert len(gateway.requests) == (2 if method == "DELETE" else 3)
