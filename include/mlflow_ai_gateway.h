@@ -1733,6 +1733,15 @@ int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
 const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error);
 
 /**
+ * Return whether the same request may succeed later, as 1 or 0: after a rate limit, a fault of the gateway or of the
+ * model provider (HTTP status 408, 425, 500 to 599 except 501), a lost connection, a timeout, a stream that broke off,
+ * or a gateway that could not be reached. 0 after a used-up budget, a guardrail, a cancellation, or a request that the
+ * gateway does not accept; and if `error` is NULL. The library has made its own retries by then (option max_retries). A
+ * request that was sent may have been processed, and be paid for twice.
+ */
+int mlflow_gateway_error_is_retryable(const mlflow_gateway_error *error);
+
+/**
  * Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
  * not say, or `error` is NULL.
  */
@@ -1742,7 +1751,7 @@ int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
  * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
  * were asked for in several requests, it is that of the request which failed.
  */
-uint32_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
+size_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 
 /**
  * Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
@@ -1757,6 +1766,15 @@ size_t mlflow_gateway_error_retry_count(const mlflow_gateway_error *error);
  */
 const char *mlflow_gateway_error_retry_reason(const mlflow_gateway_error *error,
                                               size_t retry);
+
+/**
+ * Return the value of a header of the response that reported the failure, for example "x-request-id" or
+ * "x-ratelimit-remaining-requests": the first header of that name, in any case. Credentials are masked. NULL if there was
+ * no response or no such header, for "Set-Cookie", which may be a credential and is not kept, and if `error` or `name` is
+ * NULL. The string belongs to the error object.
+ */
+const char *mlflow_gateway_error_header(const mlflow_gateway_error *error,
+                                        const char *name);
 
 /**
  * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream

@@ -96,6 +96,8 @@ class Outcome(NamedTuple):
     result: Optional[str]
     log: list[LogLine]
     error_body: bytes
+    error_headers: list[Optional[str]]
+    error_is_retryable: bool
 
     def __str__(self) -> str:
         """All of it: what may stand in no part of an outcome is looked for here."""
@@ -205,4 +207,6 @@ def _outcome(line: dict) -> Outcome:
         line.get("result"),
         [LogLine(*entry) for entry in line["log"]],
         bytes.fromhex(line.get("error_body", "")),
+        line["error_headers"],
+        line["error_is_retryable"],
     )

@@ -131,6 +131,8 @@ FAULTS: dict[str, Fault] = {
     "400 nested": nested,
     "422": lambda handler, said: handler.answer(422, {"detail": [{"loc": [said], "msg": said}]}),
     "429": lambda handler, said: handler.answer(429, {"error": said}, {"Retry-After": said}),
+    "headers": lambda handler, said: handler.answer(401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}),
+    "headers of a success": lambda handler, said: handler.answer(200, "no", {"X-Echo": urllib.parse.quote(said)}),
     "500 text": lambda handler, said: handler.answer(500, said),
     "500 long text": lambda handler, said: handler.answer(500, "x" * 180 + said * 9),
     "500 cut text": lambda handler, said: handler.answer(500, "x" * 65_500 + said),
@@ -181,6 +183,8 @@ def found_in(text: str, secret: str) -> list[str]:
     return [form for form in forms(secret) if form in text]
 
 
+HEADERS = ("X-Echo", "Location", "Set-Cookie", "WWW-Authenticate", "Retry-After")
+
 ANSWERS = ("response", "deltas", "routes", "embeddings")
 
 
@@ -214,7 +218,8 @@ def run(
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text(filled(content))
     lines = [
-        "route r", f"uri {way.uri or url}", "log 3", "show-body", "handle-option timeout_ms=5000", "message user=hi",
+        "route r", f"uri {way.uri or url}", "log 3", "show-body", *(f"show-header {name}" for name in HEADERS),
+        "handle-option timeout_ms=5000", "message user=hi",
         *(filled(command) for command in way.commands), *commands,
     ]  # fmt: skip
     environment = {"HOME": str(home), **{name: filled(value) for name, value in way.variables.items()}}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::retry::Attempts;
+use crate::http::header_fields;
 
 /// What a call came to. The numbers are part of the C library's ABI: none is ever changed or used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,8 @@ struct Details {
     message: String,
     attempts: u32,
     retry_reasons: Vec<String>,
+    /// Whether the same would fail later, too, although other failures of this status may pass.
+    is_lasting: bool,
     answer: Option<Refused>,
 }
 
@@ -83,7 +86,28 @@ pub(super) struct Refused {
     pub http_status: u16,
     pub gateway_code: Option<String>,
     pub retry_after: Option<Duration>,
+    pub headers: RefusedHeaders,
     pub body: Vec<u8>,
+}
+
+/// The headers of a response as (name, value), without secrets.
+#[derive(Clone)]
+pub(super) struct RefusedHeaders(Vec<(String, String)>);
+
+impl RefusedHeaders {
+    /// A session's cookie is as good as credentials, and is left out.
+    pub fn of_head(head: &[u8], mask: impl Fn(&str) -> String) -> RefusedHeaders {
+        let fields = header_fields(head).filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
+        let masked = fields.map(|(name, value)| (name.to_owned(), mask(&String::from_utf8_lossy(value))));
+        RefusedHeaders(masked.collect())
+    }
+}
+
+/// The names alone.
+impl fmt::Debug for RefusedHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Error {
@@ -91,7 +115,8 @@ impl Error {
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         // Names and answers that it repeats may hold line breaks, or sequences that a terminal obeys.
         let message = message.into().replace(char::is_control, " ");
-        Error(Box::new(Details { status, message, attempts: 0, retry_reasons: Vec::new(), answer: None }))
+        let (retry_reasons, is_lasting) = (Vec::new(), false);
+        Error(Box::new(Details { status, message, attempts: 0, retry_reasons, is_lasting, answer: None }))
     }
 
     pub(super) fn with_answer(mut self, answer: Refused) -> Error {
@@ -103,6 +128,19 @@ impl Error {
     pub(super) fn with_hint(mut self, hint: &str) -> Error {
         self.0.message.push_str("; ");
         self.0.message.extend(hint.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        self
+    }
+
+    /// Of the response, if there was one.
+    pub(super) fn set_headers(&mut self, headers: RefusedHeaders) {
+        if let Some(answer) = &mut self.0.answer {
+            answer.headers = headers;
+        }
+    }
+
+    /// Says whether the same would fail later, too.
+    pub(super) fn lasting(mut self, is_lasting: bool) -> Error {
+        self.0.is_lasting = is_lasting;
         self
     }
 
@@ -152,6 +190,38 @@ impl Error {
     /// How long the gateway asks to wait before the next call.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.answer.as_ref()?.retry_after
+    }
+
+    /// A header of the response, the first one of that name, without regard to case. `Set-Cookie` is left out, and
+    /// secrets are masked.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let headers = &self.0.answer.as_ref()?.headers.0;
+        headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The names of the response's headers and their values, in their order.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.0.answer.as_ref().map_or(&[][..], |answer| &answer.headers.0);
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        let may_pass = match self.0.status {
+            Status::ResolveFailed
+            | Status::ConnectFailed
+            | Status::TlsFailed
+            | Status::ConnectionLost
+            | Status::Timeout
+            | Status::ProxyFailed
+            | Status::RateLimited
+            | Status::ServerError
+            | Status::StreamTruncated
+            | Status::StreamError => true,
+            Status::HttpError => matches!(self.http_status(), Some(408 | 425)),
+            _ => false,
+        };
+        may_pass && !self.0.is_lasting
     }
 
     /// How often the question was sent, or begun to be sent.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::auth::Auth;
-use super::error::{Error, Refused, Status};
+use super::error::{Error, Refused, RefusedHeaders, Status};
 use super::options::CallOptions;
 use super::text::shown;
 use crate::dialect::{Candidate, Kind, Malformed, Refusal, beginning};
@@ -53,7 +53,17 @@ impl fmt::Display for Tried<'_> {
 pub(super) fn failure(tried: &Tried, failure: Failure, options: &CallOptions) -> Error {
     let (status, what, advice) = told(&failure, options);
     let (pause, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
-    tried.error(status, &format!("{what}{pause}{advice}"))
+    tried.error(status, &format!("{what}{pause}{advice}")).lasting(is_lasting(&failure))
+}
+
+/// Whether the same would fail later, too.
+fn is_lasting(failure: &Failure) -> bool {
+    match failure {
+        Failure::Resolve { is_lasting, .. } | Failure::Tls { is_lasting, .. } | Failure::Proxy { is_lasting, .. } => {
+            *is_lasting
+        }
+        _ => false,
+    }
 }
 
 /// Why something is asked again, in a few words.
@@ -181,6 +191,7 @@ fn refused(tried: &Tried, reply: Reply, refusal: Refusal, (status, advice): (Sta
         http_status: reply.status,
         gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
         retry_after: reply.retry_after,
+        headers: RefusedHeaders::of_head(&reply.head, |value| tried.secrets.mask(value)),
         body: tried.secrets.mask_bytes(reply.body),
     })
 }
@@ -393,7 +404,11 @@ pub(super) fn error_event(tried: &Tried, answer: Answered, refusal: Refusal) -> 
     };
     let words = refusal.words.as_deref().unwrap_or("it does not say why");
     let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
-    let mut error = answered(tried, answer, status, &format!("the stream failed: {words}{advice}"));
+    let is_lasting = matches!(
+        refusal.kind,
+        Kind::BadRequest | Kind::Unauthorized | Kind::Forbidden | Kind::NoSuchPath | Kind::NoSuchRoute | Kind::Disabled
+    );
+    let mut error = answered(tried, answer, status, &format!("the stream failed: {words}{advice}")).lasting(is_lasting);
     error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
     error
 }
@@ -437,13 +452,28 @@ pub(super) fn too_much_gathered(tried: &Tried, answer: Answered, limit: usize) -
 #[derive(Clone, Copy)]
 pub(super) struct Answered<'a> {
     pub http_status: u16,
+    /// As it came; see [`crate::http::header_fields`].
+    pub head: &'a [u8],
     pub body: &'a [u8],
+}
+
+impl<'a> Answered<'a> {
+    /// Of a stream, whose head is added by [`with_head`] where it ends.
+    pub fn in_stream(http_status: u16, data: &'a [u8]) -> Answered<'a> {
+        Answered { http_status, head: b"", body: data }
+    }
 }
 
 impl<'a> From<&'a Reply> for Answered<'a> {
     fn from(reply: &'a Reply) -> Answered<'a> {
-        Answered { http_status: reply.status, body: &reply.body }
+        Answered { http_status: reply.status, head: &reply.head, body: &reply.body }
     }
+}
+
+/// Adds the headers of the response.
+pub(super) fn with_head(tried: &Tried, mut error: Error, head: &[u8]) -> Error {
+    error.set_headers(RefusedHeaders::of_head(head, |value| tried.secrets.mask(value)));
+    error
 }
 
 fn answered(tried: &Tried, answer: Answered, status: Status, what: &str) -> Error {
@@ -453,6 +483,7 @@ fn answered(tried: &Tried, answer: Answered, status: Status, what: &str) -> Erro
         http_status,
         gateway_code: None,
         retry_after: None,
+        headers: RefusedHeaders::of_head(answer.head, |value| tried.secrets.mask(value)),
         body: tried.secrets.mask_bytes(answer.body[..answer.body.len().min(KEPT)].to_owned()),
     })
 }

@@ -183,14 +183,14 @@ impl Stream {
             Ok(Some(event)) => event,
             Ok(None) => return self.read(before_waiting),
             Err(problem) => {
-                let (tried, answered) = (self.source.tried(), Answered { http_status: status, body: b"" });
+                let (tried, answered) = (self.source.tried(), Answered::in_stream(status, b""));
                 return Err(match problem {
                     EventProblem::TooLarge(limit) => report::event_too_large(&tried, answered, limit),
                     EventProblem::OutOfMemory(size) => report::no_memory(&tried, answered, size),
                 });
             }
         };
-        let answered = Answered { http_status: status, body: event.data };
+        let answered = Answered::in_stream(status, event.data);
         match self.reader.read(self.source.dialect, event.name, event.data) {
             Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
                 Ok(()) => {
@@ -249,7 +249,7 @@ impl Stream {
             match self.reader.read(dialect, event.name, event.data) {
                 Ok(Event::Done) => return self.complete(),
                 Ok(Event::Error(refusal)) => {
-                    let answered = Answered { http_status: status, body: event.data };
+                    let answered = Answered::in_stream(status, event.data);
                     return Err(report::error_event(&self.source.tried(), answered, refusal));
                 }
                 _ => {}
@@ -263,7 +263,7 @@ impl Stream {
     }
 
     fn complete(&mut self) -> Result<Option<()>, Error> {
-        let answered = Answered { http_status: self.gathered.response.http_status, body: b"" };
+        let answered = Answered::in_stream(self.gathered.response.http_status, b"");
         if self.gathered.response.candidates.is_empty() {
             return Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates));
         }
@@ -273,12 +273,16 @@ impl Stream {
     }
 
     fn truncated(&self, why: &str) -> Error {
-        let answered = Answered { http_status: self.gathered.response.http_status, body: b"" };
+        let answered = Answered::in_stream(self.gathered.response.http_status, b"");
         report::truncated(&self.source.tried(), answered, why, !self.gathered.response.candidates.is_empty())
     }
 
     /// Keeps the verdict, and the connection if it is good for another question.
     fn end(&mut self, verdict: Result<(), Error>) {
+        let verdict = verdict.map_err(|error| match &self.source.incoming {
+            Some(incoming) => report::with_head(&self.source.tried(), error, incoming.raw_head()),
+            None => error,
+        });
         let incoming = self.source.incoming.take();
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish();

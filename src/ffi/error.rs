@@ -1,10 +1,11 @@
 //! The error object.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_int};
 use std::ptr;
 
 use super::export::export;
 use super::status::mlflow_gateway_status;
+use super::text;
 use crate::client::Error;
 
 /// Why a function failed. It belongs to the caller, who destroys it with mlflow_gateway_error_destroy().
@@ -12,6 +13,7 @@ pub struct mlflow_gateway_error {
     error: Error,
     message: CString,
     gateway_code: Option<CString>,
+    headers: Vec<(String, CString)>,
     body: Option<Vec<u8>>,
     retry_reasons: Vec<CString>,
 }
@@ -21,7 +23,8 @@ impl mlflow_gateway_error {
         let body = error.body().map(|body| [body, b"\0"].concat());
         let gateway_code = error.gateway_code().map(c_string);
         let retry_reasons = error.retry_reasons().iter().map(|why| c_string(why)).collect();
-        mlflow_gateway_error { message: c_string(error.message()), gateway_code, body, retry_reasons, error }
+        let headers = error.headers().map(|(name, value)| (name.to_owned(), c_string(value))).collect();
+        mlflow_gateway_error { message: c_string(error.message()), gateway_code, headers, body, retry_reasons, error }
     }
 }
 
@@ -66,6 +69,19 @@ pub unsafe extern "C" fn mlflow_gateway_error_gateway_code(error: *const mlflow_
     })
 }
 
+/// Return whether the same request may succeed later, as 1 or 0: after a rate limit, a fault of the gateway or of the
+/// model provider (HTTP status 408, 425, 500 to 599 except 501), a lost connection, a timeout, a stream that broke off,
+/// or a gateway that could not be reached. 0 after a used-up budget, a guardrail, a cancellation, or a request that the
+/// gateway does not accept; and if `error` is NULL. The library has made its own retries by then (option max_retries). A
+/// request that was sent may have been processed, and be paid for twice.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_is_retryable(error: *const mlflow_gateway_error) -> c_int {
+    export!(or 0, {
+        // SAFETY: the caller passes NULL or an error that was not destroyed.
+        unsafe { error.as_ref() }.map_or(0, |error| error.error.is_retryable().into())
+    })
+}
+
 /// Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
 /// not say, or `error` is NULL.
 #[unsafe(no_mangle)]
@@ -80,10 +96,10 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflo
 /// Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
 /// were asked for in several requests, it is that of the request which failed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> u32 {
+pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> usize {
     export!(or 0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
-        unsafe { error.as_ref() }.map_or(0, |error| error.error.attempts())
+        unsafe { error.as_ref() }.map_or(0, |error| error.error.attempts() as usize)
     })
 }
 
@@ -109,6 +125,24 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         let reason = unsafe { error.as_ref() }.and_then(|error| error.retry_reasons.get(retry));
         reason.map_or(ptr::null(), |reason| reason.as_ptr())
+    })
+}
+
+/// Return the value of a header of the response that reported the failure, for example "x-request-id" or
+/// "x-ratelimit-remaining-requests": the first header of that name, in any case. Credentials are masked. NULL if there was
+/// no response or no such header, for "Set-Cookie", which may be a credential and is not kept, and if `error` or `name` is
+/// NULL. The string belongs to the error object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_error_header(
+    error: *const mlflow_gateway_error,
+    name: *const c_char,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (error, name) = unsafe { (error.as_ref(), text::optional(name, "name")) };
+        let (Some(error), Ok(Some(name))) = (error, name) else { return ptr::null() };
+        let found = error.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map_or(ptr::null(), |(_, value)| value.as_ptr())
     })
 }
 

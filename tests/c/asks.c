@@ -11,7 +11,7 @@
  *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
  *          request-route NAME               of the request (none: NULL)
  *          stop-after N                     the callback stops the answer at the N-th delta
- *          show-header NAME                 of all responses that follow
+ *          show-header NAME                 of all responses and errors that follow
  *          show-body                        of all errors that follow
  *          and what request_commands.h describes
  *          setenv NAME=VALUE                in this process
@@ -30,7 +30,7 @@
  *        callback, embed, list, get-route NAME (none: NULL), health, get-limits NAME, set-limits NAME=JSON,
  *        create-route JSON, delete-route NAME, identify
  *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "retries": [why,
- *        ...], "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
+ *        ...], "error_headers": [...], "error_is_retryable": ..., "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
  *        line, whether it came on the calling thread], ...], "deltas": [[candidate, text, microseconds since the
  *        question], ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": a text, or
  *        JSON as one}
@@ -213,7 +213,12 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
         print_string(mlflow_gateway_error_retry_reason(error, retry));
     }
     CHECK(mlflow_gateway_error_retry_reason(error, retries) == NULL);
-    putchar(']');
+    printf("], \"error_headers\": [");
+    for (size_t i = 0; i < shown_headers; i++) {
+        printf("%s", i == 0 ? "" : ", ");
+        print_string(mlflow_gateway_error_header(error, header_names[i]));
+    }
+    printf("], \"error_is_retryable\": %s", mlflow_gateway_error_is_retryable(error) ? "true" : "false");
     if (shows_body)
         print_error_body(error);
     print_log();

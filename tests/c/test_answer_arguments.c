@@ -218,6 +218,12 @@ static void check_retries(void)
     CHECK(mlflow_gateway_error_attempts(error) == 2 && mlflow_gateway_error_retry_count(error) == 1);
     CHECK(is(mlflow_gateway_error_retry_reason(error, 0), "HTTP status 503"));
     CHECK(mlflow_gateway_error_retry_reason(error, 1) == NULL);
+    CHECK(mlflow_gateway_error_is_retryable(error) == 1);
+    CHECK(mlflow_gateway_error_header(error, "CONTENT-length") != NULL);
+    CHECK(mlflow_gateway_error_header(error, NULL) == NULL);
+    CHECK(mlflow_gateway_error_header(error, "") == NULL);
+    for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
+        CHECK(mlflow_gateway_error_header(error, NOT_UTF8[i]) == NULL);
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);

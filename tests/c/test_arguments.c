@@ -483,6 +483,9 @@ static void check_error_accessors(void)
     CHECK(mlflow_gateway_error_retry_count(NULL) == 0);
     CHECK(mlflow_gateway_error_retry_reason(NULL, 0) == NULL);
     CHECK(mlflow_gateway_error_retry_reason(NULL, SIZE_MAX) == NULL);
+    CHECK(mlflow_gateway_error_is_retryable(NULL) == 0);
+    CHECK(mlflow_gateway_error_header(NULL, NULL) == NULL);
+    CHECK(mlflow_gateway_error_header(NULL, "Date") == NULL);
     CHECK(mlflow_gateway_error_body(NULL, NULL) == NULL);
     CHECK(mlflow_gateway_error_body(NULL, &len) == NULL && len == 0);
 
@@ -496,6 +499,9 @@ static void check_error_accessors(void)
     CHECK(mlflow_gateway_error_retry_count(error) == 0);
     CHECK(mlflow_gateway_error_retry_reason(error, 0) == NULL);
     CHECK(mlflow_gateway_error_retry_reason(error, SIZE_MAX) == NULL);
+    CHECK(mlflow_gateway_error_is_retryable(error) == 0);
+    CHECK(mlflow_gateway_error_header(error, NULL) == NULL);
+    CHECK(mlflow_gateway_error_header(error, "Date") == NULL);
     CHECK(mlflow_gateway_error_body(error, &len) == NULL && len == 0);
     mlflow_gateway_error_destroy(error);
 }
