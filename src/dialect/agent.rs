@@ -3,6 +3,7 @@
 
 use super::answer::{Candidate, Message};
 use super::json::few;
+use super::objects::Object;
 use super::strings::Text;
 
 /// The only candidate, of such a list.
@@ -11,4 +12,10 @@ pub(super) fn candidate<'a>(list: &'a str, finish_reason: Option<Text<'a>>) -> R
     let last = messages.into_iter().rfind(Message::is_by_assistant);
     let last = last.ok_or("it has no message of the assistant")?;
     last.candidate(finish_reason).map_err(|why| format!("the assistant's last message{why}"))
+}
+
+/// A message of the assistant, if it is one.
+pub(super) fn message(json: &str) -> Option<Candidate<'_>> {
+    let Object(message) = serde_json::from_str::<Object<Message>>(json).ok()?;
+    if message.is_by_assistant() { message.candidate(None).ok() } else { None }
 }

@@ -20,6 +20,7 @@ mod params;
 mod pattern;
 mod question;
 mod refusal;
+mod responses;
 mod routes;
 mod split_pairs;
 mod strings;
