@@ -40,6 +40,7 @@ WELL_KNOWN = "/oidc/.well-known/oauth-authorization-server"
 TOKEN = "/oidc/v1/token"
 ENDPOINTS = "/api/2.0/serving-endpoints"
 INVOCATIONS = "/serving-endpoints/"
+AI_GATEWAY = "/ai-gateway/mlflow/v1/"
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
 
@@ -169,6 +170,8 @@ class Workspace(ScriptedGateway):
         elif path.startswith(INVOCATIONS) and path.endswith("/invocations") and request.method == "POST":
             self.before_answer(request)
             self.invoke(handler, request, unquote(path[len(INVOCATIONS) : -len("/invocations")]))
+        elif path.startswith(AI_GATEWAY) and request.method == "POST":
+            self._ask_model(handler, request, path[len(AI_GATEWAY) :])
         elif path.rstrip("/") == ENDPOINTS:
             self._list_or_create(handler, request)
         elif path.startswith(f"{ENDPOINTS}/"):
@@ -271,6 +274,17 @@ class Workspace(ScriptedGateway):
 
     # Questions
 
+    def _ask_model(self, handler: Handler, request: Request, path: str) -> None:
+        """A model of Unity Catalog: its name is in the body."""
+        body = request.json()
+        name = body.get("model", "")
+        if not name.startswith("main."):
+            refuse(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Model service '{name}' does not exist.")
+        elif path in ("chat/completions", "embeddings") and ("messages" in body) == (path == "chat/completions"):
+            self.answer_question(handler, request, "chat" if "messages" in body else "bge")
+        else:
+            no_such_api(handler, request)
+
     def answer_question(self, handler: Handler, request: Request, name: str) -> None:
         """Echoes the question, or gives vectors that tell how long the inputs are."""
         if name not in self.endpoints:
@@ -281,11 +295,7 @@ class Workspace(ScriptedGateway):
         if task == "agent/v2/chat":
             answer_as_chat_agent(handler, body)
         elif task == "agent/v1/responses":
-            text = f"echo: {body['input'][-1]['content']}"
-            work = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-            content = [{"type": "output_text", "text": text}]
-            message = {"type": "message", "id": "m", "role": "assistant", "content": content}
-            handler.answer(200, {"object": "response", "output": [work, message]}, JSON)
+            answer_as_responses_agent(handler, body)
         elif "messages" in body:
             text = f"echo: {body['messages'][-1]['content']}"
             if body.get("stream"):
@@ -391,6 +401,26 @@ def answer_as_chat_agent(handler: Handler, body: dict) -> None:
         return
     messages = [*work, {"role": "assistant", "content": "".join(words), "id": "3"}]
     handler.answer(200, {"messages": messages, "finish_reason": "stop", "usage": USAGE}, JSON)
+
+
+def answer_as_responses_agent(handler: Handler, body: dict) -> None:
+    """Shows a call of a tool before the words. With the first word "whole", a stream has items only."""
+    if "input" not in body:
+        message = "Invalid input. Error: Model is missing inputs ['input']. Note that there were extra inputs: ['messages']"
+        refuse(handler, 400, "BAD_REQUEST", message)
+        return
+    asked = body["input"][-1]["content"]
+    words = ["echo:", f" {asked}"]
+    work = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    content = [{"type": "output_text", "text": "".join(words)}]
+    message = {"type": "message", "id": "m", "role": "assistant", "content": content}
+    if not body.get("stream"):
+        handler.answer(200, {"object": "response", "output": [work, message]}, JSON)
+        return
+    deltas = [{"type": "response.output_text.delta", "item_id": "m", "delta": word} for word in words]
+    items = [{"type": "response.output_item.done", "item": item} for item in (work, message)]
+    sent = [items[0], *([] if asked.startswith("whole") else deltas), items[1]]
+    handler.answer(200, events(*sent, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
 
 
 def profile(name: str, **keys: str) -> str:

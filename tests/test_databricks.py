@@ -178,6 +178,61 @@ def test_chat_agent_gives_its_last_message(workspace: Workspace) -> None:
         assert outcome.response.candidates[0].tool_calls == [["c", "f", "{}"]]
 
 
+@pytest.mark.parametrize("question", ["prompt ", "message user="])
+def test_agent_of_responses_takes_prompts_and_messages(workspace: Workspace, question: str) -> None:
+    """What it is for is looked up first, or once it has refused messages."""
+    env = workspace.environment()
+    commands = ("send", "stream", "callback", "again", f"{question}whole: it", "stream")
+    outcomes = ask_all("databricks", f"{question}hi", *commands, route="responses-agent", env=env)
+    whole, fetched, called, in_items = outcomes
+    assert whole.response.texts == ["echo: hi"] and fetched.status == "STREAM_END", outcomes
+    for outcome in (fetched, called):
+        assert [text for _, text, _ in outcome.deltas] == ["echo:", " hi"], "the item at the end repeats them"
+    assert [text for _, text, _ in in_items.deltas] == ["echo: whole: it"]
+    asked = [f"{request.method} {request.path}" for request in workspace.requests]
+    lookup, invocation = f"GET {ENDPOINTS}/responses-agent", f"POST {INVOCATIONS}responses-agent/invocations"
+    first = [lookup, invocation] if question == "prompt " else [invocation, lookup, invocation]
+    assert asked == [*first, invocation, invocation, invocation], "it is remembered"
+    assert workspace.requests[-1].json() == {"input": [{"role": "user", "content": "whole: it"}], "stream": True}
+
+
+def test_refusal_of_a_chat_looks_nothing_up_twice(workspace: Workspace) -> None:
+    workspace.invoke = lambda handler, request, name: handler.answer(400, {"error_code": "BAD_REQUEST", "message": "no"})
+    outcomes = ask_all("databricks", "message user=hi", "send", "send", route="chat", env=workspace.environment())
+    assert [outcome.status for outcome in outcomes] == ["BAD_REQUEST"] * 2
+    assert [request.method for request in workspace.requests] == ["POST", "GET", "POST"]
+
+
+@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
+def test_model_of_unity_catalog_is_asked_where_it_is(workspace: Workspace, build: Build) -> None:
+    commands = ("prompt hi", "send", "again", "message user=hi you", "stream", "again", "input abc", "embed", "health")
+    env = workspace.environment()
+    outcomes = ask_all("databricks", *commands, route="main.llms.claude", env=env, build=build)
+    whole, streamed, vectors, health = outcomes
+    assert whole.response.texts == ["echo: hi"] and streamed.text() == "echo: hi you", outcomes
+    assert vectors.embeddings.vectors == [[3.0, 0.5]] and health.status == "OK"
+    assert [f"{request.method} {request.path}" for request in workspace.requests] == [
+        "POST /ai-gateway/mlflow/v1/chat/completions",
+        "POST /ai-gateway/mlflow/v1/chat/completions",
+        "POST /ai-gateway/mlflow/v1/embeddings",
+        f"GET {ENDPOINTS}",
+    ], "nothing is looked up"
+    assert workspace.requests[0].json() == {"model": "main.llms.claude", "messages": [{"role": "user", "content": "hi"}]}
+    assert set(workspace.credentials("/ai-gateway/")) == {f"Bearer {PAT}"}
+
+
+def test_missing_model_of_unity_catalog_is_not_found(workspace: Workspace) -> None:
+    outcome = ask_databricks(workspace, *QUESTION, route="other.llms.claude")
+    assert outcome.status == "NOT_FOUND" and "does not exist" in outcome.message, outcome
+
+
+def test_models_and_endpoints_are_asked_through_one_handle(workspace: Workspace) -> None:
+    commands = ("request-route main.llms.claude", "send", "request-route chat", "send", "request-route a.b", "send")
+    model, endpoint, missing = ask_all("databricks", "message user=hi", *commands, route="", env=workspace.environment())
+    assert model.response.texts == endpoint.response.texts == ["echo: hi"]
+    assert missing.status == "NOT_FOUND", "two parts are an endpoint's name"
+
+
 def test_body_with_inputs_is_sent_to_an_agent(workspace: Workspace) -> None:
     """What such a body is for is a guess, and the agent says what it takes."""
     body = json.dumps({"input": [{"role": "user", "content": "hi"}]})

@@ -71,7 +71,18 @@ def test_the_first_one_that_is_set_says_where() -> None:
         assert ask(None, *QUESTION, env={**env, "MLFLOW_GATEWAY_URI": ""}).status == "CONNECT_FAILED"
 
 
-@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
+def test_tracking_uri_is_the_last_fallback() -> None:
+    with chatting() as gateway, refused_port() as port:
+        other = f"http://{HOST}:{port}"
+        assert ask(None, *QUESTION, env={"MLFLOW_TRACKING_URI": gateway.url}).status == "OK"
+        for name in ("MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"):
+            assert ask(None, *QUESTION, env={"MLFLOW_TRACKING_URI": other, name: gateway.url}).status == "OK"
+        for store in ("sqlite:///mlflow.db", "file:///mlruns", "mlruns", "databricks-uc", "openai"):
+            outcome = call("-", "hi", environment={"MLFLOW_TRACKING_URI": store})
+            assert outcome.status == "NO_GATEWAY_URI" and "MLFLOW_TRACKING_URI" in outcome.text, store
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET", "MLFLOW_TRACKING_URI"])
 def test_the_gateway_may_be_a_workspace(name: str, tmp_path: Path) -> None:
     with Workspace() as workspace:
         outcome = ask(None, *QUESTION, route="chat", env={name: "databricks", **workspace.environment()})

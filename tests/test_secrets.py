@@ -73,6 +73,7 @@ WAYS: dict[str, Way] = {
         "databricks",
     ),
     "profile": Way((), {}, {".databrickscfg": profile("p", host="{url}", token="{secret}")}, "databricks://p"),
+    "OPENAI_API_KEY": Way((), {"OPENAI_BASE_URL": "{url}", "OPENAI_API_KEY": "{secret}"}, {}, "openai"),
     "client by option": Way(("handle-option client_id=i", "handle-option client_secret={secret}")),
 }  # fmt: skip
 
@@ -385,6 +386,9 @@ def test_an_endpoint_elsewhere_gets_nothing(tmp_path: Path) -> None:
         (["uri databricks"], {"DATABRICKS_HOST": "https://h", "DATABRICKS_TOKEN": "{secret}\nx"}),
         (["uri http://127.0.0.1:1"], {"MLFLOW_TRACKING_TOKEN": "{secret}\nx"}),
         (["uri http://127.0.0.1:1"], {"MLFLOW_TRACKING_USERNAME": "me:{secret}"}),
+        (["uri "], {"MLFLOW_TRACKING_URI": "http://user:{secret}@127.0.0.1:1"}),
+        (["uri openai"], {"OPENAI_BASE_URL": "http://user:{secret}@127.0.0.1:1/v1"}),
+        (["uri openai"], {"OPENAI_API_KEY": "{secret}\nx"}),
         (["uri http://127.0.0.1:1", "handle-option bearer_token={secret}\\n"], {}),
         (["uri http://127.0.0.1:1", "handle-option password={secret}\\r"], {}),
         (["uri http://127.0.0.1:1", "handle-option username={secret}:x"], {}),

@@ -210,6 +210,8 @@ impl Stream {
                 }
             }
             Ok(Event::Done) => self.complete(),
+            // The reader makes a chunk of it, or nothing.
+            Ok(Event::Item(_)) => Ok(None),
             Ok(Event::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
             Err(malformed) => Err(report::malformed(&self.source.tried(), answered, malformed)),
         }

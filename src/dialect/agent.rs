@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 
 use super::answer::{Candidate, Message};
 use super::json::few;
+use super::objects::Object;
+use super::reader;
 use super::strings::Text;
 
 /// The only candidate, of such a list.
@@ -22,4 +24,10 @@ pub(super) fn last_message(list: &str) -> Option<&str> {
     let last = messages.iter().rposition(Message::is_by_assistant)?;
     let messages: Vec<&RawValue> = serde_json::from_str(list).ok()?;
     messages.get(last).map(|message| message.get())
+}
+
+/// A message of the assistant, if it is one.
+pub(super) fn message(json: &str) -> Option<Candidate<'_>> {
+    let Object(message) = reader::from_str::<Object<Message>>(json).ok()?;
+    if message.is_by_assistant() { message.candidate(None).ok() } else { None }
 }

@@ -7,6 +7,7 @@ use super::json::{Content, Lenient, Truth, field, string_or_null, without_place}
 use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::reader::{self, Raw};
 use super::refusal::Refusal;
+use super::responses;
 use super::strings::{Fragment, Halves, Text};
 use super::tools::{self, ToolCall};
 use super::usage::{OpenAiUsage, Usage};
@@ -20,6 +21,8 @@ pub enum Event<'a> {
     Chunk(Chunk<'a>),
     /// A chunk that only adds a text to a candidate that has begun.
     Text(u64, &'a str),
+    /// A whole item of an agent, whose text may have come in pieces before.
+    Item(Piece<'a>),
     /// The model or the gateway failed in the middle of its answer.
     Error(Refusal),
     /// The answer is complete.
@@ -60,8 +63,14 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
     if data.is_empty() {
         return Ok(Event::Chunk(Chunk::default()));
     }
-    let RawChunk { choices, agent, model, usage, error } = parse(data)?;
-    let choices = match choices.flatten() {
+    let RawChunk { choices, agent, item, kind, model, usage, error } = parse(data)?;
+    let choices = choices.flatten();
+    if choices.is_none() && !error.0 {
+        if let Some(event) = responses::event(&kind, agent, item, data) {
+            return event;
+        }
+    }
+    let choices = match choices {
         _ if error.0 => return Ok(Event::Error(Refusal::in_success(data))),
         Some(Few(choices)) => choices,
         // What an agent sends is a choice in itself; the delta of others may be anything.
@@ -108,6 +117,9 @@ struct RawChunk<'a> {
     choices: Option<Option<Few<RawChoice<'a>>>>,
     /// The delta of an agent on Databricks, which has no choices.
     agent: Option<Raw<'a>>,
+    item: Option<Raw<'a>>,
+    /// The type of an event of an agent.
+    kind: Lenient<'a>,
     model: Lenient<'a>,
     usage: LenientObject<OpenAiUsage>,
     error: Truth,
@@ -121,6 +133,8 @@ impl<'de> Fields<'de> for RawChunk<'de> {
             "usage" => self.usage = map.next_value()?,
             "error" => self.error = map.next_value()?,
             "delta" => self.agent = map.next_value()?,
+            "item" => self.item = map.next_value()?,
+            "type" => self.kind = map.next_value()?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -227,6 +241,27 @@ mod tests {
         }
         assert!(matches!(event(b"[DONE]"), Ok(Event::Done)));
         assert!(matches!(event(b" [DONE]\n"), Ok(Event::Done)));
+    }
+
+    #[test]
+    fn agent_of_responses_sends_pieces_and_then_items() {
+        let delta = r#"{"type":"response.output_text.delta","item_id":"m","delta":"a\n"}"#;
+        assert_eq!(chunk(delta).pieces[0].text, Some(Text("a\n".into())));
+        let item = r#"{"type":"response.output_item.done","item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab"}]}}"#;
+        let Ok(Event::Item(piece)) = event(item.as_bytes()) else { panic!() };
+        assert_eq!(piece.text, Some(Text("ab".into())));
+        let work =
+            r#"{"type":"response.output_item.done","item":{"type":"function_call","name":"f","arguments":"{}"}}"#;
+        assert!(chunk(work).pieces.is_empty());
+        for end in ["response.completed", "response.incomplete"] {
+            let data = format!(r#"{{"type":"{end}","response":{{"output":[]}}}}"#);
+            assert!(matches!(event(data.as_bytes()), Ok(Event::Done)));
+        }
+        let failed = br#"{"type":"response.failed","response":{"error":{"message":"m"}}}"#;
+        assert!(matches!(event(failed), Ok(Event::Error(_))));
+        let wrong = br#"{"type":"response.output_text.delta","delta":{"text":"a"}}"#;
+        assert!(matches!(event(wrong), Err(Malformed::WrongShape(..))));
+        assert!(chunk(r#"{"type":"response.created","response":{}}"#).pieces.is_empty());
     }
 
     #[test]

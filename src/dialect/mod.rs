@@ -25,6 +25,7 @@ mod pointer;
 mod question;
 mod reader;
 mod refusal;
+mod responses;
 mod routes;
 mod scanner;
 mod split_pairs;

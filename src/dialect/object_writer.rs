@@ -1,6 +1,6 @@
 //! Writing a JSON object whose values are JSON already, or strings.
 
-use super::strings::plain;
+use super::scanner::plain;
 
 /// A field is begun by [`ObjectWriter::field`], and what is pushed then is its value.
 pub(super) struct ObjectWriter(Vec<u8>);

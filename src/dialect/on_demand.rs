@@ -4,27 +4,27 @@
 use std::ops::Range;
 
 use serde::de::MapAccess;
-use serde_json::value::RawValue;
 
 use super::agent;
 use super::objects::{Few, Fields, Object};
+use super::reader::{self, Raw};
 use super::tools;
 
 /// The messages of the candidates as they came; `None` for a candidate that has no message, as of completions.
 pub fn messages(json: &str) -> Vec<Option<&str>> {
-    let Ok(Object(Messages { choices, candidates, messages, output })) = serde_json::from_str(json) else {
+    let Ok(Object(Messages { choices, candidates, messages, output })) = reader::from_str(json) else {
         return Vec::new();
     };
     if let Some(list) = choices.or(candidates) {
-        let Ok(Few(list)) = serde_json::from_str::<Few<Candidate>>(list.get()) else { return Vec::new() };
-        return list.into_iter().map(|candidate| candidate.message.map(RawValue::get)).collect();
+        let Ok(Few(list)) = reader::from_str::<Few<Candidate>>(list.get()) else { return Vec::new() };
+        return list.into_iter().map(|candidate| candidate.message.map(Raw::get)).collect();
     }
     messages.or(output).and_then(|list| agent::last_message(list.get())).map(Some).into_iter().collect()
 }
 
 /// Where in a message the arguments of a tool call are null or an empty string, in order.
 pub fn empty_arguments(message: &str) -> Vec<Range<usize>> {
-    let Ok(Object(Calls { tool_calls: Some(list) })) = serde_json::from_str(message) else { return Vec::new() };
+    let Ok(Object(Calls { tool_calls: Some(list) })) = reader::from_str(message) else { return Vec::new() };
     let Ok(Some(calls)) = tools::all(list.get()) else { return Vec::new() };
     let start = list.get().as_ptr() as usize - message.as_ptr() as usize;
     calls.empty.into_iter().map(|place| place.start + start..place.end + start).collect()
@@ -32,10 +32,10 @@ pub fn empty_arguments(message: &str) -> Vec<Range<usize>> {
 
 #[derive(Default)]
 struct Messages<'a> {
-    choices: Option<&'a RawValue>,
-    candidates: Option<&'a RawValue>,
-    messages: Option<&'a RawValue>,
-    output: Option<&'a RawValue>,
+    choices: Option<Raw<'a>>,
+    candidates: Option<Raw<'a>>,
+    messages: Option<Raw<'a>>,
+    output: Option<Raw<'a>>,
 }
 
 impl<'de> Fields<'de> for Messages<'de> {
@@ -54,13 +54,13 @@ impl<'de> Fields<'de> for Messages<'de> {
 
 #[derive(Default)]
 struct Candidate<'a> {
-    message: Option<&'a RawValue>,
+    message: Option<Raw<'a>>,
 }
 
 impl<'de> Fields<'de> for Candidate<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         if name == "message" {
-            self.message = map.next_value::<Option<&RawValue>>()?;
+            self.message = map.next_value::<Option<Raw>>()?;
         }
         Ok(name == "message")
     }
@@ -68,7 +68,7 @@ impl<'de> Fields<'de> for Candidate<'de> {
 
 #[derive(Default)]
 struct Calls<'a> {
-    tool_calls: Option<&'a RawValue>,
+    tool_calls: Option<Raw<'a>>,
 }
 
 impl<'de> Fields<'de> for Calls<'de> {

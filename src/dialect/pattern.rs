@@ -15,6 +15,8 @@ const ERROR: &[u8] = b"error";
 pub struct EventReader {
     pattern: Option<Pattern>,
     split: SplitPairs,
+    /// Whether a text has come since the last whole item.
+    has_text: bool,
 }
 
 /// A chunk with a text and nothing else that is new: what stands before and behind the text.
@@ -36,12 +38,18 @@ impl EventReader {
         }
         if let Some(pattern) = &self.pattern {
             if let Some(text) = pattern.text(data) {
+                self.has_text = true;
                 return Ok(Event::Text(pattern.candidate, text));
             }
         }
         let mut event = dialect.decode_event(data)?;
+        if let Event::Item(item) = event {
+            let pieces = if std::mem::take(&mut self.has_text) { Vec::new() } else { vec![item] };
+            return Ok(Event::Chunk(Chunk { pieces, ..Chunk::default() }));
+        }
         if let Event::Chunk(chunk) = &mut event {
             self.pattern = Pattern::of(data, chunk).or_else(|| self.pattern.take());
+            self.has_text |= chunk.pieces.iter().any(|piece| piece.text.is_some());
             self.split.join(chunk);
             if !self.split.is_empty() {
                 // The next text is not all that comes next.

@@ -8,7 +8,9 @@ use serde::de::{
 };
 use serde_json::Error;
 
-use super::strings::{Fragment, plain};
+use super::json::NO_MEMORY;
+use super::scanner::{Scanner, Wrong};
+use super::strings::Fragment;
 
 /// A value as it stands in the JSON, without the space around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub(super) fn from_str<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error
 
 /// As [`from_str`].
 pub(super) fn read<'a, S: DeserializeSeed<'a>>(json: &'a str, seed: S) -> Result<S::Value, Error> {
-    let mut reader = Reader { json, at: 0, is_wrong: false };
+    let mut reader = Reader { scanner: Scanner::new(json), is_wrong: false };
     let value = seed.deserialize(&mut reader);
     match value {
         Ok(value) if reader.peek().is_none() => Ok(value),
@@ -69,8 +71,7 @@ fn problem(json: &str) -> Error {
 }
 
 struct Reader<'a> {
-    json: &'a str,
-    at: usize,
+    scanner: Scanner<'a>,
     /// Whether the text is no JSON.
     is_wrong: bool,
 }
@@ -79,10 +80,11 @@ impl<'a> Reader<'a> {
     /// What is wrong, and where.
     #[cold]
     fn placed(&self, error: &Error) -> Error {
+        let Scanner { json, at } = self.scanner;
         if self.is_wrong {
-            return problem(self.json);
+            return problem(json);
         }
-        let before = &self.json.as_bytes()[..self.at];
+        let before = &json.as_bytes()[..at];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
         Error::custom(format_args!("{error} at line {line} column {column}"))
@@ -94,177 +96,27 @@ impl<'a> Reader<'a> {
         Error::custom("not JSON")
     }
 
-    /// The next byte that is no space.
+    #[cold]
+    fn cannot(&mut self, why: &Wrong) -> Error {
+        match why {
+            Wrong::Here => self.wrong(),
+            Wrong::NoMemory(_) => Error::custom(NO_MEMORY),
+        }
+    }
+
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.json.as_bytes().get(self.at) {
-                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
-                other => return other.copied(),
-            }
-        }
+        self.scanner.peek()
     }
 
     #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Error> {
-        if self.peek() != Some(byte) {
-            return Err(self.wrong());
-        }
-        self.at += 1;
-        Ok(())
+        self.scanner.expect(byte).map_err(|why| self.cannot(&why))
     }
 
-    /// Passes over the rest of a string behind its first quotation mark, and says whether there are escapes in it.
-    #[inline]
-    fn skip_string(&mut self) -> Result<bool, Error> {
-        let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
-        let length = plain(rest);
-        if rest.get(length) != Some(&b'"') {
-            self.at += length;
-            return self.skip_escapes().map(|()| true);
-        }
-        self.at += length + 1;
-        Ok(false)
-    }
-
-    #[inline(never)]
-    fn skip_escapes(&mut self) -> Result<(), Error> {
-        let bytes = self.json.as_bytes();
-        loop {
-            self.at += match bytes[self.at..] {
-                [b'"', ..] => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-                [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => 6,
-                _ => return Err(self.wrong()),
-            };
-            self.at += plain(&bytes[self.at..]);
-        }
-    }
-
-    fn skip_number(&mut self) -> Result<(), Error> {
-        let bytes = self.json.as_bytes();
-        let digits = |from: usize| {
-            let mut at = from;
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at += 1;
-            }
-            at - from
-        };
-        let mut at = self.at + usize::from(bytes[self.at] == b'-');
-        let whole = digits(at);
-        if whole == 0 || whole > 1 && bytes[at] == b'0' {
-            return Err(self.wrong());
-        }
-        at += whole;
-        if bytes.get(at) == Some(&b'.') {
-            let fraction = digits(at + 1);
-            if fraction == 0 {
-                return Err(self.wrong());
-            }
-            at += 1 + fraction;
-        }
-        if matches!(bytes.get(at), Some(b'e' | b'E')) {
-            at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-            let exponent = digits(at);
-            if exponent == 0 {
-                return Err(self.wrong());
-            }
-            at += exponent;
-        }
-        self.at = at;
-        Ok(())
-    }
-
-    #[inline]
-    fn skip_word(&mut self, word: &[u8]) -> Result<(), Error> {
-        if !self.json.as_bytes()[self.at..].starts_with(word) {
-            return Err(self.wrong());
-        }
-        self.at += word.len();
-        Ok(())
-    }
-
-    /// Passes over a value, and returns how it is written.
     #[inline]
     fn skip(&mut self) -> Result<&'a str, Error> {
-        let first = self.peek();
-        let start = self.at;
-        match first {
-            Some(b'"') => {
-                self.at += 1;
-                self.skip_string()?;
-            }
-            Some(b'{' | b'[') => self.skip_container()?,
-            _ => self.skip_scalar(first)?,
-        }
-        Ok(&self.json[start..self.at])
-    }
-
-    fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Error> {
-        match first {
-            Some(b'n') => self.skip_word(b"null"),
-            Some(b't') => self.skip_word(b"true"),
-            Some(b'f') => self.skip_word(b"false"),
-            Some(b'-' | b'0'..=b'9') => self.skip_number(),
-            _ => Err(self.wrong()),
-        }
-    }
-
-    /// Passes over an object or a list, without recursion: it may have any number of levels.
-    #[inline(never)]
-    fn skip_container(&mut self) -> Result<(), Error> {
-        let mut open = Levels::default();
-        let mut is_object = self.json.as_bytes()[self.at] == b'{';
-        self.at += 1;
-        let mut is_first = true;
-        loop {
-            let closing = if is_object { b'}' } else { b']' };
-            let next = match self.peek() {
-                Some(byte) if byte == closing => {
-                    self.at += 1;
-                    match open.pop() {
-                        Some(outer) => is_object = outer,
-                        None => return Ok(()),
-                    }
-                    is_first = false;
-                    continue;
-                }
-                Some(b',') if !is_first => {
-                    self.at += 1;
-                    self.peek()
-                }
-                other if is_first => other,
-                _ => return Err(self.wrong()),
-            };
-            is_first = false;
-            let next = if is_object {
-                if next != Some(b'"') {
-                    return Err(self.wrong());
-                }
-                self.at += 1;
-                self.skip_string()?;
-                self.expect(b':')?;
-                self.peek()
-            } else {
-                next
-            };
-            match next {
-                Some(b'"') => {
-                    self.at += 1;
-                    self.skip_string()?;
-                }
-                Some(begin @ (b'{' | b'[')) => {
-                    open.push(is_object);
-                    is_object = begin == b'{';
-                    self.at += 1;
-                    is_first = true;
-                }
-                _ => self.skip_scalar(next)?,
-            }
-        }
+        self.scanner.skip().map_err(|why| self.cannot(&why))
     }
 
     #[cold]
@@ -279,34 +131,6 @@ impl<'a> Reader<'a> {
             _ => Unexpected::Other("number"),
         };
         Error::invalid_type(unexpected, visitor)
-    }
-}
-
-/// Which levels around a value are objects, a bit for each.
-#[derive(Default)]
-struct Levels {
-    count: usize,
-    innermost: u64,
-    others: Vec<u64>,
-}
-
-impl Levels {
-    fn push(&mut self, is_object: bool) {
-        if self.count > 0 && self.count % 64 == 0 {
-            self.others.push(self.innermost);
-        }
-        self.innermost = self.innermost << 1 | u64::from(is_object);
-        self.count += 1;
-    }
-
-    fn pop(&mut self) -> Option<bool> {
-        self.count = self.count.checked_sub(1)?;
-        let is_object = self.innermost & 1 == 1;
-        self.innermost >>= 1;
-        if self.count > 0 && self.count % 64 == 0 {
-            self.innermost = self.others.pop().unwrap_or_default();
-        }
-        Some(is_object)
     }
 }
 
@@ -348,7 +172,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.peek() == Some(b'n') {
-            self.skip_word(b"null")?;
+            self.scanner.skip_word(b"null").map_err(|why| self.cannot(&why))?;
             return visitor.visit_none();
         }
         visitor.visit_some(self)
@@ -367,7 +191,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if self.peek() != Some(b'{') {
             return Err(self.mismatch(&visitor));
         }
-        self.at += 1;
+        self.scanner.at += 1;
         visitor.visit_map(Elements { reader: self, closing: b'}', is_first: true })
     }
 
@@ -376,7 +200,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if self.peek() != Some(b'[') {
             return Err(self.mismatch(&visitor));
         }
-        self.at += 1;
+        self.scanner.at += 1;
         visitor.visit_seq(Elements { reader: self, closing: b']', is_first: true })
     }
 
@@ -395,13 +219,14 @@ impl<'de> Deserializer<'de> for Str<'_, 'de> {
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let Str(reader) = self;
-        let start = reader.at;
-        reader.at += 1;
-        if reader.skip_string()? {
-            let text = Fragment::of_json(&reader.json[start..reader.at]).unwrap_or_default().text;
+        let start = reader.scanner.at;
+        let has_escapes = reader.scanner.skip_string().map_err(|why| reader.cannot(&why))?;
+        let written = &reader.scanner.json[start..reader.scanner.at];
+        if has_escapes {
+            let text = Fragment::of_json(written).unwrap_or_default().text;
             return visitor.visit_string(text.0.into_owned());
         }
-        visitor.visit_borrowed_str(&reader.json[start + 1..reader.at - 1])
+        visitor.visit_borrowed_str(&written[1..written.len() - 1])
     }
 
     serde::forward_to_deserialize_any! {
@@ -424,14 +249,14 @@ impl Elements<'_, '_> {
         let next = self.reader.peek();
         let is_first = std::mem::take(&mut self.is_first);
         if next == Some(self.closing) {
-            self.reader.at += 1;
+            self.reader.scanner.at += 1;
             return Ok(false);
         }
         if !is_first {
             if next != Some(b',') {
                 return Err(self.reader.wrong());
             }
-            self.reader.at += 1;
+            self.reader.scanner.at += 1;
         }
         Ok(true)
     }

@@ -310,6 +310,8 @@ mod tests {
             (404, r#"{"message":"no Route matched with those values"}"#, NoSuchPath, None, "no Route matched"),
             (404, r#"{"error_msg":"404 Route Not Found"}"#, NoSuchPath, None, r#"{"error_msg""#),
             (404, r#"{"statusCode":404,"message":"Resource not found"}"#, NoSuchPath, None, "Resource not found"),
+            (404, r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#, NoSuchPath, Some("404"), "File Not Found"),
+            (404, r#"{"object":"error","message":"The model `m` does not exist.","type":"NotFoundError","code":404}"#, NoSuchRoute, Some("404"), "The model"),
             (405, r#"{"detail":"Method Not Allowed"}"#, NoSuchPath, None, "Method Not Allowed"),
             (422, r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required","input":{}}]}"#, BadRequest, None, "body.prompt: Field required"),
             (422, r#"{"detail":[{"loc":["body",0],"msg":"a"},{"loc":["body"],"msg":"b"}]}"#, BadRequest, None, "body.0: a; body: b"),
@@ -412,6 +414,38 @@ mod tests {
         assert!(!of(r#"{"detail":"messages"}"#));
         assert!(of(r#"{"error_code":"BAD_REQUEST","message":"Missing required Chat parameter: 'messages'"}"#));
         assert!(!of(""));
+    }
+
+    #[test]
+    fn knows_when_a_prompt_is_wanted() {
+        let of = |status, body: &str| Refusal::read(status, body.as_bytes()).wants_prompt;
+        assert!(of(400, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
+        assert!(!of(400, r#"{"detail":"Endpoint 'c' is not a completions endpoint."}"#));
+        assert!(!of(500, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
+    }
+
+    #[test]
+    fn servers_own_word_is_told_from_a_proxys() {
+        let of = |body: &str| Refusal::read(404, body.as_bytes()).is_servers_own;
+        for body in [
+            r#"{"detail":"Not Found"}"#,
+            r#"{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for 'GET /x'"}"#,
+            r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#,
+            "<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you",
+        ] {
+            assert!(of(body), "{body}");
+        }
+        for body in [
+            "",
+            "<html><title>404 Not Found</title><hr>nginx",
+            "404 page not found",
+            r#"{"message":"no Route matched with those values"}"#,
+            r#"{"detail":"The endpoint 'x' is not present or active on the server"}"#,
+            r#"{"error":{"message":"The model `m` does not exist","code":"model_not_found"}}"#,
+        ] {
+            assert!(!of(body), "{body}");
+        }
+        assert!(!Refusal::read(403, br#"{"detail":"Not Found"}"#).is_servers_own);
     }
 
     #[test]

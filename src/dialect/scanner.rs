@@ -1,4 +1,5 @@
-//! Checks whether a text is JSON (RFC 8259). No recursion: nesting takes one byte of memory a level, and no stack.
+//! Passes over JSON (RFC 8259) in a text that is UTF-8 already. No recursion: nesting takes a bit of memory a level, and
+//! no stack.
 
 /// Why a text is not JSON.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,155 +12,263 @@ pub enum JsonFault {
 
 /// Checks the whole of a text.
 pub(super) fn check(json: &str) -> Result<(), JsonFault> {
-    Scanner { json: json.as_bytes(), at: 0, open: Vec::new() }.document()
+    let mut scanner = Scanner::new(json);
+    match scanner.skip() {
+        Ok(_) if scanner.peek().is_none() => Ok(()),
+        Err(Wrong::NoMemory(levels)) => Err(JsonFault::NoMemory(levels)),
+        _ => Err(JsonFault::At(scanner.at)),
+    }
 }
 
-struct Scanner<'a> {
-    json: &'a [u8],
-    at: usize,
-    /// The brackets that close what is open.
-    open: Vec<u8>,
+/// Why a value cannot be passed over.
+pub(super) enum Wrong {
+    /// It is no JSON where the scanner is.
+    Here,
+    /// There is no memory for that many levels.
+    NoMemory(usize),
 }
 
-impl Scanner<'_> {
-    fn document(&mut self) -> Result<(), JsonFault> {
+/// A place in a text.
+pub(super) struct Scanner<'a> {
+    pub json: &'a str,
+    pub at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(json: &'a str) -> Scanner<'a> {
+        Scanner { json, at: 0 }
+    }
+
+    /// The next byte that is no space, at which the scanner is then.
+    #[inline]
+    pub fn peek(&mut self) -> Option<u8> {
         loop {
-            self.skip_space();
-            let is_whole = self.value_or_opening()?;
-            if is_whole && self.after_value()? {
-                return Ok(());
+            match self.json.as_bytes().get(self.at) {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                other => return other.copied(),
             }
         }
     }
 
-    /// A scalar or an empty container, which is whole; or the opening of another container and the name of its first
-    /// member.
-    fn value_or_opening(&mut self) -> Result<bool, JsonFault> {
-        match self.peek() {
-            Some(b'[') => self.opening(b']'),
-            Some(b'{') => self.opening(b'}'),
-            Some(b'"') => self.string().map(|()| true),
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
-            Some(b'n') => self.word(b"null"),
-            _ => self.number().map(|()| true),
+    #[inline]
+    pub fn expect(&mut self, byte: u8) -> Result<(), Wrong> {
+        if self.peek() != Some(byte) {
+            return Err(Wrong::Here);
         }
+        self.at += 1;
+        Ok(())
     }
 
-    fn opening(&mut self, close: u8) -> Result<bool, JsonFault> {
+    /// Passes over a value, and returns how it is written.
+    #[inline]
+    pub fn skip(&mut self) -> Result<&'a str, Wrong> {
+        let first = self.peek();
+        let start = self.at;
+        match first {
+            Some(b'"') => {
+                self.skip_string()?;
+            }
+            Some(b'{' | b'[') => self.skip_container()?,
+            _ => self.skip_scalar(first)?,
+        }
+        Ok(&self.json[start..self.at])
+    }
+
+    /// Passes over a string from its first quotation mark on, and says whether there are escapes in it.
+    #[inline]
+    pub fn skip_string(&mut self) -> Result<bool, Wrong> {
         self.at += 1;
-        self.skip_space();
-        if self.takes(close) {
-            return Ok(true);
+        let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
+        let length = plain(rest);
+        if rest.get(length) != Some(&b'"') {
+            self.at += length;
+            return self.skip_escapes().map(|()| true);
         }
-        self.open.try_reserve(1).map_err(|_| JsonFault::NoMemory(self.open.len()))?;
-        self.open.push(close);
-        if close == b'}' {
-            self.name()?;
-        }
+        self.at += length + 1;
         Ok(false)
     }
 
-    /// The brackets that close after a value, and the comma and name before the next one. Whether that was all.
-    fn after_value(&mut self) -> Result<bool, JsonFault> {
+    #[inline(never)]
+    fn skip_escapes(&mut self) -> Result<(), Wrong> {
+        let bytes = self.json.as_bytes();
         loop {
-            self.skip_space();
-            let Some(close) = self.open.last().copied() else {
-                return if self.at == self.json.len() { Ok(true) } else { Err(JsonFault::At(self.at)) };
-            };
-            if self.takes(close) {
-                self.open.pop();
-                continue;
+            match bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.at += 1,
+                _ => return Err(Wrong::Here),
             }
-            self.expect(b',')?;
-            if close == b'}' {
-                self.skip_space();
-                self.name()?;
-            }
-            return Ok(false);
-        }
-    }
-
-    fn name(&mut self) -> Result<(), JsonFault> {
-        if self.peek() != Some(b'"') {
-            return Err(JsonFault::At(self.at));
-        }
-        self.string()?;
-        self.skip_space();
-        self.expect(b':')
-    }
-
-    /// From its opening quote.
-    fn string(&mut self) -> Result<(), JsonFault> {
-        self.at += 1;
-        loop {
-            let rest = self.json.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' ')).unwrap_or(rest.len());
-            self.at += plain;
-            if self.takes(b'"') {
-                return Ok(());
-            }
-            self.expect(b'\\')?;
-            match self.peek() {
+            match bytes.get(self.at) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
                 Some(b'u') => {
-                    self.at += 1;
-                    for _ in 0..4 {
-                        self.one(|byte| byte.is_ascii_hexdigit())?;
+                    let digits = self.at + 1..self.at + 5;
+                    self.at += 1 + count(&bytes[digits.start..], u8::is_ascii_hexdigit).min(4);
+                    if self.at != digits.end {
+                        return Err(Wrong::Here);
                     }
                 }
-                _ => return Err(JsonFault::At(self.at)),
+                _ => return Err(Wrong::Here),
+            }
+            self.at += plain(&bytes[self.at..]);
+        }
+    }
+
+    pub fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Wrong> {
+        match first {
+            Some(b'n') => self.skip_word(b"null"),
+            Some(b't') => self.skip_word(b"true"),
+            Some(b'f') => self.skip_word(b"false"),
+            _ => self.skip_number(),
+        }
+    }
+
+    #[inline]
+    pub fn skip_word(&mut self, word: &[u8]) -> Result<(), Wrong> {
+        let rest = &self.json.as_bytes()[self.at..];
+        if !rest.starts_with(word) {
+            self.at += rest.iter().zip(word).take_while(|(byte, letter)| byte == letter).count();
+            return Err(Wrong::Here);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn skip_number(&mut self) -> Result<(), Wrong> {
+        let bytes = self.json.as_bytes();
+        let next = |at: usize| bytes.get(at).copied().unwrap_or_default();
+        self.at += usize::from(next(self.at) == b'-');
+        // A zero at the beginning is the whole of the whole part.
+        if next(self.at) == b'0' {
+            self.at += 1;
+        } else {
+            self.skip_digits()?;
+        }
+        if next(self.at) == b'.' {
+            self.at += 1;
+            self.skip_digits()?;
+        }
+        if matches!(next(self.at), b'e' | b'E') {
+            self.at += 1;
+            self.at += usize::from(matches!(next(self.at), b'+' | b'-'));
+            self.skip_digits()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn skip_digits(&mut self) -> Result<(), Wrong> {
+        let digits = count(&self.json.as_bytes()[self.at..], u8::is_ascii_digit);
+        self.at += digits;
+        if digits == 0 { Err(Wrong::Here) } else { Ok(()) }
+    }
+
+    /// Passes over an object or a list from its first bracket on.
+    #[inline(never)]
+    fn skip_container(&mut self) -> Result<(), Wrong> {
+        let mut outer = Levels::default();
+        let mut is_object = self.json.as_bytes()[self.at] == b'{';
+        self.at += 1;
+        let mut is_first = true;
+        loop {
+            let closing = if is_object { b'}' } else { b']' };
+            let mut next = self.peek();
+            if next == Some(closing) {
+                self.at += 1;
+                match outer.pop() {
+                    Some(outer) => is_object = outer,
+                    None => return Ok(()),
+                }
+                is_first = false;
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                self.expect(b',')?;
+                next = self.peek();
+            }
+            if is_object {
+                if next != Some(b'"') {
+                    return Err(Wrong::Here);
+                }
+                self.skip_string()?;
+                self.expect(b':')?;
+                next = self.peek();
+            }
+            match next {
+                Some(b'"') => {
+                    self.skip_string()?;
+                }
+                Some(bracket @ (b'{' | b'[')) => {
+                    outer.push(is_object)?;
+                    is_object = bracket == b'{';
+                    self.at += 1;
+                    is_first = true;
+                }
+                _ => self.skip_scalar(next)?,
             }
         }
     }
+}
 
-    fn number(&mut self) -> Result<(), JsonFault> {
-        self.takes(b'-');
-        if !self.takes(b'0') {
-            self.digits()?;
+/// How many bytes of a kind come first.
+#[inline]
+fn count(bytes: &[u8], is_one: impl Fn(&u8) -> bool) -> usize {
+    let mut count = 0;
+    while bytes.get(count).is_some_and(&is_one) {
+        count += 1;
+    }
+    count
+}
+
+/// How many bytes a string begins with that are neither its end nor an escape, nor must be escaped.
+#[inline]
+pub(super) fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let mut words = bytes.chunks_exact(8);
+    let mut at = 0;
+    for word in &mut words {
+        let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
+        // A byte's highest bit is set where the byte is zero; above the first such byte there may be false ones.
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control) & HIGH;
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
         }
-        if self.takes(b'.') {
-            self.digits()?;
+        at += 8;
+    }
+    at + words.remainder().iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+}
+
+/// Which levels around a value are objects, a bit for each.
+#[derive(Default)]
+struct Levels {
+    count: usize,
+    innermost: u64,
+    others: Vec<u64>,
+}
+
+impl Levels {
+    fn push(&mut self, is_object: bool) -> Result<(), Wrong> {
+        if self.count > 0 && self.count % 64 == 0 {
+            self.others.try_reserve(1).map_err(|_| Wrong::NoMemory(self.count))?;
+            self.others.push(self.innermost);
         }
-        if self.takes(b'e') || self.takes(b'E') {
-            _ = self.takes(b'+') || self.takes(b'-');
-            self.digits()?;
-        }
+        self.innermost = self.innermost << 1 | u64::from(is_object);
+        self.count += 1;
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), JsonFault> {
-        self.one(|byte| byte.is_ascii_digit())?;
-        while self.one(|byte| byte.is_ascii_digit()).is_ok() {}
-        Ok(())
-    }
-
-    fn word(&mut self, word: &[u8]) -> Result<bool, JsonFault> {
-        word.iter().try_for_each(|letter| self.expect(*letter)).map(|()| true)
-    }
-
-    fn skip_space(&mut self) {
-        while self.one(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).is_ok() {}
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.json.get(self.at).copied()
-    }
-
-    fn takes(&mut self, byte: u8) -> bool {
-        self.expect(byte).is_ok()
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), JsonFault> {
-        self.one(|other| other == byte)
-    }
-
-    fn one(&mut self, is_right: impl FnOnce(u8) -> bool) -> Result<(), JsonFault> {
-        if !self.peek().is_some_and(is_right) {
-            return Err(JsonFault::At(self.at));
+    fn pop(&mut self) -> Option<bool> {
+        self.count = self.count.checked_sub(1)?;
+        let is_object = self.innermost & 1 == 1;
+        self.innermost >>= 1;
+        if self.count > 0 && self.count % 64 == 0 {
+            self.innermost = self.others.pop().unwrap_or_default();
         }
-        self.at += 1;
-        Ok(())
+        Some(is_object)
     }
 }
 

@@ -127,27 +127,6 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// How many bytes a string begins with that are neither its end nor an escape, nor must be escaped.
-#[inline]
-pub(super) fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let mut words = bytes.chunks_exact(8);
-    let mut at = 0;
-    for word in &mut words {
-        let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-        // A byte's highest bit is set where the byte is zero; above the first such byte there may be false ones.
-        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control) & HIGH;
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    at + words.remainder().iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
-}
-
 /// What a value is that should have been something else, for a message.
 pub(super) fn kind(json: &str) -> &'static str {
     match json.as_bytes().first() {
