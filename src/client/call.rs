@@ -136,8 +136,8 @@ impl<'a> Call<'a> {
         let route = self.route()?;
         let name = route.name.as_str();
         let likely_plan = |dialect| self.likely_plan(dialect, question, wanted, name);
-        let likely = likely_plan(self.dialects()[0]);
         let cancelled = |phase| {
+            let likely = likely_plan(self.dialects()[0]);
             let path = likely.dialect.invocations_path(name, likely.task);
             self.failed(&self.tried(Method::Post, &path), Failure::Cancelled(phase))
         };
@@ -164,12 +164,14 @@ impl<'a> Call<'a> {
             Some(task) => Plan { dialect: learned.dialect, task },
             None => likely_plan(learned.dialect),
         };
-        let mut plan = known.map_or(likely, plan_by);
-        let mut told_task = known.and_then(|learned| learned.task);
+        let mut is_news = known.is_none();
+        let mut plan = known.map_or_else(|| likely_plan(self.dialects()[0]), plan_by);
         if self.settings.options().dialect.is_some() && self.check(plan, question, wanted).is_err() {
             // With a forced dialect the server refuses what the route is not for, not this library.
-            plan = likely;
+            plan = likely_plan(self.dialects()[0]);
+            is_news = true;
         }
+        let mut told_task = None;
         self.check(plan, question, wanted)?;
         let mut tried = Vec::new();
         let mut again = None;
@@ -180,9 +182,10 @@ impl<'a> Call<'a> {
             let miss = match self.ask_by(name, plan, question, wanted, &path, again, &mut attempts) {
                 Ok(answer) => {
                     self.logger.flush();
-                    let has_one_task = plan.dialect.has_one_task(name) || told_task == Some(plan.task);
-                    let learned = Learned { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) };
-                    let news = Some(learned).filter(|_| known.map(plan_by) != Some(plan));
+                    let news = is_news.then(|| {
+                        let has_one_task = plan.dialect.has_one_task(name) || told_task == Some(plan.task);
+                        Learned { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) }
+                    });
                     return Ok(Asked { answer, plan, path, attempts, news });
                 }
                 Err(miss) => miss,
@@ -230,6 +233,7 @@ impl<'a> Call<'a> {
                     attempts.reasons.push(why.to_owned());
                     again = Some(why);
                     plan = next;
+                    is_news = true;
                     first_error.get_or_insert(miss.error);
                 }
                 None if miss.is_path_missing => {
