@@ -21,7 +21,7 @@ REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22
 PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5
 
 # Programs that are linked with the library look for it by this name.
-SONAME = libmlflow_ai_gateway.so.0
+SONAME = libmlflow_ai_gateway.so.0.2
 
 all: examples
 

@@ -4,9 +4,12 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
+    "version",
+    "status",
+    "text",
+    "error",
     "gateway",
-    "log",
     "request",
     "response",
     "json",
@@ -14,13 +17,11 @@ const SOURCES: [&str; 12] = [
     "embeddings",
     "routes",
     "cancel",
-    "error",
-    "status",
-    "version",
+    "log",
 ];
 
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
-const HEADINGS: [(&str, &str); 20] = [
+const HEADINGS: [(&str, &str); 21] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
@@ -31,8 +32,9 @@ const HEADINGS: [(&str, &str); 20] = [
     ("#define MLFLOW_GATEWAY_STREAM_END ", "100 to 119: no failure, and no error object"),
     ("#define MLFLOW_GATEWAY_JSON_NULL ", "Kinds of JSON values"),
     ("#define MLFLOW_GATEWAY_LOG_OFF ", "Levels of the log"),
+    ("const char *mlflow_gateway_version(", "Version, status names and strings"),
+    ("mlflow_gateway_error_status(", "Errors"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
-    ("mlflow_gateway_set_log(", "What goes on"),
     ("mlflow_gateway_request_create(", "The full path: a request ..."),
     ("mlflow_gateway_send(", "... and what came of it"),
     ("mlflow_gateway_json_get(", "JSON"),
@@ -40,7 +42,7 @@ const HEADINGS: [(&str, &str); 20] = [
     ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_list_routes(", "What is there"),
     ("mlflow_gateway_cancel_token_create(", "Cancelling calls"),
-    ("mlflow_gateway_error_status(", "What went wrong"),
+    ("mlflow_gateway_set_log(", "Logging"),
 ];
 
 fn main() {
@@ -63,6 +65,9 @@ fn header() -> String {
     let header = String::from_utf8(bytes).expect("cbindgen writes UTF-8");
     // cbindgen would put the types outside of extern "C", and with them that of the callback.
     let header = header.replacen("\n#endif  /* MLFLOW", "\n#ifdef __cplusplus\n}\n#endif\n\n#endif  /* MLFLOW", 1);
+    // It breaks the line there only before long declarations.
+    let header = header.replace("\nMLFLOW_GATEWAY_API ", "\nMLFLOW_GATEWAY_API\n");
+    let header = with_kinds_behind_statuses(&header);
     HEADINGS.iter().fold(header, |header, (declaration, heading)| with_heading(header, declaration, heading))
 }
 
@@ -87,10 +92,31 @@ fn version_macros() -> String {
          /* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */\n\
          #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX\n\
          \n\
+         /* It stands before each function. A program that wants something else there defines it itself. */\n\
+         #ifndef MLFLOW_GATEWAY_API\n\
+         #if defined(__GNUC__)\n\
+         #define MLFLOW_GATEWAY_API __attribute__((visibility(\"default\")))\n\
+         #else\n\
+         #define MLFLOW_GATEWAY_API\n\
+         #endif\n\
+         #endif\n\
+         \n\
          #ifdef __cplusplus\n\
          extern \"C\" {{\n\
          #endif"
     )
+}
+
+/// cbindgen writes numbers of the type int32_t first: kinds and levels. They belong behind the types and the statuses.
+fn with_kinds_behind_statuses(header: &str) -> String {
+    let begin = |declaration| {
+        let at = header.find(declaration).expect("the header has a part of this kind");
+        header[..at].rfind("/**").expect("each declaration has a comment")
+    };
+    let (before, rest) = header.split_at(header.find("\n/**\n").expect("there are comments") + 1);
+    let (kinds, rest) = rest.split_at(begin("typedef struct ") - before.len());
+    let (types_and_statuses, functions) = rest.split_at(begin("\nMLFLOW_GATEWAY_API\n") - before.len() - kinds.len());
+    [before, types_and_statuses, kinds, functions].concat()
 }
 
 /// Inserts the heading above the comment of the declaration, which must be there once.
@@ -116,14 +142,18 @@ fn write_header(path: &Path, header: &str) {
     }
 }
 
-/// Programs that link with the library look for this name at run time.
+/// Programs that link with the library look for this name at run time. Before 1.0 each minor version may break them.
 fn name_library() {
-    let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo tells the version");
+    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo tells the version");
+    let version = match part("MAJOR").as_str() {
+        "0" => format!("0.{}", part("MINOR")),
+        major => major.to_owned(),
+    };
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("macos") => {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmlflow_ai_gateway.{major}.dylib")
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmlflow_ai_gateway.{version}.dylib")
         }
         Ok("windows") => {}
-        _ => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmlflow_ai_gateway.so.{major}"),
+        _ => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmlflow_ai_gateway.so.{version}"),
     }
 }

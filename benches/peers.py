@@ -10,7 +10,7 @@ from common import FOLDER, ROOT, output
 from gateways.install import install
 
 SOURCES = ROOT / "benches"
-LIBRARY = FOLDER / "libmlflow_ai_gateway.so.0"
+LIBRARY = FOLDER / "libmlflow_ai_gateway.so.0.2"
 MLFLOW_ENVIRONMENT = "mlflow-3.17.2"
 
 BARE = "bare socket"

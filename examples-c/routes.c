@@ -21,7 +21,7 @@ static const char USAGE[] =
     "\n"
     "exit status: 0 listed, 1 it could not be, 2 wrong use\n";
 
-static void print_line(mlflow_gateway_log_level level, const char *line, size_t len, void *user_data)
+static void print_line(int32_t level, const char *line, size_t len, void *user_data)
 {
     (void)level;
     (void)len;
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_routes *routes = NULL;
     mlflow_gateway_error *error = NULL;
-    mlflow_gateway_log_level level = MLFLOW_GATEWAY_LOG_OFF;
+    int32_t level = MLFLOW_GATEWAY_LOG_OFF;
 
     for (int option; (option = getopt(argc, argv, "v")) != -1;) {
         if (option != 'v') {
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     /* A handle is one route's, but the list needs none: any name will do. */
     mlflow_gateway_status status = mlflow_gateway_create("any", argv[optind], &gateway, &error);
     if (status == MLFLOW_GATEWAY_OK)
-        status = mlflow_gateway_set_log(gateway, level, print_line, stderr, &error);
+        status = mlflow_gateway_set_log(gateway, level, print_line, stderr, NULL, &error);
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_list_routes(gateway, &routes, &error);
 

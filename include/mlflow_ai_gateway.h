@@ -22,7 +22,7 @@
  * Objects    are opaque. A function makes one and says so, its ..._destroy function destroys it. All ..._destroy
  *            functions and mlflow_gateway_string_free() accept NULL and do nothing then. Every object stays valid when
  *            others are destroyed that it was made from.
- * Failure    is an mlflow_gateway_status from 1 to 99. MLFLOW_GATEWAY_OK and those from 100 on are not failures. The last
+ * Failure    is an mlflow_gateway_status from 1 to 99; MLFLOW_GATEWAY_OK and those from 100 on are none. The last
  *            argument, `error`, may be NULL; else it receives an error object on failure, which the caller destroys
  *            with mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never
  *            written: set it to NULL before the first call, and to NULL again after destroying an error. There is no
@@ -49,8 +49,8 @@
  * Time       is bounded: each call has a deadline of 5 minutes (option timeout_ms), or of an hour for a stream that has
  *            begun (stream_timeout_ms); parts of it have shorter ones. mlflow_gateway_cancel() ends calls at once, also
  *            from a signal handler.
- * Callbacks  run on the thread that made the call, and nowhere else. They may call any function of this library, but
- *            not destroy what the call that runs them works on.
+ * Callbacks  run on a thread that is inside a call of the caller's, and nowhere else. They may call any function of
+ *            this library, but not destroy what the call that runs them works on.
  * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
  *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
  *            once (option embed_concurrency); they end with that, and take no signals. A look-up cannot be interrupted:
@@ -67,13 +67,12 @@
 #ifndef MLFLOW_AI_GATEWAY_H
 #define MLFLOW_AI_GATEWAY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* The version of this header. mlflow_gateway_version() tells the version of the library that runs. */
 #define MLFLOW_GATEWAY_VERSION_MAJOR 0
-#define MLFLOW_GATEWAY_VERSION_MINOR 1
+#define MLFLOW_GATEWAY_VERSION_MINOR 2
 #define MLFLOW_GATEWAY_VERSION_PATCH 0
 
 /* The version as one number: the major part times 1000000, the minor part times 1000, and the patch. */
@@ -88,42 +87,18 @@
 /* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */
 #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX
 
+/* It stands before each function. A program that wants something else there defines it itself. */
+#ifndef MLFLOW_GATEWAY_API
+#if defined(__GNUC__)
+#define MLFLOW_GATEWAY_API __attribute__((visibility("default")))
+#else
+#define MLFLOW_GATEWAY_API
+#endif
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Kinds of JSON values
- * -------------------- */
-
-/**
- * `null`.
- */
-#define MLFLOW_GATEWAY_JSON_NULL 1
-
-/**
- * `true` or `false`.
- */
-#define MLFLOW_GATEWAY_JSON_BOOL 2
-
-/**
- * A number.
- */
-#define MLFLOW_GATEWAY_JSON_NUMBER 3
-
-/**
- * A string.
- */
-#define MLFLOW_GATEWAY_JSON_STRING 4
-
-/**
- * An array.
- */
-#define MLFLOW_GATEWAY_JSON_ARRAY 5
-
-/**
- * An object.
- */
-#define MLFLOW_GATEWAY_JSON_OBJECT 6
 
 /* Types
  * ----- */
@@ -177,21 +152,6 @@ typedef struct mlflow_gateway_stream mlflow_gateway_stream;
 typedef int32_t mlflow_gateway_status;
 
 /**
- * How much is logged, and what a line is about: one of the MLFLOW_GATEWAY_LOG_ numbers.
- */
-typedef int32_t mlflow_gateway_log_level;
-
-/**
- * Takes a line: `line` is `len` bytes of UTF-8, NUL-terminated, without a line break, which live until the callback
- * returns; `level` is one of MLFLOW_GATEWAY_LOG_ERROR, _INFO and _DEBUG; `user_data` is what was given to
- * mlflow_gateway_set_log(). It must return: neither longjmp() nor a C++ exception may pass through this library.
- */
-typedef void (*mlflow_gateway_on_log)(mlflow_gateway_log_level level,
-                                      const char *line,
-                                      size_t len,
-                                      void *user_data);
-
-/**
  * Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
  * says to which candidate it belongs, counted from 0; `user_data` is what was given to mlflow_gateway_stream_call().
  * Returns 0 to go on; anything else stops the answer. It runs on the thread that made the call, and must return to it:
@@ -202,29 +162,18 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
                                        size_t candidate,
                                        void *user_data);
 
-/* Levels of the log
- * ----------------- */
+/**
+ * Take a line of the log: `level` is MLFLOW_GATEWAY_LOG_ERROR, _INFO or _DEBUG; `line` is `len` bytes of UTF-8,
+ * NUL-terminated, without a line break, which live until the callback returns; `user_data` is what was given to
+ * mlflow_gateway_set_log(). It must return: neither longjmp() nor a C++ exception may pass through this library.
+ */
+typedef void (*mlflow_gateway_on_log)(int32_t level, const char *line, size_t len, void *user_data);
 
 /**
- * No lines.
+ * Destroy `user_data`, which no callback gets afterwards. It may call any function of this library. It must return:
+ * neither longjmp() nor a C++ exception may pass through this library.
  */
-#define MLFLOW_GATEWAY_LOG_OFF 0
-
-/**
- * A line for each attempt of a question, or of a change, that failed. (What goes wrong in an answer after its head has
- * come is in the error alone.)
- */
-#define MLFLOW_GATEWAY_LOG_ERROR 1
-
-/**
- * And for each that succeeded.
- */
-#define MLFLOW_GATEWAY_LOG_INFO 2
-
-/**
- * And for what is asked beside them: what the server speaks, lists of routes, its health, and tokens.
- */
-#define MLFLOW_GATEWAY_LOG_DEBUG 3
+typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 
 /* Status numbers: they never change, and none is ever used again
  * -------------------------------------------------------------- */
@@ -432,6 +381,189 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  */
 #define MLFLOW_GATEWAY_NO_VALUE 104
 
+/* Kinds of JSON values
+ * -------------------- */
+
+/**
+ * `null`.
+ */
+#define MLFLOW_GATEWAY_JSON_NULL 1
+
+/**
+ * `true` or `false`.
+ */
+#define MLFLOW_GATEWAY_JSON_BOOL 2
+
+/**
+ * A number.
+ */
+#define MLFLOW_GATEWAY_JSON_NUMBER 3
+
+/**
+ * A string.
+ */
+#define MLFLOW_GATEWAY_JSON_STRING 4
+
+/**
+ * An array.
+ */
+#define MLFLOW_GATEWAY_JSON_ARRAY 5
+
+/**
+ * An object.
+ */
+#define MLFLOW_GATEWAY_JSON_OBJECT 6
+
+/* Levels of the log
+ * ----------------- */
+
+/**
+ * No lines.
+ */
+#define MLFLOW_GATEWAY_LOG_OFF 0
+
+/**
+ * A line for each attempt of a question, or of a change, that failed. (What goes wrong in an answer after its head has
+ * come is in the error alone.)
+ */
+#define MLFLOW_GATEWAY_LOG_ERROR 1
+
+/**
+ * And for each that succeeded.
+ */
+#define MLFLOW_GATEWAY_LOG_INFO 2
+
+/**
+ * And for what is asked beside them: what the server speaks, lists of routes, its health, and tokens.
+ */
+#define MLFLOW_GATEWAY_LOG_DEBUG 3
+
+/* Version, status names and strings
+ * --------------------------------- */
+
+/**
+ * Returns the version of the library that runs, for example "0.2.0". The text lives for ever and is not to be freed.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_version(void);
+
+/**
+ * Returns the version of the library that runs as a number that can be compared with
+ * MLFLOW_GATEWAY_VERSION_NUMBER: the major part times 1000000, plus the minor part times 1000, plus the patch.
+ */
+MLFLOW_GATEWAY_API
+int32_t mlflow_gateway_version_number(void);
+
+/**
+ * Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
+ * status. The text lives for ever and is not to be freed.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_status_name(mlflow_gateway_status status);
+
+/**
+ * Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
+ */
+MLFLOW_GATEWAY_API
+void mlflow_gateway_string_free(char *text);
+
+/* Errors
+ * ------ */
+
+/**
+ * Returns the status that came with the error; MLFLOW_GATEWAY_OK if `error` is NULL.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *error);
+
+/**
+ * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. No credentials are in it:
+ * where the gateway repeats them, or the value of a header that was set, they are masked. The text belongs to the error
+ * object and lives as long; "" if `error` is NULL.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
+
+/**
+ * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL. Of a
+ * stream that began and then failed it is a success, 200.
+ */
+MLFLOW_GATEWAY_API
+int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
+
+/**
+ * Returns the gateway's or the model provider's own name for the error, for example "RESOURCE_DOES_NOT_EXIST", in
+ * UTF-8; NULL if it gave none or `error` is NULL. The text belongs to the error object and lives as long.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error);
+
+/**
+ * Return whether the same request may succeed later, as 1 or 0: after a rate limit, a fault of the gateway or of the
+ * model provider (HTTP status 408, 425, 500 to 599 except 501), a lost connection, a timeout, a stream that broke off,
+ * or a gateway that could not be reached. 0 after a used-up budget, a guardrail, a cancellation, or a request that the
+ * gateway does not accept; and if `error` is NULL. The library has made its own retries by then (option max_retries). A
+ * request that was sent may have been processed, and be paid for twice.
+ */
+MLFLOW_GATEWAY_API
+int mlflow_gateway_error_is_retryable(const mlflow_gateway_error *error);
+
+/**
+ * Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
+ * not say, or `error` is NULL.
+ */
+MLFLOW_GATEWAY_API
+int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
+
+/**
+ * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
+ * were asked for in several requests, it is that of the request which failed.
+ */
+MLFLOW_GATEWAY_API
+size_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
+
+/**
+ * Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
+ * not, or `error` is NULL.
+ */
+MLFLOW_GATEWAY_API
+size_t mlflow_gateway_error_retry_count(const mlflow_gateway_error *error);
+
+/**
+ * Returns why it was asked again the first (`retry` 0), second ... time, in a few words of UTF-8: for example "HTTP
+ * status 503". The last failure is the error itself. NULL if it was not asked as often, or `error` is NULL. The text
+ * belongs to the error object and lives as long.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_error_retry_reason(const mlflow_gateway_error *error,
+                                              size_t retry);
+
+/**
+ * Return the value of a header of the response that reported the failure, for example "x-request-id" or
+ * "x-ratelimit-remaining-requests": that of the first header of this name, in any case. Credentials are masked.
+ * "Set-Cookie" may be one, and is not kept. NULL if there was no response or no such header, or if `error` or `name` is
+ * NULL. The string belongs to the error object.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_error_header(const mlflow_gateway_error *error,
+                                        const char *name);
+
+/**
+ * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
+ * that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
+ * be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was
+ * no answer or `error` is NULL. The bytes belong to the error object and live as long.
+ */
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
+                                      size_t *len);
+
+/**
+ * Destroys an error object and the texts that belong to it. NULL is allowed and does nothing.
+ */
+MLFLOW_GATEWAY_API
+void mlflow_gateway_error_destroy(mlflow_gateway_error *error);
+
 /* The simple path: one route, one prompt
  * -------------------------------------- */
 
@@ -461,84 +593,11 @@ typedef int (*mlflow_gateway_on_delta)(const char *text,
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
  * a file of credentials in the environment that cannot be used; the message names it).
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_create(const char *route,
                                             const char *gateway_uri,
                                             mlflow_gateway **gateway,
                                             mlflow_gateway_error **error);
-
-/**
- * Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
- * parameters that were set are sent; 0 is sent like any other number.
- *
- * `name` is the parameter's name as MLflow documents it, for example "temperature": 1 to 256 bytes. "candidate_count"
- * and "n" are one parameter, and each gateway gets it under the name that it knows. "prompt", "messages", "input",
- * "text" and "stream" are not parameters; the call writes them itself. Any other name is sent as it is, and the
- * gateway decides whether it knows it.
- * `value` is any number but NaN and the infinities.
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
- */
-mlflow_gateway_status mlflow_gateway_set_param_double(mlflow_gateway *gateway,
-                                                      const char *name,
-                                                      double value,
-                                                      mlflow_gateway_error **error);
-
-/**
- * Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
- * mlflow_gateway_set_param_double().
- */
-mlflow_gateway_status mlflow_gateway_set_param_int(mlflow_gateway *gateway,
-                                                   const char *name,
-                                                   int64_t value,
-                                                   mlflow_gateway_error **error);
-
-/**
- * Sets a parameter of the model to true or false, for example "logprobs". Otherwise as
- * mlflow_gateway_set_param_double().
- */
-mlflow_gateway_status mlflow_gateway_set_param_bool(mlflow_gateway *gateway,
-                                                    const char *name,
-                                                    bool value,
-                                                    mlflow_gateway_error **error);
-
-/**
- * Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
- * mlflow_gateway_set_param_double().
- */
-mlflow_gateway_status mlflow_gateway_set_param_string(mlflow_gateway *gateway,
-                                                      const char *name,
-                                                      const char *value,
-                                                      mlflow_gateway_error **error);
-
-/**
- * Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
- * `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
- */
-mlflow_gateway_status mlflow_gateway_set_param_json(mlflow_gateway *gateway,
-                                                    const char *name,
-                                                    const char *json,
-                                                    mlflow_gateway_error **error);
-
-/**
- * Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
- * copied. mlflow_gateway_unset_param() with the name "stop" empties the list.
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
- * strings before.
- */
-mlflow_gateway_status mlflow_gateway_add_stop(mlflow_gateway *gateway,
-                                              const char *stop,
-                                              mlflow_gateway_error **error);
-
-/**
- * Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
- * set is no mistake.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
-mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
-                                                 const char *name,
-                                                 mlflow_gateway_error **error);
 
 /**
  * Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
@@ -700,21 +759,11 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 const char *name,
                                                 const char *value,
                                                 mlflow_gateway_error **error);
-
-/**
- * Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
- * it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
- * nothing. The handle keeps what it needs of it.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
-mlflow_gateway_status mlflow_gateway_set_cancel_token(mlflow_gateway *gateway,
-                                                      mlflow_gateway_cancel_token *token,
-                                                      mlflow_gateway_error **error);
 
 /**
  * Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
@@ -729,10 +778,104 @@ mlflow_gateway_status mlflow_gateway_set_cancel_token(mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
                                                 const char *name,
                                                 const char *value,
                                                 mlflow_gateway_error **error);
+
+/**
+ * Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
+ * its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+ * nothing. The handle keeps what it needs of it.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_cancel_token(mlflow_gateway *gateway,
+                                                      mlflow_gateway_cancel_token *token,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
+ * parameters that were set are sent; 0 is sent like any other number.
+ *
+ * `name` is the parameter's name as MLflow documents it, for example "temperature": 1 to 256 bytes. "candidate_count"
+ * and "n" are one parameter, and each gateway gets it under the name that it knows. "prompt", "messages", "input",
+ * "text" and "stream" are not parameters; the call writes them itself. Any other name is sent as it is, and the
+ * gateway decides whether it knows it.
+ * `value` is any number but NaN and the infinities.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_param_double(mlflow_gateway *gateway,
+                                                      const char *name,
+                                                      double value,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
+ * mlflow_gateway_set_param_double().
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_param_int(mlflow_gateway *gateway,
+                                                   const char *name,
+                                                   int64_t value,
+                                                   mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to true, or with 0 as `value` to false, for example "logprobs". Otherwise as
+ * mlflow_gateway_set_param_double().
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_param_bool(mlflow_gateway *gateway,
+                                                    const char *name,
+                                                    int value,
+                                                    mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
+ * mlflow_gateway_set_param_double().
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_param_string(mlflow_gateway *gateway,
+                                                      const char *name,
+                                                      const char *value,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
+ * `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_param_json(mlflow_gateway *gateway,
+                                                    const char *name,
+                                                    const char *json,
+                                                    mlflow_gateway_error **error);
+
+/**
+ * Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
+ * copied. mlflow_gateway_unset_param() with the name "stop" empties the list.
+ *
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
+ * strings before.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_add_stop(mlflow_gateway *gateway,
+                                              const char *stop,
+                                              mlflow_gateway_error **error);
+
+/**
+ * Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
+ * set is no mistake.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
+                                                 const char *name,
+                                                 mlflow_gateway_error **error);
 
 /**
  * Asks the gateway and waits for the answer. The route may be one for completions or for chats; to a chat route the
@@ -752,6 +895,7 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than
  * the option timeout_ms says.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           const char *prompt,
                                           char **text,
@@ -767,7 +911,8 @@ mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _OUT_OF_MEMORY or _INTERNAL.
  */
-mlflow_gateway_status mlflow_gateway_identifying_params(mlflow_gateway *gateway,
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_identifying_params(const mlflow_gateway *gateway,
                                                         char **json,
                                                         size_t *json_len,
                                                         mlflow_gateway_error **error);
@@ -776,41 +921,15 @@ mlflow_gateway_status mlflow_gateway_identifying_params(mlflow_gateway *gateway,
  * Returns "mlflow-ai-gateway", the name by which LangChain's users know this kind of model (`_llm_type`). The text
  * lives for ever and is not to be freed.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_llm_type(void);
 
 /**
  * Destroys a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
  * handle, and none may use it afterwards.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_destroy(mlflow_gateway *gateway);
-
-/**
- * Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
- */
-void mlflow_gateway_string_free(char *text);
-
-/* What goes on
- * ------------ */
-
-/**
- * Sets who is told of each attempt to send something, for all calls on this handle that begin afterwards: one line
- * with the method, the URL, the HTTP status or what went wrong, the time that it took and, where the same was asked
- * again, why. Credentials are not in it, and are masked where a gateway repeats them.
- *
- * `level` says how much, from MLFLOW_GATEWAY_LOG_OFF to MLFLOW_GATEWAY_LOG_DEBUG.
- * `on_log` is called on the thread that makes the call, before the call returns, and when no other thread waits for
- * this one; where several threads make calls on
- * this handle, on each of them, at the same time. It may call any function of this library. NULL ends the log.
- * `user_data` is given to the callback as it is; it may be NULL. It must live until the log is ended or the handle
- * destroyed, and all calls that began before that have returned.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT (a level that there is not).
- */
-mlflow_gateway_status mlflow_gateway_set_log(mlflow_gateway *gateway,
-                                             mlflow_gateway_log_level level,
-                                             mlflow_gateway_on_log on_log,
-                                             void *user_data,
-                                             mlflow_gateway_error **error);
 
 /* The full path: a request ...
  * ---------------------------- */
@@ -825,6 +944,7 @@ mlflow_gateway_status mlflow_gateway_set_log(mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_create(mlflow_gateway_request **request,
                                                     mlflow_gateway_error **error);
 
@@ -836,6 +956,7 @@ mlflow_gateway_status mlflow_gateway_request_create(mlflow_gateway_request **req
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_route(mlflow_gateway_request *request,
                                                        const char *route,
                                                        mlflow_gateway_error **error);
@@ -848,6 +969,7 @@ mlflow_gateway_status mlflow_gateway_request_set_route(mlflow_gateway_request *r
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request *request,
                                                    mlflow_gateway_request **clone,
                                                    mlflow_gateway_error **error);
@@ -873,6 +995,7 @@ mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request 
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_path(mlflow_gateway_request *request,
                                                       const char *method,
                                                       const char *path,
@@ -886,6 +1009,7 @@ mlflow_gateway_status mlflow_gateway_request_set_path(mlflow_gateway_request *re
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_prompt(mlflow_gateway_request *request,
                                                         const char *prompt,
                                                         size_t prompt_len,
@@ -899,6 +1023,7 @@ mlflow_gateway_status mlflow_gateway_request_set_prompt(mlflow_gateway_request *
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_message(mlflow_gateway_request *request,
                                                          const char *role,
                                                          const char *content,
@@ -915,6 +1040,7 @@ mlflow_gateway_status mlflow_gateway_request_add_message(mlflow_gateway_request 
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_request *request,
                                                               const char *json,
                                                               size_t json_len,
@@ -928,6 +1054,7 @@ mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_req
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *request,
                                                       const char *text,
                                                       size_t text_len,
@@ -944,6 +1071,7 @@ mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *re
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *request,
                                                        const char *media_type,
                                                        const void *bytes,
@@ -961,6 +1089,7 @@ mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *r
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
  * option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request *request,
                                                           const mlflow_gateway_response *response,
                                                           size_t candidate,
@@ -975,6 +1104,7 @@ mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_tool_result(mlflow_gateway_request *request,
                                                              const char *tool_call_id,
                                                              const char *content,
@@ -988,6 +1118,7 @@ mlflow_gateway_status mlflow_gateway_request_add_tool_result(mlflow_gateway_requ
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *request,
                                                        const char *input,
                                                        size_t input_len,
@@ -1003,6 +1134,7 @@ mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *r
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_body_json(mlflow_gateway_request *request,
                                                            const char *json,
                                                            size_t json_len,
@@ -1014,6 +1146,7 @@ mlflow_gateway_status mlflow_gateway_request_set_body_json(mlflow_gateway_reques
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_double(mlflow_gateway_request *request,
                                                               const char *name,
                                                               double value,
@@ -1022,6 +1155,7 @@ mlflow_gateway_status mlflow_gateway_request_set_param_double(mlflow_gateway_req
 /**
  * Sets a parameter of the model to an integer. Otherwise as mlflow_gateway_request_set_param_double().
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_int(mlflow_gateway_request *request,
                                                            const char *name,
                                                            int64_t value,
@@ -1030,9 +1164,10 @@ mlflow_gateway_status mlflow_gateway_request_set_param_int(mlflow_gateway_reques
 /**
  * Sets a parameter of the model to true or false. Otherwise as mlflow_gateway_request_set_param_double().
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_bool(mlflow_gateway_request *request,
                                                             const char *name,
-                                                            bool value,
+                                                            int value,
                                                             mlflow_gateway_error **error);
 
 /**
@@ -1040,6 +1175,7 @@ mlflow_gateway_status mlflow_gateway_request_set_param_bool(mlflow_gateway_reque
  * "input_type", by which Cohere's vectors of questions ("search_query") differ from those of documents
  * ("search_document"). Otherwise as mlflow_gateway_request_set_param_double().
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_string(mlflow_gateway_request *request,
                                                               const char *name,
                                                               const char *value,
@@ -1051,6 +1187,7 @@ mlflow_gateway_status mlflow_gateway_request_set_param_string(mlflow_gateway_req
  * example "tools" to a list of the tools that the model may ask for, or "response_format" to
  * "{\"type\": \"json_object\"}". Otherwise as mlflow_gateway_request_set_param_double().
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_json(mlflow_gateway_request *request,
                                                             const char *name,
                                                             const char *json,
@@ -1064,6 +1201,7 @@ mlflow_gateway_status mlflow_gateway_request_set_param_json(mlflow_gateway_reque
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *request,
                                                       const char *stop,
                                                       size_t stop_len,
@@ -1075,6 +1213,7 @@ mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *re
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request *request,
                                                          const char *name,
                                                          mlflow_gateway_error **error);
@@ -1086,6 +1225,7 @@ mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request 
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_omit_param(mlflow_gateway_request *request,
                                                         const char *name,
                                                         mlflow_gateway_error **error);
@@ -1097,6 +1237,7 @@ mlflow_gateway_status mlflow_gateway_request_omit_param(mlflow_gateway_request *
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_option(mlflow_gateway_request *request,
                                                         const char *name,
                                                         const char *value,
@@ -1108,6 +1249,7 @@ mlflow_gateway_status mlflow_gateway_request_set_option(mlflow_gateway_request *
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *request,
                                                         const char *name,
                                                         const char *value,
@@ -1120,6 +1262,7 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_cancel_token(mlflow_gateway_request *request,
                                                               mlflow_gateway_cancel_token *token,
                                                               mlflow_gateway_error **error);
@@ -1127,6 +1270,7 @@ mlflow_gateway_status mlflow_gateway_request_set_cancel_token(mlflow_gateway_req
 /**
  * Destroys a request. NULL is allowed and does nothing. Streams that it opened go on.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
 
 /* ... and what came of it
@@ -1142,6 +1286,7 @@ void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
  * 99. An answer without text, in which the model only asks for tools to be called, is a success here.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
                                           const mlflow_gateway_request *request,
                                           mlflow_gateway_response **response,
@@ -1152,6 +1297,7 @@ mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
  * gateway obeys it; 0 if `response` is NULL. The functions below count candidates from 0, and return for one that is
  * not there what they return for NULL.
  */
+MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_candidate_count(const mlflow_gateway_response *response);
 
 /**
@@ -1159,6 +1305,7 @@ size_t mlflow_gateway_response_candidate_count(const mlflow_gateway_response *re
  * may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to be called.
  * The text belongs to the response and lives as long. So do all texts below.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_text(const mlflow_gateway_response *response,
                                          size_t candidate,
                                          size_t *len);
@@ -1166,6 +1313,7 @@ const char *mlflow_gateway_response_text(const mlflow_gateway_response *response
 /**
  * Returns who speaks in a candidate, "assistant"; NULL if the gateway does not say, as for a completion.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_role(const mlflow_gateway_response *response,
                                          size_t candidate);
 
@@ -1173,6 +1321,7 @@ const char *mlflow_gateway_response_role(const mlflow_gateway_response *response
  * Returns why a candidate ends where it ends: "stop", "length" (the parameter "max_tokens"), "tool_calls", or another
  * word of the model provider's; NULL if the gateway does not say.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_finish_reason(const mlflow_gateway_response *response,
                                                   size_t candidate);
 
@@ -1181,6 +1330,7 @@ const char *mlflow_gateway_response_finish_reason(const mlflow_gateway_response 
  * 2.10 to 2.22 leave the calls out of streams: the finish reason is "tool_calls" and there are none. Without a stream
  * they are there.)
  */
+MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_tool_call_count(const mlflow_gateway_response *response,
                                                size_t candidate);
 
@@ -1188,6 +1338,7 @@ size_t mlflow_gateway_response_tool_call_count(const mlflow_gateway_response *re
  * Returns the id of a call, which the message with the tool's answer has to repeat as "tool_call_id"; NULL if the
  * gateway gives none.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_tool_call_id(const mlflow_gateway_response *response,
                                                  size_t candidate,
                                                  size_t tool_call);
@@ -1195,6 +1346,7 @@ const char *mlflow_gateway_response_tool_call_id(const mlflow_gateway_response *
 /**
  * Returns the name of the tool to be called; NULL if the gateway gives none.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response *response,
                                                    size_t candidate,
                                                    size_t tool_call);
@@ -1203,6 +1355,7 @@ const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response
  * Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none. Writes
  * the length in bytes to `len`, which may be NULL.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_response *response,
                                                         size_t candidate,
                                                         size_t tool_call,
@@ -1220,6 +1373,7 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
  *
  * Returns NULL if nothing was gathered, or if there is no memory for the message.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_message_json(const mlflow_gateway_response *response,
                                                  size_t candidate,
                                                  size_t *len);
@@ -1227,34 +1381,40 @@ const char *mlflow_gateway_response_message_json(const mlflow_gateway_response *
 /**
  * Returns the name of the model that answered; NULL if the gateway does not say.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_model(const mlflow_gateway_response *response);
 
 /**
  * Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0, or if
  * `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_response_input_tokens(const mlflow_gateway_response *response);
 
 /**
  * Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
  * it does not say, or if `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_response_output_tokens(const mlflow_gateway_response *response);
 
 /**
  * Returns how many tokens question and answer have together; -1 if the gateway does not say, or if `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_response_total_tokens(const mlflow_gateway_response *response);
 
 /**
  * Returns the HTTP status of the answer, 200 to 299; 0 if `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 int32_t mlflow_gateway_response_http_status(const mlflow_gateway_response *response);
 
 /**
  * Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
  * none, or if `name` is NULL or not UTF-8. Bytes of the value that are not UTF-8 are replaced by U+FFFD.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_header(const mlflow_gateway_response *response,
                                            const char *name);
 
@@ -1262,18 +1422,21 @@ const char *mlflow_gateway_response_header(const mlflow_gateway_response *respon
  * Returns how many times the request was sent until the response came, retries and the one repetition after the loss of
  * an idle connection included; 0 if `response` is NULL.
  */
-uint32_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
+MLFLOW_GATEWAY_API
+size_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
 
 /**
  * Returns how often something was asked again until the answer came, whether it could be sent or not: after a failure,
  * in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_retry_count(const mlflow_gateway_response *response);
 
 /**
  * Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status 503".
  * NULL if it was not, or `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *response,
                                                  size_t retry);
 
@@ -1281,12 +1444,14 @@ const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *
  * Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
  * between the call and the head of the answer. 0 if `response` is NULL.
  */
+MLFLOW_GATEWAY_API
 uint64_t mlflow_gateway_response_elapsed_us(const mlflow_gateway_response *response);
 
 /**
  * Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
  * any encoding and contain NUL bytes; a NUL byte follows it. Returns NULL, and a length of 0, for a stream.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_body(const mlflow_gateway_response *response,
                                          size_t *len);
 
@@ -1294,6 +1459,7 @@ const char *mlflow_gateway_response_body(const mlflow_gateway_response *response
  * Destroys a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
  * mlflow_gateway_stream_response() returns: that belongs to its stream.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
 
 /* JSON
@@ -1316,14 +1482,15 @@ void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
  * members of one name, the last one counts.
  * `kind` receives one of the MLFLOW_GATEWAY_JSON_ numbers. It may be NULL.
  * `text` receives the value: what a string says, without quotes and escapes; any other value as it is written in the
- * document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees it
- * with mlflow_gateway_string_free(). It may be NULL.
+ * document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees
+ * it with mlflow_gateway_string_free(). It may be NULL.
  * `text_len` receives the length of the text in bytes without the NUL. It may be NULL.
  *
  * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no such value;
  * _INVALID_ARGUMENT, also if `json` is not JSON (the message names the offset of the first wrong byte) or `pointer` is
  * not a JSON pointer; or _OUT_OF_MEMORY.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_json_get(const char *json,
                                               size_t json_len,
                                               const char *pointer,
@@ -1341,6 +1508,7 @@ mlflow_gateway_status mlflow_gateway_json_get(const char *json,
  * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no array and no object there; or
  * what mlflow_gateway_json_get() returns on failure.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_json_count(const char *json,
                                                 size_t json_len,
                                                 const char *pointer,
@@ -1356,6 +1524,7 @@ mlflow_gateway_status mlflow_gateway_json_count(const char *json,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
                                                 size_t text_len,
                                                 char **json,
@@ -1378,6 +1547,7 @@ mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow 2.5
  * to 2.8, which cannot stream), or any status from 20 to 99.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
                                                  const mlflow_gateway_request *request,
                                                  mlflow_gateway_stream **stream,
@@ -1401,6 +1571,7 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
  * time. _INVALID_ARGUMENT neither ends it nor loses a delta.
  * Nothing is ever asked again once a stream has begun.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
                                                  const char **text,
                                                  size_t *len,
@@ -1416,12 +1587,14 @@ mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
  * live until the next call of mlflow_gateway_stream_next(), and no other thread may be in that function while they are
  * read.
  */
+MLFLOW_GATEWAY_API
 const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);
 
 /**
  * Destroys a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well.
  * NULL is allowed and does nothing.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
 
 /**
@@ -1438,6 +1611,7 @@ void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
  * Returns MLFLOW_GATEWAY_OK if the answer is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or what
  * mlflow_gateway_stream_next() returns for a failure.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
                                                  const mlflow_gateway_request *request,
                                                  mlflow_gateway_on_delta on_delta,
@@ -1460,6 +1634,7 @@ mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
  * 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
                                            const mlflow_gateway_request *request,
                                            mlflow_gateway_embeddings **embeddings,
@@ -1468,17 +1643,20 @@ mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
 /**
  * Returns how many vectors there are, one for each input; 0 if `embeddings` is NULL.
  */
+MLFLOW_GATEWAY_API
 size_t mlflow_gateway_embeddings_count(const mlflow_gateway_embeddings *embeddings);
 
 /**
  * Returns how many numbers each vector has; 0 if `embeddings` is NULL.
  */
+MLFLOW_GATEWAY_API
 size_t mlflow_gateway_embeddings_dimension(const mlflow_gateway_embeddings *embeddings);
 
 /**
  * Returns all numbers in one block, vector behind vector in the order of the inputs: number `j` of vector `i` is at
  * `i * dimension + j`. The block belongs to the embeddings and lives as long. NULL if `embeddings` is NULL.
  */
+MLFLOW_GATEWAY_API
 const float *mlflow_gateway_embeddings_data(const mlflow_gateway_embeddings *embeddings);
 
 /**
@@ -1488,6 +1666,7 @@ const float *mlflow_gateway_embeddings_data(const mlflow_gateway_embeddings *emb
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_embeddings *embeddings,
                                                         float *to,
                                                         size_t room,
@@ -1496,17 +1675,20 @@ mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_emb
 /**
  * Returns how many tokens the inputs have together; -1 if the gateway does not say, or if `embeddings` is NULL.
  */
+MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_embeddings_input_tokens(const mlflow_gateway_embeddings *embeddings);
 
 /**
  * Returns the name of the model that made the vectors; NULL if the gateway does not say. The text belongs to the
  * embeddings and lives as long.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_embeddings_model(const mlflow_gateway_embeddings *embeddings);
 
 /**
  * Destroys the embeddings and their block of numbers. NULL is allowed and does nothing.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
 
 /* What is there
@@ -1522,6 +1704,7 @@ void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
  * _INSECURE_AUTH, _RESPONSE_TOO_LARGE (more than 1,000 pages, 100,000 routes or 64 MiB), or any other status from 20 to
  * 99.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
                                                  mlflow_gateway_routes **routes,
                                                  mlflow_gateway_error **error);
@@ -1535,6 +1718,7 @@ mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED, _INSECURE_AUTH, _NOT_FOUND (the message names the routes
  * that there are), or any other status from 20 to 99.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_get_route(mlflow_gateway *gateway,
                                                const char *name,
                                                mlflow_gateway_routes **routes,
@@ -1543,35 +1727,43 @@ mlflow_gateway_status mlflow_gateway_get_route(mlflow_gateway *gateway,
 /**
  * Returns how many routes there are; 0 if `routes` is NULL.
  */
+MLFLOW_GATEWAY_API
 size_t mlflow_gateway_routes_count(const mlflow_gateway_routes *routes);
 
 /**
  * Returns the name of a route, which mlflow_gateway_create() takes; NULL if there are not so many.
  */
-const char *mlflow_gateway_routes_name(const mlflow_gateway_routes *routes, size_t route);
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_routes_name(const mlflow_gateway_routes *routes,
+                                       size_t route);
 
 /**
  * Returns what a route is for: "llm/v1/completions", "llm/v1/chat", "llm/v1/embeddings", or what else the gateway
  * says. NULL if it does not say: an endpoint of MLflow's tracking server does chats and embeddings alike.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_type(const mlflow_gateway_routes *routes,
                                        size_t route);
 
 /**
  * Returns who runs the model behind a route, for example "openai"; NULL if the gateway does not say.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_provider(const mlflow_gateway_routes *routes,
                                            size_t route);
 
 /**
  * Returns the name of the model behind a route; NULL if the gateway does not say.
  */
-const char *mlflow_gateway_routes_model(const mlflow_gateway_routes *routes, size_t route);
+MLFLOW_GATEWAY_API
+const char *mlflow_gateway_routes_model(const mlflow_gateway_routes *routes,
+                                        size_t route);
 
 /**
  * Returns the whole URL to which questions for a route are sent, as the gateway gives it. (This library may use
  * another one of the same server.) NULL if there are not so many routes.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_url(const mlflow_gateway_routes *routes,
                                       size_t route);
 
@@ -1579,6 +1771,7 @@ const char *mlflow_gateway_routes_url(const mlflow_gateway_routes *routes,
  * Returns all that the gateway says of a route, as it wrote it, and writes its length in bytes to `len`, which may be
  * NULL. NULL, and a length of 0, if there are not so many routes.
  */
+MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_json(const mlflow_gateway_routes *routes,
                                        size_t route,
                                        size_t *len);
@@ -1586,6 +1779,7 @@ const char *mlflow_gateway_routes_json(const mlflow_gateway_routes *routes,
 /**
  * Destroys routes and the texts that belong to them. NULL is allowed and does nothing.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_routes_destroy(mlflow_gateway_routes *routes);
 
 /**
@@ -1594,6 +1788,7 @@ void mlflow_gateway_routes_destroy(mlflow_gateway_routes *routes);
  * Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
  * _INSECURE_AUTH, or any other status from 20 to 99.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_health(mlflow_gateway *gateway,
                                             mlflow_gateway_error **error);
 
@@ -1608,6 +1803,7 @@ mlflow_gateway_status mlflow_gateway_health(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (no open-source server of MLflow has them; Databricks has),
  * _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_get_limits(mlflow_gateway *gateway,
                                                 const char *name,
                                                 char **json,
@@ -1625,6 +1821,7 @@ mlflow_gateway_status mlflow_gateway_get_limits(mlflow_gateway *gateway,
  *
  * Returns as mlflow_gateway_get_limits().
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_limits(mlflow_gateway *gateway,
                                                 const char *name,
                                                 const char *limits_json,
@@ -1644,6 +1841,7 @@ mlflow_gateway_status mlflow_gateway_set_limits(mlflow_gateway *gateway,
  * Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (this server does not make routes), _INVALID_ARGUMENT, _INSECURE_AUTH, or any
  * status from 20 to 99.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_create_route(mlflow_gateway *gateway,
                                                   const char *route_json,
                                                   char **json,
@@ -1657,6 +1855,7 @@ mlflow_gateway_status mlflow_gateway_create_route(mlflow_gateway *gateway,
  *
  * Returns as mlflow_gateway_create_route().
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
                                                   const char *name,
                                                   mlflow_gateway_error **error);
@@ -1674,6 +1873,7 @@ mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
  *
  * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _OUT_OF_MEMORY if the process can have no more descriptors.
  */
+MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_cancel_token_create(mlflow_gateway_cancel_token **token,
                                                          mlflow_gateway_error **error);
 
@@ -1686,126 +1886,57 @@ mlflow_gateway_status mlflow_gateway_cancel_token_create(mlflow_gateway_cancel_t
  * It may be called by any thread, and by a signal handler: it is async-signal-safe, and leaves errno as it is. A child
  * of a fork() cancels its own calls only, and its parent the parent's. NULL does nothing.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_cancel(mlflow_gateway_cancel_token *token);
 
 /**
- * Returns whether the token was cancelled, and not reset since; false if `token` is NULL. It is async-signal-safe.
+ * Returns 1 if the token was cancelled and not reset since; else 0, also if `token` is NULL. It is async-signal-safe.
  */
-bool mlflow_gateway_cancel_token_is_cancelled(const mlflow_gateway_cancel_token *token);
+MLFLOW_GATEWAY_API
+int mlflow_gateway_cancel_token_is_cancelled(const mlflow_gateway_cancel_token *token);
 
 /**
  * Makes a cancelled token good for further calls. Call it only after all calls have returned that were to be cancelled:
  * one that has not yet seen it goes on. NULL does nothing.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_cancel_token_reset(mlflow_gateway_cancel_token *token);
 
 /**
  * Destroys a token, which no thread and no signal handler may use any more. Calls that have it go on, and handles and
  * requests that have it are as before, but it cannot be cancelled any more. NULL is allowed and does nothing.
  */
+MLFLOW_GATEWAY_API
 void mlflow_gateway_cancel_token_destroy(mlflow_gateway_cancel_token *token);
 
-/* What went wrong
- * --------------- */
+/* Logging
+ * ------- */
 
 /**
- * Returns the status that came with the error; MLFLOW_GATEWAY_OK if `error` is NULL.
+ * Install a log callback for all calls on this handle that begin afterwards, in place of the one before. It is called
+ * once for each HTTP attempt, with one line: the method, the URL, the HTTP status or why the attempt failed, its
+ * duration, and why it was a retry. Credentials are not in it, and are masked where a gateway repeats them.
+ *
+ * `level` is the level of the lines that are wanted, and includes the lower ones: MLFLOW_GATEWAY_LOG_OFF to
+ * MLFLOW_GATEWAY_LOG_DEBUG.
+ * `on_log` is called on the thread that makes the call, before the call returns and while no other thread waits for it.
+ * Calls on several threads call it at the same time. It may call any function of this library. NULL ends the log.
+ * `user_data` is passed to both callbacks as it is. It may be NULL.
+ * `on_destroy` is called once with `user_data` when the log was replaced or ended, or the handle destroyed, and every
+ * call and stream that began before has ended: by the function that ends the last of them, on its thread. If nothing is
+ * logged (MLFLOW_GATEWAY_LOG_OFF, or NULL for `on_log`) it is called before this function returns. It is not called if
+ * this function fails. A process and its child after a fork() each call it for their own copy, but a child does not if
+ * another thread of the parent was in a call on the handle at that moment. It may be NULL.
+ *
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT (no such level).
  */
-mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *error);
-
-/**
- * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. No credentials are in it:
- * where the gateway repeats them, or the value of a header that was set, they are masked. The text belongs to the error
- * object and lives as long; "" if `error` is NULL.
- */
-const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
-
-/**
- * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL. Of a
- * stream that began and then failed it is a success, 200.
- */
-int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
-
-/**
- * Returns the gateway's or the model provider's own name for the error, for example "RESOURCE_DOES_NOT_EXIST", in
- * UTF-8; NULL if it gave none or `error` is NULL. The text belongs to the error object and lives as long.
- */
-const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error);
-
-/**
- * Return whether the same request may succeed later, as 1 or 0: after a rate limit, a fault of the gateway or of the
- * model provider (HTTP status 408, 425, 500 to 599 except 501), a lost connection, a timeout, a stream that broke off,
- * or a gateway that could not be reached. 0 after a used-up budget, a guardrail, a cancellation, or a request that the
- * gateway does not accept; and if `error` is NULL. The library has made its own retries by then (option max_retries). A
- * request that was sent may have been processed, and be paid for twice.
- */
-int mlflow_gateway_error_is_retryable(const mlflow_gateway_error *error);
-
-/**
- * Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
- * not say, or `error` is NULL.
- */
-int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
-
-/**
- * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
- * were asked for in several requests, it is that of the request which failed.
- */
-size_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
-
-/**
- * Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
- * not, or `error` is NULL.
- */
-size_t mlflow_gateway_error_retry_count(const mlflow_gateway_error *error);
-
-/**
- * Returns why it was asked again the first (`retry` 0), second ... time, in a few words of UTF-8: for example "HTTP
- * status 503". The last failure is the error itself. NULL if it was not asked as often, or `error` is NULL. The text
- * belongs to the error object and lives as long.
- */
-const char *mlflow_gateway_error_retry_reason(const mlflow_gateway_error *error,
-                                              size_t retry);
-
-/**
- * Return the value of a header of the response that reported the failure, for example "x-request-id" or
- * "x-ratelimit-remaining-requests": the first header of that name, in any case. Credentials are masked. NULL if there was
- * no response or no such header, for "Set-Cookie", which may be a credential and is not kept, and if `error` or `name` is
- * NULL. The string belongs to the error object.
- */
-const char *mlflow_gateway_error_header(const mlflow_gateway_error *error,
-                                        const char *name);
-
-/**
- * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
- * that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
- * be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was
- * no answer or `error` is NULL. The bytes belong to the error object and live as long.
- */
-const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
-                                      size_t *len);
-
-/**
- * Destroys an error object and the texts that belong to it. NULL is allowed and does nothing.
- */
-void mlflow_gateway_error_destroy(mlflow_gateway_error *error);
-
-/**
- * Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
- * status. The text lives for ever and is not to be freed.
- */
-const char *mlflow_gateway_status_name(mlflow_gateway_status status);
-
-/**
- * Returns the version of the library that runs, for example "0.1.0". The text lives for ever and is not to be freed.
- */
-const char *mlflow_gateway_version(void);
-
-/**
- * Returns the version of the library that runs as a number that can be compared with
- * MLFLOW_GATEWAY_VERSION_NUMBER: the major part times 1000000, plus the minor part times 1000, plus the patch.
- */
-int32_t mlflow_gateway_version_number(void);
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_set_log(mlflow_gateway *gateway,
+                                             int32_t level,
+                                             mlflow_gateway_on_log on_log,
+                                             void *user_data,
+                                             mlflow_gateway_on_destroy on_destroy,
+                                             mlflow_gateway_error **error);
 
 #ifdef __cplusplus
 }

@@ -28,9 +28,62 @@ def test_a_cxx_program_links_and_runs(build: Build) -> None:
 
 def test_every_declaration_has_a_comment() -> None:
     text = HEADER.read_text()
-    for declaration in re.finditer(r"^(#define MLFLOW_GATEWAY_(?!VERSION|AT_LEAST)|typedef |\w.*\bmlflow_gateway_\w+\()", text, re.M):
+    for declaration in re.finditer(r"^(#define MLFLOW_GATEWAY_(?!VERSION|AT_LEAST|API)|typedef |MLFLOW_GATEWAY_API$)", text, re.M):
         before = text[: declaration.start()].rstrip("\n")
         assert before.endswith("*/"), declaration.group()
+
+
+def declarations() -> list[str]:
+    """The header without comments and macros, one declaration an entry, each on one line."""
+    code = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
+    code = re.sub(r"^#.*(\\\n.*)*$", "", code, flags=re.M).replace('extern "C" {', "")
+    return [" ".join(declaration.split()) for declaration in code.split(";")]
+
+
+def functions() -> list[str]:
+    found = [declaration for declaration in declarations() if re.search(r"\bmlflow_gateway_\w+\(", declaration)]
+    assert len(found) > 100
+    return found
+
+
+def test_every_function_has_the_macro() -> None:
+    for function in functions():
+        assert re.match(r"MLFLOW_GATEWAY_API \w", function) and function.count("MLFLOW_GATEWAY_API") == 1, function
+
+
+def test_macro_can_be_replaced_and_makes_functions_visible(tmp_path: Path) -> None:
+    def symbol(*flags: str) -> str:
+        object_file = tmp_path / "o"
+        source = "#include <mlflow_ai_gateway.h>\nint32_t mlflow_gateway_version_number(void) { return 0; }\n"
+        compiler = [*C99, "-fvisibility=hidden", *flags, "-x", "c", "-", "-c", "-o", str(object_file)]
+        subprocess.run(compiler, input=source, text=True, check=True)
+        table = subprocess.run(["readelf", "-sW", str(object_file)], stdout=subprocess.PIPE, text=True, check=True).stdout
+        (line,) = [line for line in table.splitlines() if line.endswith("mlflow_gateway_version_number")]
+        return line
+
+    assert "DEFAULT" in symbol() and "HIDDEN" in symbol("-DMLFLOW_GATEWAY_API=")
+
+
+PLAIN_TYPES = {"void", "char", "int", "float", "double", "size_t", "int32_t", "int64_t", "uint64_t"}
+"""What bindings that are written by hand can pass: with the status, pointers to objects, and callbacks."""
+
+
+def test_signatures_are_of_plain_types() -> None:
+    """No bool, no enum, no struct by value and no variable number of arguments; a time is signed, and names its unit."""
+    text = HEADER.read_text()
+    objects = set(re.findall(r"^typedef struct (\w+) \1;$", text, re.M))
+    callbacks = set(re.findall(r"^typedef \w+ \(\*(\w+)\)\(", text, re.M))
+    for declaration in declarations():
+        assert not re.search(r"\b(bool|_Bool|enum|union)\b|\.\.\.", declaration), declaration
+    for declaration in [*functions(), *(one for one in declarations() if "(*" in one)]:
+        signature = re.sub(r"^(typedef|MLFLOW_GATEWAY_API) ", "", declaration)
+        result, name, arguments = re.fullmatch(r"(.*?)(?:\(\*)?(mlflow_gateway_\w+)\)?\((.*)\)", signature).groups()
+        for argument in [f"{result} {name}", *(arguments.split(", ") if arguments != "void" else [])]:
+            words = re.fullmatch(r"(?:const )?(\w+) (\**)\s*(\w+)", " ".join(re.sub(r"(\*+)", r" \1", argument).split()))
+            assert words, (argument, declaration)
+            kind, stars, _ = words.groups()
+            known = PLAIN_TYPES | {"mlflow_gateway_status"} | callbacks
+            assert kind in known or kind in objects and stars, (argument, declaration)
 
 
 def test_no_line_is_too_long() -> None:

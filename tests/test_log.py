@@ -3,9 +3,10 @@
 import re
 import time
 
+import obeying_gateway
 import pytest
 from asks import LogLine, Outcome, ask, ask_all
-from builds import CHECKED, SHARED, THREADED, Build
+from builds import ALL, CHECKED, SHARED, THREADED, Build
 from calls import call
 from databricks_workspace import INVOCATIONS, TOKEN, WELL_KNOWN, Workspace
 from event_streams import chunk, events, send
@@ -326,3 +327,10 @@ def test_a_line_is_one_line() -> None:
 def test_without_a_log_nothing_is_printed() -> None:
     with chatting() as gateway:
         assert call(gateway.url, "hi", environment={"RUST_LOG": "trace", "RUST_BACKTRACE": "1"}).status == "OK"
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_data_of_a_log_is_destroyed_once_and_after_the_last_line(build: Build) -> None:
+    with obeying_gateway.gateway() as gateway:
+        done = build.run("test_log_data.c", gateway.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -18,6 +18,7 @@ use mlflow_ai_gateway::ffi::response::*;
 use mlflow_ai_gateway::ffi::routes::*;
 use mlflow_ai_gateway::ffi::status::*;
 use mlflow_ai_gateway::ffi::stream::*;
+use mlflow_ai_gateway::ffi::text::*;
 use mlflow_ai_gateway::ffi::version::*;
 use mlflow_ai_gateway_fuzz::checks::{self, Kind, bytes, made, sized, terminated};
 use mlflow_ai_gateway_fuzz::script::{self, Call, Sized, Text};
@@ -199,7 +200,7 @@ impl Objects {
             match call.function {
                 b'b' => mlflow_gateway_set_param_double(gateway, name, call.double(1), error),
                 b'c' => mlflow_gateway_set_param_int(gateway, name, call.int(1), error),
-                b'd' => mlflow_gateway_set_param_bool(gateway, name, call.int(1) != 0, error),
+                b'd' => mlflow_gateway_set_param_bool(gateway, name, call.int(1) as c_int, error),
                 b'e' => mlflow_gateway_set_param_string(gateway, name, value, error),
                 b'f' => mlflow_gateway_set_param_json(gateway, name, value, error),
                 b'g' => mlflow_gateway_add_stop(gateway, name, error),
@@ -238,11 +239,18 @@ impl Objects {
         };
     }
 
+    /// A log's data is a block of its own, so that a leak, and a use after it was destroyed, are noticed.
     unsafe fn set_log(&self, call: &Call) {
         let on_log: mlflow_gateway_on_log = if call.has_places() { Some(on_log) } else { None };
-        checks::status(call, Kind::Local, |error| unsafe {
-            mlflow_gateway_set_log(self.gateway(call), call.int(0) as i32, on_log, ptr::null_mut(), error)
+        let data = Box::into_raw(Box::new(0u32));
+        let status = checks::status(call, Kind::Local, |error| unsafe {
+            let level = call.int(0) as i32;
+            mlflow_gateway_set_log(self.gateway(call), level, on_log, data.cast(), Some(on_destroy), error)
         });
+        if status != MLFLOW_GATEWAY_OK {
+            // It was not taken.
+            drop(unsafe { Box::from_raw(data) });
+        }
     }
 
     unsafe fn create_request(&mut self, call: &Call) {
@@ -315,7 +323,7 @@ impl Objects {
             match call.function {
                 b'B' => mlflow_gateway_request_set_param_double(request, name, call.double(1), error),
                 b'C' => mlflow_gateway_request_set_param_int(request, name, call.int(1), error),
-                b'D' => mlflow_gateway_request_set_param_bool(request, name, call.int(1) != 0, error),
+                b'D' => mlflow_gateway_request_set_param_bool(request, name, call.int(1) as c_int, error),
                 b'E' => mlflow_gateway_request_set_param_string(request, name, value, len, error),
                 b'F' => mlflow_gateway_request_set_param_json(request, name, value, len, error),
                 b'G' => mlflow_gateway_request_add_stop(request, value, len, error),
@@ -439,7 +447,7 @@ impl Objects {
                 b'V' => mlflow_gateway_cancel(token),
                 _ => mlflow_gateway_cancel_token_reset(token),
             }
-            assert_eq!(mlflow_gateway_cancel_token_is_cancelled(token), is_meant);
+            assert_eq!(mlflow_gateway_cancel_token_is_cancelled(token), c_int::from(is_meant));
         }
     }
 
@@ -559,7 +567,13 @@ unsafe fn json(call: &Call) {
     }
 }
 
-unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, _: *mut c_void) {
+unsafe extern "C" fn on_destroy(data: *mut c_void) {
+    drop(unsafe { Box::from_raw(data.cast::<u32>()) });
+}
+
+unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, data: *mut c_void) {
+    // Written by no other thread: only this one makes calls.
+    unsafe { *data.cast::<u32>() += 1 };
     let line = unsafe { sized(line, len) }.expect("there is a line");
     assert!((1..=3).contains(&level) && !line.is_empty() && !line.contains(['\n', '\r']), "{level}: {line:?}");
 }

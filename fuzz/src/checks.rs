@@ -104,6 +104,13 @@ unsafe fn check_error(error: *mut mlflow_gateway_error, status: mlflow_gateway_s
             assert!(!reason.is_empty() && !reason.contains(char::is_control), "{reason:?}");
         }
         assert!(mlflow_gateway_error_retry_reason(error, retries).is_null());
+        let is_retryable = mlflow_gateway_error_is_retryable(error);
+        assert!(is_retryable == 0 || is_retryable == 1 && (20..80).contains(&status));
+        assert!(mlflow_gateway_error_header(error, ptr::null()).is_null());
+        assert!(mlflow_gateway_error_header(error, c"SET-cookie".as_ptr()).is_null());
+        for name in [c"Content-Length", c"x-a", c""] {
+            terminated(mlflow_gateway_error_header(error, name.as_ptr()));
+        }
         let mut len = usize::MAX;
         let body = mlflow_gateway_error_body(error, &mut len);
         assert_eq!(body, mlflow_gateway_error_body(error, ptr::null_mut()));

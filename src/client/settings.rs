@@ -74,10 +74,12 @@ impl<T: Clone> Shared<T> {
 
     /// A change that fails leaves the settings as they were.
     pub fn change<E>(&self, change: impl FnOnce(&mut T) -> Result<(), E>) -> Result<(), E> {
-        let _alone = self.changing.lock();
+        let alone = self.changing.lock();
         let mut changed = T::clone(&self.snapshot());
         change(&mut changed)?;
         let before = mem::replace(&mut *self.current.lock(), Arc::new(changed));
+        drop(alone);
+        // Without a lock: what destroys a log's data is the program's, and may change settings itself.
         drop(before);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The cancel token.
 
+use std::ffi::c_int;
 use std::sync::Arc;
 
 use super::cancellation::uncancelled;
@@ -63,11 +64,11 @@ pub unsafe extern "C" fn mlflow_gateway_cancel(token: *mut mlflow_gateway_cancel
     })
 }
 
-/// Returns whether the token was cancelled, and not reset since; false if `token` is NULL. It is async-signal-safe.
+/// Returns 1 if the token was cancelled and not reset since; else 0, also if `token` is NULL. It is async-signal-safe.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_cancel_token_is_cancelled(token: *const mlflow_gateway_cancel_token) -> bool {
+pub unsafe extern "C" fn mlflow_gateway_cancel_token_is_cancelled(token: *const mlflow_gateway_cancel_token) -> c_int {
     // SAFETY: the caller passes NULL or a token that was not destroyed.
-    unsafe { token.as_ref() }.is_some_and(|token| token.0.is_cancelled())
+    unsafe { token.as_ref() }.is_some_and(|token| token.0.is_cancelled()).into()
 }
 
 /// Makes a cancelled token good for further calls. Call it only after all calls have returned that were to be cancelled:

@@ -129,8 +129,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
 }
 
 /// Return the value of a header of the response that reported the failure, for example "x-request-id" or
-/// "x-ratelimit-remaining-requests": the first header of that name, in any case. Credentials are masked. NULL if there was
-/// no response or no such header, for "Set-Cookie", which may be a credential and is not kept, and if `error` or `name` is
+/// "x-ratelimit-remaining-requests": that of the first header of this name, in any case. Credentials are masked.
+/// "Set-Cookie" may be one, and is not kept. NULL if there was no response or no such header, or if `error` or `name` is
 /// NULL. The string belongs to the error object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_header(

@@ -1,6 +1,6 @@
 //! The handle and the simple path: one route, one prompt.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
 use std::ptr;
 
 use super::cancel::{self, mlflow_gateway_cancel_token};
@@ -62,134 +62,6 @@ pub unsafe extern "C" fn mlflow_gateway_create(
             )
         };
         place.write(handle::give(mlflow_gateway(Gateway::create(route, uri)?)));
-        Ok(())
-    })
-}
-
-/// Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
-/// parameters that were set are sent; 0 is sent like any other number.
-///
-/// `name` is the parameter's name as MLflow documents it, for example "temperature": 1 to 256 bytes. "candidate_count"
-/// and "n" are one parameter, and each gateway gets it under the name that it knows. "prompt", "messages", "input",
-/// "text" and "stream" are not parameters; the call writes them itself. Any other name is sent as it is, and the
-/// gateway decides whether it knows it.
-/// `value` is any number but NaN and the infinities.
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_set_param_double(
-    gateway: *mut mlflow_gateway,
-    name: *const c_char,
-    value: f64,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.set_param_double(name, value)
-    })
-}
-
-/// Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
-/// mlflow_gateway_set_param_double().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_set_param_int(
-    gateway: *mut mlflow_gateway,
-    name: *const c_char,
-    value: i64,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.set_param_int(name, value)
-    })
-}
-
-/// Sets a parameter of the model to true or false, for example "logprobs". Otherwise as
-/// mlflow_gateway_set_param_double().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_set_param_bool(
-    gateway: *mut mlflow_gateway,
-    name: *const c_char,
-    value: bool,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.set_param_bool(name, value)
-    })
-}
-
-/// Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
-/// mlflow_gateway_set_param_double().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_set_param_string(
-    gateway: *mut mlflow_gateway,
-    name: *const c_char,
-    value: *const c_char,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, value) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(value, "value")?)
-        };
-        gateway.0.set_param_string(name, value)
-    })
-}
-
-/// Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
-/// `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_set_param_json(
-    gateway: *mut mlflow_gateway,
-    name: *const c_char,
-    json: *const c_char,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, json) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(json, "json")?)
-        };
-        gateway.0.set_param_json(name, json)
-    })
-}
-
-/// Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
-/// copied. mlflow_gateway_unset_param() with the name "stop" empties the list.
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
-/// strings before.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_add_stop(
-    gateway: *mut mlflow_gateway,
-    stop: *const c_char,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, stop) = unsafe { (handle::hold(gateway, "gateway")?, text::required(stop, "stop")?) };
-        gateway.0.add_stop(stop)
-    })
-}
-
-/// Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
-/// set is no mistake.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_unset_param(
-    gateway: *mut mlflow_gateway,
-    name: *const c_char,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.unset_param(name);
         Ok(())
     })
 }
@@ -368,25 +240,6 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
     })
 }
 
-/// Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
-/// it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
-/// nothing. The handle keeps what it needs of it.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
-    gateway: *mut mlflow_gateway,
-    token: *mut mlflow_gateway_cancel_token,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, token) = unsafe { (handle::hold(gateway, "gateway")?, cancel::token(token)) };
-        gateway.0.set_cancel_token(token);
-        Ok(())
-    })
-}
-
 /// Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
 /// "X-Team" to "search". Credentials are better given as options; a header that is set goes before those. Its value is
 /// treated as a secret: the library does not put it into a message, and masks it there (if it has 6 bytes or more)
@@ -411,6 +264,153 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
             (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::optional(value, "value")?)
         };
         gateway.0.set_header(name, value)
+    })
+}
+
+/// Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
+/// its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
+/// nothing. The handle keeps what it needs of it.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
+    gateway: *mut mlflow_gateway,
+    token: *mut mlflow_gateway_cancel_token,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, token) = unsafe { (handle::hold(gateway, "gateway")?, cancel::token(token)) };
+        gateway.0.set_cancel_token(token);
+        Ok(())
+    })
+}
+
+/// Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
+/// parameters that were set are sent; 0 is sent like any other number.
+///
+/// `name` is the parameter's name as MLflow documents it, for example "temperature": 1 to 256 bytes. "candidate_count"
+/// and "n" are one parameter, and each gateway gets it under the name that it knows. "prompt", "messages", "input",
+/// "text" and "stream" are not parameters; the call writes them itself. Any other name is sent as it is, and the
+/// gateway decides whether it knows it.
+/// `value` is any number but NaN and the infinities.
+///
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_param_double(
+    gateway: *mut mlflow_gateway,
+    name: *const c_char,
+    value: f64,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
+        gateway.0.set_param_double(name, value)
+    })
+}
+
+/// Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
+/// mlflow_gateway_set_param_double().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_param_int(
+    gateway: *mut mlflow_gateway,
+    name: *const c_char,
+    value: i64,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
+        gateway.0.set_param_int(name, value)
+    })
+}
+
+/// Sets a parameter of the model to true, or with 0 as `value` to false, for example "logprobs". Otherwise as
+/// mlflow_gateway_set_param_double().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_param_bool(
+    gateway: *mut mlflow_gateway,
+    name: *const c_char,
+    value: c_int,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
+        gateway.0.set_param_bool(name, value != 0)
+    })
+}
+
+/// Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
+/// mlflow_gateway_set_param_double().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_param_string(
+    gateway: *mut mlflow_gateway,
+    name: *const c_char,
+    value: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, name, value) = unsafe {
+            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(value, "value")?)
+        };
+        gateway.0.set_param_string(name, value)
+    })
+}
+
+/// Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
+/// `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_set_param_json(
+    gateway: *mut mlflow_gateway,
+    name: *const c_char,
+    json: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, name, json) = unsafe {
+            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(json, "json")?)
+        };
+        gateway.0.set_param_json(name, json)
+    })
+}
+
+/// Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
+/// copied. mlflow_gateway_unset_param() with the name "stop" empties the list.
+///
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
+/// strings before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_add_stop(
+    gateway: *mut mlflow_gateway,
+    stop: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, stop) = unsafe { (handle::hold(gateway, "gateway")?, text::required(stop, "stop")?) };
+        gateway.0.add_stop(stop)
+    })
+}
+
+/// Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
+/// set is no mistake.
+///
+/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_unset_param(
+    gateway: *mut mlflow_gateway,
+    name: *const c_char,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export!(error, {
+        // SAFETY: the caller passes NULL or what the types say.
+        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
+        gateway.0.unset_param(name);
+        Ok(())
     })
 }
 
@@ -457,7 +457,7 @@ pub unsafe extern "C" fn mlflow_gateway_call(
 /// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _OUT_OF_MEMORY or _INTERNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_identifying_params(
-    gateway: *mut mlflow_gateway,
+    gateway: *const mlflow_gateway,
     json: *mut *mut c_char,
     json_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
@@ -485,14 +485,5 @@ pub unsafe extern "C" fn mlflow_gateway_destroy(gateway: *mut mlflow_gateway) {
     export!(or(), {
         // SAFETY: the caller passes NULL or a handle that was not destroyed.
         unsafe { handle::end(gateway) }
-    })
-}
-
-/// Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_string_free(text: *mut c_char) {
-    export!(or(), {
-        // SAFETY: the caller passes NULL or a text that was given to it and not freed.
-        unsafe { text::free(text) }
     })
 }

@@ -49,8 +49,8 @@ fn kind_number(kind: JsonKind) -> i32 {
 /// members of one name, the last one counts.
 /// `kind` receives one of the MLFLOW_GATEWAY_JSON_ numbers. It may be NULL.
 /// `text` receives the value: what a string says, without quotes and escapes; any other value as it is written in the
-/// document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees it
-/// with mlflow_gateway_string_free(). It may be NULL.
+/// document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees
+/// it with mlflow_gateway_string_free(). It may be NULL.
 /// `text_len` receives the length of the text in bytes without the NUL. It may be NULL.
 ///
 /// Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no such value;

@@ -25,5 +25,5 @@ pub mod response;
 pub mod routes;
 pub mod status;
 pub mod stream;
-mod text;
+pub mod text;
 pub mod version;

@@ -1,6 +1,6 @@
 //! The request object.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
 use super::cancel::{self, mlflow_gateway_cancel_token};
@@ -398,13 +398,13 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_int(
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_bool(
     request: *mut mlflow_gateway_request,
     name: *const c_char,
-    value: bool,
+    value: c_int,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
-        request.0.set_param_bool(name, value)
+        request.0.set_param_bool(name, value != 0)
     })
 }
 

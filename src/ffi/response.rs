@@ -282,10 +282,10 @@ pub unsafe extern "C" fn mlflow_gateway_response_header(
 /// Returns how many times the request was sent until the response came, retries and the one repetition after the loss of
 /// an idle connection included; 0 if `response` is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> u32 {
+pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> usize {
     export!(or 0, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        unsafe { get(response) }.map_or(0, Response::attempts)
+        unsafe { get(response) }.map_or(0, |response| response.attempts() as usize)
     })
 }
 

@@ -3,8 +3,18 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::{ptr, slice};
 
+use super::export::export;
 use super::handle::{Place, null};
 use crate::client::{Error, NulText, Status};
+
+/// Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_string_free(text: *mut c_char) {
+    export!(or(), {
+        // SAFETY: the caller passes NULL or a text that was given to it and not freed.
+        unsafe { self::free(text) }
+    })
+}
 
 /// A NUL-terminated UTF-8 argument, which may be NULL.
 ///

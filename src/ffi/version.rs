@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::export::export;
 
-/// Returns the version of the library that runs, for example "0.1.0". The text lives for ever and is not to be freed.
+/// Returns the version of the library that runs, for example "0.2.0". The text lives for ever and is not to be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_version() -> *const c_char {
     export!(or std::ptr::null(), { concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast() })

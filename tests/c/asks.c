@@ -506,12 +506,12 @@ static void set_up(const char *name, char *value, const char *route)
     } else if (strcmp(name, "handle-stop") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, value, &error));
     } else if (strcmp(name, "log") == 0) {
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), keep_line, &lines, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), keep_line, &lines, NULL, &error));
     } else if (strcmp(name, "log-off") == 0) {
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), NULL, &lines, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), NULL, &lines, NULL, &error));
     } else if (strcmp(name, "log-busy") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                     mlflow_gateway_set_log(gateway, atoi(value), keep_line_and_ask, &lines, &error));
+                     mlflow_gateway_set_log(gateway, atoi(value), keep_line_and_ask, &lines, NULL, &error));
     } else if (strcmp(name, "close") == 0) {
         mlflow_gateway_request_destroy(request);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));

@@ -3,6 +3,7 @@
 #define CHECK_H
 
 #include <mlflow_ai_gateway.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -456,13 +456,16 @@ static void check_identifying_params(mlflow_gateway *gateway)
 
     CHECK_STATUS(OK, mlflow_gateway_set_param_double(gateway, "temperature", 0.7, &error));
     CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "candidate_count", 2, &error));
+    /* Any number but 0 is true. */
+    CHECK_STATUS(OK, mlflow_gateway_set_param_bool(gateway, "echo", -2, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_param_bool(gateway, "logprobs", 0, &error));
     CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "\n", &error));
     CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "\"", &error));
     CHECK_STATUS(OK, mlflow_gateway_set_header(gateway, "Authorization", "Bearer secret", &error));
     CHECK_STATUS(OK, mlflow_gateway_identifying_params(gateway, &json, &len, &error));
     snprintf(expected, sizeof expected,
              "{\"gateway_uri\":\"%s\",\"route\":\"r\",\"temperature\":0.7,\"candidate_count\":2,"
-             "\"stop\":[\"\\n\",\"\\\"\"]}", uri);
+             "\"echo\":true,\"logprobs\":false,\"stop\":[\"\\n\",\"\\\"\"]}", uri);
     CHECK(strcmp(json, expected) == 0);
     CHECK(strlen(json) == len);
     mlflow_gateway_string_free(json);

@@ -148,25 +148,40 @@ static void count_lines(int32_t level, const char *line, size_t len, void *user_
     lines++;
 }
 
+static int destroyed;
+
+static void count_destroyed(void *user_data)
+{
+    CHECK(user_data == NOWHERE || user_data == NULL);
+    destroyed++;
+}
+
 static void check_log(mlflow_gateway *gateway)
 {
     static const int32_t WRONG[] = { -1, MLFLOW_GATEWAY_LOG_DEBUG + 1, INT32_MIN, INT32_MAX };
 
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, count_lines, NULL, &error));
-    CHECK(mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, NULL, NULL, NULL) == ARGUMENT);
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_lines, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, count_lines, NULL, count_destroyed, &error));
+    CHECK(mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, NULL, NULL, NULL, NULL) == ARGUMENT);
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_lines, NULL, NULL, &error));
     for (size_t i = 0; i < COUNT(WRONG); i++) {
-        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], NULL, NULL, &error));
-        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], count_lines, NOWHERE, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], NULL, NULL, count_destroyed, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], count_lines, NOWHERE, count_destroyed, &error));
     }
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
-    CHECK(lines > 0);
+    CHECK(lines > 0 && destroyed == 0);
     lines = 0;
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NOWHERE, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NOWHERE, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
     CHECK(lines == 0);
+
+    /* Without a log nobody needs the data any more. */
+    CHECK_STATUS(OK,
+                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, count_destroyed, &error));
+    CHECK(destroyed == 1);
+    CHECK(mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NULL, count_destroyed, NULL) == OK);
+    CHECK(destroyed == 2);
 }
 
 /* What is not there, in no routes and past the end of some. */

@@ -23,7 +23,7 @@ static mlflow_gateway *open_route(const char *route)
     return gateway;
 }
 
-static void count_line(mlflow_gateway_log_level level, const char *line, size_t len, void *lines)
+static void count_line(int32_t level, const char *line, size_t len, void *lines)
 {
     CHECK(level > MLFLOW_GATEWAY_LOG_OFF && strlen(line) == len);
     ++*(int *)lines;
@@ -133,7 +133,7 @@ static void *use(void *unused)
     int lines = 0;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_line, &lines, &error));
+                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_line, &lines, NULL, &error));
     ask(gateway, "answer");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "retry_backoff_ms", "1", &error));
