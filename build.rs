@@ -4,11 +4,24 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 11] =
-    ["gateway", "log", "request", "response", "stream", "embeddings", "routes", "cancel", "error", "status", "version"];
+const SOURCES: [&str; 13] = [
+    "gateway",
+    "log",
+    "request",
+    "response",
+    "usage",
+    "stream",
+    "event",
+    "embeddings",
+    "routes",
+    "cancel",
+    "error",
+    "status",
+    "version",
+];
 
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
-const HEADINGS: [(&str, &str); 18] = [
+const HEADINGS: [(&str, &str); 21] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
@@ -18,11 +31,14 @@ const HEADINGS: [(&str, &str); 18] = [
     ("#define MLFLOW_GATEWAY_PANIC ", "80 to 99: this library"),
     ("#define MLFLOW_GATEWAY_STREAM_END ", "100: no failure"),
     ("#define MLFLOW_GATEWAY_LOG_OFF ", "Levels of the log"),
+    ("#define MLFLOW_GATEWAY_TIME_QUEUED ", "Points of time in a call"),
+    ("#define MLFLOW_GATEWAY_TOKENS_INPUT ", "Kinds of tokens"),
+    ("#define MLFLOW_GATEWAY_EVENT_TEXT ", "Kinds of events"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
     ("mlflow_gateway_set_log(", "What goes on"),
     ("mlflow_gateway_request_create(", "The full path: a request ..."),
     ("mlflow_gateway_send(", "... and what came of it"),
-    ("mlflow_gateway_stream_open(", "Tokens as they come: fetched one by one, or handed to a callback"),
+    ("mlflow_gateway_stream_open(", "Streaming: events, fetched one by one or handed to a callback"),
     ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_list_routes(", "What is there"),
     ("mlflow_gateway_cancel_token_create(", "Cancelling calls"),

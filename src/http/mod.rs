@@ -36,7 +36,7 @@ mod tls_trust;
 mod uri;
 mod way;
 
-pub use agent::{Agent, Content, Exchange, Limits, Method, Opened, Reply, Timeouts};
+pub use agent::{Agent, Content, Exchange, Limits, Method, Moments, Opened, Reply, Timeouts};
 pub use events::{EventProblem, Events};
 pub use failure::{Failure, Limit, Phase};
 pub use head::header_fields;
