@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "version",
     "status",
     "text",
@@ -12,8 +12,10 @@ const SOURCES: [&str; 13] = [
     "gateway",
     "request",
     "response",
+    "usage",
     "json",
     "stream",
+    "event",
     "embeddings",
     "routes",
     "cancel",
@@ -21,7 +23,7 @@ const SOURCES: [&str; 13] = [
 ];
 
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
-const HEADINGS: [(&str, &str); 21] = [
+const HEADINGS: [(&str, &str); 24] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
@@ -32,13 +34,16 @@ const HEADINGS: [(&str, &str); 21] = [
     ("#define MLFLOW_GATEWAY_STREAM_END ", "100 to 119: no failure, and no error object"),
     ("#define MLFLOW_GATEWAY_JSON_NULL ", "Kinds of JSON values"),
     ("#define MLFLOW_GATEWAY_LOG_OFF ", "Levels of the log"),
+    ("#define MLFLOW_GATEWAY_TIME_QUEUED ", "Points of time in a call"),
+    ("#define MLFLOW_GATEWAY_TOKENS_INPUT ", "Kinds of tokens"),
+    ("#define MLFLOW_GATEWAY_EVENT_TEXT ", "Kinds of events"),
     ("const char *mlflow_gateway_version(", "Version, status names and strings"),
     ("mlflow_gateway_error_status(", "Errors"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
     ("mlflow_gateway_request_create(", "The full path: a request ..."),
     ("mlflow_gateway_send(", "... and what came of it"),
     ("mlflow_gateway_json_get(", "JSON"),
-    ("mlflow_gateway_stream_open(", "Tokens as they come: fetched one by one, or handed to a callback"),
+    ("mlflow_gateway_stream_open(", "Streaming: events, fetched one by one or handed to a callback"),
     ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_list_routes(", "What is there"),
     ("mlflow_gateway_cancel_token_create(", "Cancelling calls"),

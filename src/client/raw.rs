@@ -34,7 +34,8 @@ fn read(call: &Call, reply: Reply) -> Result<Response, Error> {
         Some(answer) => Response::of(&reply, &answer)?,
         None => Response::of_head(reply.status, &reply.head)?,
     };
-    response.elapsed = call.started.elapsed();
+    response.times.note_moments(call.started, reply.moments);
+    response.times.total = Some(call.started.elapsed());
     response.with_body(reply.body)
 }
 

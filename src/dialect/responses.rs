@@ -7,6 +7,7 @@ use super::chunk::{Chunk, Event, Piece};
 use super::json::{Lenient, string_or_null};
 use super::reader::Raw;
 use super::refusal::Refusal;
+use super::strings::{Fragment, Text};
 
 /// What an event of this type says; `None` if it is of another family.
 pub(super) fn event<'a>(
@@ -18,15 +19,17 @@ pub(super) fn event<'a>(
     if kind.is("response.output_text.delta") {
         let text = string_or_null(delta?.get()).map_err(|why| wrong(format!("delta: {why}"), data));
         return Some(text.map(|fragment| {
-            let (text, halves) = fragment.map(|fragment| (fragment.text, fragment.halves)).unzip();
-            let piece = Piece { text, halves: halves.unwrap_or_default(), ..Piece::default() };
+            let piece = Piece { text: fragment, ..Piece::default() };
             Event::Chunk(Chunk { pieces: vec![piece], ..Chunk::default() })
         }));
     }
     if kind.is("response.output_item.done") {
         let message = agent::message(item?.get());
         return Some(Ok(match message {
-            Some(message) => Event::Item(Piece { role: message.role, text: message.text, ..Piece::default() }),
+            Some(message) => {
+                let text = message.text.map(|Text(text)| Fragment::from(text));
+                Event::Item(Piece { role: message.role, text, ..Piece::default() })
+            }
             // The agent's work.
             None => Event::Chunk(Chunk::default()),
         }));
