@@ -4,13 +4,15 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     "gateway",
     "log",
     "request",
     "response",
     "json",
+    "usage",
     "stream",
+    "event",
     "embeddings",
     "routes",
     "cancel",
@@ -20,7 +22,7 @@ const SOURCES: [&str; 12] = [
 ];
 
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
-const HEADINGS: [(&str, &str); 20] = [
+const HEADINGS: [(&str, &str); 23] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
@@ -31,12 +33,15 @@ const HEADINGS: [(&str, &str); 20] = [
     ("#define MLFLOW_GATEWAY_STREAM_END ", "100 to 119: no failure, and no error object"),
     ("#define MLFLOW_GATEWAY_JSON_NULL ", "Kinds of JSON values"),
     ("#define MLFLOW_GATEWAY_LOG_OFF ", "Levels of the log"),
+    ("#define MLFLOW_GATEWAY_TIME_QUEUED ", "Points of time in a call"),
+    ("#define MLFLOW_GATEWAY_TOKENS_INPUT ", "Kinds of tokens"),
+    ("#define MLFLOW_GATEWAY_EVENT_TEXT ", "Kinds of events"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
     ("mlflow_gateway_set_log(", "What goes on"),
     ("mlflow_gateway_request_create(", "The full path: a request ..."),
     ("mlflow_gateway_send(", "... and what came of it"),
     ("mlflow_gateway_json_get(", "JSON"),
-    ("mlflow_gateway_stream_open(", "Tokens as they come: fetched one by one, or handed to a callback"),
+    ("mlflow_gateway_stream_open(", "Streaming: events, fetched one by one or handed to a callback"),
     ("mlflow_gateway_embed(", "Vectors"),
     ("mlflow_gateway_list_routes(", "What is there"),
     ("mlflow_gateway_cancel_token_create(", "Cancelling calls"),

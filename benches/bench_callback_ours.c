@@ -11,12 +11,11 @@ struct peer {
     long deltas;
 };
 
-static int count(const char *text, size_t length, size_t candidate, void *opened)
+static int count(const mlflow_gateway_event *event, void *opened)
 {
     struct peer *peer = opened;
 
-    (void)text, (void)length, (void)candidate;
-    peer->deltas++;
+    peer->deltas += is_text(event);
     return 0;
 }
 

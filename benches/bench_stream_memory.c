@@ -19,13 +19,16 @@ int main(int argc, char **argv)
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_status status;
     mlflow_gateway_error *error = NULL;
-    const char *text;
+    const mlflow_gateway_event *event;
     size_t length, whole = 0;
 
     chat_open(&chat, argv[1]);
     check(mlflow_gateway_request_set_option(chat.request, "gather_stream", argv[2], &error), &error);
     check(mlflow_gateway_stream_open(chat.gateway, chat.request, &stream, &error), &error);
-    while ((status = mlflow_gateway_stream_next(stream, &text, &length, NULL, &error)) == MLFLOW_GATEWAY_OK) {
+    while ((status = mlflow_gateway_stream_next(stream, &event, &error)) == MLFLOW_GATEWAY_OK) {
+        if (mlflow_gateway_event_kind(event) != MLFLOW_GATEWAY_EVENT_TEXT)
+            continue;
+        mlflow_gateway_event_text(event, &length);
         whole += length;
         if (++deltas == early)
             before = resident_kib();

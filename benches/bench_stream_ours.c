@@ -26,15 +26,14 @@ void peer_call(void *opened)
     struct peer *peer = opened;
     mlflow_gateway_status status;
     mlflow_gateway_error *error = NULL;
-    const char *text;
-    size_t length;
+    const mlflow_gateway_event *event;
 
     mlflow_gateway_stream_destroy(peer->stream);
     peer->stream = NULL;
     peer->deltas = 0;
     check(mlflow_gateway_stream_open(peer->chat.gateway, peer->chat.request, &peer->stream, &error), &error);
-    while ((status = mlflow_gateway_stream_next(peer->stream, &text, &length, NULL, &error)) == MLFLOW_GATEWAY_OK)
-        peer->deltas++;
+    while ((status = mlflow_gateway_stream_next(peer->stream, &event, &error)) == MLFLOW_GATEWAY_OK)
+        peer->deltas += is_text(event);
     if (status != MLFLOW_GATEWAY_STREAM_END)
         check(status, &error);
 }

@@ -19,6 +19,14 @@ void chat_close(struct chat *chat)
     mlflow_gateway_destroy(chat->gateway);
 }
 
+int is_text(const mlflow_gateway_event *event)
+{
+    size_t length = 0;
+
+    return mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT &&
+           mlflow_gateway_event_candidate(event) == 0 && mlflow_gateway_event_text(event, &length) != NULL && length > 0;
+}
+
 void response_print(const mlflow_gateway_response *response, long deltas)
 {
     size_t length = 0;
@@ -27,5 +35,5 @@ void response_print(const mlflow_gateway_response *response, long deltas)
 
     if (text == NULL || finish_reason == NULL)
         fail("stream", "it brought no text, or not why that ends");
-    print_text(text, length, deltas, finish_reason, (long)mlflow_gateway_response_output_tokens(response));
+    print_text(text, length, deltas, finish_reason, (long)mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_OUTPUT));
 }

@@ -12,6 +12,9 @@ struct chat {
 void chat_open(struct chat *chat, const char *url);
 void chat_close(struct chat *chat);
 
+/* Whether an event is a text; looks at it as a program does that prints it. */
+int is_text(const mlflow_gateway_event *event);
+
 /* Prints what was gathered, as peer_print() does. */
 void response_print(const mlflow_gateway_response *response, long deltas);
 

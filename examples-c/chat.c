@@ -104,15 +104,27 @@ struct chat {
 struct printing {
     size_t printed;
     int problem;
+    int reasoned;
 };
 
-/* Prints a piece of the answer as soon as it is there. */
-static int print_delta(const char *text, size_t len, size_t candidate, void *user_data)
+/* Prints a piece of the answer as soon as it is there, and on stderr what the model writes before it. */
+static int print_event(const mlflow_gateway_event *event, void *user_data)
 {
     struct printing *printing = user_data;
+    size_t len = 0;
+    const char *text = mlflow_gateway_event_text(event, &len);
+    int32_t kind = mlflow_gateway_event_kind(event);
 
-    if (candidate != 0)
+    if (mlflow_gateway_event_candidate(event) != 0)
         return 0;
+    if (kind == MLFLOW_GATEWAY_EVENT_REASONING) {
+        fwrite(text, 1, len, stderr);
+        printing->reasoned = 1;
+    }
+    if (kind != MLFLOW_GATEWAY_EVENT_TEXT)
+        return 0;
+    if (printing->reasoned && printing->printed == 0)
+        fputc('\n', stderr);
     if (fwrite(text, 1, len, stdout) != len || fflush(stdout) != 0) {
         printing->problem = errno;
         return 1;
@@ -156,7 +168,7 @@ static mlflow_gateway_status ask(const struct chat *chat, const char *line, size
 
     if (status == MLFLOW_GATEWAY_OK) {
         mlflow_gateway_cancel_token_reset(token);
-        status = mlflow_gateway_stream_call(chat->gateway, request, print_delta, printing, answer, error);
+        status = mlflow_gateway_stream_call(chat->gateway, request, print_event, printing, answer, error);
     }
     mlflow_gateway_request_destroy(request);
     return status;
@@ -188,7 +200,7 @@ static int keep_turn(struct chat *chat, char *line, size_t len, mlflow_gateway_r
 /* Lets the model answer a line. If the chat keeps the line, *line is NULL afterwards. */
 static enum exit_code take_turn(struct chat *chat, char **line, size_t len)
 {
-    struct printing printing = { 0, 0 };
+    struct printing printing = { 0, 0, 0 };
     mlflow_gateway_response *answer = NULL;
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_status status = ask(chat, *line, len, &printing, &answer, &error);
@@ -211,8 +223,8 @@ static enum exit_code take_turn(struct chat *chat, char **line, size_t len)
         code = EXIT_WRONG_ANSWER;
     } else {
         if (chat->verbose) {
-            print_tokens("tokens: asked", mlflow_gateway_response_input_tokens(answer));
-            print_tokens(", answered", mlflow_gateway_response_output_tokens(answer));
+            print_tokens("tokens: asked", mlflow_gateway_response_tokens(answer, MLFLOW_GATEWAY_TOKENS_INPUT));
+            print_tokens(", answered", mlflow_gateway_response_tokens(answer, MLFLOW_GATEWAY_TOKENS_OUTPUT));
             fputc('\n', stderr);
         }
         if (keep_turn(chat, *line, len, answer)) {

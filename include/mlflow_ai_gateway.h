@@ -92,6 +92,39 @@
 extern "C" {
 #endif
 
+/* Points of time in a call
+ * ------------------------ */
+
+/**
+ * The time that a request waited in a queue before the call began.
+ */
+#define MLFLOW_GATEWAY_TIME_QUEUED 1
+
+/**
+ * The connection was ready: the idle one that was used, or a new one, with TLS and through the proxy.
+ */
+#define MLFLOW_GATEWAY_TIME_CONNECTED 2
+
+/**
+ * The first byte of the response came.
+ */
+#define MLFLOW_GATEWAY_TIME_FIRST_BYTE 3
+
+/**
+ * The first event of a stream came that is a text, reasoning, a refusal or a tool call.
+ */
+#define MLFLOW_GATEWAY_TIME_FIRST_TOKEN 4
+
+/**
+ * The first event of a stream came that is a text.
+ */
+#define MLFLOW_GATEWAY_TIME_FIRST_TEXT 5
+
+/**
+ * The response was complete, or the stream failed.
+ */
+#define MLFLOW_GATEWAY_TIME_TOTAL 6
+
 /* Kinds of JSON values
  * -------------------- */
 
@@ -125,6 +158,79 @@ extern "C" {
  */
 #define MLFLOW_GATEWAY_JSON_OBJECT 6
 
+/* Kinds of tokens
+ * --------------- */
+
+/**
+ * Tokens of the input.
+ */
+#define MLFLOW_GATEWAY_TOKENS_INPUT 1
+
+/**
+ * Tokens of the output.
+ */
+#define MLFLOW_GATEWAY_TOKENS_OUTPUT 2
+
+/**
+ * Tokens of input and output, as reported: this library computes no sums.
+ */
+#define MLFLOW_GATEWAY_TOKENS_TOTAL 3
+
+/**
+ * Tokens of the input that the model provider read from its cache. Whether _INPUT includes them depends on the
+ * provider.
+ */
+#define MLFLOW_GATEWAY_TOKENS_CACHED_INPUT 4
+
+/**
+ * Tokens of the output that the model spent on reasoning.
+ */
+#define MLFLOW_GATEWAY_TOKENS_REASONING 5
+
+/**
+ * Tokens of the input that the model provider wrote to its cache.
+ */
+#define MLFLOW_GATEWAY_TOKENS_CACHE_WRITE 6
+
+/* Kinds of events
+ * --------------- */
+
+/**
+ * A part of the text of a candidate: mlflow_gateway_event_text().
+ */
+#define MLFLOW_GATEWAY_EVENT_TEXT 1
+
+/**
+ * A part of what the model writes before its answer, if the gateway shows it: mlflow_gateway_event_text().
+ */
+#define MLFLOW_GATEWAY_EVENT_REASONING 2
+
+/**
+ * A part of the words in which the model refuses to answer: mlflow_gateway_event_text().
+ */
+#define MLFLOW_GATEWAY_EVENT_REFUSAL 3
+
+/**
+ * A part of a tool call: mlflow_gateway_event_tool_call_index(), _id() and _name() say which, and
+ * mlflow_gateway_event_text() is a part of its arguments, which may be empty.
+ */
+#define MLFLOW_GATEWAY_EVENT_TOOL_CALL 4
+
+/**
+ * A candidate is complete: mlflow_gateway_event_text() is the finish reason.
+ */
+#define MLFLOW_GATEWAY_EVENT_FINISH 5
+
+/**
+ * How many tokens the response took: mlflow_gateway_event_tokens().
+ */
+#define MLFLOW_GATEWAY_EVENT_USAGE 6
+
+/**
+ * Data that gives no other event: mlflow_gateway_event_raw_data().
+ */
+#define MLFLOW_GATEWAY_EVENT_OTHER 7
+
 /* Types
  * ----- */
 
@@ -149,14 +255,21 @@ typedef struct mlflow_gateway_embeddings mlflow_gateway_embeddings;
 typedef struct mlflow_gateway_error mlflow_gateway_error;
 
 /**
+ * A part of a response as it comes. An event that mlflow_gateway_stream_next() returns lives until the next call of
+ * a function that changes the stream, an event of a callback until the callback returns. All strings of an event
+ * live as long.
+ */
+typedef struct mlflow_gateway_event mlflow_gateway_event;
+
+/**
  * What to ask: a prompt, messages, inputs or a whole body, with settings of its own beside the handle's. It can be
  * sent as often as one likes and by any number of threads at once.
  */
 typedef struct mlflow_gateway_request mlflow_gateway_request;
 
 /**
- * What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that any
- * number of threads may read it.
+ * What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that
+ * any number of threads may read it.
  */
 typedef struct mlflow_gateway_response mlflow_gateway_response;
 
@@ -166,7 +279,7 @@ typedef struct mlflow_gateway_response mlflow_gateway_response;
 typedef struct mlflow_gateway_routes mlflow_gateway_routes;
 
 /**
- * An answer that comes in deltas, as the model makes it.
+ * A response that comes in events, as the model makes it.
  */
 typedef struct mlflow_gateway_stream mlflow_gateway_stream;
 
@@ -191,15 +304,12 @@ typedef void (*mlflow_gateway_on_log)(mlflow_gateway_log_level level,
                                       void *user_data);
 
 /**
- * Takes a delta: `text` is `len` bytes of UTF-8, NUL-terminated, which live until the callback returns; `candidate`
- * says to which candidate it belongs, counted from 0; `user_data` is what was given to mlflow_gateway_stream_call().
- * Returns 0 to go on; anything else stops the answer. It runs on the thread that made the call, and must return to it:
- * neither longjmp() nor a C++ exception may pass through this library.
+ * Take an event, which lives until the callback returns. `user_data` is what was given to
+ * mlflow_gateway_stream_call(). Return 0 to go on; any other number stops the response. The callback runs on the
+ * thread that made the call, and must return to it: neither longjmp() nor a C++ exception may pass through this
+ * library.
  */
-typedef int (*mlflow_gateway_on_delta)(const char *text,
-                                       size_t len,
-                                       size_t candidate,
-                                       void *user_data);
+typedef int (*mlflow_gateway_on_event)(const mlflow_gateway_event *event, void *user_data);
 
 /* Levels of the log
  * ----------------- */
@@ -1108,12 +1218,12 @@ void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
 /**
  * Sends a request and waits for the whole answer.
  *
- * `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages need
- * a chat route.
+ * `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages
+ * need a chat route.
  * `response` receives what came back; the caller destroys it with mlflow_gateway_response_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
- * 99. An answer without text, in which the model only asks for tools to be called, is a success here.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
+ * to 99. An answer without text, in which the model only asks for tools to be called, is a success here.
  */
 mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
                                           const mlflow_gateway_request *request,
@@ -1128,13 +1238,29 @@ mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
 size_t mlflow_gateway_response_candidate_count(const mlflow_gateway_response *response);
 
 /**
- * Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`, which
- * may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to be called.
- * The text belongs to the response and lives as long. So do all texts below.
+ * Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`,
+ * which may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to
+ * be called. The text belongs to the response and lives as long. So do all texts below.
  */
 const char *mlflow_gateway_response_text(const mlflow_gateway_response *response,
                                          size_t candidate,
                                          size_t *len);
+
+/**
+ * Return what the model wrote before its answer, if the gateway shows it, and write its length in bytes without the
+ * NUL to `len`, which may be NULL. Return NULL, and a length of 0, if there is none.
+ */
+const char *mlflow_gateway_response_reasoning(const mlflow_gateway_response *response,
+                                              size_t candidate,
+                                              size_t *len);
+
+/**
+ * Return the words in which the model refuses to answer, and write their length in bytes without the NUL to `len`,
+ * which may be NULL. Return NULL, and a length of 0, if it does not refuse, or refuses in its text.
+ */
+const char *mlflow_gateway_response_refusal(const mlflow_gateway_response *response,
+                                            size_t candidate,
+                                            size_t *len);
 
 /**
  * Returns who speaks in a candidate, "assistant"; NULL if the gateway does not say, as for a completion.
@@ -1173,8 +1299,8 @@ const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response
                                                    size_t tool_call);
 
 /**
- * Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none. Writes
- * the length in bytes to `len`, which may be NULL.
+ * Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none.
+ * Writes the length in bytes to `len`, which may be NULL.
  */
 const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_response *response,
                                                         size_t candidate,
@@ -1183,13 +1309,14 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
 
 /**
  * Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
- * mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to `len`,
- * which may be NULL.
+ * mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to
+ * `len`, which may be NULL.
  *
- * Of a whole response it is the message as it came, fields that only the model provider understands included, such as
- * "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written from
- * what was gathered; if a stream brings an additional field of a tool call several times, the last value that is not
- * null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an empty string.
+ * Of a whole response it is the message as it came, fields that only the model provider understands included, such
+ * as "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written
+ * from what was gathered; if a stream brings an additional field of a tool call several times, the last value that
+ * is not null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an
+ * empty string.
  *
  * Returns NULL if nothing was gathered, or if there is no memory for the message.
  */
@@ -1198,26 +1325,21 @@ const char *mlflow_gateway_response_message_json(const mlflow_gateway_response *
                                                  size_t *len);
 
 /**
+ * Return the id that the gateway gives the response, for its logs; NULL if it gives none.
+ */
+const char *mlflow_gateway_response_id(const mlflow_gateway_response *response);
+
+/**
  * Returns the name of the model that answered; NULL if the gateway does not say.
  */
 const char *mlflow_gateway_response_model(const mlflow_gateway_response *response);
 
 /**
- * Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0, or if
- * `response` is NULL.
+ * Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... the response took, usually of all candidates together;
+ * -1 if the gateway does not report them (0 is a real count), or if `response` is NULL.
  */
-int64_t mlflow_gateway_response_input_tokens(const mlflow_gateway_response *response);
-
-/**
- * Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
- * it does not say, or if `response` is NULL.
- */
-int64_t mlflow_gateway_response_output_tokens(const mlflow_gateway_response *response);
-
-/**
- * Returns how many tokens question and answer have together; -1 if the gateway does not say, or if `response` is NULL.
- */
-int64_t mlflow_gateway_response_total_tokens(const mlflow_gateway_response *response);
+int64_t mlflow_gateway_response_tokens(const mlflow_gateway_response *response,
+                                       int32_t kind);
 
 /**
  * Returns the HTTP status of the answer, 200 to 299; 0 if `response` is NULL.
@@ -1232,29 +1354,32 @@ const char *mlflow_gateway_response_header(const mlflow_gateway_response *respon
                                            const char *name);
 
 /**
- * Returns how many times the request was sent until the response came, retries and the one repetition after the loss of
- * an idle connection included; 0 if `response` is NULL.
+ * Returns how many times the request was sent until the response came, retries and the one repetition after the
+ * loss of an idle connection included; 0 if `response` is NULL.
  */
 uint32_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
 
 /**
- * Returns how often something was asked again until the answer came, whether it could be sent or not: after a failure,
- * in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
+ * Returns how often something was asked again until the answer came, whether it could be sent or not: after a
+ * failure, in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
  */
 size_t mlflow_gateway_response_retry_count(const mlflow_gateway_response *response);
 
 /**
- * Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status 503".
- * NULL if it was not, or `response` is NULL.
+ * Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status
+ * 503". NULL if it was not, or `response` is NULL.
  */
 const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *response,
                                                  size_t retry);
 
 /**
- * Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
- * between the call and the head of the answer. 0 if `response` is NULL.
+ * Return how many microseconds after the beginning of the call the response reached a point, one of the
+ * MLFLOW_GATEWAY_TIME_... numbers: _CONNECTED <= _FIRST_BYTE <= _FIRST_TOKEN <= _FIRST_TEXT <= _TOTAL. If the
+ * request was retried, these are the times of the last attempt. Return -1 if the time is not known: if it was not
+ * reached, or the response was not a stream and has no _FIRST_TOKEN and _FIRST_TEXT, or if `response` is NULL.
  */
-uint64_t mlflow_gateway_response_elapsed_us(const mlflow_gateway_response *response);
+int64_t mlflow_gateway_response_time_us(const mlflow_gateway_response *response,
+                                        int32_t kind);
 
 /**
  * Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
@@ -1335,21 +1460,19 @@ mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
                                                 size_t *json_len,
                                                 mlflow_gateway_error **error);
 
-/* Tokens as they come: fetched one by one, or handed to a callback
- * ---------------------------------------------------------------- */
+/* Streaming: events, fetched one by one or handed to a callback
+ * ------------------------------------------------------------- */
 
 /**
- * Sends a request, and waits only until the gateway begins to answer. The deltas are then fetched with
- * mlflow_gateway_stream_next(). A gateway that answers all at once, though it was asked for a stream, gives one delta
- * for each candidate that has a text.
- * Only texts come as deltas: calls of tools are read from mlflow_gateway_stream_response() at the end. The option
+ * Send a request, and wait only until the response begins. Fetch its events with mlflow_gateway_stream_next(). A
+ * gateway that answers as a whole, although a stream was requested, gives the same kinds of events. The option
  * timeout_ms applies until the first event, then idle_timeout_ms and stream_timeout_ms.
  *
  * `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
- * `stream` receives the stream; the caller destroys it with mlflow_gateway_stream_destroy().
+ * `stream` receives the stream; destroy it with mlflow_gateway_stream_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow 2.5
- * to 2.8, which cannot stream), or any status from 20 to 99.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow
+ * 2.5 to 2.8, which cannot stream), or any status from 20 to 99.
  */
 mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
                                                  const mlflow_gateway_request *request,
@@ -1357,39 +1480,47 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
                                                  mlflow_gateway_error **error);
 
 /**
- * Waits for the next delta.
+ * Wait for the next event.
  *
- * `text` receives it: UTF-8, not empty, NUL-terminated, and never a part of a character. It belongs to the stream and
- * lives until the next call of this function or of mlflow_gateway_stream_destroy(), whichever thread makes it.
- * `len` receives its length in bytes without the NUL; it may be NULL.
- * `candidate` receives the number of the candidate that it belongs to, counted from 0; it may be NULL.
+ * `event` receives it. The event belongs to the stream, and lives until the next call of this function, of
+ * mlflow_gateway_stream_take_response() or of mlflow_gateway_stream_destroy(), whichever thread makes it.
  *
+ * Call this function from one thread at a time. To end a stream from another thread, cancel it, wait until this
+ * function has returned, and destroy the stream.
  * A stream that was opened before a fork() goes on in the parent, and is _INVALID_ARGUMENT in the child.
  *
- * Returns MLFLOW_GATEWAY_OK with a delta. Without one, and with nothing written:
- * MLFLOW_GATEWAY_STREAM_END if the answer is complete, which is no error and gives no error object;
- * _STREAM_TRUNCATED if the stream ended before the answer did; _STREAM_ERROR if the gateway said in the middle of it
- * that it failed, or _RATE_LIMITED, _BUDGET_EXCEEDED or _GUARDRAIL_BLOCKED if it said that this is why; or _TIMEOUT,
- * _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from 20 to 99. A stream that is over returns the same each
- * time. _INVALID_ARGUMENT neither ends it nor loses a delta.
- * Nothing is ever asked again once a stream has begun.
+ * Returns MLFLOW_GATEWAY_OK with an event. Returns another status without one, and with nothing written:
+ * MLFLOW_GATEWAY_STREAM_END if the response is complete, which is no error and gives no error object;
+ * _STREAM_TRUNCATED if the stream ended before the response did; _STREAM_ERROR if the gateway reported a failure in
+ * the middle of it, or _RATE_LIMITED, _BUDGET_EXCEEDED or _GUARDRAIL_BLOCKED if it reported that as the reason; or
+ * _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from 20 to 99. A stream that is over returns the
+ * same each time. _INVALID_ARGUMENT neither ends it nor loses an event.
+ * Nothing is retried once a stream has begun.
  */
 mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
-                                                 const char **text,
-                                                 size_t *len,
-                                                 size_t *candidate,
+                                                 const mlflow_gateway_event **event,
                                                  mlflow_gateway_error **error);
 
 /**
- * Returns what was gathered so far: the whole texts, finish reasons, calls of tools, and the tokens, which come last.
- * With the option gather_stream set to false there are no texts and calls of tools in it. It stays readable when the
- * stream has failed. NULL if `stream` is NULL.
+ * Return what was gathered so far: texts, reasoning, refusals, finish reasons, tool calls, and the tokens, which
+ * come last. With the option gather_stream set to false, texts, reasoning, refusals and tool calls are left out. It
+ * stays readable after the stream has failed. Return NULL if `stream` is NULL.
  *
- * It belongs to the stream and is not to be destroyed. It is the same object for all of the stream's life; its texts
- * live until the next call of mlflow_gateway_stream_next(), and no other thread may be in that function while they are
- * read.
+ * The response belongs to the stream: do not destroy it. It is the same object for all of the stream's life; its
+ * strings live until the next call of mlflow_gateway_stream_next(). No other thread may be in that function while
+ * they are read.
  */
 const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);
+
+/**
+ * Give what was gathered so far to the caller, and end the stream: if the response is not complete, its connection
+ * is closed, and mlflow_gateway_stream_next() returns MLFLOW_GATEWAY_CANCELLED from then on. The response that
+ * mlflow_gateway_stream_response() returns is empty afterwards.
+ *
+ * Return a response that the caller destroys with mlflow_gateway_response_destroy(). It outlives the stream. Return
+ * NULL if it was taken before, or if `stream` is NULL.
+ */
+mlflow_gateway_response *mlflow_gateway_stream_take_response(mlflow_gateway_stream *stream);
 
 /**
  * Destroys a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well.
@@ -1398,40 +1529,103 @@ const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gatew
 void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
 
 /**
- * Sends a request and hands each delta to a callback, as mlflow_gateway_stream_open() and
- * mlflow_gateway_stream_next() would give it, until the answer is complete.
+ * Send a request and hand each event to a callback, as mlflow_gateway_stream_open() and
+ * mlflow_gateway_stream_next() would give it, until the response is complete.
  *
- * `on_delta` is called on this thread with each delta. If it returns another number than 0, the answer is stopped at
- * once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That delta is gathered, too.
+ * `on_event` is called on this thread with each event. If it returns another number than 0, the response is stopped
+ * at once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That event is gathered,
+ * too.
  * `user_data` is given to the callback as it is; it may be NULL.
- * `response` may be NULL; else it receives what was gathered, also when the function fails after the stream has begun
- * (in which it differs from all other outputs), and is not written to when it fails before. The caller destroys it
- * with mlflow_gateway_response_destroy().
+ * `response` may be NULL. Otherwise it receives what was gathered, also if the function fails after the stream has
+ * begun (in which it differs from all other outputs), and is not written to if it fails before. Destroy it with
+ * mlflow_gateway_response_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK if the answer is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or what
- * mlflow_gateway_stream_next() returns for a failure.
+ * Returns MLFLOW_GATEWAY_OK if the response is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or
+ * what mlflow_gateway_stream_next() returns for a failure.
  */
 mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
                                                  const mlflow_gateway_request *request,
-                                                 mlflow_gateway_on_delta on_delta,
+                                                 mlflow_gateway_on_event on_event,
                                                  void *user_data,
                                                  mlflow_gateway_response **response,
                                                  mlflow_gateway_error **error);
+
+/**
+ * Return the kind of an event, one of the MLFLOW_GATEWAY_EVENT_... numbers; 0 if `event` is NULL. Later versions
+ * may add kinds: ignore an event of a kind that you do not know.
+ */
+int32_t mlflow_gateway_event_kind(const mlflow_gateway_event *event);
+
+/**
+ * Return the number of the candidate that an event belongs to, counted from 0; 0 for an event of the whole response.
+ */
+size_t mlflow_gateway_event_candidate(const mlflow_gateway_event *event);
+
+/**
+ * Return the text of an event, and write its length in bytes without the NUL to `len`, which may be NULL. It is
+ * NUL-terminated UTF-8, never ends within a character, and is not empty except for a tool call. Its meaning depends
+ * on the kind. Return NULL, and a length of 0, for MLFLOW_GATEWAY_EVENT_USAGE and _OTHER.
+ */
+const char *mlflow_gateway_event_text(const mlflow_gateway_event *event,
+                                      size_t *len);
+
+/**
+ * Return which tool call of its candidate an event is a part of, counted from 0 in the order in which they begin. The
+ * response that is gathered has the tool call at the same index. Return 0 for an event of another kind.
+ */
+size_t mlflow_gateway_event_tool_call_index(const mlflow_gateway_event *event);
+
+/**
+ * Return the id of the tool call that an event is a part of, from its first event on. Return NULL if the gateway
+ * gives none, or for an event of another kind.
+ */
+const char *mlflow_gateway_event_tool_call_id(const mlflow_gateway_event *event);
+
+/**
+ * Return the name of the tool that is called, from the first event of the tool call on. Return NULL if the gateway
+ * gives none, or for an event of another kind.
+ */
+const char *mlflow_gateway_event_tool_call_name(const mlflow_gateway_event *event);
+
+/**
+ * Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... an event of the kind MLFLOW_GATEWAY_EVENT_USAGE
+ * reports; -1 if it does not report them, or for an event of another kind.
+ */
+int64_t mlflow_gateway_event_tokens(const mlflow_gateway_event *event,
+                                    int32_t kind);
+
+/**
+ * Return the name that the server gives an event, its field "event". Return NULL if it gives none, as in most
+ * streams.
+ */
+const char *mlflow_gateway_event_raw_name(const mlflow_gateway_event *event);
+
+/**
+ * Return the data from which an event was read, as the server sent it, usually a JSON object. Write its length in
+ * bytes to `len`, which may be NULL. A NUL byte follows it. Several events may come from the same data. If the
+ * server sends the response as a whole, it is the body of the response. Return NULL, and a length of 0, for an
+ * event that comes from no data of its own: half of a character at the end of a stream, which becomes U+FFFD.
+ */
+const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
+                                          size_t *len);
 
 /* Vectors
  * ------- */
 
 /**
- * Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are: they
- * are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
- * request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of it.
+ * Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are:
+ * they are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once.
+ * Where one request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of
+ * it.
  *
- * `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What differs
- * between questions and documents (Cohere's "input_type") is a parameter of the request: use one request for each.
+ * `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What
+ * differs between questions and documents (Cohere's "input_type") is a parameter of the request: use one request
+ * for each.
  * `embeddings` receives the vectors; the caller destroys them with mlflow_gateway_embeddings_destroy().
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
- * 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
+ * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
+ * to 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different
+ * lengths.
  */
 mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
                                            const mlflow_gateway_request *request,
@@ -1467,9 +1661,11 @@ mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_emb
                                                         mlflow_gateway_error **error);
 
 /**
- * Returns how many tokens the inputs have together; -1 if the gateway does not say, or if `embeddings` is NULL.
+ * Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... all inputs took together; -1 if the gateway does not
+ * report them for each request that was sent, or if `embeddings` is NULL.
  */
-int64_t mlflow_gateway_embeddings_input_tokens(const mlflow_gateway_embeddings *embeddings);
+int64_t mlflow_gateway_embeddings_tokens(const mlflow_gateway_embeddings *embeddings,
+                                         int32_t kind);
 
 /**
  * Returns the name of the model that made the vectors; NULL if the gateway does not say. The text belongs to the

@@ -16,6 +16,8 @@ class Candidate(NamedTuple):
     """One candidate of a response."""
 
     text: Optional[str]
+    reasoning: Optional[str]
+    refusal: Optional[str]
     role: Optional[str]
     finish_reason: Optional[str]
     tool_calls: list[list[Optional[str]]]
@@ -28,14 +30,15 @@ class Candidate(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response; `usage` is input, output and total tokens."""
+    """A response; `tokens` and `times_us` are in the order of their kinds."""
 
     candidates: list[Candidate]
+    id: Optional[str]
     model: Optional[str]
-    usage: list[int]
+    tokens: list[int]
     http_status: int
     attempts: int
-    elapsed_us: int
+    times_us: list[int]
     retries: list[str]
     content_type: Optional[str]
     headers: list[Optional[str]]
@@ -45,15 +48,29 @@ class Response(NamedTuple):
     def texts(self) -> list[Optional[str]]:
         return [candidate.text for candidate in self.candidates]
 
+    @property
+    def usage(self) -> list[int]:
+        """The tokens of input, output and both."""
+        return self.tokens[:3]
+
+    @property
+    def elapsed_us(self) -> int:
+        """The whole time."""
+        return self.times_us[-1]
+
 
 class Embeddings(NamedTuple):
     """Vectors, one for each input."""
 
     count: int
     dimension: int
-    input_tokens: int
+    tokens: list[int]
     model: Optional[str]
     vectors: list[list[float]]
+
+    @property
+    def input_tokens(self) -> int:
+        return self.tokens[0]
 
 
 class Route(NamedTuple):
@@ -75,8 +92,32 @@ class LogLine(NamedTuple):
     is_on_calling_thread: bool
 
 
+TEXT, REASONING, REFUSAL, TOOL_CALL, FINISH, USAGE, OTHER = range(1, 8)
+"""The kinds of events."""
+
+
+class Event(NamedTuple):
+    """An event of a stream, and the microseconds that had gone by when it came."""
+
+    kind: int
+    candidate: int
+    text: Optional[str]
+    us: int
+    tool_call: int
+    tool_call_id: Optional[str]
+    tool_call_name: Optional[str]
+    tokens: list[int]
+    raw_name: Optional[str]
+    raw_data: Optional[str]
+
+    @property
+    def said(self) -> tuple[int, int, Optional[str]]:
+        """What it is, of which candidate, and its text."""
+        return self.kind, self.candidate, self.text
+
+
 class Outcome(NamedTuple):
-    """What one ask came to. A delta is its candidate, its text, and the microseconds that had gone by.
+    """What one ask came to.
 
     `cancelled_us` is how long it went on after it was cancelled; -1 if it was not.
     """
@@ -87,7 +128,7 @@ class Outcome(NamedTuple):
     error_http_status: int
     error_attempts: int
     error_retries: list[str]
-    deltas: list[tuple[int, str, int]]
+    events: list[Event]
     took_us: int
     cancelled_us: int
     response: Optional[Response]
@@ -120,6 +161,11 @@ class Outcome(NamedTuple):
         if self.cancelled_us >= 0:
             parts.append(f"returned {self.cancelled_us / 1000:.1f} ms after the cancel")
         return f"<{self.status} after {self.took_us / 1000:.1f} ms: {'; '.join(parts)}>"
+
+    @property
+    def deltas(self) -> list[tuple[int, str, int]]:
+        """Of the events that are texts, the candidate, the text, and the microseconds that had gone by."""
+        return [(event.candidate, event.text, event.us) for event in self.events if event.kind == TEXT]
 
     def text(self, candidate: int = 0) -> str:
         """The deltas of one candidate, put together."""
@@ -196,7 +242,7 @@ def _outcome(line: dict) -> Outcome:
         line["error_http_status"],
         line["error_attempts"],
         line["error_retries"],
-        [tuple(delta) for delta in line.get("deltas", [])],
+        [Event(*event[:7], event[7:13], *event[13:]) for event in line.get("events", [])],
         line["took_us"],
         line["cancelled_us"],
         response,

@@ -18,6 +18,7 @@ TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflo
 TAKES_ANY_NUMBER = {"mlflow_gateway_status_name"}
 
 FULL_ANSWER = {
+    "id": "i",
     "model": "m",
     "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
     "choices": [
@@ -26,6 +27,8 @@ FULL_ANSWER = {
             "message": {
                 "role": "assistant",
                 "content": None,
+                "reasoning": "hm",
+                "refusal": "no",
                 "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": '{"a":1}'}}, {"function": {}}],
             },
             "finish_reason": "tool_calls",

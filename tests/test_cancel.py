@@ -84,8 +84,9 @@ class Cell(NamedTuple):
         yield f"uri {site.uri(self.operation)}"
         yield from site.settings
         yield from (f"handle-option {option}" for option in self.phase.options)
-        # The last one is cancelled: once the request's, and once the handle's.
-        both = ("token", "request-token") if self.way == WAYS[0] else ("request-token", "token")
+        # The last one is cancelled: once the request's, if there is a request, and once the handle's.
+        is_requests = self.way == WAYS[0] and self.operation not in ("call", "list")
+        both = ("token", "request-token") if is_requests else ("request-token", "token")
         yield from ("again", *both, f"{self.way} {before}")
         yield from (command.format(question) for command in ASKS[self.operation])
         yield "close"

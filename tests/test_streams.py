@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from asks import ask, ask_all
+from asks import FINISH, OTHER, REASONING, REFUSAL, TEXT, TOOL_CALL, USAGE, ask, ask_all
 from builds import ALL, CHECKED, SHARED, Build
 from chances import three_chances
 from event_streams import (
@@ -102,8 +102,8 @@ def test_both_forms_give_the_same(build: Build) -> None:
         assert gateway.requests[-1].json() == {"messages": [{"role": "user", "content": "hi"}], "stream": True}
         assert gateway.connections == 1, "a complete stream leaves its connection for the next call"
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
-    assert [delta[:2] for delta in fetched.deltas] == [delta[:2] for delta in called.deltas]
-    assert fetched.response._replace(elapsed_us=0) == called.response._replace(elapsed_us=0)
+    assert [event._replace(us=0) for event in fetched.events] == [event._replace(us=0) for event in called.events]
+    assert fetched.response._replace(times_us=[]) == called.response._replace(times_us=[])
 
 
 @three_chances
@@ -449,7 +449,7 @@ def test_tool_calls_without_ids_are_not_put_together() -> None:
     assert gathered_calls([call("f", one), call("f", two)])[0] == expected, "in one list"
     assert gathered_calls([call("f", one)], [call("f", two)])[0] == expected, "one after the other"
     assert gathered_calls([call("f", one), call("g", two)], [call("f", one), call("g", two)])[0] == [
-        [None, "f", one], [None, "f", one], [None, "g", two], [None, "g", two],
+        [None, "f", one], [None, "g", two], [None, "f", one], [None, "g", two],
     ]  # fmt: skip
     assert gathered_calls([call("f", '{"q"'), call("f", '{"q"')], [call("f", ":1}"), call("f", ":2}")])[0] == expected
 
@@ -473,7 +473,7 @@ def test_a_stream_that_is_done_without_a_word_has_no_candidates() -> None:
 
 @three_chances
 def test_no_event_holds_up_a_call_for_long() -> None:
-    """However many calls of tools are in it, and in whatever order."""
+    """However many tool calls are in it, and in whatever order."""
     calls = [{"index": index, "function": {"arguments": "x"}} for index in range(50_000)]
     for fragments in (calls[::-1], calls[:1024]):
         with streaming(events(chunk(None, tool_calls=fragments), "[DONE]")) as gateway:
@@ -483,7 +483,7 @@ def test_no_event_holds_up_a_call_for_long() -> None:
     endless = events(*(chunk(None, tool_calls=[call]) for call in calls[:1100]))
     with streaming(endless) as gateway:
         outcome = ask(gateway.url, "message user=hi", "callback")
-    assert outcome.status == "BAD_RESPONSE" and "more than 1024 calls of tools" in outcome.message
+    assert outcome.status == "BAD_RESPONSE" and "more than 1024 tool calls" in outcome.message
 
 
 def test_a_connection_may_be_reset() -> None:
@@ -609,3 +609,161 @@ def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> No
         outcomes = ask_all(gateway.url, "message user=hi", "callback", "callback")
     for outcome in outcomes:
         assert outcome.status == "OK" and outcome.took_us < 500_000, outcome
+
+
+REASONED = (
+    events(chunk(None, role="assistant"))
+    + events(chunk(None, reasoning_content="Let"), chunk(None, reasoning_content=" me"), chunk("", reasoning_content=" see"))
+    + "event: ping\ndata: {\"type\": \"ping\"}\n\n: a comment\n\n"
+    + events(chunk("A"), chunk("B"), chunk(None, refusal="but"), chunk("C", finish_reason="stop"))
+    + events({**usage_chunk(3, 5), "usage": {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2},
+              "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 4}}})
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_events_are_of_each_kind(build: Build) -> None:
+    with streaming(REASONED) as gateway:
+        outcome, bare = ask_all(
+            gateway.url, "message user=hi", "show-raw", "stream", "option gather_stream=false", "callback", build=build
+        )
+    assert (outcome.status, bare.status) == ("STREAM_END", "OK"), outcome
+    assert [event.said for event in outcome.events] == [
+        (OTHER, 0, None), (REASONING, 0, "Let"), (REASONING, 0, " me"), (REASONING, 0, " see"), (OTHER, 0, None),
+        (TEXT, 0, "A"), (TEXT, 0, "B"), (REFUSAL, 0, "but"), (TEXT, 0, "C"), (FINISH, 0, "stop"), (USAGE, 0, None),
+    ]  # fmt: skip
+    assert [event._replace(us=0) for event in outcome.events] == [event._replace(us=0) for event in bare.events]
+    raw = [json.loads(event.raw_data) for event in outcome.events]
+    assert raw[3]["choices"][0]["delta"] == {"content": "", "reasoning_content": " see"} and raw[8] == raw[9]
+    assert [event.raw_name for event in outcome.events] == [None] * 4 + ["ping"] + [None] * 6 and raw[4] == {"type": "ping"}
+    tokens = [3, 5, -1, 2, 4, -1]
+    assert [event.tokens for event in outcome.events] == [[-1] * 6] * 10 + [tokens]
+    (candidate,) = outcome.response.candidates
+    assert (candidate.reasoning, candidate.text, candidate.refusal) == ("Let me see", "ABC", "but")
+    assert candidate.message == {
+        "role": "assistant", "content": "ABC", "reasoning_content": "Let me see", "refusal": "but",
+    }  # fmt: skip
+    assert (outcome.response.id, outcome.response.tokens) == ("x", tokens)
+    (candidate,) = bare.response.candidates
+    assert (candidate.reasoning, candidate.text, candidate.refusal, candidate.message_json) == (None,) * 4
+    assert (candidate.finish_reason, bare.response.id, bare.response.tokens) == ("stop", "x", tokens)
+
+
+def test_reasoning_is_gathered_under_the_servers_own_name() -> None:
+    parts = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}]
+    signature = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "", "signature": "s"}]}]
+    rows = [
+        ([chunk(None, reasoning="h"), chunk("", reasoning="m")], {"content": None, "reasoning": "hm"}),
+        ([chunk(None, thinking="hm"), chunk("x")], {"content": "x", "thinking": "hm"}),
+        ([chunk(None, reasoning="hm", reasoning_content="hm")], {"content": None, "reasoning_content": "hm"}),
+        (
+            [chunk(parts), chunk(signature), chunk([{"type": "text", "text": "x"}]), chunk("y")],
+            {"content": [
+                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm", "signature": "s"}]},
+                {"type": "text", "text": "xy"},
+            ]},
+        ),
+    ]  # fmt: skip
+    for chunks, message in rows:
+        with streaming(events(*chunks, chunk(None, finish_reason="stop"))) as gateway:
+            outcome = ask(gateway.url, "message user=hi", "stream")
+        (candidate,) = outcome.response.candidates
+        assert candidate.reasoning == "hm" == "".join(event.text for event in outcome.events if event.kind == REASONING)
+        assert candidate.message == {"role": "assistant", **message}
+
+
+def test_tool_call_is_known_from_its_first_event_on() -> None:
+    def fragment(index: int, arguments: object, **more: object) -> dict:
+        return {"index": index, "function": {"name": more.pop("name", None), "arguments": arguments}, **more}
+
+    stream = tool_stream(
+        [fragment(1, "", id="b", name="g")],
+        [fragment(0, '{"x":', id="a", name="f"), fragment(1, "{}")],
+        [fragment(0, "1}")],
+    )
+    with streaming(stream) as gateway:
+        outcome, bare = ask_all(
+            gateway.url, "message user=hi", "stream", "option gather_stream=false", "stream"
+        )
+    found = [(event.tool_call, event.tool_call_id, event.tool_call_name, event.text) for event in outcome.events]
+    assert found == [
+        (0, "b", "g", ""), (1, "a", "f", '{"x":'), (0, "b", "g", "{}"), (1, "a", "f", "1}"), (0, None, None, "tool_calls"),
+    ]  # fmt: skip
+    assert outcome.response.candidates[0].tool_calls == [["b", "g", "{}"], ["a", "f", '{"x":1}']]
+    assert [event._replace(us=0) for event in outcome.events] == [event._replace(us=0) for event in bare.events]
+    assert bare.response.candidates[0].tool_calls == []
+
+
+def test_whole_response_gives_the_same_kinds_of_events() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}, "thought_signature": "s"}
+    message = {"role": "assistant", "content": "x", "reasoning": "hm", "refusal": "no", "tool_calls": [call]}
+    answer = {"id": "i", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
+    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
+        outcome, bare = ask_all(
+            gateway.url, "message user=hi", "show-raw", "callback", "option gather_stream=false", "stream"
+        )
+    for one in (outcome, bare):
+        assert [event.said for event in one.events] == [
+            (REASONING, 0, "hm"), (TEXT, 0, "x"), (REFUSAL, 0, "no"), (TOOL_CALL, 0, "{}"), (FINISH, 0, "stop"),
+            (USAGE, 0, None),
+        ]  # fmt: skip
+        assert all(json.loads(event.raw_data) == answer for event in one.events)
+        assert (one.response.id, one.response.tokens[2], one.events[-1].tokens[2]) == ("i", 3, 3)
+        times = one.response.times_us
+        assert 0 < times[1] <= times[2] <= times[3] <= times[4], "the first text is there when all of it is"
+    call["function"]["arguments"] = "{}"
+    assert outcome.response.candidates[0].message == message
+    assert bare.response.candidates[0].message_json is None and bare.response.body is None
+    assert bare.response.candidates[0].finish_reason == "stop"
+
+
+def test_response_is_taken_from_a_stream() -> None:
+    stream = events(chunk("one"), chunk(" two"), chunk(" three", finish_reason="stop"), "[DONE]")
+    with streaming(stream) as gateway:
+        whole, stopped = ask_all(gateway.url, "message user=hi", "take", "stream", "stop-after 2", "stream")
+    assert (whole.status, whole.response.texts) == ("STREAM_END", ["one two three"])
+    assert (stopped.status, stopped.response.texts, stopped.response.http_status) == ("OK", ["one two"], 200)
+
+
+@three_chances
+def test_times_are_those_of_the_parts() -> None:
+    def slow(handler: Handler, request: Request) -> None:
+        time.sleep(0.1)
+        handler.wfile.write(head("until close", 0))
+        handler.wfile.flush()
+        for each in (chunk(None, role="assistant"), chunk(None, reasoning="hm"), chunk("x"), chunk(None, finish_reason="stop")):
+            time.sleep(0.1)
+            handler.wfile.write(events(each).encode())
+            handler.wfile.flush()
+        handler.close_connection = True
+
+    with serving(slow) as gateway:
+        outcome = ask(gateway.url, "message user=hi", "stream")
+    queued, connected, first_byte, first_token, first_text, total = outcome.response.times_us
+    assert queued == -1 and 0 <= connected < 50_000
+    for time_us, expected in ((first_byte, 100_000), (first_token, 300_000), (first_text, 400_000), (total, 500_000)):
+        assert expected <= time_us < expected + 60_000, outcome.response.times_us
+
+
+def test_times_of_a_whole_response_know_no_tokens() -> None:
+    answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
+        for sent in ask_all(gateway.url, "message user=hi", "send", "send"):
+            queued, connected, first_byte, first_token, first_text, total = sent.response.times_us
+            assert (queued, first_token, first_text) == (-1, -1, -1) and 0 <= connected <= first_byte <= total
+
+
+@three_chances
+def test_callback_stops_a_model_that_only_reasons() -> None:
+    """Case 7: nothing but reasoning for a long time."""
+    def reasoning(handler: Handler, request: Request) -> None:
+        handler.wfile.write(head("until close", 0))
+        for at in range(100):
+            handler.wfile.write(events(chunk(None, reasoning_content=f"{at} ")).encode())
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    with serving(reasoning) as gateway:
+        outcome = ask(gateway.url, "message user=hi", f"stop-at {REASONING}", "callback")
+    assert (outcome.status, [event.said for event in outcome.events]) == ("CANCELLED", [(REASONING, 0, "0 ")])
+    assert outcome.took_us < 500_000 and outcome.response.candidates[0].reasoning == "0 "

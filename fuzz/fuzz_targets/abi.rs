@@ -3,13 +3,14 @@
 //! The input is a script; its form is described in `src/script.rs`, and the letters of the functions are in `run`.
 #![no_main]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::Once;
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::ffi::cancel::*;
 use mlflow_ai_gateway::ffi::embeddings::*;
+use mlflow_ai_gateway::ffi::event::*;
 use mlflow_ai_gateway::ffi::gateway::*;
 use mlflow_ai_gateway::ffi::json::*;
 use mlflow_ai_gateway::ffi::log::*;
@@ -120,7 +121,8 @@ impl Objects {
                     mlflow_gateway_response_destroy(self.responses[call.result()].take());
                 }
                 b't' => self.open_stream(call),
-                b'u' => self.next_delta(call),
+                b'u' => self.next_event(call),
+                b'1' => self.take_response(call),
                 b'v' => read_response(mlflow_gateway_stream_response(self.streams[call.result()].0), call),
                 b'T' => mlflow_gateway_stream_destroy(self.streams[call.result()].take()),
                 b'w' => self.call_stream(call),
@@ -356,28 +358,32 @@ impl Objects {
         unsafe { mlflow_gateway_stream_destroy(before.0) };
     }
 
-    unsafe fn next_delta(&self, call: &Call) {
-        let (mut text, mut len, mut candidate) = (ptr::null(), usize::MAX, usize::MAX);
-        let place = if call.has_places() { &raw mut text } else { ptr::null_mut() };
+    unsafe fn next_event(&self, call: &Call) {
+        let mut event = ptr::null();
+        let place = if call.has_places() { &raw mut event } else { ptr::null_mut() };
         let status = checks::status(call, Kind::Stream, |error| unsafe {
-            mlflow_gateway_stream_next(self.streams[call.result()].0, place, &mut len, &mut candidate, error)
+            mlflow_gateway_stream_next(self.streams[call.result()].0, place, error)
         });
-        if status == MLFLOW_GATEWAY_OK {
-            let text = unsafe { sized(text, len) }.expect("there is a text");
-            assert!(!text.is_empty() && candidate < 1024);
-        } else {
-            assert_eq!((text, len, candidate), (ptr::null(), usize::MAX, usize::MAX));
+        assert_eq!(status == MLFLOW_GATEWAY_OK, !event.is_null());
+        unsafe { read_event(event) };
+    }
+
+    unsafe fn take_response(&mut self, call: &Call) {
+        let taken = unsafe { mlflow_gateway_stream_take_response(self.streams[call.result()].0) };
+        if !taken.is_null() {
+            let before = std::mem::replace(&mut self.responses[call.result()], Pointer(taken));
+            unsafe { mlflow_gateway_response_destroy(before.0) };
         }
     }
 
     unsafe fn call_stream(&mut self, call: &Call) {
         let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
         let mut left = call.int(0);
-        let on_delta: mlflow_gateway_on_delta = if left < 0 { None } else { Some(on_delta) };
+        let on_event: mlflow_gateway_on_event = if left < 0 { None } else { Some(on_event) };
         let mut response = ptr::null_mut();
         let place = if call.has_places() { &raw mut response } else { ptr::null_mut() };
         let status = checks::status(call, Kind::Asking, |error| unsafe {
-            mlflow_gateway_stream_call(gateway, request, on_delta, (&raw mut left).cast(), place, error)
+            mlflow_gateway_stream_call(gateway, request, on_event, (&raw mut left).cast(), place, error)
         });
         assert!(status != MLFLOW_GATEWAY_OK || call.has_places() != response.is_null());
         if !response.is_null() {
@@ -555,9 +561,33 @@ unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, _: *mut
     assert!((1..=3).contains(&level) && !line.is_empty() && !line.contains(['\n', '\r']), "{level}: {line:?}");
 }
 
-unsafe extern "C" fn on_delta(text: *const c_char, len: usize, candidate: usize, left: *mut c_void) -> c_int {
-    let text = unsafe { sized(text, len) }.expect("there is a text");
-    assert!(!text.is_empty() && candidate < 1024);
+unsafe fn read_event(event: *const mlflow_gateway_event) {
+    let mut len = 0;
+    unsafe {
+        let kind = mlflow_gateway_event_kind(event);
+        assert!(mlflow_gateway_event_candidate(event) < 1024 && mlflow_gateway_event_tool_call_index(event) < 1024);
+        let text = mlflow_gateway_event_text(event, &mut len);
+        match (kind, sized(text, len)) {
+            (0, None) => assert!(event.is_null()),
+            (MLFLOW_GATEWAY_EVENT_USAGE | MLFLOW_GATEWAY_EVENT_OTHER, None) => {}
+            (MLFLOW_GATEWAY_EVENT_TOOL_CALL, Some(_)) => {}
+            (MLFLOW_GATEWAY_EVENT_TEXT..=MLFLOW_GATEWAY_EVENT_FINISH, Some(text)) => assert!(!text.is_empty()),
+            other => panic!("{other:?}"),
+        }
+        terminated(mlflow_gateway_event_tool_call_id(event));
+        terminated(mlflow_gateway_event_tool_call_name(event));
+        for kind in -1..8 {
+            assert!(mlflow_gateway_event_tokens(event, kind) >= -1);
+        }
+        let name = mlflow_gateway_event_raw_name(event);
+        assert!(name.is_null() || !CStr::from_ptr(name).to_bytes().contains(&b'\n'));
+        let data = mlflow_gateway_event_raw_data(event, &mut len);
+        bytes(data, len);
+    }
+}
+
+unsafe extern "C" fn on_event(event: *const mlflow_gateway_event, left: *mut c_void) -> c_int {
+    unsafe { read_event(event) };
     let left = unsafe { &mut *left.cast::<i64>() };
     *left -= 1;
     c_int::from(*left == 0)
@@ -571,6 +601,10 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
             let text = mlflow_gateway_response_text(response, candidate, &mut len);
             let is_there = sized(text, len).is_some();
             assert!(!is_there || candidate < count);
+            let reasoning = mlflow_gateway_response_reasoning(response, candidate, &mut len);
+            sized(reasoning, len);
+            let refusal = mlflow_gateway_response_refusal(response, candidate, &mut len);
+            sized(refusal, len);
             terminated(mlflow_gateway_response_role(response, candidate));
             terminated(mlflow_gateway_response_finish_reason(response, candidate));
             let calls = mlflow_gateway_response_tool_call_count(response, candidate);
@@ -586,9 +620,11 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
             assert!(json.is_none_or(|json| serde_json::from_str::<&serde_json::value::RawValue>(json).is_ok()));
         }
         terminated(mlflow_gateway_response_model(response));
-        assert!(mlflow_gateway_response_input_tokens(response) >= -1);
-        assert!(mlflow_gateway_response_output_tokens(response) >= -1);
-        assert!(mlflow_gateway_response_total_tokens(response) >= -1);
+        terminated(mlflow_gateway_response_id(response));
+        for kind in -1..8 {
+            assert!(mlflow_gateway_response_tokens(response, kind) >= -1);
+            assert!((-1..60_000_000).contains(&mlflow_gateway_response_time_us(response, kind)));
+        }
         assert!((0..600).contains(&mlflow_gateway_response_http_status(response)));
         terminated(mlflow_gateway_response_header(response, call.text(0).pointer()));
         assert!(mlflow_gateway_response_attempts(response) < 1000);
@@ -597,7 +633,6 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
             assert!(terminated(mlflow_gateway_response_retry_reason(response, retry)).is_some());
         }
         assert!(mlflow_gateway_response_retry_reason(response, retries).is_null());
-        assert!(mlflow_gateway_response_elapsed_us(response) < 60_000_000);
         bytes(mlflow_gateway_response_body(response, &mut len), len);
     }
 }
@@ -622,7 +657,9 @@ unsafe fn read_embeddings(embeddings: *const mlflow_gateway_embeddings, call: &C
         } else {
             assert!(copy.iter().all(|number| number.is_nan()));
         }
-        assert!(mlflow_gateway_embeddings_input_tokens(embeddings) >= -1);
+        for kind in -1..8 {
+            assert!(mlflow_gateway_embeddings_tokens(embeddings, kind) >= -1);
+        }
         terminated(mlflow_gateway_embeddings_model(embeddings));
     }
 }

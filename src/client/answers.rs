@@ -34,7 +34,8 @@ pub(super) fn response(call: &Call, question: Question) -> Result<Response, Erro
 pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error> {
     let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
     response.note_attempts(&asked.attempts)?;
-    response.elapsed = call.started.elapsed();
+    response.times.note_moments(call.started, asked.answer.moments);
+    response.times.total = Some(call.started.elapsed());
     response.with_body(asked.answer.body)
 }
 

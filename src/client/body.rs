@@ -4,27 +4,45 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::error::Error;
-use super::text::no_memory;
-use crate::dialect;
+use super::text::{NulText, name, no_memory};
+use crate::dialect::{self, Usage};
 
 /// Shared by a response and its candidates.
 #[derive(Debug)]
 pub(super) struct Body {
     /// With a NUL byte behind it.
     with_nul: Vec<u8>,
+    details: OnceLock<Details>,
     /// Where the messages of the candidates are.
     messages: OnceLock<Vec<Option<Range<usize>>>>,
+}
+
+/// What a response says beside its candidates.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Details {
+    pub id: Option<NulText>,
+    pub model: Option<NulText>,
+    pub usage: Usage,
 }
 
 impl Body {
     pub fn of(mut bytes: Vec<u8>) -> Result<Body, Error> {
         bytes.try_reserve_exact(1).map_err(|_| no_memory(bytes.len()))?;
         bytes.push(0);
-        Ok(Body { with_nul: bytes, messages: OnceLock::new() })
+        Ok(Body { with_nul: bytes, details: OnceLock::new(), messages: OnceLock::new() })
     }
 
     pub fn with_nul(&self) -> &[u8] {
         &self.with_nul
+    }
+
+    pub fn details(&self) -> &Details {
+        self.details.get_or_init(|| {
+            let dialect::Details { id, model, usage } = dialect::details(self.text());
+            // Where there is no memory for a name, there is none.
+            let (id, model) = (name(id.as_ref()), name(model.as_ref()));
+            Details { id: id.ok().flatten(), model: model.ok().flatten(), usage }
+        })
     }
 
     /// The message of a candidate as it came.

@@ -4,19 +4,26 @@ use std::sync::{Arc, OnceLock};
 
 use super::body::Body;
 use super::error::Error;
+use super::event::EventKind;
 use super::message;
 use super::text::{NulText, copy, name};
 use super::tool_call::{Growth, ToolCall};
-use crate::dialect::{self, Piece};
+use crate::dialect::{self, Piece, ReasoningForm, Text};
 
 /// One of the texts that the model was asked for.
 #[derive(Debug, Default)]
 pub struct Candidate {
     pub(super) text: Option<NulText>,
-    pub(super) refusal: Option<NulText>,
+    reasoning: Option<NulText>,
+    reasoning_form: ReasoningForm,
+    reasoning_signature: Option<NulText>,
+    refusal: Option<NulText>,
     pub(super) role: Option<NulText>,
     pub(super) finish_reason: Option<NulText>,
+    /// In the order in which they begin.
     pub(super) tool_calls: Vec<ToolCall>,
+    /// Whether texts and arguments are not kept.
+    is_bare: bool,
     /// The whole response in which this is a candidate, and which.
     whole: Option<(Arc<Body>, usize)>,
     /// Written when it is asked for.
@@ -27,6 +34,7 @@ impl Candidate {
     pub(super) fn of(answered: &dialect::Candidate) -> Result<Candidate, Error> {
         let mut candidate = Candidate {
             text: copy(answered.text.as_ref())?,
+            reasoning: copy(answered.reasoning.as_ref().map(|reasoning| &reasoning.text.text))?,
             refusal: copy(answered.refusal.as_ref())?,
             role: name(answered.role.as_ref())?,
             finish_reason: name(answered.finish_reason.as_ref())?,
@@ -34,68 +42,118 @@ impl Candidate {
         };
         if let Some(tool_calls) = &answered.tool_calls {
             for (place, call) in (0..).zip(&tool_calls.calls) {
-                candidate.tool_calls.push(ToolCall::of(place, call)?);
+                candidate.tool_calls.push(ToolCall::of(place, call, true)?);
             }
         }
         Ok(candidate)
+    }
+
+    pub(super) fn of_stream(keeps_texts: bool) -> Candidate {
+        Candidate { is_bare: !keeps_texts, ..Candidate::default() }
     }
 
     pub(super) fn set_whole(&mut self, body: &Arc<Body>, candidate: usize) {
         self.whole = Some((Arc::clone(body), candidate));
     }
 
-    /// Adds what a stream's event says, but for the text and the tool calls.
-    pub(super) fn note(&mut self, piece: &Piece) -> Result<(), Error> {
+    /// Adds what a stream's event says, except for the texts and the tool calls; says whether it is why the candidate
+    /// ended, which some servers say twice.
+    pub(super) fn note(&mut self, piece: &Piece) -> Result<bool, Error> {
         if self.role.is_none() {
             self.role = name(piece.role.as_ref())?;
+            self.message_json.take();
         }
-        if piece.finish_reason.is_some() {
-            self.finish_reason = name(piece.finish_reason.as_ref())?;
+        let Some(reason) = &piece.finish_reason else { return Ok(false) };
+        let before = self.finish_reason.replace(NulText::of_name(&reason.0)?);
+        Ok(before.is_none_or(|before| before.as_str() != reason.0))
+    }
+
+    /// Adds to the text, the reasoning or the refusal; returns where it begins there.
+    pub(super) fn push(&mut self, kind: EventKind, more: &str) -> Result<usize, Error> {
+        self.message_json.take();
+        let to = match kind {
+            EventKind::Reasoning => &mut self.reasoning,
+            EventKind::Refusal => &mut self.refusal,
+            _ => &mut self.text,
+        };
+        match to {
+            Some(text) => {
+                let start = text.as_str().len();
+                text.push(more)?;
+                Ok(start)
+            }
+            None => {
+                *to = Some(NulText::of(more)?);
+                Ok(0)
+            }
         }
+    }
+
+    /// The end of the text or the reasoning, with a NUL byte behind it.
+    pub(super) fn end_of(&self, kind: EventKind, start: usize) -> Option<&str> {
+        let text = if kind == EventKind::Reasoning { &self.reasoning } else { &self.text };
+        text.as_ref()?.with_nul().get(start..)
+    }
+
+    pub(super) fn set_reasoning_form(&mut self, form: ReasoningForm) {
+        self.reasoning_form = form;
+    }
+
+    pub(super) fn set_signature(&mut self, signature: &Text) -> Result<(), Error> {
+        self.reasoning_signature = Some(NulText::of(&signature.0)?);
         Ok(())
     }
 
-    pub(super) fn push_text(&mut self, more: &str) -> Result<(), Error> {
-        self.message_json.take();
-        match &mut self.text {
-            Some(text) => text.push(more),
-            None => {
-                self.text = Some(NulText::of(more)?);
-                Ok(())
-            }
-        }
-    }
-
+    /// Keeps what ended it, and what tells its tool calls apart.
     pub(super) fn forget_texts(&mut self) {
         self.message_json.take();
-        self.text = None;
-        self.refusal = None;
-        self.tool_calls = Vec::new();
+        (self.text, self.reasoning, self.refusal) = (None, None, None);
         self.whole = None;
+        self.is_bare = true;
     }
 
     /// Adds a fragment to the call that it belongs to: the last of its index, or without one the last of all. One that
-    /// names another id, or where there is neither id nor index another tool, begins a call of its own.
-    pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<Growth, Error> {
+    /// names another id, or where there is neither id nor index another tool, begins a call of its own. Returns which
+    /// call it is.
+    pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<(usize, Growth), Error> {
         self.message_json.take();
-        let last = self.tool_calls.last().map_or(0, |call| call.index);
-        let index = fragment.index.unwrap_or(last);
-        let place = self.tool_calls.partition_point(|call| call.index <= index);
-        let known = self.tool_calls[..place].last_mut().filter(|call| call.index == index);
-        match known {
-            Some(call) if !call.is_another(fragment) => call.push(fragment),
-            _ => {
-                let call = ToolCall::of(index, fragment)?;
-                let growth = call.size();
-                self.tool_calls.insert(place, call);
-                Ok(growth)
-            }
+        let keeps_arguments = !self.is_bare;
+        let place = match fragment.index {
+            Some(index) => self.tool_calls.iter().rposition(|call| call.index == index),
+            None => self.tool_calls.len().checked_sub(1),
+        };
+        if let Some(place) = place.filter(|place| !self.tool_calls[*place].is_another(fragment)) {
+            return Ok((place, self.tool_calls[place].push(fragment, keeps_arguments)?));
         }
+        let last = self.tool_calls.last().map_or(0, |call| call.index);
+        let call = ToolCall::of(fragment.index.unwrap_or(last), fragment, keeps_arguments)?;
+        let growth = call.size();
+        self.tool_calls.push(call);
+        Ok((self.tool_calls.len() - 1, growth))
     }
 
     /// The text, which may be empty; `None` where the model gave none, for example because it asks for a tool instead.
     pub fn text(&self) -> Option<&NulText> {
         self.text.as_ref()
+    }
+
+    /// What the model wrote before its answer.
+    pub fn reasoning(&self) -> Option<&NulText> {
+        self.reasoning.as_ref()
+    }
+
+    /// Where the provider writes the reasoning.
+    pub(super) fn reasoning_form(&self) -> ReasoningForm {
+        self.reasoning_form
+    }
+
+    pub(super) fn reasoning_signature(&self) -> Option<&NulText> {
+        self.reasoning_signature.as_ref()
+    }
+
+    /// Why the model refuses, in its own words.
+    pub fn refusal(&self) -> Option<&NulText> {
+        self.refusal.as_ref()
     }
 
     /// Who speaks: `assistant`. `None` of a completion.
@@ -110,7 +168,7 @@ impl Candidate {
 
     /// The tools that the model wants to be called.
     pub fn tool_calls(&self) -> &[ToolCall] {
-        &self.tool_calls
+        if self.is_bare { &[] } else { &self.tool_calls }
     }
 
     /// The message of the assistant as JSON, to be put into the next request: of a whole response as it came, of a
@@ -133,7 +191,6 @@ impl Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Text;
 
     type Id = Option<&'static str>;
 
@@ -165,12 +222,36 @@ mod tests {
     #[test]
     fn message_of_a_stream_is_written_from_what_was_gathered() {
         let mut candidate = Candidate::default();
-        candidate.push_text("a\"").unwrap();
+        candidate.push(EventKind::Text, "a\"").unwrap();
         assert_eq!(candidate.message_json().unwrap().as_str(), r#"{"role":"assistant","content":"a\""}"#);
-        candidate.push_text("\0é").unwrap();
+        candidate.push(EventKind::Text, "\0é").unwrap();
         assert_eq!(candidate.message_json().unwrap().as_str(), r#"{"role":"assistant","content":"a\"\u0000é"}"#);
+        candidate.push(EventKind::Refusal, "no").unwrap();
+        candidate.push(EventKind::Reasoning, "hm").unwrap();
+        let message = r#"{"role":"assistant","content":"a\"\u0000é","reasoning_content":"hm","refusal":"no"}"#;
+        assert_eq!(candidate.message_json().unwrap().as_str(), message);
+        candidate.set_reasoning_form(ReasoningForm::Parts);
+        candidate.set_signature(&Text("s".into())).unwrap();
+        candidate.push(EventKind::Reasoning, "!").unwrap();
+        let summary = r#"{"type":"reasoning","summary":[{"type":"summary_text","text":"hm!","signature":"s"}]}"#;
+        let text = r#"{"type":"text","text":"a\"\u0000é"}"#;
+        let message = format!(r#"{{"role":"assistant","content":[{summary},{text}],"refusal":"no"}}"#);
+        assert_eq!(candidate.message_json().unwrap().as_str(), message);
         candidate.forget_texts();
         assert!(candidate.message_json().is_none());
+    }
+
+    #[test]
+    fn calls_that_are_not_gathered_are_told_apart_all_the_same() {
+        let mut candidate = Candidate::of_stream(false);
+        let mut which = |fragment| candidate.push_tool_call(&fragment).unwrap().0;
+        assert_eq!(which(fragment(Some(0), Some("a"), r#"{"x":"#)), 0);
+        assert_eq!(which(fragment(Some(1), Some("b"), "{}")), 1);
+        assert_eq!(which(fragment(Some(0), None, "1}")), 0);
+        assert_eq!(which(named(Some(0), None, "f", r#"{"x":2}"#)), 2);
+        assert_eq!(candidate.tool_calls[0].id().unwrap().as_str(), "a");
+        assert_eq!(candidate.tool_calls[0].arguments().as_str(), "{}");
+        assert!(candidate.tool_calls().is_empty() && candidate.message_json().is_none());
     }
 
     #[test]
@@ -180,7 +261,8 @@ mod tests {
         let json = format!(r#"{{"choices":[{{"text":"t"}},{{"message":{message}}}]}}"#);
         let body = Arc::new(Body::of(json.into_bytes()).unwrap());
         let of = |place| {
-            let mut candidate = Candidate { text: Some(NulText::of("t").unwrap()), ..Candidate::default() };
+            let mut candidate = Candidate::default();
+            candidate.push(EventKind::Text, "t").unwrap();
             candidate.set_whole(&body, place);
             candidate.message_json().unwrap().as_str().to_owned()
         };
@@ -203,7 +285,7 @@ mod tests {
         }
         assert_eq!(
             calls_of(&candidate),
-            r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"[]"}},{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]"#
+            r#"[{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"a","type":"function","function":{"name":"f","arguments":"[]"}}]"#
         );
     }
 

@@ -13,8 +13,7 @@ use crate::sync::{self, Lock};
 #[derive(Debug)]
 pub struct Embeddings {
     vectors: Vectors,
-    /// `None` if the gateway does not say.
-    input_tokens: Option<u64>,
+    usage: Usage,
     model: Option<NulText>,
 }
 
@@ -53,9 +52,9 @@ impl Embeddings {
         &self.vectors.data
     }
 
-    /// Tokens of all inputs; `None` if the gateway does not say.
-    pub fn input_tokens(&self) -> Option<u64> {
-        self.input_tokens
+    /// How many tokens all inputs took, as the gateway reports.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// The model, as the gateway names it.
@@ -66,22 +65,22 @@ impl Embeddings {
 
 impl From<Batch> for Embeddings {
     fn from(batch: Batch) -> Embeddings {
-        Embeddings { vectors: batch.vectors, input_tokens: batch.usage.input_tokens, model: batch.model }
+        Embeddings { vectors: batch.vectors, usage: batch.usage, model: batch.model }
     }
 }
 
 /// All into the same block.
 fn one_by_one(call: &Call, batches: &[&[String]], count: usize) -> Result<Embeddings, Error> {
     let mut all = Batch::default();
-    let mut tokens = Some(0);
+    let mut usage: Option<Usage> = None;
     for (number, batch) in batches.iter().enumerate() {
         ask(call, Question::Inputs(batch), Some(batch.len()), &mut all)?;
-        tokens = sum(tokens, all.usage.input_tokens);
+        usage = Some(usage.map_or(all.usage, |usage| usage.sum(&all.usage)));
         if number == 0 {
             reserve(&mut all.vectors, count)?;
         }
     }
-    Ok(Embeddings { input_tokens: tokens, ..all.into() })
+    Ok(Embeddings { usage: usage.unwrap_or_default(), ..all.into() })
 }
 
 /// Each into its own block, since they end in any order.
@@ -102,11 +101,11 @@ fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Em
     let mut done = std::mem::take(&mut *done.lock());
     done.sort_unstable_by_key(|(number, _)| *number);
     let mut all = Batch::default();
-    let mut tokens = Some(0);
+    let mut usage: Option<Usage> = None;
     let count = batches.iter().map(|inputs| inputs.len()).sum();
     for (number, batch) in done {
         let batch = batch?;
-        tokens = sum(tokens, batch.usage.input_tokens);
+        usage = Some(usage.map_or(batch.usage, |usage| usage.sum(&batch.usage)));
         if number == 0 {
             all = batch;
             reserve(&mut all.vectors, count)?;
@@ -123,7 +122,7 @@ fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Em
             ));
         }
     }
-    Ok(Embeddings { input_tokens: tokens, ..all.into() })
+    Ok(Embeddings { usage: usage.unwrap_or_default(), ..all.into() })
 }
 
 /// Room for all vectors, after the first of them are there.
@@ -155,9 +154,4 @@ fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch)
         to.model = answer.model.map(|model| NulText::of_name(&model)).transpose()?;
     }
     Ok(())
-}
-
-/// Nothing, if one part is not known.
-fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    one?.checked_add(other?)
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use super::candidate::Candidate;
 use super::error::Error;
@@ -24,8 +25,8 @@ pub(super) fn with_arguments(message: &str) -> Result<NulText, Error> {
 
 /// A message as OpenAI writes it, of what is known of the candidate; `None` if that is nothing.
 pub(super) fn write(candidate: &Candidate) -> Option<Result<NulText, Error>> {
-    let has_words = candidate.text.is_some() || candidate.refusal.is_some();
-    if !has_words && candidate.tool_calls.is_empty() {
+    let strings = [candidate.text(), candidate.reasoning(), candidate.refusal()];
+    if strings.iter().all(Option::is_none) && candidate.tool_calls().is_empty() {
         return None;
     }
     let mut json = Growing(Vec::new());
@@ -38,17 +39,46 @@ struct Message<'a>(&'a Candidate);
 impl Serialize for Message<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Message(candidate) = self;
+        let reasoning = candidate.reasoning().map(NulText::as_str);
         let mut message = serializer.serialize_map(None)?;
-        message.serialize_entry("role", candidate.role.as_ref().map_or("assistant", NulText::as_str))?;
-        message.serialize_entry("content", &candidate.text.as_ref().map(NulText::as_str))?;
-        if let Some(refusal) = &candidate.refusal {
+        message.serialize_entry("role", candidate.role().map_or("assistant", NulText::as_str))?;
+        let text = candidate.text().map(NulText::as_str);
+        match (candidate.reasoning_form().field(), reasoning) {
+            (Some(field), Some(reasoning)) => {
+                message.serialize_entry("content", &text)?;
+                message.serialize_entry(field, reasoning)?;
+            }
+            (None, Some(reasoning)) => {
+                let signature = candidate.reasoning_signature().map(NulText::as_str);
+                let summary = [Part { kind: "summary_text", text: Some(reasoning), signature, summary: None }];
+                let reasoning = Part { kind: "reasoning", text: None, signature: None, summary: Some(&summary) };
+                let text = text.map(|text| Part { kind: "text", text: Some(text), signature: None, summary: None });
+                let content: Vec<Part> = std::iter::once(reasoning).chain(text).collect();
+                message.serialize_entry("content", &content)?;
+            }
+            (_, None) => message.serialize_entry("content", &text)?,
+        }
+        if let Some(refusal) = candidate.refusal() {
             message.serialize_entry("refusal", refusal.as_str())?;
         }
-        if !candidate.tool_calls.is_empty() {
-            message.serialize_entry("tool_calls", &candidate.tool_calls)?;
+        if !candidate.tool_calls().is_empty() {
+            message.serialize_entry("tool_calls", candidate.tool_calls())?;
         }
         message.end()
     }
+}
+
+/// A part of a content that is a list, as Databricks writes it.
+#[derive(Serialize)]
+struct Part<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a [Part<'a>]>,
 }
 
 /// What is written, for which there may be no memory.

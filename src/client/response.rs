@@ -1,14 +1,14 @@
 //! What came of a question.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::body::Body;
+use super::body::{Body, Details};
 use super::candidate::Candidate;
 use super::error::Error;
 use super::retry::Attempts;
 use super::text::{NulText, name};
-use crate::dialect::{Answer, Text, Usage};
+use super::times::Times;
+use crate::dialect::{Answer, Chunk, Usage};
 use crate::http::{Reply, header_fields};
 
 /// The answer to one question, or what is gathered of a stream so far.
@@ -18,11 +18,11 @@ pub struct Response {
     pub(super) headers: Vec<(String, NulText)>,
     attempts: u32,
     retry_reasons: Vec<NulText>,
-    pub(super) elapsed: Duration,
+    pub(super) times: Times,
     /// Of a whole response.
     body: Option<Arc<Body>>,
-    pub(super) model: Option<NulText>,
-    pub(super) usage: Usage,
+    /// Of a stream.
+    details: Details,
     pub(super) candidates: Vec<Candidate>,
 }
 
@@ -30,12 +30,7 @@ impl Response {
     /// Of a whole answer.
     pub(super) fn of(reply: &Reply, answer: &Answer) -> Result<Response, Error> {
         let candidates = answer.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
-        Ok(Response {
-            model: name(answer.model.as_ref())?,
-            usage: answer.usage,
-            candidates,
-            ..Response::of_head(reply.status, &reply.head)?
-        })
+        Ok(Response { candidates, ..Response::of_head(reply.status, &reply.head)? })
     }
 
     /// Of a stream that begins.
@@ -69,12 +64,31 @@ impl Response {
     }
 
     /// Adds what a stream's event says of the whole.
-    pub(super) fn note(&mut self, model: Option<&Text>, usage: Option<Usage>) -> Result<(), Error> {
-        if self.model.is_none() {
-            self.model = name(model)?;
+    pub(super) fn note(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        let Details { id, model, usage } = &mut self.details;
+        for (known, named) in [(id, &chunk.id), (model, &chunk.model)] {
+            if known.is_none() {
+                *known = name(named.as_ref())?;
+            }
         }
-        self.usage = usage.unwrap_or(self.usage);
+        *usage = chunk.usage.unwrap_or(*usage);
         Ok(())
+    }
+
+    /// Keeps of a whole response what is kept of a stream whose texts are not gathered.
+    pub(super) fn forget_texts(&mut self) {
+        self.candidates.iter_mut().for_each(Candidate::forget_texts);
+        if let Some(body) = self.body.take() {
+            self.details = body.details().clone();
+        }
+    }
+
+    pub(super) fn shared_body(&self) -> Option<Arc<Body>> {
+        self.body.clone()
+    }
+
+    fn details(&self) -> &Details {
+        self.body.as_ref().map_or(&self.details, |body| body.details())
     }
 
     /// The candidates, the first one first.
@@ -82,24 +96,19 @@ impl Response {
         &self.candidates
     }
 
+    /// The name that the gateway gives the response.
+    pub fn id(&self) -> Option<&NulText> {
+        self.details().id.as_ref()
+    }
+
     /// The model that answered, as the gateway names it.
     pub fn model(&self) -> Option<&NulText> {
-        self.model.as_ref()
+        self.details().model.as_ref()
     }
 
-    /// Tokens of the question; `None` if the gateway does not say.
-    pub fn input_tokens(&self) -> Option<u64> {
-        self.usage.input_tokens
-    }
-
-    /// Tokens of the answer; `None` if the gateway does not say.
-    pub fn output_tokens(&self) -> Option<u64> {
-        self.usage.output_tokens
-    }
-
-    /// Tokens of both; `None` if the gateway does not say.
-    pub fn total_tokens(&self) -> Option<u64> {
-        self.usage.total_tokens
+    /// How many tokens it took, as the gateway reports.
+    pub fn usage(&self) -> &Usage {
+        &self.details().usage
     }
 
     /// The HTTP status, which is a success.
@@ -123,9 +132,9 @@ impl Response {
         &self.retry_reasons
     }
 
-    /// How long it took, from the call to the end of the answer; of a stream that is not over, to its head.
-    pub fn elapsed(&self) -> Duration {
-        self.elapsed
+    /// When the parts of the call were done.
+    pub fn times(&self) -> &Times {
+        &self.times
     }
 
     /// The body of a whole response as it came; `None` for a stream.

@@ -1,52 +1,56 @@
-//! An answer as it is made.
+//! A response as it is made.
 
-use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answers;
+use super::body::Body;
 use super::call::{Asked, Call, Target, Wanted};
-use super::candidate::Candidate;
 use super::error::Error;
+use super::event::{Event, EventKind, RawEvent};
+use super::gathered::{Gathered, Queued, Stop};
 use super::options::CallOptions;
+use super::raw::{self, Raw, Verdict};
 use super::report::{self, Answered, Secrets, Tried};
 use super::response::Response;
+use super::retry::Attempts;
 use super::settings::Settings;
-use super::text::no_memory;
-use crate::dialect::{Chunk, Dialect, Event, EventReader, Malformed, Question, Text, is_done};
+use crate::dialect::{self, Dialect, EventReader, Malformed, Question, is_done};
 use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
 use crate::sync::{CancelTokens, current_process};
 
-/// More candidates, or calls of tools in one, than any model gives.
-const MOST: usize = 1024;
-
-/// More fields than any provider adds to a tool call.
-const MOST_EXTRAS: usize = 64;
-
-/// More bytes than any role, reason, or id or name of a tool's call has.
-const MAX_NAME: usize = 1024;
-
-/// As much is kept of a call of a tool beside its arguments.
-const CALL: usize = 256;
-
-/// An answer that comes in deltas. Dropping it before its end closes the connection, which ends the answer.
+/// A response that comes in events. Dropping it before its end closes the connection, which ends the response.
 #[derive(Debug)]
 pub struct Stream {
     source: Source,
     events: Events,
     reader: EventReader,
     gathered: Gathered,
+    /// Where the events come from that are handed out.
+    origin: Origin,
     /// What it came to in the end.
     verdict: Option<Result<(), Error>>,
+    /// Whether what was gathered was given away.
+    is_taken: bool,
 }
 
-/// A part of one candidate's text.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Delta<'a> {
-    /// Which candidate's, beginning with 0.
-    pub candidate: usize,
-    with_nul: &'a str,
+#[derive(Debug)]
+enum Origin {
+    /// The last event of the server's.
+    Event,
+    /// A response that came as a whole.
+    Whole(Arc<Body>),
+    /// What was held back until the end.
+    Nothing,
+}
+
+/// What came of reading on.
+enum Progress {
+    Event(Queued),
+    /// There may be events in the queue, or more to read.
+    Some,
+    /// The response is complete.
+    Complete,
 }
 
 /// Where the stream comes from.
@@ -54,7 +58,10 @@ pub struct Delta<'a> {
 struct Source {
     target: Arc<Target>,
     settings: Arc<Settings>,
-    dialect: &'static dyn Dialect,
+    /// `None` of a raw request, of whose events nothing is read.
+    dialect: Option<&'static dyn Dialect>,
+    method: String,
+    /// What is shown of it.
     path: String,
     headers: Headers,
     options: CallOptions,
@@ -66,30 +73,10 @@ struct Source {
     incoming: Option<Incoming>,
     /// Whether an event has come.
     has_begun: bool,
+    /// Whether the body has ended, though an event of it may be left.
+    has_ended: bool,
     /// Whether the time runs in which an event has to come.
     is_waiting: bool,
-}
-
-/// What came out of the stream.
-#[derive(Debug)]
-struct Gathered {
-    response: Response,
-    keeps_texts: bool,
-    most: usize,
-    /// So many bytes of texts and calls of tools are kept.
-    kept: usize,
-    /// The texts of the last event's deltas, with a NUL byte behind each.
-    texts: String,
-    /// Those deltas that were not yet given out.
-    deltas: VecDeque<(usize, Range<usize>)>,
-}
-
-/// Why the answer cannot go on.
-enum Stop {
-    Error(Error),
-    /// More of something than this many.
-    TooMany(&'static str, usize),
-    TooLong,
 }
 
 impl Stream {
@@ -99,70 +86,126 @@ impl Stream {
         match opened {
             Opened::Stream(incoming) => {
                 call.learn(&asked);
-                Stream::begin(call, asked, incoming)
+                let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
+                Stream::begin(call, source, &asked.attempts, incoming)
             }
             Opened::Whole(reply) => Stream::of_whole(call, asked.with(reply)),
         }
     }
 
-    fn begin(call: &Call, asked: Asked<()>, incoming: Incoming) -> Result<Stream, Error> {
+    /// Sends a raw request, and waits for the head of the response.
+    pub(super) fn open_raw(call: &Call, raw: Raw) -> Result<Stream, Error> {
+        let mut attempts = Attempts::default();
+        let opened = raw.open(call, true, &mut attempts);
+        let source = Source::new(call, None, raw.method(), raw.target.shown());
+        match opened.map_err(|error| error.with_attempts(&attempts))? {
+            Opened::Stream(incoming) => Stream::begin(call, source, &attempts, incoming),
+            Opened::Whole(reply) => {
+                let has_payload = !reply.body.is_empty();
+                let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
+                if has_payload {
+                    stream.gathered.take_other();
+                }
+                Ok(stream)
+            }
+        }
+    }
+
+    fn begin(call: &Call, source: Source, attempts: &Attempts, incoming: Incoming) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
-        response.note_attempts(&asked.attempts)?;
-        response.elapsed = call.started.elapsed();
+        response.note_attempts(attempts)?;
+        response.times.note_moments(call.started, incoming.moments());
         Ok(Stream {
             events: Events::new(call.options.max_event_bytes),
             reader: EventReader::default(),
             gathered: Gathered::new(response, &call.options),
-            source: Source::new(call, &asked, Some(incoming)),
+            origin: Origin::Event,
+            source: Source { incoming: Some(incoming), ..source },
             verdict: None,
+            is_taken: false,
         })
     }
 
-    /// Where the server answered all at once, each text is one delta. The rest is as of any stream.
+    /// Where the server answered all at once, it gives the same kinds of events.
     fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
-        let source = Source::new(call, &asked, None);
-        let response = answers::whole(call, asked)?;
-        let mut gathered = Gathered::new(response, &call.options);
-        gathered.queue_whole()?;
-        Ok(Stream { events: Events::new(0), reader: EventReader::default(), gathered, source, verdict: Some(Ok(())) })
+        let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
+        let mut stream = Stream::of_response(call, source, answers::whole(call, asked)?);
+        stream.gathered.take_whole()?;
+        stream.note_tokens();
+        Ok(stream)
     }
 
-    /// Waits for the next delta; `None` if the answer is complete. After a failure it fails in the same way again.
+    /// A response that came as a whole, of which no event was made yet.
+    fn of_response(call: &Call, source: Source, response: Response) -> Stream {
+        let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
+        let gathered = Gathered::new(response, &call.options);
+        let (events, reader) = (Events::new(0), EventReader::default());
+        Stream { events, reader, gathered, origin, source, verdict: Some(Ok(())), is_taken: false }
+    }
+
+    /// Waits for the next event; `None` if the response is complete. After a failure it fails in the same way again.
     /// `before_waiting` runs before anything is read or closed, which is seldom necessary.
-    pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Delta<'_>>, Error> {
+    pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
         if self.source.process != current_process() {
             return Err(report::not_ours(&self.source.tried()));
         }
         if self.verdict.is_none() && self.source.is_cancelled() {
             before_waiting();
-            self.gathered.deltas.clear();
+            self.gathered.forget_events();
             let error = self.source.failed(Failure::Cancelled(Phase::Event));
             self.end(Err(error));
         }
         loop {
-            if let Some((candidate, place)) = self.gathered.deltas.pop_front() {
-                return Ok(Some(Delta { candidate, with_nul: &self.gathered.texts[place] }));
+            if let Some(queued) = self.gathered.next() {
+                return Ok(Some(self.event(queued)));
             }
             if let Some(verdict) = &self.verdict {
                 return verdict.clone().map(|()| None);
             }
-            if let Some(verdict) = self.advance(before_waiting).transpose() {
-                before_waiting();
-                self.end(verdict);
+            match self.advance(before_waiting) {
+                Ok(Progress::Event(queued)) => return Ok(Some(self.event(queued))),
+                Ok(Progress::Some) => {}
+                Ok(Progress::Complete) => {
+                    before_waiting();
+                    self.end(Ok(()));
+                }
+                Err(error) => {
+                    before_waiting();
+                    self.end(Err(error));
+                }
             }
         }
     }
 
-    /// Hands over each delta, until the answer is complete or `take` returns false: then the connection is closed,
-    /// which ends the answer, and the stream fails as cancelled.
-    pub fn for_each(&mut self, mut take: impl FnMut(Delta) -> bool) -> Result<(), Error> {
-        while let Some(delta) = self.next(&|| {})? {
-            if !take(delta) {
-                self.gathered.deltas.clear();
-                self.end(Err(report::stopped(&self.source.tried())));
+    fn event(&self, queued: Queued) -> Event<'_> {
+        let raw = match &self.origin {
+            Origin::Event => {
+                let (name, data) = self.events.last_with_nul();
+                RawEvent { name, data: Some(data) }
+            }
+            Origin::Whole(body) => RawEvent { name: None, data: Some(body.with_nul()) },
+            Origin::Nothing => RawEvent::default(),
+        };
+        self.gathered.event(queued, raw)
+    }
+
+    /// Hands over each event, until the response is complete or `take` returns false: then the connection is closed,
+    /// which ends the response, and the stream fails as cancelled.
+    pub fn for_each(&mut self, mut take: impl FnMut(Event) -> bool) -> Result<(), Error> {
+        while let Some(event) = self.next(&|| {})? {
+            if !take(event) {
+                self.stop();
             }
         }
         Ok(())
+    }
+
+    /// Ends the response, unless it is complete or has failed.
+    fn stop(&mut self) {
+        self.gathered.forget_events();
+        if self.verdict.is_none() {
+            self.end(Err(report::stopped(&self.source.tried())));
+        }
     }
 
     /// What was gathered so far.
@@ -170,13 +213,20 @@ impl Stream {
         &self.gathered.response
     }
 
+    /// What was gathered so far, and ends the response. `None` if it was taken before.
+    pub fn take_response(&mut self) -> Option<Response> {
+        self.stop();
+        let is_taken = std::mem::replace(&mut self.is_taken, true);
+        (!is_taken).then(|| std::mem::take(&mut self.gathered.response))
+    }
+
     /// What was gathered.
     pub fn into_response(self) -> Response {
         self.gathered.response
     }
 
-    /// Reads on to the end of one event, or of what has come; says when the answer is complete.
-    fn advance(&mut self, before_waiting: &dyn Fn()) -> Result<Option<()>, Error> {
+    /// Reads on to the end of one event, or of what has come.
+    fn advance(&mut self, before_waiting: &dyn Fn()) -> Result<Progress, Error> {
         let status = self.gathered.response.http_status;
         let event = match self.events.next() {
             Ok(Some(event)) => event,
@@ -190,31 +240,58 @@ impl Stream {
             }
         };
         let answered = Answered { http_status: status, body: event.data };
-        match self.reader.read(self.source.dialect, event.name, event.data) {
-            Ok(Event::Text(candidate, text)) => match self.gathered.take_text(candidate, text) {
-                Ok(()) => {
+        let Some(dialect) = self.source.dialect else {
+            return match raw::verdict(event.name, event.data) {
+                Some(Verdict::Done) => Ok(Progress::Complete),
+                Some(Verdict::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
+                None => {
                     self.source.note_event();
-                    Ok(None)
+                    self.gathered.take_other();
+                    Ok(Progress::Some)
                 }
-                Err(stop) => Err(self.source.stopped(stop, answered)),
-            },
-            Ok(Event::Chunk(chunk)) => {
-                // An empty one is what keeps a connection alive, and not the answer.
+            };
+        };
+        let (kind, candidate, text) = match self.reader.read(dialect, event.name, event.data) {
+            Ok(dialect::Event::Text(candidate, text)) => (EventKind::Text, candidate, text),
+            Ok(dialect::Event::Reasoning(candidate, text)) => (EventKind::Reasoning, candidate, text),
+            Ok(dialect::Event::Chunk(chunk)) => {
+                // An empty one is what keeps a connection alive, and not the response.
                 if !chunk.pieces.is_empty() || chunk.usage.is_some() {
                     self.source.note_event();
                 }
-                match self.gathered.take(chunk) {
-                    Ok(()) => Ok(None),
-                    Err(stop) => Err(self.source.stopped(stop, answered)),
+                match self.gathered.take(&chunk) {
+                    Ok(true) => self.note_tokens(),
+                    Ok(false) => self.gathered.take_other(),
+                    Err(stop) => return Err(self.source.stopped(stop, answered)),
                 }
+                return Ok(Progress::Some);
             }
-            Ok(Event::Done) => self.complete(),
-            Ok(Event::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
-            Err(malformed) => Err(report::malformed(&self.source.tried(), answered, malformed)),
+            Ok(dialect::Event::Done) => return self.complete(),
+            Ok(dialect::Event::Error(refusal)) => {
+                return Err(report::error_event(&self.source.tried(), answered, refusal));
+            }
+            Err(malformed) => return Err(report::malformed(&self.source.tried(), answered, malformed)),
+        };
+        match self.gathered.take_delta(kind, candidate, text) {
+            Ok(queued) => {
+                self.source.note_event();
+                let is_text = kind == EventKind::Text;
+                self.gathered.response.times.note_token(self.source.started, is_text);
+                Ok(Progress::Event(queued))
+            }
+            Err(stop) => Err(self.source.stopped(stop, answered)),
         }
     }
 
-    fn read(&mut self, before_waiting: &dyn Fn()) -> Result<Option<()>, Error> {
+    /// Notes when the first of what the model says has come.
+    fn note_tokens(&mut self) {
+        let (has_text, has_others) = self.gathered.has_tokens();
+        if has_text || has_others {
+            self.gathered.response.times.note_token(self.source.started, has_text);
+        }
+    }
+
+    fn read(&mut self, before_waiting: &dyn Fn()) -> Result<Progress, Error> {
         // A server that says that it is done may leave out the blank line, and stay.
         if self.events.begun().is_some_and(is_done) {
             return self.complete();
@@ -232,7 +309,7 @@ impl Stream {
             None => Ok(None),
         };
         let fed = match piece {
-            Ok(Some(piece)) => self.events.feed(piece).map(|()| None),
+            Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Some),
             Ok(None) => return self.end_of_body(),
             Err(Failure::Lost(why, _)) => return Err(self.truncated(&why)),
             Err(failure) => Err(failure),
@@ -241,13 +318,17 @@ impl Stream {
     }
 
     /// A last event may lack its blank line, but what it says about the end counts.
-    fn end_of_body(&mut self) -> Result<Option<()>, Error> {
-        let (status, dialect) = (self.gathered.response.http_status, self.source.dialect);
+    fn end_of_body(&mut self) -> Result<Progress, Error> {
+        let status = self.gathered.response.http_status;
         self.events.feed(b"\n\n").map_err(|failure| self.source.failed(failure))?;
+        let Some(dialect) = self.source.dialect else {
+            let is_over = std::mem::replace(&mut self.source.has_ended, true);
+            return Ok(if is_over { Progress::Complete } else { Progress::Some });
+        };
         while let Ok(Some(event)) = self.events.next() {
             match self.reader.read(dialect, event.name, event.data) {
-                Ok(Event::Done) => return self.complete(),
-                Ok(Event::Error(refusal)) => {
+                Ok(dialect::Event::Done) => return self.complete(),
+                Ok(dialect::Event::Error(refusal)) => {
                     let answered = Answered { http_status: status, body: event.data };
                     return Err(report::error_event(&self.source.tried(), answered, refusal));
                 }
@@ -261,19 +342,27 @@ impl Stream {
         }
     }
 
-    fn complete(&mut self) -> Result<Option<()>, Error> {
+    fn complete(&mut self) -> Result<Progress, Error> {
+        if self.source.dialect.is_none() {
+            return Ok(Progress::Complete);
+        }
         let answered = Answered { http_status: self.gathered.response.http_status, body: b"" };
         if self.gathered.response.candidates.is_empty() {
             return Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates));
         }
-        let rest = self.gathered.take(self.reader.rest());
+        let rest = self.gathered.take(&self.reader.rest());
         rest.map_err(|stop| self.source.stopped(stop, answered))?;
-        Ok(Some(()))
+        self.origin = Origin::Nothing;
+        Ok(Progress::Complete)
     }
 
     fn truncated(&self, why: &str) -> Error {
         let answered = Answered { http_status: self.gathered.response.http_status, body: b"" };
-        report::truncated(&self.source.tried(), answered, why, !self.gathered.response.candidates.is_empty())
+        let has_begun = match self.source.dialect {
+            Some(_) => !self.gathered.response.candidates.is_empty(),
+            None => self.source.has_begun,
+        };
+        report::truncated(&self.source.tried(), answered, why, has_begun)
     }
 
     /// Keeps the verdict, and the connection if it is good for another question.
@@ -284,26 +373,28 @@ impl Stream {
             let options = self.source.settings.options();
             self.source.target.agent.keep(incoming, &options.way, options.keep_alive);
         }
-        self.gathered.response.elapsed = self.source.started.elapsed();
+        self.gathered.response.times.total = Some(self.source.started.elapsed());
         let attempts = self.gathered.response.told_attempts();
         self.verdict = Some(verdict.map_err(|error| error.with_attempts(&attempts)));
     }
 }
 
 impl Source {
-    fn new<R>(call: &Call, asked: &Asked<R>, incoming: Option<Incoming>) -> Source {
+    fn new(call: &Call, dialect: Option<&'static dyn Dialect>, method: Method, path: &str) -> Source {
         Source {
             target: Arc::clone(call.target),
             settings: Arc::clone(call.settings()),
-            dialect: asked.plan.dialect,
-            path: asked.path.clone(),
+            dialect,
+            method: method.as_str().to_owned(),
+            path: path.to_owned(),
             headers: call.headers().clone(),
             options: call.options,
             cancel: call.cancel.clone(),
             started: call.started,
             process: call.process,
-            incoming,
+            incoming: None,
             has_begun: false,
+            has_ended: false,
             is_waiting: false,
         }
     }
@@ -336,131 +427,6 @@ impl Source {
 
     fn tried(&self) -> Tried<'_> {
         let secrets = Secrets { headers: &self.headers, auth: &self.settings.options().auth };
-        Tried { method: Method::Post, uri: &self.target.uri, path: &self.path, secrets }
-    }
-}
-
-impl Gathered {
-    fn new(response: Response, options: &CallOptions) -> Gathered {
-        let (keeps_texts, most) = (options.gather_stream, options.max_gathered_bytes);
-        Gathered { response, keeps_texts, most, kept: 0, texts: String::new(), deltas: VecDeque::new() }
-    }
-
-    fn take(&mut self, chunk: Chunk) -> Result<(), Stop> {
-        self.texts.clear();
-        self.response.note(chunk.model.as_ref(), chunk.usage)?;
-        for piece in &chunk.pieces {
-            let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
-            if index >= MOST {
-                return Err(Stop::TooMany("candidates", MOST));
-            }
-            let candidates = &mut self.response.candidates;
-            if index >= candidates.len() {
-                candidates.resize_with(index + 1, Candidate::default);
-            }
-            let candidate = &mut candidates[index];
-            if is_long(piece.role.as_ref()) || is_long(piece.finish_reason.as_ref()) {
-                return Err(Stop::TooLong);
-            }
-            candidate.note(piece)?;
-            if self.keeps_texts {
-                for fragment in &piece.tool_calls {
-                    if is_long(fragment.id.as_ref()) || is_long(fragment.name.as_ref()) {
-                        return Err(Stop::TooLong);
-                    }
-                    let calls = candidate.tool_calls.len();
-                    let growth = candidate.push_tool_call(fragment)?;
-                    if growth.extras > MOST_EXTRAS {
-                        return Err(Stop::TooMany("fields in a tool call", MOST_EXTRAS));
-                    }
-                    self.kept += growth.bytes;
-                    let has_more = candidate.tool_calls.len() > calls;
-                    self.kept += if has_more { CALL } else { 0 };
-                }
-                if candidate.tool_calls.len() > MOST {
-                    return Err(Stop::TooMany("calls of tools", MOST));
-                }
-                if self.kept > self.most {
-                    return Err(Stop::TooLong);
-                }
-            }
-            if let Some(text) = piece.text.as_ref() {
-                self.take_delta(index, &text.0)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// More of a candidate that has begun.
-    fn take_text(&mut self, candidate: u64, text: &str) -> Result<(), Stop> {
-        self.texts.clear();
-        self.take_delta(candidate as usize, text)
-    }
-
-    fn take_delta(&mut self, index: usize, text: &str) -> Result<(), Stop> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        match self.response.candidates.get_mut(index) {
-            Some(candidate) if self.keeps_texts => {
-                candidate.push_text(text)?;
-                self.kept += text.len();
-            }
-            _ => {}
-        }
-        self.queue(index, text)?;
-        if self.kept > self.most { Err(Stop::TooLong) } else { Ok(()) }
-    }
-
-    fn queue(&mut self, candidate: usize, text: &str) -> Result<(), Error> {
-        let start = self.texts.len();
-        self.texts.try_reserve(text.len() + 1).map_err(|_| no_memory(text.len()))?;
-        self.texts.push_str(text);
-        self.texts.push('\0');
-        self.deltas.push_back((candidate, start..self.texts.len()));
-        Ok(())
-    }
-
-    fn queue_whole(&mut self) -> Result<(), Error> {
-        let mut candidates = std::mem::take(&mut self.response.candidates);
-        for (index, candidate) in candidates.iter_mut().enumerate() {
-            match &candidate.text {
-                Some(text) if !text.as_str().is_empty() => self.queue(index, text.as_str())?,
-                _ => {}
-            }
-            if !self.keeps_texts {
-                candidate.forget_texts();
-            }
-        }
-        self.response.candidates = candidates;
-        Ok(())
-    }
-
-    /// Whether each candidate was said to be at its end.
-    fn is_finished(&self) -> bool {
-        let candidates = &self.response.candidates;
-        !candidates.is_empty() && candidates.iter().all(|candidate| candidate.finish_reason.is_some())
-    }
-}
-
-fn is_long(name: Option<&Text>) -> bool {
-    name.is_some_and(|name| name.0.len() > MAX_NAME)
-}
-
-impl Delta<'_> {
-    /// The text, which is not empty.
-    pub fn text(&self) -> &str {
-        &self.with_nul[..self.with_nul.len() - 1]
-    }
-
-    /// With a NUL byte behind it.
-    pub(crate) fn with_nul(&self) -> &str {
-        self.with_nul
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Error(error)
+        Tried { method: Method::new(&self.method), uri: &self.target.uri, path: &self.path, secrets }
     }
 }

@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::error::Error;
-use super::text::{NulText, name};
+use super::text::NulText;
 use crate::dialect::{self, Text};
 
 /// A tool that the model wants to be called.
@@ -17,6 +17,8 @@ pub struct ToolCall {
     pub(super) name: Option<NulText>,
     pub(super) arguments: NulText,
     has_arguments: bool,
+    /// Whether the arguments so far end as an object does.
+    is_closed: bool,
     extras: Extras,
     function_extras: Extras,
 }
@@ -37,21 +39,21 @@ pub(super) struct Growth {
 pub(super) const NO_ARGUMENTS: &str = "{}";
 
 impl ToolCall {
-    pub(super) fn of(index: u64, call: &dialect::ToolCall) -> Result<ToolCall, Error> {
-        let arguments = call.arguments.as_ref().map(|text| text.0.as_ref()).filter(|arguments| !arguments.is_empty());
-        let mut made = ToolCall {
+    /// The beginning of a call. What only the provider and the tool need is not kept unless `keeps_all`.
+    pub(super) fn of(index: u64, fragment: &dialect::ToolCall, keeps_all: bool) -> Result<ToolCall, Error> {
+        let mut call = ToolCall {
             index,
-            id: name(call.id.as_ref())?,
-            kind: name(call.kind.as_ref())?,
-            name: name(call.name.as_ref())?,
-            arguments: NulText::of(arguments.unwrap_or(NO_ARGUMENTS))?,
-            has_arguments: arguments.is_some(),
+            id: None,
+            kind: None,
+            name: None,
+            arguments: NulText::of(NO_ARGUMENTS)?,
+            has_arguments: false,
+            is_closed: false,
             extras: Extras::default(),
             function_extras: Extras::default(),
         };
-        made.extras.put(&call.extras)?;
-        made.function_extras.put(&call.function_extras)?;
-        Ok(made)
+        call.push(fragment, keeps_all)?;
+        Ok(call)
     }
 
     /// Whether a fragment is of another call, though it may have the same index.
@@ -63,7 +65,7 @@ impl ToolCall {
         let is_nameless = fragment.id.is_none() && fragment.index.is_none();
         // Between the objects of one text there would be a comma.
         let begins = fragment.arguments.as_ref().is_some_and(|arguments| arguments.0.starts_with('{'));
-        let begins_anew = begins && self.has_arguments && self.arguments.as_str().ends_with('}');
+        let begins_anew = begins && self.is_closed;
         differs(&self.id, &fragment.id)
             || (self.id.is_none() && fragment.id.is_some() && fragment.index.is_none())
             || (is_nameless && differs(&self.name, &fragment.name))
@@ -72,21 +74,28 @@ impl ToolCall {
 
     /// Ids, types and names come whole, with the first fragment; some servers repeat them. Arguments come in parts. Of
     /// any other field the last value counts.
-    pub(super) fn push(&mut self, fragment: &dialect::ToolCall) -> Result<Growth, Error> {
+    pub(super) fn push(&mut self, fragment: &dialect::ToolCall, keeps_all: bool) -> Result<Growth, Error> {
+        let mut more = 0;
         for (known, named) in
             [(&mut self.id, &fragment.id), (&mut self.kind, &fragment.kind), (&mut self.name, &fragment.name)]
         {
-            if known.is_none() {
-                *known = name(named.as_ref())?;
+            if let (None, Some(named)) = (&known, named) {
+                more += named.0.len();
+                *known = Some(NulText::of_name(&named.0)?);
             }
         }
-        let mut more = self.extras.put(&fragment.extras)? + self.function_extras.put(&fragment.function_extras)?;
-        if let Some(arguments) = fragment.arguments.as_ref().filter(|arguments| !arguments.0.is_empty()) {
+        let arguments = fragment.arguments.as_ref().map(|text| text.0.as_ref()).filter(|text| !text.is_empty());
+        self.is_closed = arguments.map_or(self.is_closed, |arguments| arguments.ends_with('}'));
+        if !keeps_all {
+            return Ok(self.growth(more));
+        }
+        more += self.extras.put(&fragment.extras)? + self.function_extras.put(&fragment.function_extras)?;
+        if let Some(arguments) = arguments {
             if !std::mem::replace(&mut self.has_arguments, true) {
                 self.arguments = NulText::of("")?;
             }
-            self.arguments.push(&arguments.0)?;
-            more += arguments.0.len();
+            self.arguments.push(arguments)?;
+            more += arguments.len();
         }
         Ok(self.growth(more))
     }
@@ -98,7 +107,9 @@ impl ToolCall {
 
     /// How much is kept of the call.
     pub(super) fn size(&self) -> Growth {
-        self.growth(self.arguments.as_str().len() + self.extras.size() + self.function_extras.size())
+        let names = [&self.id, &self.kind, &self.name].into_iter().flatten();
+        let names = names.map(|name| name.as_str().len()).sum::<usize>();
+        self.growth(names + self.arguments.as_str().len() + self.extras.size() + self.function_extras.size())
     }
 
     /// What the tool's answer has to name.

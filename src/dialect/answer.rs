@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use super::Task;
 use super::json::{Content, Lenient, NO_MEMORY, Truth, field, string_or_null, without_place};
 use super::objects::{Fields, Object, once};
+use super::reasoning::{Reasoning, ReasoningFields};
 use super::refusal::Refusal;
 use super::strings::Text;
 use super::tools::{self, ToolCalls};
-use super::usage::Usage;
 
 /// As much of a wrong answer as an error message shows.
 const SHOWN: usize = 120;
@@ -18,8 +18,6 @@ const SHOWN: usize = 120;
 /// A successful answer. It has at least one candidate.
 #[derive(Debug)]
 pub struct Answer<'a> {
-    pub model: Option<Text<'a>>,
-    pub usage: Usage,
     pub candidates: Vec<Candidate<'a>>,
 }
 
@@ -32,6 +30,8 @@ pub struct Candidate<'a> {
     pub tool_calls: Option<ToolCalls<'a>>,
     /// Why the model refuses, in its own words.
     pub refusal: Option<Text<'a>>,
+    pub reasoning: Option<Reasoning<'a>>,
+    /// Also one that nobody can read.
     pub has_reasoning: bool,
     /// Whether there are images, recordings or the like.
     pub has_media: bool,
@@ -162,14 +162,12 @@ pub(super) fn wrong(why: String, body: &[u8]) -> Malformed {
 pub(super) fn of<'a>(
     body: &[u8],
     list: &str,
-    model: Option<Text<'a>>,
-    usage: Usage,
     candidates: impl Iterator<Item = Result<Candidate<'a>, String>>,
 ) -> Result<Answer<'a>, Malformed> {
     let place = |(at, candidate): (usize, Result<_, String>)| candidate.map_err(|why| format!("{list}[{at}]{why}"));
     let candidates: Result<Vec<_>, _> = candidates.enumerate().map(place).collect();
     let candidates = candidates.map_err(|why| wrong(why, body))?;
-    if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { model, usage, candidates }) }
+    if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { candidates }) }
 }
 
 /// How a text begins, on one line.
@@ -208,7 +206,7 @@ pub(super) struct Message<'a> {
     content: Option<&'a RawValue>,
     tool_calls: Option<&'a RawValue>,
     refusal: Lenient<'a>,
-    has_reasoning: bool,
+    reasoning: ReasoningFields<'a>,
     has_media: bool,
 }
 
@@ -219,9 +217,8 @@ impl<'de> Fields<'de> for Message<'de> {
             "content" => once(&mut self.content, "content", map)?,
             "tool_calls" => once(&mut self.tool_calls, "tool_calls", map)?,
             "refusal" => self.refusal = map.next_value()?,
-            "reasoning_content" | "reasoning" | "thinking" => self.has_reasoning |= map.next_value::<Truth>()?.0,
             "images" | "audio" => self.has_media |= map.next_value::<Truth>()?.0,
-            _ => return Ok(false),
+            name => return self.reasoning.read(name, map),
         }
         Ok(true)
     }
@@ -242,8 +239,9 @@ impl<'a> Message<'a> {
             role: self.role.name(),
             finish_reason,
             tool_calls: field(".tool_calls", self.tool_calls, tools::all)?.flatten(),
-            refusal: self.refusal.name().or(content.refusal),
-            has_reasoning: self.has_reasoning || content.has_reasoning,
+            refusal: self.refusal.name().or(content.refusal.map(|refusal| refusal.text)),
+            has_reasoning: self.reasoning.says_anything() || content.has_reasoning,
+            reasoning: self.reasoning.first().or(content.reasoning),
             has_media: self.has_media || content.has_others,
         };
         if has_content || candidate.has_something_else() {

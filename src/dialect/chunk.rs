@@ -6,10 +6,11 @@ use serde_json::value::RawValue;
 use super::answer::{Malformed, parse, wrong};
 use super::json::{Content, Lenient, Truth, field, string_or_null, without_place};
 use super::objects::{Few, Fields, LenientObject, Object, once};
+use super::reasoning::{Reasoning, ReasoningFields};
 use super::refusal::Refusal;
-use super::strings::{Fragment, Halves, Text};
+use super::strings::{Fragment, Text};
 use super::tools::{self, ToolCall};
-use super::usage::{OpenAiUsage, Usage};
+use super::usage::{Usage, UsageFields};
 
 /// The data of the event that ends a stream: Databricks sends it, and MLflow from 3.18 on.
 const DONE: &[u8] = b"[DONE]";
@@ -20,6 +21,8 @@ pub enum Event<'a> {
     Chunk(Chunk<'a>),
     /// A chunk that only adds a text to a candidate that has begun.
     Text(u64, &'a str),
+    /// A chunk that only adds reasoning to it.
+    Reasoning(u64, &'a str),
     /// The model or the gateway failed in the middle of its answer.
     Error(Refusal),
     /// The answer is complete.
@@ -29,6 +32,7 @@ pub enum Event<'a> {
 /// Pieces of the candidates, and what is known of the whole.
 #[derive(Debug, Default)]
 pub struct Chunk<'a> {
+    pub id: Option<Text<'a>>,
     pub model: Option<Text<'a>>,
     pub usage: Option<Usage>,
     pub pieces: Vec<Piece<'a>>,
@@ -39,8 +43,9 @@ pub struct Chunk<'a> {
 pub struct Piece<'a> {
     pub candidate: u64,
     pub role: Option<Text<'a>>,
-    pub text: Option<Text<'a>>,
-    pub halves: Halves,
+    pub text: Option<Fragment<'a>>,
+    pub reasoning: Option<Reasoning<'a>>,
+    pub refusal: Option<Fragment<'a>>,
     pub finish_reason: Option<Text<'a>>,
     pub tool_calls: Vec<ToolCall<'a>>,
 }
@@ -60,7 +65,7 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
     if data.is_empty() {
         return Ok(Event::Chunk(Chunk::default()));
     }
-    let RawChunk { choices, agent, model, usage, error } = parse(data)?;
+    let RawChunk { choices, agent, id, model, usage, error } = parse(data)?;
     let choices = match choices.flatten() {
         _ if error.0 => return Ok(Event::Error(Refusal::in_success(data))),
         Some(Few(choices)) => choices,
@@ -74,7 +79,8 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
         .enumerate()
         .map(|(at, choice)| piece(at, choice).map_err(|why| wrong(format!("choices[{at}]{why}"), data)));
     let pieces = pieces.collect::<Result<_, _>>()?;
-    Ok(Event::Chunk(Chunk { model: model.name(), usage: usage.0.map(Usage::from), pieces }))
+    let usage = usage.0.map(Usage::from).filter(Usage::is_known);
+    Ok(Event::Chunk(Chunk { id: id.name(), model: model.name(), usage, pieces }))
 }
 
 fn piece(place: usize, choice: RawChoice<'_>) -> Result<Piece<'_>, String> {
@@ -85,15 +91,15 @@ fn piece(place: usize, choice: RawChoice<'_>) -> Result<Piece<'_>, String> {
     };
     // The results of tools, which an agent shows as well, are not the model's words.
     let content = field(".delta.content", delta.content, Content::of_json)?.unwrap_or_default();
-    let content = content.text.filter(|_| !delta.role.is("tool"));
+    let words = content.text.filter(|_| !delta.role.is("tool"));
     let text = field(".text", choice.text, string_or_null)?.flatten();
     let calls = field(".delta.tool_calls", delta.tool_calls, tools::all)?.flatten();
-    let (text, halves) = content.or(text).map(|Fragment { text, halves }| (text, halves)).unzip();
     Ok(Piece {
         candidate: choice.index.count().unwrap_or(place as u64),
         role: delta.role.name(),
-        text,
-        halves: halves.unwrap_or_default(),
+        text: words.or(text),
+        reasoning: delta.reasoning.first().or(content.reasoning),
+        refusal: delta.refusal.and_then(|json| Fragment::of_json(json.get())).or(content.refusal),
         finish_reason: choice.finish_reason.name(),
         tool_calls: calls.map(|calls| calls.calls).unwrap_or_default(),
     })
@@ -108,8 +114,9 @@ struct RawChunk<'a> {
     choices: Option<Option<Few<RawChoice<'a>>>>,
     /// The delta of an agent on Databricks, which has no choices.
     agent: Option<&'a RawValue>,
+    id: Lenient<'a>,
     model: Lenient<'a>,
-    usage: LenientObject<OpenAiUsage>,
+    usage: LenientObject<UsageFields>,
     error: Truth,
 }
 
@@ -117,6 +124,7 @@ impl<'de> Fields<'de> for RawChunk<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "choices" => once(&mut self.choices, "choices", map)?,
+            "id" => self.id = map.next_value()?,
             "model" => self.model = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
             "error" => self.error = map.next_value()?,
@@ -157,6 +165,8 @@ struct RawDelta<'a> {
     role: Lenient<'a>,
     content: Option<&'a RawValue>,
     tool_calls: Option<&'a RawValue>,
+    refusal: Option<&'a RawValue>,
+    reasoning: ReasoningFields<'a>,
 }
 
 impl<'de> Fields<'de> for RawDelta<'de> {
@@ -165,7 +175,8 @@ impl<'de> Fields<'de> for RawDelta<'de> {
             "role" => self.role = map.next_value()?,
             "content" => once(&mut self.content, "content", map)?,
             "tool_calls" => once(&mut self.tool_calls, "tool_calls", map)?,
-            _ => return Ok(false),
+            "refusal" => self.refusal = Some(map.next_value()?),
+            name => return self.reasoning.read(name, map),
         }
         Ok(true)
     }
@@ -173,6 +184,7 @@ impl<'de> Fields<'de> for RawDelta<'de> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reasoning::ReasoningForm;
     use super::*;
 
     fn chunk(json: &str) -> Chunk<'_> {
@@ -180,6 +192,28 @@ mod tests {
             Ok(Event::Chunk(chunk)) => chunk,
             other => panic!("{json}: {other:?}"),
         }
+    }
+
+    fn text_of<'a>(chunk: &'a Chunk) -> Option<&'a str> {
+        chunk.pieces[0].text.as_ref().map(|fragment| fragment.text.0.as_ref())
+    }
+
+    #[test]
+    fn reads_reasoning_and_refusals() {
+        let of = |delta: &str| {
+            let json = format!(r#"{{"id":"x","choices":[{{"delta":{delta}}}]}}"#);
+            let piece = chunk(&json).pieces.remove(0);
+            let refusal = piece.refusal.map(|refusal| refusal.text.0.into_owned());
+            (piece.reasoning.map(|it| (it.form, it.text.text.0.into_owned())), refusal)
+        };
+        let hm = |form| (Some((form, "hm".to_owned())), None);
+        assert_eq!(of(r#"{"content":null,"reasoning_content":"hm"}"#), hm(ReasoningForm::ReasoningContent));
+        assert_eq!(of(r#"{"reasoning":"hm","content":""}"#), hm(ReasoningForm::Reasoning));
+        assert_eq!(of(r#"{"reasoning_content":"","reasoning":"hm","thinking":"no"}"#), hm(ReasoningForm::Reasoning));
+        let parts = r#"{"content":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]}]}"#;
+        assert_eq!(of(parts), hm(ReasoningForm::Parts));
+        assert_eq!(of(r#"{"refusal":"no","reasoning":{"effort":1}}"#), (None, Some("no".to_owned())));
+        assert_eq!(of(r#"{"refusal":null,"reasoning_content":null}"#), (None, None));
     }
 
     #[test]
@@ -193,9 +227,9 @@ mod tests {
         let last = chunk(r#"{"choices":[{"index":1,"finish_reason":"stop","delta":{}}]}"#);
         assert_eq!((last.pieces[0].candidate, &last.pieces[0].finish_reason), (1, &Some(Text("stop".into()))));
         let text = chunk(r#"{"choices":[{"text":" a\n","finish_reason":null}]}"#);
-        assert_eq!(text.pieces[0].text, Some(Text(" a\n".into())));
+        assert_eq!(text_of(&text), Some(" a\n"));
         let usage = chunk(r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":null,"total_tokens":0}}"#);
-        let expected = Usage { input_tokens: Some(3), output_tokens: None, total_tokens: Some(0) };
+        let expected = Usage { input: Some(3), total: Some(0), ..Usage::default() };
         assert_eq!(usage.usage, Some(expected));
     }
 
@@ -221,7 +255,7 @@ mod tests {
             let Ok(Event::Error(refusal)) = event(json.as_bytes()) else { panic!("{json}") };
             assert_eq!(refusal.words.as_deref(), Some(words));
         }
-        assert_eq!(chunk(r#"{"choices":[{"text":"a"}],"usage":7}"#).pieces[0].text, Some(Text("a".into())));
+        assert_eq!(text_of(&chunk(r#"{"choices":[{"text":"a"}],"usage":7}"#)), Some("a"));
         for json in ["", " \n ", "{}", r#"{"type":"ping"}"#, r#"{"error":null}"#] {
             assert!(chunk(json).pieces.is_empty(), "{json}");
         }

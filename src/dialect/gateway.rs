@@ -5,12 +5,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Malformed, Message};
-use super::json::{Count, Lenient, Truth};
+use super::json::{Lenient, Truth};
 use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::question::Names;
 use super::routes::{self, Change, Lookup, Order, Page, Route, Verb};
-use super::strings::Text;
-use super::usage::Usage;
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
 use super::{Dialect, Task, segment};
 
@@ -57,17 +55,16 @@ impl Dialect for Gateway {
     }
 
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        let Candidates { candidates, metadata, error } = answer::parse(body)?;
+        let Candidates { candidates, error } = answer::parse(body)?;
         answer::check_error(&error, body)?;
         let Few(candidates) =
             candidates.flatten().ok_or_else(|| answer::instead(body, "missing field `candidates`"))?;
-        let (model, usage) = metadata.0.unwrap_or_default().understood();
         let candidates = candidates.into_iter().map(|one: Candidate| {
             let finish_reason = one.metadata.0.map(|ending: Ending| ending.finish_reason).unwrap_or_default();
             let message = one.message.flatten().map(|Object(message)| message);
             answer::candidate(task, message, one.text, finish_reason)
         });
-        answer::of(body, "candidates", model, usage, candidates)
+        answer::of(body, "candidates", candidates)
     }
 
     fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
@@ -86,7 +83,6 @@ fn entry(entry: &Value) -> Option<Route> {
 #[derive(Default)]
 struct Candidates<'a> {
     candidates: Option<Option<Few<Candidate<'a>>>>,
-    metadata: LenientObject<Metadata<'a>>,
     error: Truth,
 }
 
@@ -94,7 +90,6 @@ impl<'de> Fields<'de> for Candidates<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "candidates" => once(&mut self.candidates, "candidates", map)?,
-            "metadata" => self.metadata = map.next_value()?,
             "error" => self.error = map.next_value()?,
             _ => return Ok(false),
         }
@@ -136,43 +131,11 @@ impl<'de> Fields<'de> for Ending<'de> {
     }
 }
 
-/// What is said of the whole answer.
-#[derive(Default)]
-pub(super) struct Metadata<'a> {
-    model: Lenient<'a>,
-    input_tokens: Count,
-    output_tokens: Count,
-    total_tokens: Count,
-}
-
-impl<'de> Fields<'de> for Metadata<'de> {
-    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
-        match name {
-            "model" => self.model = map.next_value()?,
-            "input_tokens" => self.input_tokens = map.next_value()?,
-            "output_tokens" => self.output_tokens = map.next_value()?,
-            "total_tokens" => self.total_tokens = map.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
-
-impl<'a> Metadata<'a> {
-    pub fn understood(self) -> (Option<Text<'a>>, Usage) {
-        let usage = Usage {
-            input_tokens: self.input_tokens.0,
-            output_tokens: self.output_tokens.0,
-            total_tokens: self.total_tokens.0,
-        };
-        (self.model.name(), usage)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::value::RawValue;
 
+    use super::super::strings::Text;
     use super::*;
 
     #[test]
@@ -181,8 +144,6 @@ mod tests {
             "metadata":{"input_tokens":35,"output_tokens":8,"total_tokens":43,"model":"m","route_type":"llm/v1/completions"}}"#;
         assert_eq!(texts(Gateway.decode(Task::Completions, body)), ["a \"b\"", "c"]);
         let answer = Gateway.decode(Task::Completions, body).unwrap();
-        let usage = Usage { input_tokens: Some(35), output_tokens: Some(8), total_tokens: Some(43) };
-        assert_eq!((answer.usage, answer.model), (usage, Some(Text("m".into()))));
         let reasons: Vec<_> = answer.candidates.into_iter().map(|candidate| candidate.finish_reason).collect();
         assert_eq!(reasons, [Some(Text("length".into())), None]);
         let body = br#"{"candidates":[{"message":{"role":"assistant","content":"hi"},"metadata":{}}],"metadata":{}}"#;

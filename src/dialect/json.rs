@@ -6,6 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::value::RawValue;
 
 use super::objects::{Few, Fields, Object};
+use super::reasoning::{self, Reasoning};
 use super::strings::{Fragment, Text, kind, string};
 
 /// What the error begins with where there is no memory for a text.
@@ -28,7 +29,9 @@ pub(super) fn is_truthy(json: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Content<'a> {
     pub text: Option<Fragment<'a>>,
-    pub refusal: Option<Text<'a>>,
+    pub refusal: Option<Fragment<'a>>,
+    pub reasoning: Option<Reasoning<'a>>,
+    /// Also one that nobody can read.
     pub has_reasoning: bool,
     /// Images, for example.
     pub has_others: bool,
@@ -58,8 +61,16 @@ impl<'a> Content<'a> {
                     None => text,
                 });
             }
-            "refusal" => self.refusal = part.refusal.text(),
-            "reasoning" | "thinking" | "redacted_thinking" => self.has_reasoning = true,
+            "refusal" => self.refusal = part.refusal.and_then(Fragment::of_json),
+            "reasoning" | "thinking" | "redacted_thinking" => {
+                self.has_reasoning = true;
+                let signature = part.signature.name();
+                if let Some(next) = reasoning::of_part([part.summary, part.text, part.thinking], signature)? {
+                    let before = self.reasoning.take().unwrap_or_default();
+                    let (text, signature) = (joined(before.text, next.text)?, next.signature.or(before.signature));
+                    self.reasoning = Some(Reasoning { text, signature, form: next.form });
+                }
+            }
             _ => self.has_others = true,
         }
         Ok(())
@@ -90,7 +101,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 }
 
 /// Puts parts together in a text that grows, for which there may be no memory.
-fn joined<'a>(before: Fragment<'a>, next: Fragment<'a>) -> Result<Fragment<'a>, String> {
+pub(super) fn joined<'a>(before: Fragment<'a>, next: Fragment<'a>) -> Result<Fragment<'a>, String> {
+    if before.text.0.is_empty() {
+        return Ok(next);
+    }
     let (mut text, halves) = (before.text.0.into_owned(), before.halves);
     text.try_reserve(next.text.0.len()).map_err(|_| NO_MEMORY.to_owned())?;
     Ok(Fragment { text: Text(text.into()), halves }.join(next))
@@ -100,7 +114,10 @@ fn joined<'a>(before: Fragment<'a>, next: Fragment<'a>) -> Result<Fragment<'a>, 
 struct Part<'a> {
     kind: Lenient<'a>,
     text: Option<&'a str>,
-    refusal: Lenient<'a>,
+    refusal: Option<&'a str>,
+    summary: Option<&'a str>,
+    thinking: Option<&'a str>,
+    signature: Lenient<'a>,
 }
 
 impl<'de> Fields<'de> for Part<'de> {
@@ -108,7 +125,10 @@ impl<'de> Fields<'de> for Part<'de> {
         match name {
             "type" => self.kind = map.next_value()?,
             "text" => self.text = Some(map.next_value::<&RawValue>()?.get()),
-            "refusal" => self.refusal = map.next_value()?,
+            "refusal" => self.refusal = Some(map.next_value::<&RawValue>()?.get()),
+            "summary" => self.summary = Some(map.next_value::<&RawValue>()?.get()),
+            "thinking" => self.thinking = Some(map.next_value::<&RawValue>()?.get()),
+            "signature" => self.signature = map.next_value()?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -124,6 +144,11 @@ pub(super) fn without_place(error: &serde_json::Error) -> String {
 /// A list of objects, of checked JSON.
 pub(super) fn few<'a, T: Fields<'a>>(json: &'a str) -> Result<Vec<T>, String> {
     serde_json::from_str(json).map(|Few(list)| list).map_err(|error| without_place(&error))
+}
+
+/// As [`few`], where anything else is as good as an empty list.
+pub(super) fn list_or_none<'a, T: Fields<'a>>(json: &'a str) -> Vec<T> {
+    few(json).unwrap_or_default()
 }
 
 /// Understands the JSON of a field, if it is there. What is wrong begins with its place.
@@ -216,6 +241,8 @@ impl<'de> Deserialize<'de> for Truth {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
@@ -235,8 +262,35 @@ mod tests {
             assert!(of(json).is_err(), "{json}");
         }
         let content = Content::of_json(r#"[{"type":"refusal","refusal":"no"},{"type":"thinking"}]"#).unwrap();
-        assert_eq!((content.refusal, content.has_reasoning), (Some(Text("no".into())), true));
+        assert_eq!((content.refusal, content.has_reasoning), (Some(Cow::Borrowed("no").into()), true));
         assert!(!content.has_others && Content::of_json(r#"[{"type":"image_url"}]"#).unwrap().has_others);
+    }
+
+    #[test]
+    fn reasoning_may_be_parts_of_the_content() {
+        let of = |json: &str| {
+            let reasoning = Content::of_json(json).unwrap().reasoning?;
+            Some((reasoning.text.text.0.into_owned(), reasoning.signature.map(|signature| signature.0.into_owned())))
+        };
+        let signed = Some("s".to_owned());
+        for (json, expected) in [
+            (
+                r#"[{"type":"reasoning","summary":[{"type":"summary_text","text":"a\ud83d"},{"text":"\ude00","signature":"s"}]},
+                    {"type":"text","text":"x"}]"#,
+                ("a\u{1F600}", signed.clone()),
+            ),
+            (
+                r#"[{"type":"thinking","thinking":"a","signature":"s"},{"type":"thinking","thinking":"b"}]"#,
+                ("ab", signed),
+            ),
+            (r#"[{"type":"thinking","thinking":[{"type":"text","text":"a"},{"text":"b"}]}]"#, ("ab", None)),
+            (r#"[{"type":"reasoning","text":"a"}]"#, ("a", None)),
+            (r#"[{"type":"reasoning","summary":[1]}]"#, ("", None)),
+        ] {
+            assert_eq!(of(json), Some((expected.0.to_owned(), expected.1)), "{json}");
+        }
+        assert_eq!(of(r#"[{"type":"redacted_thinking","data":"x"}]"#), None);
+        assert_eq!(of(r#"[{"type":"text","text":"x"}]"#), None);
     }
 
     #[test]

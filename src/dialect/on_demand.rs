@@ -6,9 +6,11 @@ use std::ops::Range;
 use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
-use super::agent;
-use super::objects::{Few, Fields, Object};
-use super::tools;
+use super::json::Lenient;
+use super::objects::{Few, Fields, LenientObject, Object};
+use super::strings::Text;
+use super::usage::{Metadata, Usage, UsageFields};
+use super::{agent, tools};
 
 /// The messages of the candidates as they came; `None` for a candidate that has no message, as of completions.
 pub fn messages(json: &str) -> Vec<Option<&str>> {
@@ -20,6 +22,44 @@ pub fn messages(json: &str) -> Vec<Option<&str>> {
         return list.into_iter().map(|candidate| candidate.message.map(RawValue::get)).collect();
     }
     messages.or(output).and_then(|list| agent::last_message(list.get())).map(Some).into_iter().collect()
+}
+
+/// What a response says beside its candidates.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Details<'a> {
+    pub id: Option<Text<'a>>,
+    pub model: Option<Text<'a>>,
+    pub usage: Usage,
+}
+
+pub fn details(json: &str) -> Details<'_> {
+    let Ok(Object(Whole { id, model, usage, metadata })) = serde_json::from_str(json) else {
+        return Details::default();
+    };
+    let (other_model, other_usage) = metadata.0.unwrap_or_default().understood();
+    let usage = usage.0.map_or(other_usage, Usage::from);
+    Details { id: id.name(), model: model.name().or(other_model), usage }
+}
+
+#[derive(Default)]
+struct Whole<'a> {
+    id: Lenient<'a>,
+    model: Lenient<'a>,
+    usage: LenientObject<UsageFields>,
+    metadata: LenientObject<Metadata<'a>>,
+}
+
+impl<'de> Fields<'de> for Whole<'de> {
+    fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "model" => self.model = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            "metadata" => self.metadata = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// Where in a message the arguments of a tool call are null or an empty string, in order.
@@ -98,6 +138,21 @@ mod tests {
         assert_eq!(messages(json), [Some(r#"{"role":"assistant","content":"b"}"#)]);
         for json in ["{}", "[]", r#"{"choices":1}"#, r#"{"output":[]}"#, r#"{"messages":[1]}"#] {
             assert!(messages(json).is_empty(), "{json}");
+        }
+    }
+
+    #[test]
+    fn details_are_read_in_each_shape() {
+        let usage = Usage { input: Some(35), output: Some(8), total: Some(43), ..Usage::default() };
+        let (id, model) = (Some(Text("i".into())), Some(Text("m".into())));
+        let json = r#"{"id":"i","model":"m","usage":{"prompt_tokens":35,"completion_tokens":8,"total_tokens":43}}"#;
+        assert_eq!(details(json), Details { id, model: model.clone(), usage });
+        let json =
+            r#"{"metadata":{"input_tokens":35,"output_tokens":8,"total_tokens":43,"model":"m","route_type":"r"}}"#;
+        assert_eq!(details(json), Details { id: None, model, usage });
+        for json in ["[]", "{}", r#"{"id":null,"model":1,"usage":null,"metadata":[]}"#, r#"{"id":"","usage":{}}"#, "x"]
+        {
+            assert_eq!(details(json), Details::default(), "{json}");
         }
     }
 

@@ -5,31 +5,29 @@ use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Malformed, Message};
 use super::json::{Lenient, Truth};
-use super::objects::{Few, Fields, LenientObject, Object, once};
+use super::objects::{Few, Fields, Object, once};
 use super::question::Names;
-use super::usage::{OpenAiUsage, Usage};
 use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
 use super::{Task, agent};
 
 pub(super) const NAMES: Names = Names { candidate_count: "n", inputs: "input" };
 
 pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
-    let Choices { choices, model, usage, error, messages, output, finish_reason } = answer::parse(body)?;
+    let Choices { choices, error, messages, output, finish_reason } = answer::parse(body)?;
     answer::check_error(&error, body)?;
-    let (model, usage) = (model.name(), usage.0.map(Usage::from).unwrap_or_default());
     let Some(Few(choices)) = choices.flatten() else {
         let agents = messages
             .or(output)
             .filter(|_| task == Task::Chat)
             .ok_or_else(|| answer::instead(body, "missing field `choices`"))?;
         let candidate = agent::candidate(agents.get(), finish_reason.name()).map_err(|why| answer::wrong(why, body))?;
-        return Ok(Answer { model, usage, candidates: vec![candidate] });
+        return Ok(Answer { candidates: vec![candidate] });
     };
     let candidates = choices.into_iter().map(|choice| {
         let message = choice.message.flatten().map(|Object(message)| message);
         answer::candidate(task, message, choice.text, choice.finish_reason)
     });
-    answer::of(body, "choices", model, usage, candidates)
+    answer::of(body, "choices", candidates)
 }
 
 /// What a body says that is in a chat's shape, whatever server sent it; `None` of any other body.
@@ -47,8 +45,6 @@ pub(super) fn decode_vectors(body: &[u8], expected: usize, to: &mut Vectors) -> 
 #[derive(Default)]
 struct Choices<'a> {
     choices: Option<Option<Few<Choice<'a>>>>,
-    model: Lenient<'a>,
-    usage: LenientObject<OpenAiUsage>,
     error: Truth,
     messages: Option<&'a RawValue>,
     output: Option<&'a RawValue>,
@@ -60,8 +56,6 @@ impl<'de> Fields<'de> for Choices<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "choices" => once(&mut self.choices, "choices", map)?,
-            "model" => self.model = map.next_value()?,
-            "usage" => self.usage = map.next_value()?,
             "error" => self.error = map.next_value()?,
             "messages" => self.messages = map.next_value()?,
             "output" => self.output = map.next_value()?,
@@ -107,7 +101,6 @@ mod tests {
             "usage":{"prompt_tokens":null,"completion_tokens":null,"total_tokens":null}}"#;
         assert_eq!(first_text(Task::Completions, body), Ok(Some(" Paris".to_owned())));
         let answer = decode(Task::Completions, body.as_bytes()).unwrap();
-        assert_eq!((answer.usage, answer.model), (Usage::default(), Some(Text("m".into()))));
         assert_eq!(answer.candidates[0].finish_reason, Some(Text("stop".into())));
         let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"h\u00e9","tool_calls":null}}]}"#;
         assert_eq!(first_text(Task::Chat, body), Ok(Some("hé".to_owned())));

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::chunk::{Chunk, Event};
+use super::reasoning::Reasoning;
 use super::refusal::Refusal;
 use super::split_pairs::SplitPairs;
 use super::{Dialect, Malformed};
@@ -17,7 +18,7 @@ pub struct EventReader {
     split: SplitPairs,
 }
 
-/// A chunk with a text and nothing else that is new: what stands before and behind the text.
+/// A chunk with a text or reasoning and nothing else that is new: what stands before and behind the string.
 ///
 /// An event that begins and ends in the same way, with an unescaped string between, is the same JSON with another text:
 /// up to the text a parser would be where it was then, and behind it again.
@@ -26,6 +27,7 @@ struct Pattern {
     before: Vec<u8>,
     behind: Vec<u8>,
     candidate: u64,
+    is_reasoning: bool,
 }
 
 impl EventReader {
@@ -36,7 +38,11 @@ impl EventReader {
         }
         if let Some(pattern) = &self.pattern {
             if let Some(text) = pattern.text(data) {
-                return Ok(Event::Text(pattern.candidate, text));
+                let candidate = pattern.candidate;
+                return Ok(match pattern.is_reasoning {
+                    false => Event::Text(candidate, text),
+                    true => Event::Reasoning(candidate, text),
+                });
             }
         }
         let mut event = dialect.decode_event(data)?;
@@ -64,17 +70,30 @@ impl Pattern {
     fn of(data: &[u8], chunk: &Chunk) -> Option<Pattern> {
         let [piece] = &chunk.pieces[..] else { return None };
         let says_more = chunk.usage.is_some() || piece.finish_reason.is_some() || !piece.tool_calls.is_empty();
-        let Some(Cow::Borrowed(text)) = piece.text.as_ref().map(|text| &text.0) else { return None };
+        let (text, reasoning) = (piece.text.as_ref(), piece.reasoning.as_ref());
+        let refuses = piece.refusal.as_ref().is_some_and(|refusal| !refusal.text.0.is_empty());
+        // One of them: the other is not there, or empty each time.
+        let (string, is_reasoning) = match (text, reasoning) {
+            (text, Some(Reasoning { text: string, signature: None, .. }))
+                if text.is_none_or(|text| text.text.0.is_empty()) =>
+            {
+                (string, true)
+            }
+            (Some(text), None) => (text, false),
+            _ => return None,
+        };
+        let Cow::Borrowed(text) = &string.text.0 else { return None };
         let start = (text.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
         let (before, behind) = (data.get(..start)?, data.get(start + text.len()..)?);
         if before.len() + behind.len() > MAX_FRAME {
             return None;
         }
         let is_string = before.ends_with(b"\"") && behind.starts_with(b"\"");
-        (is_string && !says_more).then(|| Pattern {
+        (is_string && !says_more && !refuses).then(|| Pattern {
             before: before.to_owned(),
             behind: behind.to_owned(),
             candidate: piece.candidate,
+            is_reasoning,
         })
     }
 
@@ -105,18 +124,21 @@ mod tests {
         for (data, is_fast) in events {
             let fresh = EventReader::default().read(&Deployments, b"", data.as_bytes()).map(shown);
             let found = reader.read(&Deployments, b"", data.as_bytes());
-            assert_eq!(matches!(found, Ok(Event::Text(..))), *is_fast, "{data}");
+            assert_eq!(matches!(found, Ok(Event::Text(..) | Event::Reasoning(..))), *is_fast, "{data}");
             assert_eq!(found.map(shown), fresh, "{data}");
         }
     }
 
     fn shown(event: Event) -> String {
         match event {
-            Event::Text(candidate, text) => format!("{candidate} {text:?}"),
+            Event::Text(candidate, text) => format!("{candidate} {text:?} \"\""),
+            Event::Reasoning(candidate, text) => format!("{candidate} \"\" {text:?}"),
             Event::Chunk(Chunk { pieces, usage: None, .. })
                 if pieces.len() == 1 && pieces[0].finish_reason.is_none() && pieces[0].tool_calls.is_empty() =>
             {
-                format!("{} {:?}", pieces[0].candidate, pieces[0].text.as_ref().map_or("", |text| &text.0))
+                let text = pieces[0].text.as_ref().map_or("", |text| &text.text.0);
+                let reasoning = pieces[0].reasoning.as_ref().map_or("", |reasoning| &reasoning.text.text.0);
+                format!("{} {text:?} {reasoning:?}", pieces[0].candidate)
             }
             other => format!("{other:?}"),
         }
@@ -147,6 +169,24 @@ mod tests {
             (chunk(0, "\"line\nbreak\"", ""), false),
             (chunk(0, "\"j\"", ",\"delta\":1"), false),
             ("[DONE]".to_owned(), false),
+        ]);
+    }
+
+    #[test]
+    fn reasoning_is_understood_fast_until_the_text_begins() {
+        let of = |text: &str, reasoning: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"content":{text},"reasoning":{reasoning}}}}}]}}"#)
+        };
+        same(&[
+            (of("null", "\"a\""), false),
+            (of("null", "\"b\""), true),
+            (of("\"c\"", "\"d\""), false),
+            (of("null", "\"e\""), true),
+            (of("\"\"", "\"f\""), false),
+            (of("\"\"", "\"g\""), true),
+            (of("\"h\"", "\"\""), false),
+            (of("\"i\"", "\"\""), true),
+            (of("\"i\"", "null"), false),
         ]);
     }
 

@@ -3,7 +3,8 @@
 
 use super::chunk::{Chunk, Piece};
 use super::objects::MOST;
-use super::strings::{Fragment, Halves, Text};
+use super::reasoning::{Reasoning, ReasoningForm};
+use super::strings::{Fragment, Halves};
 use super::tools::ToolCall;
 
 /// First halves that were held back until their other halves come.
@@ -20,8 +21,16 @@ struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     candidate: u64,
-    /// The index that a tool call's arguments come under; `None` for the text.
-    call: Option<Option<u64>>,
+    string: Which,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Text,
+    Reasoning(ReasoningForm),
+    Refusal,
+    /// The arguments of the tool call of this index.
+    Arguments(Option<u64>),
 }
 
 impl SplitPairs {
@@ -36,10 +45,20 @@ impl SplitPairs {
         }
         for piece in &mut chunk.pieces {
             let candidate = piece.candidate;
-            self.join_text(Place { candidate, call: None }, &mut piece.text, piece.halves);
+            self.join_fragment(Place { candidate, string: Which::Text }, &mut piece.text);
+            if let Some(reasoning) = &mut piece.reasoning {
+                let place = Place { candidate, string: Which::Reasoning(reasoning.form) };
+                let mut text = Some(std::mem::take(&mut reasoning.text));
+                self.join_fragment(place, &mut text);
+                reasoning.text = text.unwrap_or_default();
+            }
+            self.join_fragment(Place { candidate, string: Which::Refusal }, &mut piece.refusal);
             for call in &mut piece.tool_calls {
-                let place = Place { candidate, call: Some(call.index) };
-                self.join_text(place, &mut call.arguments, call.halves);
+                let place = Place { candidate, string: Which::Arguments(call.index) };
+                let halves = call.halves;
+                let mut arguments = call.arguments.take().map(|text| Fragment { text, halves });
+                self.join_fragment(place, &mut arguments);
+                call.arguments = arguments.map(|arguments| arguments.text);
             }
             if piece.finish_reason.is_some() {
                 while let Some(at) = self.0.iter().position(|held| held.place.candidate == candidate) {
@@ -49,18 +68,17 @@ impl SplitPairs {
         }
     }
 
-    fn join_text(&mut self, place: Place, text: &mut Option<Text>, halves: Halves) {
-        let Some(next) = text.take_if(|text| !text.0.is_empty()) else { return };
-        let next = Fragment { text: next, halves };
+    fn join_fragment(&mut self, place: Place, fragment: &mut Option<Fragment>) {
+        let Some(next) = fragment.take_if(|fragment| !fragment.text.0.is_empty()) else { return };
         let held = self.0.iter().position(|held| held.place == place).map(|at| self.0.swap_remove(at).high);
         let joined = held.map_or(Fragment::default(), Fragment::of_high).join(next);
         if self.0.len() == MOST {
-            *text = Some(joined.text);
+            *fragment = Some(joined);
             return;
         }
-        let (whole, high) = joined.without_high();
+        let (text, high) = joined.without_high();
         self.0.extend(high.map(|high| Held { place, high }));
-        *text = Some(whole);
+        *fragment = Some(Fragment { text, halves: Halves::default() });
     }
 
     /// What is still held back.
@@ -77,19 +95,29 @@ impl SplitPairs {
 impl Held {
     /// Adds what stands for the half alone.
     fn give_up(self, piece: &mut Piece) {
-        let half = Fragment::of_high(self.high).text;
-        match self.place.call {
-            Some(index) => piece.tool_calls.push(ToolCall { index, arguments: Some(half), ..ToolCall::default() }),
-            None => match &mut piece.text {
-                Some(text) => text.0.to_mut().push_str(&half.0),
-                none => *none = Some(half),
-            },
-        }
+        let half = Fragment::of_high(self.high);
+        let strings = match self.place.string {
+            Which::Text => &mut piece.text,
+            Which::Refusal => &mut piece.refusal,
+            Which::Reasoning(form) => {
+                let reasoning = piece.reasoning.get_or_insert_with(|| Reasoning { form, ..Reasoning::default() });
+                reasoning.text.text.0.to_mut().push_str(&half.text.0);
+                return;
+            }
+            Which::Arguments(index) => {
+                let arguments = Some(half.text);
+                piece.tool_calls.push(ToolCall { index, arguments, ..ToolCall::default() });
+                return;
+            }
+        };
+        strings.get_or_insert_default().text.0.to_mut().push_str(&half.text.0);
     }
 }
 
 fn ends_in_half(piece: &Piece) -> bool {
-    piece.halves.high.is_some() || piece.tool_calls.iter().any(|call| call.halves.high.is_some())
+    let strings = [&piece.text, &piece.refusal].into_iter().flatten();
+    strings.chain(piece.reasoning.iter().map(|reasoning| &reasoning.text)).any(|string| string.halves.high.is_some())
+        || piece.tool_calls.iter().any(|call| call.halves.high.is_some())
 }
 
 #[cfg(test)]
@@ -103,7 +131,9 @@ mod tests {
         let mut take = |chunk: &Chunk| {
             for piece in &chunk.pieces {
                 let of_calls = piece.tool_calls.iter().filter_map(|call| call.arguments.as_ref());
-                let found = piece.text.iter().chain(of_calls).filter(|text| !text.0.is_empty());
+                let reasoning = piece.reasoning.iter().map(|reasoning| &reasoning.text);
+                let fragments = piece.text.iter().chain(reasoning).chain(&piece.refusal).map(|fragment| &fragment.text);
+                let found = fragments.chain(of_calls).filter(|text| !text.0.is_empty());
                 texts.extend(found.map(|text| (piece.candidate, text.0.to_string())));
             }
         };
@@ -139,6 +169,16 @@ mod tests {
         assert_eq!(texts(&[&delta(0, r"\ude00")]), [(0, "\u{fffd}".to_owned())]);
         let finish = r#"{"choices":[{"index":0,"delta":{"content":null},"finish_reason":"length"}]}"#;
         assert_eq!(texts(&[&high, finish]), [(0, "\u{fffd}".to_owned())]);
+    }
+
+    #[test]
+    fn reasoning_and_refusals_are_joined_as_texts_are() {
+        for field in ["reasoning_content", "refusal"] {
+            let of = |text: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{text}","content":"{text}"}}}}]}}"#);
+            let expected = ["a", "a", "\u{1F600}", "\u{1F600}"].map(|text| (0, text.to_owned()));
+            assert_eq!(texts(&[&of(r"a\ud83d"), &of(r"\ude00")]), expected, "{field}");
+            assert_eq!(texts(&[&of(r"\ud83d")]), [(0, "\u{fffd}".to_owned()), (0, "\u{fffd}".to_owned())], "{field}");
+        }
     }
 
     #[test]

@@ -23,14 +23,14 @@ pub struct Halves {
 
 /// A string that may be a part of a longer one.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Fragment<'a> {
+pub struct Fragment<'a> {
     pub text: Text<'a>,
     pub halves: Halves,
 }
 
 impl<'a> Fragment<'a> {
     /// Of checked JSON; `None` if it is no string.
-    pub fn of_json(json: &'a str) -> Option<Fragment<'a>> {
+    pub(super) fn of_json(json: &'a str) -> Option<Fragment<'a>> {
         let inner = json.strip_prefix('"')?.strip_suffix('"')?;
         if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
             return Some(Fragment::from(Cow::Borrowed(inner)));
@@ -63,7 +63,7 @@ impl<'a> Fragment<'a> {
     }
 
     /// This with what follows it, in which the other half of its last character may be.
-    pub fn join(self, next: Fragment<'a>) -> Fragment<'a> {
+    pub(super) fn join(self, next: Fragment<'a>) -> Fragment<'a> {
         if next.text.0.is_empty() {
             return self;
         }
@@ -82,7 +82,7 @@ impl<'a> Fragment<'a> {
     }
 
     /// Without the half at its end, of which the other may come; that half by itself.
-    pub fn without_high(mut self) -> (Text<'a>, Option<u16>) {
+    pub(super) fn without_high(mut self) -> (Text<'a>, Option<u16>) {
         if self.halves.high.is_some() {
             self.text.0.to_mut().pop();
         }
@@ -90,7 +90,7 @@ impl<'a> Fragment<'a> {
     }
 
     /// Half of a character, of which the other may follow.
-    pub fn of_high(high: u16) -> Fragment<'a> {
+    pub(super) fn of_high(high: u16) -> Fragment<'a> {
         let text = Text(Cow::Owned(REPLACEMENT.to_string()));
         Fragment { text, halves: Halves { low: None, high: Some(high) } }
     }

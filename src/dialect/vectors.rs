@@ -6,12 +6,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::answer::{self, Malformed};
-use super::gateway::Metadata;
 use super::json::{Count, Lenient, Truth};
 use super::number_lists::NumberLists;
 use super::objects::{Fields, LenientObject, Name, Object, once};
 use super::strings::Text;
-use super::usage::{OpenAiUsage, Usage};
+use super::usage::{Metadata, Usage, UsageFields};
 
 /// Vectors of one dimension, one behind the other.
 #[derive(Debug, Default, PartialEq)]
@@ -203,7 +202,7 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
                     answer = VectorsAnswer { model: model.map(|model| model.0.into_owned()), usage };
                 }
             } else if self.names.metadata.is_none() && field == "usage" {
-                answer.usage = map.next_value::<LenientObject<OpenAiUsage>>()?.0.map(Usage::from).unwrap_or_default();
+                answer.usage = map.next_value::<LenientObject<UsageFields>>()?.0.map(Usage::from).unwrap_or_default();
             } else if self.names.metadata.is_none() && field == "model" {
                 answer.model = map.next_value::<Lenient>()?.name().map(|model| model.0.into_owned());
             } else if field == "error" {
@@ -402,12 +401,12 @@ mod tests {
         assert_eq!(of(&OPENAI, body), vectors(&[1.0, -0.0025, 0.1, 3.0], 2));
         let mut unused = Vectors::default();
         let answer = decode(body.as_bytes(), 2, &mut unused, &OPENAI).unwrap();
-        assert_eq!((answer.model.as_deref(), answer.usage.input_tokens), (Some("m"), Some(4)));
+        assert_eq!((answer.model.as_deref(), answer.usage.input), (Some("m"), Some(4)));
 
         let body = r#"{"embeddings":[[1,2],[3,4]],"metadata":{"input_tokens":5,"model":"m","route_type":"x"}}"#;
         assert_eq!(of(&GATEWAY, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
         let answer = decode(body.as_bytes(), 2, &mut unused, &GATEWAY).unwrap();
-        assert_eq!((answer.model.as_deref(), answer.usage.input_tokens), (Some("m"), Some(5)));
+        assert_eq!((answer.model.as_deref(), answer.usage.input), (Some("m"), Some(5)));
         assert_eq!(of(&GATEWAY, r#"{"metadata":null,"embeddings":[1,2.5,-3]}"#), vectors(&[1.0, 2.5, -3.0], 3));
     }
 

@@ -10,21 +10,25 @@ use super::handle;
 use super::request::{asking, mlflow_gateway_request};
 use super::status::mlflow_gateway_status;
 use super::text::{self, lend};
+use super::usage::tokens;
 use crate::client::{Embeddings, Error, Status};
 
 /// Vectors. They never change, so that any number of threads may read them.
 pub struct mlflow_gateway_embeddings(Embeddings);
 
-/// Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are: they
-/// are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once. Where one
-/// request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of it.
+/// Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are:
+/// they are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once.
+/// Where one request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of
+/// it.
 ///
-/// `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What differs
-/// between questions and documents (Cohere's "input_type") is a parameter of the request: use one request for each.
+/// `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What
+/// differs between questions and documents (Cohere's "input_type") is a parameter of the request: use one request
+/// for each.
 /// `embeddings` receives the vectors; the caller destroys them with mlflow_gateway_embeddings_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
-/// 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different lengths.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
+/// to 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different
+/// lengths.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embed(
     gateway: *mut mlflow_gateway,
@@ -100,12 +104,16 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     })
 }
 
-/// Returns how many tokens the inputs have together; -1 if the gateway does not say, or if `embeddings` is NULL.
+/// Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... all inputs took together; -1 if the gateway does not
+/// report them for each request that was sent, or if `embeddings` is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_embeddings_input_tokens(embeddings: *const mlflow_gateway_embeddings) -> i64 {
+pub unsafe extern "C" fn mlflow_gateway_embeddings_tokens(
+    embeddings: *const mlflow_gateway_embeddings,
+    kind: i32,
+) -> i64 {
     export!(or - 1, {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
-        text::count(unsafe { embeddings.as_ref() }.and_then(|embeddings| embeddings.0.input_tokens()))
+        text::count(unsafe { embeddings.as_ref() }.and_then(|embeddings| tokens(embeddings.0.usage(), kind)))
     })
 }
 

@@ -10,10 +10,25 @@ use super::request::{asking, mlflow_gateway_request};
 use super::status::mlflow_gateway_status;
 use super::stream::mlflow_gateway_stream;
 use super::text::{self, lend};
+use super::usage::tokens;
 use crate::client::{Candidate, Response, ToolCall};
 
-/// What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that any
-/// number of threads may read it.
+/// The time that a request waited in a queue before the call began.
+pub const MLFLOW_GATEWAY_TIME_QUEUED: i32 = 1;
+/// The connection was ready: the idle one that was used, or a new one, with TLS and through the proxy.
+pub const MLFLOW_GATEWAY_TIME_CONNECTED: i32 = 2;
+/// The first byte of the response came.
+pub const MLFLOW_GATEWAY_TIME_FIRST_BYTE: i32 = 3;
+/// The first event of a stream came that is a text, reasoning, a refusal or a tool call.
+pub const MLFLOW_GATEWAY_TIME_FIRST_TOKEN: i32 = 4;
+/// The first event of a stream came that is a text.
+pub const MLFLOW_GATEWAY_TIME_FIRST_TEXT: i32 = 5;
+/// The response was complete, or the stream failed.
+pub const MLFLOW_GATEWAY_TIME_TOTAL: i32 = 6;
+
+/// What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that
+/// any number of threads may read it.
+#[expect(clippy::large_enum_variant, reason = "the small one is a part of a stream, which is larger")]
 pub enum mlflow_gateway_response {
     /// The caller's own.
     Own(Response),
@@ -64,12 +79,12 @@ unsafe fn get_call<'a>(
 
 /// Sends a request and waits for the whole answer.
 ///
-/// `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages need
-/// a chat route.
+/// `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages
+/// need a chat route.
 /// `response` receives what came back; the caller destroys it with mlflow_gateway_response_destroy().
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20 to
-/// 99. An answer without text, in which the model only asks for tools to be called, is a success here.
+/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
+/// to 99. An answer without text, in which the model only asks for tools to be called, is a success here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_send(
     gateway: *mut mlflow_gateway,
@@ -96,9 +111,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_candidate_count(response: *cons
     })
 }
 
-/// Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`, which
-/// may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to be called.
-/// The text belongs to the response and lives as long. So do all texts below.
+/// Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`,
+/// which may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to
+/// be called. The text belongs to the response and lives as long. So do all texts below.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_text(
     response: *const mlflow_gateway_response,
@@ -108,6 +123,34 @@ pub unsafe extern "C" fn mlflow_gateway_response_text(
     export!(or ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
         unsafe { lend(get_candidate(response, candidate).and_then(Candidate::text), len) }
+    })
+}
+
+/// Return what the model wrote before its answer, if the gateway shows it, and write its length in bytes without the
+/// NUL to `len`, which may be NULL. Return NULL, and a length of 0, if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_reasoning(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::reasoning), len) }
+    })
+}
+
+/// Return the words in which the model refuses to answer, and write their length in bytes without the NUL to `len`,
+/// which may be NULL. Return NULL, and a length of 0, if it does not refuse, or refuses in its text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_refusal(
+    response: *const mlflow_gateway_response,
+    candidate: usize,
+    len: *mut usize,
+) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or what the types say.
+        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::refusal), len) }
     })
 }
 
@@ -177,8 +220,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     })
 }
 
-/// Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none. Writes
-/// the length in bytes to `len`, which may be NULL.
+/// Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none.
+/// Writes the length in bytes to `len`, which may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     response: *const mlflow_gateway_response,
@@ -193,13 +236,14 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
 }
 
 /// Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
-/// mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to `len`,
-/// which may be NULL.
+/// mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to
+/// `len`, which may be NULL.
 ///
-/// Of a whole response it is the message as it came, fields that only the model provider understands included, such as
-/// "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written from
-/// what was gathered; if a stream brings an additional field of a tool call several times, the last value that is not
-/// null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an empty string.
+/// Of a whole response it is the message as it came, fields that only the model provider understands included, such
+/// as "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written
+/// from what was gathered; if a stream brings an additional field of a tool call several times, the last value that
+/// is not null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an
+/// empty string.
 ///
 /// Returns NULL if nothing was gathered, or if there is no memory for the message.
 #[unsafe(no_mangle)]
@@ -214,6 +258,15 @@ pub unsafe extern "C" fn mlflow_gateway_response_message_json(
     })
 }
 
+/// Return the id that the gateway gives the response, for its logs; NULL if it gives none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_response_id(response: *const mlflow_gateway_response) -> *const c_char {
+    export!(or ptr::null(), {
+        // SAFETY: the caller passes NULL or a response that was not destroyed.
+        unsafe { lend(get(response).and_then(Response::id), ptr::null_mut()) }
+    })
+}
+
 /// Returns the name of the model that answered; NULL if the gateway does not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_gateway_response) -> *const c_char {
@@ -223,32 +276,13 @@ pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_g
     })
 }
 
-/// Returns how many tokens the question has; -1 if the gateway does not say, which is another thing than 0, or if
-/// `response` is NULL.
+/// Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... the response took, usually of all candidates together;
+/// -1 if the gateway does not report them (0 is a real count), or if `response` is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_input_tokens(response: *const mlflow_gateway_response) -> i64 {
+pub unsafe extern "C" fn mlflow_gateway_response_tokens(response: *const mlflow_gateway_response, kind: i32) -> i64 {
     export!(or - 1, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        text::count(unsafe { get(response) }.and_then(Response::input_tokens))
-    })
-}
-
-/// Returns how many tokens the answer has, as the gateway counts them: usually those of all candidates together; -1 if
-/// it does not say, or if `response` is NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_output_tokens(response: *const mlflow_gateway_response) -> i64 {
-    export!(or - 1, {
-        // SAFETY: the caller passes NULL or a response that was not destroyed.
-        text::count(unsafe { get(response) }.and_then(Response::output_tokens))
-    })
-}
-
-/// Returns how many tokens question and answer have together; -1 if the gateway does not say, or if `response` is NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_total_tokens(response: *const mlflow_gateway_response) -> i64 {
-    export!(or - 1, {
-        // SAFETY: the caller passes NULL or a response that was not destroyed.
-        text::count(unsafe { get(response) }.and_then(Response::total_tokens))
+        text::count(unsafe { get(response) }.and_then(|response| tokens(response.usage(), kind)))
     })
 }
 
@@ -279,8 +313,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_header(
     })
 }
 
-/// Returns how many times the request was sent until the response came, retries and the one repetition after the loss of
-/// an idle connection included; 0 if `response` is NULL.
+/// Returns how many times the request was sent until the response came, retries and the one repetition after the
+/// loss of an idle connection included; 0 if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> u32 {
     export!(or 0, {
@@ -289,8 +323,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflo
     })
 }
 
-/// Returns how often something was asked again until the answer came, whether it could be sent or not: after a failure,
-/// in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
+/// Returns how often something was asked again until the answer came, whether it could be sent or not: after a
+/// failure, in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const mlflow_gateway_response) -> usize {
     export!(or 0, {
@@ -299,8 +333,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const ml
     })
 }
 
-/// Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status 503".
-/// NULL if it was not, or `response` is NULL.
+/// Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status
+/// 503". NULL if it was not, or `response` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
     response: *const mlflow_gateway_response,
@@ -312,14 +346,25 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
     })
 }
 
-/// Returns how many microseconds went by between the call and the end of the answer; of a stream that is not over,
-/// between the call and the head of the answer. 0 if `response` is NULL.
+/// Return how many microseconds after the beginning of the call the response reached a point, one of the
+/// MLFLOW_GATEWAY_TIME_... numbers: _CONNECTED <= _FIRST_BYTE <= _FIRST_TOKEN <= _FIRST_TEXT <= _TOTAL. If the
+/// request was retried, these are the times of the last attempt. Return -1 if the time is not known: if it was not
+/// reached, or the response was not a stream and has no _FIRST_TOKEN and _FIRST_TEXT, or if `response` is NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_response_elapsed_us(response: *const mlflow_gateway_response) -> u64 {
-    export!(or 0, {
+pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow_gateway_response, kind: i32) -> i64 {
+    export!(or - 1, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        let elapsed = unsafe { get(response) }.map_or(0, |response| response.elapsed().as_micros());
-        u64::try_from(elapsed).unwrap_or(u64::MAX)
+        let times = unsafe { get(response) }.map(Response::times);
+        let time = times.and_then(|times| match kind {
+            MLFLOW_GATEWAY_TIME_CONNECTED => times.connected,
+            MLFLOW_GATEWAY_TIME_FIRST_BYTE => times.first_byte,
+            MLFLOW_GATEWAY_TIME_FIRST_TOKEN => times.first_token,
+            MLFLOW_GATEWAY_TIME_FIRST_TEXT => times.first_text,
+            MLFLOW_GATEWAY_TIME_TOTAL => times.total,
+            // There is no queue yet in which a request could have waited.
+            _ => None,
+        });
+        time.map_or(-1, |time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
     })
 }
 

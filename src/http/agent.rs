@@ -96,6 +96,16 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// Where a redirect points to, as the server writes it; see [`super::without_secrets`].
     pub location: Option<String>,
+    pub moments: Moments,
+}
+
+/// When parts of an exchange were done.
+#[derive(Debug, Clone, Copy)]
+pub struct Moments {
+    /// There was a connection to send on.
+    pub connected: Instant,
+    /// The first byte of the response had come.
+    pub first_byte: Instant,
 }
 
 impl Reply {
@@ -169,7 +179,9 @@ impl Agent {
 
         let (mut connection, sent) = self.send(&message.0, large_body, exchange)?;
         connection.deadline.allow(Phase::Wait, Limit::FirstByte, exchange.timeouts.first_byte);
+        let mut moments = Moments { connected: connection.ready, first_byte: connection.ready };
         let received = connection.await_first_byte().and_then(|()| {
+            moments.first_byte = Instant::now();
             connection.deadline.allow(Phase::Read, Limit::Total, Duration::ZERO);
             connection.receive_head(exchange.limits.head)
         });
@@ -188,7 +200,7 @@ impl Agent {
             Some(proxy) => by_way_of(proxy, head)?,
             None => head?,
         };
-        Ok(Incoming::new(connection, head, exchange.limits.body))
+        Ok(Incoming::new(connection, head, moments, exchange.limits.body))
     }
 
     /// Keeps an answer's connection for later calls, if it can be used again.

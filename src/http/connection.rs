@@ -21,8 +21,10 @@ pub(super) struct Connection {
     /// The one that the socket below looks at.
     pub deadline: Deadline,
     round_trip: Duration,
-    /// When the request was begun to be sent, on a connection that was idle before.
-    reused: Option<Instant>,
+    /// Since when the request under way can be sent.
+    pub ready: Instant,
+    /// Whether the connection was idle before.
+    is_reused: bool,
 }
 
 /// The buffers hold headers and prompts, so none of it is shown.
@@ -42,12 +44,12 @@ pub(super) struct NotSent {
 impl Connection {
     /// `round_trip` is how long the server takes for an exchange of packets.
     pub fn new(layer: Box<dyn Layer>, deadline: Deadline, round_trip: Duration) -> Connection {
-        Connection { layer, deadline, round_trip, reused: None }
+        Connection { layer, deadline, round_trip, ready: Instant::now(), is_reused: false }
     }
 
     /// Makes an idle connection ready for another request.
     pub fn reuse(&mut self) {
-        self.reused = Some(Instant::now());
+        (self.ready, self.is_reused) = (Instant::now(), true);
     }
 
     pub fn is_open(&mut self) -> bool {
@@ -108,9 +110,7 @@ impl Connection {
     pub fn as_idle_loss(&self, failure: Failure) -> Failure {
         let soon = MAX_IDLE_LOSS.max(2 * self.round_trip);
         match failure {
-            Failure::Lost(why, Phase::Send | Phase::Wait)
-                if self.reused.is_some_and(|began| began.elapsed() <= soon) =>
-            {
+            Failure::Lost(why, Phase::Send | Phase::Wait) if self.is_reused && self.ready.elapsed() <= soon => {
                 Failure::LostIdle(why)
             }
             other => other,

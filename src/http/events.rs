@@ -35,13 +35,15 @@ pub struct Events {
     /// Up to here no line ends.
     scanned: usize,
     data: Data,
-    /// The name of the event that is under way, if it has one.
+    /// The name of the event that is under way, if it has one, with a NUL byte behind it.
     name: Vec<u8>,
     is_named: bool,
     /// The data of the event that was given out last, where it stood on several lines.
     joined: Vec<u8>,
     /// That of the event that was given out last, if it had one.
     last_name: Vec<u8>,
+    /// The event that was given out last: whether it had a name, and where its data is.
+    last: (bool, Given),
     is_at_start: bool,
     /// The last line ended in CR: an LF that follows belongs to it.
     is_after_cr: bool,
@@ -56,6 +58,15 @@ enum Data {
     Lines(Vec<u8>),
 }
 
+/// Where the data is of the event that was given out last. A NUL byte stands behind it, in the place of a line end that
+/// is done with.
+#[derive(Debug)]
+enum Given {
+    Nothing,
+    Buffer(Range<usize>),
+    Joined,
+}
+
 impl Events {
     /// `limit` is the most bytes that an event may have.
     pub fn new(limit: usize) -> Events {
@@ -68,6 +79,7 @@ impl Events {
             is_named: false,
             joined: Vec::new(),
             last_name: Vec::new(),
+            last: (false, Given::Nothing),
             is_at_start: true,
             is_after_cr: false,
             limit,
@@ -76,6 +88,7 @@ impl Events {
 
     /// Adds the next bytes of the body.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        self.last = (false, Given::Nothing);
         let done = match &self.data {
             Data::Line(range) => range.start,
             _ => self.read,
@@ -100,6 +113,7 @@ impl Events {
                     Some(start) => self.add_data(line.start + start..line.end)?,
                     None => {
                         if let Some(error) = self.other_field(line)? {
+                            self.give(false, Given::Buffer(error.clone()));
                             return Ok(Some(Event { name: ERROR, data: &self.buffer[error] }));
                         }
                     }
@@ -109,17 +123,44 @@ impl Events {
             let is_named = self.end_name();
             match std::mem::replace(&mut self.data, Data::None) {
                 Data::Line(range) if !range.is_empty() => {
+                    self.give(is_named, Given::Buffer(range.clone()));
                     return Ok(Some(Event { name: self.last_name(is_named), data: &self.buffer[range] }));
                 }
-                Data::Lines(lines) => {
+                Data::Lines(mut lines) => {
+                    extend(&mut lines, b"\0")?;
                     self.joined = lines;
-                    return Ok(Some(Event { name: self.last_name(is_named), data: &self.joined }));
+                    self.give(is_named, Given::Joined);
+                    let data = &self.joined[..self.joined.len() - 1];
+                    return Ok(Some(Event { name: self.last_name(is_named), data }));
                 }
-                _ if self.last_name(is_named) == ERROR => return Ok(Some(Event { name: ERROR, data: b"" })),
+                _ if self.last_name(is_named) == ERROR => {
+                    self.give(is_named, Given::Nothing);
+                    return Ok(Some(Event { name: ERROR, data: b"" }));
+                }
                 _ => {}
             }
         }
         Ok(None)
+    }
+
+    /// Notes the event that is given out, and ends its data with a NUL byte.
+    fn give(&mut self, is_named: bool, data: Given) {
+        if let Given::Buffer(range) = &data {
+            self.buffer[range.end] = 0;
+        }
+        self.last = (is_named, data);
+    }
+
+    /// The name, if it had one, and the data of the event that was given out last, with a NUL byte behind each. It is there
+    /// until more is fed.
+    pub fn last_with_nul(&self) -> (Option<&[u8]>, &[u8]) {
+        let (is_named, data) = &self.last;
+        let data = match data {
+            Given::Nothing => b"\0",
+            Given::Buffer(range) => &self.buffer[range.start..=range.end],
+            Given::Joined => &self.joined[..],
+        };
+        (is_named.then_some(&self.last_name[..]), data)
     }
 
     /// The data of the event that is under way, if it is a single line so far.
@@ -140,7 +181,7 @@ impl Events {
     }
 
     fn last_name(&self, is_named: bool) -> &[u8] {
-        if is_named { &self.last_name } else { b"" }
+        if is_named { self.last_name.strip_suffix(b"\0").unwrap_or_default() } else { b"" }
     }
 
     /// Where the next line is, without its end.
@@ -219,6 +260,7 @@ impl Events {
                 self.is_named = true;
                 self.name.clear();
                 extend(&mut self.name, value)?;
+                extend(&mut self.name, b"\0")?;
             }
             _ => {}
         }
@@ -251,8 +293,13 @@ mod tests {
         for piece in pieces {
             events.feed(piece).unwrap();
             while let Some(Event { name, data }) = events.next().unwrap() {
-                let name = if name.is_empty() { String::new() } else { format!("{} = ", text(name)) };
-                found.push(name + &text(data));
+                let (name, data) = (name.to_owned(), data.to_owned());
+                let (last_name, last_data) = events.last_with_nul();
+                assert_eq!(last_data, [&data[..], b"\0"].concat());
+                // The field `error` is an event without a name.
+                assert!(last_name.is_none_or(|last| last == [&name[..], b"\0"].concat()));
+                let name = if name.is_empty() { String::new() } else { format!("{} = ", text(&name)) };
+                found.push(name + &text(&data));
             }
         }
         found

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::agent::Reply;
+use super::agent::{Moments, Reply};
 use super::body::{Body, Step};
 use super::connection::Connection;
 use super::failure::{Failure, Limit, Phase};
@@ -31,6 +31,7 @@ const MAX_FAREWELL: Duration = Duration::from_millis(10);
 pub struct Incoming {
     connection: Connection,
     head: Head,
+    moments: Moments,
     body: Body,
     /// As many bytes of the input were handed out, and are to be passed over next.
     handed_out: usize,
@@ -43,11 +44,12 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(connection: Connection, head: Head, limit: usize) -> Incoming {
+    pub(super) fn new(connection: Connection, head: Head, moments: Moments, limit: usize) -> Incoming {
         let body = Body::new(head.framing);
         Incoming {
             connection,
             head,
+            moments,
             body,
             handed_out: 0,
             beginning: None,
@@ -102,6 +104,10 @@ impl Incoming {
     /// The head as it came.
     pub fn raw_head(&self) -> &[u8] {
         &self.head.raw
+    }
+
+    pub fn moments(&self) -> Moments {
+        self.moments
     }
 
     /// From now on the stream may go on until then.
@@ -181,6 +187,7 @@ impl Incoming {
             body,
             retry_after: self.head.retry_after,
             location: self.head.location.take(),
+            moments: self.moments,
         })
     }
 

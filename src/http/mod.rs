@@ -38,7 +38,7 @@ mod tls_trust;
 mod uri;
 mod way;
 
-pub use agent::{Agent, Content, Exchange, Limits, Opened, Reply, Timeouts};
+pub use agent::{Agent, Content, Exchange, Limits, Moments, Opened, Reply, Timeouts};
 pub use events::{EventProblem, Events};
 pub use failure::{Failure, Limit, Phase};
 pub use head::header_fields;

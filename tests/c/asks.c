@@ -9,7 +9,10 @@
  *                                           log-busy LEVEL: the callback itself uses the handle
  *          prompt, message ROLE=TEXT, message-json, input, body, option NAME=VALUE, param NAME=JSON,
  *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
- *          stop-after N                     the callback stops the answer at the N-th delta
+ *          stop-after N                     the callback stops the answer at the N-th text
+ *          stop-at KIND                     the callback stops the answer at the first event of this kind
+ *          take                             takes the response of all streams that are fetched from now on
+ *          show-raw                         the raw data of all events that follow
  *          show-header NAME                 of all responses that follow
  *          show-body                        of all errors that follow
  *          and what request_commands.h describes
@@ -30,8 +33,8 @@
  *        create-route JSON, delete-route NAME, identify
  *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "retries": [why,
  *        ...], "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
- *        line, whether it came on the calling thread], ...], "deltas": [[candidate, text, microseconds since the
- *        question], ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": a text, or
+ *        line, whether it came on the calling thread], ...], "events": [[kind, candidate, text, microseconds since the
+ *        question, the tool call's index, id and name, [its tokens], raw name, raw data], ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": a text, or
  *        JSON as one}
  */
 #define _POSIX_C_SOURCE 200809L
@@ -49,21 +52,54 @@
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 static long stop_after = -1;
+static int32_t stop_at = -1;
+static bool takes_response, shows_raw;
 static char header_names[8][64];
 static size_t shown_headers;
 static bool shows_body;
 static int descriptors_before;
 static int64_t asked_at;
 
+static void print_tokens(int64_t (*tokens)(const void *, int32_t), const void *object)
+{
+    for (int32_t kind = MLFLOW_GATEWAY_TOKENS_INPUT; kind <= MLFLOW_GATEWAY_TOKENS_CACHE_WRITE; kind++)
+        printf("%s%" PRId64, kind == MLFLOW_GATEWAY_TOKENS_INPUT ? "[" : ", ", tokens(object, kind));
+    printf("]");
+    CHECK(tokens(object, 0) == -1 && tokens(object, MLFLOW_GATEWAY_TOKENS_CACHE_WRITE + 1) == -1);
+}
+
+static int64_t response_tokens(const void *response, int32_t kind)
+{
+    return mlflow_gateway_response_tokens(response, kind);
+}
+
+static int64_t embeddings_tokens(const void *embeddings, int32_t kind)
+{
+    return mlflow_gateway_embeddings_tokens(embeddings, kind);
+}
+
+static void print_sized(const char *(*get)(const mlflow_gateway_response *, size_t, size_t *),
+                        const mlflow_gateway_response *response, size_t candidate)
+{
+    size_t len = 42;
+    const char *text = get(response, candidate, &len);
+
+    CHECK(text == NULL ? len == 0 : text[len] == '\0');
+    CHECK(text == get(response, candidate, NULL));
+    print_text(text, len);
+}
+
 static void print_candidate(const mlflow_gateway_response *response, size_t candidate)
 {
     size_t len = 42;
-    const char *text = mlflow_gateway_response_text(response, candidate, &len);
+    const char *text;
 
-    CHECK(text == NULL ? len == 0 : text[len] == '\0');
-    CHECK(text == mlflow_gateway_response_text(response, candidate, NULL));
     printf("{\"text\": ");
-    print_text(text, len);
+    print_sized(mlflow_gateway_response_text, response, candidate);
+    printf(", \"reasoning\": ");
+    print_sized(mlflow_gateway_response_reasoning, response, candidate);
+    printf(", \"refusal\": ");
+    print_sized(mlflow_gateway_response_refusal, response, candidate);
     printf(", \"role\": ");
     print_string(mlflow_gateway_response_role(response, candidate));
     printf(", \"finish_reason\": ");
@@ -115,14 +151,20 @@ static void print_response(const mlflow_gateway_response *response)
     }
     CHECK(mlflow_gateway_response_text(response, count, &len) == NULL && len == 0);
     CHECK(mlflow_gateway_response_role(response, SIZE_MAX) == NULL);
-    printf("], \"model\": ");
+    printf("], \"id\": ");
+    print_string(mlflow_gateway_response_id(response));
+    printf(", \"model\": ");
     print_string(mlflow_gateway_response_model(response));
-    printf(", \"usage\": [%" PRId64 ", %" PRId64 ", %" PRId64 "]", mlflow_gateway_response_input_tokens(response),
-           mlflow_gateway_response_output_tokens(response), mlflow_gateway_response_total_tokens(response));
-    printf(", \"http_status\": %d, \"attempts\": %u, \"elapsed_us\": %" PRIu64,
-           (int)mlflow_gateway_response_http_status(response), (unsigned)mlflow_gateway_response_attempts(response),
-           mlflow_gateway_response_elapsed_us(response));
-    printf(", \"retries\": [");
+    printf(", \"tokens\": ");
+    print_tokens(response_tokens, response);
+    printf(", \"http_status\": %d, \"attempts\": %u", (int)mlflow_gateway_response_http_status(response),
+           (unsigned)mlflow_gateway_response_attempts(response));
+    for (int32_t kind = MLFLOW_GATEWAY_TIME_QUEUED; kind <= MLFLOW_GATEWAY_TIME_TOTAL; kind++)
+        printf("%s%" PRId64, kind == MLFLOW_GATEWAY_TIME_QUEUED ? ", \"times_us\": [" : ", ",
+               mlflow_gateway_response_time_us(response, kind));
+    CHECK(mlflow_gateway_response_time_us(response, 0) == -1);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_TOTAL + 1) == -1);
+    printf("], \"retries\": [");
     count = mlflow_gateway_response_retry_count(response);
     for (size_t retry = 0; retry < count; retry++) {
         printf("%s", retry == 0 ? "" : ", ");
@@ -233,29 +275,82 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
     mlflow_gateway_error_destroy(error);
 }
 
-/* The deltas of one answer, kept until they are printed. */
+/* The events of one response as JSON, kept until they are printed. */
 static struct {
     char *json;
-    size_t len, count;
-} deltas;
+    size_t len, room, count, texts;
+} events;
 
-static void begin_deltas(void)
+static void begin_events(void)
 {
-    free(deltas.json);
-    deltas.json = calloc(1, 1);
-    deltas.len = deltas.count = 0;
+    free(events.json);
+    events.room = 1000;
+    CHECK((events.json = calloc(1, events.room)) != NULL);
+    events.len = events.count = events.texts = 0;
 }
 
-static int keep_delta(const char *text, size_t len, size_t candidate, void *user_data)
+/* Room for so many bytes more of JSON strings, and some numbers. */
+static char *end_of_events(size_t len)
 {
-    CHECK(user_data == &deltas && len > 0 && text[len] == '\0');
-    CHECK((deltas.json = realloc(deltas.json, deltas.len + 6 * len + 100)) != NULL);
-    char *end = deltas.json + deltas.len;
-    end += sprintf(end, "%s[%zu, \"", deltas.count == 0 ? "" : ", ", candidate);
-    end = write_text(end, text, len);
-    end += sprintf(end, "\", %" PRId64 "]", now_us() - asked_at);
-    deltas.len = (size_t)(end - deltas.json);
-    return (long)++deltas.count == stop_after;
+    if (events.room < events.len + 6 * len + 300) {
+        events.room = 2 * (events.len + 6 * len + 300);
+        CHECK((events.json = realloc(events.json, events.room)) != NULL);
+    }
+    return events.json + events.len;
+}
+
+static void keep_text(const char *text, size_t len)
+{
+    char *end = end_of_events(len);
+
+    if (text == NULL)
+        end += sprintf(end, ", null");
+    else {
+        end += sprintf(end, ", \"");
+        end = write_text(end, text, len);
+        end += sprintf(end, "\"");
+    }
+    events.len = (size_t)(end - events.json);
+}
+
+static void keep_string(const char *text)
+{
+    keep_text(text, text == NULL ? 0 : strlen(text));
+}
+
+static void keep_number(int64_t number)
+{
+    events.len += (size_t)sprintf(end_of_events(0), ", %" PRId64, number);
+}
+
+static int keep_event(const mlflow_gateway_event *event, void *user_data)
+{
+    size_t len = 42, raw_len = 42;
+    int32_t kind = mlflow_gateway_event_kind(event);
+    const char *text = mlflow_gateway_event_text(event, &len);
+    const char *raw = mlflow_gateway_event_raw_data(event, &raw_len);
+    bool has_text = kind != MLFLOW_GATEWAY_EVENT_USAGE && kind != MLFLOW_GATEWAY_EVENT_OTHER;
+
+    CHECK(user_data == &events);
+    CHECK(text == mlflow_gateway_event_text(event, NULL) && raw == mlflow_gateway_event_raw_data(event, NULL));
+    CHECK((text != NULL) == has_text && (text == NULL ? len == 0 : text[len] == '\0'));
+    CHECK(!has_text || kind == MLFLOW_GATEWAY_EVENT_TOOL_CALL || len > 0);
+    CHECK(raw == NULL ? raw_len == 0 : raw[raw_len] == '\0');
+    events.len += (size_t)sprintf(end_of_events(0), "%s[%d", events.count++ == 0 ? "" : ", ", (int)kind);
+    keep_number((int64_t)mlflow_gateway_event_candidate(event));
+    keep_text(text, len);
+    keep_number(now_us() - asked_at);
+    keep_number((int64_t)mlflow_gateway_event_tool_call_index(event));
+    keep_string(mlflow_gateway_event_tool_call_id(event));
+    keep_string(mlflow_gateway_event_tool_call_name(event));
+    for (int32_t tokens = MLFLOW_GATEWAY_TOKENS_INPUT; tokens <= MLFLOW_GATEWAY_TOKENS_CACHE_WRITE; tokens++)
+        keep_number(mlflow_gateway_event_tokens(event, tokens));
+    CHECK(mlflow_gateway_event_tokens(event, 0) == -1);
+    keep_string(mlflow_gateway_event_raw_name(event));
+    keep_text(shows_raw ? raw : NULL, shows_raw ? raw_len : 0);
+    events.len += (size_t)sprintf(end_of_events(0), "]");
+    events.texts += kind == MLFLOW_GATEWAY_EVENT_TEXT;
+    return kind == stop_at || (kind == MLFLOW_GATEWAY_EVENT_TEXT && (long)events.texts == stop_after);
 }
 
 static void send_request(void)
@@ -275,22 +370,31 @@ static void fetch_stream(void)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_stream *stream = NULL;
-    const char *text = NULL;
-    size_t len = 0, candidate = 0;
+    const mlflow_gateway_event *event = NULL;
 
-    begin_deltas();
+    begin_events();
     mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     if (status == MLFLOW_GATEWAY_OK)
-        while ((status = mlflow_gateway_stream_next(stream, &text, &len, &candidate, &error)) == MLFLOW_GATEWAY_OK)
-            if (keep_delta(text, len, candidate, &deltas))
+        while ((status = mlflow_gateway_stream_next(stream, &event, &error)) == MLFLOW_GATEWAY_OK)
+            if (keep_event(event, &events))
                 break;
     print_status(status, error);
-    printf(", \"deltas\": [%s]", deltas.json);
-    if (stream != NULL) {
+    printf(", \"events\": [%s]", events.json);
+    if (stream != NULL && takes_response) {
+        mlflow_gateway_response *response = mlflow_gateway_stream_take_response(stream);
+        CHECK(response != NULL && mlflow_gateway_stream_take_response(stream) == NULL);
+        CHECK(mlflow_gateway_response_candidate_count(mlflow_gateway_stream_response(stream)) == 0);
+        CHECK(mlflow_gateway_stream_next(stream, &event, NULL) ==
+              (status == MLFLOW_GATEWAY_OK ? MLFLOW_GATEWAY_CANCELLED : status));
+        mlflow_gateway_stream_destroy(stream);
+        stream = NULL;
+        print_response(response);
+        mlflow_gateway_response_destroy(response);
+    } else if (stream != NULL) {
         print_response(mlflow_gateway_stream_response(stream));
         /* What it came to does not change. */
         if (status != MLFLOW_GATEWAY_OK)
-            CHECK(mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL) == status);
+            CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == status);
     }
     puts("}");
     mlflow_gateway_stream_destroy(stream);
@@ -301,11 +405,11 @@ static void call_back(void)
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
 
-    begin_deltas();
+    begin_events();
     mlflow_gateway_status status =
-        mlflow_gateway_stream_call(gateway, request, keep_delta, &deltas, &response, &error);
+        mlflow_gateway_stream_call(gateway, request, keep_event, &events, &response, &error);
     print_status(status, error);
-    printf(", \"deltas\": [%s]", deltas.json);
+    printf(", \"events\": [%s]", events.json);
     if (response != NULL)
         print_response(response);
     puts("}");
@@ -329,8 +433,9 @@ static void embed(void)
                      mlflow_gateway_embeddings_copy_to(embeddings, copy, count * dimension - 1, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_embeddings_copy_to(embeddings, copy, count * dimension, &error));
-        printf(", \"embeddings\": {\"count\": %zu, \"dimension\": %zu, \"input_tokens\": %" PRId64 ", \"model\": ",
-               count, dimension, mlflow_gateway_embeddings_input_tokens(embeddings));
+        printf(", \"embeddings\": {\"count\": %zu, \"dimension\": %zu, \"tokens\": ", count, dimension);
+        print_tokens(embeddings_tokens, embeddings);
+        printf(", \"model\": ");
         print_string(mlflow_gateway_embeddings_model(embeddings));
         printf(", \"vectors\": [");
         for (size_t i = 0; i < count * dimension; i++) {
@@ -613,6 +718,12 @@ static void command(char *name, char *value, size_t len)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_stop(request, value, len, &error));
     } else if (strcmp(name, "stop-after") == 0) {
         stop_after = atol(value);
+    } else if (strcmp(name, "stop-at") == 0) {
+        stop_at = (int32_t)atol(value);
+    } else if (strcmp(name, "take") == 0) {
+        takes_response = true;
+    } else if (strcmp(name, "show-raw") == 0) {
+        shows_raw = true;
     } else if (strcmp(name, "show-header") == 0) {
         CHECK(shown_headers < sizeof header_names / sizeof *header_names);
         snprintf(header_names[shown_headers++], sizeof *header_names, "%s", value);
@@ -659,7 +770,7 @@ int main(void)
         command(line, value, unescape(value));
         fflush(stdout);
     }
-    free(deltas.json);
+    free(events.json);
     free(lines.json);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_request_destroy(original);

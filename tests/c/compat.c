@@ -4,7 +4,7 @@
  * usage: compat URI, of a gateway with the routes "completions", "chat" and "embeddings"
  *
  *   out: {"operation": ..., "status": ..., "http_status": of an error, "message": of an error, "answer": [TEXT...]}
- *        The answer is the texts of the candidates, the deltas of a stream, "NAME TYPE PROVIDER MODEL" of each route, or the numbers
+ *        The answer is the texts of the candidates, those of the events of a stream, "NAME TYPE PROVIDER MODEL" of each route, or the numbers
  *        of a vector as text.
  */
 #include "check.h"
@@ -101,15 +101,16 @@ static void stream(const char *operation, const char *route, const char *uri)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_stream *stream = NULL;
-    const char *delta;
+    const mlflow_gateway_event *event;
 
     begin(operation, route, uri);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPT, MLFLOW_GATEWAY_NUL_TERMINATED,
                                                                       &error));
     mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     while (status == MLFLOW_GATEWAY_OK &&
-           (status = mlflow_gateway_stream_next(stream, &delta, NULL, NULL, &error)) == MLFLOW_GATEWAY_OK)
-        print_text(delta);
+           (status = mlflow_gateway_stream_next(stream, &event, &error)) == MLFLOW_GATEWAY_OK)
+        if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT)
+            print_text(mlflow_gateway_event_text(event, NULL));
     mlflow_gateway_stream_destroy(stream);
     end(status, error);
 }

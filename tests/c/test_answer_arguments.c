@@ -60,6 +60,8 @@ static void check_no_tool_call(const mlflow_gateway_response *response, size_t c
 static void check_no_candidate(const mlflow_gateway_response *response, size_t candidate)
 {
     CHECK_NO_TEXT(mlflow_gateway_response_text, response, candidate);
+    CHECK_NO_TEXT(mlflow_gateway_response_reasoning, response, candidate);
+    CHECK_NO_TEXT(mlflow_gateway_response_refusal, response, candidate);
     CHECK(mlflow_gateway_response_role(response, candidate) == NULL);
     CHECK(mlflow_gateway_response_finish_reason(response, candidate) == NULL);
     CHECK(mlflow_gateway_response_tool_call_count(response, candidate) == 0);
@@ -68,15 +70,47 @@ static void check_no_candidate(const mlflow_gateway_response *response, size_t c
     check_no_tool_call(response, candidate, SIZE_MAX);
 }
 
+/* The kinds of tokens and of times, and such as there are none. */
+static const int32_t KINDS[] = { 0, 1, 2, 3, 4, 5, 6, 7, -1, INT32_MIN, INT32_MAX };
+
+static void check_no_kinds(const mlflow_gateway_response *response)
+{
+    for (size_t i = 0; i < COUNT(KINDS); i++)
+        if (KINDS[i] < 1 || KINDS[i] > 6) {
+            CHECK(mlflow_gateway_response_tokens(response, KINDS[i]) == -1);
+            CHECK(mlflow_gateway_response_time_us(response, KINDS[i]) == -1);
+        }
+}
+
+static void check_no_event(void)
+{
+    CHECK(mlflow_gateway_event_kind(NULL) == 0);
+    CHECK(mlflow_gateway_event_candidate(NULL) == 0);
+    CHECK(mlflow_gateway_event_tool_call_index(NULL) == 0);
+    CHECK(mlflow_gateway_event_tool_call_id(NULL) == NULL);
+    CHECK(mlflow_gateway_event_tool_call_name(NULL) == NULL);
+    for (size_t i = 0; i < COUNT(KINDS); i++)
+        CHECK(mlflow_gateway_event_tokens(NULL, KINDS[i]) == -1);
+    CHECK(mlflow_gateway_event_raw_name(NULL) == NULL);
+    size_t len = 42;
+    CHECK(mlflow_gateway_event_text(NULL, &len) == NULL && len == 0);
+    CHECK(mlflow_gateway_event_text(NULL, NULL) == NULL);
+    len = 42;
+    CHECK(mlflow_gateway_event_raw_data(NULL, &len) == NULL && len == 0);
+    CHECK(mlflow_gateway_event_raw_data(NULL, NULL) == NULL);
+}
+
 static void check_no_response(void)
 {
     CHECK(mlflow_gateway_response_candidate_count(NULL) == 0);
     check_no_candidate(NULL, 0);
     check_no_candidate(NULL, SIZE_MAX);
     CHECK(mlflow_gateway_response_model(NULL) == NULL);
-    CHECK(mlflow_gateway_response_input_tokens(NULL) == -1);
-    CHECK(mlflow_gateway_response_output_tokens(NULL) == -1);
-    CHECK(mlflow_gateway_response_total_tokens(NULL) == -1);
+    CHECK(mlflow_gateway_response_id(NULL) == NULL);
+    for (size_t i = 0; i < COUNT(KINDS); i++) {
+        CHECK(mlflow_gateway_response_tokens(NULL, KINDS[i]) == -1);
+        CHECK(mlflow_gateway_response_time_us(NULL, KINDS[i]) == -1);
+    }
     CHECK(mlflow_gateway_response_http_status(NULL) == 0);
     CHECK(mlflow_gateway_response_header(NULL, "Content-Type") == NULL);
     CHECK(mlflow_gateway_response_header(NULL, NULL) == NULL);
@@ -84,7 +118,6 @@ static void check_no_response(void)
     CHECK(mlflow_gateway_response_retry_count(NULL) == 0);
     CHECK(mlflow_gateway_response_retry_reason(NULL, 0) == NULL);
     CHECK(mlflow_gateway_response_retry_reason(NULL, SIZE_MAX) == NULL);
-    CHECK(mlflow_gateway_response_elapsed_us(NULL) == 0);
     size_t len = 42;
     CHECK(mlflow_gateway_response_body(NULL, &len) == NULL && len == 0);
     CHECK(mlflow_gateway_response_body(NULL, NULL) == NULL);
@@ -150,13 +183,20 @@ static void check_response(void)
     check_no_candidate(response, SIZE_MAX);
 
     CHECK(is(mlflow_gateway_response_model(response), "m"));
-    CHECK(mlflow_gateway_response_input_tokens(response) == 1);
-    CHECK(mlflow_gateway_response_output_tokens(response) == 2);
-    CHECK(mlflow_gateway_response_total_tokens(response) == 3);
+    CHECK(is(mlflow_gateway_response_id(response), "i"));
+    CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_INPUT) == 1);
+    CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_OUTPUT) == 2);
+    CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_TOTAL) == 3);
+    CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_CACHED_INPUT) == -1);
+    check_no_kinds(response);
+    CHECK_TEXT("hm", mlflow_gateway_response_reasoning, response, 1);
+    CHECK_TEXT("no", mlflow_gateway_response_refusal, response, 1);
     CHECK(mlflow_gateway_response_http_status(response) == 200);
     CHECK(mlflow_gateway_response_attempts(response) == 1);
     check_no_retries(response);
-    CHECK(mlflow_gateway_response_elapsed_us(response) > 0);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_CONNECTED) > 0);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_TOTAL) > 0);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_QUEUED) == -1);
     check_headers(response, "application/json");
     const char *body = mlflow_gateway_response_body(response, &len);
     CHECK(body[0] == '{' && body[len - 1] == '}' && body[len] == '\0');
@@ -177,9 +217,11 @@ static void check_bare_response(void)
     CHECK(mlflow_gateway_response_role(response, 0) == NULL);
     CHECK(mlflow_gateway_response_finish_reason(response, 0) == NULL);
     CHECK(mlflow_gateway_response_model(response) == NULL);
-    CHECK(mlflow_gateway_response_input_tokens(response) == -1);
-    CHECK(mlflow_gateway_response_output_tokens(response) == -1);
-    CHECK(mlflow_gateway_response_total_tokens(response) == -1);
+    CHECK(mlflow_gateway_response_id(response) == NULL);
+    CHECK_NO_TEXT(mlflow_gateway_response_reasoning, response, 0);
+    CHECK_NO_TEXT(mlflow_gateway_response_refusal, response, 0);
+    for (size_t i = 0; i < COUNT(KINDS); i++)
+        CHECK(mlflow_gateway_response_tokens(response, KINDS[i]) == -1);
     mlflow_gateway_response_destroy(response);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
@@ -225,13 +267,13 @@ static void check_retries(void)
 
 static void check_no_stream(void)
 {
-    const char *text = NOWHERE;
-    size_t len = 42, candidate = 42;
+    const mlflow_gateway_event *event = NOWHERE;
 
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(NULL, &text, &len, &candidate, &error));
-    CHECK(mlflow_gateway_stream_next(NULL, NULL, NULL, NULL, NULL) == ARGUMENT);
-    CHECK(text == NOWHERE && len == 42 && candidate == 42);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(NULL, &event, &error));
+    CHECK(mlflow_gateway_stream_next(NULL, NULL, NULL) == ARGUMENT);
+    CHECK(event == NOWHERE);
     CHECK(mlflow_gateway_stream_response(NULL) == NULL);
+    CHECK(mlflow_gateway_stream_take_response(NULL) == NULL);
     mlflow_gateway_stream_destroy(NULL);
 }
 
@@ -248,40 +290,78 @@ static mlflow_gateway_stream *open_stream(const char *prompt)
     return stream;
 }
 
-/* No delta is lost to a call without a place for it, and the other places may be left out in any combination. */
+/* Checks what an event says. `text` is NULL for none. */
+static void check_event(const mlflow_gateway_event *event, int32_t kind, size_t candidate, const char *text)
+{
+    CHECK(mlflow_gateway_event_kind(event) == kind && mlflow_gateway_event_candidate(event) == candidate);
+    if (text == NULL)
+        CHECK_NO_TEXT(mlflow_gateway_event_text, event);
+    else
+        CHECK_TEXT(text, mlflow_gateway_event_text, event);
+    size_t len = 42;
+    const char *data = mlflow_gateway_event_raw_data(event, &len);
+    CHECK(data[0] == '{' && data[len - 1] == '}' && strlen(data) == len);
+    CHECK(mlflow_gateway_event_raw_data(event, NULL) == data);
+    CHECK(mlflow_gateway_event_raw_name(event) == NULL);
+    if (kind != MLFLOW_GATEWAY_EVENT_TOOL_CALL) {
+        CHECK(mlflow_gateway_event_tool_call_index(event) == 0);
+        CHECK(mlflow_gateway_event_tool_call_id(event) == NULL);
+        CHECK(mlflow_gateway_event_tool_call_name(event) == NULL);
+    }
+    for (size_t i = 0; i < COUNT(KINDS); i++) {
+        bool is_known = kind == MLFLOW_GATEWAY_EVENT_USAGE && KINDS[i] >= 1 && KINDS[i] <= 3;
+        CHECK(mlflow_gateway_event_tokens(event, KINDS[i]) == (is_known ? KINDS[i] : -1));
+    }
+}
+
+static const mlflow_gateway_event *next(mlflow_gateway_stream *stream)
+{
+    const mlflow_gateway_event *event = NOWHERE;
+
+    CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &event, &error));
+    CHECK(event != NOWHERE);
+    return event;
+}
+
+/* Nothing is lost to a call without a place for it. */
 static void check_stream(void)
 {
     mlflow_gateway_stream *stream = open_stream("full");
-    const char *text = NOWHERE;
-    size_t len = 42, candidate = 42;
+    const mlflow_gateway_event *event = NOWHERE;
 
     const mlflow_gateway_response *response = mlflow_gateway_stream_response(stream);
     CHECK(mlflow_gateway_response_candidate_count(response) == 0);
     check_no_candidate(response, 0);
     check_headers(response, "text/event-stream");
     CHECK(mlflow_gateway_response_http_status(response) == 200);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_FIRST_BYTE) > 0);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_FIRST_TOKEN) == -1);
+    CHECK(mlflow_gateway_response_time_us(response, MLFLOW_GATEWAY_TIME_TOTAL) == -1);
     check_no_retries(response);
 
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &len, &candidate, &error));
-    CHECK(mlflow_gateway_stream_next(stream, NULL, NULL, NULL, NULL) == ARGUMENT);
-    CHECK(len == 42 && candidate == 42);
-    CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error));
-    CHECK(is(text, "He"));
-    CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &text, &len, NULL, &error));
-    CHECK(is(text, "llo") && len == 3 && candidate == 42);
-    CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &text, NULL, &candidate, &error));
-    CHECK(is(text, "two") && len == 3 && candidate == 1);
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &error));
+    CHECK(mlflow_gateway_stream_next(stream, NULL, NULL) == ARGUMENT);
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "llo");
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_FINISH, 0, "stop");
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 1, "two");
+    event = next(stream);
+    check_event(event, MLFLOW_GATEWAY_EVENT_TOOL_CALL, 1, "{}");
+    CHECK(mlflow_gateway_event_tool_call_index(event) == 0);
+    CHECK(is(mlflow_gateway_event_tool_call_id(event), "c") && is(mlflow_gateway_event_tool_call_name(event), "f"));
     CHECK(mlflow_gateway_stream_response(stream) == response);
     CHECK_TEXT("Hello", mlflow_gateway_response_text, response, 0);
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_FINISH, 1, "tool_calls");
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_USAGE, 0, NULL);
 
-    text = NOWHERE;
+    event = NOWHERE;
     for (int i = 0; i < 2; i++) {
         mlflow_gateway_error *error = NOWHERE;
-        CHECK(mlflow_gateway_stream_next(stream, &text, &len, &candidate, &error) == END && error == NOWHERE);
-        CHECK(mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL) == END);
-        CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, NULL, NULL, &error));
+        CHECK(mlflow_gateway_stream_next(stream, &event, &error) == END && error == NOWHERE);
+        CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == END);
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &error));
     }
-    CHECK(text == NOWHERE && len == 3 && candidate == 1);
+    CHECK(event == NOWHERE);
 
     CHECK(mlflow_gateway_response_candidate_count(response) == 2);
     CHECK_TEXT("two", mlflow_gateway_response_text, response, 1);
@@ -289,46 +369,65 @@ static void check_stream(void)
     CHECK(mlflow_gateway_response_tool_call_count(response, 1) == 1);
     CHECK_TEXT("{}", mlflow_gateway_response_tool_call_arguments, response, 1, 0);
     check_no_tool_call(response, 1, 1);
-    CHECK(mlflow_gateway_response_total_tokens(response) == 3);
+    CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_TOTAL) == 3);
+    check_no_kinds(response);
     CHECK_NO_TEXT(mlflow_gateway_response_body, response);
+
+    /* It is given away once, and outlives the stream. */
+    mlflow_gateway_response *taken = mlflow_gateway_stream_take_response(stream);
+    CHECK(taken != NULL && mlflow_gateway_stream_take_response(stream) == NULL);
+    CHECK(mlflow_gateway_stream_response(stream) == response);
+    CHECK(mlflow_gateway_response_candidate_count(response) == 0 && mlflow_gateway_response_http_status(response) == 0);
+    CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == END);
     mlflow_gateway_stream_destroy(stream);
+    CHECK_TEXT("Hello", mlflow_gateway_response_text, taken, 0);
+    CHECK(mlflow_gateway_response_http_status(taken) == 200);
+    mlflow_gateway_response_destroy(taken);
 }
 
 /* A stream that breaks stays broken, and what came before stays readable. */
 static void check_broken_stream(void)
 {
     mlflow_gateway_stream *stream = open_stream("broken");
-    const char *text = NOWHERE;
-    size_t len = 42, candidate = 42;
+    const mlflow_gateway_event *event = NOWHERE;
 
-    CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error));
-    CHECK(is(text, "He"));
-    text = NOWHERE;
+    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
     for (int i = 0; i < 2; i++) {
-        CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_next(stream, &text, &len, &candidate, &error));
-        CHECK(mlflow_gateway_stream_next(stream, &text, &len, &candidate, NULL) == TRUNCATED);
+        CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_next(stream, &event, &error));
+        CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == TRUNCATED);
     }
-    CHECK(text == NOWHERE && len == 42 && candidate == 42);
+    CHECK(event == NOWHERE);
     CHECK_TEXT("He", mlflow_gateway_response_text, mlflow_gateway_stream_response(stream), 0);
     mlflow_gateway_stream_destroy(stream);
 }
 
+/* One that is given up has what came by then, and fails from then on. */
 static void check_stream_that_is_left(void)
 {
-    const char *text = NULL;
+    const mlflow_gateway_event *event = NOWHERE;
 
     mlflow_gateway_stream_destroy(open_stream("full"));
     mlflow_gateway_stream *stream = open_stream("full");
-    CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error));
+    next(stream);
     mlflow_gateway_stream_destroy(stream);
+
+    stream = open_stream("full");
+    next(stream);
+    mlflow_gateway_response *taken = mlflow_gateway_stream_take_response(stream);
+    CHECK_TEXT("He", mlflow_gateway_response_text, taken, 0);
+    CHECK(mlflow_gateway_response_time_us(taken, MLFLOW_GATEWAY_TIME_TOTAL) > 0);
+    CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED, mlflow_gateway_stream_next(stream, &event, &error));
+    CHECK(event == NOWHERE);
+    mlflow_gateway_stream_destroy(stream);
+    mlflow_gateway_response_destroy(taken);
 }
 
-/* Counts the deltas, if there is a counter; and returns what was asked for, if the second number is set. */
-static int on_delta(const char *text, size_t len, size_t candidate, void *user_data)
+/* Counts the events, if there is a counter; and returns what was asked for, if the second number is set. */
+static int on_event(const mlflow_gateway_event *event, void *user_data)
 {
     int *numbers = user_data;
 
-    CHECK(strlen(text) == len && len > 0 && candidate < 2);
+    CHECK(mlflow_gateway_event_kind(event) > 0 && mlflow_gateway_event_candidate(event) < 2);
     if (numbers == NULL)
         return 0;
     numbers[0]++;
@@ -345,10 +444,10 @@ static void check_stream_call(void)
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, numbers, &response, &error));
     CHECK(response == NOWHERE);
-    CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_delta, NULL, NULL, &error));
-    CHECK(mlflow_gateway_stream_call(gateway, request, on_delta, NULL, NULL, NULL) == OK);
-    CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_delta, numbers, &response, &error));
-    CHECK(numbers[0] == 3 && response != NOWHERE);
+    CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, &error));
+    CHECK(mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, NULL) == OK);
+    CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_event, numbers, &response, &error));
+    CHECK(numbers[0] == 7 && response != NOWHERE);
     CHECK_TEXT("Hello", mlflow_gateway_response_text, response, 0);
     mlflow_gateway_response_destroy(response);
 
@@ -356,9 +455,9 @@ static void check_stream_call(void)
         numbers[0] = 0;
         numbers[1] = STOPS[i];
         CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED,
-                     mlflow_gateway_stream_call(gateway, request, on_delta, numbers, NULL, &error));
+                     mlflow_gateway_stream_call(gateway, request, on_event, numbers, NULL, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED,
-                     mlflow_gateway_stream_call(gateway, request, on_delta, numbers, &response, &error));
+                     mlflow_gateway_stream_call(gateway, request, on_event, numbers, &response, &error));
         CHECK(numbers[0] == 2);
         CHECK_TEXT("He", mlflow_gateway_response_text, response, 0);
         mlflow_gateway_response_destroy(response);
@@ -368,15 +467,15 @@ static void check_stream_call(void)
     /* After its beginning a failure has a response as well, before it has none. */
     request = with_prompt("broken");
     response = NOWHERE;
-    CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_delta, NULL, &response, &error));
+    CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error));
     CHECK_TEXT("He", mlflow_gateway_response_text, response, 0);
     mlflow_gateway_response_destroy(response);
-    CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_delta, NULL, NULL, &error));
+    CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, &error));
     mlflow_gateway_destroy(gateway);
     gateway = create(vectors_uri);
     response = NOWHERE;
     CHECK_STATUS(MLFLOW_GATEWAY_UNSUPPORTED,
-                 mlflow_gateway_stream_call(gateway, request, on_delta, NULL, &response, &error));
+                 mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error));
     CHECK(response == NOWHERE);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
@@ -392,7 +491,8 @@ static void check_no_embeddings(void)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(NULL, to, 1, &error));
     CHECK(mlflow_gateway_embeddings_copy_to(NULL, NULL, 0, NULL) == ARGUMENT);
     CHECK(to[0] == 42);
-    CHECK(mlflow_gateway_embeddings_input_tokens(NULL) == -1);
+    for (size_t i = 0; i < COUNT(KINDS); i++)
+        CHECK(mlflow_gateway_embeddings_tokens(NULL, KINDS[i]) == -1);
     CHECK(mlflow_gateway_embeddings_model(NULL) == NULL);
     mlflow_gateway_embeddings_destroy(NULL);
 }
@@ -422,7 +522,8 @@ static void check_embeddings(void)
     CHECK(mlflow_gateway_embeddings_count(embeddings) == 2);
     CHECK(mlflow_gateway_embeddings_dimension(embeddings) == 3);
     CHECK(memcmp(mlflow_gateway_embeddings_data(embeddings), EXPECTED, sizeof EXPECTED) == 0);
-    CHECK(mlflow_gateway_embeddings_input_tokens(embeddings) == 5);
+    for (size_t i = 0; i < COUNT(KINDS); i++)
+        CHECK(mlflow_gateway_embeddings_tokens(embeddings, KINDS[i]) == (KINDS[i] == MLFLOW_GATEWAY_TOKENS_INPUT ? 5 : -1));
     CHECK(is(mlflow_gateway_embeddings_model(embeddings), "v"));
 
     for (size_t i = 0; i < COUNT(to); i++)
@@ -443,7 +544,7 @@ static void check_embeddings(void)
 
     embeddings = embed("bare", "bare");
     CHECK(mlflow_gateway_embeddings_count(embeddings) == 2);
-    CHECK(mlflow_gateway_embeddings_input_tokens(embeddings) == -1);
+    CHECK(mlflow_gateway_embeddings_tokens(embeddings, MLFLOW_GATEWAY_TOKENS_INPUT) == -1);
     CHECK(mlflow_gateway_embeddings_model(embeddings) == NULL);
     mlflow_gateway_embeddings_destroy(embeddings);
 }
@@ -455,6 +556,7 @@ int main(int argc, char **argv)
     vectors_uri = argv[2];
 
     check_no_response();
+    check_no_event();
     check_response();
     check_bare_response();
     check_retries();

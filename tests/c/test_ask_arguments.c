@@ -23,9 +23,9 @@ typedef mlflow_gateway_status asker(mlflow_gateway *, mlflow_gateway_request *, 
         return status;                                                                                      \
     }
 
-static int never_called(const char *text, size_t len, size_t candidate, void *user_data)
+static int never_called(const mlflow_gateway_event *event, void *user_data)
 {
-    (void)text, (void)len, (void)candidate, (void)user_data;
+    (void)event, (void)user_data;
     CHECK(!"a callback, though there is no answer");
     return 0;
 }

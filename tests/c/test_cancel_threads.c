@@ -64,8 +64,8 @@ static mlflow_gateway_status ask(size_t way, mlflow_gateway_error **error)
     case 3:
         status = mlflow_gateway_stream_open(gateway, request, &stream, error);
         while (status == MLFLOW_GATEWAY_OK) {
-            const char *delta;
-            status = mlflow_gateway_stream_next(stream, &delta, NULL, NULL, error);
+            const mlflow_gateway_event *event;
+            status = mlflow_gateway_stream_next(stream, &event, error);
         }
         break;
     default:

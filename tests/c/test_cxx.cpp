@@ -48,14 +48,17 @@ static bool calls_back(const char *uri)
         return false;
 
     // One that captures nothing; what it works on comes as user_data.
-    mlflow_gateway_on_delta on_delta = [](const char *text, std::size_t len, std::size_t, void *user_data) {
-        static_cast<std::string *>(user_data)->append(text, len);
+    mlflow_gateway_on_event on_event = [](const mlflow_gateway_event *event, void *user_data) {
+        std::size_t len = 0;
+        const char *text = mlflow_gateway_event_text(event, &len);
+        if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT)
+            static_cast<std::string *>(user_data)->append(text, len);
         return 0;
     };
     std::string streamed;
     mlflow_gateway_response *came = nullptr;
     mlflow_gateway_status status =
-        mlflow_gateway_stream_call(gateway.get(), request.get(), on_delta, &streamed, &came, nullptr);
+        mlflow_gateway_stream_call(gateway.get(), request.get(), on_event, &streamed, &came, nullptr);
     Response response(came);
     return status == MLFLOW_GATEWAY_OK && streamed == "echo: " + prompt &&
            mlflow_gateway_response_candidate_count(response.get()) == 1;

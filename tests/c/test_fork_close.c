@@ -18,7 +18,7 @@ int main(int argc, char **argv)
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_stream *stream = NULL;
-    const char *text = NULL;
+    const mlflow_gateway_event *event = NULL;
     int ends[2], status;
     char byte;
 
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
                  mlflow_gateway_request_set_prompt(request, "x", MLFLOW_GATEWAY_NUL_TERMINATED, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &event, &error));
     CHECK(pipe(ends) == 0);
     pid_t child = fork();
     CHECK(child >= 0);

@@ -11,19 +11,31 @@
 
 static const char PROMPT[] = "pieces of a stream";
 
+/* Checks that an event is the next piece of the prompt, if it is a text. Returns how many bytes it has. */
+static size_t check_piece(const mlflow_gateway_event *event, size_t at)
+{
+    size_t len = 0;
+    const char *text = mlflow_gateway_event_text(event, &len);
+
+    if (mlflow_gateway_event_kind(event) != MLFLOW_GATEWAY_EVENT_TEXT)
+        return 0;
+    CHECK(strncmp(text, PROMPT + at, len) == 0);
+    return len;
+}
+
 static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, mlflow_gateway_cancel_token *token,
                        bool destroys)
 {
     mlflow_gateway_error *error = NULL;
-    const char *text = NULL;
+    const mlflow_gateway_event *event = NULL;
 
     for (int i = 0; i < 2; i++) {
-        CHECK(mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error) == MLFLOW_GATEWAY_INVALID_ARGUMENT);
+        CHECK(mlflow_gateway_stream_next(stream, &event, &error) == MLFLOW_GATEWAY_INVALID_ARGUMENT);
         CHECK(strstr(mlflow_gateway_error_message(error), "another process") != NULL);
         mlflow_gateway_error_destroy(error);
         error = NULL;
     }
-    CHECK(text == NULL);
+    CHECK(event == NULL);
     CHECK(mlflow_gateway_stream_response(stream) != NULL);
     mlflow_gateway_cancel(token);
     mlflow_gateway_cancel_token_destroy(token);
@@ -46,27 +58,26 @@ int main(int argc, char **argv)
     for (int i = 0; i < 4; i++) {
         mlflow_gateway_stream *stream = NULL;
         mlflow_gateway_status status;
-        size_t len = 0, at = 0;
-        const char *text;
+        size_t at = 0;
+        const mlflow_gateway_event *event;
 
         /* A connection is kept besides the one of the stream. */
         snprintf(prompt, sizeof prompt, "answer to the parent %d", i);
         mlflow_gateway_request *request = make_request(PROMPT, token);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
         ask(gateway, prompt);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &text, &len, NULL, &error));
-        CHECK(strncmp(text, PROMPT, len) == 0);
-        at += len;
+        while (at == 0) {
+            CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &event, &error));
+            at += check_piece(event, at);
+        }
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0)
             be_a_child(gateway, stream, token, i % 2 == 0);
         wait_for(child);
         ask(gateway, prompt);
-        while ((status = mlflow_gateway_stream_next(stream, &text, &len, NULL, NULL)) == MLFLOW_GATEWAY_OK) {
-            CHECK(strncmp(text, PROMPT + at, len) == 0);
-            at += len;
-        }
+        while ((status = mlflow_gateway_stream_next(stream, &event, NULL)) == MLFLOW_GATEWAY_OK)
+            at += check_piece(event, at);
         CHECK(status == MLFLOW_GATEWAY_STREAM_END && at == strlen(PROMPT));
         mlflow_gateway_stream_destroy(stream);
         mlflow_gateway_request_destroy(request);

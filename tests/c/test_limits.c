@@ -31,11 +31,15 @@ static long of_process(const char *name)
 
 static size_t text_bytes;
 
-static int count(const char *text, size_t len, size_t candidate, void *user_data)
+static int count(const mlflow_gateway_event *event, void *user_data)
 {
-    (void)candidate, (void)user_data;
-    CHECK(text[len] == '\0');
-    text_bytes += len;
+    size_t len = 0;
+    const char *text = mlflow_gateway_event_text(event, &len);
+
+    (void)user_data;
+    CHECK(text == NULL || text[len] == '\0');
+    if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT)
+        text_bytes += len;
     return 0;
 }
 
@@ -65,13 +69,12 @@ static mlflow_gateway_status fetch(mlflow_gateway *gateway, mlflow_gateway_reque
                                    mlflow_gateway_error **error)
 {
     mlflow_gateway_stream *stream = NULL;
-    const char *text = NULL;
-    size_t len = 0;
+    const mlflow_gateway_event *event = NULL;
     mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, error);
 
     while (status == MLFLOW_GATEWAY_OK &&
-           (status = mlflow_gateway_stream_next(stream, &text, &len, NULL, error)) == MLFLOW_GATEWAY_OK)
-        text_bytes += len;
+           (status = mlflow_gateway_stream_next(stream, &event, error)) == MLFLOW_GATEWAY_OK)
+        count(event, NULL);
     mlflow_gateway_stream_destroy(stream);
     return status;
 }

@@ -15,9 +15,9 @@ static void check_panic(mlflow_gateway_status status, mlflow_gateway_error *erro
     mlflow_gateway_error_destroy(error);
 }
 
-static int on_delta(const char *text, size_t len, size_t candidate, void *user_data)
+static int on_event(const mlflow_gateway_event *event, void *user_data)
 {
-    (void)text, (void)len, (void)candidate, (void)user_data;
+    (void)event, (void)user_data;
     return 0;
 }
 
@@ -37,7 +37,7 @@ static void check_texts(const char *uri)
     check_panic(status, error);
     status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     check_panic(status, error);
-    status = mlflow_gateway_stream_call(gateway, request, on_delta, NULL, &response, &error);
+    status = mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error);
     check_panic(status, error);
     CHECK(response == NULL && stream == NULL);
     mlflow_gateway_request_destroy(request);

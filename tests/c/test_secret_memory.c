@@ -273,7 +273,7 @@ static void ask(mlflow_gateway *gateway, const char *way, uint32_t number)
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_routes *routes = NULL;
     mlflow_gateway_error *error = NULL;
-    const char *delta;
+    const mlflow_gateway_event *event;
     char *answer = NULL;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
@@ -288,7 +288,7 @@ static void ask(mlflow_gateway *gateway, const char *way, uint32_t number)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, request, &response, &error));
         mlflow_gateway_response_destroy(response);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-        while (mlflow_gateway_stream_next(stream, &delta, NULL, NULL, NULL) == MLFLOW_GATEWAY_OK)
+        while (mlflow_gateway_stream_next(stream, &event, NULL) == MLFLOW_GATEWAY_OK)
             ;
         mlflow_gateway_stream_destroy(stream);
     }

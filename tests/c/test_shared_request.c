@@ -42,11 +42,11 @@ static void stream_request(void)
 {
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_status status;
-    const char *text;
+    const mlflow_gateway_event *event;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
     do
-        status = mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL);
+        status = mlflow_gateway_stream_next(stream, &event, NULL);
     while (status == MLFLOW_GATEWAY_OK);
     CHECK(status == MLFLOW_GATEWAY_STREAM_END);
     check_text(mlflow_gateway_response_text(mlflow_gateway_stream_response(stream), 0, NULL));

@@ -80,10 +80,10 @@ static void pull(mlflow_gateway *gateway, const char *prompt)
     mlflow_gateway_request *request = make_request(prompt, NULL);
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_status status;
-    const char *text;
+    const mlflow_gateway_event *event;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-    while ((status = mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL)) == MLFLOW_GATEWAY_OK)
+    while ((status = mlflow_gateway_stream_next(stream, &event, NULL)) == MLFLOW_GATEWAY_OK)
         ;
     CHECK(status == MLFLOW_GATEWAY_STREAM_END);
     CHECK(strcmp(mlflow_gateway_response_text(mlflow_gateway_stream_response(stream), 0, NULL), prompt) == 0);
@@ -110,14 +110,14 @@ static long late_ms(mlflow_gateway *gateway, const char *prompt, const char *opt
     mlflow_gateway_response *response = NULL;
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_status status;
-    const char *text;
+    const mlflow_gateway_event *event;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(request, option, WAIT_MS, &error));
     int64_t start = now_us();
     if (is_stream) {
         status = mlflow_gateway_stream_open(gateway, request, &stream, NULL);
         while (status == MLFLOW_GATEWAY_OK)
-            status = mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL);
+            status = mlflow_gateway_stream_next(stream, &event, NULL);
     } else {
         status = mlflow_gateway_send(gateway, request, &response, NULL);
     }

@@ -1,9 +1,9 @@
 /*
- * Fetches a stream slowly: the caller does something else before each delta that it asks for.
+ * Fetches a stream slowly: the caller does something else before each event that it asks for.
  *
  * usage: test_slow_reader URI PAUSE_MS [NAME=VALUE]...    with options of the handle
- *   out: STATUS MILLISECONDS DELTAS MESSAGE
- *        with the time that the last call took, and how many deltas came before it
+ *   out: STATUS MILLISECONDS EVENTS MESSAGE
+ *        with the time that the last call took, and how many events came before it
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,9 +25,9 @@ int main(int argc, char **argv)
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_status status = MLFLOW_GATEWAY_OK;
-    const char *text = NULL;
+    const mlflow_gateway_event *event = NULL;
     double began = 0;
-    int deltas = 0;
+    int events = 0;
 
     CHECK(argc >= 3);
     struct timespec pause = { atol(argv[2]) / 1000, atol(argv[2]) % 1000 * 1000000 };
@@ -44,10 +44,10 @@ int main(int argc, char **argv)
     while (status == MLFLOW_GATEWAY_OK) {
         nanosleep(&pause, NULL);
         began = now_ms();
-        status = mlflow_gateway_stream_next(stream, &text, NULL, NULL, &error);
-        deltas += status == MLFLOW_GATEWAY_OK;
+        status = mlflow_gateway_stream_next(stream, &event, &error);
+        events += status == MLFLOW_GATEWAY_OK;
     }
-    printf("%s %.1f %d %s\n", mlflow_gateway_status_name(status) + strlen("MLFLOW_GATEWAY_"), now_ms() - began, deltas,
+    printf("%s %.1f %d %s\n", mlflow_gateway_status_name(status) + strlen("MLFLOW_GATEWAY_"), now_ms() - began, events,
            mlflow_gateway_error_message(error));
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_stream_destroy(stream);

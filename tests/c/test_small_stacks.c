@@ -29,10 +29,10 @@ static void count_line(mlflow_gateway_log_level level, const char *line, size_t 
     ++*(int *)lines;
 }
 
-static int count_delta(const char *text, size_t len, size_t candidate, void *deltas)
+static int count_event(const mlflow_gateway_event *event, void *events)
 {
-    CHECK(candidate == 0 && strlen(text) == len);
-    ++*(int *)deltas;
+    CHECK(mlflow_gateway_event_candidate(event) == 0 && mlflow_gateway_event_raw_data(event, NULL) != NULL);
+    ++*(int *)events;
     return 0;
 }
 
@@ -42,21 +42,21 @@ static void stream(void)
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_response *response = NULL;
     mlflow_gateway_stream *stream = NULL;
-    const char *text;
-    int deltas = 0;
+    const mlflow_gateway_event *event;
+    int events = 0;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, "user", "pieces", 6, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
                  mlflow_gateway_request_set_param_json(request, "tools", "[{\"a\": [1, 2]}]", 15, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                 mlflow_gateway_stream_call(gateway, request, count_delta, &deltas, &response, &error));
-    CHECK(deltas > 1 && strcmp(mlflow_gateway_response_text(response, 0, NULL), "pieces") == 0);
+                 mlflow_gateway_stream_call(gateway, request, count_event, &events, &response, &error));
+    CHECK(events > 1 && strcmp(mlflow_gateway_response_text(response, 0, NULL), "pieces") == 0);
     mlflow_gateway_response_destroy(response);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-    while (mlflow_gateway_stream_next(stream, &text, NULL, NULL, NULL) == MLFLOW_GATEWAY_OK)
-        deltas--;
-    CHECK(deltas == 0);
+    while (mlflow_gateway_stream_next(stream, &event, NULL) == MLFLOW_GATEWAY_OK)
+        events--;
+    CHECK(events == 0);
     mlflow_gateway_stream_destroy(stream);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);

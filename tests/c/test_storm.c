@@ -172,18 +172,28 @@ static void send_request(mlflow_gateway *gateway, mlflow_gateway_request *reques
     }
 }
 
+static int take_event(const mlflow_gateway_event *event, void *outcome)
+{
+    size_t len = 0;
+    const char *text = mlflow_gateway_event_text(event, &len);
+
+    CHECK(mlflow_gateway_event_candidate(event) == 0);
+    if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT)
+        keep_text(outcome, text, len);
+    return 0;
+}
+
 static void pull_stream(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_stream *stream = NULL;
-    const char *text = NULL;
-    size_t len = 0;
+    const mlflow_gateway_event *event = NULL;
 
     outcome->status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     while (outcome->status == MLFLOW_GATEWAY_OK) {
-        outcome->status = mlflow_gateway_stream_next(stream, &text, &len, NULL, &error);
+        outcome->status = mlflow_gateway_stream_next(stream, &event, &error);
         if (outcome->status == MLFLOW_GATEWAY_OK)
-            keep_text(outcome, text, len);
+            take_event(event, outcome);
     }
     if (outcome->status == MLFLOW_GATEWAY_STREAM_END)
         keep_response(outcome, mlflow_gateway_stream_response(stream));
@@ -192,19 +202,12 @@ static void pull_stream(mlflow_gateway *gateway, mlflow_gateway_request *request
     mlflow_gateway_stream_destroy(stream);
 }
 
-static int take_delta(const char *text, size_t len, size_t candidate, void *outcome)
-{
-    CHECK(candidate == 0);
-    keep_text(outcome, text, len);
-    return 0;
-}
-
 static void call_stream(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
 
-    outcome->status = mlflow_gateway_stream_call(gateway, request, take_delta, outcome, &response, &error);
+    outcome->status = mlflow_gateway_stream_call(gateway, request, take_event, outcome, &response, &error);
     if (outcome->status == MLFLOW_GATEWAY_OK) {
         outcome->status = MLFLOW_GATEWAY_STREAM_END;
         keep_response(outcome, response);

@@ -35,7 +35,7 @@ static struct {
     char *text;
 } had;
 static volatile int64_t began_us, ended_us;
-static volatile int is_inside, is_cancelled, cleaned_up, deltas;
+static volatile int is_inside, is_cancelled, cleaned_up, events;
 /* Of a thread that is cancelled at once when it may be again, the call does not return. */
 static volatile mlflow_gateway_status status = -1;
 
@@ -51,30 +51,30 @@ static mlflow_gateway_status send(void)
 
 static mlflow_gateway_status read_stream(void)
 {
-    const char *text = NULL;
+    const mlflow_gateway_event *event = NULL;
     mlflow_gateway_status next = mlflow_gateway_stream_open(gateway, request, &had.stream, &had.error);
 
     is_inside = 1;
     while (next == MLFLOW_GATEWAY_OK)
-        next = mlflow_gateway_stream_next(had.stream, &text, NULL, NULL, &had.error);
+        next = mlflow_gateway_stream_next(had.stream, &event, &had.error);
     return next;
 }
 
 /* It is inside a call, too, so that nothing in it can end the thread. */
-static int on_delta(const char *text, size_t len, size_t candidate, void *user_data)
+static int on_event(const mlflow_gateway_event *event, void *user_data)
 {
     struct timespec moment = { .tv_nsec = 4 * CANCEL_AFTER_MS * 1000000 };
 
-    (void)text, (void)len, (void)candidate, (void)user_data;
+    (void)event, (void)user_data;
     nanosleep(&moment, NULL);
     pthread_testcancel();
-    deltas++;
+    events++;
     return 0;
 }
 
 static mlflow_gateway_status hand_over_stream(void)
 {
-    return mlflow_gateway_stream_call(gateway, request, on_delta, NULL, &had.response, &had.error);
+    return mlflow_gateway_stream_call(gateway, request, on_event, NULL, &had.response, &had.error);
 }
 
 static mlflow_gateway_status embed(void)
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
     CHECK(result == PTHREAD_CANCELED || (is_asynchronous && result == NULL));
     CHECK(cleaned_up == 1);
     CHECK(ended_us - began_us >= 1000 * atol(argv[5]));
-    CHECK((make_call == hand_over_stream) == (deltas > 0));
+    CHECK((make_call == hand_over_stream) == (events > 0));
     /* A stream is read by several calls. */
     if (!is_asynchronous)
         CHECK(strcmp(mlflow_gateway_status_name(status), argv[4]) == 0);

@@ -116,14 +116,14 @@ static void stream(const char *uri, const char *ca_file)
     mlflow_gateway_request *request = make_request("pieces of a stream", NULL);
     mlflow_gateway_stream *whole = NULL, *cut_off = NULL;
     mlflow_gateway_status status;
-    const char *text;
+    const mlflow_gateway_event *event;
 
     CHECK(stream_open(gateway, request, &whole, NULL) == MLFLOW_GATEWAY_OK);
     CHECK(stream_open(gateway, request, &cut_off, NULL) == MLFLOW_GATEWAY_OK);
-    while ((status = stream_next(whole, &text, NULL, NULL, NULL)) == MLFLOW_GATEWAY_OK)
+    while ((status = stream_next(whole, &event, NULL)) == MLFLOW_GATEWAY_OK)
         ;
     CHECK(status == MLFLOW_GATEWAY_STREAM_END);
-    CHECK(stream_next(cut_off, &text, NULL, NULL, NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(stream_next(cut_off, &event, NULL) == MLFLOW_GATEWAY_OK);
     stream_destroy(whole);
     stream_destroy(cut_off);
     request_destroy(request);

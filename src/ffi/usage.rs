@@ -1,0 +1,30 @@
+//! Counts of tokens, by their kinds.
+
+use crate::client::Usage;
+
+/// Tokens of the input.
+pub const MLFLOW_GATEWAY_TOKENS_INPUT: i32 = 1;
+/// Tokens of the output.
+pub const MLFLOW_GATEWAY_TOKENS_OUTPUT: i32 = 2;
+/// Tokens of input and output, as reported: this library computes no sums.
+pub const MLFLOW_GATEWAY_TOKENS_TOTAL: i32 = 3;
+/// Tokens of the input that the model provider read from its cache. Whether _INPUT includes them depends on the
+/// provider.
+pub const MLFLOW_GATEWAY_TOKENS_CACHED_INPUT: i32 = 4;
+/// Tokens of the output that the model spent on reasoning.
+pub const MLFLOW_GATEWAY_TOKENS_REASONING: i32 = 5;
+/// Tokens of the input that the model provider wrote to its cache.
+pub const MLFLOW_GATEWAY_TOKENS_CACHE_WRITE: i32 = 6;
+
+/// Those of a kind; `None` also for a kind that does not exist.
+pub(super) fn tokens(usage: &Usage, kind: i32) -> Option<u64> {
+    match kind {
+        MLFLOW_GATEWAY_TOKENS_INPUT => usage.input,
+        MLFLOW_GATEWAY_TOKENS_OUTPUT => usage.output,
+        MLFLOW_GATEWAY_TOKENS_TOTAL => usage.total,
+        MLFLOW_GATEWAY_TOKENS_CACHED_INPUT => usage.cached_input,
+        MLFLOW_GATEWAY_TOKENS_REASONING => usage.reasoning,
+        MLFLOW_GATEWAY_TOKENS_CACHE_WRITE => usage.cache_write,
+        _ => None,
+    }
+}
