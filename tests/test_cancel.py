@@ -30,7 +30,7 @@ MOST = {SHARED.name: 20, ADDRESS.name: 1_000, VALGRIND.name: 4_000, THREAD.name:
 
 ALL = tuple(ASKS)
 STREAMS = ("stream", "callback")
-OTHERS = ("call", "send", "embed", "list")
+OTHERS = ("call", "send", "embed", "raw", "list")
 SLOW_NAME = "http://gateway.slow"
 
 
@@ -53,7 +53,7 @@ PHASES = (
     Phase("shaking hands (TLS)", "TLS: stalls in the handshake", is_first=True),
     Phase("shaking hands (TLS)", "tunnel: stalls, https", is_first=True),
     Phase("waiting for the answer", "proxy: stalls, http", is_first=True),
-    Phase("waiting for the answer", "beside: stalls before it answers", OTHERS[:-1] + STREAMS, is_first=True),
+    Phase("waiting for the answer", "beside: stalls before it answers", OTHERS[:-2] + STREAMS, is_first=True),
     Phase("sending the question", "answers before it reads", OTHERS[:-1] + STREAMS),
     Phase("waiting for the answer", "stalls before it reads"),
     Phase("waiting for the answer", "stalls before it answers"),
@@ -84,8 +84,9 @@ class Cell(NamedTuple):
         yield f"uri {site.uri(self.operation)}"
         yield from site.settings
         yield from (f"handle-option {option}" for option in self.phase.options)
-        # The last one is cancelled: once the request's, and once the handle's.
-        both = ("token", "request-token") if self.way == WAYS[0] else ("request-token", "token")
+        # The last one is cancelled: once the request's, if there is a request, and once the handle's.
+        is_requests = self.way == WAYS[0] and self.operation not in ("call", "list")
+        both = ("token", "request-token") if is_requests else ("request-token", "token")
         yield from ("again", *both, f"{self.way} {before}")
         yield from (command.format(question) for command in ASKS[self.operation])
         yield "close"
@@ -93,7 +94,7 @@ class Cell(NamedTuple):
     def place(self, site: Site) -> str:
         """What the message begins with."""
         uri = site.uri(self.operation)
-        if self.operation == "list" or not self.phase.is_first:
+        if self.operation in ("list", "raw") or not self.phase.is_first:
             return f"{'GET' if self.operation == 'list' else 'POST'} {uri}{path_of(self.operation)}"
         return f"GET {uri}/api/2.0/endpoints/{ROUTE}"
 

@@ -1,6 +1,6 @@
 """Whatever goes wrong, whatever was asked: the right status, in time, nothing left behind, and a message that says it.
 
-The table is what has to come of each fault for each of six operations. The faults themselves are in the folder faults.
+The table is what has to come of each fault for each of seven operations. The faults themselves are in the folder faults.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ ASKS: dict[str, tuple[str, ...]] = {
     "callback": ("message user={}", "callback"),
     "embed": ("input {}", "embed"),
     "list": ("list",),
+    "raw": (f"path POST {path_of('raw')}", 'body {{"prompt":"{}"}}', "send"),
 }
 """The operations, as tests/c/asks.c takes them."""
 
@@ -63,6 +64,8 @@ class Row(NamedTuple):
     """By both forms of it."""
     embed: Optional[str] = None
     list: Optional[str] = None
+    raw: Optional[str] = None
+    """Of a raw request. Where only the body is not what the others need, it is OK."""
     timeout_ms: int = 0
     """Where it is not the usual one."""
     settings: tuple[str, ...] = ()
@@ -75,6 +78,9 @@ class Row(NamedTuple):
         return ", ".join((self.fault, *self.settings))
 
     def expected(self, operation: str) -> str:
+        if operation == "raw":
+            of_others = self.call or self.every
+            return self.raw or ("OK" if of_others in (WRONG, "NO_CANDIDATES") else of_others)
         own = {"call": self.call, "send": self.call, "embed": self.embed, "list": self.list}
         return own.get(operation, self.stream) or self.every
 
@@ -99,11 +105,11 @@ TABLE = (
     Row("answers before it reads", "TIMEOUT: while sending the question", list="OK"),
     Row("refuses before it reads", "HTTP_ERROR: too much"),
     Row("resets while it reads", LOST),
-    # A connection that was idle before. The list asks nothing before, and so uses a new one.
+    # A connection that was idle before. The list and a raw request ask nothing before, and so use a new one.
     Row("closes an idle connection at the request", "OK"),
     Row("resets an idle connection at the request", "OK"),
-    Row("closes an idle connection long after the request", LOST, list="OK"),
-    Row("closes an idle connection in the head", LOST, list="OK"),
+    Row("closes an idle connection long after the request", LOST, list="OK", raw="OK"),
+    Row("closes an idle connection in the head", LOST, list="OK", raw="OK"),
     # The head.
     Row("garbage before the head", NOT_HTTP),
     Row("empty lines before the head", "OK"),
@@ -170,8 +176,8 @@ TABLE = (
     # What the answer says.
     Row("empty body", WRONG, stream=CUT),
     Row("half of the body", WRONG, stream=CUT),
-    Row("page", "BAD_RESPONSE: HTML page", list="BAD_RESPONSE: not a list of routes"),
-    Row("page under a good type", "BAD_RESPONSE: HTML page", stream=CUT, list="BAD_RESPONSE: not a list of routes"),
+    Row("page", "BAD_RESPONSE: HTML page", list="BAD_RESPONSE: not a list of routes", raw="OK"),
+    Row("page under a good type", "BAD_RESPONSE: HTML page", stream=CUT, list="BAD_RESPONSE: not a list of routes", raw="OK"),
     Row("good body as a page", "OK", stream=WRONG),
     Row("good body without a type", "OK"),
     Row("good body as JSON", "OK"),
@@ -192,16 +198,16 @@ TABLE = (
     Row("deep JSON in a field", WRONG),
     Row("JSON that is not UTF-8", WRONG),
     Row("JSON with half of a letter", "OK", stream=CUT, embed=WRONG, list=WRONG, text="\ufffd"),
-    Row("JSON and a sign behind it", "BAD_RESPONSE: not JSON", list=WRONG),
+    Row("JSON and a sign behind it", "BAD_RESPONSE: not JSON", list=WRONG, raw="OK"),
     Row("fields twice", "OK"),
     Row("JSON null", WRONG),
     Row("JSON of a number", WRONG),
     # A server without routes may leave their list out.
     Row("JSON of nothing", WRONG, stream=CUT, list="OK"),
     Row("no candidates", "NO_CANDIDATES", stream=CUT, embed=WRONG, list="OK"),
-    Row("an error as an answer", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list=WRONG),
-    Row("an error of a limit as an answer", "RATE_LIMITED: out of order", list=WRONG),
-    Row("an error beside the answer", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list="OK"),
+    Row("an error as an answer", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list=WRONG, raw="OK"),
+    Row("an error of a limit as an answer", "RATE_LIMITED: out of order", list=WRONG, raw="OK"),
+    Row("an error beside the answer", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list="OK", raw="OK"),
     Row("an error that says nothing beside the answer", "OK"),
     Row("status 204", WRONG),
     Row("status 304", "HTTP_ERROR: status 304"),
@@ -408,7 +414,7 @@ def check(cell: Cell, came: Came, site: Site, build: Build) -> None:
     assert words in outcome.message, said
     assert not is_late(cell, came, build), f"{said}; late, for timeout_ms={cell.milliseconds(build)}"
     assert came.descriptors.before == came.descriptors.after, f"{said}; {came.descriptors}"
-    assert site.was_met(operation) or site.is_beside and operation == "list", f"{said}; it did not meet the fault"
+    assert site.was_met(operation) or site.is_beside and operation in ("list", "raw"), f"{said}; it did not meet the fault"
     if status == "OK":
         check_answer(operation, outcome, row.text)
     else:
@@ -424,6 +430,8 @@ def check_answer(operation: str, outcome: Outcome, text: str) -> None:
     """Whatever was wrong on the way, the answer is the right one."""
     if operation == "call":
         assert outcome.result == text, outcome
+    elif operation == "raw":
+        assert outcome.response is not None, outcome
     elif operation == "list":
         assert outcome.routes is not None, outcome
     elif operation == "embed":

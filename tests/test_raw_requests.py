@@ -68,6 +68,7 @@ def test_any_success_is_a_response(build: Build) -> None:
         (200, "<html>", []),
         (200, "data: {}\n\n", []),
         (200, "\0", []),
+        (200, b"\xff\0\x80", []),
         (200, "", []),
         (204, "", []),
     ]
@@ -83,7 +84,9 @@ def test_any_success_is_a_response(build: Build) -> None:
     for outcome, (status, body, texts) in zip(outcomes, rows):
         assert outcome.status == "OK", (body, outcome)
         assert (outcome.response.http_status, outcome.response.texts) == (status, texts), body
-        assert outcome.response.body == (body if isinstance(body, str) else json.dumps(body))
+        is_text = not isinstance(body, bytes)
+        sent = body if isinstance(body, str) else json.dumps(body) if is_text else "not UTF-8, 3 bytes"
+        assert outcome.response.body == sent
         assert outcome.response.attempts == 1
     assert (outcomes[0].response.model, outcomes[0].response.usage) == ("m", [-1, -1, 3])
 

@@ -101,7 +101,7 @@ def test_other_methods_and_queries(server: RealGateway) -> None:
     assert (health.status, health.response.body) == ("OK", "OK")
     assert (head.status, head.response.body) == ("OK", "")
     assert (gone.status, gone.response.body.strip()) == ("OK", "{}")
-    assert (missing.status, missing.error_http_status) == ("HTTP_ERROR", 405), missing
+    assert (missing.status, missing.error_http_status) == ("NOT_FOUND", 405), missing
     assert server.upstream.requests() == []
 
 
@@ -110,7 +110,7 @@ def test_what_fails_has_the_servers_words(server: RealGateway, build: Build) -> 
     rows = [
         ("/gateway/openai/v1/responses", {"model": "nope", "input": "hi"}, "NOT_FOUND", "GatewayEndpoint not found"),
         ("/gateway/openai/v1/responses", {"model": "anthropic", "input": "hi"}, None, "openai"),
-        ("/gateway/no/such/path", {}, "HTTP_ERROR", ""),
+        ("/gateway/no/such/path", {}, "NOT_FOUND", "check the method and the path"),
         ("/gateway/gemini/v1beta/models/nope:generateContent", {"contents": []}, "NOT_FOUND", "GatewayEndpoint not found"),
         ("/gateway/proxy/openai/v1/nothing", {"a": 1}, "NOT_FOUND", "no such path"),
     ]

@@ -159,8 +159,8 @@ impl Gateway {
     /// Asks the route for its answer as it is made, and waits for the head of it.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         let asking = request.snapshot();
-        if asking.raw().is_some() {
-            return Err(Error::new(Status::Unsupported, "a request with a path cannot be streamed yet"));
+        if let Some(raw) = asking.raw() {
+            return Stream::open_raw(&Call::begin(&self.target, None, self.settings()?, Some(&asking)), raw);
         }
         let question = asking.question()?;
         Stream::open(&self.call_with_request(&asking)?, question)

@@ -7,7 +7,7 @@ use super::report::{self, Tried};
 use super::response::Response;
 use super::retry::{Attempts, Repeat};
 use super::transact::{Trouble, What};
-use crate::dialect::{Refusal, chat_answer};
+use crate::dialect::{Kind, Refusal, chat_answer, is_done};
 use crate::http::{Failure, Method, Opened, Phase, RawTarget, Reply};
 
 /// What is sent, and where.
@@ -17,71 +17,86 @@ pub(super) struct Raw<'a> {
     pub body: Option<&'a str>,
 }
 
+/// What ends a stream of events of which nothing is read.
+pub(super) enum Verdict {
+    Done,
+    Error(Refusal),
+}
+
 /// Sends it, and returns the response, whatever its body is.
 pub(super) fn response(call: &Call, raw: Raw) -> Result<Response, Error> {
     let mut attempts = Attempts::default();
-    let outcome = open(call, raw, false, &mut attempts).and_then(|opened| {
-        opened.whole().map_err(|failure| call.failed(&raw.tried(call), failure)).and_then(|reply| read(call, reply))
-    });
-    let mut response = outcome.map_err(|error| error.with_attempts(&attempts))?;
-    response.note_attempts(&attempts)?;
-    Ok(response)
+    let reply = raw
+        .open(call, false, &mut attempts)
+        .and_then(|opened| opened.whole().map_err(|failure| call.failed(&raw.tried(call), failure)));
+    read(call, reply.map_err(|error| error.with_attempts(&attempts))?, &attempts)
 }
 
 /// A whole response. Of a body in another shape than a chat's nothing is read.
-fn read(call: &Call, reply: Reply) -> Result<Response, Error> {
+pub(super) fn read(call: &Call, reply: Reply, attempts: &Attempts) -> Result<Response, Error> {
     let mut response = match chat_answer(&reply.body) {
         Some(answer) => Response::of(&reply, &answer)?,
         None => Response::of_head(reply.status, &reply.head)?,
     };
+    response.note_attempts(attempts)?;
     response.times.note_moments(call.started, reply.moments);
     response.times.total = Some(call.started.elapsed());
     response.with_body(reply.body)
 }
 
-/// Sends it, and reads the head of a stream, or all of any other response.
-fn open(call: &Call, raw: Raw, wants_events: bool, attempts: &mut Attempts) -> Result<Opened, Error> {
-    let tried = raw.tried(call);
-    if call.cancel.is_cancelled() {
-        return Err(call.failed(&tried, Failure::Cancelled(Phase::Connect)));
+/// Whether an event ends the stream, and how.
+pub(super) fn verdict(name: &[u8], data: &[u8]) -> Option<Verdict> {
+    if name == b"error" {
+        return Some(Verdict::Error(Refusal { kind: Kind::Other, ..Refusal::in_success(data) }));
     }
-    let method = raw.method();
-    let repeat = match method {
-        Method::Get | Method::Head => Repeat::Safe,
-        Method::Post => Repeat::Question,
-        _ => Repeat::Change,
-    };
-    let what = What {
-        method,
-        path: raw.target.path(),
-        shown: Some(raw.target.shown()),
-        body: raw.body.map(str::as_bytes),
-        deadline: call.deadline,
-        level: LogLevel::Info,
-        again: None,
-        repeat,
-        max_body: usize::MAX,
-        wants_events,
-    };
-    let outcome = call.transact(&what, attempts);
-    call.logger.flush();
-    match outcome {
-        Ok(Opened::Whole(reply)) if !reply.is_success() => {
-            let refusal = Refusal::read(reply.status, &reply.body);
-            Err(report::raw_refusal(&tried, reply, refusal))
-        }
-        Ok(opened) => Ok(opened),
-        Err(Trouble::Failure(failure)) => Err(call.failed(&tried, failure)),
-        Err(Trouble::Error(error)) => Err(error),
-    }
+    is_done(data).then_some(Verdict::Done)
 }
 
 impl<'a> Raw<'a> {
-    fn method(&self) -> Method<'a> {
+    /// Sends it, and reads the head of a stream, or all of any other response.
+    pub fn open(&self, call: &Call, wants_events: bool, attempts: &mut Attempts) -> Result<Opened, Error> {
+        let tried = self.tried(call);
+        if call.cancel.is_cancelled() {
+            return Err(call.failed(&tried, Failure::Cancelled(Phase::Connect)));
+        }
+        let repeat = match self.method() {
+            Method::Get | Method::Head => Repeat::Safe,
+            Method::Post => Repeat::Question,
+            _ => Repeat::Change,
+        };
+        let what = What {
+            method: self.method(),
+            path: self.target.path(),
+            shown: Some(self.target.shown()),
+            body: self.body.map(str::as_bytes),
+            deadline: call.deadline,
+            level: LogLevel::Info,
+            again: None,
+            repeat,
+            max_body: usize::MAX,
+            wants_events,
+        };
+        let outcome = call.transact(&what, attempts);
+        call.logger.flush();
+        match outcome {
+            Ok(Opened::Whole(reply)) if !reply.is_success() => {
+                let refusal = Refusal::read(reply.status, &reply.body);
+                Err(report::raw_refusal(&tried, reply, refusal))
+            }
+            Ok(opened) => Ok(opened),
+            Err(Trouble::Failure(failure)) => Err(call.failed(&tried, failure)),
+            Err(Trouble::Error(error)) => Err(error),
+        }
+    }
+
+    pub fn method(&self) -> Method<'a> {
         self.target.method(self.body.is_some())
     }
 
-    fn tried(&self, call: &'a Call) -> Tried<'a> {
+    fn tried<'b>(&self, call: &'b Call) -> Tried<'b>
+    where
+        'a: 'b,
+    {
         call.tried(self.method(), self.target.shown())
     }
 }

@@ -10,8 +10,10 @@ use super::error::Error;
 use super::event::{Event, EventKind, RawEvent};
 use super::gathered::{Gathered, Queued, Stop};
 use super::options::CallOptions;
+use super::raw::{self, Raw, Verdict};
 use super::report::{self, Answered, Secrets, Tried};
 use super::response::Response;
+use super::retry::Attempts;
 use super::settings::Settings;
 use super::targets::Target;
 use crate::dialect::{self, Dialect, EventReader, Malformed, Question, is_done};
@@ -57,7 +59,10 @@ enum Progress {
 struct Source {
     target: Arc<Target>,
     settings: Arc<Settings>,
-    dialect: &'static dyn Dialect,
+    /// `None` of a raw request, of whose events nothing is read.
+    dialect: Option<&'static dyn Dialect>,
+    method: String,
+    /// What is shown of it.
     path: String,
     headers: Headers,
     options: CallOptions,
@@ -69,6 +74,8 @@ struct Source {
     incoming: Option<Box<Incoming>>,
     /// Whether an event has come.
     has_begun: bool,
+    /// Whether the body has ended, though an event of it may be left.
+    has_ended: bool,
     /// Whether the time runs in which an event has to come.
     is_waiting: bool,
 }
@@ -80,22 +87,41 @@ impl Stream {
         match opened {
             Opened::Stream(incoming) => {
                 call.learn(&asked);
-                Stream::begin(call, asked, incoming)
+                let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
+                Stream::begin(call, source, &asked.attempts, incoming)
             }
             Opened::Whole(reply) => Stream::of_whole(call, asked.with(reply)),
         }
     }
 
-    fn begin(call: &Call, asked: Asked<()>, incoming: Box<Incoming>) -> Result<Stream, Error> {
+    /// Sends a raw request, and waits for the head of the response.
+    pub(super) fn open_raw(call: &Call, raw: Raw) -> Result<Stream, Error> {
+        let mut attempts = Attempts::default();
+        let opened = raw.open(call, true, &mut attempts);
+        let source = Source::new(call, None, raw.method(), raw.target.shown());
+        match opened.map_err(|error| error.with_attempts(&attempts))? {
+            Opened::Stream(incoming) => Stream::begin(call, source, &attempts, incoming),
+            Opened::Whole(reply) => {
+                let has_payload = !reply.body.is_empty();
+                let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
+                if has_payload {
+                    stream.gathered.take_other();
+                }
+                Ok(stream)
+            }
+        }
+    }
+
+    fn begin(call: &Call, source: Source, attempts: &Attempts, incoming: Box<Incoming>) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
-        response.note_attempts(&asked.attempts)?;
+        response.note_attempts(attempts)?;
         response.times.note_moments(call.started, incoming.moments());
         Ok(Stream {
             events: Events::new(call.options.max_event_bytes),
             reader: EventReader::default(),
             gathered: Gathered::new(response, &call.options),
             origin: Origin::Event,
-            source: Source::new(call, &asked, Some(incoming)),
+            source: Source { incoming: Some(incoming), ..source },
             verdict: None,
             is_taken: false,
         })
@@ -103,15 +129,19 @@ impl Stream {
 
     /// Where the server answered all at once, it gives the same kinds of events.
     fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
-        let source = Source::new(call, &asked, None);
-        let response = answers::whole(call, asked)?;
-        let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
-        let mut gathered = Gathered::new(response, &call.options);
-        gathered.take_whole()?;
-        let (events, reader) = (Events::new(0), EventReader::default());
-        let mut stream = Stream { events, reader, gathered, origin, source, verdict: Some(Ok(())), is_taken: false };
+        let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
+        let mut stream = Stream::of_response(call, source, answers::whole(call, asked)?);
+        stream.gathered.take_whole()?;
         stream.note_tokens();
         Ok(stream)
+    }
+
+    /// A response that came as a whole, of which no event was made yet.
+    fn of_response(call: &Call, source: Source, response: Response) -> Stream {
+        let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
+        let gathered = Gathered::new(response, &call.options);
+        let (events, reader) = (Events::new(0), EventReader::default());
+        Stream { events, reader, gathered, origin, source, verdict: Some(Ok(())), is_taken: false }
     }
 
     /// Waits for the next event; `None` if the response is complete. After a failure it fails in the same way again.
@@ -211,7 +241,18 @@ impl Stream {
             }
         };
         let answered = Answered::in_stream(status, event.data);
-        let (kind, candidate, text) = match self.reader.read(self.source.dialect, event.name, event.data) {
+        let Some(dialect) = self.source.dialect else {
+            return match raw::verdict(event.name, event.data) {
+                Some(Verdict::Done) => Ok(Progress::Complete),
+                Some(Verdict::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
+                None => {
+                    self.source.note_event();
+                    self.gathered.take_other();
+                    Ok(Progress::Some)
+                }
+            };
+        };
+        let (kind, candidate, text) = match self.reader.read(dialect, event.name, event.data) {
             Ok(dialect::Event::Text(candidate, text)) => (EventKind::Text, candidate, text),
             Ok(dialect::Event::Reasoning(candidate, text)) => (EventKind::Reasoning, candidate, text),
             Ok(dialect::Event::Chunk(chunk)) => {
@@ -281,8 +322,12 @@ impl Stream {
 
     /// A last event may lack its blank line, but what it says about the end counts.
     fn end_of_body(&mut self) -> Result<Progress, Error> {
-        let (status, dialect) = (self.gathered.response.http_status, self.source.dialect);
+        let status = self.gathered.response.http_status;
         self.events.feed(b"\n\n").map_err(|failure| self.source.failed(failure))?;
+        let Some(dialect) = self.source.dialect else {
+            let is_over = std::mem::replace(&mut self.source.has_ended, true);
+            return Ok(if is_over { Progress::Complete } else { Progress::Some });
+        };
         while let Ok(Some(event)) = self.events.next() {
             match self.reader.read(dialect, event.name, event.data) {
                 Ok(dialect::Event::Done) => return self.complete(),
@@ -301,6 +346,9 @@ impl Stream {
     }
 
     fn complete(&mut self) -> Result<Progress, Error> {
+        if self.source.dialect.is_none() {
+            return Ok(Progress::Complete);
+        }
         let answered = Answered::in_stream(self.gathered.response.http_status, b"");
         if self.gathered.response.candidates.is_empty() {
             return Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates));
@@ -313,7 +361,11 @@ impl Stream {
 
     fn truncated(&self, why: &str) -> Error {
         let answered = Answered::in_stream(self.gathered.response.http_status, b"");
-        report::truncated(&self.source.tried(), answered, why, !self.gathered.response.candidates.is_empty())
+        let has_begun = match self.source.dialect {
+            Some(_) => !self.gathered.response.candidates.is_empty(),
+            None => self.source.has_begun,
+        };
+        report::truncated(&self.source.tried(), answered, why, has_begun)
     }
 
     /// Keeps the verdict, and the connection if it is good for another question.
@@ -335,19 +387,21 @@ impl Stream {
 }
 
 impl Source {
-    fn new<R>(call: &Call, asked: &Asked<R>, incoming: Option<Box<Incoming>>) -> Source {
+    fn new(call: &Call, dialect: Option<&'static dyn Dialect>, method: Method, path: &str) -> Source {
         Source {
             target: Arc::clone(call.target),
             settings: Arc::clone(call.settings()),
-            dialect: asked.plan.dialect,
-            path: asked.path.clone(),
+            dialect,
+            method: method.as_str().to_owned(),
+            path: path.to_owned(),
             headers: call.headers().clone(),
             options: call.options,
             cancel: call.cancel.clone(),
             started: call.started,
             process: call.process,
-            incoming,
+            incoming: None,
             has_begun: false,
+            has_ended: false,
             is_waiting: false,
         }
     }
@@ -380,6 +434,6 @@ impl Source {
 
     fn tried(&self) -> Tried<'_> {
         let secrets = Secrets { headers: &self.headers, auth: &self.settings.options().auth };
-        Tried { method: Method::Post, uri: &self.target.uri, path: &self.path, secrets }
+        Tried { method: Method::new(&self.method), uri: &self.target.uri, path: &self.path, secrets }
     }
 }

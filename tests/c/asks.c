@@ -127,6 +127,20 @@ static void print_candidate(const mlflow_gateway_response *response, size_t cand
     printf("}");
 }
 
+/* That of a raw request may be no UTF-8, of which there is no JSON. */
+static void print_body(const char *body, size_t len)
+{
+    char *json = NULL;
+
+    if (body == NULL)
+        printf("null");
+    else if (mlflow_gateway_json_quote(body, len, &json, NULL, NULL) == MLFLOW_GATEWAY_OK)
+        printf("%s", json);
+    else
+        printf("\"not UTF-8, %zu bytes\"", len);
+    mlflow_gateway_string_free(json);
+}
+
 static void print_response(const mlflow_gateway_response *response)
 {
     size_t len = 42, count = mlflow_gateway_response_candidate_count(response);
@@ -169,7 +183,7 @@ static void print_response(const mlflow_gateway_response *response)
     const char *body = mlflow_gateway_response_body(response, &len);
     CHECK(body == NULL ? len == 0 : body[len] == '\0');
     printf("], \"body\": ");
-    print_text(body, len);
+    print_body(body, len);
     printf("}");
 }
 

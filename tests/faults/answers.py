@@ -9,7 +9,7 @@ ROUTE = "r"
 TEXT = "Bonjour"
 VECTOR = [0.25, 0.5]
 
-TASKS = {"call": "completions", "send": "completions", "stream": "chat", "callback": "chat", "embed": "embeddings"}
+TASKS = {"call": "completions", "send": "completions", "stream": "chat", "callback": "chat", "embed": "embeddings", "raw": "chat"}
 """What the route is for by which each operation asks; a list is of routes of any kind."""
 
 STREAMED = events(chunk("Bon", role="assistant"), chunk("jour"), chunk(None, finish_reason="stop"), "[DONE]").encode()
