@@ -41,7 +41,8 @@
  * Indexes    are counted from 0.
  * Threads    may share any object, for calls and settings alike: a call uses the settings as they stood when it began.
  *            Calls on one handle do not wait for each other, but for what they share: the question to the server which
- *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
+ *            dialect it speaks, asked once for each route, and the token of an OAuth client (option client_id) while it
+ *            is fetched.
  *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
  *            while no other thread fetches from that stream.
  *            pthread_cancel() on a thread that is inside a call takes effect after the call. A callback is inside a
