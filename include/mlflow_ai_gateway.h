@@ -41,7 +41,8 @@
  * Indexes    are counted from 0.
  * Threads    may share any object, for calls and settings alike: a call uses the settings as they stood when it began.
  *            Calls on one handle do not wait for each other, but for what they share: the question to the server which
- *            dialect it speaks, asked once, and the token of an OAuth client (option client_id) while it is fetched.
+ *            dialect it speaks, asked once for each route, and the token of an OAuth client (option client_id) while it
+ *            is fetched.
  *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
  *            while no other thread fetches from that stream.
  *            pthread_cancel() on a thread that is inside a call takes effect after the call. A callback is inside a
@@ -1902,8 +1903,8 @@ void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
  * ------------- */
 
 /**
- * Lists the routes (MLflow 2.5 to 2.8) or endpoints (2.9 and later) that the gateway has, all pages of them. The
- * handle's own route need not be there.
+ * Lists the routes (MLflow 2.5 to 2.8), endpoints (2.9 and later) or models (dialect openai) that the gateway has, all
+ * pages of them. The handle's own route need not be there. Routes that split their traffic (3.x) are not listed.
  *
  * `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
  *
@@ -1990,7 +1991,8 @@ MLFLOW_GATEWAY_API
 void mlflow_gateway_routes_destroy(mlflow_gateway_routes *routes);
 
 /**
- * Asks the gateway whether it is well: its path /health, or on Databricks whether the endpoint of the handle is ready.
+ * Check whether the gateway is healthy: by its path /health; with the dialect openai, by its list of models; on
+ * Databricks, by whether the endpoint of the handle is ready, or without one by the list of endpoints.
  *
  * Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
  * _INSECURE_AUTH, or any other status from 20 to 99.

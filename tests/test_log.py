@@ -145,8 +145,10 @@ def test_a_second_attempt_says_why() -> None:
     def hidden(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations" and request.method == "POST":
             handler.answer(200, {"candidates": [{"message": {"role": "assistant", "content": "x"}, "metadata": {}}]})
-        else:
+        elif request.method == "POST":
             handler.answer(404, NOT_FOUND)
+        else:
+            handler.answer(403, "Forbidden")
 
     with ScriptedGateway(hidden) as gateway:
         outcome = ask(gateway.url, f"log {INFO}", "message user=hi", "send")

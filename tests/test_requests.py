@@ -152,8 +152,10 @@ def test_messages_find_their_way_without_discovery() -> None:
     def hidden(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations" and request.method == "POST":
             handler.answer(200, {"candidates": [{"message": {"role": "assistant", "content": "x"}, "metadata": {}}]})
-        else:
+        elif request.method == "POST":
             handler.answer(404, {"detail": "Not Found"})
+        else:
+            handler.answer(403, "Forbidden")
 
     with ScriptedGateway(hidden) as gateway:
         outcomes = ask_all(gateway.url, "message user=hi", "send", "send", "stream")

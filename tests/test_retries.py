@@ -195,8 +195,10 @@ def test_other_reasons_to_ask_again_are_told() -> None:
     def hidden(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations" and request.method == "POST":
             handler.answer(200, {"candidates": ANSWER["candidates"]})
-        else:
+        elif request.method == "POST":
             handler.answer(404, NOT_FOUND)
+        else:
+            handler.answer(403, "Forbidden")
 
     with ScriptedGateway(hidden) as gateway:
         first, second = ask_all(gateway.url, "message user=hi", "send", "send")

@@ -178,9 +178,8 @@ impl<'a> Call<'a> {
         let mut first_error = None;
         loop {
             tried.push(plan);
-            let path = plan.dialect.invocations_path(name, plan.task);
-            let miss = match self.ask_by(name, plan, question, wanted, &path, again, &mut attempts) {
-                Ok(answer) => {
+            let miss = match self.ask_by(name, plan, question, wanted, again, &mut attempts) {
+                Ok((answer, path)) => {
                     self.logger.flush();
                     let news = is_news.then(|| {
                         let has_one_task = plan.dialect.has_one_task(name) || told_task == Some(plan.task);
@@ -415,27 +414,28 @@ impl<'a> Call<'a> {
         (!is_there).then(|| self.tried(Method::Get, "").secrets.mask(&suggest::instead_of(name, &names)))
     }
 
+    /// Asks once as planned, and returns where that was.
     fn ask_by(
         &self,
         name: &str,
         plan: Plan,
         question: Question,
         wanted: Wanted,
-        path: &str,
         again: Option<&'static str>,
         attempts: &mut Attempts,
-    ) -> Result<Opened, Miss> {
+    ) -> Result<(Opened, String), Miss> {
+        let path = plan.dialect.invocations_path(name, plan.task);
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
         let wants_events = wanted == Wanted::Stream;
         let body = plan.dialect.encode(question, name, plan.task, params, wants_events);
         let (method, level) = (Method::Post, LogLevel::Info);
-        let as_question = What::get(path, self.deadline, Repeat::Question);
+        let as_question = What::get(&path, self.deadline, Repeat::Question);
         let (body, max_body) = (Some(&body[..]), usize::MAX);
         let what = What { method, body, max_body, level, again, wants_events, ..as_question };
-        let tried = self.tried(method, path);
+        let tried = self.tried(method, &path);
         let reply = match self.transact(&what, attempts) {
             Ok(Opened::Whole(reply)) if !reply.is_success() => reply,
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => return Ok((answer, path)),
             Err(Trouble::Failure(failure)) => return Err(Miss::of(self.failed(&tried, failure))),
             Err(Trouble::Error(error)) => return Err(Miss::of(error)),
         };

@@ -1,6 +1,5 @@
 //! The routes of one server that calls go to: the handle's own, and those that requests name.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::discovery::Discovery;
@@ -101,7 +100,8 @@ impl CallRoute<'_> {
     }
 }
 
-type Routes = BTreeMap<String, Arc<TargetRoute>>;
+/// In the order of their names.
+type Routes = Vec<Arc<TargetRoute>>;
 
 /// The routes that requests have named: those since the last change of generation, and those before it that were not
 /// named again. So what is named often stays, and memory is bounded however many names there are.
@@ -114,15 +114,21 @@ struct Generations {
 impl Generations {
     /// The route of this name, and the routes that are forgotten for it.
     fn get(&mut self, name: &str) -> (Arc<TargetRoute>, Routes) {
-        if let Some(route) = self.young.get(name) {
-            return (Arc::clone(route), Routes::new());
-        }
-        let route = self.old.remove(name).unwrap_or_else(|| Arc::new(TargetRoute::new(name)));
+        let find = |routes: &Routes| routes.binary_search_by(|route| route.name.as_str().cmp(name));
+        let mut place = match find(&self.young) {
+            Ok(place) => return (Arc::clone(&self.young[place]), Routes::new()),
+            Err(place) => place,
+        };
+        let route = match find(&self.old) {
+            Ok(place) => self.old.remove(place),
+            Err(_) => Arc::new(TargetRoute::new(name)),
+        };
         let mut forgotten = Routes::new();
         if self.young.len() == REMEMBERED {
             forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            place = 0;
         }
-        self.young.insert(name.to_owned(), Arc::clone(&route));
+        self.young.insert(place, Arc::clone(&route));
         (route, forgotten)
     }
 }

@@ -21,8 +21,8 @@ unsafe fn get<'a>(routes: *const mlflow_gateway_routes, route: usize) -> Option<
     unsafe { routes.as_ref() }?.0.all().get(route)
 }
 
-/// Lists the routes (MLflow 2.5 to 2.8) or endpoints (2.9 and later) that the gateway has, all pages of them. The
-/// handle's own route need not be there.
+/// Lists the routes (MLflow 2.5 to 2.8), endpoints (2.9 and later) or models (dialect openai) that the gateway has, all
+/// pages of them. The handle's own route need not be there. Routes that split their traffic (3.x) are not listed.
 ///
 /// `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
 ///
@@ -161,7 +161,8 @@ pub unsafe extern "C" fn mlflow_gateway_routes_destroy(routes: *mut mlflow_gatew
     })
 }
 
-/// Asks the gateway whether it is well: its path /health, or on Databricks whether the endpoint of the handle is ready.
+/// Check whether the gateway is healthy: by its path /health; with the dialect openai, by its list of models; on
+/// Databricks, by whether the endpoint of the handle is ready, or without one by the list of endpoints.
 ///
 /// Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
 /// _INSECURE_AUTH, or any other status from 20 to 99.
