@@ -1,6 +1,6 @@
 //! What the fuzz targets see of the dialects.
 
 pub use super::{
-    ALL, Answer, Change, Chunk, Dialect, Event, EventReader, Kind, Lookup, Malformed, Refusal, Task, Usage, Vectors,
-    token, token_endpoint,
+    ALL, Answer, Change, Chunk, Details, Dialect, Event, EventReader, Kind, Lookup, Malformed, Piece, Refusal, Task,
+    Usage, Vectors, details, empty_arguments, messages, token, token_endpoint,
 };
