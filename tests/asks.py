@@ -129,6 +129,7 @@ class Outcome(NamedTuple):
     error_attempts: int
     error_retries: list[str]
     events: list[Event]
+    asked_at_us: int
     took_us: int
     cancelled_us: int
     response: Optional[Response]
@@ -245,6 +246,7 @@ def _outcome(line: dict) -> Outcome:
         line["error_attempts"],
         line["error_retries"],
         [Event(*event[:7], event[7:13], *event[13:]) for event in line.get("events", [])],
+        line["asked_at_us"],
         line["took_us"],
         line["cancelled_us"],
         response,

@@ -361,22 +361,22 @@ def test_events_without_a_text_are_signs_of_life() -> None:
 
 
 def read_slowly(gateway: ScriptedGateway, pause_ms: int, *options: str) -> tuple[str, float, int, str]:
-    """The status, how many milliseconds the last call took, the deltas before it, and the message."""
+    """The status, how many milliseconds the last call took, the events before it, and the message."""
     done = SHARED.run("test_slow_reader.c", gateway.url, str(pause_ms), *options)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    status, took, deltas, message = done.stdout.split(" ", 3)
-    return status, float(took), int(deltas), message
+    status, took, events, message = done.stdout.split(" ", 3)
+    return status, float(took), int(events), message
 
 
 @three_chances
 def test_the_callers_own_time_is_not_the_streams() -> None:
     """Between two calls of mlflow_gateway_stream_next() the stream has nothing to prove."""
     with streaming((0, DELTA), (0, DELTA), (0.4, DELTA), (0, END)) as gateway:
-        status, _, deltas, _ = read_slowly(gateway, 200, "idle_timeout_ms=150")
-        assert (status, deltas) == ("STREAM_END", 3)
+        status, _, events, _ = read_slowly(gateway, 200, "idle_timeout_ms=150")
+        assert (status, events) == ("STREAM_END", 4), "three texts and the finish reason"
     with streaming((0, DELTA)) as gateway:
-        status, took, deltas, message = read_slowly(gateway, 200, "idle_timeout_ms=150")
-        assert (status, deltas) == ("TIMEOUT", 1) and "the 150 ms of idle_timeout_ms are over" in message, message
+        status, took, events, message = read_slowly(gateway, 200, "idle_timeout_ms=150")
+        assert (status, events) == ("TIMEOUT", 1) and "the 150 ms of idle_timeout_ms are over" in message, message
         assert 145 <= took <= 150 + GRACE_MS
 
 
@@ -385,10 +385,10 @@ def test_the_whole_counts_for_a_stream_with_the_callers_own_time() -> None:
     with streaming(*[(0.05, DELTA)] * 40) as gateway:
         outcome = ask(gateway.url, "handle-option stream_timeout_ms=400", "prompt hi", "callback")
         check_timeout(outcome, "stream_timeout_ms", 400, "waiting for the next event")
-        status, took, deltas, message = read_slowly(gateway, 150, "stream_timeout_ms=400")
+        status, took, events, message = read_slowly(gateway, 150, "stream_timeout_ms=400")
         assert status == "TIMEOUT" and "the 400 ms of stream_timeout_ms are over" in message, message
         # What had come by then is given out, and nothing is waited for.
-        assert deltas <= 8 and took <= GRACE_MS
+        assert events <= 8 and took <= GRACE_MS
 
 
 # What counts

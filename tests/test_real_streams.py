@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from asks import ask, ask_all, escaped
+from asks import OTHER, ask, ask_all, escaped
 from builds import CHECKED, SHARED, Build
 from chances import three_chances
 from conftest import RealGateway
@@ -144,3 +144,21 @@ def test_real_tool_call_without_arguments_can_be_sent_back(real_gateways: dict[s
     assert answered.status == "OK" and answered.response.texts == ["echo: noon"], answered
     (request,) = gateway.upstream.requests()
     assert request["body"]["messages"][1]["tool_calls"] == [sent_back]
+
+
+@pytest.mark.alone
+@three_chances
+def test_callback_sees_a_real_gateway_wait_for_a_model_that_reasons(tracking_server: RealGateway) -> None:
+    """For 5 seconds. 3.17.2 leaves the reasoning out of what it sends, but sends an event for each piece at once."""
+    question = "message user=!reason 5000 hi"
+    whole = ask(tracking_server.url, question, "show-raw", "callback", route="chat")
+    assert whole.status == "OK" and whole.text() == "echo: !reason 5000 hi", whole
+    pieces = [event for event in whole.events if event.kind == OTHER][1:]
+    sent_us = [int(json.loads(event.raw_data)["id"]) for event in pieces]
+    assert len(pieces) > 50 and sent_us[-1] - sent_us[0] > 4_500_000
+    late_us = [whole.asked_at_us + event.us - sent for event, sent in zip(pieces, sent_us)]
+    assert 0 <= min(late_us) and max(late_us) < 50_000, f"{max(late_us)} microseconds"
+    assert whole.response.times_us[4] > 4_500_000, "the first text"
+    stopped = ask(tracking_server.url, question, f"stop-at {OTHER} 10", "callback", route="chat")
+    assert stopped.status == "CANCELLED" and {event.kind for event in stopped.events} == {OTHER}
+    assert stopped.took_us < 2_500_000 and stopped.took_us - stopped.events[-1].us < 20_000

@@ -186,7 +186,7 @@ def found_in(text: str, secret: str) -> list[str]:
 
 HEADERS = ("X-Echo", "Location", "Set-Cookie", "WWW-Authenticate", "Retry-After")
 
-ANSWERS = ("response", "deltas", "routes", "embeddings")
+ANSWERS = ("response", "events", "routes", "embeddings")
 
 
 def told(output: str) -> str:
@@ -443,4 +443,4 @@ def test_the_search_finds_what_is_there() -> None:
     assert found_in(told(json.dumps({"message": f"\u00e9 {secret}"})), secret)
     assert found_in(told(json.dumps({"error_body": secret.encode().hex()})), secret)
     assert found_in(told(json.dumps({"result": json.dumps({"gateway_uri": secret})})), secret)
-    assert not found_in(told(json.dumps({"deltas": secret})), secret)
+    assert not found_in(told(json.dumps({"events": secret})), secret)

@@ -7,7 +7,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{
-    ALL, Answer, DISCOVERED, Dialect, Lookup, Task, Vectors, token, token_endpoint,
+    ALL, Answer, DISCOVERED, Details, Dialect, Lookup, Task, Vectors, details, empty_arguments, messages, token,
+    token_endpoint,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -37,32 +38,58 @@ fn text(dialect: &dyn Dialect, task: Task, body: &[u8], cut: usize) {
     assert_eq!(format!("{:?}", Ok::<_, ()>(&answer)), shown(&around), "with space around it");
     assert!(dialect.decode(task, &body[..cut]).is_err(), "the first {cut} bytes are an answer, too");
     assert!(!answer.candidates.is_empty());
+    let text = std::str::from_utf8(body).expect("an answer is UTF-8");
+    on_demand(text);
     // A general parser refuses numbers and depths that the library passes over.
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
-        if dialect.name() == "gateway" { as_gateways(&answer, task, &json) } else { as_openai(&answer, task, &json) }
+        let details = details(text);
+        if dialect.name() == "gateway" {
+            as_gateways(&answer, &details, task, &json)
+        } else {
+            as_openai(&answer, &details, task, &json)
+        }
     }
 }
 
-fn as_gateways(answer: &Answer, task: Task, json: &Value) {
+/// A message is still JSON where its empty arguments are replaced.
+fn on_demand(text: &str) {
+    for message in messages(text).into_iter().flatten() {
+        let (mut filled, mut copied) = (String::new(), 0);
+        for place in empty_arguments(message) {
+            assert!(matches!(&message[place.clone()], "null" | "\"\""));
+            filled += &message[copied..place.start];
+            filled += "\"{}\"";
+            copied = place.end;
+        }
+        filled += &message[copied..];
+        assert!(serde_json::from_str::<&RawValue>(&filled).is_ok(), "{filled}");
+    }
+}
+
+fn as_gateways(answer: &Answer, details: &Details, task: Task, json: &Value) {
     let said = &json["metadata"];
-    whole(answer, &said["model"], ["input_tokens", "output_tokens", "total_tokens"].map(|name| &said[name]));
+    if json["model"].is_null() && !json["usage"].is_object() {
+        whole(details, &said["model"], ["input_tokens", "output_tokens", "total_tokens"].map(|name| &said[name]));
+    }
     candidates(answer, task, &json["candidates"], |candidate| &candidate["metadata"]["finish_reason"]);
 }
 
-fn as_openai(answer: &Answer, task: Task, json: &Value) {
+fn as_openai(answer: &Answer, details: &Details, task: Task, json: &Value) {
     // An agent's, of which only its last message is in the answer.
     if !json["choices"].is_array() {
         assert_eq!((task, answer.candidates.len()), (Task::Chat, 1));
         return;
     }
     let usage = &json["usage"];
-    whole(answer, &json["model"], ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| &usage[name]));
+    if !json["metadata"].is_object() && usage["input_tokens"].is_null() && usage["output_tokens"].is_null() {
+        whole(details, &json["model"], ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| &usage[name]));
+    }
     candidates(answer, task, &json["choices"], |choice| &choice["finish_reason"]);
 }
 
-fn whole(answer: &Answer, model: &Value, tokens: [&Value; 3]) {
-    assert_eq!(answer.model.as_ref().map(|model| model.0.as_ref()), name(model));
-    let usage = [answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.total_tokens];
+fn whole(details: &Details, model: &Value, tokens: [&Value; 3]) {
+    assert_eq!(details.model.as_ref().map(|model| model.0.as_ref()), name(model));
+    let usage = [details.usage.input, details.usage.output, details.usage.total];
     // Those beyond are none in C.
     assert_eq!(usage, tokens.map(|count| count.as_u64().filter(|count| *count <= i64::MAX as u64)));
 }

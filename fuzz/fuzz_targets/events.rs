@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{DISCOVERED, Dialect, Event, EventReader};
+use mlflow_ai_gateway::fuzz::dialect::{Chunk, DISCOVERED, Dialect, Event, EventReader};
 use mlflow_ai_gateway::fuzz::http;
 use mlflow_ai_gateway::fuzz::http::{EventProblem, Events};
 use mlflow_ai_gateway_fuzz::pieces::pieces;
@@ -39,7 +39,13 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Name
         events.feed(piece).expect("there is memory");
         loop {
             match events.next() {
-                Ok(Some(http::Event { name, data })) => found.push((name.to_owned(), data.to_owned())),
+                Ok(Some(http::Event { name, data })) => {
+                    let event = (name.to_owned(), data.to_owned());
+                    let (last_name, last_data) = events.last_with_nul();
+                    assert_eq!(last_data.split_last(), Some((&0, &event.1[..])), "the data, and a NUL byte behind it");
+                    assert!(last_name.is_none_or(|name| name.split_last() == Some((&0, &event.0[..]))));
+                    found.push(event);
+                }
                 Ok(None) => break,
                 Err(problem) => return (found, Some(problem)),
             }
@@ -85,14 +91,23 @@ fn read(dialect: &dyn Dialect, events: &[Named]) {
             (read, _) if name == b"error" => assert!(matches!(read, Ok(Event::Error(_)))),
             _ if has_halves => {}
             (Ok(Event::Text(candidate, text)), Ok(Event::Chunk(chunk))) => {
-                let [piece] = &chunk.pieces[..] else { panic!("one text in {chunk:?}") };
-                let found = piece.text.as_ref().map(|text| text.0.as_ref());
-                assert_eq!((piece.candidate, found), (candidate, Some(text)));
-                assert!(chunk.usage.is_none() && piece.finish_reason.is_none() && piece.tool_calls.is_empty());
+                assert_eq!(only(chunk), (candidate, text.as_ref(), ""));
+            }
+            (Ok(Event::Reasoning(candidate, text)), Ok(Event::Chunk(chunk))) => {
+                assert_eq!(only(chunk), (candidate, "", text.as_ref()));
             }
             (read, alone) => assert_eq!(format!("{read:?}"), format!("{alone:?}")),
         }
     }
     let rest = reader.rest();
     assert!(has_halves || rest.pieces.is_empty());
+}
+
+/// The candidate, the text and the reasoning of a chunk that has nothing else.
+fn only<'a>(chunk: &'a Chunk) -> (u64, &'a str, &'a str) {
+    let [piece] = &chunk.pieces[..] else { panic!("one piece in {chunk:?}") };
+    assert!(chunk.usage.is_none() && piece.finish_reason.is_none() && piece.tool_calls.is_empty());
+    assert!(piece.refusal.as_ref().is_none_or(|refusal| refusal.text.0.is_empty()));
+    let text = piece.text.as_ref().map_or("", |text| &text.text.0);
+    (piece.candidate, text, piece.reasoning.as_ref().map_or("", |reasoning| &reasoning.text.text.0))
 }

@@ -275,7 +275,7 @@ impl Stream {
             }
             Err(malformed) => return Err(report::malformed(&self.source.tried(), answered, malformed)),
         };
-        match self.gathered.take_delta(kind, candidate, text) {
+        match self.gathered.take_delta(kind, candidate, &text) {
             Ok(queued) => {
                 self.source.note_event();
                 let is_text = kind == EventKind::Text;

@@ -1,5 +1,7 @@
 //! The events of a stream: OpenAI's chunks, alike in all dialects that stream.
 
+use std::borrow::Cow;
+
 use serde::de::MapAccess;
 
 use super::answer::{Malformed, parse, wrong};
@@ -21,11 +23,11 @@ const DONE: &[u8] = b"[DONE]";
 pub enum Event<'a> {
     Chunk(Chunk<'a>),
     /// A chunk that only adds a text to a candidate that has begun.
-    Text(u64, &'a str),
+    Text(u64, Cow<'a, str>),
     /// A whole item of an agent, whose text may have come in pieces before.
     Item(Piece<'a>),
     /// A chunk that only adds reasoning to it.
-    Reasoning(u64, &'a str),
+    Reasoning(u64, Cow<'a, str>),
     /// The model or the gateway failed in the middle of its answer.
     Error(Refusal),
     /// The answer is complete.

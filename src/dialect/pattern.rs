@@ -6,7 +6,7 @@ use super::chunk::{Chunk, Event};
 use super::reasoning::Reasoning;
 use super::refusal::Refusal;
 use super::split_pairs::SplitPairs;
-use super::{Dialect, Malformed};
+use super::{Dialect, Malformed, answer};
 
 /// The name of an event whose data, if it has any, is an error.
 const ERROR: &[u8] = b"error";
@@ -105,13 +105,20 @@ impl Pattern {
         })
     }
 
-    fn text<'a>(&self, data: &'a [u8]) -> Option<&'a str> {
+    fn text<'a>(&self, data: &'a [u8]) -> Option<Cow<'a, str>> {
         let rest = data.strip_prefix(&self.before[..])?;
         let text = rest.strip_suffix(&self.behind[..])?;
         if text.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            return None;
+            return self.escaped(data);
         }
-        std::str::from_utf8(text).ok()
+        std::str::from_utf8(text).ok().map(Cow::Borrowed)
+    }
+
+    /// A string with escapes, if it is one string to its end. Halves of characters are for the parser of the whole.
+    fn escaped(&self, data: &[u8]) -> Option<Cow<'static, str>> {
+        answer::check_memory(data).ok()?;
+        let with_quotes = &data[self.before.len() - 1..data.len() - self.behind.len() + 1];
+        serde_json::from_slice(with_quotes).ok().map(Cow::Owned)
     }
 }
 
@@ -160,8 +167,12 @@ mod tests {
             (chunk(0, "\" b\"", ""), true),
             (chunk(0, "\"\"", ""), true),
             (chunk(0, "\"é\u{1F600}\"", ""), true),
-            (chunk(0, r#""\n""#, ""), false),
-            (chunk(0, r#""\"""#, ""), false),
+            (chunk(0, r#""\n\u00e9\ud83d\ude00""#, ""), true),
+            (chunk(0, r#""\\""#, ""), true),
+            (chunk(0, r#""a","x":"b""#, ""), false),
+            (chunk(0, "\"b\"", ""), false),
+            (chunk(0, r#""\"#, ""), false),
+            (chunk(0, r#""\"""#, ""), true),
             (chunk(0, "\"c\"", ""), true),
             (chunk(0, "null", ""), false),
             (chunk(0, r#""x"},"y":{"z":"""#, ""), false),

@@ -11,7 +11,7 @@
  *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
  *          request-route NAME               of the request (none: NULL)
  *          stop-after N                     the callback stops the answer at the N-th text
- *          stop-at KIND                     the callback stops the answer at the first event of this kind
+ *          stop-at KIND [N]                 the callback stops the answer at the first (N-th) event of this kind
  *          take                             takes the response of all streams that are fetched from now on
  *          show-raw                         the raw data of all events that follow
  *          show-header NAME                 of all responses and errors that follow
@@ -33,7 +33,7 @@
  *        callback, embed, list, get-route NAME (none: NULL), health, get-limits NAME, set-limits NAME=JSON,
  *        create-route JSON, delete-route NAME, identify
  *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "retries": [why,
- *        ...], "error_headers": [...], "error_is_retryable": ..., "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
+ *        ...], "error_headers": [...], "error_is_retryable": ..., "asked_at_us": by CLOCK_MONOTONIC, "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
  *        line, whether it came on the calling thread], ...], "events": [[kind, candidate, text, microseconds since the
  *        question, the tool call's index, id and name, [its tokens], raw name, raw data], ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": a text, or
  *        JSON as one}
@@ -53,7 +53,7 @@
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 static long stop_after = -1;
-static int32_t stop_at = -1;
+static int32_t stop_at = -1, stop_at_left;
 static bool takes_response, shows_raw;
 static char header_names[8][64];
 static size_t shown_headers;
@@ -260,9 +260,10 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
     print_string(mlflow_gateway_error_message(error));
     printf(", \"code\": ");
     print_string(code);
-    printf(", \"error_http_status\": %d, \"error_attempts\": %u, \"took_us\": %" PRId64 ", \"cancelled_us\": %" PRId64,
-           (int)mlflow_gateway_error_http_status(error), (unsigned)mlflow_gateway_error_attempts(error),
-           ended - asked_at, cancelled);
+    printf(", \"error_http_status\": %d, \"error_attempts\": %u, \"asked_at_us\": %" PRId64 ", \"took_us\": %" PRId64,
+           (int)mlflow_gateway_error_http_status(error), (unsigned)mlflow_gateway_error_attempts(error), asked_at,
+           ended - asked_at);
+    printf(", \"cancelled_us\": %" PRId64, cancelled);
     printf(", \"error_retries\": [");
     for (size_t retry = 0; retry < retries; retry++) {
         printf("%s", retry == 0 ? "" : ", ");
@@ -356,7 +357,7 @@ static int keep_event(const mlflow_gateway_event *event, void *user_data)
     keep_text(shows_raw ? raw : NULL, shows_raw ? raw_len : 0);
     events.len += (size_t)sprintf(end_of_events(0), "]");
     events.texts += kind == MLFLOW_GATEWAY_EVENT_TEXT;
-    return kind == stop_at || (kind == MLFLOW_GATEWAY_EVENT_TEXT && (long)events.texts == stop_after);
+    return (kind == stop_at && --stop_at_left == 0) || (kind == MLFLOW_GATEWAY_EVENT_TEXT && (long)events.texts == stop_after);
 }
 
 static void send_request(void)
@@ -729,7 +730,8 @@ static void command(char *name, char *value, size_t len)
     } else if (strcmp(name, "stop-after") == 0) {
         stop_after = atol(value);
     } else if (strcmp(name, "stop-at") == 0) {
-        stop_at = (int32_t)atol(value);
+        stop_at = (int32_t)strtol(value, &value, 10);
+        stop_at_left = *value == '\0' ? 1 : (int32_t)atol(value);
     } else if (strcmp(name, "take") == 0) {
         takes_response = true;
     } else if (strcmp(name, "show-raw") == 0) {

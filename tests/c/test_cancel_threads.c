@@ -36,9 +36,9 @@ static mlflow_gateway_request *make_request(void)
     return request;
 }
 
-static int go_on(const char *text, size_t len, size_t candidate, void *user_data)
+static int go_on(const mlflow_gateway_event *event, void *user_data)
 {
-    (void)text, (void)len, (void)candidate, (void)user_data;
+    (void)event, (void)user_data;
     return 0;
 }
 

@@ -25,6 +25,8 @@ Words in that prompt or message command it, and can be combined:
 and in a stream also:
 
     !slow 50      wait so many milliseconds between the chunks
+    !reason 5000  reason for so many milliseconds before the text: the id of each chunk is the time in
+                  microseconds (CLOCK_MONOTONIC), and so is its text
     !break 3      break the connection (RST) after so many chunks
     !error 3      send an error after so many chunks, and end
 """
@@ -32,6 +34,7 @@ and in a stream also:
 import argparse
 import collections
 import contextlib
+import itertools
 import json
 import re
 import socket
@@ -39,7 +42,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Optional
@@ -52,6 +55,7 @@ from gateways import scripted_answers as answers  # noqa: E402
 HOST = "127.0.0.1"
 SHAPES = ("completions", "chat")
 REQUESTS_KEPT = 1000
+REASONING_PAUSE = 0.05
 
 
 class ScriptedUpstream:
@@ -233,7 +237,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_events(map(json.dumps, sent), pause)
             self._send_chunk(b"")
         else:
-            self._send_events([*map(json.dumps, chunks), "[DONE]"], pause)
+            reasoning = _reasoning(chunks[0], _number("!reason", commands) or 0)
+            sent = itertools.chain(chunks[:1], reasoning, chunks[1:])
+            self._send_events(itertools.chain(map(json.dumps, sent), ["[DONE]"]), pause)
             self._send_chunk(b"")
 
     def _send_events(self, events: Iterable[str], pause: float) -> None:
@@ -255,6 +261,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the requests are kept instead."""
+
+
+def _reasoning(first: Any, milliseconds: int) -> Iterator[Any]:
+    """Chunks of reasoning for so long, one each REASONING_PAUSE."""
+    ends = time.monotonic() + milliseconds / 1000
+    while time.monotonic() < ends:
+        time.sleep(REASONING_PAUSE)
+        now = str(time.monotonic_ns() // 1000)
+        delta = {"reasoning_content": f"{now} "}
+        yield {**first, "id": now, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
 
 
 def _number(command: str, commands: str) -> Optional[int]:
