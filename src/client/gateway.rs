@@ -147,7 +147,7 @@ impl Gateway {
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let asking = request.snapshot();
         if let Some(raw) = asking.raw() {
-            return raw::response(&Call::begin(&self.target, self.settings()?, Some(&asking)), raw);
+            return raw::response(&raw.begin(&self.target, self.settings()?, &asking), raw);
         }
         let question = asking.question()?;
         answers::response(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
@@ -157,7 +157,7 @@ impl Gateway {
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         let asking = request.snapshot();
         if let Some(raw) = asking.raw() {
-            return Stream::open_raw(&Call::begin(&self.target, self.settings()?, Some(&asking)), raw);
+            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &asking), raw);
         }
         let question = asking.question()?;
         Stream::open(&Call::begin(&self.target, self.settings()?, Some(&asking)), question)
