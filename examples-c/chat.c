@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <getopt.h>
 #include <mlflow_ai_gateway.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ enum exit_code {
 };
 
 static const char USAGE[] =
-    "usage: chat [-u URI] [-r ROUTE] [-y SYSTEM] [-t TEMPERATURE] [-m MAX_TOKENS] [-v]\n"
+    "usage: chat [-u URI] [-r ROUTE] [-y SYSTEM] [-t TEMPERATURE] [-m MAX_TOKENS] [--attach FILE] [-v]\n"
     "\n"
     "  -u URI          the gateway's URI; without it, the environment variable\n"
     "                  MLFLOW_GATEWAY_URI or MLFLOW_DEPLOYMENTS_TARGET says it\n"
@@ -34,6 +35,7 @@ static const char USAGE[] =
     "                  \"Answer in one sentence.\"\n"
     "  -t TEMPERATURE  how freely the model chooses its words, for example 0.7\n"
     "  -m MAX_TOKENS   the longest answer, in tokens\n"
+    "  --attach FILE   a picture or a recording for the first message\n"
     "  -v              say after each answer how many tokens it took\n"
     "\n"
     "Each line of standard input is a message to the model. Ctrl-C stops an answer;\n"
@@ -85,19 +87,15 @@ static void catch_interrupts(int during_answer)
     sigaction(SIGINT, &action, NULL);
 }
 
-/* A line of the user, and the answer to it. */
-struct turn {
-    char *line;
-    size_t len;
-    mlflow_gateway_response *answer;
-};
-
 struct chat {
     mlflow_gateway *gateway;
-    const char *system;
+    /* All that was said so far. */
+    mlflow_gateway_request *said;
+    /* A picture or a recording for the next message, and its type; NULL for none. */
+    char *attached;
+    size_t attached_len;
+    const char *attached_type;
     int verbose;
-    struct turn *turns;
-    size_t turn_count;
 };
 
 /* What came of the printing of an answer: how many bytes, and, where it failed, the reason in errno's numbers. */
@@ -133,44 +131,22 @@ static int print_event(const mlflow_gateway_event *event, void *user_data)
     return 0;
 }
 
-/* A request with all that was said so far, and the new line. A failed line is in no turn, and so not said again. */
-static mlflow_gateway_status make_request(const struct chat *chat, const char *line, size_t len,
-                                          mlflow_gateway_request **request, mlflow_gateway_error **error)
-{
-    mlflow_gateway_request *made = NULL;
-    mlflow_gateway_status status = mlflow_gateway_request_create(&made, error);
-
-    if (status == MLFLOW_GATEWAY_OK && chat->system != NULL)
-        status = mlflow_gateway_request_add_message(made, "system", chat->system, MLFLOW_GATEWAY_NUL_TERMINATED, error);
-    for (size_t i = 0; status == MLFLOW_GATEWAY_OK && i < chat->turn_count; i++) {
-        const struct turn *turn = &chat->turns[i];
-        size_t answer_len = 0;
-        const char *answer = mlflow_gateway_response_text(turn->answer, 0, &answer_len);
-
-        status = mlflow_gateway_request_add_message(made, "user", turn->line, turn->len, error);
-        if (status == MLFLOW_GATEWAY_OK)
-            status = mlflow_gateway_request_add_message(made, "assistant", answer, answer_len, error);
-    }
-    if (status == MLFLOW_GATEWAY_OK)
-        status = mlflow_gateway_request_add_message(made, "user", line, len, error);
-    if (status == MLFLOW_GATEWAY_OK)
-        *request = made;
-    else
-        mlflow_gateway_request_destroy(made);
-    return status;
-}
-
+/* Asks with all that was said so far and the new line, in a request of its own: a line that fails is not said again. */
 static mlflow_gateway_status ask(const struct chat *chat, const char *line, size_t len, struct printing *printing,
-                                 mlflow_gateway_response **answer, mlflow_gateway_error **error)
+                                 mlflow_gateway_request **request, mlflow_gateway_response **answer,
+                                 mlflow_gateway_error **error)
 {
-    mlflow_gateway_request *request = NULL;
-    mlflow_gateway_status status = make_request(chat, line, len, &request, error);
+    mlflow_gateway_status status = mlflow_gateway_request_clone(chat->said, request, error);
 
+    if (status == MLFLOW_GATEWAY_OK)
+        status = mlflow_gateway_request_add_message(*request, "user", line, len, error);
+    if (status == MLFLOW_GATEWAY_OK && chat->attached != NULL)
+        status = mlflow_gateway_request_add_media(*request, chat->attached_type, chat->attached, chat->attached_len,
+                                                  error);
     if (status == MLFLOW_GATEWAY_OK) {
         mlflow_gateway_cancel_token_reset(token);
-        status = mlflow_gateway_stream_call(chat->gateway, request, print_event, printing, answer, error);
+        status = mlflow_gateway_stream_call(chat->gateway, *request, print_event, printing, answer, error);
     }
-    mlflow_gateway_request_destroy(request);
     return status;
 }
 
@@ -182,28 +158,14 @@ static void print_tokens(const char *what, int64_t tokens)
         fprintf(stderr, "%s %lld", what, (long long)tokens);
 }
 
-/* Keeps a line and its answer for the turns to come, both of which then belong to the chat; 0 if there is no memory. */
-static int keep_turn(struct chat *chat, char *line, size_t len, mlflow_gateway_response *answer)
-{
-    struct turn *turns = realloc(chat->turns, (chat->turn_count + 1) * sizeof *turns);
-
-    if (turns == NULL)
-        return 0;
-    turns[chat->turn_count].line = line;
-    turns[chat->turn_count].len = len;
-    turns[chat->turn_count].answer = answer;
-    chat->turns = turns;
-    chat->turn_count++;
-    return 1;
-}
-
-/* Lets the model answer a line. If the chat keeps the line, *line is NULL afterwards. */
-static enum exit_code take_turn(struct chat *chat, char **line, size_t len)
+/* Lets the model answer a line. */
+static enum exit_code take_turn(struct chat *chat, const char *line, size_t len)
 {
     struct printing printing = { 0, 0, 0 };
+    mlflow_gateway_request *request = NULL;
     mlflow_gateway_response *answer = NULL;
     mlflow_gateway_error *error = NULL;
-    mlflow_gateway_status status = ask(chat, *line, len, &printing, &answer, &error);
+    mlflow_gateway_status status = ask(chat, line, len, &printing, &request, &answer, &error);
     enum exit_code code = EXIT_ANSWERED;
 
     if (printing.problem == 0 && (status == MLFLOW_GATEWAY_OK || printing.printed != 0) &&
@@ -227,14 +189,20 @@ static enum exit_code take_turn(struct chat *chat, char **line, size_t len)
             print_tokens(", answered", mlflow_gateway_response_tokens(answer, MLFLOW_GATEWAY_TOKENS_OUTPUT));
             fputc('\n', stderr);
         }
-        if (keep_turn(chat, *line, len, answer)) {
-            *line = NULL;
-            answer = NULL;
+        mlflow_gateway_error_destroy(error);
+        error = NULL;
+        code = exit_code_of(mlflow_gateway_request_add_response(request, answer, 0, &error));
+        if (code == EXIT_ANSWERED) {
+            mlflow_gateway_request_destroy(chat->said);
+            chat->said = request;
+            request = NULL;
+            free(chat->attached);
+            chat->attached = NULL;
         } else {
-            fputs("chat: there is no memory\n", stderr);
-            code = EXIT_FAULT;
+            fprintf(stderr, "chat: %s\n", mlflow_gateway_error_message(error));
         }
     }
+    mlflow_gateway_request_destroy(request);
     mlflow_gateway_response_destroy(answer);
     mlflow_gateway_error_destroy(error);
     return code;
@@ -267,7 +235,7 @@ static enum exit_code talk(struct chat *chat)
         if (line[len - 1] == '\n')
             line[--len] = '\0';
         if (len > 0) {
-            enum exit_code of_this_turn = take_turn(chat, &line, (size_t)len);
+            enum exit_code of_this_turn = take_turn(chat, line, (size_t)len);
             if (of_this_turn != EXIT_ANSWERED)
                 code = of_this_turn;
         }
@@ -293,13 +261,48 @@ static int is_integer(const char *text)
 
 /* The command line, understood. */
 struct settings {
-    const char *uri, *route, *system, *temperature, *max_tokens;
+    const char *uri, *route, *system, *temperature, *max_tokens, *attach;
     int verbose;
 };
 
-static mlflow_gateway_status make_gateway(const struct settings *settings, mlflow_gateway **gateway,
-                                          mlflow_gateway_error **error)
+/* Returns the media type of a file by its name; NULL if it is not known. */
+static const char *media_type_of(const char *path)
 {
+    static const char *const TYPES[][2] = {
+        { ".png", "image/png" },   { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" }, { ".gif", "image/gif" },
+        { ".webp", "image/webp" }, { ".wav", "audio/wav" },  { ".mp3", "audio/mpeg" },
+    };
+    const char *ending = strrchr(path, '.');
+
+    for (size_t i = 0; ending != NULL && i < sizeof TYPES / sizeof *TYPES; i++)
+        if (strcmp(ending, TYPES[i][0]) == 0)
+            return TYPES[i][1];
+    return NULL;
+}
+
+/* Reads the file that is to be attached; 0 if it cannot be read. */
+static int read_attached(struct chat *chat, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    long len = -1;
+
+    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= 0)
+        chat->attached = malloc((size_t)len + 1);
+    if (chat->attached != NULL) {
+        rewind(file);
+        chat->attached_len = fread(chat->attached, 1, (size_t)len, file);
+    }
+    int is_read = chat->attached != NULL && chat->attached_len == (size_t)len;
+    if (!is_read)
+        fprintf(stderr, "chat: %s cannot be read: %s\n", path, strerror(errno));
+    if (file != NULL)
+        fclose(file);
+    return is_read;
+}
+
+static mlflow_gateway_status make_chat(const struct settings *settings, struct chat *chat, mlflow_gateway_error **error)
+{
+    mlflow_gateway **gateway = &chat->gateway;
     mlflow_gateway_status status = mlflow_gateway_create(settings->route, settings->uri, gateway, error);
 
     if (status == MLFLOW_GATEWAY_OK)
@@ -310,24 +313,31 @@ static mlflow_gateway_status make_gateway(const struct settings *settings, mlflo
         status = mlflow_gateway_set_param_double(*gateway, "temperature", strtod(settings->temperature, NULL), error);
     if (status == MLFLOW_GATEWAY_OK && settings->max_tokens != NULL)
         status = mlflow_gateway_set_param_int(*gateway, "max_tokens", strtoll(settings->max_tokens, NULL, 10), error);
+    if (status == MLFLOW_GATEWAY_OK)
+        status = mlflow_gateway_request_create(&chat->said, error);
+    if (status == MLFLOW_GATEWAY_OK && settings->system != NULL)
+        status = mlflow_gateway_request_add_message(chat->said, "system", settings->system,
+                                                    MLFLOW_GATEWAY_NUL_TERMINATED, error);
     return status;
 }
 
 static enum exit_code run(const struct settings *settings)
 {
-    struct chat chat = { .system = settings->system, .verbose = settings->verbose };
+    struct chat chat = { .verbose = settings->verbose };
     mlflow_gateway_error *error = NULL;
-    enum exit_code code = exit_code_of(make_gateway(settings, &chat.gateway, &error));
+    enum exit_code code = exit_code_of(make_chat(settings, &chat, &error));
 
-    if (code == EXIT_ANSWERED)
-        code = talk(&chat);
-    else
+    if (code != EXIT_ANSWERED)
         fprintf(stderr, "chat: %s\n", mlflow_gateway_error_message(error));
-    for (size_t i = 0; i < chat.turn_count; i++) {
-        free(chat.turns[i].line);
-        mlflow_gateway_response_destroy(chat.turns[i].answer);
+    else if (settings->attach != NULL && !read_attached(&chat, settings->attach))
+        code = EXIT_USAGE;
+    else {
+        if (settings->attach != NULL)
+            chat.attached_type = media_type_of(settings->attach);
+        code = talk(&chat);
     }
-    free(chat.turns);
+    free(chat.attached);
+    mlflow_gateway_request_destroy(chat.said);
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_destroy(chat.gateway);
     signal(SIGINT, SIG_DFL);
@@ -340,13 +350,15 @@ int main(int argc, char **argv)
     struct settings settings = { .route = "chat" };
     int option;
 
-    while ((option = getopt(argc, argv, "u:r:y:t:m:vh")) != -1) {
+    static const struct option LONG_OPTIONS[] = { { "attach", required_argument, NULL, 'a' }, { NULL, 0, NULL, 0 } };
+    while ((option = getopt_long(argc, argv, "u:r:y:t:m:a:vh", LONG_OPTIONS, NULL)) != -1) {
         switch (option) {
         case 'u': settings.uri = optarg; break;
         case 'r': settings.route = optarg; break;
         case 'y': settings.system = optarg; break;
         case 't': settings.temperature = optarg; break;
         case 'm': settings.max_tokens = optarg; break;
+        case 'a': settings.attach = optarg; break;
         case 'v': settings.verbose = 1; break;
         case 'h': return fputs(USAGE, stdout) == EOF ? EXIT_CANNOT_PRINT : EXIT_ANSWERED;
         default: return wrong_use("see the usage below");
@@ -358,5 +370,7 @@ int main(int argc, char **argv)
         return wrong_use("TEMPERATURE is not a number");
     if (settings.max_tokens != NULL && !is_integer(settings.max_tokens))
         return wrong_use("MAX_TOKENS is not an integer");
+    if (settings.attach != NULL && media_type_of(settings.attach) == NULL)
+        return wrong_use("FILE is not a .png, .jpg, .gif, .webp, .wav or .mp3");
     return run(&settings);
 }

@@ -1180,6 +1180,9 @@ mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *re
  * the model.
  * `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
  *
+ *     mlflow_gateway_request_add_message(request, "user", "What is this?", MLFLOW_GATEWAY_NUL_TERMINATED, &error);
+ *     mlflow_gateway_request_add_media(request, "image/png", png, png_len, &error);
+ *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
 MLFLOW_GATEWAY_API

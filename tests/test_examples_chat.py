@@ -9,6 +9,7 @@ import signal
 import subprocess
 import termios
 import time
+from pathlib import Path
 
 import pytest
 from builds import ALL, PLAIN, SHARED, Build, clean_environment
@@ -69,6 +70,26 @@ def test_it_goes_on_without_a_line_that_failed(build: Build) -> None:
         refused, broken = said.splitlines()
         assert "not now" in refused and "stream" in broken
         assert messages(questions(gateway)[-1]) == [("user", "one"), ("assistant", "echo: one"), ("user", "last")]
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_it_attaches_a_picture_to_the_first_message(build: Build, tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"\x89PNG\xff\0")
+    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
+        arguments = ("-u", gateway.url, "--attach", str(picture))
+        assert chat(*arguments, input="broken\none\ntwo\n", build=build)[:2] == (5, "echo: broken\necho: one\necho: two\n")
+        sent = [request.json()["messages"] for request in questions(gateway)]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBOR/8A"}}
+    first = {"role": "user", "content": [{"type": "text", "text": "one"}, image]}
+    assert sent[1] == [first], "and it is kept until a message is answered"
+    assert sent[2] == [first, {"role": "assistant", "content": "echo: one"}, {"role": "user", "content": "two"}]
+
+
+def test_it_says_what_cannot_be_attached(tmp_path: Path) -> None:
+    for name, words in (("a.txt", "FILE is not a .png"), ("none.png", "none.png cannot be read")):
+        code, answers, said = chat("-u", "http://127.0.0.1:1", "--attach", str(tmp_path / name), input="one\n")
+        assert (code, answers) == (2, "") and words in said
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)

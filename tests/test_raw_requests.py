@@ -4,7 +4,7 @@ import json
 from typing import Optional
 
 import pytest
-from asks import Outcome, ask, ask_all, escaped
+from asks import OTHER, Outcome, ask, ask_all, escaped
 from builds import CHECKED, SHARED, Build
 from scripted_gateway import Handler, Request, Script, ScriptedGateway
 
@@ -119,14 +119,14 @@ def test_a_refusal_has_its_status_and_shows_no_query(build: Build) -> None:
     ]
     for status, body, expected in rows:
         with ScriptedGateway(answering_with(status, body)) as gateway:
-            commands = ("handle-option max_retries=0", "log 3", f"path POST {SECRET_PATH}", "send")
+            commands = ("handle-option max_retries=0", "log 3", "show-body", f"path POST {SECRET_PATH}", "send")
             outcome = ask(gateway.url, *commands, build=build)
             url = f"POST {gateway.url}/v1beta/models/g:generateContent"
         assert (outcome.status, outcome.error_http_status) == (expected, status), outcome
         assert outcome.message.startswith(f"{url}: HTTP status {status}"), outcome
         assert [line.text.startswith(f"{url}: ") for line in outcome.log] == [True], outcome.log
-        said = "".join(line.text for line in outcome.log) + outcome.message.replace(f"no {KEY}", "")
-        assert KEY not in said and "alt=sse" not in said
+        said = "".join(line.text for line in outcome.log) + outcome.message
+        assert KEY not in said and "alt=sse" not in said and KEY.encode() not in outcome.error_body
         if expected == "NOT_FOUND":
             assert "check the method and the path, which is below the gateway URI" in outcome.message
 
@@ -248,3 +248,138 @@ def test_what_an_idle_connection_loses_is_sent_again(method: str, status: str) -
         outcomes = ask_all(gateway.url, f"path {method} /x", "send", "send")
         assert [outcome.status for outcome in outcomes] == ["OK", status], outcomes
         assert len(gateway.requests) == (2 if method == "DELETE" else 3)
+
+
+# Streams
+
+
+STREAM = (
+    ": hello\n\nevent: message_start\ndata: {\"type\": \"message_start\"}\n\n"
+    "data: {\"a\":\ndata:  1}\n\n"
+    "event: ping\ndata: no JSON, \"error\"\n\nevent: nothing\n\n"
+    "data: {\"error\": {\"message\": \"no\"}}\n\ndata: {\"choices\": [{\"delta\": {\"content\": \"hi\"}}]}\n\n"
+)
+EVENTS = [
+    ("message_start", '{"type": "message_start"}'),
+    (None, '{"a":\n 1}'),
+    ("ping", 'no JSON, "error"'),
+    (None, '{"error": {"message": "no"}}'),
+    (None, '{"choices": [{"delta": {"content": "hi"}}]}'),
+]
+STREAMS = ("stream", "callback")
+
+
+def streaming(*pieces: object, is_cut: bool = False, content_type: str = "text/event-stream") -> Script:
+    """Answers in a stream of these texts or bytes, in chunks, without the last one if it is cut."""
+
+    def script(handler: Handler, request: Request) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", content_type)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for piece in pieces:
+            content = piece if isinstance(piece, bytes) else str(piece).encode()
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+        handler.wfile.write(b"" if is_cut else b"0\r\n\r\n")
+        handler.close_connection = is_cut
+
+    return script
+
+
+def raw_events(outcome: Outcome) -> list[tuple[Optional[str], Optional[str]]]:
+    """The name and the data of each event, all of which nothing was read of."""
+    assert all((event.kind, event.candidate, event.text) == (OTHER, 0, None) for event in outcome.events), outcome
+    return [(event.raw_name, event.raw_data) for event in outcome.events]
+
+
+def streamed(script: Script, *commands: str, build: Build = SHARED) -> list[Outcome]:
+    """By both forms of streams."""
+    with ScriptedGateway(script) as gateway:
+        outcomes = ask_all(gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build)
+        assert [request.body for request in gateway.requests] == [BODY.encode()] * 2, "as it is written"
+    return outcomes
+
+
+@BUILDS
+def test_each_payload_of_a_stream_is_an_event(build: Build) -> None:
+    for end in ("", "data: [DONE]\n\n", "data: [DONE]\n"):
+        outcomes = streamed(streaming(STREAM, end), build=build)
+        assert [outcome.status for outcome in outcomes] == ["STREAM_END", "OK"], outcomes
+        for outcome in outcomes:
+            assert raw_events(outcome) == EVENTS
+            assert (outcome.response.texts, outcome.response.body, outcome.response.http_status) == ([], None, 200)
+
+
+def test_the_end_of_the_body_ends_the_last_event() -> None:
+    for outcome in streamed(streaming("data: a\n\n", "data: b\nevent: c")):
+        assert outcome.status in ("STREAM_END", "OK") and raw_events(outcome) == [(None, "a"), ("c", "b")], outcome
+
+
+def test_a_stream_without_events_is_complete() -> None:
+    for outcome in streamed(streaming(": nothing\n\n")):
+        assert outcome.status in ("STREAM_END", "OK") and outcome.events == [], outcome
+
+
+@BUILDS
+def test_a_stream_that_is_cut_is_truncated(build: Build) -> None:
+    for outcome in streamed(streaming(STREAM, is_cut=True), build=build):
+        assert (outcome.status, raw_events(outcome)) == ("STREAM_TRUNCATED", EVENTS), outcome
+
+
+@BUILDS
+def test_an_event_named_error_ends_a_stream(build: Build) -> None:
+    rows = [
+        ('{"type": "error", "error": {"type": "overloaded_error", "message": "too much"}}', "too much"),
+        ('{"error": {"message": "429: Rate limit reached", "type": "HTTPException"}}', "Rate limit reached"),
+        ("words", "words"),
+    ]
+    for data, words in rows:
+        for outcome in streamed(streaming(STREAM, f"event: error\ndata: {data}\n\n", "data: x\n\n"), build=build):
+            assert (outcome.status, raw_events(outcome)) == ("STREAM_ERROR", EVENTS), outcome
+            assert words in outcome.message and outcome.message.startswith("POST http://"), outcome
+
+
+@BUILDS
+def test_a_whole_response_to_a_stream_is_one_event(build: Build) -> None:
+    for body in ('[{"candidates": []}]', "text", json.dumps({"choices": [{"message": {"content": "hi"}}]})):
+        for outcome in streamed(answering_with(200, body, {"Content-Type": "application/json"}), build=build):
+            assert outcome.status in ("STREAM_END", "OK") and raw_events(outcome) == [(None, body)], outcome
+    for outcome in streamed(answering_with(204, "")):
+        assert outcome.status in ("STREAM_END", "OK") and outcome.events == [], outcome
+
+
+def test_send_reads_a_stream_to_its_end() -> None:
+    assert outcome_of(streaming(STREAM), "path - /x").response.body == STREAM
+
+
+def test_a_refused_stream_has_its_status() -> None:
+    for outcome in streamed(answering_with(429, {"error": "slow down"}), "handle-option max_retries=0"):
+        assert (outcome.status, outcome.error_http_status, outcome.events) == ("RATE_LIMITED", 429, []), outcome
+
+
+def test_the_callback_stops_a_stream() -> None:
+    with ScriptedGateway(streaming(STREAM)) as gateway:
+        outcome = ask(gateway.url, "show-raw", "path - /x", "stop-at 7", "callback")
+    assert (outcome.status, raw_events(outcome)) == ("CANCELLED", EVENTS[:1]), outcome
+
+
+def test_the_limits_of_streams_apply() -> None:
+    for outcome in streamed(streaming("data: " + "x" * 2000 + "\n\n"), "option max_event_bytes=1024"):
+        assert (outcome.status, "max_event_bytes" in outcome.message) == ("RESPONSE_TOO_LARGE", True), outcome
+
+    def stalling(handler: Handler, request: Request) -> None:
+        handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: a\n\n")
+        handler.stall()
+
+    for outcome in streamed(stalling, "option idle_timeout_ms=100"):
+        assert (outcome.status, raw_events(outcome)) == ("TIMEOUT", [(None, "a")]) and "idle_timeout_ms" in outcome.message
+    for tokens in (("token", "request-token"), ("request-token", "token")):
+        with ScriptedGateway(stalling) as gateway:
+            outcome = ask(gateway.url, *tokens, "path - /x", "cancel-after 200", "stream")
+            assert outcome.status == "CANCELLED" and 0 <= outcome.cancelled_us < 50_000, outcome
+
+
+def test_a_connection_is_used_again_after_a_stream() -> None:
+    with ScriptedGateway(streaming(STREAM, "data: [DONE]\n\n")) as gateway:
+        assert {outcome.status for outcome in ask_all(gateway.url, "path POST /x", *STREAMS * 2)} == {"STREAM_END", "OK"}
+        assert gateway.connections == 1

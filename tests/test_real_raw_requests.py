@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from asks import Outcome, ask, ask_all, escaped
+from asks import OTHER, Outcome, ask, ask_all, escaped
 from builds import CHECKED, SHARED, Build
 from conftest import RealGateway
 from gateways.scripted_answers import embedding
@@ -120,3 +120,49 @@ def test_what_fails_has_the_servers_words(server: RealGateway, build: Build) -> 
         assert status in (None, outcome.status), (path, outcome)
         assert words.lower() in outcome.message.lower(), outcome
         assert outcome.message.startswith(f"POST {server.url}{path}: HTTP status "), outcome
+
+
+# Streams
+
+
+def data(outcome: Outcome) -> list[tuple]:
+    """The names of the events, and their data."""
+    assert outcome.status in ("STREAM_END", "OK") and {event.kind for event in outcome.events} == {OTHER}, outcome
+    return [(event.raw_name, json.loads(event.raw_data)) for event in outcome.events]
+
+
+@BUILDS
+@pytest.mark.parametrize("form", ["stream", "callback"])
+def test_responses_in_a_stream(server: RealGateway, form: str, build: Build) -> None:
+    commands = ("show-raw", "path - /gateway/openai/v1/responses", body(model="openai", input="hi", stream=True))
+    events = data(ask(server.url, *commands, form, build=build))
+    assert [name for name, _ in events] == [
+        "response.created", "response.output_text.delta", "response.output_text.delta", "response.completed",
+    ]  # fmt: skip
+    assert "".join(event["delta"] for _, event in events[1:3]) == "echo: hi"
+    assert arrived(server) == {"path": "/v1/responses", "body": {"model": MODEL, "input": "hi", "stream": True}}
+
+
+@BUILDS
+def test_anthropic_messages_in_a_stream(server: RealGateway, build: Build) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    fields = body(model="anthropic", max_tokens=5, messages=messages, stream=True)
+    outcome = ask(server.url, "show-raw", "path - /gateway/anthropic/v1/messages", fields, "stream", build=build)
+    assert [name for name, _ in data(outcome)] == ["message_start", *["content_block_delta"] * 2, "message_stop"]
+    assert arrived(server)["body"]["stream"] is True
+
+
+@BUILDS
+def test_gemini_in_a_stream(server: RealGateway, build: Build) -> None:
+    fields = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    path = "path - /gateway/gemini/v1beta/models/gemini:streamGenerateContent?alt=sse"
+    ((name, event),) = data(ask(server.url, "show-raw", path, body(**fields), "stream", build=build))
+    assert (name, event["candidates"][0]["content"]["parts"]) == (None, [{"text": "echo: hi"}])
+    assert arrived(server)["body"] == fields, "no stream flag is added"
+
+
+def test_the_proxy_route_in_a_stream(server: RealGateway) -> None:
+    fields = body(messages=[{"role": "user", "content": "hi"}], stream=True)
+    outcome = ask(server.url, "show-raw", "path - /gateway/proxy/openai/v1/chat/completions", fields, "stream")
+    assert "".join(event["choices"][0]["delta"].get("content") or "" for _, event in data(outcome)) == "echo: hi"
+    assert len(server.upstream.requests()) == 1

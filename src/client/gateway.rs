@@ -150,7 +150,7 @@ impl Gateway {
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let asking = request.snapshot();
         if let Some(raw) = asking.raw() {
-            return raw::response(&Call::begin(&self.target, None, self.settings()?, Some(&asking)), raw);
+            return raw::response(&raw.begin(&self.target, self.settings()?, &asking), raw);
         }
         let question = asking.question()?;
         answers::response(&self.call_with_request(&asking)?, question)
@@ -160,7 +160,7 @@ impl Gateway {
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         let asking = request.snapshot();
         if let Some(raw) = asking.raw() {
-            return Stream::open_raw(&Call::begin(&self.target, None, self.settings()?, Some(&asking)), raw);
+            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &asking), raw);
         }
         let question = asking.question()?;
         Stream::open(&self.call_with_request(&asking)?, question)

@@ -1,11 +1,16 @@
 //! Raw requests: to any path below the gateway URI, with no discovery, no parameters and no reading of shapes.
 
+use std::sync::Arc;
+
 use super::call::Call;
 use super::error::Error;
 use super::log::LogLevel;
 use super::report::{self, Tried};
+use super::request::Asking;
 use super::response::Response;
 use super::retry::{Attempts, Repeat};
+use super::settings::Settings;
+use super::targets::Target;
 use super::transact::{Trouble, What};
 use crate::dialect::{Kind, Refusal, chat_answer, is_done};
 use crate::http::{Failure, Method, Opened, Phase, RawTarget, Reply};
@@ -53,6 +58,16 @@ pub(super) fn verdict(name: &[u8], data: &[u8]) -> Option<Verdict> {
 }
 
 impl<'a> Raw<'a> {
+    /// A call for it. What its query holds of credentials is masked.
+    pub fn begin<'c>(&self, target: &'c Arc<Target>, settings: Arc<Settings>, asking: &Asking) -> Call<'c> {
+        let mut call = Call::begin(target, None, settings, Some(asking));
+        let mut secrets = self.target.secrets().peekable();
+        if secrets.peek().is_some() {
+            call.hide(secrets);
+        }
+        call
+    }
+
     /// Sends it, and reads the head of a stream, or all of any other response.
     pub fn open(&self, call: &Call, wants_events: bool, attempts: &mut Attempts) -> Result<Opened, Error> {
         let tried = self.tried(call);

@@ -362,3 +362,25 @@ fn invalid_message(MessageProblem(problem): MessageProblem) -> Error {
 fn invalid_target(TargetProblem(problem): TargetProblem) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_share_what_they_have_until_one_changes_it() {
+        let request = Request::default();
+        request.add_message("user", "a").unwrap();
+        let copy = request.copy();
+        let content = |request: &Request| Arc::clone(&request.snapshot().content);
+        copy.set_cancel_token(None);
+        copy.set_header("X-A", Some("b")).unwrap();
+        copy.set_option("timeout_ms", "1").unwrap();
+        copy.set_param_int("n", 1).unwrap();
+        assert!(Arc::ptr_eq(&content(&request), &content(&copy)));
+        copy.add_text("b").unwrap();
+        assert!(!Arc::ptr_eq(&content(&request), &content(&copy)));
+        let Content::Messages(messages) = &*content(&request) else { panic!("it has messages") };
+        assert_eq!(messages[0].as_json(), r#"{"role":"user","content":"a"}"#);
+    }
+}

@@ -95,7 +95,7 @@ impl Headers {
 
     /// Whether any of them says who the client is.
     pub fn has_credentials(&self) -> bool {
-        self.set.iter().any(|field| CREDENTIALS.iter().any(|part| field.name.contains(part)))
+        self.set.iter().any(|field| names_credential(&field.name))
     }
 
     /// These, with the others in place of those of the same name.
@@ -190,6 +190,11 @@ pub fn check_value(what: &str, value: &str) -> Result<(), HeaderProblem> {
         return Err(HeaderProblem(format!("the value of {what} holds a line break or another control character")));
     }
     Ok(())
+}
+
+/// Whether what has this name, in lower case, shows who a client is.
+pub(super) fn names_credential(name: &str) -> bool {
+    CREDENTIALS.iter().any(|part| name.contains(part))
 }
 
 /// Whether it is what names of headers and methods are (RFC 9110, 5.6.2).

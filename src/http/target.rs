@@ -1,7 +1,8 @@
 //! Where a request goes whose method and path the caller writes.
 
-use super::headers::is_token;
+use super::headers::{is_token, names_credential};
 use super::method::Method;
+use super::secret::Secret;
 use super::uri::MAX_LENGTH;
 
 /// Longer than any method's.
@@ -43,6 +44,14 @@ impl RawTarget {
     /// The path without its query, in which some providers want their keys.
     pub fn shown(&self) -> &str {
         without_query(&self.path)
+    }
+
+    /// The values in the query that are masked where a server repeats them: by their names they are credentials.
+    pub fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        let values = query.split('&').filter_map(|field| field.split_once('='));
+        let values = values.filter(|(name, _)| names_credential(&name.to_ascii_lowercase())).map(|(_, value)| value);
+        values.filter_map(|value| String::from_utf8(decoded(value.as_bytes())?).ok().map(Secret::from))
     }
 }
 
@@ -167,6 +176,8 @@ mod tests {
             let TargetProblem(problem) = RawTarget::new(None, path).unwrap_err();
             assert!(!problem.contains("hunter2"), "{problem}");
         }
-        assert_eq!(RawTarget::new(None, "/a?key=hunter2").unwrap().shown(), "/a");
+        let target = RawTarget::new(None, "/a?key=hunter2&alt=sse&access_token=%C3%A9&x").unwrap();
+        let secrets: Vec<_> = target.secrets().map(|secret| secret.expose().to_owned()).collect();
+        assert_eq!((target.shown(), secrets), ("/a", vec!["hunter2".to_owned(), "é".to_owned()]));
     }
 }

@@ -20,6 +20,34 @@ static mlflow_gateway_cancel_token *token;
 static bool is_running = true;
 static unsigned long asked[MAX_THREADS];
 
+/* A clone shares what it has with the request that other threads change. */
+static void change_clone(int thread)
+{
+    mlflow_gateway_request *clone = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_clone(request, &clone, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_omit_param(clone, thread % 2 == 0 ? "n" : "top_p", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(clone, "another", 7, &error));
+    mlflow_gateway_request_destroy(clone);
+}
+
+/* Then with a token, which is the child's own. */
+static void send_raw(void)
+{
+    mlflow_gateway_request *raw = NULL;
+    mlflow_gateway_response *response = NULL;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&raw, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_path(raw, "GET", "/health", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, raw, &response, &error));
+    CHECK(mlflow_gateway_response_http_status(response) == 200);
+    mlflow_gateway_response_destroy(response);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_cancel_token(raw, token, &error));
+    mlflow_gateway_cancel(token);
+    CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED, mlflow_gateway_send(gateway, raw, &response, &error));
+    mlflow_gateway_request_destroy(raw);
+}
+
 static void *work(void *number)
 {
     int thread = *(int *)number;
@@ -39,6 +67,7 @@ static void *work(void *number)
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
             mlflow_gateway_string_free(json);
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "n", i, &error));
+            change_clone(thread);
         }
     }
     return NULL;
@@ -73,7 +102,7 @@ static void be_a_child(int number, const char *uri, const char *ca_file)
     char prompt[64];
 
     snprintf(prompt, sizeof prompt, "answer for child %d", number);
-    switch (number % 4) {
+    switch (number % 6) {
     case 0:
         change_settings();
         break;
@@ -85,6 +114,12 @@ static void be_a_child(int number, const char *uri, const char *ca_file)
         mlflow_gateway_request_destroy(request);
         mlflow_gateway_cancel_token_destroy(token);
         gateway = make_handle(uri, ca_file);
+        break;
+    case 3:
+        send_raw();
+        break;
+    case 4:
+        change_clone(number);
         break;
     default:
         break;

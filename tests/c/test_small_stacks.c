@@ -62,6 +62,41 @@ static void stream(void)
     mlflow_gateway_destroy(gateway);
 }
 
+/* A round with a tool, a picture, and a raw request whose response is nested deeply. */
+static void take_turns(void)
+{
+    static unsigned char picture[100000];
+    mlflow_gateway *gateway = open_route("chat");
+    mlflow_gateway_request *request = NULL, *clone = NULL;
+    mlflow_gateway_response *response = NULL;
+    const char *deep = "{\"messages\": [{\"role\": \"user\", \"content\": \"deep\"}]}";
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, "user", "pieces", 6, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_clone(request, &clone, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_response(clone, response, 0, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_tool_result(clone, "call", "1", 1, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(clone, "user", "answer", 6, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_add_media(clone, "image/png", picture, sizeof picture, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_text(clone, "more", 4, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_omit_param(clone, "n", &error));
+    mlflow_gateway_response_destroy(response);
+    mlflow_gateway_request_destroy(clone);
+    mlflow_gateway_request_destroy(request);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_set_path(request, NULL, "/endpoints/chat/invocations", &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_set_body_json(request, deep, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK(mlflow_gateway_response_body(response, NULL) != NULL);
+    mlflow_gateway_response_destroy(response);
+    mlflow_gateway_request_destroy(request);
+    mlflow_gateway_destroy(gateway);
+}
+
 static void embed(void)
 {
     mlflow_gateway *gateway = open_route("vectors");
@@ -150,6 +185,7 @@ static void *use(void *unused)
     mlflow_gateway_destroy(gateway);
     stream();
     embed();
+    take_turns();
     read_deep_json();
     return unused;
 }
