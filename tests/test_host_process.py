@@ -70,7 +70,7 @@ def test_a_process_forks_while_its_threads_call(build: Build) -> None:
     with gateway.running() as url:
         done = build.run("test_fork_threads.c", url, "4", str(forks))
     assert ended(done) == SILENT
-    of_children = 3 * forks + len(range(1, forks, 4))
+    of_children = 3 * forks + len(range(1, forks, 6))
     assert gateway.asked_for["asked"] == int(done.stdout) + of_children
 
 
@@ -81,7 +81,7 @@ def test_a_process_forks_while_its_threads_call_over_tls(authority: Authority) -
         prompts = [request.json()["prompt"] for request in gateway.requests if request.method == "POST"]
     of_parent = [prompt for prompt in prompts if "thread" in prompt]
     assert len(of_parent) == len(set(of_parent)) == int(done.stdout)
-    assert len(prompts) - len(of_parent) == 3 * 60 + 15
+    assert len(prompts) - len(of_parent) == 3 * 60 + 10
 
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])

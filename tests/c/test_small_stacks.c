@@ -69,11 +69,13 @@ static void take_turns(void)
     mlflow_gateway *gateway = open_route("chat");
     mlflow_gateway_request *request = NULL, *clone = NULL;
     mlflow_gateway_response *response = NULL;
+    int events = 0;
     const char *deep = "{\"messages\": [{\"role\": \"user\", \"content\": \"deep\"}]}";
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, "user", "pieces", 6, &error));
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, request, &response, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_stream_call(gateway, request, count_event, &events, &response, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_clone(request, &clone, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_response(clone, response, 0, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_tool_result(clone, "call", "1", 1, &error));
