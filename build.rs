@@ -25,28 +25,28 @@ const SOURCES: [&str; 15] = [
 /// What stands above the first declaration of each part of the header. cbindgen has no means for it.
 const HEADINGS: [(&str, &str); 24] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
-    ("#define MLFLOW_GATEWAY_OK ", "Status numbers: they never change, and none is ever used again"),
-    ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: the caller's mistake; nothing was sent"),
-    ("#define MLFLOW_GATEWAY_RESOLVE_FAILED ", "20 to 39: the way to the gateway"),
-    ("#define MLFLOW_GATEWAY_BAD_REQUEST ", "40 to 59: the gateway, or the model provider behind it, said no"),
-    ("#define MLFLOW_GATEWAY_BAD_RESPONSE ", "60 to 79: the gateway said yes, but its answer is wrong"),
-    ("#define MLFLOW_GATEWAY_PANIC ", "80 to 99: this library"),
-    ("#define MLFLOW_GATEWAY_STREAM_END ", "100 to 119: no failure, and no error object"),
+    ("#define MLFLOW_GATEWAY_OK ", "Statuses: the numbers never change"),
+    ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: error of the caller; nothing was sent"),
+    ("#define MLFLOW_GATEWAY_RESOLVE_FAILED ", "20 to 39: transport"),
+    ("#define MLFLOW_GATEWAY_BAD_REQUEST ", "40 to 59: refused by the gateway or the model provider"),
+    ("#define MLFLOW_GATEWAY_BAD_RESPONSE ", "60 to 79: invalid response"),
+    ("#define MLFLOW_GATEWAY_PANIC ", "80 to 99: fault of this library"),
+    ("#define MLFLOW_GATEWAY_STREAM_END ", "100 to 119: not failures, without an error object"),
     ("#define MLFLOW_GATEWAY_JSON_NULL ", "Kinds of JSON values"),
-    ("#define MLFLOW_GATEWAY_LOG_OFF ", "Levels of the log"),
-    ("#define MLFLOW_GATEWAY_TIME_QUEUED ", "Points of time in a call"),
-    ("#define MLFLOW_GATEWAY_TOKENS_INPUT ", "Kinds of tokens"),
+    ("#define MLFLOW_GATEWAY_LOG_OFF ", "Log levels"),
+    ("#define MLFLOW_GATEWAY_TIME_QUEUED ", "Times"),
+    ("#define MLFLOW_GATEWAY_TOKENS_INPUT ", "Token counts"),
     ("#define MLFLOW_GATEWAY_EVENT_TEXT ", "Kinds of events"),
     ("const char *mlflow_gateway_version(", "Version, status names and strings"),
     ("mlflow_gateway_error_status(", "Errors"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
-    ("mlflow_gateway_request_create(", "The full path: a request ..."),
-    ("mlflow_gateway_send(", "... and what came of it"),
+    ("mlflow_gateway_request_create(", "Requests"),
+    ("mlflow_gateway_send(", "Responses"),
     ("mlflow_gateway_json_get(", "JSON"),
-    ("mlflow_gateway_stream_open(", "Streaming: events, fetched one by one or handed to a callback"),
-    ("mlflow_gateway_embed(", "Vectors"),
-    ("mlflow_gateway_list_routes(", "What is there"),
-    ("mlflow_gateway_cancel_token_create(", "Cancelling calls"),
+    ("mlflow_gateway_stream_open(", "Streaming"),
+    ("mlflow_gateway_embed(", "Embeddings"),
+    ("mlflow_gateway_list_routes(", "Routes, health and limits"),
+    ("mlflow_gateway_cancel_token_create(", "Cancellation"),
     ("mlflow_gateway_set_log(", "Logging"),
 ];
 
@@ -73,7 +73,9 @@ fn header() -> String {
     // It breaks the line there only before long declarations.
     let header = header.replace("\nMLFLOW_GATEWAY_API ", "\nMLFLOW_GATEWAY_API\n");
     let header = with_kinds_behind_statuses(&header);
-    HEADINGS.iter().fold(header, |header, (declaration, heading)| with_heading(header, declaration, heading))
+    let header =
+        HEADINGS.iter().fold(header, |header, (declaration, heading)| with_heading(header, declaration, heading));
+    with_short_comments(&header)
 }
 
 fn version_macros() -> String {
@@ -122,6 +124,26 @@ fn with_kinds_behind_statuses(header: &str) -> String {
     let (kinds, rest) = rest.split_at(begin("typedef struct ") - before.len());
     let (types_and_statuses, functions) = rest.split_at(begin("\nMLFLOW_GATEWAY_API\n") - before.len() - kinds.len());
     [before, types_and_statuses, kinds, functions].concat()
+}
+
+/// Writes comments of one line on one line.
+fn with_short_comments(header: &str) -> String {
+    let (mut short, mut rest) = (String::new(), header);
+    while let Some((before, comment)) = rest.split_once("/**\n * ") {
+        short.push_str(before);
+        let (line, behind) = comment.split_once('\n').expect("a comment has an end");
+        rest = match behind.strip_prefix(" */") {
+            Some(behind) => {
+                short.push_str(&format!("/** {line} */"));
+                behind
+            }
+            None => {
+                short.push_str("/**\n * ");
+                comment
+            }
+        };
+    }
+    short + rest
 }
 
 /// Inserts the heading above the comment of the declaration, which must be there once.

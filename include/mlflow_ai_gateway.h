@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * mlflow_ai_gateway.h - ask an MLflow AI Gateway from C.
+ * mlflow_ai_gateway.h - call MLflow AI gateways, Databricks, and OpenAI-compatible servers from C.
  *
  * Link with -lmlflow_ai_gateway. The shortest program:
  *
@@ -17,53 +17,47 @@
  *     mlflow_gateway_error_destroy(error);
  *     mlflow_gateway_destroy(gateway);
  *
- * These rules hold for every function:
+ * These rules apply to every function:
  *
- * Objects    are opaque. A function makes one and says so, its ..._destroy function destroys it. All ..._destroy
- *            functions and mlflow_gateway_string_free() accept NULL and do nothing then. Every object stays valid when
- *            others are destroyed that it was made from.
- * Failure    is an mlflow_gateway_status from 1 to 99; MLFLOW_GATEWAY_OK and those from 100 on are none. The last
- *            argument, `error`, may be NULL; else it receives an error object on failure, which the caller destroys
- *            with mlflow_gateway_error_destroy(). What `error` points to is never read and, on success, never
- *            written: set it to NULL before the first call, and to NULL again after destroying an error. There is no
- *            "last error" elsewhere.
- * Outputs    are written on success only; but mlflow_gateway_stream_call() may write `response` on failure, too.
- * NULL       for a pointer that must be there is MLFLOW_GATEWAY_INVALID_ARGUMENT, never a crash. So is a text that
- *            is not UTF-8. Functions that return no status take NULL for an object, and an index or a name that is
- *            not there, and then return NULL, 0, or what they say; a length that they write is then 0.
- * Texts in   are UTF-8 and are copied before the function returns. Where a length follows, they are as long as it
- *            says, and may hold NUL bytes; with MLFLOW_GATEWAY_NUL_TERMINATED as the length, and where none follows,
- *            they are NUL-terminated. NULL with the length 0 is the empty text; with any other length NULL is refused.
- *            (As a size_t, -1 is MLFLOW_GATEWAY_NUL_TERMINATED, so look at a computed length before.)
- * Texts out  are UTF-8. A `char *` belongs to the caller, who frees it with mlflow_gateway_string_free() and with
- *            nothing else. A `const char *` belongs to the object that it was asked of, and lives as long. Both are
- *            NUL-terminated; one that holds a NUL byte itself ends there for those who do not look at its length.
- * Indexes    are counted from 0.
- * Threads    may share any object, for calls and settings alike: a call uses the settings as they stood when it began.
- *            Calls on one handle do not wait for each other, but for what they share: the question to the server which
- *            dialect it speaks, asked once for each route, and the token of an OAuth client (option client_id) while it
- *            is fetched.
- *            Only the ..._destroy functions need the object for themselves, and what a stream has gathered is read
- *            while no other thread fetches from that stream.
- *            pthread_cancel() on a thread that is inside a call takes effect after the call. A callback is inside a
- *            call: it must neither enable cancellation nor call pthread_exit().
- * Time       is bounded: each call has a deadline of 5 minutes (option timeout_ms), or of an hour for a stream that has
- *            begun (stream_timeout_ms); parts of it have shorter ones. mlflow_gateway_cancel() ends calls at once, also
- *            from a signal handler.
- * Callbacks  run on a thread that is inside a call of the caller's, and nowhere else. They may call any function of
- *            this library, but not destroy what the call that runs them works on.
- * Process    This library installs no signal handler, raises no SIGPIPE, prints nothing and keeps no state outside its
- *            objects. It starts threads only to look up a host name, and to ask for several batches of vectors at
- *            once (option embed_concurrency); they end with that, and take no signals. A look-up cannot be interrupted:
- *            where a call did not wait for its end, the library stays in memory after dlclose().
- *            After a fork(), parent and child may both go on with a handle, whatever other threads of the parent did
- *            with it at that moment; they share no connection. Only a request that was being changed just then is
- *            empty in the child, and a stream goes on in the parent alone. Faults of the library's own come back as
- *            MLFLOW_GATEWAY_PANIC. Who closes all descriptors of the process, as daemons do, destroys its objects
- *            before.
- * Memory     that an answer needs and the system does not give is MLFLOW_GATEWAY_OUT_OF_MEMORY. Only where it does not
- *            even give the small pieces that every call needs, the process is aborted.
+ * Objects    Every object is opaque. Destroy it with its ..._destroy function, which accepts NULL. An object stays
+ *            valid when the objects it was created from are destroyed.
+ * Errors     A function that can fail returns an mlflow_gateway_status. Its last argument, `error`, may be NULL. On
+ *            failure it receives an error object, which the caller owns. On success nothing is written to it. Set the
+ *            variable to NULL before the first call, and again after you destroy an error. Statuses from 100 are not
+ *            failures and come without an error object. Any function may fail with INVALID_ARGUMENT or a status from
+ *            80 to 99, a function that sends a request with any status from 20 to 99; descriptions list the others.
+ * Outputs    Outputs are written on success only. Exception: `response` of mlflow_gateway_stream_call().
+ * NULL       A NULL pointer that is not allowed is MLFLOW_GATEWAY_INVALID_ARGUMENT, never a crash. Functions that
+ *            return no status accept NULL objects, and indexes and names that do not exist. They return NULL, 0 or
+ *            the value that they document, and write 0 to a length.
+ * Input      Strings are UTF-8 and are copied. A string without a length is NUL-terminated. A string with a length
+ *            may contain NUL bytes; MLFLOW_GATEWAY_NUL_TERMINATED as the length makes the library measure it. NULL
+ *            with length 0 is the empty string. (MLFLOW_GATEWAY_NUL_TERMINATED is (size_t)-1: check a computed
+ *            length.)
+ * Output     Strings are UTF-8 and NUL-terminated. A `char *` is owned by the caller: free it with
+ *            mlflow_gateway_string_free() only. A `const char *` is borrowed from the object that returned it, and
+ *            lives as long. A string may contain NUL bytes; use the length. A length output (`len`, `text_len`,
+ *            `json_len`) receives the length in bytes without the NUL, and may be NULL.
+ * Indexes    Indexes start at 0.
+ * Threads    Threads may share any object, setters included. A call uses the settings of the moment when it started.
+ *            Calls run concurrently, but share one discovery and one token fetch. Only ..._destroy requires exclusive
+ *            access. Read what a stream has gathered only while no thread is in mlflow_gateway_stream_next() with it.
+ * Time       Every call has a deadline of 5 minutes (option timeout_ms), a stream that has begun one of an hour
+ *            (stream_timeout_ms). mlflow_gateway_cancel() ends calls at once, also from a signal handler.
+ *            pthread_cancel() takes effect after the call.
+ * Callbacks  Callbacks run only on threads that are inside a function of this library. They may call any of its
+ *            functions, but must not destroy an object that the running call uses. They must return: no longjmp(),
+ *            C++ exception, pthread_exit(), and no change of the thread's cancelability.
+ * Process    The library installs no signal handler, raises no SIGPIPE, prints nothing, and keeps no global state. It
+ *            starts threads only for name look-ups and for concurrent embeddings batches (option embed_concurrency).
+ *            If a look-up outlives its call, the library stays loaded after dlclose(). After fork(), parent and child
+ *            may both use their handles, but not share connections: an open stream continues in the parent only, and
+ *            a request that another thread was changing is empty in the child. Destroy all objects before closing
+ *            every descriptor, as daemons do. A fault of the library is MLFLOW_GATEWAY_PANIC, not a crash.
+ * Memory     If there is no memory for a response, the status is MLFLOW_GATEWAY_OUT_OF_MEMORY. If there is none even
+ *            for small allocations, the process aborts.
  */
+
 
 #ifndef MLFLOW_AI_GATEWAY_H
 #define MLFLOW_AI_GATEWAY_H
@@ -104,574 +98,385 @@ extern "C" {
 /* Types
  * ----- */
 
-/**
- * A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
- * it at once.
- */
+/** A handle: one gateway, its settings, and its connections. */
 typedef struct mlflow_gateway mlflow_gateway;
 
-/**
- * Cancels the calls that have it: those that run, and those that begin before it is reset.
- */
+/** A cancel token. Cancels every call it is attached to, running or started before it is reset. */
 typedef struct mlflow_gateway_cancel_token mlflow_gateway_cancel_token;
 
-/**
- * Vectors. They never change, so that any number of threads may read them.
- */
+/** Embeddings. Immutable. */
 typedef struct mlflow_gateway_embeddings mlflow_gateway_embeddings;
 
-/**
- * Why a function failed. It belongs to the caller, who destroys it with mlflow_gateway_error_destroy().
- */
+/** Why a function failed. Immutable. The caller owns it. */
 typedef struct mlflow_gateway_error mlflow_gateway_error;
 
-/**
- * A part of a response as it comes. An event that mlflow_gateway_stream_next() returns lives until the next call of
- * a function that changes the stream, an event of a callback until the callback returns. All strings of an event
- * live as long.
- */
+/** One event of a stream. Immutable. The stream owns it. */
 typedef struct mlflow_gateway_event mlflow_gateway_event;
 
 /**
- * What to ask: a prompt, messages, inputs or a whole body, with settings of its own beside the handle's. It can be
- * sent as often as one likes and by any number of threads at once.
+ * A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed, from any
+ * number of threads.
  */
 typedef struct mlflow_gateway_request mlflow_gateway_request;
 
-/**
- * What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that
- * any number of threads may read it.
- */
+/** A response. Immutable, except the response of a stream. */
 typedef struct mlflow_gateway_response mlflow_gateway_response;
 
-/**
- * Routes of a gateway, as it described them. They never change, so that any number of threads may read them.
- */
+/** Routes of a gateway. Immutable. */
 typedef struct mlflow_gateway_routes mlflow_gateway_routes;
 
-/**
- * A response that comes in events, as the model makes it.
- */
+/** A response that arrives as a sequence of events. */
 typedef struct mlflow_gateway_stream mlflow_gateway_stream;
 
-/**
- * What a function came to: `MLFLOW_GATEWAY_OK`, or the reason why not.
- */
+/** Result of a function: `MLFLOW_GATEWAY_OK`, or why it failed. */
 typedef int32_t mlflow_gateway_status;
 
 /**
- * Take an event, which lives until the callback returns. `user_data` is what was given to
- * mlflow_gateway_stream_call(). Return 0 to go on; any other number stops the response. The callback runs on the
- * thread that made the call, and must return to it: neither longjmp() nor a C++ exception may pass through this
- * library.
+ * Receives one event. `event` is valid until the callback returns. `user_data` is passed through. Return 0 to
+ * continue, or any other value to stop the stream.
  */
 typedef int (*mlflow_gateway_on_event)(const mlflow_gateway_event *event, void *user_data);
 
 /**
- * Take a line of the log: `level` is MLFLOW_GATEWAY_LOG_ERROR, _INFO or _DEBUG; `line` is `len` bytes of UTF-8,
- * NUL-terminated, without a line break, which live until the callback returns; `user_data` is what was given to
- * mlflow_gateway_set_log(). It must return: neither longjmp() nor a C++ exception may pass through this library.
+ * Receives one log line without a line break. `level` is MLFLOW_GATEWAY_LOG_ERROR, _INFO or _DEBUG. `line` is
+ * valid until the callback returns. `user_data` is passed through.
  */
 typedef void (*mlflow_gateway_on_log)(int32_t level, const char *line, size_t len, void *user_data);
 
-/**
- * Destroy `user_data`, which no callback gets afterwards. It may call any function of this library. It must return:
- * neither longjmp() nor a C++ exception may pass through this library.
- */
+/** Destroys `user_data`. */
 typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 
-/* Status numbers: they never change, and none is ever used again
- * -------------------------------------------------------------- */
+/* Statuses: the numbers never change
+ * ---------------------------------- */
 
-/**
- * It worked.
- */
+/** Success. */
 #define MLFLOW_GATEWAY_OK 0
 
-/* 1 to 19: the caller's mistake; nothing was sent
- * ----------------------------------------------- */
+/* 1 to 19: error of the caller; nothing was sent
+ * ---------------------------------------------- */
 
-/**
- * A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
- * too little room, or a request holds nothing, or another kind of content than the function needs.
- */
+/** An argument is NULL, not UTF-8, not JSON, too long or out of range, or does not fit the request. */
 #define MLFLOW_GATEWAY_INVALID_ARGUMENT 1
 
-/**
- * The gateway URI is not an http:// or https:// URI, nor a databricks one, or holds credentials or a query.
- */
+/** The gateway URI is malformed, has an unsupported scheme, or contains credentials or a query. */
 #define MLFLOW_GATEWAY_INVALID_URI 2
 
-/**
- * No gateway URI was passed, and no environment variable names one; or no workspace of Databricks is named.
- */
+/** Neither an argument nor the environment names a gateway or a Databricks workspace. */
 #define MLFLOW_GATEWAY_NO_GATEWAY_URI 3
 
-/**
- * There is no option of that name.
- */
+/** No option has that name. */
 #define MLFLOW_GATEWAY_UNKNOWN_OPTION 4
 
-/**
- * The option does not take that value; the message says which it takes.
- */
+/** The option does not accept that value. The message lists accepted values. */
 #define MLFLOW_GATEWAY_INVALID_OPTION_VALUE 5
 
-/**
- * The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
- */
+/** The name of a parameter is reserved, or its value is not valid. */
 #define MLFLOW_GATEWAY_INVALID_PARAM 6
 
-/**
- * Credentials would go unencrypted to another machine; the option allow_insecure_auth allows that.
- */
+/** Credentials would be sent unencrypted to another machine. See the option allow_insecure_auth. */
 #define MLFLOW_GATEWAY_INSECURE_AUTH 8
 
-/* 20 to 39: the way to the gateway
- * -------------------------------- */
+/* 20 to 39: transport
+ * ------------------- */
 
-/**
- * The host name has no address.
- */
+/** The host name has no address. */
 #define MLFLOW_GATEWAY_RESOLVE_FAILED 20
 
-/**
- * No connection: refused, unreachable, or no route there.
- */
+/** No connection: refused or unreachable. */
 #define MLFLOW_GATEWAY_CONNECT_FAILED 21
 
-/**
- * No TLS connection: a certificate that is not trusted, or a server that does not speak TLS.
- */
+/** No TLS connection: the certificate is not trusted, or the server does not speak TLS. */
 #define MLFLOW_GATEWAY_TLS_FAILED 22
 
-/**
- * The connection broke before the answer was complete.
- */
+/** The connection broke before the response was complete. */
 #define MLFLOW_GATEWAY_CONNECTION_LOST 23
 
-/**
- * A time was over that the call may take: the message names the option, timeout_ms or one of a part of the call.
- */
+/** A deadline expired. The message names its option. */
 #define MLFLOW_GATEWAY_TIMEOUT 24
 
-/**
- * mlflow_gateway_cancel() ended the call, or a callback stopped the answer.
- */
+/** A cancel token or a callback ended the call. */
 #define MLFLOW_GATEWAY_CANCELLED 25
 
-/**
- * The proxy could not be used, or refused.
- */
+/** The proxy is unusable or refused. */
 #define MLFLOW_GATEWAY_PROXY_FAILED 26
 
-/* 40 to 59: the gateway, or the model provider behind it, said no
- * --------------------------------------------------------------- */
+/* 40 to 59: refused by the gateway or the model provider
+ * ------------------------------------------------------ */
 
-/**
- * HTTP 400 or 422: the gateway does not accept the prompt or a parameter.
- */
+/** HTTP 400 or 422: the gateway rejected the request. */
 #define MLFLOW_GATEWAY_BAD_REQUEST 40
 
-/**
- * HTTP 401: no credentials, or wrong ones.
- */
+/** HTTP 401: credentials are missing or wrong. */
 #define MLFLOW_GATEWAY_UNAUTHORIZED 41
 
-/**
- * HTTP 403: the credentials do not allow this.
- */
+/** HTTP 403: the credentials do not permit this. */
 #define MLFLOW_GATEWAY_FORBIDDEN 42
 
-/**
- * HTTP 404 or 405: no such route, or no MLflow gateway at that URI. The message names the routes that there are.
- */
+/** HTTP 404 or 405: no such route, or no gateway at that URI. The message lists the routes that exist. */
 #define MLFLOW_GATEWAY_NOT_FOUND 43
 
-/**
- * HTTP 429: too many calls.
- */
+/** HTTP 429: too many requests. */
 #define MLFLOW_GATEWAY_RATE_LIMITED 44
 
-/**
- * HTTP 429 because the gateway's budget is used up: calling again does not help.
- */
+/** HTTP 429: the budget is exhausted. Retrying does not help. */
 #define MLFLOW_GATEWAY_BUDGET_EXCEEDED 45
 
-/**
- * HTTP 400 because a guardrail of the gateway stopped the question or the answer.
- */
+/** HTTP 400: a guardrail blocked the request or the response. */
 #define MLFLOW_GATEWAY_GUARDRAIL_BLOCKED 46
 
-/**
- * HTTP 500 to 599, but 501: the gateway or the model provider has a fault.
- */
+/** HTTP 500 to 599 except 501: the gateway or the model provider failed. */
 #define MLFLOW_GATEWAY_SERVER_ERROR 47
 
-/**
- * Any other HTTP status that is no success, redirects included.
- */
+/** Any other HTTP status that is not a success, redirects included. */
 #define MLFLOW_GATEWAY_HTTP_ERROR 48
 
 /**
- * This gateway or this route cannot do that. The gateway said so, for example by HTTP 501; or the kind of the gateway
- * or of the route is known, and nothing was sent.
+ * The gateway or the route does not support this. Either it replied so (HTTP 501), or it is known and nothing was
+ * sent.
  */
 #define MLFLOW_GATEWAY_UNSUPPORTED 49
 
-/* 60 to 79: the gateway said yes, but its answer is wrong
- * ------------------------------------------------------- */
+/* 60 to 79: invalid response
+ * -------------------------- */
 
-/**
- * The answer is not JSON (a web page, a cut text), or JSON that is no gateway's answer.
- */
+/** The response is not JSON, or not the JSON of such a response. */
 #define MLFLOW_GATEWAY_BAD_RESPONSE 60
 
-/**
- * The response has no candidate.
- */
+/** The response has no candidates. */
 #define MLFLOW_GATEWAY_NO_CANDIDATES 61
 
-/**
- * More came than may: an answer is longer than max_response_bytes, its head than max_header_bytes, an event of a stream
- * than max_event_bytes, or all that is gathered of it than max_gathered_bytes.
- */
+/** A response exceeds max_response_bytes, max_header_bytes, max_event_bytes or max_gathered_bytes. */
 #define MLFLOW_GATEWAY_RESPONSE_TOO_LARGE 62
 
-/**
- * The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
- */
+/** The stream ended before the response was complete. */
 #define MLFLOW_GATEWAY_STREAM_TRUNCATED 63
 
 /**
- * The gateway said in the middle of the stream that it failed. If it said why, the status may be RATE_LIMITED,
+ * The gateway reported an error within the stream. If it gave the reason, the status may be RATE_LIMITED,
  * BUDGET_EXCEEDED or GUARDRAIL_BLOCKED instead.
  */
 #define MLFLOW_GATEWAY_STREAM_ERROR 64
 
 /**
- * Only mlflow_gateway_call() returns it: the first candidate has no text. The message says what it has instead, for
- * example a refusal or tool calls. mlflow_gateway_error_body() returns the response.
+ * The first candidate has no text. Only mlflow_gateway_call() returns this. The message tells what the candidate
+ * has instead; mlflow_gateway_error_body() returns the response.
  */
 #define MLFLOW_GATEWAY_NO_TEXT 65
 
-/* 80 to 99: this library
- * ---------------------- */
+/* 80 to 99: fault of this library
+ * ------------------------------- */
 
-/**
- * A fault in this library, which was caught. The handle can be used further.
- */
+/** A fault in this library, which was caught. The handle stays usable. */
 #define MLFLOW_GATEWAY_PANIC 80
 
-/**
- * No memory for the result.
- */
+/** No memory for the result. */
 #define MLFLOW_GATEWAY_OUT_OF_MEMORY 81
 
-/**
- * Another fault in this library.
- */
+/** Any other fault in this library. */
 #define MLFLOW_GATEWAY_INTERNAL 82
 
-/* 100 to 119: no failure, and no error object
- * ------------------------------------------- */
+/* 100 to 119: not failures, without an error object
+ * ------------------------------------------------- */
 
-/**
- * The stream is over and the answer complete.
- */
+/** The stream is complete. */
 #define MLFLOW_GATEWAY_STREAM_END 100
 
-/**
- * The JSON document has no such value.
- */
+/** The JSON document has no such value. */
 #define MLFLOW_GATEWAY_NO_VALUE 104
 
-/* Points of time in a call
- * ------------------------ */
+/* Times
+ * ----- */
 
-/**
- * The time that a request waited in a queue before the call began.
- */
+/** Reserved for queues; -1 otherwise. */
 #define MLFLOW_GATEWAY_TIME_QUEUED 1
 
-/**
- * The connection was ready: the idle one that was used, or a new one, with TLS and through the proxy.
- */
+/** Connection ready, new or reused. */
 #define MLFLOW_GATEWAY_TIME_CONNECTED 2
 
-/**
- * The first byte of the response came.
- */
+/** First byte of the response. */
 #define MLFLOW_GATEWAY_TIME_FIRST_BYTE 3
 
-/**
- * The first event of a stream came that is a text, reasoning, a refusal or a tool call.
- */
+/** First text, reasoning, refusal or tool call of a stream. */
 #define MLFLOW_GATEWAY_TIME_FIRST_TOKEN 4
 
-/**
- * The first event of a stream came that is a text.
- */
+/** First text of a stream. */
 #define MLFLOW_GATEWAY_TIME_FIRST_TEXT 5
 
-/**
- * The response was complete, or the stream failed.
- */
+/** End of the response. */
 #define MLFLOW_GATEWAY_TIME_TOTAL 6
 
-/* Kinds of tokens
- * --------------- */
+/* Token counts
+ * ------------ */
 
-/**
- * Tokens of the input.
- */
+/** Tokens of the request. */
 #define MLFLOW_GATEWAY_TOKENS_INPUT 1
 
-/**
- * Tokens of the output.
- */
+/** Tokens of the response, usually of all candidates together. */
 #define MLFLOW_GATEWAY_TOKENS_OUTPUT 2
 
-/**
- * Tokens of input and output, as reported: this library computes no sums.
- */
+/** Total, as reported. It is not computed. */
 #define MLFLOW_GATEWAY_TOKENS_TOTAL 3
 
-/**
- * Tokens of the input that the model provider read from its cache. Whether _INPUT includes them depends on the
- * provider.
- */
+/** Input tokens read from the provider's cache. Whether INPUT includes them depends on the provider. */
 #define MLFLOW_GATEWAY_TOKENS_CACHED_INPUT 4
 
-/**
- * Tokens of the output that the model spent on reasoning.
- */
+/** Output tokens spent on reasoning. */
 #define MLFLOW_GATEWAY_TOKENS_REASONING 5
 
-/**
- * Tokens of the input that the model provider wrote to its cache.
- */
+/** Input tokens written to the provider's cache. */
 #define MLFLOW_GATEWAY_TOKENS_CACHE_WRITE 6
 
 /* Kinds of JSON values
  * -------------------- */
 
-/**
- * `null`.
- */
+/** null */
 #define MLFLOW_GATEWAY_JSON_NULL 1
 
-/**
- * `true` or `false`.
- */
+/** true or false */
 #define MLFLOW_GATEWAY_JSON_BOOL 2
 
-/**
- * A number.
- */
+/** a number */
 #define MLFLOW_GATEWAY_JSON_NUMBER 3
 
-/**
- * A string.
- */
+/** a string */
 #define MLFLOW_GATEWAY_JSON_STRING 4
 
-/**
- * An array.
- */
+/** an array */
 #define MLFLOW_GATEWAY_JSON_ARRAY 5
 
-/**
- * An object.
- */
+/** an object */
 #define MLFLOW_GATEWAY_JSON_OBJECT 6
 
 /* Kinds of events
  * --------------- */
 
-/**
- * A part of the text of a candidate: mlflow_gateway_event_text().
- */
+/** A fragment of the text. */
 #define MLFLOW_GATEWAY_EVENT_TEXT 1
 
-/**
- * A part of what the model writes before its answer, if the gateway shows it: mlflow_gateway_event_text().
- */
+/** A fragment of the reasoning. */
 #define MLFLOW_GATEWAY_EVENT_REASONING 2
 
-/**
- * A part of the words in which the model refuses to answer: mlflow_gateway_event_text().
- */
+/** A fragment of the refusal. */
 #define MLFLOW_GATEWAY_EVENT_REFUSAL 3
 
-/**
- * A part of a tool call: mlflow_gateway_event_tool_call_index(), _id() and _name() say which, and
- * mlflow_gateway_event_text() is a part of its arguments, which may be empty.
- */
+/** A fragment of a tool call. Its text is a fragment of the arguments. */
 #define MLFLOW_GATEWAY_EVENT_TOOL_CALL 4
 
-/**
- * A candidate is complete: mlflow_gateway_event_text() is the finish reason.
- */
+/** The end of a candidate. Its text is the finish reason. */
 #define MLFLOW_GATEWAY_EVENT_FINISH 5
 
-/**
- * How many tokens the response took: mlflow_gateway_event_tokens().
- */
+/** Token counts. */
 #define MLFLOW_GATEWAY_EVENT_USAGE 6
 
-/**
- * Data that gives no other event: mlflow_gateway_event_raw_data().
- */
+/** Anything else. Read it with mlflow_gateway_event_raw_data(). */
 #define MLFLOW_GATEWAY_EVENT_OTHER 7
 
-/* Levels of the log
- * ----------------- */
+/* Log levels
+ * ---------- */
 
-/**
- * No lines.
- */
+/** No lines. */
 #define MLFLOW_GATEWAY_LOG_OFF 0
 
-/**
- * A line for each attempt of a question, or of a change, that failed. (What goes wrong in an answer after its head has
- * come is in the error alone.)
- */
+/** One line for each failed attempt. Errors within a stream are not logged. */
 #define MLFLOW_GATEWAY_LOG_ERROR 1
 
-/**
- * And for each that succeeded.
- */
+/** Also one line for each successful attempt. */
 #define MLFLOW_GATEWAY_LOG_INFO 2
 
-/**
- * And for what is asked beside them: what the server speaks, lists of routes, its health, and tokens.
- */
+/** Also discovery, lists of routes, health checks and token fetches. */
 #define MLFLOW_GATEWAY_LOG_DEBUG 3
 
 /* Version, status names and strings
  * --------------------------------- */
 
-/**
- * Returns the version of the library that runs, for example "0.2.0". The text lives for ever and is not to be freed.
- */
+/** Return the version of the library at run time, for example "0.2.0". The string is static. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_version(void);
 
-/**
- * Returns the version of the library that runs as a number that can be compared with
- * MLFLOW_GATEWAY_VERSION_NUMBER: the major part times 1000000, plus the minor part times 1000, plus the patch.
- */
+/** Return the version of the library at run time as a number, to compare with MLFLOW_GATEWAY_VERSION_NUMBER. */
 MLFLOW_GATEWAY_API
 int32_t mlflow_gateway_version_number(void);
 
 /**
- * Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
- * status. The text lives for ever and is not to be freed.
+ * Return the name of a status, for example "MLFLOW_GATEWAY_TIMEOUT", or "MLFLOW_GATEWAY_UNKNOWN". The string is
+ * static.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_status_name(mlflow_gateway_status status);
 
-/**
- * Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
- */
+/** Free a string that the caller owns. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_string_free(char *text);
 
 /* Errors
  * ------ */
 
-/**
- * Returns the status that came with the error; MLFLOW_GATEWAY_OK if `error` is NULL.
- */
+/** Return the status of the error; MLFLOW_GATEWAY_OK for NULL. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_error_status(const mlflow_gateway_error *error);
 
 /**
- * Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. No credentials are in it:
- * where the gateway repeats them, or the value of a header that was set, they are masked. The text belongs to the error
- * object and lives as long; "" if `error` is NULL.
+ * Return the error message, one line: what failed (method and URL), why (in the gateway's words), and what to do.
+ * Credentials are masked. "" for NULL.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_error_message(const mlflow_gateway_error *error);
 
-/**
- * Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL. Of a
- * stream that began and then failed it is a success, 200.
- */
+/** Return the HTTP status of the response, or 0 without a response. It is 200 for a stream that failed later. */
 MLFLOW_GATEWAY_API
 int32_t mlflow_gateway_error_http_status(const mlflow_gateway_error *error);
 
-/**
- * Returns the gateway's or the model provider's own name for the error, for example "RESOURCE_DOES_NOT_EXIST", in
- * UTF-8; NULL if it gave none or `error` is NULL. The text belongs to the error object and lives as long.
- */
+/** Return the error code of the gateway or the model provider, for example "RESOURCE_DOES_NOT_EXIST", or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_error_gateway_code(const mlflow_gateway_error *error);
 
 /**
- * Return whether the same request may succeed later, as 1 or 0: after a rate limit, a fault of the gateway or of the
- * model provider (HTTP status 408, 425, 500 to 599 except 501), a lost connection, a timeout, a stream that broke off,
- * or a gateway that could not be reached. 0 after a used-up budget, a guardrail, a cancellation, or a request that the
- * gateway does not accept; and if `error` is NULL. The library has made its own retries by then (option max_retries). A
- * request that was sent may have been processed, and be paid for twice.
+ * Return 1 if the same request may succeed later, else 0.
+ *
+ * It is 1 after a rate limit, a fault of the gateway or the provider (HTTP 408, 425, 5xx except 501), a timeout, a
+ * lost or failed connection, or a truncated stream. The library has made its own retries by then. A request that
+ * was sent may have been processed, and may be billed again.
  */
 MLFLOW_GATEWAY_API
 int mlflow_gateway_error_is_retryable(const mlflow_gateway_error *error);
 
-/**
- * Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
- * not say, or `error` is NULL.
- */
+/** Return how many milliseconds the gateway asks to wait (header Retry-After), or -1. */
 MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_error_retry_after_ms(const mlflow_gateway_error *error);
 
 /**
- * Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
- * were asked for in several requests, it is that of the request which failed.
+ * Return how many times the request was sent, at least in part. For embeddings, this is the count of the batch
+ * that failed.
  */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_error_attempts(const mlflow_gateway_error *error);
 
-/**
- * Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
- * not, or `error` is NULL.
- */
+/** Return the number of retries, including those that could not be sent. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_error_retry_count(const mlflow_gateway_error *error);
 
-/**
- * Returns why it was asked again the first (`retry` 0), second ... time, in a few words of UTF-8: for example "HTTP
- * status 503". The last failure is the error itself. NULL if it was not asked as often, or `error` is NULL. The text
- * belongs to the error object and lives as long.
- */
+/** Return why a retry was made, for example "HTTP status 503". The last failure is the error itself. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_error_retry_reason(const mlflow_gateway_error *error,
                                               size_t retry);
 
 /**
- * Return the value of a header of the response that reported the failure, for example "x-request-id" or
- * "x-ratelimit-remaining-requests": that of the first header of this name, in any case. Credentials are masked.
- * "Set-Cookie" may be one, and is not kept. NULL if there was no response or no such header, or if `error` or `name` is
- * NULL. The string belongs to the error object.
+ * Return the first response header of that name, in any case, for example "x-request-id". Credentials are masked.
+ * "Set-Cookie" is not kept.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_error_header(const mlflow_gateway_error *error,
                                         const char *name);
 
 /**
- * Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
- * that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
- * be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was
- * no answer or `error` is NULL. The bytes belong to the error object and live as long.
+ * Return the body of the response, or the failed event of a stream. It is cut after 64 KiB, and credentials are
+ * masked. It may have any encoding. NULL without a response.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_error_body(const mlflow_gateway_error *error,
                                       size_t *len);
 
-/**
- * Destroys an error object and the texts that belong to it. NULL is allowed and does nothing.
- */
+/** Destroy an error. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_error_destroy(mlflow_gateway_error *error);
 
@@ -679,30 +484,25 @@ void mlflow_gateway_error_destroy(mlflow_gateway_error *error);
  * -------------------------------------- */
 
 /**
- * Create a handle for a gateway. Nothing is sent before the first call: a gateway that does not run is reported then.
+ * Create a handle. Nothing is sent before the first call.
  *
- * `route` is the name of a route (MLflow 2.5 to 2.8), of an endpoint (2.9 and later), or of a model (dialect openai): 1
- * to 256 bytes. "gateway:/NAME", as MLflow writes a route as a model's URI, is the route NAME. If it is NULL, each
- * request names its route (mlflow_gateway_request_set_route()).
- * `gateway_uri` is one of these. If it is NULL, it is read from the environment variable MLFLOW_GATEWAY_URI,
- * MLFLOW_DEPLOYMENTS_TARGET, or MLFLOW_TRACKING_URI if that names a server:
- *   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
- *     mounted below a path, with that path. A path that ends in /v1 is that of a server with OpenAI's API: the dialect
- *     is then openai;
- *   - "openai", for the server that the environment variable OPENAI_BASE_URL names, or https://api.openai.com/v1;
- *   - "databricks", for the workspace that the environment variables DATABRICKS_HOST and DATABRICKS_TOKEN, or
- *     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, name. Where none of them is set, it is that of the profile
- *     DEFAULT in the file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id,
- *     client_secret); where DATABRICKS_CONFIG_PROFILE names a profile, that one says what no variable says, but its
- *     credentials only for its own host;
- *   - "databricks://PROFILE", for the workspace of that profile, whatever the variables say.
+ * `route` is the name of a route (called endpoint since MLflow 2.9, model by OpenAI's API), 1 to 256 bytes;
+ * "gateway:/NAME" is accepted, too. If it is NULL, each request names its own.
+ * `gateway_uri` is one of:
+ *   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", including the path
+ *     below which the gateway is mounted. If the path ends in "/v1", the server is taken for an OpenAI-compatible
+ *     one (option dialect);
+ *   - "openai", the server that OPENAI_BASE_URL names, or else https://api.openai.com/v1;
+ *   - "databricks", the workspace that the environment names: DATABRICKS_HOST with DATABRICKS_TOKEN, or with
+ *     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or else a profile (DATABRICKS_CONFIG_PROFILE) of the file
+ *     DATABRICKS_CONFIG_FILE, by default ~/.databrickscfg;
+ *   - "databricks://PROFILE", the workspace of that profile;
+ *   - NULL, the value of MLFLOW_GATEWAY_URI, MLFLOW_DEPLOYMENTS_TARGET or MLFLOW_TRACKING_URI, in this order.
  *
- * The environment is read here and not again, but for the machine's own certificates; mlflow_gateway_set_option() lists
- * its variables.
- * `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
+ * The environment and credential files are read once, by this function.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
- * a file of credentials in the environment that cannot be used; the message names it).
+ * Fails with _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (an environment variable or a credential file
+ * is not usable; the message names it).
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_create(const char *route,
@@ -711,164 +511,56 @@ mlflow_gateway_status mlflow_gateway_create(const char *route,
                                             mlflow_gateway_error **error);
 
 /**
- * Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
+ * Set an option for all later calls on this handle. docs/options.md describes every option. A request can set
+ * those marked with *. An option that is set takes precedence over the environment.
  *
- *   name                 values                              default
- *                        meaning; environment variables, of which the first that is set counts
+ *   name                     values                           default       environment variables
+ *   allow_insecure_auth      true, false                      false
+ *   auth_header              Authorization,                   Authorization
+ *                            X-MLflow-Authorization
+ *   bearer_token             string                           ""            MLFLOW_TRACKING_TOKEN,
+ *                                                                           DATABRICKS_TOKEN,
+ *                                                                           OPENAI_API_KEY
+ *   ca_file                  PEM file or directory            ""            MLFLOW_TRACKING_SERVER_CERT_PATH,
+ *                                                                           REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE
+ *   client_cert_file         PEM file                         ""            MLFLOW_TRACKING_CLIENT_CERT_PATH
+ *   client_id                string                           ""            DATABRICKS_CLIENT_ID
+ *   client_key_file          PEM file                         ""
+ *   client_secret            string                           ""            DATABRICKS_CLIENT_SECRET
+ *   connect_timeout_ms *     0 to 86400000                    10000
+ *   dialect                  auto, deployments, gateway,      auto; by URI
+ *                            tracking, databricks, openai
+ *   embed_batch_size *       1 to 100000                      20
+ *   embed_concurrency *      1 to 64                          1
+ *   first_byte_timeout_ms *  0 to 86400000                    0
+ *   gather_stream *          true, false                      true
+ *   idle_timeout_ms *        0 to 86400000                    120000
+ *   insecure_tls             true, false                      false         MLFLOW_TRACKING_INSECURE_TLS
+ *   keep_alive_ms            0 to 86400000                    60000
+ *   max_connections          0 to 65536                       64
+ *   max_event_bytes *        1024 to 1073741824               16777216
+ *   max_gathered_bytes *     1024 to 1099511627776            268435456
+ *   max_header_bytes *       1024 to 65536                    16384
+ *   max_redirects *          0 to 10                          0
+ *   max_response_bytes *     1024 to 1099511627776            268435456
+ *   max_retries *            0 to 10                          3; mlflow: 7  MLFLOW_HTTP_REQUEST_MAX_RETRIES
+ *   password                 string                           ""            MLFLOW_TRACKING_PASSWORD
+ *   proxy                    URL, none                        ""            https_proxy, http_proxy, all_proxy,
+ *                                                                           no_proxy
+ *   retry_backoff_ms *       1 to 60000                       500
+ *   retry_max_backoff_ms *   1 to 600000                      8000
+ *   retry_policy *           careful, mlflow                  careful
+ *   retry_read_timeouts *    true, false                      false
+ *   stream_timeout_ms *      1 to 86400000                    3600000
+ *   task *                   auto, chat, completions          auto
+ *   timeout_ms *             1 to 86400000                    300000        MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT,
+ *                                                                           MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
+ *                                                                           MLFLOW_HTTP_REQUEST_TIMEOUT
+ *   user_agent               string                           ""
+ *   username                 string                           ""            MLFLOW_TRACKING_USERNAME
+ *   workspace                string                           ""            MLFLOW_WORKSPACE
  *
- *   timeout_ms           integer, 1 to 86400000              300000
- *                        milliseconds that a whole call may take, with all attempts and the time between them;
- *                        $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
- *                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds; for calls that ask no model (routes, health, limits)
- *                        $MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT takes precedence over these
- *   connect_timeout_ms   integer, 0 to 86400000              10000
- *                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
- *                        0, here and in the next two: no separate limit; only timeout_ms or stream_timeout_ms applies
- *   first_byte_timeout_ms  integer, 0 to 86400000            0
- *                        milliseconds from the end of the question to the beginning of the answer, which a model
- *                        that is not asked for a stream gives only when it is ready
- *   idle_timeout_ms      integer, 0 to 86400000              120000
- *                        milliseconds between two events of a stream. Comments and empty events do not count, nor
- *                        does the time between two calls of mlflow_gateway_stream_next(). The first event may take
- *                        as long as timeout_ms allows
- *   stream_timeout_ms    integer, 1 to 86400000              3600000
- *                        milliseconds that a whole stream may take once its first event has come, counted from the
- *                        beginning of the call; timeout_ms no longer applies then
- *   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
- *                        how often a request is repeated, at most: each one for itself, as there are the question
- *                        which dialect the server speaks, the question of the call, and that for an OAuth token;
- *                        $MLFLOW_HTTP_REQUEST_MAX_RETRIES
- *   retry_policy         careful, mlflow                     careful
- *                        careful repeats what was refused or was not sent, see below; mlflow does what MLflow's own
- *                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
- *                        with Retry-After; the first time at once, then after 2, 4, 8 ... times the seconds of
- *                        $MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR (2), with up to $MLFLOW_HTTP_REQUEST_BACKOFF_JITTER (1)
- *                        more, 120 at most; or, unless $MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is false, after as
- *                        many as Retry-After says
- *   retry_backoff_ms     integer, 1 to 60000                 500
- *                        the first retry is made after a random time from 0 to so many milliseconds, the second
- *                        after one from 0 to twice as many, and so on; but not before the answer's Retry-After
- *   retry_max_backoff_ms  integer, 1 to 600000               8000
- *                        the longest of these random times; a longer Retry-After is waited for all the same
- *   retry_read_timeouts  boolean, true or false              false
- *                        retry also when first_byte_timeout_ms expired, or the connection broke before the response:
- *                        the model may then process the request twice, and both may be paid for
- *   max_redirects        integer, 0 to 10                    0
- *                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
- *                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /,
- *                        any path of that server, with the credentials
- *   dialect              auto, deployments, gateway,         auto; databricks for a databricks URI; openai for a URI
- *                        tracking, databricks, openai        that ends in /v1
- *                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
- *                        with "mlflow gateway start"; tracking is 3.x with "mlflow server"; databricks is Databricks'
- *                        serving endpoints, and for names like catalog.schema.model the models of Unity Catalog;
- *                        openai is any server with OpenAI's API, such as llama.cpp, vLLM and Ollama, of which the
- *                        gateway URI is the base and the route the model; auto asks the server once for each route
- *   task                 auto, chat, completions             auto
- *                        what a prompt is sent as if the server does not report what the route is for: one message of
- *                        the user, or a prompt for completions; auto is chat with the dialects tracking and openai,
- *                        and completions with the others
- *   max_connections      integer, 0 to 65536                 64
- *                        connections that are kept open between calls, at most; calls beyond that open one and close
- *                        it
- *   keep_alive_ms        integer, 0 to 86400000              60000
- *                        milliseconds that an idle connection is kept, at most: a second less than the "timeout" of
- *                        the server's Keep-Alive header, where there is one. No connection is kept after HTTP status
- *                        500 to 599, "Connection: close" or HTTP/1.0
- *   bearer_token         text                                ""
- *                        sent as "Bearer ..."; $MLFLOW_TRACKING_TOKEN, for databricks URIs $DATABRICKS_TOKEN or
- *                        "token" in the profile; $OPENAI_API_KEY, see below
- *   username, password   text                                ""
- *                        sent together as "Basic ...", before a bearer_token; $MLFLOW_TRACKING_USERNAME and
- *                        $MLFLOW_TRACKING_PASSWORD, or the file $HOME/.mlflow/credentials; not for databricks URIs
- *   client_id,           text                                ""
- *   client_secret        an OAuth client of Databricks, which gets tokens by them, shortly before the last one ends or
- *                        when the server refuses it, and once for all threads; after username and bearer_token; for
- *                        databricks URIs $DATABRICKS_CLIENT_ID and $DATABRICKS_CLIENT_SECRET, or those in the profile
- *   auth_header          Authorization,                      Authorization
- *                        X-MLflow-Authorization
- *                        the header in which credentials are sent; MLflow's tracking server takes both, so that a proxy
- *                        before it can have the first
- *   allow_insecure_auth  boolean, true or false              false
- *                        send credentials also over http:// to another machine: those of these options, and headers
- *                        whose names hold "auth", "cookie", "credential", "key", "password", "secret" or "token"
- *   workspace            text                                ""
- *                        sent as the header X-MLFLOW-WORKSPACE; $MLFLOW_WORKSPACE, not for databricks URIs
- *   proxy                http:// or https:// URL, none       ""
- *                        the proxy to go through, which may be given as http://user:password@host:port; none is none
- *                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
- *                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
- *                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
- *                        networks (10.0.0.0/8), each perhaps with a port, or *. $HTTP_PROXY is ignored if
- *                        $REQUEST_METHOD is set: in a CGI program it holds a header of the client's request
- *   ca_file              path of a PEM file, or of a folder  ""
- *                        of such files
- *                        certificates to trust instead of the machine's own: those of authorities, or the server's
- *                        own, whoever signed it, whose name and validity are still checked;
- *                        $MLFLOW_TRACKING_SERVER_CERT_PATH, $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
- *   client_cert_file     path of a PEM file                  ""
- *                        certificate to show to the server, with those that lead to its root; the file may hold the
- *                        key as well; $MLFLOW_TRACKING_CLIENT_CERT_PATH
- *   client_key_file      path of a PEM file                  ""
- *                        the private key of that certificate
- *   insecure_tls         boolean, true or false              false
- *                        accept any certificate, and so any server in the middle; not together with ca_file;
- *                        $MLFLOW_TRACKING_INSECURE_TLS (true, 1, false, 0)
- *   user_agent           text                                ""
- *                        what your program is called, put before "mlflow-ai-gateway/" and the version
- *   gather_stream        boolean, true or false              true
- *                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
- *                        lost, and a stream needs memory for a few events, however long it is
- *   max_response_bytes   integer, 1024 to 1099511627776      268435456
- *                        the longest answer, but for streams; lists of routes may have 16 MiB at most
- *   max_header_bytes     integer, 1024 to 65536              16384
- *                        the longest head of an answer: its status line and headers
- *   max_event_bytes      integer, 1024 to 1073741824         16777216
- *                        the longest event of a stream
- *   max_gathered_bytes   integer, 1024 to 1099511627776      268435456
- *                        as much as a stream may bring while gather_stream is true: its texts and calls of tools
- *   embed_batch_size     integer, 1 to 100000                20
- *                        inputs that are sent in one request for vectors
- *   embed_concurrency    integer, 1 to 64                    1
- *                        such requests that are under way at once, each on a thread: the caller's, and others that end
- *                        with the call
- *
- * The environment and the files of credentials are read by mlflow_gateway_create(), once; what is set here goes before
- * it, and who sets one kind of credentials (a token, a name and password, an OAuth client) does not get another kind
- * from there. The variables about TLS are read for https:// gateways only, and one that is set but empty counts as not
- * set. Spaces, line breaks and quotes around a URI, a host, a token, a client id or secret and the name of a profile in
- * the environment are ignored. If a file of certificates that a variable names cannot be used, calls return
- * _INVALID_OPTION_VALUE until an option takes its place. A value of "" takes a text, a file or a credential back, also
- * one that came from the environment.
- * OPENAI_API_KEY and OPENAI_BASE_URL are read only if the gateway URI is "openai" or ends in /v1. The key is sent only
- * to the server (scheme, host and port) that OPENAI_BASE_URL names, or to https://api.openai.com if it is not set. For
- * any other server, and with the option dialect alone, set bearer_token. That server gets no credentials of MLflow, and
- * no variable that begins with MLFLOW_TRACKING_ applies to its connections.
- * Files of certificates are read and checked by this function. To replace a client's certificate, set it first and then
- * its key.
- * The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
- * $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
- * through a tunnel (CONNECT).
- *
- * Memory that held credentials is wiped when they are replaced or the handle is destroyed. Not wiped are CPU registers;
- * what the dynamic loader saves of them to the stack when a function is bound at its first call (link the program with
- * -Wl,-z,now to have all functions bound when it starts); and the TLS library's own copies of parts of a token that was
- * received over TLS.
- *
- * Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and any failure before
- * the request was sent, except those that last: a host name that does not exist, a certificate that is not trusted, a
- * proxy's refusal. A retry can cost money: a provider may have billed the request that ended in status 500 or 502. Set
- * max_retries to 0 to send each request once. What changes the gateway is repeated only after 429, 503, and if it was
- * not sent; mlflow_gateway_health() never. No retry begins that would end after timeout_ms, and none once a stream has
- * begun.
- * In addition, a request is sent once more on a new connection if it was sent on an idle connection that broke before
- * the first byte of a response, within 250 milliseconds or two round trips: the server had closed that connection as
- * idle, and most likely has not read the request. This does not count against max_retries, but in the number of
- * attempts. Requests that change the gateway are not sent on idle connections.
- * Compressed responses are not asked for ("Accept-Encoding: identity"), and a compressed success is
- * MLFLOW_GATEWAY_BAD_RESPONSE. A response may have 1,000 header fields at most.
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
+ * Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
@@ -877,17 +569,12 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
- * "X-Team" to "search". Credentials are better given as options; a header that is set goes before those. Its value is
- * treated as a secret: the library does not put it into a message, and masks it there (if it has 6 bytes or more)
- * where a gateway repeats it.
+ * Set a header that every request carries, or remove it with a NULL `value`. It takes precedence over headers made
+ * from options. The value is treated as a secret.
  *
- * `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
- * Content-Type and the like) are refused, and so are Accept-Encoding and Proxy-Authorization (see the option proxy). At
- * most 100 can be set.
- * `value` is up to 8 KiB of UTF-8 without control characters, and is copied; NULL takes the header back.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * `name` is case-insensitive. Headers that frame the message (Host, Content-Length, Content-Type ...),
+ * Accept-Encoding and Proxy-Authorization are refused.
+ * `value` is at most 8 KiB, without control characters. At most 100 headers can be set.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
@@ -896,11 +583,8 @@ mlflow_gateway_status mlflow_gateway_set_header(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
- * its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
- * nothing. The handle keeps what it needs of it.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Set the cancel token of all later calls on this handle, or remove it with a NULL `token`. The token of a request
+ * applies in addition.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_cancel_token(mlflow_gateway *gateway,
@@ -908,16 +592,15 @@ mlflow_gateway_status mlflow_gateway_set_cancel_token(mlflow_gateway *gateway,
                                                       mlflow_gateway_error **error);
 
 /**
- * Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
- * parameters that were set are sent; 0 is sent like any other number.
+ * Set a parameter of the model to a floating-point number, for all later calls on this handle. Only parameters
+ * that are set are sent.
  *
- * `name` is the parameter's name as MLflow documents it, for example "temperature": 1 to 256 bytes. "candidate_count"
- * and "n" are one parameter, and each gateway gets it under the name that it knows. "prompt", "messages", "input",
- * "text" and "stream" are not parameters; the call writes them itself. Any other name is sent as it is, and the
- * gateway decides whether it knows it.
- * `value` is any number but NaN and the infinities.
+ * `name` is the parameter's name as MLflow or the provider documents it, for example "temperature", 1 to 256
+ * bytes. "n" and "candidate_count" are the same parameter. "prompt", "messages", "input", "text" and "stream" are
+ * reserved.
+ * `value` must be finite.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ * Fails with _INVALID_PARAM.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_param_double(mlflow_gateway *gateway,
@@ -925,10 +608,7 @@ mlflow_gateway_status mlflow_gateway_set_param_double(mlflow_gateway *gateway,
                                                       double value,
                                                       mlflow_gateway_error **error);
 
-/**
- * Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
- * mlflow_gateway_set_param_double().
- */
+/** Set a parameter of the model to an integer, for example "max_tokens". Like mlflow_gateway_set_param_double(). */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_param_int(mlflow_gateway *gateway,
                                                    const char *name,
@@ -936,7 +616,7 @@ mlflow_gateway_status mlflow_gateway_set_param_int(mlflow_gateway *gateway,
                                                    mlflow_gateway_error **error);
 
 /**
- * Sets a parameter of the model to true, or with 0 as `value` to false, for example "logprobs". Otherwise as
+ * Set a parameter of the model to true (nonzero) or false (0), for example "logprobs". Like
  * mlflow_gateway_set_param_double().
  */
 MLFLOW_GATEWAY_API
@@ -945,10 +625,7 @@ mlflow_gateway_status mlflow_gateway_set_param_bool(mlflow_gateway *gateway,
                                                     int value,
                                                     mlflow_gateway_error **error);
 
-/**
- * Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
- * mlflow_gateway_set_param_double().
- */
+/** Set a parameter of the model to a string, for example "user". Like mlflow_gateway_set_param_double(). */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_param_string(mlflow_gateway *gateway,
                                                       const char *name,
@@ -956,8 +633,8 @@ mlflow_gateway_status mlflow_gateway_set_param_string(mlflow_gateway *gateway,
                                                       mlflow_gateway_error **error);
 
 /**
- * Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
- * `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
+ * Set a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
+ * Like mlflow_gateway_set_param_double().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_param_json(mlflow_gateway *gateway,
@@ -966,45 +643,30 @@ mlflow_gateway_status mlflow_gateway_set_param_json(mlflow_gateway *gateway,
                                                     mlflow_gateway_error **error);
 
 /**
- * Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
- * copied. mlflow_gateway_unset_param() with the name "stop" empties the list.
+ * Append a string to the parameter "stop". The model stops before it would write one of these strings. Unset
+ * "stop" to empty the list.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
- * strings before.
+ * Fails with _INVALID_PARAM if "stop" was set to something other than a list of strings.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_add_stop(mlflow_gateway *gateway,
                                               const char *stop,
                                               mlflow_gateway_error **error);
 
-/**
- * Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
- * set is no mistake.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
+/** Unset a parameter. Unsetting one that was never set is not an error. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
                                                  const char *name,
                                                  mlflow_gateway_error **error);
 
 /**
- * Asks the gateway and waits for the answer. The route may be one for completions or for chats; to a chat route the
- * prompt is sent as one message of the user. The first call also asks the server which dialect it speaks, once for
- * the route. The route is that of the handle; if it has none, the function returns _INVALID_ARGUMENT.
- * Calls on one handle run side by side and each uses the settings as they stood when it began.
+ * Send a prompt and wait for the text of the first candidate. The route may be of the type completions or chat; a
+ * chat route receives one user message. The first call on a route also discovers its dialect.
  *
- * `prompt` is a text of any length, even an empty one.
- * `text` receives the text of the first candidate, NUL-terminated UTF-8, which the caller frees with
- * mlflow_gateway_string_free().
- * `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
- * be NULL.
+ * `text` receives the text. The caller frees it.
  *
- * A response without a text is not an empty text: the function returns _NO_TEXT if the candidate's content is null, or
- * is empty beside a refusal, tool calls, reasoning, images or the finish reason "content_filter".
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than
- * the option timeout_ms says.
+ * A response without text is _NO_TEXT, not an empty string: the content is null, or it is empty beside a refusal,
+ * tool calls, reasoning, media or the finish reason "content_filter".
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
@@ -1014,13 +676,10 @@ mlflow_gateway_status mlflow_gateway_call(mlflow_gateway *gateway,
                                           mlflow_gateway_error **error);
 
 /**
- * Returns what identifies this configured model: a JSON object with "gateway_uri", "route" and the parameters that
- * are set, under the names that they were set by. No headers and no credentials are in it.
+ * Return a JSON object that identifies the configured model: "gateway_uri", "route", and the parameters that are
+ * set. It contains no headers and no credentials.
  *
- * `json` receives the text, which the caller frees with mlflow_gateway_string_free().
- * `json_len` receives its length in bytes without the NUL; it may be NULL.
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _OUT_OF_MEMORY or _INTERNAL.
+ * `json` receives the object. The caller frees it.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_identifying_params(const mlflow_gateway *gateway,
@@ -1028,44 +687,28 @@ mlflow_gateway_status mlflow_gateway_identifying_params(const mlflow_gateway *ga
                                                         size_t *json_len,
                                                         mlflow_gateway_error **error);
 
-/**
- * Returns "mlflow-ai-gateway", the name by which LangChain's users know this kind of model (`_llm_type`). The text
- * lives for ever and is not to be freed.
- */
+/** Return "mlflow-ai-gateway", LangChain's name for this kind of model (`_llm_type`). The string is static. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_llm_type(void);
 
-/**
- * Destroys a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
- * handle, and none may use it afterwards.
- */
+/** Destroy a handle and close its idle connections. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_destroy(mlflow_gateway *gateway);
 
-/* The full path: a request ...
- * ---------------------------- */
+/* Requests
+ * -------- */
 
 /**
- * Makes an empty request. It belongs to no gateway, and can be sent to any. It gets either a prompt, or messages, or
- * inputs, or a whole body; a second kind is refused with MLFLOW_GATEWAY_INVALID_ARGUMENT. A call works on the request
- * as it stood when the call began, so that it can be changed meanwhile. Messages and inputs are only added: what is to
- * be asked without some of them is another request.
- *
- * `request` receives it; the caller destroys it with mlflow_gateway_request_destroy().
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Create an empty request. Give it either a prompt, messages, inputs or a body; combining them is an error. A
+ * request belongs to no handle.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_create(mlflow_gateway_request **request,
                                                     mlflow_gateway_error **error);
 
 /**
- * Set the route that the request is sent to, in place of the handle's. Requests to different routes through one handle
- * share its connections and tokens; what the server reports of a route is remembered for each route.
- *
- * `route` is a name as in mlflow_gateway_create(), 1 to 256 bytes. NULL removes the request's own route.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Set the route of this request, in place of the handle's, or remove it with NULL. What is discovered is
+ * remembered for each route.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_route(mlflow_gateway_request *request,
@@ -1073,12 +716,8 @@ mlflow_gateway_status mlflow_gateway_request_set_route(mlflow_gateway_request *r
                                                        mlflow_gateway_error **error);
 
 /**
- * Clone a request, in constant time: both share what they have until one of them is changed. So a binding can clone a
- * request for each call, and give each clone a cancel token, headers and options of its own at little cost.
- *
- * `clone` receives the copy; the caller destroys it with mlflow_gateway_request_destroy().
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Clone a request in constant time. Both share their content until one of them changes. Clone a request for each
+ * call to give each its own cancel token, headers or options.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request *request,
@@ -1086,25 +725,22 @@ mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request 
                                                    mlflow_gateway_error **error);
 
 /**
- * Make the request a raw one: it is sent to `path` below the gateway URI, and its response is returned as it is. A raw
- * request reaches whatever the gateway and the providers behind it have, for example "/gateway/openai/v1/responses",
+ * Turn the request into a raw request: send it to any path below the gateway URI, and return the response as it
+ * is. Raw requests reach everything that the gateway offers, for example "/gateway/openai/v1/responses",
  * "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
  *
- * It has the handle's authentication, headers, options, retries, deadlines, cancellation and connections, and nothing
- * else. The handle's route and parameters are not sent. The request may have a body, set by
- * mlflow_gateway_request_set_body_json() and sent byte for byte; a route, a prompt, messages, inputs or parameters are
- * _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body has
- * OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count() is 0.
+ * A raw request has the handle's authentication, headers, options, retries, deadlines and connections, but not its
+ * route and parameters. Its body is sent byte for byte. Its own route, parameters, prompt, messages or inputs are
+ * an error, as is mlflow_gateway_embed(). If the response has the shape of OpenAI's chat completions, the
+ * accessors read it; otherwise it has no candidates. When streamed, each payload is one event of the kind OTHER; a
+ * clean end of the body or "[DONE]" is the end of the stream, and an event named "error" is _STREAM_ERROR.
  *
- * GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for other
- * requests. Other methods are retried only if the server has not processed the request.
+ * GET and HEAD requests are also retried after a lost connection. POST requests are retried like others. Other
+ * methods are retried only if the server has not processed the request.
  *
- * `method` is case-sensitive, for example "POST"; NULL means POST if the request has a body, else GET. "CONNECT" is
- * _INVALID_ARGUMENT.
- * `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..". The
- * query appears in no error message and no log. NULL removes the path, and ignores `method`.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * `method` is an HTTP method, for example "DELETE". NULL means POST with a body, else GET. CONNECT is refused.
+ * `path` begins with "/" and is percent-encoded. It may have a query, which does not appear in messages and logs,
+ * but no fragment and no "..". NULL removes the path.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_path(mlflow_gateway_request *request,
@@ -1112,14 +748,7 @@ mlflow_gateway_status mlflow_gateway_request_set_path(mlflow_gateway_request *re
                                                       const char *path,
                                                       mlflow_gateway_error **error);
 
-/**
- * Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
- *
- * `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
- * length a NUL-terminated text. It is copied. So are all texts of requests.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
+/** Set or replace the prompt. A chat route receives it as one user message. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_prompt(mlflow_gateway_request *request,
                                                         const char *prompt,
@@ -1127,12 +756,9 @@ mlflow_gateway_status mlflow_gateway_request_set_prompt(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Adds a message to those that are there, for a chat route.
+ * Append a message.
  *
- * `role` says who speaks: "system", "user" or "assistant". Any other name but "" is sent as it is.
- * `content` is the text, `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * `role` is "system", "user", "assistant", or another role that the model knows.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_message(mlflow_gateway_request *request,
@@ -1141,16 +767,7 @@ mlflow_gateway_status mlflow_gateway_request_add_message(mlflow_gateway_request 
                                                          size_t content_len,
                                                          mlflow_gateway_error **error);
 
-/**
- * Adds a message that is more than a text: an image, a recording, the calls of tools that the model asked for, or what
- * a tool answered, for example
- * "{\"role\": \"tool\", \"tool_call_id\": \"call_1\", \"content\": \"21\"}".
- *
- * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED. It is checked for being one, and
- * sent as it is.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
+/** Append a message given as a JSON object, which is sent as it is. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_request *request,
                                                               const char *json,
@@ -1158,12 +775,8 @@ mlflow_gateway_status mlflow_gateway_request_add_message_json(mlflow_gateway_req
                                                               mlflow_gateway_error **error);
 
 /**
- * Add a text to the last message, which must be the user's: the message's content becomes an array of parts. The parts
- * keep the order of the calls; the content that the message was added with comes first. An empty text adds no part.
- *
- * `text` is `text_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Append a text part to the last message, which must be the user's. Its content becomes an array of parts, in the
+ * order of the calls. An empty text adds no part.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *request,
@@ -1172,18 +785,12 @@ mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *re
                                                       mlflow_gateway_error **error);
 
 /**
- * Add an image or a recording to the last message, which must be the user's. It becomes the next part of the message's
- * content; see mlflow_gateway_request_add_text().
+ * Append an image or a recording to the last message, which must be the user's. See
+ * mlflow_gateway_request_add_text().
  *
- * `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as "input_audio"
- * with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are understood depends on
- * the model.
- * `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
- *
- *     mlflow_gateway_request_add_message(request, "user", "What is this?", MLFLOW_GATEWAY_NUL_TERMINATED, &error);
- *     mlflow_gateway_request_add_media(request, "image/png", png, png_len, &error);
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * `media_type` selects the kind of part: "image/..." is sent as "image_url" with a data URL, "audio/..." as
+ * "input_audio". Other types are an error. The model decides which it supports.
+ * `bytes` is the content of the file, at least one byte.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *request,
@@ -1193,15 +800,14 @@ mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *r
                                                        mlflow_gateway_error **error);
 
 /**
- * Add the message of a candidate of a response, so that the model continues from it: after tool calls, their results
- * follow (mlflow_gateway_request_add_tool_result()). The message is sent as it came, with its reasoning and with the
- * fields that only the provider knows, such as "thought_signature"; only empty arguments of a tool call become "{}".
+ * Append the message of a candidate, to continue the conversation. After tool calls, append their results, too.
+ * The message is sent as it came, including reasoning and provider fields such as "thought_signature"; only empty
+ * arguments of a tool call become "{}".
  *
- * `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
- * `candidate` is counted from 0.
+ * `response` may be the response of a stream.
  *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
- * option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+ * It is an error if there is no such candidate, if the stream did not gather (option gather_stream), or if a raw
+ * response has no chat shape.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request *request,
@@ -1210,13 +816,10 @@ mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request
                                                           mlflow_gateway_error **error);
 
 /**
- * Add the result of a tool call, as a message of the role "tool" after the response that asked for it.
+ * Append the result of a tool call, as a message with the role "tool".
  *
- * `tool_call_id` is what mlflow_gateway_response_tool_call_id() returned. NULL leaves the field out: some models give
- * their tool calls no ids.
- * `content` is what the tool returned, a text of `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * `tool_call_id` is the id from mlflow_gateway_response_tool_call_id(). NULL leaves the field out.
+ * `content` is what the tool returned.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_tool_result(mlflow_gateway_request *request,
@@ -1225,13 +828,7 @@ mlflow_gateway_status mlflow_gateway_request_add_tool_result(mlflow_gateway_requ
                                                              size_t content_len,
                                                              mlflow_gateway_error **error);
 
-/**
- * Adds a text for mlflow_gateway_embed() to make a vector of.
- *
- * `input` is `input_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
+/** Append an input for mlflow_gateway_embed(). */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *request,
                                                        const char *input,
@@ -1239,14 +836,8 @@ mlflow_gateway_status mlflow_gateway_request_add_input(mlflow_gateway_request *r
                                                        mlflow_gateway_error **error);
 
 /**
- * Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
- * their values as they are written, and nothing is added: neither parameters of the request, which are refused with
- * MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
- * that stream. The body of a raw request (mlflow_gateway_request_set_path()) is sent byte for byte.
- *
- * `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Set or replace the whole body, a JSON object. No parameters are added, and setting parameters of this request is
+ * an error. Only the field "stream" is written by the library. The body of a raw request is sent byte for byte.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_body_json(mlflow_gateway_request *request,
@@ -1254,30 +845,21 @@ mlflow_gateway_status mlflow_gateway_request_set_body_json(mlflow_gateway_reques
                                                            size_t json_len,
                                                            mlflow_gateway_error **error);
 
-/**
- * Sets a parameter of the model to a number with a fraction, for this request, in place of the handle's. Names and
- * values are as in mlflow_gateway_set_param_double().
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
- */
+/** Set a parameter for this request, in place of the handle's. Like mlflow_gateway_set_param_double(). */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_double(mlflow_gateway_request *request,
                                                               const char *name,
                                                               double value,
                                                               mlflow_gateway_error **error);
 
-/**
- * Sets a parameter of the model to an integer. Otherwise as mlflow_gateway_request_set_param_double().
- */
+/** Set a parameter to an integer. Like mlflow_gateway_request_set_param_double(). */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_int(mlflow_gateway_request *request,
                                                            const char *name,
                                                            int64_t value,
                                                            mlflow_gateway_error **error);
 
-/**
- * Sets a parameter of the model to true or false. Otherwise as mlflow_gateway_request_set_param_double().
- */
+/** Set a parameter to true (nonzero) or false (0). Like mlflow_gateway_request_set_param_double(). */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_bool(mlflow_gateway_request *request,
                                                             const char *name,
@@ -1285,9 +867,8 @@ mlflow_gateway_status mlflow_gateway_request_set_param_bool(mlflow_gateway_reque
                                                             mlflow_gateway_error **error);
 
 /**
- * Sets a parameter of the model to a text, `value_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED. An example is
- * "input_type", by which Cohere's vectors of questions ("search_query") differ from those of documents
- * ("search_document"). Otherwise as mlflow_gateway_request_set_param_double().
+ * Set a parameter to a string, for example "input_type" of Cohere's embeddings. Like
+ * mlflow_gateway_request_set_param_double().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_string(mlflow_gateway_request *request,
@@ -1297,9 +878,8 @@ mlflow_gateway_status mlflow_gateway_request_set_param_string(mlflow_gateway_req
                                                               mlflow_gateway_error **error);
 
 /**
- * Sets a parameter of the model to any JSON value, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED: for
- * example "tools" to a list of the tools that the model may ask for, or "response_format" to
- * "{\"type\": \"json_object\"}". Otherwise as mlflow_gateway_request_set_param_double().
+ * Set a parameter to any JSON value, for example "tools" to a list of tools. Like
+ * mlflow_gateway_request_set_param_double().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_json(mlflow_gateway_request *request,
@@ -1309,11 +889,9 @@ mlflow_gateway_status mlflow_gateway_request_set_param_json(mlflow_gateway_reque
                                                             mlflow_gateway_error **error);
 
 /**
- * Adds a text to the request's own list of texts before which the answer ends (the parameter "stop"). A request that
- * has such a list is sent with it, and the handle's is not. `stop` is `stop_len` bytes of UTF-8 or
- * MLFLOW_GATEWAY_NUL_TERMINATED.
+ * Append a string to this request's list "stop", which replaces the handle's list.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ * Fails with _INVALID_PARAM.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *request,
@@ -1322,10 +900,8 @@ mlflow_gateway_status mlflow_gateway_request_add_stop(mlflow_gateway_request *re
                                                       mlflow_gateway_error **error);
 
 /**
- * Unset the request's own parameter, and end its omission, so that the handle's applies, if it has one. Unsetting one
- * that was never set is not an error.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * Unset this request's parameter and end its omission, so that the handle's applies. Unsetting one that was never
+ * set is not an error.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request *request,
@@ -1333,11 +909,10 @@ mlflow_gateway_status mlflow_gateway_request_unset_param(mlflow_gateway_request 
                                                          mlflow_gateway_error **error);
 
 /**
- * Leave a parameter out of this request, even if the handle sets it: some models refuse "temperature", for example. The
- * last call wins: setting the parameter ends the omission, mlflow_gateway_request_add_stop() that of "stop", and
- * mlflow_gateway_request_unset_param() that of any. "n" and "candidate_count" are one parameter.
+ * Leave a parameter out of this request even if the handle sets it. The last call wins: setting the parameter ends
+ * the omission.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+ * Fails with _INVALID_PARAM.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_omit_param(mlflow_gateway_request *request,
@@ -1345,11 +920,10 @@ mlflow_gateway_status mlflow_gateway_request_omit_param(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Sets an option for this request, in place of the handle's: gather_stream, task, or one of those whose names end with
- * "timeout_ms" or begin with "embed_", "retry_", or "max_" (but for max_connections). mlflow_gateway_set_option() says
- * what they mean. The others are the handle's alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
+ * Set an option for this request, in place of the handle's. mlflow_gateway_set_option() marks the options that a
+ * request accepts with *.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
+ * Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_option(mlflow_gateway_request *request,
@@ -1358,10 +932,8 @@ mlflow_gateway_status mlflow_gateway_request_set_option(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Sets a header for this request, in place of the handle's; NULL as `value` takes the request's own back. Otherwise as
+ * Set a header for this request, in place of the handle's, or remove it with a NULL `value`. Like
  * mlflow_gateway_set_header().
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *request,
@@ -1369,36 +941,24 @@ mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *
                                                         const char *value,
                                                         mlflow_gateway_error **error);
 
-/**
- * Set the cancel token of this request: it cancels calls with this request that begin afterwards. The handle's token,
- * if it has one, cancels them as well. NULL as `token` removes the request's own. The request keeps what it needs of
- * the token.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
- */
+/** Set the cancel token of this request, or remove it with a NULL `token`. The handle's token applies in addition. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_cancel_token(mlflow_gateway_request *request,
                                                               mlflow_gateway_cancel_token *token,
                                                               mlflow_gateway_error **error);
 
-/**
- * Destroys a request. NULL is allowed and does nothing. Streams that it opened go on.
- */
+/** Destroy a request. Its streams continue. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
 
-/* ... and what came of it
- * ----------------------- */
+/* Responses
+ * --------- */
 
 /**
- * Sends a request and waits for the whole answer.
+ * Send a request and wait for the whole response. Any route of the type completions or chat accepts a prompt;
+ * messages need a chat route. A response with tool calls and without text is a success.
  *
- * `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages
- * need a chat route.
- * `response` receives what came back; the caller destroys it with mlflow_gateway_response_destroy().
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
- * to 99. An answer without text, in which the model only asks for tools to be called, is a success here.
+ * `response` receives the response. The caller owns it.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
@@ -1406,86 +966,61 @@ mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
                                           mlflow_gateway_response **response,
                                           mlflow_gateway_error **error);
 
-/**
- * Returns how many candidates the answer has, as many as the parameter "n" (or "candidate_count") asked for, if the
- * gateway obeys it; 0 if `response` is NULL. The functions below count candidates from 0, and return for one that is
- * not there what they return for NULL.
- */
+/** Return the number of candidates (parameter "n"). */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_candidate_count(const mlflow_gateway_response *response);
 
-/**
- * Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`,
- * which may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to
- * be called. The text belongs to the response and lives as long. So do all texts below.
- */
+/** Return the text of a candidate. NULL if there is none, for example beside tool calls. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_text(const mlflow_gateway_response *response,
                                          size_t candidate,
                                          size_t *len);
 
-/**
- * Return what the model wrote before its answer, if the gateway shows it, and write its length in bytes without the
- * NUL to `len`, which may be NULL. Return NULL, and a length of 0, if there is none.
- */
+/** Return the reasoning of a candidate, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_reasoning(const mlflow_gateway_response *response,
                                               size_t candidate,
                                               size_t *len);
 
-/**
- * Return the words in which the model refuses to answer, and write their length in bytes without the NUL to `len`,
- * which may be NULL. Return NULL, and a length of 0, if it does not refuse, or refuses in its text.
- */
+/** Return the refusal of a candidate, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_refusal(const mlflow_gateway_response *response,
                                             size_t candidate,
                                             size_t *len);
 
-/**
- * Returns who speaks in a candidate, "assistant"; NULL if the gateway does not say, as for a completion.
- */
+/** Return the role of a candidate, "assistant". NULL if not reported, as for completions. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_role(const mlflow_gateway_response *response,
                                          size_t candidate);
 
 /**
- * Returns why a candidate ends where it ends: "stop", "length" (the parameter "max_tokens"), "tool_calls", or another
- * word of the model provider's; NULL if the gateway does not say.
+ * Return the finish reason of a candidate: "stop", "length", "tool_calls", "content_filter" or another one. NULL
+ * if not reported.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_finish_reason(const mlflow_gateway_response *response,
                                                   size_t candidate);
 
-/**
- * Returns how many tools the model wants to be called in a candidate. The functions below count them from 0. (MLflow
- * 2.10 to 2.22 leave the calls out of streams: the finish reason is "tool_calls" and there are none. Without a stream
- * they are there.)
- */
+/** Return the number of tool calls of a candidate. MLflow 2.10 to 2.22 leave tool calls out of streams. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_tool_call_count(const mlflow_gateway_response *response,
                                                size_t candidate);
 
-/**
- * Returns the id of a call, which the message with the tool's answer has to repeat as "tool_call_id"; NULL if the
- * gateway gives none.
- */
+/** Return the id of a tool call, to be passed to mlflow_gateway_request_add_tool_result(). NULL if not reported. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_tool_call_id(const mlflow_gateway_response *response,
                                                  size_t candidate,
                                                  size_t tool_call);
 
-/**
- * Returns the name of the tool to be called; NULL if the gateway gives none.
- */
+/** Return the name of the tool. NULL if not reported. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_tool_call_name(const mlflow_gateway_response *response,
                                                    size_t candidate,
                                                    size_t tool_call);
 
 /**
- * Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none.
- * Writes the length in bytes to `len`, which may be NULL.
+ * Return the arguments of a tool call as the model wrote them: JSON, but not necessarily valid. "{}" if there are
+ * none.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_response *response,
@@ -1494,101 +1029,75 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
                                                         size_t *len);
 
 /**
- * Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
- * mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to
- * `len`, which may be NULL.
+ * Return the message of a candidate as a JSON object, to store it and to append it to a request later
+ * (mlflow_gateway_request_add_message_json()).
  *
- * Of a whole response it is the message as it came, fields that only the model provider understands included, such
- * as "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written
- * from what was gathered; if a stream brings an additional field of a tool call several times, the last value that
- * is not null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an
- * empty string.
- *
- * Returns NULL if nothing was gathered, or if there is no memory for the message.
+ * Of a whole response it is the message as it came, provider fields included. Of a completion it is an assistant
+ * message with the text. Of a stream it is composed of what was gathered. Empty arguments of tool calls become
+ * "{}". NULL if nothing was gathered.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_message_json(const mlflow_gateway_response *response,
                                                  size_t candidate,
                                                  size_t *len);
 
-/**
- * Return the id that the gateway gives the response, for its logs; NULL if it gives none.
- */
+/** Return the id of the response, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_id(const mlflow_gateway_response *response);
 
-/**
- * Returns the name of the model that answered; NULL if the gateway does not say.
- */
+/** Return the name of the model, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_model(const mlflow_gateway_response *response);
 
 /**
- * Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... the response took, usually of all candidates together;
- * -1 if the gateway does not report them (0 is a real count), or if `response` is NULL.
+ * Return a token count, -1 if not reported (0 is a real count).
+ *
+ * `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
  */
 MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_response_tokens(const mlflow_gateway_response *response,
                                        int32_t kind);
 
-/**
- * Returns the HTTP status of the answer, 200 to 299; 0 if `response` is NULL.
- */
+/** Return the HTTP status, 200 to 299. */
 MLFLOW_GATEWAY_API
 int32_t mlflow_gateway_response_http_status(const mlflow_gateway_response *response);
 
-/**
- * Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
- * none, or if `name` is NULL or not UTF-8. Bytes of the value that are not UTF-8 are replaced by U+FFFD.
- */
+/** Return the first response header of that name, in any case. Bytes that are not UTF-8 become U+FFFD. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_header(const mlflow_gateway_response *response,
                                            const char *name);
 
-/**
- * Returns how many times the request was sent until the response came, retries and the one repetition after the
- * loss of an idle connection included; 0 if `response` is NULL.
- */
+/** Return how many times the request was sent, including the repetition after an idle connection broke. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_attempts(const mlflow_gateway_response *response);
 
 /**
- * Returns how often something was asked again until the answer came, whether it could be sent or not: after a
- * failure, in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
+ * Return the number of retries, including those that could not be sent, redirects, and attempts in another dialect
+ * or with a new token.
  */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_retry_count(const mlflow_gateway_response *response);
 
-/**
- * Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status
- * 503". NULL if it was not, or `response` is NULL.
- */
+/** Return why a retry was made, for example "HTTP status 503". */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *response,
                                                  size_t retry);
 
 /**
- * Return how many microseconds after the beginning of the call the response reached a point, one of the
- * MLFLOW_GATEWAY_TIME_... numbers: _CONNECTED <= _FIRST_BYTE <= _FIRST_TOKEN <= _FIRST_TEXT <= _TOTAL. If the
- * request was retried, these are the times of the last attempt. Return -1 if the time is not known: if it was not
- * reached, or the response was not a stream and has no _FIRST_TOKEN and _FIRST_TEXT, or if `response` is NULL.
+ * Return a time in microseconds from the start of the call to a point of its last attempt, -1 if not known.
+ *
+ * `kind` is one of the MLFLOW_GATEWAY_TIME_ numbers.
  */
 MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_response_time_us(const mlflow_gateway_response *response,
                                         int32_t kind);
 
-/**
- * Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
- * any encoding and contain NUL bytes; a NUL byte follows it. Returns NULL, and a length of 0, for a stream.
- */
+/** Return the body as it came. It may have any encoding. NULL for a stream. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_body(const mlflow_gateway_response *response,
                                          size_t *len);
 
-/**
- * Destroys a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
- * mlflow_gateway_stream_response() returns: that belongs to its stream.
- */
+/** Destroy a response. Do not pass the result of mlflow_gateway_stream_response(). */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
 
@@ -1596,7 +1105,7 @@ void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
  * ---- */
 
 /**
- * Read a value from a JSON document, for example from the body of a response or the arguments of a tool call:
+ * Read a value from a JSON document:
  *
  *     char *city = NULL;
  *     int32_t kind;
@@ -1605,20 +1114,14 @@ void mlflow_gateway_response_destroy(mlflow_gateway_response *response);
  *         puts(city);
  *     mlflow_gateway_string_free(city);
  *
- * `json` is the document: `json_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the
- * length. All of it must be valid JSON. Nesting is not limited and takes no stack.
- * `pointer` is a JSON pointer (RFC 6901): "/choices/0/message" is the member "message" of the first element of the
- * member "choices"; "" is the whole document; "~1" and "~0" in a name stand for "/" and "~". If an object has several
- * members of one name, the last one counts.
+ * `pointer` is a JSON pointer (RFC 6901), for example "/choices/0/message". "" is the whole document. Of duplicate
+ * names the last one counts.
  * `kind` receives one of the MLFLOW_GATEWAY_JSON_ numbers. It may be NULL.
- * `text` receives the value: what a string says, without quotes and escapes; any other value as it is written in the
- * document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees
- * it with mlflow_gateway_string_free(). It may be NULL.
- * `text_len` receives the length of the text in bytes without the NUL. It may be NULL.
+ * `text` receives the value: a string unescaped, anything else as written. Lone surrogates become U+FFFD. The
+ * caller frees it; may be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no such value;
- * _INVALID_ARGUMENT, also if `json` is not JSON (the message names the offset of the first wrong byte) or `pointer` is
- * not a JSON pointer; or _OUT_OF_MEMORY.
+ * Returns _NO_VALUE if there is no such value. The whole document must be valid JSON; the message names the offset
+ * of the first error. Nesting is not limited.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_json_get(const char *json,
@@ -1630,13 +1133,9 @@ mlflow_gateway_status mlflow_gateway_json_get(const char *json,
                                               mlflow_gateway_error **error);
 
 /**
- * Count the elements of an array, or the members of an object, in a JSON document. Members of one name count once.
+ * Count the elements of an array or the members of an object. Duplicate names count once.
  *
- * `json`, `json_len` and `pointer` are as for mlflow_gateway_json_get().
- * `count` receives the number.
- *
- * Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no array and no object there; or
- * what mlflow_gateway_json_get() returns on failure.
+ * Returns _NO_VALUE if there is no array or object at `pointer`.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_json_count(const char *json,
@@ -1646,13 +1145,9 @@ mlflow_gateway_status mlflow_gateway_json_count(const char *json,
                                                 mlflow_gateway_error **error);
 
 /**
- * Write a string as JSON, with quotes and escapes, for programs that put JSON together themselves.
+ * Write a string as JSON, with quotes and escapes.
  *
- * `text` is `text_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the length.
- * `json` receives the JSON string. The caller frees it with mlflow_gateway_string_free().
- * `json_len` receives its length in bytes without the NUL. It may be NULL.
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
+ * `json` receives the JSON string. The caller frees it.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
@@ -1661,19 +1156,19 @@ mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
                                                 size_t *json_len,
                                                 mlflow_gateway_error **error);
 
-/* Streaming: events, fetched one by one or handed to a callback
- * ------------------------------------------------------------- */
+/* Streaming
+ * --------- */
 
 /**
- * Send a request, and wait only until the response begins. Fetch its events with mlflow_gateway_stream_next(). A
- * gateway that answers as a whole, although a stream was requested, gives the same kinds of events. The option
- * timeout_ms applies until the first event, then idle_timeout_ms and stream_timeout_ms.
+ * Send a request and wait until the response begins. Then fetch its events with mlflow_gateway_stream_next(). A
+ * gateway that does not stream although it was asked to gives the same kinds of events.
  *
- * `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
- * `stream` receives the stream; destroy it with mlflow_gateway_stream_destroy().
+ * The option timeout_ms applies until the first event; then idle_timeout_ms and stream_timeout_ms apply. A stream
+ * that has begun is never retried.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow
- * 2.5 to 2.8, which cannot stream), or any status from 20 to 99.
+ * `stream` receives the stream. The caller owns it.
+ *
+ * Fails with _UNSUPPORTED on gateways of MLflow 2.5 to 2.8, which cannot stream.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
@@ -1682,22 +1177,14 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
                                                  mlflow_gateway_error **error);
 
 /**
- * Wait for the next event.
+ * Wait for the next event. Only one thread at a time may call it for a stream. To end a stream from another
+ * thread, cancel it, wait for this function to return, and destroy the stream.
  *
- * `event` receives it. The event belongs to the stream, and lives until the next call of this function, of
- * mlflow_gateway_stream_take_response() or of mlflow_gateway_stream_destroy(), whichever thread makes it.
+ * `event` receives the event. It is valid until the next call for this stream.
  *
- * Call this function from one thread at a time. To end a stream from another thread, cancel it, wait until this
- * function has returned, and destroy the stream.
- * A stream that was opened before a fork() goes on in the parent, and is _INVALID_ARGUMENT in the child.
- *
- * Returns MLFLOW_GATEWAY_OK with an event. Returns another status without one, and with nothing written:
- * MLFLOW_GATEWAY_STREAM_END if the response is complete, which is no error and gives no error object;
- * _STREAM_TRUNCATED if the stream ended before the response did; _STREAM_ERROR if the gateway reported a failure in
- * the middle of it, or _RATE_LIMITED, _BUDGET_EXCEEDED or _GUARDRAIL_BLOCKED if it reported that as the reason; or
- * _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from 20 to 99. A stream that is over returns the
- * same each time. _INVALID_ARGUMENT neither ends it nor loses an event.
- * Nothing is retried once a stream has begun.
+ * Returns _STREAM_END when the response is complete. Fails with _STREAM_TRUNCATED, _STREAM_ERROR, _TIMEOUT and
+ * others. A stream that has ended returns the same status each time. In the child of a fork() it is
+ * _INVALID_ARGUMENT.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
@@ -1705,49 +1192,32 @@ mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
                                                  mlflow_gateway_error **error);
 
 /**
- * Return what was gathered so far: texts, reasoning, refusals, finish reasons, tool calls, and the tokens, which
- * come last. With the option gather_stream set to false, texts, reasoning, refusals and tool calls are left out. It
- * stays readable after the stream has failed. Return NULL if `stream` is NULL.
+ * Return what was gathered so far: text, reasoning, refusal, tool calls, finish reasons and token counts. With
+ * gather_stream=false there are only finish reasons and token counts. It stays readable when the stream has
+ * failed.
  *
- * The response belongs to the stream: do not destroy it. It is the same object for all of the stream's life; its
- * strings live until the next call of mlflow_gateway_stream_next(). No other thread may be in that function while
- * they are read.
+ * The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next().
  */
 MLFLOW_GATEWAY_API
 const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);
 
-/**
- * Give what was gathered so far to the caller, and end the stream: if the response is not complete, its connection
- * is closed, and mlflow_gateway_stream_next() returns MLFLOW_GATEWAY_CANCELLED from then on. The response that
- * mlflow_gateway_stream_response() returns is empty afterwards.
- *
- * Return a response that the caller destroys with mlflow_gateway_response_destroy(). It outlives the stream. Return
- * NULL if it was taken before, or if `stream` is NULL.
- */
+/** End a stream and return what was gathered. The caller owns it. NULL if it was taken already. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_response *mlflow_gateway_stream_take_response(mlflow_gateway_stream *stream);
 
-/**
- * Destroys a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well.
- * NULL is allowed and does nothing.
- */
+/** Destroy a stream. If it is not complete, the connection is closed, so that the gateway stops, too. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_stream_destroy(mlflow_gateway_stream *stream);
 
 /**
- * Send a request and hand each event to a callback, as mlflow_gateway_stream_open() and
- * mlflow_gateway_stream_next() would give it, until the response is complete.
+ * Send a request and pass each event of the response to a callback.
  *
- * `on_event` is called on this thread with each event. If it returns another number than 0, the response is stopped
- * at once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That event is gathered,
- * too.
- * `user_data` is given to the callback as it is; it may be NULL.
- * `response` may be NULL. Otherwise it receives what was gathered, also if the function fails after the stream has
- * begun (in which it differs from all other outputs), and is not written to if it fails before. Destroy it with
- * mlflow_gateway_response_destroy().
+ * `on_event` runs on this thread. If it returns nonzero, the stream stops at once: the connection is closed, and
+ * the status is _CANCELLED. That event is gathered.
+ * `response` receives what was gathered, also on failure if the stream had begun. The caller owns it. It may be
+ * NULL.
  *
- * Returns MLFLOW_GATEWAY_OK if the response is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or
- * what mlflow_gateway_stream_next() returns for a failure.
+ * Fails like mlflow_gateway_stream_open() and mlflow_gateway_stream_next().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
@@ -1758,90 +1228,62 @@ mlflow_gateway_status mlflow_gateway_stream_call(mlflow_gateway *gateway,
                                                  mlflow_gateway_error **error);
 
 /**
- * Return the kind of an event, one of the MLFLOW_GATEWAY_EVENT_... numbers; 0 if `event` is NULL. Later versions
- * may add kinds: ignore an event of a kind that you do not know.
+ * Return the kind of an event, one of the MLFLOW_GATEWAY_EVENT_ numbers. Ignore kinds that you do not know. One
+ * payload of the server may give several events.
  */
 MLFLOW_GATEWAY_API
 int32_t mlflow_gateway_event_kind(const mlflow_gateway_event *event);
 
-/**
- * Return the number of the candidate that an event belongs to, counted from 0; 0 for an event of the whole response.
- */
+/** Return the index of the candidate. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_event_candidate(const mlflow_gateway_event *event);
 
 /**
- * Return the text of an event, and write its length in bytes without the NUL to `len`, which may be NULL. It is
- * NUL-terminated UTF-8, never ends within a character, and is not empty except for a tool call. Its meaning depends
- * on the kind. Return NULL, and a length of 0, for MLFLOW_GATEWAY_EVENT_USAGE and _OTHER.
+ * Return the text of an event: a fragment of text, reasoning or refusal, never part of a character; a fragment of
+ * the arguments of a tool call; or the finish reason. NULL for other kinds.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_text(const mlflow_gateway_event *event,
                                       size_t *len);
 
-/**
- * Return which tool call of its candidate an event is a part of, counted from 0 in the order in which they begin. The
- * response that is gathered has the tool call at the same index. Return 0 for an event of another kind.
- */
+/** Return the index of the tool call, as in the gathered response. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_event_tool_call_index(const mlflow_gateway_event *event);
 
-/**
- * Return the id of the tool call that an event is a part of, from its first event on. Return NULL if the gateway
- * gives none, or for an event of another kind.
- */
+/** Return the id of the tool call, or NULL. It is known from the first fragment on. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_tool_call_id(const mlflow_gateway_event *event);
 
-/**
- * Return the name of the tool that is called, from the first event of the tool call on. Return NULL if the gateway
- * gives none, or for an event of another kind.
- */
+/** Return the name of the tool, or NULL. It is known from the first fragment on. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_tool_call_name(const mlflow_gateway_event *event);
 
-/**
- * Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... an event of the kind MLFLOW_GATEWAY_EVENT_USAGE
- * reports; -1 if it does not report them, or for an event of another kind.
- */
+/** Return a token count of a USAGE event, -1 if not reported. */
 MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_event_tokens(const mlflow_gateway_event *event,
                                     int32_t kind);
 
-/**
- * Return the name that the server gives an event, its field "event". Return NULL if it gives none, as in most
- * streams.
- */
+/** Return the name of the server-sent event, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_raw_name(const mlflow_gateway_event *event);
 
-/**
- * Return the data from which an event was read, as the server sent it, usually a JSON object. Write its length in
- * bytes to `len`, which may be NULL. A NUL byte follows it. Several events may come from the same data. If the
- * server sends the response as a whole, it is the body of the response. Return NULL, and a length of 0, for an
- * event that comes from no data of its own: half of a character at the end of a stream, which becomes U+FFFD.
- */
+/** Return the data of the server-sent event. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
                                           size_t *len);
 
-/* Vectors
- * ------- */
+/* Embeddings
+ * ---------- */
 
 /**
- * Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are:
- * they are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once.
- * Where one request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of
- * it.
+ * Create embeddings of all inputs of a request, in batches of embed_batch_size, of which embed_concurrency run at
+ * the same time. If one batch fails, the call fails. The option timeout_ms limits all of it.
  *
- * `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What
- * differs between questions and documents (Cohere's "input_type") is a parameter of the request: use one request
- * for each.
- * `embeddings` receives the vectors; the caller destroys them with mlflow_gateway_embeddings_destroy().
+ * `request` has inputs, or a body, which is sent as one batch.
+ * `embeddings` receives the embeddings. The caller owns them.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
- * to 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different
- * lengths.
+ * Fails with _BAD_RESPONSE if the number of embeddings differs from the number of inputs, or if their dimensions
+ * differ.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
@@ -1849,31 +1291,22 @@ mlflow_gateway_status mlflow_gateway_embed(mlflow_gateway *gateway,
                                            mlflow_gateway_embeddings **embeddings,
                                            mlflow_gateway_error **error);
 
-/**
- * Returns how many vectors there are, one for each input; 0 if `embeddings` is NULL.
- */
+/** Return the number of embeddings, one for each input. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_embeddings_count(const mlflow_gateway_embeddings *embeddings);
 
-/**
- * Returns how many numbers each vector has; 0 if `embeddings` is NULL.
- */
+/** Return the number of floats of each embedding. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_embeddings_dimension(const mlflow_gateway_embeddings *embeddings);
 
-/**
- * Returns all numbers in one block, vector behind vector in the order of the inputs: number `j` of vector `i` is at
- * `i * dimension + j`. The block belongs to the embeddings and lives as long. NULL if `embeddings` is NULL.
- */
+/** Return all floats, contiguous, in input order: float `j` of embedding `i` is at `i * dimension + j`. */
 MLFLOW_GATEWAY_API
 const float *mlflow_gateway_embeddings_data(const mlflow_gateway_embeddings *embeddings);
 
 /**
- * Copies all numbers into a block of the caller's, in the same order.
+ * Copy all floats.
  *
- * `to` is the block, and `room` the number of floats that it has room for: at least count times dimension.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+ * `to` is an array of `room` floats, at least count times dimension.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_embeddings *embeddings,
@@ -1882,38 +1315,31 @@ mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_emb
                                                         mlflow_gateway_error **error);
 
 /**
- * Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... all inputs took together; -1 if the gateway does not
- * report them for each request that was sent, or if `embeddings` is NULL.
+ * Return a token count, -1 if not reported.
+ *
+ * `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
  */
 MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_embeddings_tokens(const mlflow_gateway_embeddings *embeddings,
                                          int32_t kind);
 
-/**
- * Returns the name of the model that made the vectors; NULL if the gateway does not say. The text belongs to the
- * embeddings and lives as long.
- */
+/** Return the name of the model, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_embeddings_model(const mlflow_gateway_embeddings *embeddings);
 
-/**
- * Destroys the embeddings and their block of numbers. NULL is allowed and does nothing.
- */
+/** Destroy embeddings. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_embeddings_destroy(mlflow_gateway_embeddings *embeddings);
 
-/* What is there
- * ------------- */
+/* Routes, health and limits
+ * ------------------------- */
 
 /**
- * Lists the routes (MLflow 2.5 to 2.8), endpoints (2.9 and later) or models (dialect openai) that the gateway has, all
- * pages of them. The handle's own route need not be there. Routes that split their traffic (3.x) are not listed.
+ * List the routes of the gateway.
  *
- * `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
+ * `routes` receives the routes. The caller owns them.
  *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (the server says that it does not have that),
- * _INSECURE_AUTH, _RESPONSE_TOO_LARGE (more than 1,000 pages, 100,000 routes or 64 MiB), or any other status from 20 to
- * 99.
+ * Fails with _RESPONSE_TOO_LARGE beyond 1,000 pages, 100,000 routes or 64 MiB.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
@@ -1921,13 +1347,10 @@ mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
                                                  mlflow_gateway_error **error);
 
 /**
- * Looks one route up.
+ * Look up one route.
  *
- * `name` is the route's name; NULL stands for that of the handle.
- * `routes` receives a list of this one; the caller destroys it with mlflow_gateway_routes_destroy().
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED, _INSECURE_AUTH, _NOT_FOUND (the message names the routes
- * that there are), or any other status from 20 to 99.
+ * `name` is its name. NULL means the handle's route.
+ * `routes` receives a list with this route. The caller owns it.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_get_route(mlflow_gateway *gateway,
@@ -1935,85 +1358,67 @@ mlflow_gateway_status mlflow_gateway_get_route(mlflow_gateway *gateway,
                                                mlflow_gateway_routes **routes,
                                                mlflow_gateway_error **error);
 
-/**
- * Returns how many routes there are; 0 if `routes` is NULL.
- */
+/** Return the number of routes. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_routes_count(const mlflow_gateway_routes *routes);
 
-/**
- * Returns the name of a route, which mlflow_gateway_create() takes; NULL if there are not so many.
- */
+/** Return the name of a route. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_name(const mlflow_gateway_routes *routes,
                                        size_t route);
 
 /**
- * Returns what a route is for: "llm/v1/completions", "llm/v1/chat", "llm/v1/embeddings", or what else the gateway
- * says. NULL if it does not say: an endpoint of MLflow's tracking server does chats and embeddings alike.
+ * Return the type of a route: "llm/v1/completions", "llm/v1/chat", "llm/v1/embeddings" or another one. NULL if not
+ * reported; endpoints of MLflow's tracking server serve both chat and embeddings.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_type(const mlflow_gateway_routes *routes,
                                        size_t route);
 
-/**
- * Returns who runs the model behind a route, for example "openai"; NULL if the gateway does not say.
- */
+/** Return the model provider of a route, for example "openai", or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_provider(const mlflow_gateway_routes *routes,
                                            size_t route);
 
-/**
- * Returns the name of the model behind a route; NULL if the gateway does not say.
- */
+/** Return the model of a route, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_model(const mlflow_gateway_routes *routes,
                                         size_t route);
 
 /**
- * Returns the whole URL to which questions for a route are sent, as the gateway gives it. (This library may use
- * another one of the same server.) NULL if there are not so many routes.
+ * Return the URL to which requests for the route are sent, as the gateway reports it. This library may use another
+ * URL of the same server.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_url(const mlflow_gateway_routes *routes,
                                       size_t route);
 
-/**
- * Returns all that the gateway says of a route, as it wrote it, and writes its length in bytes to `len`, which may be
- * NULL. NULL, and a length of 0, if there are not so many routes.
- */
+/** Return all that the gateway reports of a route, as it wrote it. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_json(const mlflow_gateway_routes *routes,
                                        size_t route,
                                        size_t *len);
 
-/**
- * Destroys routes and the texts that belong to them. NULL is allowed and does nothing.
- */
+/** Destroy routes. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_routes_destroy(mlflow_gateway_routes *routes);
 
 /**
- * Check whether the gateway is healthy: by its path /health; with the dialect openai, by its list of models; on
- * Databricks, by whether the endpoint of the handle is ready, or without one by the list of endpoints.
+ * Check the health of the gateway (its path /health), or on Databricks whether the handle's endpoint is ready.
  *
- * Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
- * _INSECURE_AUTH, or any other status from 20 to 99.
+ * Fails with _SERVER_ERROR if the gateway reports that it is not healthy.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_health(mlflow_gateway *gateway,
                                             mlflow_gateway_error **error);
 
 /**
- * Asks for the limits of a route, for example how many calls a minute are allowed.
+ * Get the rate limits of a route. Databricks supports them; MLflow's servers do not.
  *
- * `name` is the route's name; NULL stands for that of the handle.
- * `json` receives what the server answers, on Databricks the list of rate limits; the caller frees it with
- * mlflow_gateway_string_free().
- * `json_len` receives its length in bytes without the NUL; it may be NULL.
+ * `name` is the name of the route. NULL means the handle's route.
+ * `json` receives the server's JSON. The caller frees it.
  *
- * Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (no open-source server of MLflow has them; Databricks has),
- * _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
+ * Fails with _UNSUPPORTED if the server has no limits.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_get_limits(mlflow_gateway *gateway,
@@ -2023,15 +1428,14 @@ mlflow_gateway_status mlflow_gateway_get_limits(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Sets the limits of a route, in place of those that it has.
+ * Replace the rate limits of a route.
  *
- * `name` is the route's name; NULL stands for that of the handle.
- * `limits_json` is a JSON list as MLflow documents it, for example
- * "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\": \"minute\"}]".
- * `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
- * `json_len` receives its length in bytes without the NUL; it may be NULL.
+ * `name` is the name of the route. NULL means the handle's route.
+ * `limits_json` is a JSON array, for example "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\":
+ * \"minute\"}]".
+ * `json` receives the server's JSON. The caller frees it; may be NULL.
  *
- * Returns as mlflow_gateway_get_limits().
+ * Fails like mlflow_gateway_get_limits().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_limits(mlflow_gateway *gateway,
@@ -2042,16 +1446,12 @@ mlflow_gateway_status mlflow_gateway_set_limits(mlflow_gateway *gateway,
                                                 mlflow_gateway_error **error);
 
 /**
- * Makes a route. The open-source servers have theirs from a file or from their web page; Databricks makes them so.
+ * Create a route. Databricks supports it; MLflow's servers read their routes from a file or from their web page.
  *
- * `route_json` is a JSON object as the server's documentation describes it: its name, and the model behind it. It may
- * hold the key of a model provider: it is not kept, and texts in it whose names hold "key", "token", "secret",
- * "password" or "credential" are masked where the server repeats them.
- * `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
- * `json_len` receives its length in bytes without the NUL; it may be NULL.
+ * `route_json` is a JSON object as the server documents it. Keys of model providers in it are masked in messages.
+ * `json` receives the server's JSON. The caller frees it; may be NULL.
  *
- * Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (this server does not make routes), _INVALID_ARGUMENT, _INSECURE_AUTH, or any
- * status from 20 to 99.
+ * Fails with _UNSUPPORTED if the server cannot create routes.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_create_route(mlflow_gateway *gateway,
@@ -2061,63 +1461,52 @@ mlflow_gateway_status mlflow_gateway_create_route(mlflow_gateway *gateway,
                                                   mlflow_gateway_error **error);
 
 /**
- * Removes a route for good, where mlflow_gateway_create_route() can make one.
+ * Delete a route.
  *
- * `name` is the route's name. It must be given: no call removes a handle's own route by mistake.
+ * `name` is the name of the route. NULL is an error, so that no handle deletes its own route by mistake.
  *
- * Returns as mlflow_gateway_create_route().
+ * Fails like mlflow_gateway_create_route().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_delete_route(mlflow_gateway *gateway,
                                                   const char *name,
                                                   mlflow_gateway_error **error);
 
-/* Cancelling calls
- * ---------------- */
+/* Cancellation
+ * ------------ */
 
 /**
- * Makes a token by which calls are cancelled from another thread or from a signal handler. It is given to a handle by
- * mlflow_gateway_set_cancel_token(), or to a request by mlflow_gateway_request_set_cancel_token(), to as many as one
- * likes. It takes one file descriptor, which is closed when neither the caller nor a handle, a request or a stream has
- * it any more.
+ * Create a cancel token. Attach it to handles and requests, any number of them. It uses one file descriptor until
+ * it is destroyed and detached everywhere.
  *
- * `token` receives it; the caller destroys it with mlflow_gateway_cancel_token_destroy().
- *
- * Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _OUT_OF_MEMORY if the process can have no more descriptors.
+ * Fails with _OUT_OF_MEMORY if the process cannot open another descriptor.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_cancel_token_create(mlflow_gateway_cancel_token **token,
                                                          mlflow_gateway_error **error);
 
 /**
- * Cancels: the calls that have this token return MLFLOW_GATEWAY_CANCELLED within milliseconds, whatever they wait for,
- * and so do those that begin with it before mlflow_gateway_cancel_token_reset(). A question that was sent by then may
- * have been processed; its connection is closed. An answer that is complete, or just being read from memory, is not
- * taken back.
+ * Cancel all calls that have this token. They return MLFLOW_GATEWAY_CANCELLED within milliseconds, as do calls
+ * that start before mlflow_gateway_cancel_token_reset(). The gateway may still process a request that was sent.
  *
- * It may be called by any thread, and by a signal handler: it is async-signal-safe, and leaves errno as it is. A child
- * of a fork() cancels its own calls only, and its parent the parent's. NULL does nothing.
+ * Any thread and any signal handler may call it: it is async-signal-safe and preserves errno. After fork(), parent
+ * and child cancel only their own calls.
  */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_cancel(mlflow_gateway_cancel_token *token);
 
-/**
- * Returns 1 if the token was cancelled and not reset since; else 0, also if `token` is NULL. It is async-signal-safe.
- */
+/** Return 1 if the token is cancelled, else 0. It is async-signal-safe. */
 MLFLOW_GATEWAY_API
 int mlflow_gateway_cancel_token_is_cancelled(const mlflow_gateway_cancel_token *token);
 
 /**
- * Makes a cancelled token good for further calls. Call it only after all calls have returned that were to be cancelled:
- * one that has not yet seen it goes on. NULL does nothing.
+ * Reset a cancelled token. Call it only after the cancelled calls have returned: a call that has not noticed the
+ * cancellation continues.
  */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_cancel_token_reset(mlflow_gateway_cancel_token *token);
 
-/**
- * Destroys a token, which no thread and no signal handler may use any more. Calls that have it go on, and handles and
- * requests that have it are as before, but it cannot be cancelled any more. NULL is allowed and does nothing.
- */
+/** Destroy a cancel token. Calls that have it continue, but can no longer be cancelled with it. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_cancel_token_destroy(mlflow_gateway_cancel_token *token);
 
@@ -2125,22 +1514,15 @@ void mlflow_gateway_cancel_token_destroy(mlflow_gateway_cancel_token *token);
  * ------- */
 
 /**
- * Install a log callback for all calls on this handle that begin afterwards, in place of the one before. It is called
- * once for each HTTP attempt, with one line: the method, the URL, the HTTP status or why the attempt failed, its
- * duration, and why it was a retry. Credentials are not in it, and are masked where a gateway repeats them.
+ * Install a log callback, called once per HTTP attempt with the method, the URL, the HTTP status or the error, the
+ * duration, and why it was retried. Credentials are masked.
  *
- * `level` is the level of the lines that are wanted, and includes the lower ones: MLFLOW_GATEWAY_LOG_OFF to
- * MLFLOW_GATEWAY_LOG_DEBUG.
- * `on_log` is called on the thread that makes the call, before the call returns and while no other thread waits for it.
- * Calls on several threads call it at the same time. It may call any function of this library. NULL ends the log.
- * `user_data` is passed to both callbacks as it is. It may be NULL.
- * `on_destroy` is called once with `user_data` when the log was replaced or ended, or the handle destroyed, and every
- * call and stream that began before has ended: by the function that ends the last of them, on its thread. If nothing is
- * logged (MLFLOW_GATEWAY_LOG_OFF, or NULL for `on_log`) it is called before this function returns. It is not called if
- * this function fails. A process and its child after a fork() each call it for their own copy, but a child does not if
- * another thread of the parent was in a call on the handle at that moment. It may be NULL.
- *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT (no such level).
+ * `level` is one of the MLFLOW_GATEWAY_LOG_ numbers.
+ * `on_log` runs on the thread that is in a call, before the call returns; with several threads in calls,
+ * concurrently. NULL removes the callback.
+ * `on_destroy` is called with `user_data` once, when the callback was replaced or the handle destroyed and no call
+ * uses it any more. It runs on a thread that is inside a function of this library. It may be NULL. It is not
+ * called if this function fails.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_set_log(mlflow_gateway *gateway,

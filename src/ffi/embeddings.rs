@@ -13,22 +13,17 @@ use super::text::{self, lend};
 use super::usage::tokens;
 use crate::client::{Embeddings, Error, Status};
 
-/// Vectors. They never change, so that any number of threads may read them.
+/// Embeddings. Immutable.
 pub struct mlflow_gateway_embeddings(Embeddings);
 
-/// Asks a route for embeddings (llm/v1/embeddings) for the vectors of a request's inputs, however many they are:
-/// they are sent in requests of embed_batch_size inputs each, of which embed_concurrency are under way at once.
-/// Where one request fails, all fails, once those that are under way have ended. The option timeout_ms covers all of
-/// it.
+/// Create embeddings of all inputs of a request, in batches of embed_batch_size, of which embed_concurrency run at
+/// the same time. If one batch fails, the call fails. The option timeout_ms limits all of it.
 ///
-/// `request` holds inputs, or a whole body, which is sent as one request and may get any number of vectors. What
-/// differs between questions and documents (Cohere's "input_type") is a parameter of the request: use one request
-/// for each.
-/// `embeddings` receives the vectors; the caller destroys them with mlflow_gateway_embeddings_destroy().
+/// `request` has inputs, or a body, which is sent as one batch.
+/// `embeddings` receives the embeddings. The caller owns them.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
-/// to 99; _BAD_RESPONSE also if another number of vectors came than of inputs was sent, or vectors of different
-/// lengths.
+/// Fails with _BAD_RESPONSE if the number of embeddings differs from the number of inputs, or if their dimensions
+/// differ.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embed(
     gateway: *mut mlflow_gateway,
@@ -45,7 +40,7 @@ pub unsafe extern "C" fn mlflow_gateway_embed(
     })
 }
 
-/// Returns how many vectors there are, one for each input; 0 if `embeddings` is NULL.
+/// Return the number of embeddings, one for each input.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_count(embeddings: *const mlflow_gateway_embeddings) -> usize {
     export!(or 0, {
@@ -54,7 +49,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_count(embeddings: *const mlfl
     })
 }
 
-/// Returns how many numbers each vector has; 0 if `embeddings` is NULL.
+/// Return the number of floats of each embedding.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_dimension(embeddings: *const mlflow_gateway_embeddings) -> usize {
     export!(or 0, {
@@ -63,8 +58,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_dimension(embeddings: *const 
     })
 }
 
-/// Returns all numbers in one block, vector behind vector in the order of the inputs: number `j` of vector `i` is at
-/// `i * dimension + j`. The block belongs to the embeddings and lives as long. NULL if `embeddings` is NULL.
+/// Return all floats, contiguous, in input order: float `j` of embedding `i` is at `i * dimension + j`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_data(embeddings: *const mlflow_gateway_embeddings) -> *const f32 {
     export!(or ptr::null(), {
@@ -73,11 +67,9 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_data(embeddings: *const mlflo
     })
 }
 
-/// Copies all numbers into a block of the caller's, in the same order.
+/// Copy all floats.
 ///
-/// `to` is the block, and `room` the number of floats that it has room for: at least count times dimension.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// `to` is an array of `room` floats, at least count times dimension.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     embeddings: *const mlflow_gateway_embeddings,
@@ -104,8 +96,9 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     })
 }
 
-/// Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... all inputs took together; -1 if the gateway does not
-/// report them for each request that was sent, or if `embeddings` is NULL.
+/// Return a token count, -1 if not reported.
+///
+/// `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_tokens(
     embeddings: *const mlflow_gateway_embeddings,
@@ -117,8 +110,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_tokens(
     })
 }
 
-/// Returns the name of the model that made the vectors; NULL if the gateway does not say. The text belongs to the
-/// embeddings and lives as long.
+/// Return the name of the model, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_model(
     embeddings: *const mlflow_gateway_embeddings,
@@ -129,7 +121,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_model(
     })
 }
 
-/// Destroys the embeddings and their block of numbers. NULL is allowed and does nothing.
+/// Destroy embeddings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_destroy(embeddings: *mut mlflow_gateway_embeddings) {
     export!(or(), {

@@ -8,7 +8,7 @@ use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::Error;
 
-/// Why a function failed. It belongs to the caller, who destroys it with mlflow_gateway_error_destroy().
+/// Why a function failed. Immutable. The caller owns it.
 pub struct mlflow_gateway_error {
     error: Error,
     message: CString,
@@ -28,7 +28,7 @@ impl mlflow_gateway_error {
     }
 }
 
-/// Returns the status that came with the error; MLFLOW_GATEWAY_OK if `error` is NULL.
+/// Return the status of the error; MLFLOW_GATEWAY_OK for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gateway_error) -> mlflow_gateway_status {
     export!(or 0, {
@@ -37,9 +37,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gatewa
     })
 }
 
-/// Returns what was tried, what came back and what to do, as one line of UTF-8 for a person. No credentials are in it:
-/// where the gateway repeats them, or the value of a header that was set, they are masked. The text belongs to the error
-/// object and lives as long; "" if `error` is NULL.
+/// Return the error message, one line: what failed (method and URL), why (in the gateway's words), and what to do.
+/// Credentials are masked. "" for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gateway_error) -> *const c_char {
     export!(or c"".as_ptr(), {
@@ -48,8 +47,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gatew
     })
 }
 
-/// Returns the HTTP status of the gateway's answer, for example 404; 0 if there was no answer or `error` is NULL. Of a
-/// stream that began and then failed it is a success, 200.
+/// Return the HTTP status of the response, or 0 without a response. It is 200 for a stream that failed later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_gateway_error) -> i32 {
     export!(or 0, {
@@ -58,8 +56,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_g
     })
 }
 
-/// Returns the gateway's or the model provider's own name for the error, for example "RESOURCE_DOES_NOT_EXIST", in
-/// UTF-8; NULL if it gave none or `error` is NULL. The text belongs to the error object and lives as long.
+/// Return the error code of the gateway or the model provider, for example "RESOURCE_DOES_NOT_EXIST", or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_gateway_code(error: *const mlflow_gateway_error) -> *const c_char {
     export!(or ptr::null(), {
@@ -69,11 +66,11 @@ pub unsafe extern "C" fn mlflow_gateway_error_gateway_code(error: *const mlflow_
     })
 }
 
-/// Return whether the same request may succeed later, as 1 or 0: after a rate limit, a fault of the gateway or of the
-/// model provider (HTTP status 408, 425, 500 to 599 except 501), a lost connection, a timeout, a stream that broke off,
-/// or a gateway that could not be reached. 0 after a used-up budget, a guardrail, a cancellation, or a request that the
-/// gateway does not accept; and if `error` is NULL. The library has made its own retries by then (option max_retries). A
-/// request that was sent may have been processed, and be paid for twice.
+/// Return 1 if the same request may succeed later, else 0.
+///
+/// It is 1 after a rate limit, a fault of the gateway or the provider (HTTP 408, 425, 5xx except 501), a timeout, a
+/// lost or failed connection, or a truncated stream. The library has made its own retries by then. A request that
+/// was sent may have been processed, and may be billed again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_is_retryable(error: *const mlflow_gateway_error) -> c_int {
     export!(or 0, {
@@ -82,8 +79,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_is_retryable(error: *const mlflow_
     })
 }
 
-/// Returns how many milliseconds the gateway asks to wait before the next call (its header Retry-After); -1 if it did
-/// not say, or `error` is NULL.
+/// Return how many milliseconds the gateway asks to wait (header Retry-After), or -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflow_gateway_error) -> i64 {
     export!(or - 1, {
@@ -93,8 +89,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflo
     })
 }
 
-/// Returns how often the question was sent, or begun to be sent: 0 if it was not, or `error` is NULL. Where many vectors
-/// were asked for in several requests, it is that of the request which failed.
+/// Return how many times the request was sent, at least in part. For embeddings, this is the count of the batch
+/// that failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> usize {
     export!(or 0, {
@@ -103,8 +99,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
     })
 }
 
-/// Returns how often something was asked again before the function gave up, whether it could be sent or not; 0 if it was
-/// not, or `error` is NULL.
+/// Return the number of retries, including those that could not be sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_retry_count(error: *const mlflow_gateway_error) -> usize {
     export!(or 0, {
@@ -113,9 +108,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_count(error: *const mlflow_g
     })
 }
 
-/// Returns why it was asked again the first (`retry` 0), second ... time, in a few words of UTF-8: for example "HTTP
-/// status 503". The last failure is the error itself. NULL if it was not asked as often, or `error` is NULL. The text
-/// belongs to the error object and lives as long.
+/// Return why a retry was made, for example "HTTP status 503". The last failure is the error itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
     error: *const mlflow_gateway_error,
@@ -128,10 +121,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
     })
 }
 
-/// Return the value of a header of the response that reported the failure, for example "x-request-id" or
-/// "x-ratelimit-remaining-requests": that of the first header of this name, in any case. Credentials are masked.
-/// "Set-Cookie" may be one, and is not kept. NULL if there was no response or no such header, or if `error` or `name` is
-/// NULL. The string belongs to the error object.
+/// Return the first response header of that name, in any case, for example "x-request-id". Credentials are masked.
+/// "Set-Cookie" is not kept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_header(
     error: *const mlflow_gateway_error,
@@ -146,10 +137,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_header(
     })
 }
 
-/// Returns the body of the gateway's answer as it came, but with credentials masked and cut after 64 KiB, or of a stream
-/// that failed the event that was the reason ("" if there was none), and writes its length in bytes to `len`, which may
-/// be NULL. It can be of any encoding and hold NUL bytes; a NUL byte follows it. NULL, and a length of 0, if there was
-/// no answer or `error` is NULL. The bytes belong to the error object and live as long.
+/// Return the body of the response, or the failed event of a stream. It is cut after 64 KiB, and credentials are
+/// masked. It may have any encoding. NULL without a response.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_body(
     error: *const mlflow_gateway_error,
@@ -166,7 +155,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_body(
     })
 }
 
-/// Destroys an error object and the texts that belong to it. NULL is allowed and does nothing.
+/// Destroy an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_destroy(error: *mut mlflow_gateway_error) {
     export!(or(), {

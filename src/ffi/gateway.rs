@@ -11,8 +11,7 @@ use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::{self, Gateway};
 
-/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
-/// it at once.
+/// A handle: one gateway, its settings, and its connections.
 pub struct mlflow_gateway(Gateway);
 
 impl mlflow_gateway {
@@ -21,30 +20,25 @@ impl mlflow_gateway {
     }
 }
 
-/// Create a handle for a gateway. Nothing is sent before the first call: a gateway that does not run is reported then.
+/// Create a handle. Nothing is sent before the first call.
 ///
-/// `route` is the name of a route (MLflow 2.5 to 2.8), of an endpoint (2.9 and later), or of a model (dialect openai): 1
-/// to 256 bytes. "gateway:/NAME", as MLflow writes a route as a model's URI, is the route NAME. If it is NULL, each
-/// request names its route (mlflow_gateway_request_set_route()).
-/// `gateway_uri` is one of these. If it is NULL, it is read from the environment variable MLFLOW_GATEWAY_URI,
-/// MLFLOW_DEPLOYMENTS_TARGET, or MLFLOW_TRACKING_URI if that names a server:
-///   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", and if the gateway is
-///     mounted below a path, with that path. A path that ends in /v1 is that of a server with OpenAI's API: the dialect
-///     is then openai;
-///   - "openai", for the server that the environment variable OPENAI_BASE_URL names, or https://api.openai.com/v1;
-///   - "databricks", for the workspace that the environment variables DATABRICKS_HOST and DATABRICKS_TOKEN, or
-///     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, name. Where none of them is set, it is that of the profile
-///     DEFAULT in the file DATABRICKS_CONFIG_FILE, or else $HOME/.databrickscfg (host, token, client_id,
-///     client_secret); where DATABRICKS_CONFIG_PROFILE names a profile, that one says what no variable says, but its
-///     credentials only for its own host;
-///   - "databricks://PROFILE", for the workspace of that profile, whatever the variables say.
+/// `route` is the name of a route (called endpoint since MLflow 2.9, model by OpenAI's API), 1 to 256 bytes;
+/// "gateway:/NAME" is accepted, too. If it is NULL, each request names its own.
+/// `gateway_uri` is one of:
+///   - an http:// or https:// URI without credentials, for example "http://127.0.0.1:5000", including the path
+///     below which the gateway is mounted. If the path ends in "/v1", the server is taken for an OpenAI-compatible
+///     one (option dialect);
+///   - "openai", the server that OPENAI_BASE_URL names, or else https://api.openai.com/v1;
+///   - "databricks", the workspace that the environment names: DATABRICKS_HOST with DATABRICKS_TOKEN, or with
+///     DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or else a profile (DATABRICKS_CONFIG_PROFILE) of the file
+///     DATABRICKS_CONFIG_FILE, by default ~/.databrickscfg;
+///   - "databricks://PROFILE", the workspace of that profile;
+///   - NULL, the value of MLFLOW_GATEWAY_URI, MLFLOW_DEPLOYMENTS_TARGET or MLFLOW_TRACKING_URI, in this order.
 ///
-/// The environment is read here and not again, but for the machine's own certificates; mlflow_gateway_set_option() lists
-/// its variables.
-/// `gateway` receives the handle, which the caller destroys with mlflow_gateway_destroy().
+/// The environment and credential files are read once, by this function.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (a variable or
-/// a file of credentials in the environment that cannot be used; the message names it).
+/// Fails with _INVALID_URI, _NO_GATEWAY_URI, or _INVALID_OPTION_VALUE (an environment variable or a credential file
+/// is not usable; the message names it).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_create(
     route: *const c_char,
@@ -66,164 +60,56 @@ pub unsafe extern "C" fn mlflow_gateway_create(
     })
 }
 
-/// Sets an option of this library, for all calls on this handle that begin afterwards. Values are texts.
+/// Set an option for all later calls on this handle. docs/options.md describes every option. A request can set
+/// those marked with *. An option that is set takes precedence over the environment.
 ///
-///   name                 values                              default
-///                        meaning; environment variables, of which the first that is set counts
+///   name                     values                           default       environment variables
+///   allow_insecure_auth      true, false                      false
+///   auth_header              Authorization,                   Authorization
+///                            X-MLflow-Authorization
+///   bearer_token             string                           ""            MLFLOW_TRACKING_TOKEN,
+///                                                                           DATABRICKS_TOKEN,
+///                                                                           OPENAI_API_KEY
+///   ca_file                  PEM file or directory            ""            MLFLOW_TRACKING_SERVER_CERT_PATH,
+///                                                                           REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE
+///   client_cert_file         PEM file                         ""            MLFLOW_TRACKING_CLIENT_CERT_PATH
+///   client_id                string                           ""            DATABRICKS_CLIENT_ID
+///   client_key_file          PEM file                         ""
+///   client_secret            string                           ""            DATABRICKS_CLIENT_SECRET
+///   connect_timeout_ms *     0 to 86400000                    10000
+///   dialect                  auto, deployments, gateway,      auto; by URI
+///                            tracking, databricks, openai
+///   embed_batch_size *       1 to 100000                      20
+///   embed_concurrency *      1 to 64                          1
+///   first_byte_timeout_ms *  0 to 86400000                    0
+///   gather_stream *          true, false                      true
+///   idle_timeout_ms *        0 to 86400000                    120000
+///   insecure_tls             true, false                      false         MLFLOW_TRACKING_INSECURE_TLS
+///   keep_alive_ms            0 to 86400000                    60000
+///   max_connections          0 to 65536                       64
+///   max_event_bytes *        1024 to 1073741824               16777216
+///   max_gathered_bytes *     1024 to 1099511627776            268435456
+///   max_header_bytes *       1024 to 65536                    16384
+///   max_redirects *          0 to 10                          0
+///   max_response_bytes *     1024 to 1099511627776            268435456
+///   max_retries *            0 to 10                          3; mlflow: 7  MLFLOW_HTTP_REQUEST_MAX_RETRIES
+///   password                 string                           ""            MLFLOW_TRACKING_PASSWORD
+///   proxy                    URL, none                        ""            https_proxy, http_proxy, all_proxy,
+///                                                                           no_proxy
+///   retry_backoff_ms *       1 to 60000                       500
+///   retry_max_backoff_ms *   1 to 600000                      8000
+///   retry_policy *           careful, mlflow                  careful
+///   retry_read_timeouts *    true, false                      false
+///   stream_timeout_ms *      1 to 86400000                    3600000
+///   task *                   auto, chat, completions          auto
+///   timeout_ms *             1 to 86400000                    300000        MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT,
+///                                                                           MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
+///                                                                           MLFLOW_HTTP_REQUEST_TIMEOUT
+///   user_agent               string                           ""
+///   username                 string                           ""            MLFLOW_TRACKING_USERNAME
+///   workspace                string                           ""            MLFLOW_WORKSPACE
 ///
-///   timeout_ms           integer, 1 to 86400000              300000
-///                        milliseconds that a whole call may take, with all attempts and the time between them;
-///                        $MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT, $MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT,
-///                        $MLFLOW_HTTP_REQUEST_TIMEOUT, in seconds; for calls that ask no model (routes, health, limits)
-///                        $MLFLOW_DEPLOYMENT_CLIENT_HTTP_REQUEST_TIMEOUT takes precedence over these
-///   connect_timeout_ms   integer, 0 to 86400000              10000
-///                        milliseconds until a connection can be used: finding the host, connecting, the proxy, TLS;
-///                        0, here and in the next two: no separate limit; only timeout_ms or stream_timeout_ms applies
-///   first_byte_timeout_ms  integer, 0 to 86400000            0
-///                        milliseconds from the end of the question to the beginning of the answer, which a model
-///                        that is not asked for a stream gives only when it is ready
-///   idle_timeout_ms      integer, 0 to 86400000              120000
-///                        milliseconds between two events of a stream. Comments and empty events do not count, nor
-///                        does the time between two calls of mlflow_gateway_stream_next(). The first event may take
-///                        as long as timeout_ms allows
-///   stream_timeout_ms    integer, 1 to 86400000              3600000
-///                        milliseconds that a whole stream may take once its first event has come, counted from the
-///                        beginning of the call; timeout_ms no longer applies then
-///   max_retries          integer, 0 to 10                    3, or 7 as mlflow does it
-///                        how often a request is repeated, at most: each one for itself, as there are the question
-///                        which dialect the server speaks, the question of the call, and that for an OAuth token;
-///                        $MLFLOW_HTTP_REQUEST_MAX_RETRIES
-///   retry_policy         careful, mlflow                     careful
-///                        careful repeats what was refused or was not sent, see below; mlflow does what MLflow's own
-///                        client does: after any failure before the answer, and HTTP status 429, 500, 502, 503, or 413
-///                        with Retry-After; the first time at once, then after 2, 4, 8 ... times the seconds of
-///                        $MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR (2), with up to $MLFLOW_HTTP_REQUEST_BACKOFF_JITTER (1)
-///                        more, 120 at most; or, unless $MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is false, after as
-///                        many as Retry-After says
-///   retry_backoff_ms     integer, 1 to 60000                 500
-///                        the first retry is made after a random time from 0 to so many milliseconds, the second
-///                        after one from 0 to twice as many, and so on; but not before the answer's Retry-After
-///   retry_max_backoff_ms  integer, 1 to 600000               8000
-///                        the longest of these random times; a longer Retry-After is waited for all the same
-///   retry_read_timeouts  boolean, true or false              false
-///                        retry also when first_byte_timeout_ms expired, or the connection broke before the response:
-///                        the model may then process the request twice, and both may be paid for
-///   max_redirects        integer, 0 to 10                    0
-///                        how often a redirect is followed, but never to another scheme, host or port: HTTP status 307
-///                        and 308, and 301 and 302 where nothing is sent; to a whole URL, or a path that begins with /,
-///                        any path of that server, with the credentials
-///   dialect              auto, deployments, gateway,         auto; databricks for a databricks URI; openai for a URI
-///                        tracking, databricks, openai        that ends in /v1
-///                        what the gateway speaks: gateway is MLflow 2.5 to 2.8; deployments is 2.9 to 2.22, and 3.x
-///                        with "mlflow gateway start"; tracking is 3.x with "mlflow server"; databricks is Databricks'
-///                        serving endpoints, and for names like catalog.schema.model the models of Unity Catalog;
-///                        openai is any server with OpenAI's API, such as llama.cpp, vLLM and Ollama, of which the
-///                        gateway URI is the base and the route the model; auto asks the server once for each route
-///   task                 auto, chat, completions             auto
-///                        what a prompt is sent as if the server does not report what the route is for: one message of
-///                        the user, or a prompt for completions; auto is chat with the dialects tracking and openai,
-///                        and completions with the others
-///   max_connections      integer, 0 to 65536                 64
-///                        connections that are kept open between calls, at most; calls beyond that open one and close
-///                        it
-///   keep_alive_ms        integer, 0 to 86400000              60000
-///                        milliseconds that an idle connection is kept, at most: a second less than the "timeout" of
-///                        the server's Keep-Alive header, where there is one. No connection is kept after HTTP status
-///                        500 to 599, "Connection: close" or HTTP/1.0
-///   bearer_token         text                                ""
-///                        sent as "Bearer ..."; $MLFLOW_TRACKING_TOKEN, for databricks URIs $DATABRICKS_TOKEN or
-///                        "token" in the profile; $OPENAI_API_KEY, see below
-///   username, password   text                                ""
-///                        sent together as "Basic ...", before a bearer_token; $MLFLOW_TRACKING_USERNAME and
-///                        $MLFLOW_TRACKING_PASSWORD, or the file $HOME/.mlflow/credentials; not for databricks URIs
-///   client_id,           text                                ""
-///   client_secret        an OAuth client of Databricks, which gets tokens by them, shortly before the last one ends or
-///                        when the server refuses it, and once for all threads; after username and bearer_token; for
-///                        databricks URIs $DATABRICKS_CLIENT_ID and $DATABRICKS_CLIENT_SECRET, or those in the profile
-///   auth_header          Authorization,                      Authorization
-///                        X-MLflow-Authorization
-///                        the header in which credentials are sent; MLflow's tracking server takes both, so that a proxy
-///                        before it can have the first
-///   allow_insecure_auth  boolean, true or false              false
-///                        send credentials also over http:// to another machine: those of these options, and headers
-///                        whose names hold "auth", "cookie", "credential", "key", "password", "secret" or "token"
-///   workspace            text                                ""
-///                        sent as the header X-MLFLOW-WORKSPACE; $MLFLOW_WORKSPACE, not for databricks URIs
-///   proxy                http:// or https:// URL, none       ""
-///                        the proxy to go through, which may be given as http://user:password@host:port; none is none
-///                        at all; "" is what the environment says: $https_proxy and $HTTPS_PROXY for an https://
-///                        gateway, $http_proxy and $HTTP_PROXY for an http:// one, else $all_proxy and $ALL_PROXY,
-///                        but none for those in $no_proxy or $NO_PROXY: names, with all names below them, addresses,
-///                        networks (10.0.0.0/8), each perhaps with a port, or *. $HTTP_PROXY is ignored if
-///                        $REQUEST_METHOD is set: in a CGI program it holds a header of the client's request
-///   ca_file              path of a PEM file, or of a folder  ""
-///                        of such files
-///                        certificates to trust instead of the machine's own: those of authorities, or the server's
-///                        own, whoever signed it, whose name and validity are still checked;
-///                        $MLFLOW_TRACKING_SERVER_CERT_PATH, $REQUESTS_CA_BUNDLE, $CURL_CA_BUNDLE
-///   client_cert_file     path of a PEM file                  ""
-///                        certificate to show to the server, with those that lead to its root; the file may hold the
-///                        key as well; $MLFLOW_TRACKING_CLIENT_CERT_PATH
-///   client_key_file      path of a PEM file                  ""
-///                        the private key of that certificate
-///   insecure_tls         boolean, true or false              false
-///                        accept any certificate, and so any server in the middle; not together with ca_file;
-///                        $MLFLOW_TRACKING_INSECURE_TLS (true, 1, false, 0)
-///   user_agent           text                                ""
-///                        what your program is called, put before "mlflow-ai-gateway/" and the version
-///   gather_stream        boolean, true or false              true
-///                        keep the texts and calls of tools of a stream until its end; with false calls of tools are
-///                        lost, and a stream needs memory for a few events, however long it is
-///   max_response_bytes   integer, 1024 to 1099511627776      268435456
-///                        the longest answer, but for streams; lists of routes may have 16 MiB at most
-///   max_header_bytes     integer, 1024 to 65536              16384
-///                        the longest head of an answer: its status line and headers
-///   max_event_bytes      integer, 1024 to 1073741824         16777216
-///                        the longest event of a stream
-///   max_gathered_bytes   integer, 1024 to 1099511627776      268435456
-///                        as much as a stream may bring while gather_stream is true: its texts and calls of tools
-///   embed_batch_size     integer, 1 to 100000                20
-///                        inputs that are sent in one request for vectors
-///   embed_concurrency    integer, 1 to 64                    1
-///                        such requests that are under way at once, each on a thread: the caller's, and others that end
-///                        with the call
-///
-/// The environment and the files of credentials are read by mlflow_gateway_create(), once; what is set here goes before
-/// it, and who sets one kind of credentials (a token, a name and password, an OAuth client) does not get another kind
-/// from there. The variables about TLS are read for https:// gateways only, and one that is set but empty counts as not
-/// set. Spaces, line breaks and quotes around a URI, a host, a token, a client id or secret and the name of a profile in
-/// the environment are ignored. If a file of certificates that a variable names cannot be used, calls return
-/// _INVALID_OPTION_VALUE until an option takes its place. A value of "" takes a text, a file or a credential back, also
-/// one that came from the environment.
-/// OPENAI_API_KEY and OPENAI_BASE_URL are read only if the gateway URI is "openai" or ends in /v1. The key is sent only
-/// to the server (scheme, host and port) that OPENAI_BASE_URL names, or to https://api.openai.com if it is not set. For
-/// any other server, and with the option dialect alone, set bearer_token. That server gets no credentials of MLflow, and
-/// no variable that begins with MLFLOW_TRACKING_ applies to its connections.
-/// Files of certificates are read and checked by this function. To replace a client's certificate, set it first and then
-/// its key.
-/// The machine's own certificates are read when a connection first needs them, from where OpenSSL has them or where
-/// $SSL_CERT_FILE and $SSL_CERT_DIR say. An http:// gateway is asked through a proxy by its whole URL, an https:// one
-/// through a tunnel (CONNECT).
-///
-/// Memory that held credentials is wiped when they are replaced or the handle is destroyed. Not wiped are CPU registers;
-/// what the dynamic loader saves of them to the stack when a function is bound at its first call (link the program with
-/// -Wl,-z,now to have all functions bound when it starts); and the TLS library's own copies of parts of a token that was
-/// received over TLS.
-///
-/// Careful retries follow HTTP status 429 (but not a budget that is used up), 500, 502 and 503, and any failure before
-/// the request was sent, except those that last: a host name that does not exist, a certificate that is not trusted, a
-/// proxy's refusal. A retry can cost money: a provider may have billed the request that ended in status 500 or 502. Set
-/// max_retries to 0 to send each request once. What changes the gateway is repeated only after 429, 503, and if it was
-/// not sent; mlflow_gateway_health() never. No retry begins that would end after timeout_ms, and none once a stream has
-/// begun.
-/// In addition, a request is sent once more on a new connection if it was sent on an idle connection that broke before
-/// the first byte of a response, within 250 milliseconds or two round trips: the server had closed that connection as
-/// idle, and most likely has not read the request. This does not count against max_retries, but in the number of
-/// attempts. Requests that change the gateway are not sent on idle connections.
-/// Compressed responses are not asked for ("Accept-Encoding: identity"), and a compressed success is
-/// MLFLOW_GATEWAY_BAD_RESPONSE. A response may have 1,000 header fields at most.
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
+/// Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_option(
     gateway: *mut mlflow_gateway,
@@ -240,17 +126,12 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
     })
 }
 
-/// Sets a header that every request carries, for all calls on this handle that begin afterwards: for example
-/// "X-Team" to "search". Credentials are better given as options; a header that is set goes before those. Its value is
-/// treated as a secret: the library does not put it into a message, and masks it there (if it has 6 bytes or more)
-/// where a gateway repeats it.
+/// Set a header that every request carries, or remove it with a NULL `value`. It takes precedence over headers made
+/// from options. The value is treated as a secret.
 ///
-/// `name` is the header's name, without regard to case. Those that frame the message (Host, Content-Length,
-/// Content-Type and the like) are refused, and so are Accept-Encoding and Proxy-Authorization (see the option proxy). At
-/// most 100 can be set.
-/// `value` is up to 8 KiB of UTF-8 without control characters, and is copied; NULL takes the header back.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// `name` is case-insensitive. Headers that frame the message (Host, Content-Length, Content-Type ...),
+/// Accept-Encoding and Proxy-Authorization are refused.
+/// `value` is at most 8 KiB, without control characters. At most 100 headers can be set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_header(
     gateway: *mut mlflow_gateway,
@@ -267,11 +148,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
     })
 }
 
-/// Sets the token by which calls on this handle can be cancelled that begin afterwards, but for those whose request has
-/// its own; NULL as `token` for none. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
-/// nothing. The handle keeps what it needs of it.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Set the cancel token of all later calls on this handle, or remove it with a NULL `token`. The token of a request
+/// applies in addition.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
     gateway: *mut mlflow_gateway,
@@ -286,16 +164,15 @@ pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
     })
 }
 
-/// Sets a parameter of the model to a number with a fraction, for all calls on this handle that begin afterwards. Only
-/// parameters that were set are sent; 0 is sent like any other number.
+/// Set a parameter of the model to a floating-point number, for all later calls on this handle. Only parameters
+/// that are set are sent.
 ///
-/// `name` is the parameter's name as MLflow documents it, for example "temperature": 1 to 256 bytes. "candidate_count"
-/// and "n" are one parameter, and each gateway gets it under the name that it knows. "prompt", "messages", "input",
-/// "text" and "stream" are not parameters; the call writes them itself. Any other name is sent as it is, and the
-/// gateway decides whether it knows it.
-/// `value` is any number but NaN and the infinities.
+/// `name` is the parameter's name as MLflow or the provider documents it, for example "temperature", 1 to 256
+/// bytes. "n" and "candidate_count" are the same parameter. "prompt", "messages", "input", "text" and "stream" are
+/// reserved.
+/// `value` must be finite.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+/// Fails with _INVALID_PARAM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_param_double(
     gateway: *mut mlflow_gateway,
@@ -310,8 +187,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_double(
     })
 }
 
-/// Sets a parameter of the model to an integer, for example "max_tokens". Otherwise as
-/// mlflow_gateway_set_param_double().
+/// Set a parameter of the model to an integer, for example "max_tokens". Like mlflow_gateway_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_param_int(
     gateway: *mut mlflow_gateway,
@@ -326,7 +202,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_int(
     })
 }
 
-/// Sets a parameter of the model to true, or with 0 as `value` to false, for example "logprobs". Otherwise as
+/// Set a parameter of the model to true (nonzero) or false (0), for example "logprobs". Like
 /// mlflow_gateway_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_param_bool(
@@ -342,8 +218,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_bool(
     })
 }
 
-/// Sets a parameter of the model to a text, for example "user". `value` is copied. Otherwise as
-/// mlflow_gateway_set_param_double().
+/// Set a parameter of the model to a string, for example "user". Like mlflow_gateway_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_param_string(
     gateway: *mut mlflow_gateway,
@@ -360,8 +235,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_string(
     })
 }
 
-/// Sets a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
-/// `json` is checked and copied. Otherwise as mlflow_gateway_set_param_double().
+/// Set a parameter of the model to any JSON value, for example "response_format" to "{\"type\": \"json_object\"}".
+/// Like mlflow_gateway_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_param_json(
     gateway: *mut mlflow_gateway,
@@ -378,11 +253,10 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_json(
     })
 }
 
-/// Adds a text to the parameter "stop", a list: the model ends its answer before it would write one of them. `stop` is
-/// copied. mlflow_gateway_unset_param() with the name "stop" empties the list.
+/// Append a string to the parameter "stop". The model stops before it would write one of these strings. Unset
+/// "stop" to empty the list.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, or _INVALID_PARAM if "stop" was set to something else than a list of
-/// strings before.
+/// Fails with _INVALID_PARAM if "stop" was set to something other than a list of strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_add_stop(
     gateway: *mut mlflow_gateway,
@@ -396,10 +270,7 @@ pub unsafe extern "C" fn mlflow_gateway_add_stop(
     })
 }
 
-/// Takes a parameter back, so that it is no longer sent and the gateway's own default holds. A parameter that was not
-/// set is no mistake.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Unset a parameter. Unsetting one that was never set is not an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_unset_param(
     gateway: *mut mlflow_gateway,
@@ -414,22 +285,13 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
     })
 }
 
-/// Asks the gateway and waits for the answer. The route may be one for completions or for chats; to a chat route the
-/// prompt is sent as one message of the user. The first call also asks the server which dialect it speaks, once for
-/// the route. The route is that of the handle; if it has none, the function returns _INVALID_ARGUMENT.
-/// Calls on one handle run side by side and each uses the settings as they stood when it began.
+/// Send a prompt and wait for the text of the first candidate. The route may be of the type completions or chat; a
+/// chat route receives one user message. The first call on a route also discovers its dialect.
 ///
-/// `prompt` is a text of any length, even an empty one.
-/// `text` receives the text of the first candidate, NUL-terminated UTF-8, which the caller frees with
-/// mlflow_gateway_string_free().
-/// `text_len` receives its length in bytes without the NUL, which tells whether the text itself holds NUL bytes; it may
-/// be NULL.
+/// `text` receives the text. The caller frees it.
 ///
-/// A response without a text is not an empty text: the function returns _NO_TEXT if the candidate's content is null, or
-/// is empty beside a refusal, tool calls, reasoning, images or the finish reason "content_filter".
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99. No call lasts longer than
-/// the option timeout_ms says.
+/// A response without text is _NO_TEXT, not an empty string: the content is null, or it is empty beside a refusal,
+/// tool calls, reasoning, media or the finish reason "content_filter".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_call(
     gateway: *mut mlflow_gateway,
@@ -448,13 +310,10 @@ pub unsafe extern "C" fn mlflow_gateway_call(
     })
 }
 
-/// Returns what identifies this configured model: a JSON object with "gateway_uri", "route" and the parameters that
-/// are set, under the names that they were set by. No headers and no credentials are in it.
+/// Return a JSON object that identifies the configured model: "gateway_uri", "route", and the parameters that are
+/// set. It contains no headers and no credentials.
 ///
-/// `json` receives the text, which the caller frees with mlflow_gateway_string_free().
-/// `json_len` receives its length in bytes without the NUL; it may be NULL.
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _OUT_OF_MEMORY or _INTERNAL.
+/// `json` receives the object. The caller frees it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_identifying_params(
     gateway: *const mlflow_gateway,
@@ -471,15 +330,13 @@ pub unsafe extern "C" fn mlflow_gateway_identifying_params(
     })
 }
 
-/// Returns "mlflow-ai-gateway", the name by which LangChain's users know this kind of model (`_llm_type`). The text
-/// lives for ever and is not to be freed.
+/// Return "mlflow-ai-gateway", LangChain's name for this kind of model (`_llm_type`). The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_llm_type() -> *const c_char {
     export!(or ptr::null(), { client::LLM_TYPE.as_ptr() })
 }
 
-/// Destroys a handle and closes its connections. NULL is allowed and does nothing. No thread may be in a call on the
-/// handle, and none may use it afterwards.
+/// Destroy a handle and close its idle connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_destroy(gateway: *mut mlflow_gateway) {
     export!(or(), {

@@ -9,17 +9,17 @@ use super::status::{MLFLOW_GATEWAY_NO_VALUE, MLFLOW_GATEWAY_OK, mlflow_gateway_s
 use super::text;
 use crate::client::{self, JsonKind};
 
-/// `null`.
+/// null
 pub const MLFLOW_GATEWAY_JSON_NULL: i32 = 1;
-/// `true` or `false`.
+/// true or false
 pub const MLFLOW_GATEWAY_JSON_BOOL: i32 = 2;
-/// A number.
+/// a number
 pub const MLFLOW_GATEWAY_JSON_NUMBER: i32 = 3;
-/// A string.
+/// a string
 pub const MLFLOW_GATEWAY_JSON_STRING: i32 = 4;
-/// An array.
+/// an array
 pub const MLFLOW_GATEWAY_JSON_ARRAY: i32 = 5;
-/// An object.
+/// an object
 pub const MLFLOW_GATEWAY_JSON_OBJECT: i32 = 6;
 
 fn kind_number(kind: JsonKind) -> i32 {
@@ -33,7 +33,7 @@ fn kind_number(kind: JsonKind) -> i32 {
     }
 }
 
-/// Read a value from a JSON document, for example from the body of a response or the arguments of a tool call:
+/// Read a value from a JSON document:
 ///
 ///     char *city = NULL;
 ///     int32_t kind;
@@ -42,20 +42,14 @@ fn kind_number(kind: JsonKind) -> i32 {
 ///         puts(city);
 ///     mlflow_gateway_string_free(city);
 ///
-/// `json` is the document: `json_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the
-/// length. All of it must be valid JSON. Nesting is not limited and takes no stack.
-/// `pointer` is a JSON pointer (RFC 6901): "/choices/0/message" is the member "message" of the first element of the
-/// member "choices"; "" is the whole document; "~1" and "~0" in a name stand for "/" and "~". If an object has several
-/// members of one name, the last one counts.
+/// `pointer` is a JSON pointer (RFC 6901), for example "/choices/0/message". "" is the whole document. Of duplicate
+/// names the last one counts.
 /// `kind` receives one of the MLFLOW_GATEWAY_JSON_ numbers. It may be NULL.
-/// `text` receives the value: what a string says, without quotes and escapes; any other value as it is written in the
-/// document. Half of a surrogate pair becomes U+FFFD. A string may contain NUL bytes; use the length. The caller frees
-/// it with mlflow_gateway_string_free(). It may be NULL.
-/// `text_len` receives the length of the text in bytes without the NUL. It may be NULL.
+/// `text` receives the value: a string unescaped, anything else as written. Lone surrogates become U+FFFD. The
+/// caller frees it; may be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no such value;
-/// _INVALID_ARGUMENT, also if `json` is not JSON (the message names the offset of the first wrong byte) or `pointer` is
-/// not a JSON pointer; or _OUT_OF_MEMORY.
+/// Returns _NO_VALUE if there is no such value. The whole document must be valid JSON; the message names the offset
+/// of the first error. Nesting is not limited.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_json_get(
     json: *const c_char,
@@ -86,13 +80,9 @@ pub unsafe extern "C" fn mlflow_gateway_json_get(
     })
 }
 
-/// Count the elements of an array, or the members of an object, in a JSON document. Members of one name count once.
+/// Count the elements of an array or the members of an object. Duplicate names count once.
 ///
-/// `json`, `json_len` and `pointer` are as for mlflow_gateway_json_get().
-/// `count` receives the number.
-///
-/// Returns MLFLOW_GATEWAY_OK; _NO_VALUE, without an error object, if the document has no array and no object there; or
-/// what mlflow_gateway_json_get() returns on failure.
+/// Returns _NO_VALUE if there is no array or object at `pointer`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_json_count(
     json: *const c_char,
@@ -117,13 +107,9 @@ pub unsafe extern "C" fn mlflow_gateway_json_count(
     })
 }
 
-/// Write a string as JSON, with quotes and escapes, for programs that put JSON together themselves.
+/// Write a string as JSON, with quotes and escapes.
 ///
-/// `text` is `text_len` bytes of UTF-8, or NUL-terminated with MLFLOW_GATEWAY_NUL_TERMINATED as the length.
-/// `json` receives the JSON string. The caller frees it with mlflow_gateway_string_free().
-/// `json_len` receives its length in bytes without the NUL. It may be NULL.
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _OUT_OF_MEMORY.
+/// `json` receives the JSON string. The caller frees it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_json_quote(
     text: *const c_char,

@@ -12,22 +12,19 @@ use crate::client::{Error, LogLevel, LogSink, Status};
 
 /// No lines.
 pub const MLFLOW_GATEWAY_LOG_OFF: i32 = 0;
-/// A line for each attempt of a question, or of a change, that failed. (What goes wrong in an answer after its head has
-/// come is in the error alone.)
+/// One line for each failed attempt. Errors within a stream are not logged.
 pub const MLFLOW_GATEWAY_LOG_ERROR: i32 = 1;
-/// And for each that succeeded.
+/// Also one line for each successful attempt.
 pub const MLFLOW_GATEWAY_LOG_INFO: i32 = 2;
-/// And for what is asked beside them: what the server speaks, lists of routes, its health, and tokens.
+/// Also discovery, lists of routes, health checks and token fetches.
 pub const MLFLOW_GATEWAY_LOG_DEBUG: i32 = 3;
 
-/// Take a line of the log: `level` is MLFLOW_GATEWAY_LOG_ERROR, _INFO or _DEBUG; `line` is `len` bytes of UTF-8,
-/// NUL-terminated, without a line break, which live until the callback returns; `user_data` is what was given to
-/// mlflow_gateway_set_log(). It must return: neither longjmp() nor a C++ exception may pass through this library.
+/// Receives one log line without a line break. `level` is MLFLOW_GATEWAY_LOG_ERROR, _INFO or _DEBUG. `line` is
+/// valid until the callback returns. `user_data` is passed through.
 pub type mlflow_gateway_on_log =
     Option<unsafe extern "C" fn(level: i32, line: *const c_char, len: usize, user_data: *mut c_void)>;
 
-/// Destroy `user_data`, which no callback gets afterwards. It may call any function of this library. It must return:
-/// neither longjmp() nor a C++ exception may pass through this library.
+/// Destroys `user_data`.
 pub type mlflow_gateway_on_destroy = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// A callback and its data, which is destroyed with it.
@@ -61,22 +58,15 @@ impl Drop for Callback {
     }
 }
 
-/// Install a log callback for all calls on this handle that begin afterwards, in place of the one before. It is called
-/// once for each HTTP attempt, with one line: the method, the URL, the HTTP status or why the attempt failed, its
-/// duration, and why it was a retry. Credentials are not in it, and are masked where a gateway repeats them.
+/// Install a log callback, called once per HTTP attempt with the method, the URL, the HTTP status or the error, the
+/// duration, and why it was retried. Credentials are masked.
 ///
-/// `level` is the level of the lines that are wanted, and includes the lower ones: MLFLOW_GATEWAY_LOG_OFF to
-/// MLFLOW_GATEWAY_LOG_DEBUG.
-/// `on_log` is called on the thread that makes the call, before the call returns and while no other thread waits for it.
-/// Calls on several threads call it at the same time. It may call any function of this library. NULL ends the log.
-/// `user_data` is passed to both callbacks as it is. It may be NULL.
-/// `on_destroy` is called once with `user_data` when the log was replaced or ended, or the handle destroyed, and every
-/// call and stream that began before has ended: by the function that ends the last of them, on its thread. If nothing is
-/// logged (MLFLOW_GATEWAY_LOG_OFF, or NULL for `on_log`) it is called before this function returns. It is not called if
-/// this function fails. A process and its child after a fork() each call it for their own copy, but a child does not if
-/// another thread of the parent was in a call on the handle at that moment. It may be NULL.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT (no such level).
+/// `level` is one of the MLFLOW_GATEWAY_LOG_ numbers.
+/// `on_log` runs on the thread that is in a call, before the call returns; with several threads in calls,
+/// concurrently. NULL removes the callback.
+/// `on_destroy` is called with `user_data` once, when the callback was replaced or the handle destroyed and no call
+/// uses it any more. It runs on a thread that is inside a function of this library. It may be NULL. It is not
+/// called if this function fails.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_log(
     gateway: *mut mlflow_gateway,

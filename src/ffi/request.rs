@@ -13,8 +13,8 @@ use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::{Error, Request};
 
-/// What to ask: a prompt, messages, inputs or a whole body, with settings of its own beside the handle's. It can be
-/// sent as often as one likes and by any number of threads at once.
+/// A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed, from any
+/// number of threads.
 pub struct mlflow_gateway_request(Request);
 
 impl mlflow_gateway_request {
@@ -51,14 +51,8 @@ pub(super) unsafe fn asking<T>(
     }
 }
 
-/// Makes an empty request. It belongs to no gateway, and can be sent to any. It gets either a prompt, or messages, or
-/// inputs, or a whole body; a second kind is refused with MLFLOW_GATEWAY_INVALID_ARGUMENT. A call works on the request
-/// as it stood when the call began, so that it can be changed meanwhile. Messages and inputs are only added: what is to
-/// be asked without some of them is another request.
-///
-/// `request` receives it; the caller destroys it with mlflow_gateway_request_destroy().
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Create an empty request. Give it either a prompt, messages, inputs or a body; combining them is an error. A
+/// request belongs to no handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_create(
     request: *mut *mut mlflow_gateway_request,
@@ -72,12 +66,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_create(
     })
 }
 
-/// Set the route that the request is sent to, in place of the handle's. Requests to different routes through one handle
-/// share its connections and tokens; what the server reports of a route is remembered for each route.
-///
-/// `route` is a name as in mlflow_gateway_create(), 1 to 256 bytes. NULL removes the request's own route.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Set the route of this request, in place of the handle's, or remove it with NULL. What is discovered is
+/// remembered for each route.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_route(
     request: *mut mlflow_gateway_request,
@@ -91,12 +81,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_route(
     })
 }
 
-/// Clone a request, in constant time: both share what they have until one of them is changed. So a binding can clone a
-/// request for each call, and give each clone a cancel token, headers and options of its own at little cost.
-///
-/// `clone` receives the copy; the caller destroys it with mlflow_gateway_request_destroy().
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Clone a request in constant time. Both share their content until one of them changes. Clone a request for each
+/// call to give each its own cancel token, headers or options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_clone(
     request: *const mlflow_gateway_request,
@@ -111,25 +97,22 @@ pub unsafe extern "C" fn mlflow_gateway_request_clone(
     })
 }
 
-/// Make the request a raw one: it is sent to `path` below the gateway URI, and its response is returned as it is. A raw
-/// request reaches whatever the gateway and the providers behind it have, for example "/gateway/openai/v1/responses",
+/// Turn the request into a raw request: send it to any path below the gateway URI, and return the response as it
+/// is. Raw requests reach everything that the gateway offers, for example "/gateway/openai/v1/responses",
 /// "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
 ///
-/// It has the handle's authentication, headers, options, retries, deadlines, cancellation and connections, and nothing
-/// else. The handle's route and parameters are not sent. The request may have a body, set by
-/// mlflow_gateway_request_set_body_json() and sent byte for byte; a route, a prompt, messages, inputs or parameters are
-/// _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body has
-/// OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count() is 0.
+/// A raw request has the handle's authentication, headers, options, retries, deadlines and connections, but not its
+/// route and parameters. Its body is sent byte for byte. Its own route, parameters, prompt, messages or inputs are
+/// an error, as is mlflow_gateway_embed(). If the response has the shape of OpenAI's chat completions, the
+/// accessors read it; otherwise it has no candidates. When streamed, each payload is one event of the kind OTHER; a
+/// clean end of the body or "[DONE]" is the end of the stream, and an event named "error" is _STREAM_ERROR.
 ///
-/// GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for other
-/// requests. Other methods are retried only if the server has not processed the request.
+/// GET and HEAD requests are also retried after a lost connection. POST requests are retried like others. Other
+/// methods are retried only if the server has not processed the request.
 ///
-/// `method` is case-sensitive, for example "POST"; NULL means POST if the request has a body, else GET. "CONNECT" is
-/// _INVALID_ARGUMENT.
-/// `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..". The
-/// query appears in no error message and no log. NULL removes the path, and ignores `method`.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// `method` is an HTTP method, for example "DELETE". NULL means POST with a body, else GET. CONNECT is refused.
+/// `path` begins with "/" and is percent-encoded. It may have a query, which does not appear in messages and logs,
+/// but no fragment and no "..". NULL removes the path.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_path(
     request: *mut mlflow_gateway_request,
@@ -146,12 +129,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_path(
     })
 }
 
-/// Sets the prompt, or replaces it. To a chat route it is sent as one message of the user.
-///
-/// `prompt` is `prompt_len` bytes of UTF-8, which may hold NUL bytes, or with MLFLOW_GATEWAY_NUL_TERMINATED as its
-/// length a NUL-terminated text. It is copied. So are all texts of requests.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Set or replace the prompt. A chat route receives it as one user message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_prompt(
     request: *mut mlflow_gateway_request,
@@ -167,12 +145,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_prompt(
     })
 }
 
-/// Adds a message to those that are there, for a chat route.
+/// Append a message.
 ///
-/// `role` says who speaks: "system", "user" or "assistant". Any other name but "" is sent as it is.
-/// `content` is the text, `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// `role` is "system", "user", "assistant", or another role that the model knows.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_message(
     request: *mut mlflow_gateway_request,
@@ -194,14 +169,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message(
     })
 }
 
-/// Adds a message that is more than a text: an image, a recording, the calls of tools that the model asked for, or what
-/// a tool answered, for example
-/// "{\"role\": \"tool\", \"tool_call_id\": \"call_1\", \"content\": \"21\"}".
-///
-/// `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED. It is checked for being one, and
-/// sent as it is.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Append a message given as a JSON object, which is sent as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_message_json(
     request: *mut mlflow_gateway_request,
@@ -216,12 +184,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message_json(
     })
 }
 
-/// Add a text to the last message, which must be the user's: the message's content becomes an array of parts. The parts
-/// keep the order of the calls; the content that the message was added with comes first. An empty text adds no part.
-///
-/// `text` is `text_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Append a text part to the last message, which must be the user's. Its content becomes an array of parts, in the
+/// order of the calls. An empty text adds no part.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_text(
     request: *mut mlflow_gateway_request,
@@ -236,18 +200,12 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_text(
     })
 }
 
-/// Add an image or a recording to the last message, which must be the user's. It becomes the next part of the message's
-/// content; see mlflow_gateway_request_add_text().
+/// Append an image or a recording to the last message, which must be the user's. See
+/// mlflow_gateway_request_add_text().
 ///
-/// `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as "input_audio"
-/// with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are understood depends on
-/// the model.
-/// `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
-///
-///     mlflow_gateway_request_add_message(request, "user", "What is this?", MLFLOW_GATEWAY_NUL_TERMINATED, &error);
-///     mlflow_gateway_request_add_media(request, "image/png", png, png_len, &error);
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// `media_type` selects the kind of part: "image/..." is sent as "image_url" with a data URL, "audio/..." as
+/// "input_audio". Other types are an error. The model decides which it supports.
+/// `bytes` is the content of the file, at least one byte.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_media(
     request: *mut mlflow_gateway_request,
@@ -269,15 +227,14 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_media(
     })
 }
 
-/// Add the message of a candidate of a response, so that the model continues from it: after tool calls, their results
-/// follow (mlflow_gateway_request_add_tool_result()). The message is sent as it came, with its reasoning and with the
-/// fields that only the provider knows, such as "thought_signature"; only empty arguments of a tool call become "{}".
+/// Append the message of a candidate, to continue the conversation. After tool calls, append their results, too.
+/// The message is sent as it came, including reasoning and provider fields such as "thought_signature"; only empty
+/// arguments of a tool call become "{}".
 ///
-/// `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
-/// `candidate` is counted from 0.
+/// `response` may be the response of a stream.
 ///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
-/// option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+/// It is an error if there is no such candidate, if the stream did not gather (option gather_stream), or if a raw
+/// response has no chat shape.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_response(
     request: *mut mlflow_gateway_request,
@@ -294,13 +251,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_response(
     })
 }
 
-/// Add the result of a tool call, as a message of the role "tool" after the response that asked for it.
+/// Append the result of a tool call, as a message with the role "tool".
 ///
-/// `tool_call_id` is what mlflow_gateway_response_tool_call_id() returned. NULL leaves the field out: some models give
-/// their tool calls no ids.
-/// `content` is what the tool returned, a text of `content_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// `tool_call_id` is the id from mlflow_gateway_response_tool_call_id(). NULL leaves the field out.
+/// `content` is what the tool returned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_tool_result(
     request: *mut mlflow_gateway_request,
@@ -322,11 +276,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_tool_result(
     })
 }
 
-/// Adds a text for mlflow_gateway_embed() to make a vector of.
-///
-/// `input` is `input_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Append an input for mlflow_gateway_embed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_input(
     request: *mut mlflow_gateway_request,
@@ -341,14 +291,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_input(
     })
 }
 
-/// Sets the whole body, or replaces it, for what no other function can say. Its fields are sent in their order and with
-/// their values as they are written, and nothing is added: neither parameters of the request, which are refused with
-/// MLFLOW_GATEWAY_INVALID_ARGUMENT, nor the handle's. Only the field "stream" is left out, and written by the functions
-/// that stream. The body of a raw request (mlflow_gateway_request_set_path()) is sent byte for byte.
-///
-/// `json` is a JSON object, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Set or replace the whole body, a JSON object. No parameters are added, and setting parameters of this request is
+/// an error. Only the field "stream" is written by the library. The body of a raw request is sent byte for byte.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_body_json(
     request: *mut mlflow_gateway_request,
@@ -363,10 +307,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_body_json(
     })
 }
 
-/// Sets a parameter of the model to a number with a fraction, for this request, in place of the handle's. Names and
-/// values are as in mlflow_gateway_set_param_double().
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+/// Set a parameter for this request, in place of the handle's. Like mlflow_gateway_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_double(
     request: *mut mlflow_gateway_request,
@@ -381,7 +322,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_double(
     })
 }
 
-/// Sets a parameter of the model to an integer. Otherwise as mlflow_gateway_request_set_param_double().
+/// Set a parameter to an integer. Like mlflow_gateway_request_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_int(
     request: *mut mlflow_gateway_request,
@@ -396,7 +337,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_int(
     })
 }
 
-/// Sets a parameter of the model to true or false. Otherwise as mlflow_gateway_request_set_param_double().
+/// Set a parameter to true (nonzero) or false (0). Like mlflow_gateway_request_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_bool(
     request: *mut mlflow_gateway_request,
@@ -411,9 +352,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_bool(
     })
 }
 
-/// Sets a parameter of the model to a text, `value_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED. An example is
-/// "input_type", by which Cohere's vectors of questions ("search_query") differ from those of documents
-/// ("search_document"). Otherwise as mlflow_gateway_request_set_param_double().
+/// Set a parameter to a string, for example "input_type" of Cohere's embeddings. Like
+/// mlflow_gateway_request_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_string(
     request: *mut mlflow_gateway_request,
@@ -431,9 +371,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_string(
     })
 }
 
-/// Sets a parameter of the model to any JSON value, `json_len` bytes of UTF-8 or MLFLOW_GATEWAY_NUL_TERMINATED: for
-/// example "tools" to a list of the tools that the model may ask for, or "response_format" to
-/// "{\"type\": \"json_object\"}". Otherwise as mlflow_gateway_request_set_param_double().
+/// Set a parameter to any JSON value, for example "tools" to a list of tools. Like
+/// mlflow_gateway_request_set_param_double().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_json(
     request: *mut mlflow_gateway_request,
@@ -451,11 +390,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_json(
     })
 }
 
-/// Adds a text to the request's own list of texts before which the answer ends (the parameter "stop"). A request that
-/// has such a list is sent with it, and the handle's is not. `stop` is `stop_len` bytes of UTF-8 or
-/// MLFLOW_GATEWAY_NUL_TERMINATED.
+/// Append a string to this request's list "stop", which replaces the handle's list.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+/// Fails with _INVALID_PARAM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_stop(
     request: *mut mlflow_gateway_request,
@@ -470,10 +407,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_stop(
     })
 }
 
-/// Unset the request's own parameter, and end its omission, so that the handle's applies, if it has one. Unsetting one
-/// that was never set is not an error.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Unset this request's parameter and end its omission, so that the handle's applies. Unsetting one that was never
+/// set is not an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
     request: *mut mlflow_gateway_request,
@@ -488,11 +423,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
     })
 }
 
-/// Leave a parameter out of this request, even if the handle sets it: some models refuse "temperature", for example. The
-/// last call wins: setting the parameter ends the omission, mlflow_gateway_request_add_stop() that of "stop", and
-/// mlflow_gateway_request_unset_param() that of any. "n" and "candidate_count" are one parameter.
+/// Leave a parameter out of this request even if the handle sets it. The last call wins: setting the parameter ends
+/// the omission.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT or _INVALID_PARAM.
+/// Fails with _INVALID_PARAM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_omit_param(
     request: *mut mlflow_gateway_request,
@@ -506,11 +440,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_omit_param(
     })
 }
 
-/// Sets an option for this request, in place of the handle's: gather_stream, task, or one of those whose names end with
-/// "timeout_ms" or begin with "embed_", "retry_", or "max_" (but for max_connections). mlflow_gateway_set_option() says
-/// what they mean. The others are the handle's alone, and MLFLOW_GATEWAY_UNKNOWN_OPTION here.
+/// Set an option for this request, in place of the handle's. mlflow_gateway_set_option() marks the options that a
+/// request accepts with *.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
+/// Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_option(
     request: *mut mlflow_gateway_request,
@@ -527,10 +460,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_option(
     })
 }
 
-/// Sets a header for this request, in place of the handle's; NULL as `value` takes the request's own back. Otherwise as
+/// Set a header for this request, in place of the handle's, or remove it with a NULL `value`. Like
 /// mlflow_gateway_set_header().
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     request: *mut mlflow_gateway_request,
@@ -547,11 +478,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     })
 }
 
-/// Set the cancel token of this request: it cancels calls with this request that begin afterwards. The handle's token,
-/// if it has one, cancels them as well. NULL as `token` removes the request's own. The request keeps what it needs of
-/// the token.
-///
-/// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
+/// Set the cancel token of this request, or remove it with a NULL `token`. The handle's token applies in addition.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_cancel_token(
     request: *mut mlflow_gateway_request,
@@ -566,7 +493,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_cancel_token(
     })
 }
 
-/// Destroys a request. NULL is allowed and does nothing. Streams that it opened go on.
+/// Destroy a request. Its streams continue.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_destroy(request: *mut mlflow_gateway_request) {
     export!(or(), {

@@ -13,21 +13,20 @@ use super::text::{self, lend};
 use super::usage::tokens;
 use crate::client::{Candidate, Response, ToolCall};
 
-/// The time that a request waited in a queue before the call began.
+/// Reserved for queues; -1 otherwise.
 pub const MLFLOW_GATEWAY_TIME_QUEUED: i32 = 1;
-/// The connection was ready: the idle one that was used, or a new one, with TLS and through the proxy.
+/// Connection ready, new or reused.
 pub const MLFLOW_GATEWAY_TIME_CONNECTED: i32 = 2;
-/// The first byte of the response came.
+/// First byte of the response.
 pub const MLFLOW_GATEWAY_TIME_FIRST_BYTE: i32 = 3;
-/// The first event of a stream came that is a text, reasoning, a refusal or a tool call.
+/// First text, reasoning, refusal or tool call of a stream.
 pub const MLFLOW_GATEWAY_TIME_FIRST_TOKEN: i32 = 4;
-/// The first event of a stream came that is a text.
+/// First text of a stream.
 pub const MLFLOW_GATEWAY_TIME_FIRST_TEXT: i32 = 5;
-/// The response was complete, or the stream failed.
+/// End of the response.
 pub const MLFLOW_GATEWAY_TIME_TOTAL: i32 = 6;
 
-/// What came of a request: the texts, and what is known of them. It never changes, except that of a stream, so that
-/// any number of threads may read it.
+/// A response. Immutable, except the response of a stream.
 #[expect(clippy::large_enum_variant, reason = "the small one is a part of a stream, which is larger")]
 pub enum mlflow_gateway_response {
     /// The caller's own.
@@ -77,14 +76,10 @@ unsafe fn get_call<'a>(
     unsafe { get_candidate(response, candidate) }?.tool_calls().get(tool_call)
 }
 
-/// Sends a request and waits for the whole answer.
+/// Send a request and wait for the whole response. Any route of the type completions or chat accepts a prompt;
+/// messages need a chat route. A response with tool calls and without text is a success.
 ///
-/// `request` holds a prompt, messages or a whole body. A prompt may be sent to any route that gives text; messages
-/// need a chat route.
-/// `response` receives what came back; the caller destroys it with mlflow_gateway_response_destroy().
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this), or any status from 20
-/// to 99. An answer without text, in which the model only asks for tools to be called, is a success here.
+/// `response` receives the response. The caller owns it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_send(
     gateway: *mut mlflow_gateway,
@@ -100,9 +95,7 @@ pub unsafe extern "C" fn mlflow_gateway_send(
     })
 }
 
-/// Returns how many candidates the answer has, as many as the parameter "n" (or "candidate_count") asked for, if the
-/// gateway obeys it; 0 if `response` is NULL. The functions below count candidates from 0, and return for one that is
-/// not there what they return for NULL.
+/// Return the number of candidates (parameter "n").
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_candidate_count(response: *const mlflow_gateway_response) -> usize {
     export!(or 0, {
@@ -111,9 +104,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_candidate_count(response: *cons
     })
 }
 
-/// Returns the text of a candidate, NUL-terminated UTF-8, and writes its length in bytes without the NUL to `len`,
-/// which may be NULL. NULL, and a length of 0, if the model gave no text, for example because it asks for tools to
-/// be called. The text belongs to the response and lives as long. So do all texts below.
+/// Return the text of a candidate. NULL if there is none, for example beside tool calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_text(
     response: *const mlflow_gateway_response,
@@ -126,8 +117,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_text(
     })
 }
 
-/// Return what the model wrote before its answer, if the gateway shows it, and write its length in bytes without the
-/// NUL to `len`, which may be NULL. Return NULL, and a length of 0, if there is none.
+/// Return the reasoning of a candidate, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_reasoning(
     response: *const mlflow_gateway_response,
@@ -140,8 +130,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_reasoning(
     })
 }
 
-/// Return the words in which the model refuses to answer, and write their length in bytes without the NUL to `len`,
-/// which may be NULL. Return NULL, and a length of 0, if it does not refuse, or refuses in its text.
+/// Return the refusal of a candidate, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_refusal(
     response: *const mlflow_gateway_response,
@@ -154,7 +143,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_refusal(
     })
 }
 
-/// Returns who speaks in a candidate, "assistant"; NULL if the gateway does not say, as for a completion.
+/// Return the role of a candidate, "assistant". NULL if not reported, as for completions.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_role(
     response: *const mlflow_gateway_response,
@@ -166,8 +155,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_role(
     })
 }
 
-/// Returns why a candidate ends where it ends: "stop", "length" (the parameter "max_tokens"), "tool_calls", or another
-/// word of the model provider's; NULL if the gateway does not say.
+/// Return the finish reason of a candidate: "stop", "length", "tool_calls", "content_filter" or another one. NULL
+/// if not reported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_finish_reason(
     response: *const mlflow_gateway_response,
@@ -179,9 +168,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_finish_reason(
     })
 }
 
-/// Returns how many tools the model wants to be called in a candidate. The functions below count them from 0. (MLflow
-/// 2.10 to 2.22 leave the calls out of streams: the finish reason is "tool_calls" and there are none. Without a stream
-/// they are there.)
+/// Return the number of tool calls of a candidate. MLflow 2.10 to 2.22 leave tool calls out of streams.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_count(
     response: *const mlflow_gateway_response,
@@ -193,8 +180,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_count(
     })
 }
 
-/// Returns the id of a call, which the message with the tool's answer has to repeat as "tool_call_id"; NULL if the
-/// gateway gives none.
+/// Return the id of a tool call, to be passed to mlflow_gateway_request_add_tool_result(). NULL if not reported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_id(
     response: *const mlflow_gateway_response,
@@ -207,7 +193,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_id(
     })
 }
 
-/// Returns the name of the tool to be called; NULL if the gateway gives none.
+/// Return the name of the tool. NULL if not reported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     response: *const mlflow_gateway_response,
@@ -220,8 +206,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     })
 }
 
-/// Returns the arguments of a tool call: JSON as the model wrote it, which may be invalid; "{}" if it wrote none.
-/// Writes the length in bytes to `len`, which may be NULL.
+/// Return the arguments of a tool call as the model wrote them: JSON, but not necessarily valid. "{}" if there are
+/// none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     response: *const mlflow_gateway_response,
@@ -235,17 +221,12 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     })
 }
 
-/// Return the message of a candidate as a JSON object, to be stored, or to be added to the next request with
-/// mlflow_gateway_request_add_message_json(), before the results of the tool calls. Write its length in bytes to
-/// `len`, which may be NULL.
+/// Return the message of a candidate as a JSON object, to store it and to append it to a request later
+/// (mlflow_gateway_request_add_message_json()).
 ///
-/// Of a whole response it is the message as it came, fields that only the model provider understands included, such
-/// as "thought_signature". Of a completion it is a message of the assistant with the text. Of a stream it is written
-/// from what was gathered; if a stream brings an additional field of a tool call several times, the last value that
-/// is not null counts. Arguments of tool calls that are null or empty become "{}", since MLflow does not accept an
-/// empty string.
-///
-/// Returns NULL if nothing was gathered, or if there is no memory for the message.
+/// Of a whole response it is the message as it came, provider fields included. Of a completion it is an assistant
+/// message with the text. Of a stream it is composed of what was gathered. Empty arguments of tool calls become
+/// "{}". NULL if nothing was gathered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_message_json(
     response: *const mlflow_gateway_response,
@@ -258,7 +239,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_message_json(
     })
 }
 
-/// Return the id that the gateway gives the response, for its logs; NULL if it gives none.
+/// Return the id of the response, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_id(response: *const mlflow_gateway_response) -> *const c_char {
     export!(or ptr::null(), {
@@ -267,7 +248,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_id(response: *const mlflow_gate
     })
 }
 
-/// Returns the name of the model that answered; NULL if the gateway does not say.
+/// Return the name of the model, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_gateway_response) -> *const c_char {
     export!(or ptr::null(), {
@@ -276,8 +257,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_g
     })
 }
 
-/// Return how many tokens of a kind MLFLOW_GATEWAY_TOKENS_... the response took, usually of all candidates together;
-/// -1 if the gateway does not report them (0 is a real count), or if `response` is NULL.
+/// Return a token count, -1 if not reported (0 is a real count).
+///
+/// `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tokens(response: *const mlflow_gateway_response, kind: i32) -> i64 {
     export!(or - 1, {
@@ -286,7 +268,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tokens(response: *const mlflow_
     })
 }
 
-/// Returns the HTTP status of the answer, 200 to 299; 0 if `response` is NULL.
+/// Return the HTTP status, 200 to 299.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_http_status(response: *const mlflow_gateway_response) -> i32 {
     export!(or 0, {
@@ -295,8 +277,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_http_status(response: *const ml
     })
 }
 
-/// Returns the value of a header of the answer, the first one of that name, without regard to case; NULL if there is
-/// none, or if `name` is NULL or not UTF-8. Bytes of the value that are not UTF-8 are replaced by U+FFFD.
+/// Return the first response header of that name, in any case. Bytes that are not UTF-8 become U+FFFD.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_header(
     response: *const mlflow_gateway_response,
@@ -313,8 +294,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_header(
     })
 }
 
-/// Returns how many times the request was sent until the response came, retries and the one repetition after the
-/// loss of an idle connection included; 0 if `response` is NULL.
+/// Return how many times the request was sent, including the repetition after an idle connection broke.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> usize {
     export!(or 0, {
@@ -323,8 +303,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflo
     })
 }
 
-/// Returns how often something was asked again until the answer came, whether it could be sent or not: after a
-/// failure, in another dialect, with another token, or where the server sent it on. 0 if `response` is NULL.
+/// Return the number of retries, including those that could not be sent, redirects, and attempts in another dialect
+/// or with a new token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const mlflow_gateway_response) -> usize {
     export!(or 0, {
@@ -333,8 +313,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const ml
     })
 }
 
-/// Returns why it was asked again the first (`retry` 0), second ... time, in a few words: for example "HTTP status
-/// 503". NULL if it was not, or `response` is NULL.
+/// Return why a retry was made, for example "HTTP status 503".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
     response: *const mlflow_gateway_response,
@@ -346,10 +325,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
     })
 }
 
-/// Return how many microseconds after the beginning of the call the response reached a point, one of the
-/// MLFLOW_GATEWAY_TIME_... numbers: _CONNECTED <= _FIRST_BYTE <= _FIRST_TOKEN <= _FIRST_TEXT <= _TOTAL. If the
-/// request was retried, these are the times of the last attempt. Return -1 if the time is not known: if it was not
-/// reached, or the response was not a stream and has no _FIRST_TOKEN and _FIRST_TEXT, or if `response` is NULL.
+/// Return a time in microseconds from the start of the call to a point of its last attempt, -1 if not known.
+///
+/// `kind` is one of the MLFLOW_GATEWAY_TIME_ numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow_gateway_response, kind: i32) -> i64 {
     export!(or - 1, {
@@ -368,8 +346,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow
     })
 }
 
-/// Return the body of the response as it came, and write its length in bytes to `len`, which may be NULL. It may be of
-/// any encoding and contain NUL bytes; a NUL byte follows it. Returns NULL, and a length of 0, for a stream.
+/// Return the body as it came. It may have any encoding. NULL for a stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_body(
     response: *const mlflow_gateway_response,
@@ -386,8 +363,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_body(
     })
 }
 
-/// Destroys a response and the texts that belong to it. NULL is allowed and does nothing. Not for the one that
-/// mlflow_gateway_stream_response() returns: that belongs to its stream.
+/// Destroy a response. Do not pass the result of mlflow_gateway_stream_response().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_destroy(response: *mut mlflow_gateway_response) {
     export!(or(), {

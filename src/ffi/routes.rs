@@ -11,7 +11,7 @@ use super::status::mlflow_gateway_status;
 use super::text::{self, lend};
 use crate::client::{Error, NulText, Route, Routes};
 
-/// Routes of a gateway, as it described them. They never change, so that any number of threads may read them.
+/// Routes of a gateway. Immutable.
 pub struct mlflow_gateway_routes(Routes);
 
 /// # Safety
@@ -21,14 +21,11 @@ unsafe fn get<'a>(routes: *const mlflow_gateway_routes, route: usize) -> Option<
     unsafe { routes.as_ref() }?.0.all().get(route)
 }
 
-/// Lists the routes (MLflow 2.5 to 2.8), endpoints (2.9 and later) or models (dialect openai) that the gateway has, all
-/// pages of them. The handle's own route need not be there. Routes that split their traffic (3.x) are not listed.
+/// List the routes of the gateway.
 ///
-/// `routes` receives them; the caller destroys them with mlflow_gateway_routes_destroy().
+/// `routes` receives the routes. The caller owns them.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (the server says that it does not have that),
-/// _INSECURE_AUTH, _RESPONSE_TOO_LARGE (more than 1,000 pages, 100,000 routes or 64 MiB), or any other status from 20 to
-/// 99.
+/// Fails with _RESPONSE_TOO_LARGE beyond 1,000 pages, 100,000 routes or 64 MiB.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_list_routes(
     gateway: *mut mlflow_gateway,
@@ -43,13 +40,10 @@ pub unsafe extern "C" fn mlflow_gateway_list_routes(
     })
 }
 
-/// Looks one route up.
+/// Look up one route.
 ///
-/// `name` is the route's name; NULL stands for that of the handle.
-/// `routes` receives a list of this one; the caller destroys it with mlflow_gateway_routes_destroy().
-///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED, _INSECURE_AUTH, _NOT_FOUND (the message names the routes
-/// that there are), or any other status from 20 to 99.
+/// `name` is its name. NULL means the handle's route.
+/// `routes` receives a list with this route. The caller owns it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_get_route(
     gateway: *mut mlflow_gateway,
@@ -67,7 +61,7 @@ pub unsafe extern "C" fn mlflow_gateway_get_route(
     })
 }
 
-/// Returns how many routes there are; 0 if `routes` is NULL.
+/// Return the number of routes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_count(routes: *const mlflow_gateway_routes) -> usize {
     export!(or 0, {
@@ -76,7 +70,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_count(routes: *const mlflow_gatew
     })
 }
 
-/// Returns the name of a route, which mlflow_gateway_create() takes; NULL if there are not so many.
+/// Return the name of a route.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_name(
     routes: *const mlflow_gateway_routes,
@@ -88,8 +82,8 @@ pub unsafe extern "C" fn mlflow_gateway_routes_name(
     })
 }
 
-/// Returns what a route is for: "llm/v1/completions", "llm/v1/chat", "llm/v1/embeddings", or what else the gateway
-/// says. NULL if it does not say: an endpoint of MLflow's tracking server does chats and embeddings alike.
+/// Return the type of a route: "llm/v1/completions", "llm/v1/chat", "llm/v1/embeddings" or another one. NULL if not
+/// reported; endpoints of MLflow's tracking server serve both chat and embeddings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_type(
     routes: *const mlflow_gateway_routes,
@@ -101,7 +95,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_type(
     })
 }
 
-/// Returns who runs the model behind a route, for example "openai"; NULL if the gateway does not say.
+/// Return the model provider of a route, for example "openai", or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_provider(
     routes: *const mlflow_gateway_routes,
@@ -113,7 +107,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_provider(
     })
 }
 
-/// Returns the name of the model behind a route; NULL if the gateway does not say.
+/// Return the model of a route, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_model(
     routes: *const mlflow_gateway_routes,
@@ -125,8 +119,8 @@ pub unsafe extern "C" fn mlflow_gateway_routes_model(
     })
 }
 
-/// Returns the whole URL to which questions for a route are sent, as the gateway gives it. (This library may use
-/// another one of the same server.) NULL if there are not so many routes.
+/// Return the URL to which requests for the route are sent, as the gateway reports it. This library may use another
+/// URL of the same server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_url(
     routes: *const mlflow_gateway_routes,
@@ -138,8 +132,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_url(
     })
 }
 
-/// Returns all that the gateway says of a route, as it wrote it, and writes its length in bytes to `len`, which may be
-/// NULL. NULL, and a length of 0, if there are not so many routes.
+/// Return all that the gateway reports of a route, as it wrote it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_json(
     routes: *const mlflow_gateway_routes,
@@ -152,7 +145,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_json(
     })
 }
 
-/// Destroys routes and the texts that belong to them. NULL is allowed and does nothing.
+/// Destroy routes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_destroy(routes: *mut mlflow_gateway_routes) {
     export!(or(), {
@@ -161,11 +154,9 @@ pub unsafe extern "C" fn mlflow_gateway_routes_destroy(routes: *mut mlflow_gatew
     })
 }
 
-/// Check whether the gateway is healthy: by its path /health; with the dialect openai, by its list of models; on
-/// Databricks, by whether the endpoint of the handle is ready, or without one by the list of endpoints.
+/// Check the health of the gateway (its path /health), or on Databricks whether the handle's endpoint is ready.
 ///
-/// Returns MLFLOW_GATEWAY_OK if it says so; _SERVER_ERROR if it says that it is not; _INVALID_ARGUMENT, _UNSUPPORTED,
-/// _INSECURE_AUTH, or any other status from 20 to 99.
+/// Fails with _SERVER_ERROR if the gateway reports that it is not healthy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_health(
     gateway: *mut mlflow_gateway,
@@ -178,15 +169,12 @@ pub unsafe extern "C" fn mlflow_gateway_health(
     })
 }
 
-/// Asks for the limits of a route, for example how many calls a minute are allowed.
+/// Get the rate limits of a route. Databricks supports them; MLflow's servers do not.
 ///
-/// `name` is the route's name; NULL stands for that of the handle.
-/// `json` receives what the server answers, on Databricks the list of rate limits; the caller frees it with
-/// mlflow_gateway_string_free().
-/// `json_len` receives its length in bytes without the NUL; it may be NULL.
+/// `name` is the name of the route. NULL means the handle's route.
+/// `json` receives the server's JSON. The caller frees it.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (no open-source server of MLflow has them; Databricks has),
-/// _INVALID_ARGUMENT, _INSECURE_AUTH, or any status from 20 to 99.
+/// Fails with _UNSUPPORTED if the server has no limits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_get_limits(
     gateway: *mut mlflow_gateway,
@@ -206,15 +194,14 @@ pub unsafe extern "C" fn mlflow_gateway_get_limits(
     })
 }
 
-/// Sets the limits of a route, in place of those that it has.
+/// Replace the rate limits of a route.
 ///
-/// `name` is the route's name; NULL stands for that of the handle.
-/// `limits_json` is a JSON list as MLflow documents it, for example
-/// "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\": \"minute\"}]".
-/// `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
-/// `json_len` receives its length in bytes without the NUL; it may be NULL.
+/// `name` is the name of the route. NULL means the handle's route.
+/// `limits_json` is a JSON array, for example "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\":
+/// \"minute\"}]".
+/// `json` receives the server's JSON. The caller frees it; may be NULL.
 ///
-/// Returns as mlflow_gateway_get_limits().
+/// Fails like mlflow_gateway_get_limits().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_limits(
     gateway: *mut mlflow_gateway,
@@ -239,16 +226,12 @@ pub unsafe extern "C" fn mlflow_gateway_set_limits(
     })
 }
 
-/// Makes a route. The open-source servers have theirs from a file or from their web page; Databricks makes them so.
+/// Create a route. Databricks supports it; MLflow's servers read their routes from a file or from their web page.
 ///
-/// `route_json` is a JSON object as the server's documentation describes it: its name, and the model behind it. It may
-/// hold the key of a model provider: it is not kept, and texts in it whose names hold "key", "token", "secret",
-/// "password" or "credential" are masked where the server repeats them.
-/// `json` receives what the server answers; the caller frees it with mlflow_gateway_string_free(). It may be NULL.
-/// `json_len` receives its length in bytes without the NUL; it may be NULL.
+/// `route_json` is a JSON object as the server documents it. Keys of model providers in it are masked in messages.
+/// `json` receives the server's JSON. The caller frees it; may be NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _UNSUPPORTED (this server does not make routes), _INVALID_ARGUMENT, _INSECURE_AUTH, or any
-/// status from 20 to 99.
+/// Fails with _UNSUPPORTED if the server cannot create routes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_create_route(
     gateway: *mut mlflow_gateway,
@@ -267,11 +250,11 @@ pub unsafe extern "C" fn mlflow_gateway_create_route(
     })
 }
 
-/// Removes a route for good, where mlflow_gateway_create_route() can make one.
+/// Delete a route.
 ///
-/// `name` is the route's name. It must be given: no call removes a handle's own route by mistake.
+/// `name` is the name of the route. NULL is an error, so that no handle deletes its own route by mistake.
 ///
-/// Returns as mlflow_gateway_create_route().
+/// Fails like mlflow_gateway_create_route().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_delete_route(
     gateway: *mut mlflow_gateway,

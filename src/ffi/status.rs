@@ -4,107 +4,105 @@ use std::ffi::c_char;
 
 use super::export::export;
 
-/// What a function came to: `MLFLOW_GATEWAY_OK`, or the reason why not.
+/// Result of a function: `MLFLOW_GATEWAY_OK`, or why it failed.
 pub type mlflow_gateway_status = i32;
 
-/// It worked.
+/// Success.
 pub const MLFLOW_GATEWAY_OK: mlflow_gateway_status = 0;
 
 /* 1 to 19: the caller's mistake; nothing was sent. */
 
-/// A pointer is NULL where it may not be, a text is not UTF-8, not JSON or too long, a name is not allowed, a block has
-/// too little room, or a request holds nothing, or another kind of content than the function needs.
+/// An argument is NULL, not UTF-8, not JSON, too long or out of range, or does not fit the request.
 pub const MLFLOW_GATEWAY_INVALID_ARGUMENT: mlflow_gateway_status = 1;
-/// The gateway URI is not an http:// or https:// URI, nor a databricks one, or holds credentials or a query.
+/// The gateway URI is malformed, has an unsupported scheme, or contains credentials or a query.
 pub const MLFLOW_GATEWAY_INVALID_URI: mlflow_gateway_status = 2;
-/// No gateway URI was passed, and no environment variable names one; or no workspace of Databricks is named.
+/// Neither an argument nor the environment names a gateway or a Databricks workspace.
 pub const MLFLOW_GATEWAY_NO_GATEWAY_URI: mlflow_gateway_status = 3;
-/// There is no option of that name.
+/// No option has that name.
 pub const MLFLOW_GATEWAY_UNKNOWN_OPTION: mlflow_gateway_status = 4;
-/// The option does not take that value; the message says which it takes.
+/// The option does not accept that value. The message lists accepted values.
 pub const MLFLOW_GATEWAY_INVALID_OPTION_VALUE: mlflow_gateway_status = 5;
-/// The parameter's name is not allowed, its value is not JSON or not a finite number, or "stop" is not a list of texts.
+/// The name of a parameter is reserved, or its value is not valid.
 pub const MLFLOW_GATEWAY_INVALID_PARAM: mlflow_gateway_status = 6;
-/// Credentials would go unencrypted to another machine; the option allow_insecure_auth allows that.
+/// Credentials would be sent unencrypted to another machine. See the option allow_insecure_auth.
 pub const MLFLOW_GATEWAY_INSECURE_AUTH: mlflow_gateway_status = 8;
 
 /* 20 to 39: the way to the gateway. */
 
 /// The host name has no address.
 pub const MLFLOW_GATEWAY_RESOLVE_FAILED: mlflow_gateway_status = 20;
-/// No connection: refused, unreachable, or no route there.
+/// No connection: refused or unreachable.
 pub const MLFLOW_GATEWAY_CONNECT_FAILED: mlflow_gateway_status = 21;
-/// No TLS connection: a certificate that is not trusted, or a server that does not speak TLS.
+/// No TLS connection: the certificate is not trusted, or the server does not speak TLS.
 pub const MLFLOW_GATEWAY_TLS_FAILED: mlflow_gateway_status = 22;
-/// The connection broke before the answer was complete.
+/// The connection broke before the response was complete.
 pub const MLFLOW_GATEWAY_CONNECTION_LOST: mlflow_gateway_status = 23;
-/// A time was over that the call may take: the message names the option, timeout_ms or one of a part of the call.
+/// A deadline expired. The message names its option.
 pub const MLFLOW_GATEWAY_TIMEOUT: mlflow_gateway_status = 24;
-/// mlflow_gateway_cancel() ended the call, or a callback stopped the answer.
+/// A cancel token or a callback ended the call.
 pub const MLFLOW_GATEWAY_CANCELLED: mlflow_gateway_status = 25;
-/// The proxy could not be used, or refused.
+/// The proxy is unusable or refused.
 pub const MLFLOW_GATEWAY_PROXY_FAILED: mlflow_gateway_status = 26;
 
 /* 40 to 59: the gateway, or the model provider behind it, said no. */
 
-/// HTTP 400 or 422: the gateway does not accept the prompt or a parameter.
+/// HTTP 400 or 422: the gateway rejected the request.
 pub const MLFLOW_GATEWAY_BAD_REQUEST: mlflow_gateway_status = 40;
-/// HTTP 401: no credentials, or wrong ones.
+/// HTTP 401: credentials are missing or wrong.
 pub const MLFLOW_GATEWAY_UNAUTHORIZED: mlflow_gateway_status = 41;
-/// HTTP 403: the credentials do not allow this.
+/// HTTP 403: the credentials do not permit this.
 pub const MLFLOW_GATEWAY_FORBIDDEN: mlflow_gateway_status = 42;
-/// HTTP 404 or 405: no such route, or no MLflow gateway at that URI. The message names the routes that there are.
+/// HTTP 404 or 405: no such route, or no gateway at that URI. The message lists the routes that exist.
 pub const MLFLOW_GATEWAY_NOT_FOUND: mlflow_gateway_status = 43;
-/// HTTP 429: too many calls.
+/// HTTP 429: too many requests.
 pub const MLFLOW_GATEWAY_RATE_LIMITED: mlflow_gateway_status = 44;
-/// HTTP 429 because the gateway's budget is used up: calling again does not help.
+/// HTTP 429: the budget is exhausted. Retrying does not help.
 pub const MLFLOW_GATEWAY_BUDGET_EXCEEDED: mlflow_gateway_status = 45;
-/// HTTP 400 because a guardrail of the gateway stopped the question or the answer.
+/// HTTP 400: a guardrail blocked the request or the response.
 pub const MLFLOW_GATEWAY_GUARDRAIL_BLOCKED: mlflow_gateway_status = 46;
-/// HTTP 500 to 599, but 501: the gateway or the model provider has a fault.
+/// HTTP 500 to 599 except 501: the gateway or the model provider failed.
 pub const MLFLOW_GATEWAY_SERVER_ERROR: mlflow_gateway_status = 47;
-/// Any other HTTP status that is no success, redirects included.
+/// Any other HTTP status that is not a success, redirects included.
 pub const MLFLOW_GATEWAY_HTTP_ERROR: mlflow_gateway_status = 48;
-/// This gateway or this route cannot do that. The gateway said so, for example by HTTP 501; or the kind of the gateway
-/// or of the route is known, and nothing was sent.
+/// The gateway or the route does not support this. Either it replied so (HTTP 501), or it is known and nothing was
+/// sent.
 pub const MLFLOW_GATEWAY_UNSUPPORTED: mlflow_gateway_status = 49;
 
 /* 60 to 79: the gateway said yes, but its answer is wrong. */
 
-/// The answer is not JSON (a web page, a cut text), or JSON that is no gateway's answer.
+/// The response is not JSON, or not the JSON of such a response.
 pub const MLFLOW_GATEWAY_BAD_RESPONSE: mlflow_gateway_status = 60;
-/// The response has no candidate.
+/// The response has no candidates.
 pub const MLFLOW_GATEWAY_NO_CANDIDATES: mlflow_gateway_status = 61;
-/// More came than may: an answer is longer than max_response_bytes, its head than max_header_bytes, an event of a stream
-/// than max_event_bytes, or all that is gathered of it than max_gathered_bytes.
+/// A response exceeds max_response_bytes, max_header_bytes, max_event_bytes or max_gathered_bytes.
 pub const MLFLOW_GATEWAY_RESPONSE_TOO_LARGE: mlflow_gateway_status = 62;
-/// The stream ended before the answer did: the connection broke, or it was closed without a word of the end.
+/// The stream ended before the response was complete.
 pub const MLFLOW_GATEWAY_STREAM_TRUNCATED: mlflow_gateway_status = 63;
-/// The gateway said in the middle of the stream that it failed. If it said why, the status may be RATE_LIMITED,
+/// The gateway reported an error within the stream. If it gave the reason, the status may be RATE_LIMITED,
 /// BUDGET_EXCEEDED or GUARDRAIL_BLOCKED instead.
 pub const MLFLOW_GATEWAY_STREAM_ERROR: mlflow_gateway_status = 64;
-/// Only mlflow_gateway_call() returns it: the first candidate has no text. The message says what it has instead, for
-/// example a refusal or tool calls. mlflow_gateway_error_body() returns the response.
+/// The first candidate has no text. Only mlflow_gateway_call() returns this. The message tells what the candidate
+/// has instead; mlflow_gateway_error_body() returns the response.
 pub const MLFLOW_GATEWAY_NO_TEXT: mlflow_gateway_status = 65;
 
 /* 80 to 99: this library. */
 
-/// A fault in this library, which was caught. The handle can be used further.
+/// A fault in this library, which was caught. The handle stays usable.
 pub const MLFLOW_GATEWAY_PANIC: mlflow_gateway_status = 80;
 /// No memory for the result.
 pub const MLFLOW_GATEWAY_OUT_OF_MEMORY: mlflow_gateway_status = 81;
-/// Another fault in this library.
+/// Any other fault in this library.
 pub const MLFLOW_GATEWAY_INTERNAL: mlflow_gateway_status = 82;
 
 /* 100 to 119: no failure, and no error object. */
 
-/// The stream is over and the answer complete.
+/// The stream is complete.
 pub const MLFLOW_GATEWAY_STREAM_END: mlflow_gateway_status = 100;
 /// The JSON document has no such value.
 pub const MLFLOW_GATEWAY_NO_VALUE: mlflow_gateway_status = 104;
 
-/// Returns a status's name, for example "MLFLOW_GATEWAY_TIMEOUT"; "MLFLOW_GATEWAY_UNKNOWN" for a number that is no
-/// status. The text lives for ever and is not to be freed.
+/// Return the name of a status, for example "MLFLOW_GATEWAY_TIMEOUT", or "MLFLOW_GATEWAY_UNKNOWN". The string is
+/// static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *const c_char {
     export!(or c"MLFLOW_GATEWAY_UNKNOWN".as_ptr(), {

@@ -16,7 +16,7 @@ use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway
 use crate::client::{Error, Response, Stream};
 use crate::sync::Lock;
 
-/// A response that comes in events, as the model makes it.
+/// A response that arrives as a sequence of events.
 pub struct mlflow_gateway_stream {
     lock: Lock<()>,
     /// Not inside of the lock, since what was gathered is read without it.
@@ -63,22 +63,20 @@ impl mlflow_gateway_stream {
     }
 }
 
-/// Take an event, which lives until the callback returns. `user_data` is what was given to
-/// mlflow_gateway_stream_call(). Return 0 to go on; any other number stops the response. The callback runs on the
-/// thread that made the call, and must return to it: neither longjmp() nor a C++ exception may pass through this
-/// library.
+/// Receives one event. `event` is valid until the callback returns. `user_data` is passed through. Return 0 to
+/// continue, or any other value to stop the stream.
 pub type mlflow_gateway_on_event =
     Option<unsafe extern "C" fn(event: *const mlflow_gateway_event, user_data: *mut c_void) -> c_int>;
 
-/// Send a request, and wait only until the response begins. Fetch its events with mlflow_gateway_stream_next(). A
-/// gateway that answers as a whole, although a stream was requested, gives the same kinds of events. The option
-/// timeout_ms applies until the first event, then idle_timeout_ms and stream_timeout_ms.
+/// Send a request and wait until the response begins. Then fetch its events with mlflow_gateway_stream_next(). A
+/// gateway that does not stream although it was asked to gives the same kinds of events.
 ///
-/// `request` holds a prompt, messages or a whole body, as for mlflow_gateway_send().
-/// `stream` receives the stream; destroy it with mlflow_gateway_stream_destroy().
+/// The option timeout_ms applies until the first event; then idle_timeout_ms and stream_timeout_ms apply. A stream
+/// that has begun is never retried.
 ///
-/// Returns MLFLOW_GATEWAY_OK, _INVALID_ARGUMENT, _UNSUPPORTED (a route that is not for this, or a gateway of MLflow
-/// 2.5 to 2.8, which cannot stream), or any status from 20 to 99.
+/// `stream` receives the stream. The caller owns it.
+///
+/// Fails with _UNSUPPORTED on gateways of MLflow 2.5 to 2.8, which cannot stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_open(
     gateway: *mut mlflow_gateway,
@@ -95,22 +93,14 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
     })
 }
 
-/// Wait for the next event.
+/// Wait for the next event. Only one thread at a time may call it for a stream. To end a stream from another
+/// thread, cancel it, wait for this function to return, and destroy the stream.
 ///
-/// `event` receives it. The event belongs to the stream, and lives until the next call of this function, of
-/// mlflow_gateway_stream_take_response() or of mlflow_gateway_stream_destroy(), whichever thread makes it.
+/// `event` receives the event. It is valid until the next call for this stream.
 ///
-/// Call this function from one thread at a time. To end a stream from another thread, cancel it, wait until this
-/// function has returned, and destroy the stream.
-/// A stream that was opened before a fork() goes on in the parent, and is _INVALID_ARGUMENT in the child.
-///
-/// Returns MLFLOW_GATEWAY_OK with an event. Returns another status without one, and with nothing written:
-/// MLFLOW_GATEWAY_STREAM_END if the response is complete, which is no error and gives no error object;
-/// _STREAM_TRUNCATED if the stream ended before the response did; _STREAM_ERROR if the gateway reported a failure in
-/// the middle of it, or _RATE_LIMITED, _BUDGET_EXCEEDED or _GUARDRAIL_BLOCKED if it reported that as the reason; or
-/// _TIMEOUT, _BAD_RESPONSE, _RESPONSE_TOO_LARGE or another status from 20 to 99. A stream that is over returns the
-/// same each time. _INVALID_ARGUMENT neither ends it nor loses an event.
-/// Nothing is retried once a stream has begun.
+/// Returns _STREAM_END when the response is complete. Fails with _STREAM_TRUNCATED, _STREAM_ERROR, _TIMEOUT and
+/// others. A stream that has ended returns the same status each time. In the child of a fork() it is
+/// _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_next(
     stream: *mut mlflow_gateway_stream,
@@ -130,13 +120,11 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
     })
 }
 
-/// Return what was gathered so far: texts, reasoning, refusals, finish reasons, tool calls, and the tokens, which
-/// come last. With the option gather_stream set to false, texts, reasoning, refusals and tool calls are left out. It
-/// stays readable after the stream has failed. Return NULL if `stream` is NULL.
+/// Return what was gathered so far: text, reasoning, refusal, tool calls, finish reasons and token counts. With
+/// gather_stream=false there are only finish reasons and token counts. It stays readable when the stream has
+/// failed.
 ///
-/// The response belongs to the stream: do not destroy it. It is the same object for all of the stream's life; its
-/// strings live until the next call of mlflow_gateway_stream_next(). No other thread may be in that function while
-/// they are read.
+/// The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_response(
     stream: *const mlflow_gateway_stream,
@@ -147,12 +135,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_response(
     })
 }
 
-/// Give what was gathered so far to the caller, and end the stream: if the response is not complete, its connection
-/// is closed, and mlflow_gateway_stream_next() returns MLFLOW_GATEWAY_CANCELLED from then on. The response that
-/// mlflow_gateway_stream_response() returns is empty afterwards.
-///
-/// Return a response that the caller destroys with mlflow_gateway_response_destroy(). It outlives the stream. Return
-/// NULL if it was taken before, or if `stream` is NULL.
+/// End a stream and return what was gathered. The caller owns it. NULL if it was taken already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_take_response(
     stream: *mut mlflow_gateway_stream,
@@ -164,8 +147,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_take_response(
     })
 }
 
-/// Destroys a stream. One that is not over is cut off: its connection is closed, so that the gateway stops as well.
-/// NULL is allowed and does nothing.
+/// Destroy a stream. If it is not complete, the connection is closed, so that the gateway stops, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gateway_stream) {
     export!(or(), {
@@ -174,19 +156,14 @@ pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gatew
     })
 }
 
-/// Send a request and hand each event to a callback, as mlflow_gateway_stream_open() and
-/// mlflow_gateway_stream_next() would give it, until the response is complete.
+/// Send a request and pass each event of the response to a callback.
 ///
-/// `on_event` is called on this thread with each event. If it returns another number than 0, the response is stopped
-/// at once: the connection is closed, and the function returns MLFLOW_GATEWAY_CANCELLED. That event is gathered,
-/// too.
-/// `user_data` is given to the callback as it is; it may be NULL.
-/// `response` may be NULL. Otherwise it receives what was gathered, also if the function fails after the stream has
-/// begun (in which it differs from all other outputs), and is not written to if it fails before. Destroy it with
-/// mlflow_gateway_response_destroy().
+/// `on_event` runs on this thread. If it returns nonzero, the stream stops at once: the connection is closed, and
+/// the status is _CANCELLED. That event is gathered.
+/// `response` receives what was gathered, also on failure if the stream had begun. The caller owns it. It may be
+/// NULL.
 ///
-/// Returns MLFLOW_GATEWAY_OK if the response is complete; _CANCELLED; what mlflow_gateway_stream_open() returns; or
-/// what mlflow_gateway_stream_next() returns for a failure.
+/// Fails like mlflow_gateway_stream_open() and mlflow_gateway_stream_next().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_call(
     gateway: *mut mlflow_gateway,

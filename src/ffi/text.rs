@@ -7,7 +7,7 @@ use super::export::export;
 use super::handle::{Place, null};
 use crate::client::{Error, NulText, Status};
 
-/// Frees a text that a function of this library gave to the caller. NULL is allowed and does nothing.
+/// Free a string that the caller owns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_string_free(text: *mut c_char) {
     export!(or(), {

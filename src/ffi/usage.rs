@@ -2,18 +2,17 @@
 
 use crate::client::Usage;
 
-/// Tokens of the input.
+/// Tokens of the request.
 pub const MLFLOW_GATEWAY_TOKENS_INPUT: i32 = 1;
-/// Tokens of the output.
+/// Tokens of the response, usually of all candidates together.
 pub const MLFLOW_GATEWAY_TOKENS_OUTPUT: i32 = 2;
-/// Tokens of input and output, as reported: this library computes no sums.
+/// Total, as reported. It is not computed.
 pub const MLFLOW_GATEWAY_TOKENS_TOTAL: i32 = 3;
-/// Tokens of the input that the model provider read from its cache. Whether _INPUT includes them depends on the
-/// provider.
+/// Input tokens read from the provider's cache. Whether INPUT includes them depends on the provider.
 pub const MLFLOW_GATEWAY_TOKENS_CACHED_INPUT: i32 = 4;
-/// Tokens of the output that the model spent on reasoning.
+/// Output tokens spent on reasoning.
 pub const MLFLOW_GATEWAY_TOKENS_REASONING: i32 = 5;
-/// Tokens of the input that the model provider wrote to its cache.
+/// Input tokens written to the provider's cache.
 pub const MLFLOW_GATEWAY_TOKENS_CACHE_WRITE: i32 = 6;
 
 /// Those of a kind; `None` also for a kind that does not exist.

@@ -4,14 +4,13 @@ use std::ffi::c_char;
 
 use super::export::export;
 
-/// Returns the version of the library that runs, for example "0.2.0". The text lives for ever and is not to be freed.
+/// Return the version of the library at run time, for example "0.2.0". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_version() -> *const c_char {
     export!(or std::ptr::null(), { concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast() })
 }
 
-/// Returns the version of the library that runs as a number that can be compared with
-/// MLFLOW_GATEWAY_VERSION_NUMBER: the major part times 1000000, plus the minor part times 1000, plus the patch.
+/// Return the version of the library at run time as a number, to compare with MLFLOW_GATEWAY_VERSION_NUMBER.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_version_number() -> i32 {
     export!(or 0, { number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000 + number(env!("CARGO_PKG_VERSION_MINOR")) * 1000 + number(env!("CARGO_PKG_VERSION_PATCH")) })
