@@ -33,7 +33,7 @@ from scripted_gateway import (
 
 EVERY_ASK = (
     "send", "stream", "callback", "list", "get-route", "get-route other", "health", "get-limits", "set-limits r=[]",
-    "create-route {}", "delete-route r", "identify",
+    "create-route {}", "delete-route r", "identify", "again", "path POST /raw", "body {}", "send", "stream",
 )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def found_in(text: str, secret: str) -> list[str]:
     return [form for form in forms(secret) if form in text]
 
 
-ANSWERS = ("response", "deltas", "routes", "embeddings")
+ANSWERS = ("response", "events", "routes", "embeddings")
 
 
 def told(output: str) -> str:
@@ -434,4 +434,4 @@ def test_the_search_finds_what_is_there() -> None:
     assert found_in(told(json.dumps({"message": f"\u00e9 {secret}"})), secret)
     assert found_in(told(json.dumps({"error_body": secret.encode().hex()})), secret)
     assert found_in(told(json.dumps({"result": json.dumps({"gateway_uri": secret})})), secret)
-    assert not found_in(told(json.dumps({"deltas": secret})), secret)
+    assert not found_in(told(json.dumps({"events": secret})), secret)
