@@ -803,8 +803,8 @@ mlflow_gateway_status mlflow_gateway_set_option(mlflow_gateway *gateway,
 
 /**
  * Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
- * it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
- * nothing. The handle keeps what it needs of it.
+ * it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return
+ * MLFLOW_GATEWAY_CANCELLED and send nothing. The handle keeps what it needs of it.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
@@ -943,16 +943,17 @@ mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request 
  * It has the handle's authentication, headers, options, retries, deadlines, cancellation and connections, and nothing
  * else. The handle's route and parameters are not sent. The request may have a body, set by
  * mlflow_gateway_request_set_body_json() and sent byte for byte; a route, a prompt, messages, inputs or parameters are
- * _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body has
- * OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count() is 0.
+ * _INVALID_ARGUMENT, and so is mlflow_gateway_embed(). Any response with a status of success is accepted. If its body
+ * has OpenAI's chat shape, the accessors of the response read it; otherwise mlflow_gateway_response_candidate_count()
+ * is 0.
  *
- * GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for other
- * requests. Other methods are retried only if the server has not processed the request.
+ * GET and HEAD are retried after any loss of a connection too. POST is retried as mlflow_gateway_send() does it for
+ * other requests. Other methods are retried only if the server has not processed the request.
  *
  * `method` is case-sensitive, for example "POST"; NULL means POST if the request has a body, else GET. "CONNECT" is
  * _INVALID_ARGUMENT.
- * `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..". The
- * query appears in no error message and no log. NULL removes the path, and ignores `method`.
+ * `path` begins with "/" and is percent-encoded. It may have a query, and has neither a fragment nor a segment "..".
+ * The query appears in no error message and no log. NULL removes the path, and ignores `method`.
  *
  * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
  */
@@ -1020,9 +1021,9 @@ mlflow_gateway_status mlflow_gateway_request_add_text(mlflow_gateway_request *re
  * Add an image or a recording to the last message, which must be the user's. It becomes the next part of the message's
  * content; see mlflow_gateway_request_add_text().
  *
- * `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as "input_audio"
- * with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are understood depends on
- * the model.
+ * `media_type` decides the form: "image/..." is sent as OpenAI's "image_url" with a data URL, "audio/..." as
+ * "input_audio" with its format, for example "wav" or "mp3". Any other type is _INVALID_ARGUMENT. Which types are
+ * understood depends on the model.
  * `bytes` is the content of the file, `bytes_len` bytes, at least one. It is copied, as base64.
  *
  *     mlflow_gateway_request_add_message(request, "user", "What is this?", MLFLOW_GATEWAY_NUL_TERMINATED, &error);
@@ -1044,8 +1045,8 @@ mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *r
  * `response` is whole, or that of a stream (mlflow_gateway_stream_response()), as far as it was gathered. It is copied.
  * `candidate` is counted from 0.
  *
- * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered (the
- * option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
+ * Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT: also if there is no such candidate, if nothing of it was gathered
+ * (the option gather_stream), or if the body of a raw request's response does not have OpenAI's chat shape.
  */
 mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request *request,
                                                           const mlflow_gateway_response *response,

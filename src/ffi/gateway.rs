@@ -355,8 +355,8 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
 }
 
 /// Set the cancel token of this handle: it cancels calls on this handle that begin afterwards. The request's token, if
-/// it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return MLFLOW_GATEWAY_CANCELLED and send
-/// nothing. The handle keeps what it needs of it.
+/// it has one, cancels them as well. NULL as `token` removes the handle's. Where it was cancelled already, they return
+/// MLFLOW_GATEWAY_CANCELLED and send nothing. The handle keeps what it needs of it.
 ///
 /// Returns MLFLOW_GATEWAY_OK or _INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
