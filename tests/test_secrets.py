@@ -33,7 +33,7 @@ from scripted_gateway import (
 
 EVERY_ASK = (
     "send", "stream", "callback", "list", "get-route", "get-route other", "health", "get-limits", "set-limits r=[]",
-    "create-route {}", "delete-route r", "identify",
+    "create-route {}", "delete-route r", "identify", "again", "path POST /raw", "body {}", "send", "stream",
 )  # fmt: skip
 
 
