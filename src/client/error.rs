@@ -113,8 +113,14 @@ impl fmt::Debug for RefusedHeaders {
 impl Error {
     /// A failure without an answer from a gateway.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
+        Error::of(status, message.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(status: Status, message: String) -> Error {
         // Names and answers that it repeats may hold line breaks, or sequences that a terminal obeys.
-        let message = message.into().replace(char::is_control, " ");
+        let message = message.replace(char::is_control, " ");
         let (retry_reasons, is_lasting) = (Vec::new(), false);
         Error(Box::new(Details { status, message, attempts: 0, retry_reasons, is_lasting, answer: None }))
     }

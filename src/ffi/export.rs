@@ -38,11 +38,17 @@ pub(super) fn status(
     error: *mut *mut mlflow_gateway_error,
     body: impl FnOnce() -> Result<mlflow_gateway_status, Error>,
 ) -> mlflow_gateway_status {
-    let failure = match caught(body) {
-        Ok(Ok(success)) => return success,
-        Ok(Err(failure)) => failure,
-        Err(what) => Error::new(Status::Panic, what),
-    };
+    match caught(body) {
+        Ok(Ok(success)) => success,
+        Ok(Err(failure)) => failed(error, failure),
+        Err(what) => failed(error, Error::new(Status::Panic, what)),
+    }
+}
+
+/// One for all functions, each of which has a body of its own.
+#[cold]
+#[inline(never)]
+fn failed(error: *mut *mut mlflow_gateway_error, failure: Error) -> mlflow_gateway_status {
     let status = failure.status() as mlflow_gateway_status;
     if !error.is_null() {
         // Making the object may fail in the same way; then there is the status alone.
@@ -66,7 +72,7 @@ fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     // What a panic leaves behind in a handle is sound: its locks guard single assignments.
     let result = panic::catch_unwind(AssertUnwindSafe(body));
     INSIDE.set(outer);
-    result.map_err(|payload| describe(payload.as_ref()))
+    result.map_err(describe)
 }
 
 thread_local! {
@@ -109,7 +115,9 @@ fn note_place(info: &PanicHookInfo) {
     PLACE.set(place);
 }
 
-fn describe(payload: &(dyn Any + Send)) -> String {
+#[cold]
+#[inline(never)]
+fn describe(payload: Box<dyn Any + Send>) -> String {
     let what = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(what), _) => what,
         (_, Some(what)) => what.as_str(),

@@ -53,6 +53,8 @@ impl<T> Place<T> {
     }
 }
 
+#[cold]
+#[inline(never)]
 pub(super) fn null(name: &str) -> Error {
     Error::new(Status::InvalidArgument, format!("the argument {name} is NULL"))
 }

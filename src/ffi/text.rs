@@ -1,6 +1,7 @@
 //! Strings from C and to C.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::str::Utf8Error;
 use std::{ptr, slice};
 
 use super::export::export;
@@ -30,12 +31,14 @@ pub(super) unsafe fn optional<'a>(text: *const c_char, name: &str) -> Result<Opt
 }
 
 fn utf8<'a>(text: &'a [u8], name: &str) -> Result<&'a str, Error> {
-    std::str::from_utf8(text).map_err(|error| {
-        Error::new(
-            Status::InvalidArgument,
-            format!("the argument {name} is not UTF-8: the byte at offset {} is wrong", error.valid_up_to()),
-        )
-    })
+    std::str::from_utf8(text).map_err(|error| not_utf8(error, name))
+}
+
+#[cold]
+#[inline(never)]
+fn not_utf8(error: Utf8Error, name: &str) -> Error {
+    let problem = format!("the argument {name} is not UTF-8: the byte at offset {} is wrong", error.valid_up_to());
+    Error::new(Status::InvalidArgument, problem)
 }
 
 /// A NUL-terminated UTF-8 argument.
