@@ -57,6 +57,7 @@ pub fn port() -> u16 {
     *PORT.get_or_init(|| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         listener.set_nonblocking(true).expect("a listener can be asked not to block");
+        stay_on_one_processor();
         let port = listener.local_addr().expect("it has a port").port();
         thread::spawn(move || run(&listener));
         // Its memory takes a while to be there, for which no call should have to wait.
@@ -64,6 +65,17 @@ pub fn port() -> u16 {
         first.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| first.read_exact(&mut [0])).expect("it answers");
         port
     })
+}
+
+/// The fuzzer and the gateway never run at the same time: one waits for the other. On one processor each is woken at
+/// once, and not by an interrupt on another one.
+fn stay_on_one_processor() {
+    // SAFETY: the set is a plain value of the size that is told.
+    unsafe {
+        let mut processors: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(libc::sched_getcpu().max(0) as usize, &mut processors);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const processors);
+    }
 }
 
 fn script() -> MutexGuard<'static, Script> {
