@@ -203,6 +203,7 @@ def cancel_threads(uri: str, threads: int, *arguments: str, build: Build = SHARE
     return [Ended(status, int(us), message) for status, us, message in lines]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("build", (SHARED, *CHECKED, THREAD), ids=lambda build: build.name)
 def test_one_token_ends_many_calls(places: Sites, build: Build) -> None:
     """A list among them finds no fault on its way, since it is not the one of the path."""

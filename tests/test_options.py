@@ -15,7 +15,7 @@ NUMBERS = {
     "first_byte_timeout_ms": (0, 86400000, "0"),
     "idle_timeout_ms": (0, 86400000, "120000"),
     "stream_timeout_ms": (1, 86400000, "3600000"),
-    "max_retries": (0, 10, "3, or 7 as mlflow does it"),
+    "max_retries": (0, 10, "3; mlflow: 7"),
     "retry_backoff_ms": (1, 60000, "500"),
     "retry_max_backoff_ms": (1, 600000, "8000"),
     "max_redirects": (0, 10, "0"),
@@ -61,7 +61,7 @@ def test_numbers_are_as_the_header_says() -> None:
     enough to wait for, or small enough to be filled; the others are what the table says.
     """
     table = (INCLUDE / "mlflow_ai_gateway.h").read_text()
-    rows = re.findall(r"^ \*   (\w+) +integer, (\d+) to (\d+) +(\S.*)$", table, re.M)
+    rows = re.findall(r"^ \*   (\w+) (?:\*| ) +(\d+) to (\d+) {2,}(\S+(?: \S+)*)", table, re.M)
     assert {name: (int(first), int(last), default) for name, first, last, default in rows} == NUMBERS
     allowed = [f"{name}={value}" for name, (first, last, _) in NUMBERS.items() for value in (first, last)]
     assert set_on_handle(*allowed) == ""
@@ -69,6 +69,19 @@ def test_numbers_are_as_the_header_says() -> None:
         for value in (first - 1, last + 1):
             refused = set_on_handle(f"{name}={value}")
             assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refused and f"{first} to {last}" in refused, refused
+
+
+def test_guide_has_a_section_for_each_option() -> None:
+    """With the values and the defaults of the header's table, and it says which of them a request can set."""
+    table = (INCLUDE / "mlflow_ai_gateway.h").read_text().partition("environment variables\n")[2].partition(" *\n")[0]
+    rows = dict(re.findall(r"^ \*   (\w+) (\*| ) ", table, re.M))
+    guide = (INCLUDE.parent / "docs/options.md").read_text()
+    sections = dict(re.findall(r"^### `(\w+)`\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S))
+    assert sections.keys() == rows.keys()
+    for name, mark in rows.items():
+        assert ("Can be set on a request." in sections[name]) == (mark == "*"), name
+    for name, (first, last, default) in NUMBERS.items():
+        assert f"Integer, {first} to {last}. Default: {default.partition(';')[0]}" in sections[name], name
 
 
 def test_words_are_as_the_header_says() -> None:
