@@ -87,19 +87,19 @@ fn version_macros() -> String {
          #define MLFLOW_GATEWAY_VERSION_MINOR {minor}\n\
          #define MLFLOW_GATEWAY_VERSION_PATCH {patch}\n\
          \n\
-         /* The version as one number: the major part times 1000000, the minor part times 1000, and the patch. */\n\
+         /* The version as one number. */\n\
          #define MLFLOW_GATEWAY_VERSION_NUMBER \\\n    \
          (MLFLOW_GATEWAY_VERSION_MAJOR * 1000000 + MLFLOW_GATEWAY_VERSION_MINOR * 1000 + \\\n     \
          MLFLOW_GATEWAY_VERSION_PATCH)\n\
          \n\
-         /* Whether this header is of that version or a later one, for #if. */\n\
+         /* Whether this header has that version or a later one, for #if. */\n\
          #define MLFLOW_GATEWAY_AT_LEAST(major, minor, patch) \\\n    \
          (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))\n\
          \n\
-         /* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */\n\
+         /* The length of a NUL-terminated string that the library measures. */\n\
          #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX\n\
          \n\
-         /* It stands before each function. A program that wants something else there defines it itself. */\n\
+         /* Precedes every function. Define it before including this header to replace it. */\n\
          #ifndef MLFLOW_GATEWAY_API\n\
          #if defined(__GNUC__)\n\
          #define MLFLOW_GATEWAY_API __attribute__((visibility(\"default\")))\n\

@@ -25,7 +25,8 @@
  *            failure it receives an error object, which the caller owns. On success nothing is written to it. Set the
  *            variable to NULL before the first call, and again after you destroy an error. Statuses from 100 are not
  *            failures and come without an error object. Any function may fail with INVALID_ARGUMENT or a status from
- *            80 to 99, a function that sends a request with any status from 20 to 99; descriptions list the others.
+ *            80 to 99. A function that sends a request may also fail with INSECURE_AUTH, INVALID_OPTION_VALUE (an
+ *            environment variable names an unusable file) or any status from 20 to 79. Descriptions list the others.
  * Outputs    Outputs are written on success only. Exception: `response` of mlflow_gateway_stream_call().
  * NULL       A NULL pointer that is not allowed is MLFLOW_GATEWAY_INVALID_ARGUMENT, never a crash. Functions that
  *            return no status accept NULL objects, and indexes and names that do not exist. They return NULL, 0 or
@@ -35,7 +36,7 @@
  *            with length 0 is the empty string. (MLFLOW_GATEWAY_NUL_TERMINATED is (size_t)-1: check a computed
  *            length.)
  * Output     Strings are UTF-8 and NUL-terminated. A `char *` is owned by the caller: free it with
- *            mlflow_gateway_string_free() only. A `const char *` is borrowed from the object that returned it, and
+ *            mlflow_gateway_string_free() only. A const pointer is borrowed from the object that returned it, and
  *            lives as long. A string may contain NUL bytes; use the length. A length output (`len`, `text_len`,
  *            `json_len`) receives the length in bytes without the NUL, and may be NULL.
  * Indexes    Indexes start at 0.
@@ -70,19 +71,19 @@
 #define MLFLOW_GATEWAY_VERSION_MINOR 2
 #define MLFLOW_GATEWAY_VERSION_PATCH 0
 
-/* The version as one number: the major part times 1000000, the minor part times 1000, and the patch. */
+/* The version as one number. */
 #define MLFLOW_GATEWAY_VERSION_NUMBER \
     (MLFLOW_GATEWAY_VERSION_MAJOR * 1000000 + MLFLOW_GATEWAY_VERSION_MINOR * 1000 + \
      MLFLOW_GATEWAY_VERSION_PATCH)
 
-/* Whether this header is of that version or a later one, for #if. */
+/* Whether this header has that version or a later one, for #if. */
 #define MLFLOW_GATEWAY_AT_LEAST(major, minor, patch) \
     (MLFLOW_GATEWAY_VERSION_NUMBER >= (major) * 1000000 + (minor) * 1000 + (patch))
 
-/* As the length of a text that is passed in: it is NUL-terminated, and is to be measured. */
+/* The length of a NUL-terminated string that the library measures. */
 #define MLFLOW_GATEWAY_NUL_TERMINATED SIZE_MAX
 
-/* It stands before each function. A program that wants something else there defines it itself. */
+/* Precedes every function. Define it before including this header to replace it. */
 #ifndef MLFLOW_GATEWAY_API
 #if defined(__GNUC__)
 #define MLFLOW_GATEWAY_API __attribute__((visibility("default")))
@@ -113,13 +114,10 @@ typedef struct mlflow_gateway_error mlflow_gateway_error;
 /** One event of a stream. Immutable. The stream owns it. */
 typedef struct mlflow_gateway_event mlflow_gateway_event;
 
-/**
- * A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed, from any
- * number of threads.
- */
+/** A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed. */
 typedef struct mlflow_gateway_request mlflow_gateway_request;
 
-/** A response. Immutable, except the response of a stream. */
+/** A response: one or more candidates (alternative replies). Immutable, except that of a stream. */
 typedef struct mlflow_gateway_response mlflow_gateway_response;
 
 /** Routes of a gateway. Immutable. */
@@ -164,7 +162,7 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /** Neither an argument nor the environment names a gateway or a Databricks workspace. */
 #define MLFLOW_GATEWAY_NO_GATEWAY_URI 3
 
-/** No option has that name. */
+/** No option has that name, or a request does not accept it. */
 #define MLFLOW_GATEWAY_UNKNOWN_OPTION 4
 
 /** The option does not accept that value. The message lists accepted values. */
@@ -287,7 +285,7 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /* Times
  * ----- */
 
-/** Reserved for queues; -1 otherwise. */
+/** Reserved: always -1. */
 #define MLFLOW_GATEWAY_TIME_QUEUED 1
 
 /** Connection ready, new or reused. */
@@ -404,7 +402,7 @@ int32_t mlflow_gateway_version_number(void);
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_status_name(mlflow_gateway_status status);
 
-/** Free a string that the caller owns. */
+/** Free a string that the caller owns, or NULL. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_string_free(char *text);
 
@@ -461,8 +459,8 @@ const char *mlflow_gateway_error_retry_reason(const mlflow_gateway_error *error,
                                               size_t retry);
 
 /**
- * Return the first response header of that name, in any case, for example "x-request-id". Credentials are masked.
- * "Set-Cookie" is not kept.
+ * Return the first response header of that name (case-insensitive), for example "x-request-id". Credentials are
+ * masked. "Set-Cookie" is not kept.
  */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_error_header(const mlflow_gateway_error *error,
@@ -512,7 +510,8 @@ mlflow_gateway_status mlflow_gateway_create(const char *route,
 
 /**
  * Set an option for all later calls on this handle. docs/options.md describes every option. A request can set
- * those marked with *. An option that is set takes precedence over the environment.
+ * those marked with *. An option that is set takes precedence over the environment. A timeout of 0 sets no
+ * separate limit.
  *
  *   name                     values                           default       environment variables
  *   allow_insecure_auth      true, false                      false
@@ -661,7 +660,7 @@ mlflow_gateway_status mlflow_gateway_unset_param(mlflow_gateway *gateway,
 
 /**
  * Send a prompt and wait for the text of the first candidate. The route may be of the type completions or chat; a
- * chat route receives one user message. The first call on a route also discovers its dialect.
+ * chat route receives one user message. The first call on a route also discovers its dialect (HTTP API).
  *
  * `text` receives the text. The caller frees it.
  *
@@ -699,8 +698,8 @@ void mlflow_gateway_destroy(mlflow_gateway *gateway);
  * -------- */
 
 /**
- * Create an empty request. Give it either a prompt, messages, inputs or a body; combining them is an error. A
- * request belongs to no handle.
+ * Create an empty request. Give it either a prompt, messages, inputs or a body; the function that would combine
+ * them fails. A request belongs to no handle.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_create(mlflow_gateway_request **request,
@@ -716,8 +715,8 @@ mlflow_gateway_status mlflow_gateway_request_set_route(mlflow_gateway_request *r
                                                        mlflow_gateway_error **error);
 
 /**
- * Clone a request in constant time. Both share their content until one of them changes. Clone a request for each
- * call to give each its own cancel token, headers or options.
+ * Clone a request in constant time (copy-on-write). Clone a request for each call to give each its own cancel
+ * token, headers or options.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request *request,
@@ -725,9 +724,9 @@ mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request 
                                                    mlflow_gateway_error **error);
 
 /**
- * Turn the request into a raw request: send it to any path below the gateway URI, and return the response as it
- * is. Raw requests reach everything that the gateway offers, for example "/gateway/openai/v1/responses",
- * "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
+ * Turn the request into a raw request: send it to any path below the gateway URI, for example
+ * "/gateway/openai/v1/responses", "/gateway/anthropic/v1/messages" or
+ * "/gateway/gemini/v1beta/models/NAME:generateContent", and return the response as it is.
  *
  * A raw request has the handle's authentication, headers, options, retries, deadlines and connections, but not its
  * route and parameters. Its body is sent byte for byte. Its own route, parameters, prompt, messages or inputs are
@@ -804,10 +803,10 @@ mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *r
  * The message is sent as it came, including reasoning and provider fields such as "thought_signature"; only empty
  * arguments of a tool call become "{}".
  *
- * `response` may be the response of a stream.
+ * `response` may be that of a stream.
  *
- * It is an error if there is no such candidate, if the stream did not gather (option gather_stream), or if a raw
- * response has no chat shape.
+ * It is an error if there is no such candidate, if the stream gathered nothing of it (option gather_stream), or if
+ * a raw response has no chat shape.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_add_response(mlflow_gateway_request *request,
@@ -878,8 +877,11 @@ mlflow_gateway_status mlflow_gateway_request_set_param_string(mlflow_gateway_req
                                                               mlflow_gateway_error **error);
 
 /**
- * Set a parameter to any JSON value, for example "tools" to a list of tools. Like
- * mlflow_gateway_request_set_param_double().
+ * Set a parameter to any JSON value, for example "tools" to a list of tools, each with the JSON Schema of its
+ * arguments. Like mlflow_gateway_request_set_param_double().
+ *
+ *     [{"type": "function", "function": {"name": "weather", "description": "Weather of a city", "parameters":
+ *       {"type": "object", "properties": {"city": {"type": "string"}}}}}]
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_param_json(mlflow_gateway_request *request,
@@ -932,8 +934,8 @@ mlflow_gateway_status mlflow_gateway_request_set_option(mlflow_gateway_request *
                                                         mlflow_gateway_error **error);
 
 /**
- * Set a header for this request, in place of the handle's, or remove it with a NULL `value`. Like
- * mlflow_gateway_set_header().
+ * Set a header for this request, in place of the handle's. A NULL `value` unsets it, so that the handle's applies.
+ * Like mlflow_gateway_set_header().
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_request_set_header(mlflow_gateway_request *request,
@@ -1062,7 +1064,7 @@ int64_t mlflow_gateway_response_tokens(const mlflow_gateway_response *response,
 MLFLOW_GATEWAY_API
 int32_t mlflow_gateway_response_http_status(const mlflow_gateway_response *response);
 
-/** Return the first response header of that name, in any case. Bytes that are not UTF-8 become U+FFFD. */
+/** Return the first response header of that name (case-insensitive). Bytes that are not UTF-8 become U+FFFD. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_header(const mlflow_gateway_response *response,
                                            const char *name);
@@ -1163,8 +1165,8 @@ mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
  * Send a request and wait until the response begins. Then fetch its events with mlflow_gateway_stream_next(). A
  * gateway that does not stream although it was asked to gives the same kinds of events.
  *
- * The option timeout_ms applies until the first event; then idle_timeout_ms and stream_timeout_ms apply. A stream
- * that has begun is never retried.
+ * The option timeout_ms applies until the first event; then stream_timeout_ms, also measured from the start of the
+ * call, and idle_timeout_ms between two events. A stream that has begun is never retried.
  *
  * `stream` receives the stream. The caller owns it.
  *
@@ -1180,7 +1182,7 @@ mlflow_gateway_status mlflow_gateway_stream_open(mlflow_gateway *gateway,
  * Wait for the next event. Only one thread at a time may call it for a stream. To end a stream from another
  * thread, cancel it, wait for this function to return, and destroy the stream.
  *
- * `event` receives the event. It is valid until the next call for this stream.
+ * `event` receives the event. It is valid until this function is called again or the stream is ended.
  *
  * Returns _STREAM_END when the response is complete. Fails with _STREAM_TRUNCATED, _STREAM_ERROR, _TIMEOUT and
  * others. A stream that has ended returns the same status each time. In the child of a fork() it is
@@ -1267,7 +1269,7 @@ int64_t mlflow_gateway_event_tokens(const mlflow_gateway_event *event,
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_raw_name(const mlflow_gateway_event *event);
 
-/** Return the data of the server-sent event. */
+/** Return the data of the server-sent event, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
                                           size_t *len);
@@ -1314,11 +1316,7 @@ mlflow_gateway_status mlflow_gateway_embeddings_copy_to(const mlflow_gateway_emb
                                                         size_t room,
                                                         mlflow_gateway_error **error);
 
-/**
- * Return a token count, -1 if not reported.
- *
- * `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
- */
+/** Return a token count, -1 if not reported. Like mlflow_gateway_response_tokens(). */
 MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_embeddings_tokens(const mlflow_gateway_embeddings *embeddings,
                                          int32_t kind);
@@ -1349,7 +1347,7 @@ mlflow_gateway_status mlflow_gateway_list_routes(mlflow_gateway *gateway,
 /**
  * Look up one route.
  *
- * `name` is its name. NULL means the handle's route.
+ * `name` may be NULL for the handle's route.
  * `routes` receives a list with this route. The caller owns it.
  */
 MLFLOW_GATEWAY_API
@@ -1415,7 +1413,7 @@ mlflow_gateway_status mlflow_gateway_health(mlflow_gateway *gateway,
 /**
  * Get the rate limits of a route. Databricks supports them; MLflow's servers do not.
  *
- * `name` is the name of the route. NULL means the handle's route.
+ * `name` may be NULL for the handle's route.
  * `json` receives the server's JSON. The caller frees it.
  *
  * Fails with _UNSUPPORTED if the server has no limits.
@@ -1430,7 +1428,7 @@ mlflow_gateway_status mlflow_gateway_get_limits(mlflow_gateway *gateway,
 /**
  * Replace the rate limits of a route.
  *
- * `name` is the name of the route. NULL means the handle's route.
+ * `name` may be NULL for the handle's route.
  * `limits_json` is a JSON array, for example "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\":
  * \"minute\"}]".
  * `json` receives the server's JSON. The caller frees it; may be NULL.
@@ -1463,7 +1461,7 @@ mlflow_gateway_status mlflow_gateway_create_route(mlflow_gateway *gateway,
 /**
  * Delete a route.
  *
- * `name` is the name of the route. NULL is an error, so that no handle deletes its own route by mistake.
+ * `name` must not be NULL, so that no handle deletes its own route by mistake.
  *
  * Fails like mlflow_gateway_create_route().
  */

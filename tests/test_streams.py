@@ -717,6 +717,21 @@ def test_whole_response_gives_the_same_kinds_of_events() -> None:
     assert bare.response.candidates[0].finish_reason == "stop"
 
 
+def test_callback_that_stops_a_complete_response_cancels_it() -> None:
+    """As it does while the server still sends: what has come by then makes no difference to the program."""
+    answer = {"choices": [{"message": {"content": "x", "reasoning": "hm"}, "finish_reason": "stop"}]}
+    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
+        outcomes = ask_all(
+            gateway.url, "message user=hi", f"stop-at {REASONING}", "callback", f"stop-at {FINISH}", "callback",
+            "again", "path - /x", "body {}", f"stop-at {OTHER}", "callback",
+        )  # fmt: skip
+    assert [(outcome.status, len(outcome.events)) for outcome in outcomes] == [
+        ("CANCELLED", 1), ("CANCELLED", 3), ("CANCELLED", 1),
+    ]  # fmt: skip
+    assert all(outcome.message.endswith(": the callback stopped the stream") for outcome in outcomes)
+    assert all(outcome.response.texts == ["x"] for outcome in outcomes)
+
+
 def test_response_is_taken_from_a_stream() -> None:
     stream = events(chunk("one"), chunk(" two"), chunk(" three", finish_reason="stop"), "[DONE]")
     with streaming(stream) as gateway:

@@ -424,9 +424,9 @@ pub(super) fn not_ours(tried: &Tried) -> Error {
     tried.error(Status::InvalidArgument, what)
 }
 
-/// The caller has had enough.
-pub(super) fn stopped(tried: &Tried) -> Error {
-    tried.error(Status::Cancelled, "the callback stopped the answer")
+/// The program ended the stream.
+pub(super) fn stopped(tried: &Tried, why: &str) -> Error {
+    tried.error(Status::Cancelled, why)
 }
 
 /// An event of the stream is longer than it may be.

@@ -106,7 +106,8 @@ impl Request {
         };
         let message = message.ok_or_else(|| {
             wrong(format!(
-                "nothing was kept of candidate {candidate}; a stream keeps it if the option gather_stream is true"
+                "nothing of candidate {candidate} was gathered: the stream had nothing of it yet, or its option \
+                     gather_stream is false"
             ))
         })?;
         self.push_message(Message::parse(message.as_str()).map_err(invalid_message)?)

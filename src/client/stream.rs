@@ -191,22 +191,19 @@ impl Stream {
     }
 
     /// Hands over each event, until the response is complete or `take` returns false: then the connection is closed,
-    /// which ends the response, and the stream fails as cancelled.
+    /// which ends the response, and the stream fails as cancelled, also if all of the response has come already.
     pub fn for_each(&mut self, mut take: impl FnMut(Event) -> bool) -> Result<(), Error> {
         while let Some(event) = self.next(&|| {})? {
             if !take(event) {
-                self.stop();
+                self.stop("the callback stopped the stream");
             }
         }
         Ok(())
     }
 
-    /// Ends the response, unless it is complete or has failed.
-    fn stop(&mut self) {
+    fn stop(&mut self, why: &str) {
         self.gathered.forget_events();
-        if self.verdict.is_none() {
-            self.end(Err(report::stopped(&self.source.tried())));
-        }
+        self.end(Err(report::stopped(&self.source.tried(), why)));
     }
 
     /// What was gathered so far.
@@ -216,7 +213,10 @@ impl Stream {
 
     /// What was gathered so far, and ends the response. `None` if it was taken before.
     pub fn take_response(&mut self) -> Option<Response> {
-        self.stop();
+        match self.verdict {
+            None => self.stop("the response was taken before it was complete"),
+            Some(_) => self.gathered.forget_events(),
+        }
         let is_taken = std::mem::replace(&mut self.is_taken, true);
         (!is_taken).then(|| std::mem::take(&mut self.gathered.response))
     }

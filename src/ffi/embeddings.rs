@@ -96,9 +96,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     })
 }
 
-/// Return a token count, -1 if not reported.
-///
-/// `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
+/// Return a token count, -1 if not reported. Like mlflow_gateway_response_tokens().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_tokens(
     embeddings: *const mlflow_gateway_embeddings,

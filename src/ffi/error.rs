@@ -121,8 +121,8 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
     })
 }
 
-/// Return the first response header of that name, in any case, for example "x-request-id". Credentials are masked.
-/// "Set-Cookie" is not kept.
+/// Return the first response header of that name (case-insensitive), for example "x-request-id". Credentials are
+/// masked. "Set-Cookie" is not kept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_header(
     error: *const mlflow_gateway_error,

@@ -165,7 +165,7 @@ pub unsafe extern "C" fn mlflow_gateway_event_raw_name(event: *const mlflow_gate
     unsafe { event.as_ref() }.map_or(ptr::null(), |event| event.raw_name)
 }
 
-/// Return the data of the server-sent event.
+/// Return the data of the server-sent event, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_event_raw_data(
     event: *const mlflow_gateway_event,

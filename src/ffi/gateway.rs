@@ -61,7 +61,8 @@ pub unsafe extern "C" fn mlflow_gateway_create(
 }
 
 /// Set an option for all later calls on this handle. docs/options.md describes every option. A request can set
-/// those marked with *. An option that is set takes precedence over the environment.
+/// those marked with *. An option that is set takes precedence over the environment. A timeout of 0 sets no
+/// separate limit.
 ///
 ///   name                     values                           default       environment variables
 ///   allow_insecure_auth      true, false                      false
@@ -286,7 +287,7 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
 }
 
 /// Send a prompt and wait for the text of the first candidate. The route may be of the type completions or chat; a
-/// chat route receives one user message. The first call on a route also discovers its dialect.
+/// chat route receives one user message. The first call on a route also discovers its dialect (HTTP API).
 ///
 /// `text` receives the text. The caller frees it.
 ///

@@ -13,8 +13,7 @@ use super::status::mlflow_gateway_status;
 use super::text;
 use crate::client::{Error, Request};
 
-/// A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed, from any
-/// number of threads.
+/// A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed.
 pub struct mlflow_gateway_request(Request);
 
 impl mlflow_gateway_request {
@@ -51,8 +50,8 @@ pub(super) unsafe fn asking<T>(
     }
 }
 
-/// Create an empty request. Give it either a prompt, messages, inputs or a body; combining them is an error. A
-/// request belongs to no handle.
+/// Create an empty request. Give it either a prompt, messages, inputs or a body; the function that would combine
+/// them fails. A request belongs to no handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_create(
     request: *mut *mut mlflow_gateway_request,
@@ -81,8 +80,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_route(
     })
 }
 
-/// Clone a request in constant time. Both share their content until one of them changes. Clone a request for each
-/// call to give each its own cancel token, headers or options.
+/// Clone a request in constant time (copy-on-write). Clone a request for each call to give each its own cancel
+/// token, headers or options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_clone(
     request: *const mlflow_gateway_request,
@@ -97,9 +96,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_clone(
     })
 }
 
-/// Turn the request into a raw request: send it to any path below the gateway URI, and return the response as it
-/// is. Raw requests reach everything that the gateway offers, for example "/gateway/openai/v1/responses",
-/// "/gateway/anthropic/v1/messages" or "/gateway/gemini/v1beta/models/NAME:generateContent".
+/// Turn the request into a raw request: send it to any path below the gateway URI, for example
+/// "/gateway/openai/v1/responses", "/gateway/anthropic/v1/messages" or
+/// "/gateway/gemini/v1beta/models/NAME:generateContent", and return the response as it is.
 ///
 /// A raw request has the handle's authentication, headers, options, retries, deadlines and connections, but not its
 /// route and parameters. Its body is sent byte for byte. Its own route, parameters, prompt, messages or inputs are
@@ -231,10 +230,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_media(
 /// The message is sent as it came, including reasoning and provider fields such as "thought_signature"; only empty
 /// arguments of a tool call become "{}".
 ///
-/// `response` may be the response of a stream.
+/// `response` may be that of a stream.
 ///
-/// It is an error if there is no such candidate, if the stream did not gather (option gather_stream), or if a raw
-/// response has no chat shape.
+/// It is an error if there is no such candidate, if the stream gathered nothing of it (option gather_stream), or if
+/// a raw response has no chat shape.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_add_response(
     request: *mut mlflow_gateway_request,
@@ -371,8 +370,11 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_string(
     })
 }
 
-/// Set a parameter to any JSON value, for example "tools" to a list of tools. Like
-/// mlflow_gateway_request_set_param_double().
+/// Set a parameter to any JSON value, for example "tools" to a list of tools, each with the JSON Schema of its
+/// arguments. Like mlflow_gateway_request_set_param_double().
+///
+///     [{"type": "function", "function": {"name": "weather", "description": "Weather of a city", "parameters":
+///       {"type": "object", "properties": {"city": {"type": "string"}}}}}]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_param_json(
     request: *mut mlflow_gateway_request,
@@ -460,8 +462,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_option(
     })
 }
 
-/// Set a header for this request, in place of the handle's, or remove it with a NULL `value`. Like
-/// mlflow_gateway_set_header().
+/// Set a header for this request, in place of the handle's. A NULL `value` unsets it, so that the handle's applies.
+/// Like mlflow_gateway_set_header().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     request: *mut mlflow_gateway_request,

@@ -13,7 +13,7 @@ use super::text::{self, lend};
 use super::usage::tokens;
 use crate::client::{Candidate, Response, ToolCall};
 
-/// Reserved for queues; -1 otherwise.
+/// Reserved: always -1.
 pub const MLFLOW_GATEWAY_TIME_QUEUED: i32 = 1;
 /// Connection ready, new or reused.
 pub const MLFLOW_GATEWAY_TIME_CONNECTED: i32 = 2;
@@ -26,7 +26,7 @@ pub const MLFLOW_GATEWAY_TIME_FIRST_TEXT: i32 = 5;
 /// End of the response.
 pub const MLFLOW_GATEWAY_TIME_TOTAL: i32 = 6;
 
-/// A response. Immutable, except the response of a stream.
+/// A response: one or more candidates (alternative replies). Immutable, except that of a stream.
 #[expect(clippy::large_enum_variant, reason = "the small one is a part of a stream, which is larger")]
 pub enum mlflow_gateway_response {
     /// The caller's own.
@@ -277,7 +277,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_http_status(response: *const ml
     })
 }
 
-/// Return the first response header of that name, in any case. Bytes that are not UTF-8 become U+FFFD.
+/// Return the first response header of that name (case-insensitive). Bytes that are not UTF-8 become U+FFFD.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_header(
     response: *const mlflow_gateway_response,

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn mlflow_gateway_list_routes(
 
 /// Look up one route.
 ///
-/// `name` is its name. NULL means the handle's route.
+/// `name` may be NULL for the handle's route.
 /// `routes` receives a list with this route. The caller owns it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_get_route(
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn mlflow_gateway_health(
 
 /// Get the rate limits of a route. Databricks supports them; MLflow's servers do not.
 ///
-/// `name` is the name of the route. NULL means the handle's route.
+/// `name` may be NULL for the handle's route.
 /// `json` receives the server's JSON. The caller frees it.
 ///
 /// Fails with _UNSUPPORTED if the server has no limits.
@@ -196,7 +196,7 @@ pub unsafe extern "C" fn mlflow_gateway_get_limits(
 
 /// Replace the rate limits of a route.
 ///
-/// `name` is the name of the route. NULL means the handle's route.
+/// `name` may be NULL for the handle's route.
 /// `limits_json` is a JSON array, for example "[{\"calls\": 10, \"key\": \"user\", \"renewal_period\":
 /// \"minute\"}]".
 /// `json` receives the server's JSON. The caller frees it; may be NULL.
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn mlflow_gateway_create_route(
 
 /// Delete a route.
 ///
-/// `name` is the name of the route. NULL is an error, so that no handle deletes its own route by mistake.
+/// `name` must not be NULL, so that no handle deletes its own route by mistake.
 ///
 /// Fails like mlflow_gateway_create_route().
 #[unsafe(no_mangle)]

@@ -18,7 +18,7 @@ pub const MLFLOW_GATEWAY_INVALID_ARGUMENT: mlflow_gateway_status = 1;
 pub const MLFLOW_GATEWAY_INVALID_URI: mlflow_gateway_status = 2;
 /// Neither an argument nor the environment names a gateway or a Databricks workspace.
 pub const MLFLOW_GATEWAY_NO_GATEWAY_URI: mlflow_gateway_status = 3;
-/// No option has that name.
+/// No option has that name, or a request does not accept it.
 pub const MLFLOW_GATEWAY_UNKNOWN_OPTION: mlflow_gateway_status = 4;
 /// The option does not accept that value. The message lists accepted values.
 pub const MLFLOW_GATEWAY_INVALID_OPTION_VALUE: mlflow_gateway_status = 5;

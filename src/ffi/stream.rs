@@ -71,8 +71,8 @@ pub type mlflow_gateway_on_event =
 /// Send a request and wait until the response begins. Then fetch its events with mlflow_gateway_stream_next(). A
 /// gateway that does not stream although it was asked to gives the same kinds of events.
 ///
-/// The option timeout_ms applies until the first event; then idle_timeout_ms and stream_timeout_ms apply. A stream
-/// that has begun is never retried.
+/// The option timeout_ms applies until the first event; then stream_timeout_ms, also measured from the start of the
+/// call, and idle_timeout_ms between two events. A stream that has begun is never retried.
 ///
 /// `stream` receives the stream. The caller owns it.
 ///
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
 /// Wait for the next event. Only one thread at a time may call it for a stream. To end a stream from another
 /// thread, cancel it, wait for this function to return, and destroy the stream.
 ///
-/// `event` receives the event. It is valid until the next call for this stream.
+/// `event` receives the event. It is valid until this function is called again or the stream is ended.
 ///
 /// Returns _STREAM_END when the response is complete. Fails with _STREAM_TRUNCATED, _STREAM_ERROR, _TIMEOUT and
 /// others. A stream that has ended returns the same status each time. In the child of a fork() it is

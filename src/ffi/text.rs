@@ -8,7 +8,7 @@ use super::export::export;
 use super::handle::{Place, null};
 use crate::client::{Error, NulText, Status};
 
-/// Free a string that the caller owns.
+/// Free a string that the caller owns, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_string_free(text: *mut c_char) {
     export!(or(), {

@@ -391,8 +391,12 @@ static void fetch_stream(void)
         mlflow_gateway_response *response = mlflow_gateway_stream_take_response(stream);
         CHECK(response != NULL && mlflow_gateway_stream_take_response(stream) == NULL);
         CHECK(mlflow_gateway_response_candidate_count(mlflow_gateway_stream_response(stream)) == 0);
-        CHECK(mlflow_gateway_stream_next(stream, &event, NULL) ==
+        mlflow_gateway_error *ended = NULL;
+        CHECK(mlflow_gateway_stream_next(stream, &event, &ended) ==
               (status == MLFLOW_GATEWAY_OK ? MLFLOW_GATEWAY_CANCELLED : status));
+        if (status == MLFLOW_GATEWAY_OK)
+            CHECK(strstr(mlflow_gateway_error_message(ended), "the response was taken before it was complete") != NULL);
+        mlflow_gateway_error_destroy(ended);
         mlflow_gateway_stream_destroy(stream);
         stream = NULL;
         print_response(response);
