@@ -69,7 +69,7 @@ fn on_demand(text: &str) {
 fn as_gateways(answer: &Answer, details: &Details, task: Task, json: &Value) {
     let said = &json["metadata"];
     if json["model"].is_null() && !json["usage"].is_object() {
-        whole(details, &said["model"], ["input_tokens", "output_tokens", "total_tokens"].map(|name| &said[name]));
+        whole(details, &said["model"], said);
     }
     candidates(answer, task, &json["candidates"], |candidate| &candidate["metadata"]["finish_reason"]);
 }
@@ -81,17 +81,20 @@ fn as_openai(answer: &Answer, details: &Details, task: Task, json: &Value) {
         return;
     }
     let usage = &json["usage"];
-    if !json["metadata"].is_object() && usage["input_tokens"].is_null() && usage["output_tokens"].is_null() {
-        whole(details, &json["model"], ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| &usage[name]));
+    if !json["metadata"].is_object() {
+        whole(details, &json["model"], usage);
     }
     candidates(answer, task, &json["choices"], |choice| &choice["finish_reason"]);
 }
 
-fn whole(details: &Details, model: &Value, tokens: [&Value; 3]) {
+fn whole(details: &Details, model: &Value, counts: &Value) {
     assert_eq!(details.model.as_ref().map(|model| model.0.as_ref()), name(model));
-    let usage = [details.usage.input, details.usage.output, details.usage.total];
     // Those beyond are none in C.
-    assert_eq!(usage, tokens.map(|count| count.as_u64().filter(|count| *count <= i64::MAX as u64)));
+    let count = |name: &str| counts[name].as_u64().filter(|count| *count <= i64::MAX as u64);
+    let usage = [details.usage.input, details.usage.output, details.usage.total];
+    let input = count("prompt_tokens").or_else(|| count("input_tokens"));
+    let output = count("completion_tokens").or_else(|| count("output_tokens"));
+    assert_eq!(usage, [input, output, count("total_tokens")]);
 }
 
 fn candidates(answer: &Answer, task: Task, list: &Value, finish_reason: fn(&Value) -> &Value) {
