@@ -201,12 +201,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends the response, unless it is complete or has failed.
+    /// Ends the response as cancelled, though it may be complete already, or have failed.
     fn stop(&mut self) {
         self.gathered.forget_events();
-        if self.verdict.is_none() {
-            self.end(Err(report::stopped(&self.source.tried())));
-        }
+        self.end(Err(report::stopped(&self.source.tried())));
     }
 
     /// What was gathered so far.
@@ -216,7 +214,10 @@ impl Stream {
 
     /// What was gathered so far, and ends the response. `None` if it was taken before.
     pub fn take_response(&mut self) -> Option<Response> {
-        self.stop();
+        self.gathered.forget_events();
+        if self.verdict.is_none() {
+            self.stop();
+        }
         let is_taken = std::mem::replace(&mut self.is_taken, true);
         (!is_taken).then(|| std::mem::take(&mut self.gathered.response))
     }
@@ -380,7 +381,7 @@ impl Stream {
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.way, options.keep_alive);
         }
-        self.gathered.response.times.total = Some(self.source.started.elapsed());
+        self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
         let attempts = self.gathered.response.told_attempts();
         self.verdict = Some(verdict.map_err(|error| error.with_attempts(&attempts)));
     }
