@@ -41,7 +41,8 @@
  * Indexes    Indexes start at 0.
  * Threads    Threads may share any object, setters included. A call uses the settings of the moment when it started.
  *            Calls run concurrently, but share one discovery and one token fetch. Only ..._destroy requires exclusive
- *            access. Read what a stream has gathered only while no thread is in mlflow_gateway_stream_next() with it.
+ *            access. Read what a stream has gathered only while no thread is in mlflow_gateway_stream_next() or
+ *            _take_response() with it.
  * Time       Every call has a deadline of 5 minutes (option timeout_ms), a stream that has begun one of an hour
  *            (stream_timeout_ms). mlflow_gateway_cancel() ends calls at once, also from a signal handler.
  *            pthread_cancel() takes effect after the call.
@@ -1196,7 +1197,8 @@ mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
  * gather_stream=false there are only finish reasons and token counts. It stays readable when the stream has
  * failed.
  *
- * The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next().
+ * The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next() or
+ * mlflow_gateway_stream_take_response().
  */
 MLFLOW_GATEWAY_API
 const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);

@@ -123,7 +123,8 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
 /// gather_stream=false there are only finish reasons and token counts. It stays readable when the stream has
 /// failed.
 ///
-/// The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next().
+/// The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next() or
+/// mlflow_gateway_stream_take_response().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_response(
     stream: *const mlflow_gateway_stream,
