@@ -105,7 +105,7 @@ impl Stream {
                 let has_payload = !reply.body.is_empty();
                 let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
                 if has_payload {
-                    stream.gathered.take_other();
+                    stream.gathered.take_other_whole();
                 }
                 Ok(stream)
             }
