@@ -42,7 +42,8 @@
  * Indexes    Indexes start at 0.
  * Threads    Threads may share any object, setters included. A call uses the settings of the moment when it started.
  *            Calls run concurrently, but share one discovery and one token fetch. Only ..._destroy requires exclusive
- *            access. Read what a stream has gathered only while no thread is in mlflow_gateway_stream_next() with it.
+ *            access. Read what a stream has gathered only while no thread is in mlflow_gateway_stream_next() or
+ *            _take_response() with it.
  * Time       Every call has a deadline of 5 minutes (option timeout_ms), a stream that has begun one of an hour
  *            (stream_timeout_ms). mlflow_gateway_cancel() ends calls at once, also from a signal handler.
  *            pthread_cancel() takes effect after the call.
@@ -734,8 +735,8 @@ mlflow_gateway_status mlflow_gateway_request_clone(const mlflow_gateway_request 
  * accessors read it; otherwise it has no candidates. When streamed, each payload is one event of the kind OTHER; a
  * clean end of the body or "[DONE]" is the end of the stream, and an event named "error" is _STREAM_ERROR.
  *
- * GET and HEAD requests are also retried after a lost connection. POST requests are retried like others. Other
- * methods are retried only if the server has not processed the request.
+ * GET and HEAD requests are also retried after a connection lost before the response. POST requests are retried
+ * like others. Other methods are retried only if the server has not processed the request.
  *
  * `method` is an HTTP method, for example "DELETE". NULL means POST with a body, else GET. CONNECT is refused.
  * `path` begins with "/" and is percent-encoded. It may have a query, which does not appear in messages and logs,
@@ -1198,7 +1199,8 @@ mlflow_gateway_status mlflow_gateway_stream_next(mlflow_gateway_stream *stream,
  * gather_stream=false there are only finish reasons and token counts. It stays readable when the stream has
  * failed.
  *
- * The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next().
+ * The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next() or
+ * mlflow_gateway_stream_take_response().
  */
 MLFLOW_GATEWAY_API
 const mlflow_gateway_response *mlflow_gateway_stream_response(const mlflow_gateway_stream *stream);

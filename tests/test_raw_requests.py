@@ -346,6 +346,9 @@ def test_a_whole_response_to_a_stream_is_one_event(build: Build) -> None:
             assert outcome.status in ("STREAM_END", "OK") and raw_events(outcome) == [(None, body)], outcome
     for outcome in streamed(answering_with(204, "")):
         assert outcome.status in ("STREAM_END", "OK") and outcome.events == [], outcome
+    for outcome in streamed(answering_with(200, body), "option gather_stream=false", build=build):
+        assert raw_events(outcome) == [(None, body)]
+        assert (outcome.response.texts, outcome.response.body) == ([None], None), "nothing is gathered"
 
 
 def test_send_reads_a_stream_to_its_end() -> None:

@@ -546,6 +546,18 @@ def test_a_callback_stops_the_answer(build: Build) -> None:
         assert closed_after[0] < 20
 
 
+def test_callback_stops_a_response_that_came_as_a_whole() -> None:
+    answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
+        chat, raw = ask_all(
+            gateway.url, "message user=hi", "stop-after 1", "callback", "again", "path - /x", "body {}",
+            f"stop-at {OTHER}", "callback",
+        )  # fmt: skip
+    assert (chat.status, [event.said for event in chat.events]) == ("CANCELLED", [(TEXT, 0, "x")])
+    assert (raw.status, [event.kind for event in raw.events]) == ("CANCELLED", [OTHER])
+    assert chat.response.texts == raw.response.texts == ["x"]
+
+
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_events_may_be_large_up_to_a_limit(build: Build) -> None:
     large = "é\U0001f600" * 500_000

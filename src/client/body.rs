@@ -1,20 +1,20 @@
 //! The body of a whole response. Some of it is read only when it is asked for.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use super::error::Error;
 use super::text::{NulText, name, no_memory};
 use crate::dialect::{self, Usage};
+use crate::sync::SetOnce;
 
 /// Shared by a response and its candidates.
 #[derive(Debug)]
 pub(super) struct Body {
     /// With a NUL byte behind it.
     with_nul: Vec<u8>,
-    details: OnceLock<Details>,
+    details: SetOnce<Details>,
     /// Where the messages of the candidates are.
-    messages: OnceLock<Vec<Option<Range<usize>>>>,
+    messages: SetOnce<Vec<Option<Range<usize>>>>,
 }
 
 /// What a response says beside its candidates.
@@ -29,7 +29,7 @@ impl Body {
     pub fn of(mut bytes: Vec<u8>) -> Result<Body, Error> {
         bytes.try_reserve_exact(1).map_err(|_| no_memory(bytes.len()))?;
         bytes.push(0);
-        Ok(Body { with_nul: bytes, details: OnceLock::new(), messages: OnceLock::new() })
+        Ok(Body { with_nul: bytes, details: SetOnce::new(), messages: SetOnce::new() })
     }
 
     pub fn with_nul(&self) -> &[u8] {
@@ -40,12 +40,11 @@ impl Body {
         if let Some(details) = self.details.get() {
             return details;
         }
-        // Outside of the lock, in which no thread must be for long when the process forks.
         let dialect::Details { id, model, usage } = dialect::details(self.text());
         // Where there is no memory for a name, there is none.
         let (id, model) = (name(id.as_ref()), name(model.as_ref()));
         let details = Details { id: id.ok().flatten(), model: model.ok().flatten(), usage };
-        self.details.get_or_init(|| details)
+        self.details.get_or_set(details)
     }
 
     /// The message of a candidate as it came.
@@ -59,7 +58,7 @@ impl Body {
                     start..start + message.len()
                 };
                 let places = dialect::messages(text).into_iter().map(|message| message.map(place)).collect();
-                self.messages.get_or_init(|| places)
+                self.messages.get_or_set(places)
             }
         };
         text.get(messages.get(candidate)?.clone()?)

@@ -1,6 +1,6 @@
 //! A candidate of a response, whole or gathered from a stream.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::body::Body;
 use super::error::Error;
@@ -9,6 +9,7 @@ use super::message;
 use super::text::{NulText, copy, name};
 use super::tool_call::{Growth, ToolCall};
 use crate::dialect::{self, Piece, ReasoningForm, Text};
+use crate::sync::SetOnce;
 
 /// One of the texts that the model was asked for.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ pub struct Candidate {
     /// The whole response in which this is a candidate, and which.
     whole: Option<(Arc<Body>, usize)>,
     /// Written when it is asked for.
-    message_json: OnceLock<NulText>,
+    message_json: SetOnce<NulText>,
 }
 
 impl Candidate {
@@ -61,7 +62,7 @@ impl Candidate {
     pub(super) fn note(&mut self, piece: &Piece) -> Result<bool, Error> {
         if self.role.is_none() {
             self.role = name(piece.role.as_ref())?;
-            self.message_json.take();
+            self.message_json.clear();
         }
         let Some(reason) = &piece.finish_reason else { return Ok(false) };
         let before = self.finish_reason.replace(NulText::of_name(&reason.0)?);
@@ -70,7 +71,7 @@ impl Candidate {
 
     /// Adds to the text, the reasoning or the refusal; returns where it begins there.
     pub(super) fn push(&mut self, kind: EventKind, more: &str) -> Result<usize, Error> {
-        self.message_json.take();
+        self.message_json.clear();
         let to = match kind {
             EventKind::Reasoning => &mut self.reasoning,
             EventKind::Refusal => &mut self.refusal,
@@ -106,7 +107,7 @@ impl Candidate {
 
     /// Keeps what ended it, and what tells its tool calls apart.
     pub(super) fn forget_texts(&mut self) {
-        self.message_json.take();
+        self.message_json.clear();
         (self.text, self.reasoning, self.refusal) = (None, None, None);
         self.whole = None;
         self.is_bare = true;
@@ -116,7 +117,7 @@ impl Candidate {
     /// names another id, or where there is neither id nor index another tool, begins a call of its own. Returns which
     /// call it is.
     pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<(usize, Growth), Error> {
-        self.message_json.take();
+        self.message_json.clear();
         let keeps_arguments = !self.is_bare;
         let place = match fragment.index {
             Some(index) => self.tool_calls.iter().rposition(|call| call.index == index),
@@ -184,7 +185,7 @@ impl Candidate {
             None => message::write(self)?,
         };
         let json = json.ok()?;
-        Some(self.message_json.get_or_init(|| json))
+        Some(self.message_json.get_or_set(json))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which dialect the server speaks for a route and what the route is for: asked once, and remembered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::error::Error;
@@ -24,18 +24,11 @@ pub(super) struct Learned {
 }
 
 /// Under what a call asks.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Asker {
     pub settings: Arc<Settings>,
     /// Whether the request has headers beside those of the settings.
     pub has_own_headers: bool,
-}
-
-impl Asker {
-    /// Whether the server must answer both alike.
-    fn is_like(&self, other: &Asker) -> bool {
-        Arc::ptr_eq(&self.settings, &other.settings) && !self.has_own_headers && !other.has_own_headers
-    }
 }
 
 /// What came of asking the server.
@@ -68,9 +61,23 @@ enum State {
 #[derive(Debug)]
 struct Search {
     forced: Option<&'static str>,
-    /// The asking call's. Under other settings (headers, TLS) the server may answer otherwise.
-    asker: Asker,
+    /// The asking call's, if those are all that it asks under. Under others (headers, TLS) the server may answer
+    /// otherwise. They are not kept alive: a thread of ours that waits must not be the last to have them, since the
+    /// program destroys the data of a log with them.
+    settings: Weak<Settings>,
     flight: Flight<Outcome>,
+}
+
+impl Search {
+    fn new(forced: Option<&'static str>, asker: &Asker) -> Search {
+        let settings = if asker.has_own_headers { Weak::new() } else { Arc::downgrade(&asker.settings) };
+        Search { forced, settings, flight: Flight::default() }
+    }
+
+    /// Whether the server must answer both alike.
+    fn is_like(&self, asker: &Asker) -> bool {
+        !asker.has_own_headers && self.settings.as_ptr() == Arc::as_ptr(&asker.settings)
+    }
 }
 
 impl Discovery {
@@ -96,12 +103,12 @@ impl Discovery {
                     Err(over) => return Err(over),
                 };
                 match outcome {
-                    Outcome::Failed(error) if error.is_of_one_call() || !search.asker.is_like(asker) => Ok(ask()),
+                    Outcome::Failed(error) if error.is_of_one_call() || !search.is_like(asker) => Ok(ask()),
                     outcome => Ok(outcome),
                 }
             }
             _ => {
-                let search = Arc::new(Search { forced, asker: asker.clone(), flight: Flight::default() });
+                let search = Arc::new(Search::new(forced, asker));
                 *state = State::UnderWay(Arc::clone(&search));
                 drop(state);
                 let under_way = UnderWay { discovery: self, search: &search };
@@ -284,6 +291,31 @@ mod tests {
     }
 
     #[test]
+    fn those_who_wait_keep_no_settings_of_others() {
+        let (discovery, leader) = (Discovery::default(), settings("auto"));
+        let of_leader = Arc::downgrade(&leader.settings);
+        let (asking, has_ended) = (Barrier::new(2), Barrier::new(2));
+        std::thread::scope(|scope| {
+            let (discovery, asking, has_ended) = (&discovery, &asking, &has_ended);
+            scope.spawn(move || {
+                find(discovery, &leader, soon(), || {
+                    asking.wait();
+                    std::thread::sleep(Duration::from_millis(100));
+                    Outcome::Failed(Error::new(Status::TlsFailed, "no trust"))
+                });
+                drop(leader);
+                has_ended.wait();
+            });
+            asking.wait();
+            find(discovery, &settings("auto"), soon(), || {
+                has_ended.wait();
+                assert_eq!(of_leader.strong_count(), 0);
+                Outcome::Silent
+            });
+        });
+    }
+
+    #[test]
     fn a_failure_under_other_settings_is_not_ones_own() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let fails = || Outcome::Failed(Error::new(Status::TlsFailed, "no trust"));
@@ -294,7 +326,7 @@ mod tests {
         beside(&discovery, &auto, fails, || {
             assert!(is_known(find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
         });
-        let own = Asker { has_own_headers: true, ..auto.clone() };
+        let own = Asker { has_own_headers: true, settings: Arc::clone(&auto.settings) };
         for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
             let discovery = Discovery::default();
             beside(&discovery, first, fails, || {

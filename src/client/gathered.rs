@@ -214,10 +214,20 @@ impl Gathered {
         if self.response.usage().is_known() {
             self.push(EventKind::Usage, 0, Place::None);
         }
+        self.end_of_whole();
+        Ok(())
+    }
+
+    /// The event of a response that came as a whole, of which nothing is read.
+    pub fn take_other_whole(&mut self) {
+        self.take_other();
+        self.end_of_whole();
+    }
+
+    fn end_of_whole(&mut self) {
         if !self.keeps_texts {
             self.response.forget_texts();
         }
-        Ok(())
     }
 
     fn push(&mut self, kind: EventKind, candidate: usize, text: Place) {

@@ -78,18 +78,16 @@ impl Drop for Logger {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
     use crate::sync::side_by_side;
 
     #[test]
     fn only_the_calling_thread_is_told() {
-        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told: Arc<Lock<Vec<String>>> = Arc::default();
         let (to, caller) = (Arc::clone(&told), std::thread::current().id());
         let sink: LogSink = Arc::new(move |level, line| {
             assert_eq!(std::thread::current().id(), caller);
-            to.lock().unwrap().push(format!("{level:?} {line}"));
+            to.lock().push(format!("{level:?} {line}"));
         });
         let logger = Logger::new(Some(Log::new(LogLevel::Info, sink)));
         assert!(logger.wants(LogLevel::Error) && logger.wants(LogLevel::Info) && !logger.wants(LogLevel::Debug));
@@ -98,7 +96,7 @@ mod tests {
             logger.flush();
         });
         logger.flush();
-        assert_eq!(*told.lock().unwrap(), ["Info x"; 4]);
+        assert_eq!(*told.lock(), ["Info x"; 4]);
         assert!(!Logger::default().wants(LogLevel::Error));
     }
 }

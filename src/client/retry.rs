@@ -61,7 +61,7 @@ impl Default for Retries {
 pub(super) enum Repeat {
     /// A question, for which asking twice costs no more than the answer.
     Question,
-    /// What changes nothing, and can be sent again after any failure.
+    /// What changes nothing, and can be sent again until a response has begun.
     Safe,
     /// What the server does not do twice: making, removing, limiting.
     Change,

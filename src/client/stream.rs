@@ -105,7 +105,7 @@ impl Stream {
                 let has_payload = !reply.body.is_empty();
                 let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
                 if has_payload {
-                    stream.gathered.take_other();
+                    stream.gathered.take_other_whole();
                 }
                 Ok(stream)
             }
@@ -201,6 +201,7 @@ impl Stream {
         Ok(())
     }
 
+    /// Ends the response as cancelled, though it may be complete already, or have failed.
     fn stop(&mut self, why: &str) {
         self.gathered.forget_events();
         self.end(Err(report::stopped(&self.source.tried(), why)));
@@ -213,9 +214,9 @@ impl Stream {
 
     /// What was gathered so far, and ends the response. `None` if it was taken before.
     pub fn take_response(&mut self) -> Option<Response> {
-        match self.verdict {
-            None => self.stop("the response was taken before it was complete"),
-            Some(_) => self.gathered.forget_events(),
+        self.gathered.forget_events();
+        if self.verdict.is_none() {
+            self.stop("the response was taken before it was complete");
         }
         let is_taken = std::mem::replace(&mut self.is_taken, true);
         (!is_taken).then(|| std::mem::take(&mut self.gathered.response))
@@ -380,7 +381,7 @@ impl Stream {
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.way, options.keep_alive);
         }
-        self.gathered.response.times.total = Some(self.source.started.elapsed());
+        self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
         let attempts = self.gathered.response.told_attempts();
         self.verdict = Some(verdict.map_err(|error| error.with_attempts(&attempts)));
     }

@@ -35,6 +35,9 @@ pub(super) struct Growth {
     pub extras: usize,
 }
 
+/// As much is kept of a field beside its name and its JSON.
+const FIELD: usize = 96;
+
 /// What the arguments are of a tool that needs none: MLflow does not take an empty text back.
 pub(super) const NO_ARGUMENTS: &str = "{}";
 
@@ -143,7 +146,7 @@ impl Extras {
     }
 
     fn size(&self) -> usize {
-        self.0.iter().map(|(name, json)| name.as_str().len() + json.as_str().len()).sum()
+        self.0.iter().map(|(name, json)| name.as_str().len() + json.as_str().len() + FIELD).sum()
     }
 
     fn write_to<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -176,5 +179,20 @@ impl Serialize for Function<'_> {
         function.serialize_entry("arguments", self.0.arguments.as_str())?;
         self.0.function_extras.write_to(&mut function)?;
         function.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_fields_is_counted() {
+        let extras = |name: &'static str| dialect::ToolCall { extras: vec![(name.into(), "1")], ..Default::default() };
+        let mut call = ToolCall::of(0, &extras("a"), true).unwrap();
+        let of_one = call.size().bytes;
+        let field = size_of::<(NulText, NulText)>();
+        assert!(call.push(&extras("b"), true).unwrap().bytes >= field && call.size().bytes >= of_one + field);
+        assert_eq!(call.push(&extras("b"), true).unwrap().bytes, 0);
     }
 }

@@ -1,12 +1,10 @@
 //! Responses of Databricks' agents, which have no choices: a list of messages (`agent/v2/chat`), or of outputs
 //! (`agent/v1/responses`). The last message of the assistant is the response; before it an agent shows its work.
 
-use serde_json::value::RawValue;
-
 use super::answer::{Candidate, Message};
 use super::json::few;
 use super::objects::Object;
-use super::reader;
+use super::reader::{self, Raw};
 use super::strings::Text;
 
 /// The only candidate, of such a list.
@@ -22,7 +20,7 @@ pub(super) fn last_message(list: &str) -> Option<&str> {
     // It is checked before that there are not too many.
     let messages: Vec<Message> = few(list).ok()?;
     let last = messages.iter().rposition(Message::is_by_assistant)?;
-    let messages: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+    let messages: Vec<Raw> = reader::from_str(list).ok()?;
     messages.get(last).map(|message| message.get())
 }
 

@@ -108,6 +108,10 @@ impl Pattern {
     fn text<'a>(&self, data: &'a [u8]) -> Option<Cow<'a, str>> {
         let rest = data.strip_prefix(&self.before[..])?;
         let text = rest.strip_suffix(&self.behind[..])?;
+        if text.is_empty() && self.is_reasoning {
+            // Then another field may have it.
+            return None;
+        }
         if text.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
             return self.escaped(data);
         }
@@ -157,6 +161,18 @@ mod tests {
             }
             other => format!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn reasoning_in_two_fields_is_that_of_the_first_that_has_any() {
+        let of = |first: &str, second: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"reasoning_content":"{first}","reasoning":"{second}"}}}}]}}"#)
+        };
+        let mut reader = EventReader::default();
+        reader.read(&Deployments, b"", of("a", "b").as_bytes()).unwrap();
+        let same = of("", "b");
+        let Ok(Event::Chunk(chunk)) = reader.read(&Deployments, b"", same.as_bytes()) else { panic!() };
+        assert_eq!(chunk.pieces[0].reasoning.as_ref().unwrap().text.text.0, "b");
     }
 
     #[test]

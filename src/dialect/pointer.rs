@@ -29,12 +29,78 @@ impl<'a> JsonPointer<'a> {
         Ok(JsonPointer(tokens.map(unescaped).collect()))
     }
 
-    /// The value in a document that it points to. The document is checked to its end.
+    /// The value in a document that it points to: of members of the same name the last one's. The document is checked
+    /// to its end, and then passed over once, however deep the value is in it.
     pub fn find<'j>(&self, document: &'j str) -> Result<Option<JsonValue<'j>>, JsonFault> {
         scanner::check(document)?;
-        let whole = JsonValue(document.trim_ascii());
-        Ok(self.0.iter().try_fold(whole, |value, token| value.item(token)))
+        let (mut rest, mut found) = (document.trim_ascii(), None);
+        let mut around: Vec<Container> = Vec::new();
+        loop {
+            // Here is a value that the first tokens point to.
+            match self.0.get(around.len()) {
+                Some(token) if rest.starts_with(['{', '[']) => {
+                    let is_object = rest.starts_with('{');
+                    let elements_before = if is_object { None } else { index(token) };
+                    around.push(Container { token, is_object, elements_before });
+                    rest = &rest[1..];
+                }
+                token => {
+                    let value;
+                    (value, rest) = rest.split_at(extent(rest));
+                    found = token.is_none().then_some(JsonValue(value));
+                }
+            }
+            // The next one is in a container around it.
+            loop {
+                let Some(container) = around.last_mut() else { return Ok(found) };
+                match advance(&mut rest, container.is_object) {
+                    Some(name) if container.is_meant(name) => break,
+                    Some(_) => rest = &rest[extent(rest)..],
+                    None => {
+                        rest = rest.get(1..).unwrap_or_default();
+                        around.pop();
+                    }
+                }
+            }
+            found = None;
+        }
     }
+}
+
+/// An array or object that is being passed over.
+struct Container<'a> {
+    /// What is pointed to in it.
+    token: &'a str,
+    is_object: bool,
+    /// Of an array: how many elements come before the one that is pointed to. `None` if that is not there, or has come.
+    elements_before: Option<usize>,
+}
+
+impl Container<'_> {
+    /// Whether the next member of this name, as it is written, or the next element is the one that is pointed to.
+    fn is_meant(&mut self, name: &str) -> bool {
+        if self.is_object {
+            return says(name, self.token);
+        }
+        let before = self.elements_before;
+        self.elements_before = before.and_then(|before| before.checked_sub(1));
+        before == Some(0)
+    }
+}
+
+/// Goes on to the next element of an array, or to the value of the next member of an object; returns the member's name as
+/// it is written. `None` at the end.
+fn advance<'a>(rest: &mut &'a str, is_object: bool) -> Option<&'a str> {
+    *rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',']);
+    if rest.starts_with([']', '}']) || rest.is_empty() {
+        return None;
+    }
+    let mut name = "";
+    if is_object {
+        (name, *rest) = rest.split_at(extent(rest));
+        *rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ':']);
+    }
+    Some(name)
 }
 
 fn unescaped(token: &str) -> Cow<'_, str> {
@@ -96,30 +162,12 @@ impl<'a> JsonValue<'a> {
         }
     }
 
-    /// The element of that number, or the last member of that name.
-    fn item(self, token: &str) -> Option<JsonValue<'a>> {
-        match self.kind() {
-            JsonKind::Array => self.items().nth(index(token)?),
-            JsonKind::Object => self.items().filter(|(name, _)| says(name, token)).last(),
-            _ => None,
-        }
-        .map(|(_, value)| value)
-    }
-
     /// The elements of an array, or the members of an object with their names as they are written.
     fn items(self) -> impl Iterator<Item = (&'a str, JsonValue<'a>)> {
         let is_object = self.kind() == JsonKind::Object;
         let mut rest = self.0.get(1..).unwrap_or_default();
         std::iter::from_fn(move || {
-            rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',']);
-            if rest.starts_with([']', '}']) || rest.is_empty() {
-                return None;
-            }
-            let mut name = "";
-            if is_object {
-                (name, rest) = rest.split_at(extent(rest));
-                rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ':']);
-            }
+            let name = advance(&mut rest, is_object)?;
             let value;
             (value, rest) = rest.split_at(extent(rest));
             Some((name, JsonValue(value)))
@@ -279,6 +327,17 @@ mod tests {
         assert_eq!(text(r#"{"a":{"b":1},"a":{}}"#, "/a/b"), None);
         assert_eq!(text(r#"{"a":1,"a":{"b":1}}"#, "/a/b").as_deref(), Some("1"));
         assert_eq!(text(r#"{"\u0061\u0062":1,"\u0061\u0062\u0063":2}"#, "/ab").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn depth_and_length_cost_no_more_than_the_document_is_long() {
+        const LEVELS: usize = 200_000;
+        for (token, open, close) in [("/0", "[", "]"), ("/a", r#"{"a":"#, "}"), ("/a/1", r#"{"a":[0,"#, "]}")] {
+            let document = [&open.repeat(LEVELS), "7", &close.repeat(LEVELS)].concat();
+            let (pointer, began) = (token.repeat(LEVELS), std::time::Instant::now());
+            assert_eq!(text(&document, &pointer).as_deref(), Some("7"), "{token}");
+            assert!(began.elapsed().as_secs() < 10, "{token}");
+        }
     }
 
     #[test]

@@ -106,8 +106,8 @@ pub unsafe extern "C" fn mlflow_gateway_request_clone(
 /// accessors read it; otherwise it has no candidates. When streamed, each payload is one event of the kind OTHER; a
 /// clean end of the body or "[DONE]" is the end of the stream, and an event named "error" is _STREAM_ERROR.
 ///
-/// GET and HEAD requests are also retried after a lost connection. POST requests are retried like others. Other
-/// methods are retried only if the server has not processed the request.
+/// GET and HEAD requests are also retried after a connection lost before the response. POST requests are retried
+/// like others. Other methods are retried only if the server has not processed the request.
 ///
 /// `method` is an HTTP method, for example "DELETE". NULL means POST with a body, else GET. CONNECT is refused.
 /// `path` begins with "/" and is percent-encoded. It may have a query, which does not appear in messages and logs,

@@ -48,13 +48,13 @@ pub(super) fn give(response: Response) -> *mut mlflow_gateway_response {
 
 /// # Safety
 /// The pointer is NULL, or came from this library and is still alive; and if it is a stream's, no thread is in
-/// mlflow_gateway_stream_next() with that stream.
+/// mlflow_gateway_stream_next() or mlflow_gateway_stream_take_response() with that stream.
 pub(super) unsafe fn get<'a>(response: *const mlflow_gateway_response) -> Option<&'a Response> {
     // SAFETY: as promised by the caller.
     match unsafe { response.as_ref() }? {
         mlflow_gateway_response::Own(response) => Some(response),
         // SAFETY: the stream lives as long as its response, and is not changed now.
-        mlflow_gateway_response::OfStream(stream) => Some(unsafe { (**stream).gathered() }),
+        mlflow_gateway_response::OfStream(stream) => unsafe { (**stream).gathered() },
     }
 }
 

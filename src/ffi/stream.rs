@@ -13,14 +13,12 @@ use super::handle;
 use super::request::{asking, mlflow_gateway_request};
 use super::response::{self, mlflow_gateway_response};
 use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway_status};
-use crate::client::{Error, Response, Stream};
-use crate::sync::Lock;
+use crate::client::{Error, Response, Status, Stream};
+use crate::sync::Exclusive;
 
 /// A response that arrives as a sequence of events.
 pub struct mlflow_gateway_stream {
-    lock: Lock<()>,
-    /// Not inside of the lock, since what was gathered is read without it.
-    stream: UnsafeCell<Stream>,
+    stream: Exclusive<Stream>,
     /// What was handed out last. It points into the stream.
     event: UnsafeCell<mlflow_gateway_event>,
     /// What C gets as the stream's response: it points back here.
@@ -32,8 +30,8 @@ const _: () = {
     may_be_sent::<Stream>();
 };
 
-// SAFETY: the stream itself may be used by any thread, and `with` lets one at a time use it and the event. `response`
-// never changes.
+// SAFETY: the stream itself may be used by any thread, and `Exclusive` lets one at a time use it, and with it the event.
+// `response` never changes.
 unsafe impl Sync for mlflow_gateway_stream {}
 // SAFETY: as above.
 unsafe impl Send for mlflow_gateway_stream {}
@@ -41,8 +39,7 @@ unsafe impl Send for mlflow_gateway_stream {}
 impl mlflow_gateway_stream {
     fn give(stream: Stream) -> *mut mlflow_gateway_stream {
         let shared = Arc::new_cyclic(|itself: &Weak<mlflow_gateway_stream>| mlflow_gateway_stream {
-            lock: Lock::new(()),
-            stream: UnsafeCell::new(stream),
+            stream: Exclusive::new(stream),
             event: UnsafeCell::new(mlflow_gateway_event::NONE),
             response: mlflow_gateway_response::OfStream(itself.as_ptr()),
         });
@@ -50,17 +47,18 @@ impl mlflow_gateway_stream {
     }
 
     /// # Safety
-    /// No thread is in [`mlflow_gateway_stream_next`] with this stream.
-    pub(super) unsafe fn gathered(&self) -> &Response {
+    /// No thread is in [`mlflow_gateway_stream_next`] or [`mlflow_gateway_stream_take_response`] with this stream.
+    pub(super) unsafe fn gathered(&self) -> Option<&Response> {
         // SAFETY: as promised by the caller, nobody changes it meanwhile.
-        unsafe { &*self.stream.get() }.response()
+        unsafe { self.stream.get() }.map(Stream::response)
     }
+}
 
-    fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
-        let _alone = self.lock.lock();
-        // SAFETY: the lock is held, and nobody else makes a reference to the stream.
-        work(unsafe { &mut *self.stream.get() })
-    }
+/// In the child of a fork, of a stream that its parent was reading.
+#[cold]
+fn lost() -> Error {
+    let problem = "the stream was read by another process when this one was forked from it, and goes on there";
+    Error::new(Status::InvalidArgument, problem)
 }
 
 /// Receives one event. `event` is valid until the callback returns. `user_data` is passed through. Return 0 to
@@ -110,13 +108,14 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
     export!(status error, guard, {
         // SAFETY: the caller passes NULL or what the types say.
         let (shared, place) = unsafe { (handle::hold(stream, "stream")?, handle::check_place(event, "event")?) };
-        shared.with(|stream| {
+        let next = shared.stream.with(|stream| {
             let Some(next) = stream.next(&|| guard.hold())? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
             // SAFETY: the lock is held, and nobody uses the last event any more.
             unsafe { shared.event.get().write(mlflow_gateway_event::of(&next)) };
             place.write(shared.event.get());
             Ok(MLFLOW_GATEWAY_OK)
-        })
+        });
+        next.unwrap_or_else(|| Err(lost()))
     })
 }
 
@@ -124,7 +123,8 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
 /// gather_stream=false there are only finish reasons and token counts. It stays readable when the stream has
 /// failed.
 ///
-/// The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next().
+/// The stream owns it. Strings read from it are valid until the next call of mlflow_gateway_stream_next() or
+/// mlflow_gateway_stream_take_response().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_response(
     stream: *const mlflow_gateway_stream,
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_take_response(
     export!(or ptr::null_mut(), {
         // SAFETY: the caller passes NULL or a stream that was not destroyed.
         let Some(shared) = (unsafe { stream.as_ref() }) else { return ptr::null_mut() };
-        shared.with(|stream| stream.take_response().map_or(ptr::null_mut(), response::give))
+        shared.stream.with(Stream::take_response).flatten().map_or(ptr::null_mut(), response::give)
     })
 }
 

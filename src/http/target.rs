@@ -1,5 +1,7 @@
 //! Where a request goes whose method and path the caller writes.
 
+use std::fmt;
+
 use super::headers::{is_token, names_credential};
 use super::method::Method;
 use super::secret::Secret;
@@ -13,7 +15,7 @@ const MAX_METHOD: usize = 64;
 pub struct TargetProblem(pub String);
 
 /// A method, and a path below the gateway URI with its query.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RawTarget {
     method: Option<String>,
     path: String,
@@ -46,12 +48,24 @@ impl RawTarget {
         without_query(&self.path)
     }
 
-    /// The values in the query that are masked where a server repeats them: by their names they are credentials.
+    /// The values in the query that are masked where a server repeats them, as they are written, too: by their names
+    /// they are credentials.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         let query = self.path.split_once('?').map_or("", |(_, query)| query);
         let values = query.split('&').filter_map(|field| field.split_once('='));
         let values = values.filter(|(name, _)| names_credential(&name.to_ascii_lowercase())).map(|(_, value)| value);
-        values.filter_map(|value| String::from_utf8(decoded(value.as_bytes())?).ok().map(Secret::from))
+        values.flat_map(|value| {
+            let decoded = decoded(value.as_bytes()).and_then(|value| String::from_utf8(value).ok());
+            let decoded = decoded.filter(|decoded| decoded != value);
+            decoded.into_iter().chain([value.to_owned()]).map(Secret::from)
+        })
+    }
+}
+
+/// Without the query.
+impl fmt::Debug for RawTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawTarget").field("method", &self.method).field("path", &self.shown()).finish()
     }
 }
 
@@ -178,6 +192,7 @@ mod tests {
         }
         let target = RawTarget::new(None, "/a?key=hunter2&alt=sse&access_token=%C3%A9&x").unwrap();
         let secrets: Vec<_> = target.secrets().map(|secret| secret.expose().to_owned()).collect();
-        assert_eq!((target.shown(), secrets), ("/a", vec!["hunter2".to_owned(), "é".to_owned()]));
+        assert_eq!((target.shown(), secrets), ("/a", ["hunter2", "é", "%C3%A9"].map(str::to_owned).to_vec()));
+        assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
     }
 }

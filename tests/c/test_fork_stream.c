@@ -40,6 +40,9 @@ static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, m
     mlflow_gateway_cancel(token);
     mlflow_gateway_cancel_token_destroy(token);
     if (destroys) {
+        mlflow_gateway_response *taken = mlflow_gateway_stream_take_response(stream);
+        CHECK(mlflow_gateway_response_text(taken, 0, NULL) != NULL);
+        mlflow_gateway_response_destroy(taken);
         mlflow_gateway_stream_destroy(stream);
         ask(gateway, "answer to a child");
         mlflow_gateway_destroy(gateway);
