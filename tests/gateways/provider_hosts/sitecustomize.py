@@ -1,4 +1,5 @@
-"""Sends what MLflow sends to Gemini's own host to the URL in SCRIPTED_GEMINI: that host cannot be configured.
+"""Sends what MLflow sends to a provider's own host to the URL in SCRIPTED_GEMINI or SCRIPTED_ANTHROPIC, where it cannot
+be configured.
 
 Python imports this module when it starts, if its folder is in PYTHONPATH.
 """
@@ -11,14 +12,17 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-PROVIDER = "mlflow.gateway.providers.gemini"
+BASES = {"gemini": ("GeminiProvider", "/v1beta/models"), "anthropic": ("AnthropicProvider", "/v1")}
 
 
 class Redirect(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Changes the module of the provider once it is loaded."""
+    """Changes the module of a provider once it is loaded."""
+
+    def __init__(self, name: str, class_name: str, base_url: str) -> None:
+        self.name, self.class_name, self.base_url = f"mlflow.gateway.providers.{name}", class_name, base_url
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        if name != PROVIDER:
+        if name != self.name:
             return None
         sys.meta_path.remove(self)
         self.spec = importlib.util.find_spec(name)
@@ -29,7 +33,9 @@ class Redirect(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.spec.loader.exec_module(module)
-        module.GeminiProvider.base_url = property(lambda provider: f"{os.environ['SCRIPTED_GEMINI']}/v1beta/models")
+        getattr(module, self.class_name).base_url = property(lambda provider: self.base_url)
 
 
-sys.meta_path.insert(0, Redirect())
+for provider, (class_name, path) in BASES.items():
+    if url := os.environ.get(f"SCRIPTED_{provider.upper()}"):
+        sys.meta_path.insert(0, Redirect(provider, class_name, url + path))
