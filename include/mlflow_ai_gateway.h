@@ -1004,7 +1004,7 @@ MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_finish_reason(const mlflow_gateway_response *response,
                                                   size_t candidate);
 
-/** Return the number of tool calls of a candidate. MLflow 2.10 to 2.22 leave tool calls out of streams. */
+/** Return the number of tool calls of a candidate. MLflow 2.10 to 3.5 leave tool calls out of streams. */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_tool_call_count(const mlflow_gateway_response *response,
                                                size_t candidate);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Asks real servers of many versions of MLflow the same with one C program, and makes README.md's table of what works.
+"""Asks real servers of many versions of MLflow the same with one C program, and makes README.md's tables of what works.
 
     python3 tests/compat.py [--write]
 
-prints the table, or with --write puts it into README.md, between the lines `<!-- compat -->` and `<!-- /compat -->`.
+prints the tables, or with --write puts them into README.md, between the lines `<!-- compat -->` and `<!-- /compat -->`.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from builds import ROOT, SHARED, Build
 from gateways import language_model, mlflow_server, tracking_server
 from gateways.mlflow_server import CHAT, Route, Split
 from gateways.processes import Server
-from gateways.scripted_answers import embedding
-from gateways.scripted_upstream import ScriptedUpstream
+from gateways.scripted_answers import CITIES, embedding
+from gateways.scripted_upstream import THOUGHT, ScriptedUpstream
 from gateways.together import started
 from gateways.tracking_server import Endpoint
 from recording_relay import recorded
@@ -29,6 +29,8 @@ MARKS = ("<!-- compat -->", "<!-- /compat -->")
 PLACE = re.compile(f"{MARKS[0]}\\n(.*?){MARKS[1]}", re.DOTALL)
 AT_ONCE = 4
 ROUTES = ("completions", "chat", "embeddings")
+PROVIDERS = ("anthropic", "gemini")
+"""Endpoints of a tracking server beside these, each of the provider of its name."""
 
 
 class Kind(NamedTuple):
@@ -41,21 +43,24 @@ class Kind(NamedTuple):
 
 YAML, TRACKING, LLAMA_CPP = "mlflow gateway start", "mlflow server", "llama-server"
 V1 = "/v1"
+OPENAI_V1 = "/gateway/openai/v1"
 YAML_VERSIONS = ("2.5.0", "2.8.1", "2.9.2", "2.10.2", "2.22.5", "3.0.1", "3.17.2", "3.18.0")
 WITHOUT_STREAMS = ("2.5.0", "2.8.1", "2.9.2")
 WITHOUT_V1 = (*WITHOUT_STREAMS, "2.10.2")
+WITHOUT_STREAMED_TOOL_CALLS = ("2.10.2", "2.22.5", "3.0.1")
 WITH_SPLITS = ("3.17.2", "3.18.0")
 SECOND_CHAT = "second-chat"
 DIRECTLY = Kind("-", LLAMA_CPP, V1)
 KINDS = (
     *(Kind(version, YAML) for version in YAML_VERSIONS),
     *(Kind(version, YAML, V1) for version in YAML_VERSIONS if version not in WITHOUT_V1),
-    *(Kind(version, TRACKING) for version in ("3.9.0", "3.13.0", "3.17.2", "3.18.0")),
+    *(Kind(version, TRACKING) for version in tracking_server.VERSIONS),
+    *(Kind(version, TRACKING, OPENAI_V1) for version in tracking_server.VERSIONS),
     DIRECTLY,
 )
 OPTIONS = {DIRECTLY: ("dialect=openai",)}
 
-OPERATIONS = {
+CALLS = {
     "prompt": "prompt",
     "prompt to chat": "prompt to a chat route",
     "messages": "messages",
@@ -66,10 +71,20 @@ OPERATIONS = {
     "list": "list of routes",
     "health": "health",
 }
-"""What tests/c/compat.c does, and what the table calls it."""
+FEATURES = {
+    "reasoning": "reasoning in a stream",
+    "tool calls": "tool calls in a stream",
+    "responses": "raw Responses",
+    "anthropic": "raw Anthropic messages",
+    "gemini": "raw Gemini",
+}
+OPERATIONS = {**CALLS, **FEATURES}
+"""What tests/c/compat.c does, and what the first table and the second one call it."""
 
 ASK_NO_MODEL = ("list", "health")
 TO_COMPLETIONS = ("prompt", "stream of completions")
+STREAMS = ("stream", "stream of completions", "reasoning", "tool calls")
+RAW = ("responses", "anthropic", "gemini")
 
 ECHO = "echo: one two three"
 RIGHT_ANSWERS = {
@@ -82,8 +97,21 @@ RIGHT_ANSWERS = {
     "split": [ECHO],
     "list": [f"{name} llm/v1/{name} openai smollm2" for name in ROUTES],
     "health": [],
+    "reasoning": [f"reasoning: {THOUGHT}", "echo:", " !reason", " 30"],
+    "tool calls": [f'get_temperature {{"city":"{city}"}}' for city in CITIES],
+    "responses": [ECHO],
+    "anthropic": [ECHO],
+    "gemini": [ECHO],
 }
 SUCCESSES = ("OK", "STREAM_END")
+DROPPED = {
+    "reasoning": (
+        "MLflow drops `reasoning_content`. Only the passthrough routes of `mlflow server`, such as those below "
+        "`/gateway/openai/v1`, keep it."
+    ),
+    "tool calls": "MLflow 2.10 to 3.5 drop tool calls from streams.",
+}
+"""What MLflow leaves out of its responses."""
 
 
 class Seen(NamedTuple):
@@ -116,7 +144,9 @@ def start(version: str, command: str, upstream_url: str) -> Server:
     if command == LLAMA_CPP:
         return language_model.start()
     if command == TRACKING:
-        return tracking_server.start([Endpoint(name, upstream_url) for name in ROUTES], version=version)
+        endpoints = [Endpoint(name, upstream_url) for name in ROUTES]
+        endpoints += [Endpoint(name, upstream_url, provider=name) for name in PROVIDERS]
+        return tracking_server.start(endpoints, version=version)
     if version not in WITH_SPLITS:
         return mlflow_server.start(version, upstream_url, upstream_url)
     more, split = Route(SECOND_CHAT, CHAT, upstream_url), Split("split", ("chat", SECOND_CHAT))
@@ -165,8 +195,10 @@ def is_refused_first(kind: Kind, operation: str) -> bool:
 
 def right_answer(kind: Kind, operation: str) -> list[str]:
     """What the scripted upstream makes each server answer."""
+    if drops(kind, operation):
+        return RIGHT_ANSWERS[operation][1:] if operation == "reasoning" else []
     if operation == "list" and kind.command == TRACKING:
-        return [f"{name} - openai smollm2" for name in ROUTES]
+        return [f"{name} - {name if name in PROVIDERS else 'openai'} smollm2" for name in (*ROUTES, *PROVIDERS)]
     if operation == "list" and kind == DIRECTLY:
         return ["smollm2 - - -"]
     if operation == "list" and kind.version in WITH_SPLITS:
@@ -174,20 +206,40 @@ def right_answer(kind: Kind, operation: str) -> list[str]:
     return RIGHT_ANSWERS[operation]
 
 
+def drops(kind: Kind, operation: str) -> bool:
+    """Whether MLflow leaves out of its response what the operation is about."""
+    if operation == "reasoning":
+        return kind.path != OPENAI_V1
+    return operation == "tool calls" and kind.version in WITHOUT_STREAMED_TOOL_CALLS
+
+
+def has_no_list(kind: Kind) -> bool:
+    """Whether the server has no list of models below the path of the gateway URI."""
+    return kind.path != "" and kind != DIRECTLY
+
+
 def is_missing(kind: Kind, operation: str) -> bool:
-    """Whether this server cannot have what the operation is about."""
-    return operation == "split" and not (kind.command == YAML and kind.version in WITH_SPLITS)
+    """Whether this server, or its model, cannot have what the operation is about."""
+    if operation == "split":
+        return not (kind.command == YAML and kind.version in WITH_SPLITS)
+    if kind == DIRECTLY:
+        return operation in ("reasoning", "tool calls", "gemini")
+    if kind.path == OPENAI_V1:
+        return operation in ("anthropic", "gemini")
+    return operation in RAW and kind.command == YAML
 
 
 def note(kind: Kind, operation: str, seen: Seen) -> Optional[str]:
     """What there is to say about a cell: why it is right that it does not work, or how it works."""
-    if operation.startswith("stream") and kind.version in WITHOUT_STREAMS and seen.status == "UNSUPPORTED":
+    if operation in STREAMS and kind.version in WITHOUT_STREAMS and seen.status == "UNSUPPORTED":
         return "MLflow streams from 2.10 on. The status says so, and the message what to do."
-    if operation in ASK_NO_MODEL and kind.path == V1 and kind.command == YAML and seen.status == "UNSUPPORTED":
-        return "This server has no list of models below `/v1`. Without `/v1` in the gateway URI it reports its routes."
+    if operation in ASK_NO_MODEL and has_no_list(kind) and seen.status == "UNSUPPORTED":
+        return "This server has no list of models below this path. Without the path in the gateway URI it reports its routes."
     if operation == "embeddings" and kind == DIRECTLY and seen.status not in SUCCESSES:
         return "This model makes no embeddings."
     if works(kind, operation, seen):
+        if drops(kind, operation):
+            return DROPPED[operation]
         if is_refused_first(kind, operation):
             return (
                 "The prompt is posted to `/chat/completions` first, which refuses it for this route without asking the "
@@ -214,19 +266,19 @@ def unexplained(kind: Kind, seen: Mapping[str, Seen]) -> dict[str, Seen]:
 
 
 def table(seen: Mapping[Kind, Mapping[str, Seen]]) -> str:
-    """The table in Markdown, with its notes below."""
+    """Both tables in Markdown, with their notes below."""
     notes: list[str] = []
-    lines = [
-        f"| MLflow | started with | path of the gateway URI | {' | '.join(OPERATIONS.values())} |",
-        f"|---|---|---|{'---|' * len(OPERATIONS)}",
-    ]
-    for kind, outcomes in seen.items():
-        cells = [_cell(kind, operation, outcomes[operation], notes) for operation in OPERATIONS]
-        path = f"`{kind.path}`" if kind.path else "-"
-        lines.append(f"| {kind.version} | `{kind.command}` | {path} | {' | '.join(cells)} |")
-    if notes:
-        lines += ["", *(f"{number}. {text}" for number, text in enumerate(notes, 1))]
-    return "\n".join(lines) + "\n"
+    lines = []
+    for operations in (CALLS, FEATURES):
+        lines.append(f"| MLflow | started with | path of the gateway URI | {' | '.join(operations.values())} |")
+        lines.append(f"|---|---|---|{'---|' * len(operations)}")
+        for kind, outcomes in seen.items():
+            cells = [_cell(kind, operation, outcomes[operation], notes) for operation in operations]
+            path = f"`{kind.path}`" if kind.path else "-"
+            lines.append(f"| {kind.version} | `{kind.command}` | {path} | {' | '.join(cells)} |")
+        lines.append("")
+    lines += [f"{number}. {text}" for number, text in enumerate(notes, 1)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _cell(kind: Kind, operation: str, seen: Seen, notes: list[str]) -> str:
@@ -234,7 +286,9 @@ def _cell(kind: Kind, operation: str, seen: Seen, notes: list[str]) -> str:
         return "-"
     text = seen.status
     if seen.status in SUCCESSES:
-        text = "works" if works(kind, operation, seen) else "wrong answer"
+        text = "wrong answer"
+        if works(kind, operation, seen):
+            text = "dropped" if drops(kind, operation) else "works"
     said = note(kind, operation, seen)
     if said is None:
         return text
@@ -244,20 +298,20 @@ def _cell(kind: Kind, operation: str, seen: Seen, notes: list[str]) -> str:
 
 
 def table_of(readme: str) -> Optional[str]:
-    """The table that a README has; None where it has no place for one."""
+    """The tables that a README has; None where it has no place for one."""
     found = PLACE.search(readme)
     return found[1].strip() + "\n" if found else None
 
 
 def with_table(readme: str, new: str) -> str:
-    """A README with another table."""
+    """A README with other tables."""
     return PLACE.sub(lambda _: f"{MARKS[0]}\n\n{new}\n{MARKS[1]}", readme)
 
 
 def main() -> int:
-    """Prints or writes the table; fails where something in it is not as it should be."""
-    parser = argparse.ArgumentParser(description="Make README.md's table of what works with which MLflow.")
-    parser.add_argument("--write", action="store_true", help="write it into README.md")
+    """Prints or writes the tables; fails where something in them is not as it should be."""
+    parser = argparse.ArgumentParser(description="Make README.md's tables of what works with which MLflow.")
+    parser.add_argument("--write", action="store_true", help="write them into README.md")
     is_to_write = parser.parse_args().write
     seen = measure()
     new = table(seen)
@@ -270,7 +324,7 @@ def main() -> int:
         README.write_text(with_table(readme, new))
     else:
         if is_to_write:
-            print(f"README.md has no lines {' and '.join(MARKS)}: here is the table", file=sys.stderr)
+            print(f"README.md has no lines {' and '.join(MARKS)}: here are the tables", file=sys.stderr)
         print(new, end="")
     return 1 if any(wrong.values()) else 0
 

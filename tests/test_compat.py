@@ -1,8 +1,8 @@
-"""README.md's table of what works with which MLflow, against what is seen."""
+"""README.md's tables of what works with which MLflow, against what is seen."""
 
 import compat
 import pytest
-from compat import DIRECTLY, KINDS, TRACKING, V1, Kind, Seen
+from compat import DIRECTLY, KINDS, TRACKING, Kind, Seen
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +24,19 @@ def test_all_works_but_what_a_server_does_not_have(seen: dict[Kind, dict[str, Se
         for operation, one in outcomes.items()
         if not compat.works(kind, operation, one) and not compat.is_missing(kind, operation)
     }
-    streams, lists = ("stream", "stream of completions"), compat.ASK_NO_MODEL
+    streams, lists = compat.STREAMS, compat.ASK_NO_MODEL
     for (kind, operation), one in refused.items():
         assert one.answer == [], (kind, operation)
         if operation in streams:
             assert kind.version in compat.WITHOUT_STREAMS and one.status == "UNSUPPORTED"
             assert "cannot stream" in one.message and "ask for the whole answer" in one.message
         elif operation in lists:
-            assert (kind.command, kind.path, one.status) == (compat.YAML, V1, "UNSUPPORTED")
+            assert compat.has_no_list(kind) and one.status == "UNSUPPORTED"
             assert "no list of models" in one.message
         else:
             assert (kind, operation) == (DIRECTLY, "embeddings")
     counts = [sum(operation in group for _, operation in refused) for group in (streams, lists, ("embeddings",))]
-    assert counts == [2 * len(compat.WITHOUT_STREAMS), 2 * sum(kind.path == V1 for kind in KINDS if kind != DIRECTLY), 1]
+    assert counts == [len(streams) * len(compat.WITHOUT_STREAMS), len(lists) * sum(map(compat.has_no_list, KINDS)), 1]
 
 
 def test_each_prompt_is_posted_once(seen: dict[Kind, dict[str, Seen]]) -> None:
@@ -48,11 +48,12 @@ def test_each_prompt_is_posted_once(seen: dict[Kind, dict[str, Seen]]) -> None:
                 assert one.posted == one.asked + compat.is_refused_first(kind, operation), (kind, operation, one)
 
 
-def test_route_that_does_not_exist_is_not_found(seen: dict[Kind, dict[str, Seen]]) -> None:
+def test_route_or_path_that_does_not_exist_is_not_found(seen: dict[Kind, dict[str, Seen]]) -> None:
     for kind, outcomes in seen.items():
-        if compat.is_missing(kind, "split") and kind != DIRECTLY:
-            assert outcomes["split"].status in ("NOT_FOUND", "BAD_REQUEST"), (kind, outcomes["split"])
-            assert outcomes["split"].asked == 0
+        for operation, one in outcomes.items():
+            if compat.is_missing(kind, operation) and kind != DIRECTLY:
+                assert one.status in ("NOT_FOUND", "BAD_REQUEST") and one.asked == 0, (kind, operation, one)
+    assert seen[DIRECTLY]["gemini"].status == "NOT_FOUND"
 
 
 def test_the_readme_has_this_table(seen: dict[Kind, dict[str, Seen]]) -> None:
@@ -75,6 +76,8 @@ def test_a_wrong_answer_does_not_work() -> None:
                 Seen("OK", 0, "", right, count + 1, count + 1),
             ):
                 assert compat.unexplained(kind, {operation: wrong}) == {operation: wrong}
+    kept = Seen("STREAM_END", 0, "", compat.RIGHT_ANSWERS["reasoning"], 1, 1)
+    assert compat.unexplained(tracking, {"reasoning": kept}) == {"reasoning": kept}, "the note would be wrong"
     failed = Seen("SERVER_ERROR", 502, "", [], 1, 1)
     assert compat.unexplained(KINDS[0], {"stream": failed}) == {"stream": failed}
 

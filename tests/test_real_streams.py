@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from asks import OTHER, ask, ask_all, escaped
+from asks import OTHER, REASONING, ask, ask_all, escaped
 from builds import CHECKED, SHARED, Build
 from chances import three_chances
 from conftest import RealGateway
 from gateways import language_model, mlflow_server
 from gateways.processes import Server
+from gateways.scripted_upstream import THOUGHT
 from test_requests import TOOLS
 
 STREAMING = ("2.22.5", "3.17.2")
@@ -149,16 +150,20 @@ def test_real_tool_call_without_arguments_can_be_sent_back(real_gateways: dict[s
 @pytest.mark.alone
 @three_chances
 def test_callback_sees_a_real_gateway_wait_for_a_model_that_reasons(tracking_server: RealGateway) -> None:
-    """For 5 seconds. 3.17.2 leaves the reasoning out of what it sends, but sends an event for each piece at once."""
-    question = "message user=!reason 5000 hi"
-    whole = ask(tracking_server.url, question, "show-raw", "callback", route="chat")
+    """For 5 seconds. Of the paths of 3.17.2, the passthrough keeps the reasoning."""
+    uri, question = f"{tracking_server.url}/gateway/openai/v1", "message user=!reason 5000 hi"
+    whole = ask(uri, question, "show-raw", "callback", route="chat")
     assert whole.status == "OK" and whole.text() == "echo: !reason 5000 hi", whole
-    pieces = [event for event in whole.events if event.kind == OTHER][1:]
-    sent_us = [int(json.loads(event.raw_data)["id"]) for event in pieces]
-    assert len(pieces) > 50 and sent_us[-1] - sent_us[0] > 4_500_000
-    late_us = [whole.asked_at_us + event.us - sent for event, sent in zip(pieces, sent_us)]
+    thoughts = [event for event in whole.events if event.kind == REASONING]
+    assert {event.text for event in thoughts} == {THOUGHT}
+    assert whole.response.candidates[0].reasoning == THOUGHT * len(thoughts)
+    sent_us = [int(json.loads(event.raw_data)["id"]) for event in thoughts]
+    assert len(thoughts) > 50 and sent_us[-1] - sent_us[0] > 4_500_000
+    late_us = [whole.asked_at_us + event.us - sent for event, sent in zip(thoughts, sent_us)]
     assert 0 <= min(late_us) and max(late_us) < 50_000, f"{max(late_us)} microseconds"
-    assert whole.response.times_us[4] > 4_500_000, "the first text"
-    stopped = ask(tracking_server.url, question, f"stop-at {OTHER} 10", "callback", route="chat")
-    assert stopped.status == "CANCELLED" and {event.kind for event in stopped.events} == {OTHER}
+    first_token_us, first_text_us = whole.response.times_us[3:5]
+    assert first_token_us < 500_000 and first_text_us > 4_500_000
+    stopped = ask(uri, question, f"stop-at {REASONING} 10", "callback", route="chat")
+    assert stopped.status == "CANCELLED" and [event.kind for event in stopped.events] == [OTHER, *[REASONING] * 10]
+    assert stopped.response.candidates[0].reasoning == THOUGHT * 10
     assert stopped.took_us < 2_500_000 and stopped.took_us - stopped.events[-1].us < 20_000

@@ -30,7 +30,12 @@ fn answer(dialect: &dyn Dialect, before: usize, body: &[u8]) {
     assert_eq!(vectors.data.len(), vectors.count * vectors.dimension);
     let mut found: Vec<_> = vectors.data[had.data.len()..].chunks(vectors.dimension).map(bits).collect();
     let list = if dialect.name() == "gateway" { "embeddings" } else { "data" };
-    let mut expected = rows(body, list).expect("the vectors are in the answer");
+    let Some(mut expected) = rows(body, list) else {
+        // A general parser refuses half of a surrogate pair in a name.
+        let has_surrogate = body.windows(3).any(|escape| escape.eq_ignore_ascii_case(br"\ud"));
+        assert!(has_surrogate, "the vectors are in the answer");
+        return;
+    };
     // Where each of them belongs, `in_order` looks at.
     found.sort_unstable();
     expected.sort_unstable();

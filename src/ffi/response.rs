@@ -168,7 +168,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_finish_reason(
     })
 }
 
-/// Return the number of tool calls of a candidate. MLflow 2.10 to 2.22 leave tool calls out of streams.
+/// Return the number of tool calls of a candidate. MLflow 2.10 to 3.5 leave tool calls out of streams.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tool_call_count(
     response: *const mlflow_gateway_response,

@@ -2,11 +2,12 @@
  * One program for every gateway: it does the same with each and tells what came of it, as a line of JSON.
  *
  * usage: compat URI OPERATION [OPTION=VALUE...], of a gateway with the routes "completions", "chat" and "embeddings", and
- * if it can have one "split", which splits its traffic over others. The operations are listed in main().
+ * if it can have them "split", which splits its traffic over others, "anthropic" and "gemini". The operations are listed
+ * in main().
  *
  *   out: {"operation": ..., "status": ..., "http_status": of an error, "message": of an error, "answer": [TEXT...]}
- *        The answer is the texts of the candidates, those of the events of a stream, "NAME TYPE PROVIDER MODEL" of each route,
- *        or the numbers of a vector as text.
+ *        The answer is the texts of the candidates, those of the events of a stream, "NAME ARGUMENTS" of each tool call,
+ *        "NAME TYPE PROVIDER MODEL" of each route, or the numbers of a vector as text.
  */
 #include "check.h"
 
@@ -66,6 +67,12 @@ static void end(mlflow_gateway_status status, mlflow_gateway_error *error)
     mlflow_gateway_destroy(gateway);
 }
 
+/* A small real model may repeat itself for a minute. */
+static void keep_it_short(void)
+{
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 64, &error));
+}
+
 /* The simple path. */
 static void prompt(const char *operation, const char *route, const char *uri)
 {
@@ -73,6 +80,7 @@ static void prompt(const char *operation, const char *route, const char *uri)
     char *text = NULL;
 
     begin(operation, route, uri);
+    keep_it_short();
     mlflow_gateway_status status = mlflow_gateway_call(gateway, PROMPT, &text, NULL, &error);
     if (status == MLFLOW_GATEWAY_OK)
         print_text(text);
@@ -98,6 +106,7 @@ static void messages(const char *operation, const char *route, const char *uri)
     add_message("assistant", "zero");
     add_message("user", PROMPT);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "n", 2, &error));
+    keep_it_short();
     mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
     for (size_t i = 0; i < mlflow_gateway_response_candidate_count(response); i++)
         print_text(mlflow_gateway_response_text(response, i, NULL));
@@ -105,22 +114,122 @@ static void messages(const char *operation, const char *route, const char *uri)
     end(status, error);
 }
 
-static void stream(const char *operation, const char *route, const char *uri)
+static void print_event(const mlflow_gateway_event *event)
+{
+    char line[1000];
+
+    if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT) {
+        print_text(mlflow_gateway_event_text(event, NULL));
+    } else if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_REASONING) {
+        snprintf(line, sizeof line, "reasoning: %s", mlflow_gateway_event_text(event, NULL));
+        print_text(line);
+    }
+}
+
+/* Sends the request, and prints the events of its stream and the tool calls that they came to. */
+static void print_stream(void)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_stream *stream = NULL;
     const mlflow_gateway_event *event;
+    char line[1000];
 
-    begin(operation, route, uri);
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPT, MLFLOW_GATEWAY_NUL_TERMINATED,
-                                                                      &error));
+    keep_it_short();
     mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     while (status == MLFLOW_GATEWAY_OK &&
            (status = mlflow_gateway_stream_next(stream, &event, &error)) == MLFLOW_GATEWAY_OK)
-        if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT)
-            print_text(mlflow_gateway_event_text(event, NULL));
+        print_event(event);
+    const mlflow_gateway_response *response = mlflow_gateway_stream_response(stream);
+    for (size_t i = 0; i < mlflow_gateway_response_tool_call_count(response, 0); i++) {
+        snprintf(line, sizeof line, "%s %s", mlflow_gateway_response_tool_call_name(response, 0, i),
+                 mlflow_gateway_response_tool_call_arguments(response, 0, i, NULL));
+        print_text(line);
+    }
     mlflow_gateway_stream_destroy(stream);
     end(status, error);
+}
+
+static void stream(const char *operation, const char *route, const char *uri)
+{
+    begin(operation, route, uri);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPT, MLFLOW_GATEWAY_NUL_TERMINATED,
+                                                                      &error));
+    print_stream();
+}
+
+/* The scripted model thinks once in that time. */
+static void reasoning(const char *operation, const char *route, const char *uri)
+{
+    begin(operation, route, uri);
+    add_message("user", "!reason 30");
+    print_stream();
+}
+
+static void tool_calls(const char *operation, const char *route, const char *uri)
+{
+    static const char TOOLS[] =
+        "[{\"type\": \"function\", \"function\": {\"name\": \"get_temperature\", \"parameters\": {\"type\": \"object\", "
+        "\"properties\": {\"city\": {\"type\": \"string\"}}}}}]";
+
+    begin(operation, route, uri);
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_json(request, "tools", TOOLS,
+                                                                          MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+    add_message("user", "!tools");
+    print_stream();
+}
+
+/* Posts a body to a path below the gateway URI, and prints the text that the pointer finds in the response. */
+static void print_raw(const char *path, const char *body, const char *pointer)
+{
+    mlflow_gateway_error *error = NULL;
+    mlflow_gateway_response *response = NULL;
+    char *text = NULL;
+    size_t len;
+
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_path(request, NULL, path, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_body_json(request, body, MLFLOW_GATEWAY_NUL_TERMINATED,
+                                                                         &error));
+    mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
+    if (status == MLFLOW_GATEWAY_OK) {
+        const char *json = mlflow_gateway_response_body(response, &len);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_json_get(json, len, pointer, NULL, &text, NULL, &error));
+        print_text(text);
+        mlflow_gateway_string_free(text);
+    }
+    mlflow_gateway_response_destroy(response);
+    end(status, error);
+}
+
+/* Whether the URI is the base of OpenAI's paths. */
+static bool is_base(const char *uri)
+{
+    size_t len = strlen(uri);
+    return len >= 3 && strcmp(uri + len - 3, "/v1") == 0;
+}
+
+static void responses(const char *operation, const char *route, const char *uri)
+{
+    begin(operation, route, uri);
+    print_raw(is_base(uri) ? "/responses" : "/gateway/openai/v1/responses",
+              "{\"model\": \"chat\", \"max_output_tokens\": 64, \"input\": \"one two three\"}",
+              "/output/0/content/0/text");
+}
+
+static void anthropic(const char *operation, const char *route, const char *uri)
+{
+    begin(operation, route, uri);
+    print_raw(is_base(uri) ? "/messages" : "/gateway/anthropic/v1/messages",
+              "{\"model\": \"anthropic\", \"max_tokens\": 8, "
+              "\"messages\": [{\"role\": \"user\", \"content\": \"one two three\"}]}",
+              "/content/0/text");
+}
+
+static void gemini(const char *operation, const char *route, const char *uri)
+{
+    begin(operation, route, uri);
+    print_raw("/gateway/gemini/v1beta/models/gemini:generateContent",
+              "{\"contents\": [{\"role\": \"user\", \"parts\": [{\"text\": \"one two three\"}]}]}",
+              "/candidates/0/content/parts/0/text");
 }
 
 /* A prompt to the route that the request names, and none in the handle. */
@@ -130,6 +239,7 @@ static void prompt_by_request(const char *operation, const char *route, const ch
     mlflow_gateway_response *response = NULL;
 
     begin(operation, NULL, uri);
+    keep_it_short();
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_route(request, route, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPT, MLFLOW_GATEWAY_NUL_TERMINATED,
                                                                       &error));
@@ -211,6 +321,11 @@ int main(int argc, char **argv)
         { "split", "split", prompt_by_request },
         { "list", "chat", list },
         { "health", "chat", health },
+        { "reasoning", "chat", reasoning },
+        { "tool calls", "chat", tool_calls },
+        { "responses", NULL, responses },
+        { "anthropic", NULL, anthropic },
+        { "gemini", NULL, gemini },
     };
 
     CHECK(argc >= 3);

@@ -25,8 +25,8 @@ Words in that prompt or message command it, and can be combined:
 and in a stream also:
 
     !slow 50      wait so many milliseconds between the chunks
-    !reason 5000  reason for so many milliseconds before the text: the id of each chunk is the time in
-                  microseconds (CLOCK_MONOTONIC), and so is its text
+    !reason 5000  reason for so many milliseconds before the text, a thought each 50: the id of each chunk is the time
+                  in microseconds (CLOCK_MONOTONIC)
     !break 3      break the connection (RST) after so many chunks
     !error 3      send an error after so many chunks, and end
 """
@@ -56,6 +56,7 @@ HOST = "127.0.0.1"
 SHAPES = ("completions", "chat")
 REQUESTS_KEPT = 1000
 REASONING_PAUSE = 0.05
+THOUGHT = "hm, "
 
 
 class ScriptedUpstream:
@@ -269,7 +270,7 @@ def _reasoning(first: Any, milliseconds: int) -> Iterator[Any]:
     while time.monotonic() < ends:
         time.sleep(REASONING_PAUSE)
         now = str(time.monotonic_ns() // 1000)
-        delta = {"reasoning_content": f"{now} "}
+        delta = {"reasoning_content": THOUGHT}
         yield {**first, "id": now, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
 
 

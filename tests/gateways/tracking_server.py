@@ -24,12 +24,17 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
 }
 
+VERSIONS = ("3.9.0", "3.13.0", "3.17.2", "3.18.0")
+HOSTS_FIXED_IN = {"gemini": VERSIONS, "anthropic": ("3.9.0",)}
+"""The versions in which the host of a provider cannot be configured."""
+
 
 class Endpoint(NamedTuple):
     """An endpoint, and the root URL of the server that answers for it (without `/v1`).
 
     With `usage_tracking` the server keeps a trace of each question. `workspace` is where the endpoint lies on a server
-    that has workspaces. All endpoints of the provider `gemini` have the same upstream.
+    that has workspaces. All endpoints of a provider in HOSTS_FIXED_IN have the
+    same upstream.
     """
 
     name: str
@@ -83,9 +88,9 @@ def start(
 
     environment = {**ENVIRONMENT, "MLFLOW_AUTH_CONFIG_PATH": "auth.ini"} if accounts else ENVIRONMENT
     for endpoint in endpoints:
-        if endpoint.provider == "gemini":
-            redirect = str(Path(__file__).with_name("gemini_host"))
-            environment = {**environment, "PYTHONPATH": redirect, "SCRIPTED_GEMINI": endpoint.upstream_url}
+        if version in HOSTS_FIXED_IN.get(endpoint.provider, ()):
+            redirect, variable = str(Path(__file__).with_name("provider_hosts")), f"SCRIPTED_{endpoint.provider.upper()}"
+            environment = {**environment, "PYTHONPATH": redirect, variable: endpoint.upstream_url}
     server = Server("mlflow-tracking", command, environment, health=f"{prefix}/health")
     try:
         _set_up(python, server.url + prefix, accounts, endpoints)
