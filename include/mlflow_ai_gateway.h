@@ -388,7 +388,7 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /* Version, status names and strings
  * --------------------------------- */
 
-/** Return the version of the library at run time, for example "0.2.0". The string is static. */
+/** Return the version of the library at run time. The string is static. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_version(void);
 
@@ -1375,7 +1375,7 @@ MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_type(const mlflow_gateway_routes *routes,
                                        size_t route);
 
-/** Return the model provider of a route, for example "openai", or NULL. */
+/** Return the model provider of a route, or NULL. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_provider(const mlflow_gateway_routes *routes,
                                            size_t route);

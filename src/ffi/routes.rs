@@ -95,7 +95,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_type(
     })
 }
 
-/// Return the model provider of a route, for example "openai", or NULL.
+/// Return the model provider of a route, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_provider(
     routes: *const mlflow_gateway_routes,

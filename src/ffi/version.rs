@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::export::export;
 
-/// Return the version of the library at run time, for example "0.2.0". The string is static.
+/// Return the version of the library at run time. The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_version() -> *const c_char {
     export!(or std::ptr::null(), { concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast() })
