@@ -2,7 +2,7 @@
 # make demo     send a prompt through a real MLflow gateway to a real language model, on this machine
 # make check    run the tests that need no real server and no sanitizer: a minute or two, for while you work
 # make test     install what the tests need, and run all of them: about eight minutes on two cores
-# make compat   call the real servers of ten MLflow versions, and write README.md's tables of what works
+# make compat   run one program against real servers of many versions, and write the tables of README.md
 # make bench    measure the library beside other clients; the results are in benches/RESULTS.md
 # make fuzz     fuzz what reads responses, settings and arguments, each target for FUZZ_SECONDS: fuzz/README.md
 # make clean    remove what was built; "cargo clean" removes what was installed under target/ as well
