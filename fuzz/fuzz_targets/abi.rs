@@ -2,6 +2,8 @@
 //!
 //! The input is a script; its form is described in `src/script.rs`, and the letters of the functions are in `run`.
 #![no_main]
+// A letter stands for one function.
+#![deny(unreachable_patterns)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
@@ -125,7 +127,7 @@ impl Objects {
                 }
                 b't' => self.open_stream(call),
                 b'u' => self.next_event(call),
-                b'1' => self.take_response(call),
+                b'2' => self.take_response(call),
                 b'v' => read_response(mlflow_gateway_stream_response(self.streams[call.result()].0), call),
                 b'T' => mlflow_gateway_stream_destroy(self.streams[call.result()].take()),
                 b'w' => self.call_stream(call),
