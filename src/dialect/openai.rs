@@ -13,7 +13,11 @@ use super::{Task, agent};
 pub(super) const NAMES: Names = Names { candidate_count: "n", inputs: "input" };
 
 pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
-    let Choices { choices, error, messages, output, finish_reason } = answer::parse(body)?;
+    understood(answer::parse(body)?, task, body)
+}
+
+fn understood<'a>(whole: Choices<'a>, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
+    let Choices { choices, error, messages, output, finish_reason } = whole;
     answer::check_error(&error, body)?;
     let Some(Few(choices)) = choices.flatten() else {
         let agents = messages
@@ -33,9 +37,9 @@ pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
 /// What a body says that is in a chat's shape, whatever server sent it; `None` of any other body.
 pub fn chat_answer(body: &[u8]) -> Option<Answer<'_>> {
     // Without choices it may be in the shape of an agent, which others share.
-    let Choices { choices, .. } = answer::parse(body).ok()?;
-    choices.flatten()?;
-    decode(Task::Chat, body).ok()
+    let whole: Choices = answer::parse(body).ok()?;
+    whole.choices.as_ref()?.as_ref()?;
+    understood(whole, Task::Chat, body).ok()
 }
 
 pub(super) fn decode_vectors(body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {

@@ -24,6 +24,7 @@ mod mask;
 mod method;
 mod no_proxy;
 mod pem;
+mod percent;
 mod pool;
 mod proxy;
 mod resolve;

@@ -8,6 +8,7 @@ use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
 use super::no_proxy;
+use super::percent;
 use super::secret::Secret;
 use super::uri::{GatewayUri, is_loopback, scheme, wrong_port};
 
@@ -109,24 +110,9 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// A part of a URL as it was before it was written into one (RFC 3986, 2.1).
+/// A part of a URL as it was before it was written into one.
 fn decoded(part: &str) -> Option<Secret> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(part.len()));
-    let mut rest = part.as_bytes();
-    while let Some((byte, behind)) = rest.split_first() {
-        let hex = |at: usize| behind.get(at).and_then(|digit| (*digit as char).to_digit(16));
-        match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &behind[2..];
-            }
-            _ => {
-                bytes.push(*byte);
-                rest = behind;
-            }
-        }
-    }
-    std::str::from_utf8(&bytes).ok().map(Secret::new)
+    std::str::from_utf8(&percent::decoded(part).0).ok().map(Secret::new)
 }
 
 #[cfg(test)]

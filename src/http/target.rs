@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::headers::{is_token, names_credential};
 use super::method::Method;
+use super::percent;
 use super::secret::Secret;
 use super::uri::MAX_LENGTH;
 
@@ -55,9 +56,9 @@ impl RawTarget {
         let values = query.split('&').filter_map(|field| field.split_once('='));
         let values = values.filter(|(name, _)| names_credential(&name.to_ascii_lowercase())).map(|(_, value)| value);
         values.flat_map(|value| {
-            let decoded = decoded(value.as_bytes()).and_then(|value| String::from_utf8(value).ok());
-            let decoded = decoded.filter(|decoded| decoded != value);
-            decoded.into_iter().chain([value.to_owned()]).map(Secret::from)
+            let (decoded, is_whole) = percent::decoded(value);
+            let decoded = std::str::from_utf8(&decoded).ok().filter(|decoded| is_whole && *decoded != value);
+            decoded.map(Secret::new).into_iter().chain([Secret::new(value)])
         })
     }
 }
@@ -101,27 +102,14 @@ fn check_path(path: &str) -> Result<(), String> {
     if !path.bytes().all(is_allowed) {
         return Err(format!("the path \"{}\" has a character that must be percent-encoded", shown()));
     }
-    let decoded = decoded(without_query(path).as_bytes())
-        .ok_or_else(|| format!("the path \"{}\" has a % without two hexadecimal digits after it", shown()))?;
+    let (decoded, is_whole) = percent::decoded(without_query(path));
+    if !is_whole {
+        return Err(format!("the path \"{}\" has a % without two hexadecimal digits after it", shown()));
+    }
     if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b"..") {
         return Err(format!("the path \"{}\" has a \"..\"", shown()));
     }
     Ok(())
-}
-
-/// The bytes that the escapes stand for.
-fn decoded(path: &[u8]) -> Option<Vec<u8>> {
-    let (mut decoded, mut rest) = (Vec::with_capacity(path.len()), path.iter());
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(*rest.next()?).to_digit(16);
-                (digit()? * 16 + digit()?) as u8
-            }
-            other => *other,
-        });
-    }
-    Some(decoded)
 }
 
 #[cfg(test)]
