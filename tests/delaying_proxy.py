@@ -8,35 +8,21 @@ import time
 from collections.abc import Iterator
 from typing import Optional
 
-from scripted_gateway import HOST
+from relay import relayed
 
 
 @contextlib.contextmanager
 def delayed(port: int, seconds: float) -> Iterator[int]:
     """A port that leads to this one, with so much delay each way."""
-    ends: list[socket.socket] = []
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client = listener.accept()[0]
-                server = socket.create_connection((HOST, port))
-                for end in (client, server):
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                ends.extend((client, server))
-                pass_on(client, server, seconds)
-                pass_on(server, client, seconds)
+    def connect(client: socket.socket, server: socket.socket) -> None:
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        pass_on(client, server, seconds)
+        pass_on(server, client, seconds)
 
-    with socket.create_server((HOST, 0), backlog=128) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            for end in ends:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
+    with relayed(port, connect) as relay:
+        yield relay
 
 
 def pass_on(source: socket.socket, target: socket.socket, seconds: float) -> None:

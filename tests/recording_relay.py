@@ -1,11 +1,13 @@
 """A relay before a server that keeps what is posted: the proof of how often something was sent."""
 
 import contextlib
+import itertools
 import re
 import socket
 import threading
 from collections.abc import Iterator
 
+from relay import relayed
 from scripted_gateway import HOST
 
 POST = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
@@ -33,18 +35,12 @@ class Recorded:
 @contextlib.contextmanager
 def recorded(url: str) -> Iterator[Recorded]:
     """A relay to the server at this URL, which has to name a port."""
-    port = int(url.rsplit(":", 1)[1])
-    ends: list[socket.socket] = []
+    numbers = itertools.count()
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client = listener.accept()[0]
-                server = socket.create_connection((HOST, port))
-                number = len(ends)
-                ends.extend((client, server))
-                threading.Thread(target=pass_on, args=(client, server, number), daemon=True).start()
-                threading.Thread(target=pass_on, args=(server, client, None), daemon=True).start()
+    def connect(client: socket.socket, server: socket.socket) -> None:
+        number = next(numbers)
+        threading.Thread(target=pass_on, args=(client, server, number), daemon=True).start()
+        threading.Thread(target=pass_on, args=(server, client, None), daemon=True).start()
 
     def pass_on(source: socket.socket, target: socket.socket, number: "int | None") -> None:
         with contextlib.suppress(OSError):
@@ -55,14 +51,6 @@ def recorded(url: str) -> Iterator[Recorded]:
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 
-    with socket.create_server((HOST, 0), backlog=128) as listener:
-        record = Recorded(f"http://{HOST}:{listener.getsockname()[1]}")
-        threading.Thread(target=accept, daemon=True).start()
-        try:
-            yield record
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            for end in ends:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
+    with relayed(int(url.rsplit(":", 1)[1]), connect) as port:
+        record = Recorded(f"http://{HOST}:{port}")
+        yield record
