@@ -1164,7 +1164,7 @@ mlflow_gateway_status mlflow_gateway_json_quote(const char *text,
 
 /**
  * Send a request and wait until the response begins. Then fetch its events with mlflow_gateway_stream_next(). A
- * gateway that does not stream although it was asked to gives the same kinds of events.
+ * gateway that does not stream although a stream was requested returns the same kinds of events.
  *
  * The option timeout_ms applies until the first event; then stream_timeout_ms, also measured from the start of the
  * call, and idle_timeout_ms between two events. A stream that has begun is never retried.

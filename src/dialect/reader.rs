@@ -1,7 +1,7 @@
 //! Reads the JSON of responses and events: text that is UTF-8 already, of which most is passed over.
 //!
-//! serde_json reads it too, with more than twice the instructions. It is asked only what is wrong with JSON that is wrong,
-//! and for strings with escapes.
+//! serde_json reads it too, with 1.4 times the instructions for a short response. It words the errors of wrong JSON, and
+//! reads strings with escapes.
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
