@@ -7,8 +7,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{
-    ALL, Answer, DISCOVERED, Details, Dialect, Lookup, Task, Vectors, details, empty_arguments, messages, token,
-    token_endpoint,
+    ALL, DISCOVERED, Dialect, EmbeddingArray, ModelResponse, ResponseDetails, RouteLookup, Task, details,
+    empty_arguments, messages, token, token_endpoint,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -66,7 +66,7 @@ fn on_demand(text: &str) {
     }
 }
 
-fn as_gateways(answer: &Answer, details: &Details, task: Task, json: &Value) {
+fn as_gateways(answer: &ModelResponse, details: &ResponseDetails, task: Task, json: &Value) {
     let said = &json["metadata"];
     if json["model"].is_null() && !json["usage"].is_object() {
         whole(details, &said["model"], said);
@@ -74,7 +74,7 @@ fn as_gateways(answer: &Answer, details: &Details, task: Task, json: &Value) {
     candidates(answer, task, &json["candidates"], |candidate| &candidate["metadata"]["finish_reason"]);
 }
 
-fn as_openai(answer: &Answer, details: &Details, task: Task, json: &Value) {
+fn as_openai(answer: &ModelResponse, details: &ResponseDetails, task: Task, json: &Value) {
     // An agent's, of which only its last message is in the answer.
     if !json["choices"].is_array() {
         assert_eq!((task, answer.candidates.len()), (Task::Chat, 1));
@@ -87,7 +87,7 @@ fn as_openai(answer: &Answer, details: &Details, task: Task, json: &Value) {
     candidates(answer, task, &json["choices"], |choice| &choice["finish_reason"]);
 }
 
-fn whole(details: &Details, model: &Value, counts: &Value) {
+fn whole(details: &ResponseDetails, model: &Value, counts: &Value) {
     assert_eq!(details.model.as_ref().map(|model| model.0.as_ref()), name(model));
     // Those beyond are none in C.
     let count = |name: &str| counts[name].as_u64().filter(|count| *count <= i64::MAX as u64);
@@ -97,7 +97,7 @@ fn whole(details: &Details, model: &Value, counts: &Value) {
     assert_eq!(usage, [input, output, count("total_tokens")]);
 }
 
-fn candidates(answer: &Answer, task: Task, list: &Value, finish_reason: fn(&Value) -> &Value) {
+fn candidates(answer: &ModelResponse, task: Task, list: &Value, finish_reason: fn(&Value) -> &Value) {
     let list = list.as_array().expect("the candidates are a list");
     assert_eq!(answer.candidates.len(), list.len());
     for (candidate, json) in answer.candidates.iter().zip(list) {
@@ -144,7 +144,7 @@ fn words(content: &Value) -> Option<String> {
 
 fn vectors(dialect: &dyn Dialect, body: &[u8], cut: usize) {
     let read = |body: &[u8]| {
-        let mut vectors = Vectors::default();
+        let mut vectors = EmbeddingArray::default();
         let answer = dialect.decode_vectors(body, 2, &mut vectors);
         (vectors, format!("{answer:?}"), answer.is_ok())
     };
@@ -155,7 +155,7 @@ fn vectors(dialect: &dyn Dialect, body: &[u8], cut: usize) {
         assert!(whole.0.count > 0 && whole.0.dimension > 0);
         assert!(!read(&body[..cut]).2, "the first {cut} bytes are an answer, too");
     } else {
-        assert_eq!(whole.0, Vectors::default(), "a failure adds nothing");
+        assert_eq!(whole.0, EmbeddingArray::default(), "a failure adds nothing");
     }
 }
 
@@ -168,9 +168,9 @@ fn server(dialect: &dyn Dialect, body: &[u8]) {
             let known = route.task();
             assert!(known.is_none() || route.route_type.is_some());
             match dialect.route(&route.name, body) {
-                Lookup::Found(found) => assert_eq!(found.name, route.name),
-                Lookup::Absent => panic!("a route that is listed is there: {route:?}"),
-                Lookup::Foreign => {}
+                RouteLookup::Found(found) => assert_eq!(found.name, route.name),
+                RouteLookup::Absent => panic!("a route that is listed is there: {route:?}"),
+                RouteLookup::Foreign => {}
             }
         }
         let next = dialect.list_path(page.next.as_deref());

@@ -8,7 +8,7 @@
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{Chunk, DISCOVERED, Dialect, Event, EventReader};
 use mlflow_ai_gateway::fuzz::http;
-use mlflow_ai_gateway::fuzz::http::{EventProblem, Events};
+use mlflow_ai_gateway::fuzz::http::{EventError, Events};
 use mlflow_ai_gateway_fuzz::pieces::pieces;
 
 /// Of an event its name and its data.
@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     read(DISCOVERED[usize::from(*dialect) % DISCOVERED.len()], &whole.0);
 });
 
-fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Named>, Option<EventProblem>) {
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Named>, Option<EventError>) {
     let (mut events, mut found) = (Events::new(limit), Vec::new());
     for piece in pieces {
         events.feed(piece).expect("there is memory");
@@ -83,7 +83,7 @@ fn as_the_standard_says(stream: &[u8]) -> Vec<Named> {
 
 fn read(dialect: &dyn Dialect, events: &[Named]) {
     let mut reader = EventReader::default();
-    // Halves of characters are held back for the next event.
+    // SurrogateHalves of characters are held back for the next event.
     let has_halves = events.iter().any(|(_, data)| data.windows(3).any(|three| matches!(three, b"\\ud" | b"\\uD")));
     for (name, data) in events {
         let alone = dialect.decode_event(data);

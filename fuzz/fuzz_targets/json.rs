@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{JsonFault, JsonKind, JsonPointer, JsonValue, quoted};
+use mlflow_ai_gateway::fuzz::dialect::{JsonError, JsonKind, JsonPointer, JsonValue, quoted};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -28,17 +28,17 @@ fn checked(document: &str) -> Option<JsonValue<'_>> {
             assert!(is_json, "it is not JSON");
             Some(value.expect("a document has a whole"))
         }
-        Err(JsonFault::At(at)) => {
+        Err(JsonError::At(at)) => {
             assert!(!is_json, "it is JSON");
             let (before, behind) = document.split_at(at);
-            assert!(matches!(whole(before), Ok(_) | Err(JsonFault::At(_))));
-            assert!(whole(before).is_ok() || whole(before) == Err(JsonFault::At(at)), "the fault is earlier");
+            assert!(matches!(whole(before), Ok(_) | Err(JsonError::At(_))));
+            assert!(whole(before).is_ok() || whole(before) == Err(JsonError::At(at)), "the fault is earlier");
             if let Some(wrong) = behind.chars().next() {
-                assert_eq!(whole(&document[..at + wrong.len_utf8()]), Err(JsonFault::At(at)), "the fault is later");
+                assert_eq!(whole(&document[..at + wrong.len_utf8()]), Err(JsonError::At(at)), "the fault is later");
             }
             None
         }
-        Err(JsonFault::NoMemory(len)) => panic!("no memory for {len} bytes"),
+        Err(JsonError::NoMemory(len)) => panic!("no memory for {len} bytes"),
     }
 }
 

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{Kind, Refusal};
+use mlflow_ai_gateway::fuzz::dialect::{ErrorKind, ErrorResponse};
 use mlflow_ai_gateway::fuzz::http::{mask_bytes, mask_text};
 
 const STATUSES: [u16; 20] =
@@ -17,25 +17,25 @@ const MOST: usize = 2000 + 1;
 fuzz_target!(|input: &[u8]| {
     let [status, secret, body @ ..] = input else { return };
     let status = STATUSES[usize::from(status.wrapping_sub(b'a')) % STATUSES.len()];
-    let refusal = Refusal::read(status, body);
-    assert_eq!(refusal, Refusal::read(status, body), "read twice");
+    let refusal = ErrorResponse::read(status, body);
+    assert_eq!(refusal, ErrorResponse::read(status, body), "read twice");
     let around = [b" \r\n\t", body, b"\n"].concat();
-    assert_eq!(refusal, Refusal::read(status, &around), "with space around it");
+    assert_eq!(refusal, ErrorResponse::read(status, &around), "with space around it");
     if let Some(words) = &refusal.words {
         assert!(!words.is_empty() && !words.contains(char::is_control), "{words:?}");
         assert!(words.chars().count() <= 2 * MOST, "{} characters", words.chars().count());
     }
     assert_ne!(refusal.code.as_deref(), Some(""));
     match refusal.kind {
-        Kind::BadRequest | Kind::GuardrailBlocked => assert!(matches!(status, 400 | 422)),
-        Kind::Unauthorized => assert!(status == 401 && refusal.is_token_over),
-        Kind::Forbidden => assert_eq!(status, 403),
-        Kind::NoSuchPath => assert!(matches!(status, 404 | 405)),
-        Kind::NoSuchRoute => assert_eq!(status, 404),
-        Kind::RateLimited | Kind::BudgetExceeded => assert_eq!(status, 429),
-        Kind::Disabled => assert!(matches!(status, 500 | 501)),
-        Kind::ServerError => assert!((500..600).contains(&status)),
-        Kind::Other => {}
+        ErrorKind::BadRequest | ErrorKind::GuardrailBlocked => assert!(matches!(status, 400 | 422)),
+        ErrorKind::Unauthorized => assert!(status == 401 && refusal.is_token_over),
+        ErrorKind::Forbidden => assert_eq!(status, 403),
+        ErrorKind::NoSuchPath => assert!(matches!(status, 404 | 405)),
+        ErrorKind::NoSuchRoute => assert_eq!(status, 404),
+        ErrorKind::RateLimited | ErrorKind::BudgetExceeded => assert_eq!(status, 429),
+        ErrorKind::Disabled => assert!(matches!(status, 500 | 501)),
+        ErrorKind::ServerError => assert!((500..600).contains(&status)),
+        ErrorKind::Other => {}
     }
     let secret = body.get(..usize::from(*secret)).and_then(|secret| std::str::from_utf8(secret).ok());
     if let Some(secret) = secret.filter(|secret| is_sure_to_be_masked(secret)) {
@@ -48,7 +48,7 @@ fn is_sure_to_be_masked(secret: &str) -> bool {
     secret.len() >= 6 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn mask(secret: &str, body: &[u8], refusal: &Refusal) {
+fn mask(secret: &str, body: &[u8], refusal: &ErrorResponse) {
     let masked = mask_bytes(body.to_owned(), secret);
     assert!(!masked.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} stands in the body");
     for text in refusal.words.iter().chain(&refusal.code) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{DISCOVERED, Dialect, Vectors};
+use mlflow_ai_gateway::fuzz::dialect::{DISCOVERED, Dialect, EmbeddingArray};
 use serde_json::value::RawValue;
 
 fuzz_target!(|input: &[u8]| {
@@ -19,8 +19,8 @@ fuzz_target!(|input: &[u8]| {
 
 /// An answer as it came. Whatever is understood of it, a general parser finds there.
 fn answer(dialect: &dyn Dialect, before: usize, body: &[u8]) {
-    let mut vectors = Vectors { data: vec![0.5; before * 2], dimension: 2, count: before };
-    let had = Vectors { data: vectors.data.clone(), ..vectors };
+    let mut vectors = EmbeddingArray { data: vec![0.5; before * 2], dimension: 2, count: before };
+    let had = EmbeddingArray { data: vectors.data.clone(), ..vectors };
     if dialect.decode_vectors(body, 1 + before, &mut vectors).is_err() {
         assert_eq!(vectors, had, "a failure adds nothing");
         return;
@@ -96,7 +96,7 @@ fn numbers(text: &[u8]) {
     let rows = rows.map(|(index, number)| format!(r#"{{"index": {index}, "embedding": [{number} ,1]}}"#));
     let rows: Vec<String> = rows.rev().collect();
     let body = format!(r#"{{"data":[{}]}}"#, rows.join(","));
-    let mut vectors = Vectors::default();
+    let mut vectors = EmbeddingArray::default();
     let read = DISCOVERED[0].decode_vectors(body.as_bytes(), rows.len(), &mut vectors);
     if rows.is_empty() || expected.iter().any(|number| number.is_infinite()) {
         assert!(read.is_err(), "{body}");

@@ -11,12 +11,12 @@
 use std::ffi::{CString, c_char};
 use std::{fmt, ptr};
 
-use crate::server::{self, Answer};
+use crate::server::{self, ModelResponse};
 
 const END: &[u8] = b"\n===\n";
 
 /// The calls, as lines, and the answers.
-pub fn parse(input: &[u8]) -> (Vec<Call<'_>>, Vec<Answer>) {
+pub fn parse(input: &[u8]) -> (Vec<Call<'_>>, Vec<ModelResponse>) {
     let mut parts = Parts(Some(input));
     let calls = parts.next().unwrap_or_default().split(|byte| *byte == b'\n');
     (calls.filter_map(Call::of).collect(), parts.map(|part| answer(&with_port(part))).collect())
@@ -172,25 +172,25 @@ impl Sized {
     }
 }
 
-fn answer(answer: &[u8]) -> Answer {
+fn answer(answer: &[u8]) -> ModelResponse {
     match answer {
         [b'j', body @ ..] => with_length("200", body),
-        [b's', body @ ..] => Answer { bytes: in_two_chunks(body), keeps_open: true, cancels: false },
+        [b's', body @ ..] => ModelResponse { bytes: in_two_chunks(body), keeps_open: true, cancels: false },
         [b't', body @ ..] => {
             let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-            Answer { bytes: [head, body].concat(), keeps_open: false, cancels: false }
+            ModelResponse { bytes: [head, body].concat(), keeps_open: false, cancels: false }
         }
         [b'2'..=b'9', b'0'..=b'9', b'0'..=b'9', body @ ..] => with_length(&String::from_utf8_lossy(&answer[..3]), body),
-        [b'H', b'T', b'T', b'P', ..] => Answer { bytes: answer.to_owned(), keeps_open: false, cancels: false },
-        [b'c'] => Answer { bytes: Vec::new(), keeps_open: true, cancels: true },
-        _ => Answer { bytes: Vec::new(), keeps_open: false, cancels: false },
+        [b'H', b'T', b'T', b'P', ..] => ModelResponse { bytes: answer.to_owned(), keeps_open: false, cancels: false },
+        [b'c'] => ModelResponse { bytes: Vec::new(), keeps_open: true, cancels: true },
+        _ => ModelResponse { bytes: Vec::new(), keeps_open: false, cancels: false },
     }
 }
 
-fn with_length(status: &str, body: &[u8]) -> Answer {
+fn with_length(status: &str, body: &[u8]) -> ModelResponse {
     let length = body.len();
     let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
-    Answer { bytes: [head.as_bytes(), body].concat(), keeps_open: true, cancels: false }
+    ModelResponse { bytes: [head.as_bytes(), body].concat(), keeps_open: true, cancels: false }
 }
 
 fn in_two_chunks(body: &[u8]) -> Vec<u8> {

@@ -15,7 +15,7 @@ use mlflow_ai_gateway::ffi::cancel::{mlflow_gateway_cancel, mlflow_gateway_cance
 const MAX_CONNECTIONS: usize = 100;
 const MAX_QUESTION: usize = 128 * 1024;
 
-pub struct Answer {
+pub struct ModelResponse {
     pub bytes: Vec<u8>,
     /// Whether another question may follow on the connection.
     pub keeps_open: bool,
@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 struct Script {
-    answers: Vec<Answer>,
+    answers: Vec<ModelResponse>,
     given: usize,
     token: Token,
 }
@@ -40,7 +40,7 @@ static SCRIPT: Mutex<Script> = Mutex::new(Script { answers: Vec::new(), given: 0
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 22\r\n\r\n{\"detail\":\"Not Found\"}";
 
 /// Answers so from now on, each question the next one, and those after the last that there is no such path.
-pub fn answer(answers: Vec<Answer>) {
+pub fn answer(answers: Vec<ModelResponse>) {
     let mut script = script();
     script.answers = answers;
     script.given = 0;

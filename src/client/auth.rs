@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::tokens::Tokens;
+use super::token_cache::Tokens;
 use crate::http::{Headers, Secret};
 
 /// What a setting can be about. Those of one kind belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum CredentialPart {
     Username,
     Password,
     BearerToken,
@@ -16,18 +16,18 @@ pub(super) enum Part {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CredentialKind {
     Basic,
     Bearer,
     Client,
 }
 
-impl Part {
-    fn kind(self) -> Kind {
+impl CredentialPart {
+    fn kind(self) -> CredentialKind {
         match self {
-            Part::Username | Part::Password => Kind::Basic,
-            Part::BearerToken => Kind::Bearer,
-            Part::ClientId | Part::ClientSecret => Kind::Client,
+            CredentialPart::Username | CredentialPart::Password => CredentialKind::Basic,
+            CredentialPart::BearerToken => CredentialKind::Bearer,
+            CredentialPart::ClientId | CredentialPart::ClientSecret => CredentialKind::Client,
         }
     }
 }
@@ -52,7 +52,7 @@ impl AuthHeader {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Auth {
-    given: Vec<Given>,
+    given: Vec<Credential>,
     pub header: AuthHeader,
     /// Whether credentials may go where others can read them.
     pub allow_insecure: bool,
@@ -61,8 +61,8 @@ pub(super) struct Auth {
 }
 
 #[derive(Debug, Clone)]
-struct Given {
-    part: Part,
+struct Credential {
+    part: CredentialPart,
     secret: Secret,
     /// Whether it comes from the environment or a file.
     is_default: bool,
@@ -70,7 +70,7 @@ struct Given {
 
 /// An OAuth client, which gets its tokens by an id and a secret.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Client<'a> {
+pub(super) struct OAuthClient<'a> {
     pub id: &'a Secret,
     pub secret: &'a Secret,
 }
@@ -78,12 +78,12 @@ pub(super) struct Client<'a> {
 impl Auth {
     /// Sets a part, or takes it back. Whoever says who they are by one kind does not mean what the environment says by
     /// another.
-    pub fn set(&mut self, part: Part, secret: Option<Secret>) {
+    pub fn set(&mut self, part: CredentialPart, secret: Option<Secret>) {
         self.given.retain(|given| {
             given.part != part && !(given.is_default && secret.is_some() && given.part.kind() != part.kind())
         });
-        self.given.extend(secret.map(|secret| Given { part, secret, is_default: false }));
-        if part.kind() == Kind::Client {
+        self.given.extend(secret.map(|secret| Credential { part, secret, is_default: false }));
+        if part.kind() == CredentialKind::Client {
             self.tokens = Arc::default();
         }
     }
@@ -93,22 +93,24 @@ impl Auth {
         self.given.iter_mut().for_each(|given| given.is_default = true);
     }
 
-    fn get(&self, part: Part) -> Option<&Secret> {
+    fn get(&self, part: CredentialPart) -> Option<&Secret> {
         self.given.iter().find(|given| given.part == part).map(|given| &given.secret)
     }
 
     /// The headers and, unless they have it already, the one that says who the client is. What it is made of is masked
     /// in any case.
     pub fn add_to(&self, mut headers: Headers) -> Headers {
-        for given in self.given.iter().filter(|given| !matches!(given.part, Part::Username | Part::ClientId)) {
+        for given in
+            self.given.iter().filter(|given| !matches!(given.part, CredentialPart::Username | CredentialPart::ClientId))
+        {
             headers.hide(&given.secret);
         }
         let pair = |name, secret| Some(Secret::basic(self.get(name)?.expose(), self.get(secret)?.expose()));
-        if let Some(client) = pair(Part::ClientId, Part::ClientSecret) {
+        if let Some(client) = pair(CredentialPart::ClientId, CredentialPart::ClientSecret) {
             headers.hide(&client);
         }
-        let basic = pair(Part::Username, Part::Password);
-        let bearer = || Some(Secret::bearer(self.get(Part::BearerToken)?.expose()));
+        let basic = pair(CredentialPart::Username, CredentialPart::Password);
+        let bearer = || Some(Secret::bearer(self.get(CredentialPart::BearerToken)?.expose()));
         match basic.or_else(bearer) {
             Some(value) => headers.or_secret(self.header.name(), &value),
             None => headers,
@@ -121,8 +123,9 @@ impl Auth {
     }
 
     /// The OAuth client, if there is one and these headers do not say already who the client is.
-    pub fn client(&self, headers: &Headers) -> Option<Client<'_>> {
-        let client = Client { id: self.get(Part::ClientId)?, secret: self.get(Part::ClientSecret)? };
+    pub fn client(&self, headers: &Headers) -> Option<OAuthClient<'_>> {
+        let client =
+            OAuthClient { id: self.get(CredentialPart::ClientId)?, secret: self.get(CredentialPart::ClientSecret)? };
         (!headers.has(self.header.name())).then_some(client)
     }
 }
@@ -136,7 +139,11 @@ mod tests {
     }
 
     fn sent(auth: &Auth) -> Vec<String> {
-        let hidden = auth.given.iter().filter(|given| !matches!(given.part, Part::Username | Part::ClientId)).count();
+        let hidden = auth
+            .given
+            .iter()
+            .filter(|given| !matches!(given.part, CredentialPart::Username | CredentialPart::ClientId))
+            .count();
         let headers = auth.add_to(Headers::default());
         let all: Vec<_> = headers.secrets().map(str::to_owned).collect();
         all[..all.len() - hidden].to_vec()
@@ -145,42 +152,42 @@ mod tests {
     #[test]
     fn a_pair_goes_before_a_token() {
         let mut auth = Auth::default();
-        auth.set(Part::BearerToken, secret("t"));
-        auth.set(Part::Username, secret("me"));
+        auth.set(CredentialPart::BearerToken, secret("t"));
+        auth.set(CredentialPart::Username, secret("me"));
         assert_eq!(sent(&auth), ["Bearer t"]);
-        auth.set(Part::Password, secret("p"));
+        auth.set(CredentialPart::Password, secret("p"));
         assert_eq!(sent(&auth), ["Basic bWU6cA=="]);
-        auth.set(Part::Password, None);
-        auth.set(Part::BearerToken, secret("u"));
+        auth.set(CredentialPart::Password, None);
+        auth.set(CredentialPart::BearerToken, secret("u"));
         assert_eq!(sent(&auth), ["Bearer u"]);
     }
 
     #[test]
     fn what_is_set_goes_before_what_was_found() {
         let mut auth = Auth::default();
-        auth.set(Part::Username, secret("me"));
-        auth.set(Part::Password, secret("p"));
+        auth.set(CredentialPart::Username, secret("me"));
+        auth.set(CredentialPart::Password, secret("p"));
         auth.make_default();
-        auth.set(Part::BearerToken, None);
+        auth.set(CredentialPart::BearerToken, None);
         assert_eq!(sent(&auth), ["Basic bWU6cA=="]);
         let mut other = auth.clone();
-        other.set(Part::Password, secret("q"));
+        other.set(CredentialPart::Password, secret("q"));
         assert_eq!(sent(&other), ["Basic bWU6cQ=="]);
-        auth.set(Part::BearerToken, secret("t"));
+        auth.set(CredentialPart::BearerToken, secret("t"));
         assert_eq!(sent(&auth), ["Bearer t"]);
         let mut none = other.clone();
-        none.set(Part::Username, None);
+        none.set(CredentialPart::Username, None);
         assert!(sent(&none).is_empty());
     }
 
     #[test]
     fn an_oauth_client_is_one_only_where_nothing_else_is() {
         let mut auth = Auth::default();
-        auth.set(Part::ClientId, secret("id"));
+        auth.set(CredentialPart::ClientId, secret("id"));
         assert!(auth.client(&Headers::default()).is_none());
-        auth.set(Part::ClientSecret, secret("s"));
+        auth.set(CredentialPart::ClientSecret, secret("s"));
         assert!(auth.client(&Headers::default()).is_some());
-        auth.set(Part::BearerToken, secret("t"));
+        auth.set(CredentialPart::BearerToken, secret("t"));
         assert!(auth.client(&auth.add_to(Headers::default())).is_none());
     }
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::discovery::{Asker, Learned, Outcome, Plan};
+use super::discovery::{Discovered, DiscoveryContext, Plan, RouteInfo};
 use super::error::{Error, Status};
+use super::http_request::{HttpRequest, SendError};
 use super::log::{LogLevel, Logger};
 use super::options::CallOptions;
-use super::report::{self, Secrets, Tried};
-use super::request::Asking;
-use super::retry::{Attempts, Repeat};
+use super::report::{self, ErrorContext, Secrets};
+use super::request::RequestParts;
+use super::retry::{Attempts, RetryClass};
 use super::settings::Settings;
-use super::suggest;
-use super::targets::{CallRoute, Target, TargetRoute};
-use super::transact::{Trouble, What};
-use crate::dialect::{self, Dialect, Kind, Lookup, Malformed, Params, Question, Refusal, Task};
-use crate::http::{Failure, Headers, Limit, Method, Opened, Phase, Reply, Secret};
+use super::suggestions;
+use super::target::{CallRoute, Target, TargetRoute};
+use crate::dialect::{self, Content, DecodeError, Dialect, ErrorKind, ErrorResponse, Params, RouteLookup, Task};
+use crate::http::{Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError};
 use crate::sync::{CancelTokens, current_process};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks, and no more than this.
@@ -49,32 +49,32 @@ pub(super) struct Call<'a> {
 
 /// What is wanted of the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum Operation {
     Text,
     Stream,
-    Vectors,
+    Embeddings,
 }
 
 /// A server that said yes, and how it was asked.
-pub(super) struct Asked<R> {
+pub(super) struct Accepted<R> {
     pub answer: R,
     pub plan: Plan,
     pub path: String,
     pub attempts: Attempts,
     /// What is to be remembered if the response is one.
-    news: Option<Learned>,
+    news: Option<RouteInfo>,
 }
 
 /// A refusal to tell of a route.
-struct Refused {
+struct RejectedLookup {
     dialect: &'static dyn Dialect,
     path: String,
     reply: Reply,
-    refusal: Refusal,
+    refusal: ErrorResponse,
 }
 
 /// Why a plan came to nothing.
-struct Miss {
+struct PlanFailure {
     error: Error,
     is_path_missing: bool,
     /// Whether the server does not speak as the plan says.
@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
         target: &'a Arc<Target>,
         route: Option<CallRoute<'a>>,
         settings: Arc<Settings>,
-        asking: Option<&Asking>,
+        asking: Option<&RequestParts>,
     ) -> Call<'a> {
         let mut options = settings.options().call;
         let (mut params, mut headers) = (None, None);
@@ -121,7 +121,7 @@ impl<'a> Call<'a> {
     }
 
     /// Asks and reads the whole answer.
-    pub fn ask(&self, question: Question, wanted: Wanted) -> Result<Asked<Reply>, Error> {
+    pub fn ask(&self, question: Content, wanted: Operation) -> Result<Accepted<Reply>, Error> {
         let (opened, asked) = self.open(question, wanted)?.split();
         match opened.whole() {
             Ok(reply) => Ok(asked.with(reply)),
@@ -131,7 +131,7 @@ impl<'a> Call<'a> {
 
     /// Asks as is known or most likely, and then in the other ways that come into question. Of a stream the head is
     /// read, of any other answer all.
-    pub fn open(&self, question: Question, wanted: Wanted) -> Result<Asked<Opened>, Error> {
+    pub fn open(&self, question: Content, wanted: Operation) -> Result<Accepted<HttpResponse>, Error> {
         check_question(question, wanted)?;
         let route = self.route()?;
         let name = route.name.as_str();
@@ -139,7 +139,7 @@ impl<'a> Call<'a> {
         let cancelled = |phase| {
             let likely = likely_plan(self.dialects()[0]);
             let path = likely.dialect.invocations_path(name, likely.task);
-            self.failed(&self.tried(Method::Post, &path), Failure::Cancelled(phase))
+            self.failed(&self.tried(Method::Post, &path), TransportError::Cancelled(phase))
         };
         if self.cancel.is_cancelled() {
             return Err(cancelled(Phase::Connect));
@@ -150,17 +150,18 @@ impl<'a> Call<'a> {
             route.discovery.known(&self.settings)
         } else {
             let until = self.discovery_deadline();
-            let asker = Asker { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
+            let asker =
+                DiscoveryContext { settings: Arc::clone(&self.settings), has_own_headers: self.headers.is_some() };
             let discover = || self.discover(name, until, &mut attempts.reasons);
             let found = route.discovery.find(&asker, until, &self.cancel, discover);
             self.logger.flush();
             match found.map_err(|_| cancelled(Phase::Share))? {
-                Outcome::Known(learned) => Some(learned),
-                Outcome::Silent => None,
-                Outcome::Failed(error) => return Err(error),
+                Discovered::Known(learned) => Some(learned),
+                Discovered::Silent => None,
+                Discovered::Failed(error) => return Err(error),
             }
         };
-        let plan_by = |learned: Learned| match learned.task {
+        let plan_by = |learned: RouteInfo| match learned.task {
             Some(task) => Plan { dialect: learned.dialect, task },
             None => likely_plan(learned.dialect),
         };
@@ -183,9 +184,9 @@ impl<'a> Call<'a> {
                     self.logger.flush();
                     let news = is_news.then(|| {
                         let has_one_task = plan.dialect.has_one_task(name) || told_task == Some(plan.task);
-                        Learned { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) }
+                        RouteInfo { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) }
                     });
-                    return Ok(Asked { answer, plan, path, attempts, news });
+                    return Ok(Accepted { answer, plan, path, attempts, news });
                 }
                 Err(miss) => miss,
             };
@@ -198,15 +199,15 @@ impl<'a> Call<'a> {
                 // The server was replaced, or the route has gone: it tells, unless it hides that.
                 _ if miss.is_path_missing && known.is_some() && !is_plain && tried.len() == 1 => {
                     match self.discover(name, self.discovery_deadline(), &mut attempts.reasons) {
-                        Outcome::Known(learned) => Some(plan_by(learned)),
-                        Outcome::Silent => miss.next,
-                        Outcome::Failed(error) => return Err(error.with_attempts(&attempts)),
+                        Discovered::Known(learned) => Some(plan_by(learned)),
+                        Discovered::Silent => miss.next,
+                        Discovered::Failed(error) => return Err(error.with_attempts(&attempts)),
                     }
                 }
                 // The task was taken from the request, and the route may be for another one that takes the same.
                 _ if miss.may_be_of_another_task && is_plain && known.is_none() && plan.dialect.has_one_task(name) => {
                     match self.discover(name, self.discovery_deadline(), &mut attempts.reasons) {
-                        Outcome::Known(learned) if learned.task.is_some() => {
+                        Discovered::Known(learned) if learned.task.is_some() => {
                             route.discovery.remember(&self.settings, learned);
                             known = Some(learned);
                             Some(plan_by(learned)).filter(|next| self.check(*next, question, wanted).is_ok())
@@ -250,16 +251,16 @@ impl<'a> Call<'a> {
     }
 
     /// Whether a route of this kind can give what is wanted.
-    fn check(&self, plan: Plan, question: Question, wanted: Wanted) -> Result<(), Error> {
+    fn check(&self, plan: Plan, question: Content, wanted: Operation) -> Result<(), Error> {
         let is_for = |what| format!("is for {}: {what}", plan.task.as_str());
         let problem = match (wanted, plan.task) {
-            (Wanted::Vectors, Task::Embeddings) => return Ok(()),
-            (Wanted::Vectors, _) => is_for("it gives text, not vectors"),
+            (Operation::Embeddings, Task::Embeddings) => return Ok(()),
+            (Operation::Embeddings, _) => is_for("it gives text, not vectors"),
             (_, Task::Embeddings) => is_for("it gives vectors, not text"),
-            (_, Task::Completions) if matches!(question, Question::Messages(_)) => {
+            (_, Task::Completions) if matches!(question, Content::Messages(_)) => {
                 is_for("it takes a prompt, not messages")
             }
-            (Wanted::Stream, _) if !plan.dialect.streams() => {
+            (Operation::Stream, _) if !plan.dialect.streams() => {
                 "is of a gateway of MLflow 2.5 to 2.8, which cannot stream; ask for the whole answer".to_owned()
             }
             _ => return Ok(()),
@@ -275,10 +276,10 @@ impl<'a> Call<'a> {
     }
 
     /// How a dialect asks a route of which nothing is known.
-    fn likely_plan(&self, dialect: &'static dyn Dialect, question: Question, wanted: Wanted, route: &str) -> Plan {
+    fn likely_plan(&self, dialect: &'static dyn Dialect, question: Content, wanted: Operation, route: &str) -> Plan {
         let task = match question {
-            _ if wanted == Wanted::Vectors => Task::Embeddings,
-            Question::Prompt(_) => self.options.task.unwrap_or_else(|| dialect.prompt_task(route)),
+            _ if wanted == Operation::Embeddings => Task::Embeddings,
+            Content::Prompt(_) => self.options.task.unwrap_or_else(|| dialect.prompt_task(route)),
             question => question.likely_task(),
         };
         Plan { dialect, task: dialect.task_for(route, task) }
@@ -298,86 +299,86 @@ impl<'a> Call<'a> {
     }
 
     /// Whether discovery is unnecessary: the dialect is forced, and every request except a prompt tells its task.
-    fn is_plain(&self, question: Question, route: &str) -> bool {
-        let is_prompt = matches!(question, Question::Prompt(_)) && self.options.task.is_none();
+    fn is_plain(&self, question: Content, route: &str) -> bool {
+        let is_prompt = matches!(question, Content::Prompt(_)) && self.options.task.is_none();
         self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_one_task(route))
     }
 
     /// Asks the server for the route in each dialect, until it answers in one, and notes why something was asked again.
-    fn discover(&self, name: &str, deadline: Instant, reasons: &mut Vec<String>) -> Outcome {
+    fn discover(&self, name: &str, deadline: Instant, reasons: &mut Vec<String>) -> Discovered {
         let is_forced = self.settings.options().dialect.is_some();
         // A server that did not say clearly that it has no such path may speak that dialect all the same.
         let mut is_clear = true;
         // Whether the server itself, and not a proxy before it, has said of each path that it has none.
         let mut has_none = true;
-        let (mut first_refused, mut absent) = (None, None::<Refused>);
+        let (mut first_refused, mut absent) = (None, None::<RejectedLookup>);
         let mut places: VecDeque<_> =
             self.in_order_of_discovery().into_iter().map(|dialect| (dialect, dialect.route_path(name), true)).collect();
         while let Some((dialect, path, is_first)) = places.pop_front() {
             let mut attempts = Attempts::default();
-            let asked = self.whole(&What::get(&path, deadline, Repeat::Discovery), &mut attempts);
+            let asked = self.whole(&HttpRequest::get(&path, deadline, RetryClass::Discovery), &mut attempts);
             reasons.extend_from_slice(&attempts.reasons);
             let reply = match asked {
                 Ok(reply) => reply,
-                Err(Trouble::Failure(failure @ Failure::Cancelled(_))) => {
-                    return Outcome::Failed(self.failed(&self.tried(Method::Get, &path), failure));
+                Err(SendError::Transport(failure @ TransportError::Cancelled(_))) => {
+                    return Discovered::Failed(self.failed(&self.tried(Method::Get, &path), failure));
                 }
-                Err(Trouble::Failure(
-                    Failure::Timeout(Limit::Total | Limit::Discovery, _)
-                    | Failure::ConnectTimeout(Limit::Total | Limit::Discovery, _),
-                )) => return Outcome::Silent,
-                Err(Trouble::Failure(failure)) if failure.is_after_sending() => {
+                Err(SendError::Transport(
+                    TransportError::Timeout(Limit::Total | Limit::Discovery, _)
+                    | TransportError::ConnectTimeout(Limit::Total | Limit::Discovery, _),
+                )) => return Discovered::Silent,
+                Err(SendError::Transport(failure)) if failure.is_after_sending() => {
                     (is_clear, has_none) = (false, false);
                     continue;
                 }
                 // There was less time to try it than the question has.
-                Err(Trouble::Failure(failure))
+                Err(SendError::Transport(failure))
                     if deadline < self.deadline
                         && attempts.retries < self.options.retries.max()
-                        && self.options.retries.may_follow(Repeat::Discovery, &failure) =>
+                        && self.options.retries.may_follow(RetryClass::Discovery, &failure) =>
                 {
-                    return Outcome::Silent;
+                    return Discovered::Silent;
                 }
-                Err(Trouble::Failure(failure)) => {
+                Err(SendError::Transport(failure)) => {
                     // The question itself was not asked.
                     attempts.sent = 0;
                     let error = self.failed(&self.tried(Method::Get, &path), failure);
-                    return Outcome::Failed(error.with_attempts(&attempts));
+                    return Discovered::Failed(error.with_attempts(&attempts));
                 }
-                Err(Trouble::Error(error)) => return Outcome::Failed(error),
+                Err(SendError::Other(error)) => return Discovered::Failed(error),
             };
             if reply.is_success() {
                 let task = match dialect.route(name, &reply.body) {
-                    Lookup::Found(route) => route.task(),
+                    RouteLookup::Found(route) => route.task(),
                     // It may be there all the same, but not for everybody's eyes: the question tells.
-                    Lookup::Absent => None,
-                    Lookup::Foreign => {
+                    RouteLookup::Absent => None,
+                    RouteLookup::Foreign => {
                         has_none = false;
                         continue;
                     }
                 };
                 // Newer servers have the older ones' paths, too.
                 if !is_clear && !dialect.streams() {
-                    return Outcome::Silent;
+                    return Discovered::Silent;
                 }
                 self.target.spoken.note(dialect);
-                return Outcome::Known(Learned { dialect, task });
+                return Discovered::Known(RouteInfo { dialect, task });
             }
-            let refusal = Refusal::read(reply.status, &reply.body);
-            let refused = Refused { dialect, path, reply, refusal };
+            let refusal = ErrorResponse::read(reply.status, &reply.body);
+            let refused = RejectedLookup { dialect, path, reply, refusal };
             let other_path = if is_first { dialect.other_route_path(name, &refused.refusal) } else { None };
             // Where it says no in another way it may say yes to the next: MLflow's tracking server takes its own header
             // below some paths only, and lets not everybody see all of them.
             let is_route_absent = refused.refusal.is_route_absent && !is_forced;
             if is_route_absent && other_path.is_none() || !is_first && absent.is_some() {
-                let Refused { dialect, path, reply, refusal } = absent.unwrap_or(refused);
+                let RejectedLookup { dialect, path, reply, refusal } = absent.unwrap_or(refused);
                 let tried = self.tried(Method::Get, &path);
-                return Outcome::Failed(self.refused(&tried, reply, refusal, name, dialect));
+                return Discovered::Failed(self.refused(&tried, reply, refusal, name, dialect));
             }
             if let Some(path) = other_path {
                 places.push_front((dialect, path, false));
             }
-            is_clear &= refused.refusal.kind == Kind::NoSuchPath;
+            is_clear &= refused.refusal.kind == ErrorKind::NoSuchPath;
             has_none &= refused.refusal.is_servers_own;
             if is_route_absent {
                 absent = Some(refused);
@@ -387,10 +388,10 @@ impl<'a> Call<'a> {
         }
         match first_refused {
             // A prompt is not sent to a path that only a guess names.
-            Some(Refused { path, reply, refusal, .. }) if has_none && !is_forced => {
-                Outcome::Failed(report::no_gateway(&self.tried(Method::Get, &path), reply, refusal))
+            Some(RejectedLookup { path, reply, refusal, .. }) if has_none && !is_forced => {
+                Discovered::Failed(report::no_gateway(&self.tried(Method::Get, &path), reply, refusal))
             }
-            _ => Outcome::Silent,
+            _ => Discovered::Silent,
         }
     }
 
@@ -411,7 +412,7 @@ impl<'a> Call<'a> {
         let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
         let is_there = names.contains(&name);
         // A server may name its routes as it likes.
-        (!is_there).then(|| self.tried(Method::Get, "").secrets.mask(&suggest::instead_of(name, &names)))
+        (!is_there).then(|| self.tried(Method::Get, "").secrets.mask(&suggestions::instead_of(name, &names)))
     }
 
     /// Asks once as planned, and returns where that was.
@@ -419,34 +420,34 @@ impl<'a> Call<'a> {
         &self,
         name: &str,
         plan: Plan,
-        question: Question,
-        wanted: Wanted,
+        question: Content,
+        wanted: Operation,
         again: Option<&'static str>,
         attempts: &mut Attempts,
-    ) -> Result<(Opened, String), Miss> {
+    ) -> Result<(HttpResponse, String), PlanFailure> {
         let path = plan.dialect.invocations_path(name, plan.task);
         let params = self.params.as_ref().unwrap_or(&self.settings.params);
-        let wants_events = wanted == Wanted::Stream;
+        let wants_events = wanted == Operation::Stream;
         let body = plan.dialect.encode(question, name, plan.task, params, wants_events);
         let (method, level) = (Method::Post, LogLevel::Info);
-        let as_question = What::get(&path, self.deadline, Repeat::Question);
+        let as_question = HttpRequest::get(&path, self.deadline, RetryClass::ModelRequest);
         let (body, max_body) = (Some(&body[..]), usize::MAX);
-        let what = What { method, body, max_body, level, again, wants_events, ..as_question };
+        let what = HttpRequest { method, body, max_body, level, again, wants_events, ..as_question };
         let tried = self.tried(method, &path);
         let reply = match self.transact(&what, attempts) {
-            Ok(Opened::Whole(reply)) if !reply.is_success() => reply,
+            Ok(HttpResponse::Whole(reply)) if !reply.is_success() => reply,
             Ok(answer) => return Ok((answer, path)),
-            Err(Trouble::Failure(failure)) => return Err(Miss::of(self.failed(&tried, failure))),
-            Err(Trouble::Error(error)) => return Err(Miss::of(error)),
+            Err(SendError::Transport(failure)) => return Err(PlanFailure::of(self.failed(&tried, failure))),
+            Err(SendError::Other(error)) => return Err(PlanFailure::of(error)),
         };
-        let refusal = Refusal::read(reply.status, &reply.body);
-        if refusal.cannot_stream && wanted == Wanted::Stream {
-            return Err(Miss::of(report::cannot_stream(&tried, (&reply).into())));
+        let refusal = ErrorResponse::read(reply.status, &reply.body);
+        if refusal.cannot_stream && wanted == Operation::Stream {
+            return Err(PlanFailure::of(report::cannot_stream(&tried, (&reply).into())));
         }
-        let is_path_missing = refusal.kind == Kind::NoSuchPath;
+        let is_path_missing = refusal.kind == ErrorKind::NoSuchPath;
         let wants_chat =
-            refusal.wants_messages && plan.task == Task::Completions && matches!(question, Question::Prompt(_));
-        let wants_prompt = refusal.wants_prompt && plan.task == Task::Chat && matches!(question, Question::Prompt(_));
+            refusal.wants_messages && plan.task == Task::Completions && matches!(question, Content::Prompt(_));
+        let wants_prompt = refusal.wants_prompt && plan.task == Task::Chat && matches!(question, Content::Prompt(_));
         let next = if wants_chat {
             Some(Plan { task: Task::Chat, ..plan })
         } else if wants_prompt {
@@ -457,7 +458,7 @@ impl<'a> Call<'a> {
             None
         };
         let may_be_of_another_task =
-            refusal.kind == Kind::BadRequest && matches!(question, Question::Prompt(_) | Question::Messages(_));
+            refusal.kind == ErrorKind::BadRequest && matches!(question, Content::Prompt(_) | Content::Messages(_));
         // What exists instead is looked up only once all guesses have failed.
         let error = if is_path_missing {
             report::refusal(&tried, reply, refusal, name)
@@ -465,7 +466,7 @@ impl<'a> Call<'a> {
             self.refused(&tried, reply, refusal, name, plan.dialect)
         };
         let is_plan_wrong = is_path_missing || wants_chat || wants_prompt;
-        Err(Miss { error, is_path_missing, is_plan_wrong, may_be_of_another_task, next })
+        Err(PlanFailure { error, is_path_missing, is_plan_wrong, may_be_of_another_task, next })
     }
 
     /// The same in the dialect behind this one, and behind the last one in the first.
@@ -480,15 +481,15 @@ impl<'a> Call<'a> {
     /// A refusal in words, with the routes that exist where there is no such one.
     pub fn refused(
         &self,
-        tried: &Tried,
+        tried: &ErrorContext,
         reply: Reply,
-        refusal: Refusal,
+        refusal: ErrorResponse,
         name: &str,
         dialect: &'static dyn Dialect,
     ) -> Error {
         let may_be_missing = match refusal.kind {
-            Kind::NoSuchRoute => true,
-            Kind::Forbidden => dialect.refuses_unknown_routes(),
+            ErrorKind::NoSuchRoute => true,
+            ErrorKind::Forbidden => dialect.refuses_unknown_routes(),
             _ => false,
         };
         let hint = if may_be_missing { self.hint(name, &[dialect]) } else { None };
@@ -499,13 +500,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub fn failed(&self, tried: &Tried, failure: Failure) -> Error {
+    pub fn failed(&self, tried: &ErrorContext, failure: TransportError) -> Error {
         report::failure(tried, failure, &self.options)
     }
 
     /// What was tried, for the words of an error.
-    pub fn tried<'b>(&'b self, method: Method<'b>, path: &'b str) -> Tried<'b> {
-        Tried {
+    pub fn tried<'b>(&'b self, method: Method<'b>, path: &'b str) -> ErrorContext<'b> {
+        ErrorContext {
             method,
             uri: &self.target.uri,
             path,
@@ -514,7 +515,7 @@ impl<'a> Call<'a> {
     }
 
     /// As [`Call::tried`], of a question.
-    pub fn asked<'b, R>(&'b self, asked: &'b Asked<R>) -> Tried<'b> {
+    pub fn asked<'b, R>(&'b self, asked: &'b Accepted<R>) -> ErrorContext<'b> {
         self.tried(Method::Post, &asked.path)
     }
 
@@ -533,9 +534,9 @@ impl<'a> Call<'a> {
     /// shape comes from a server that was replaced since it was asked: it is good, but the next call has to ask anew.
     pub fn understand<R, T>(
         &self,
-        asked: &Asked<R>,
-        mut decode: impl FnMut(&'static dyn Dialect) -> Result<T, Malformed>,
-    ) -> Result<T, Malformed> {
+        asked: &Accepted<R>,
+        mut decode: impl FnMut(&'static dyn Dialect) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
         let plan = asked.plan;
         match decode(plan.dialect) {
             Ok(answer) => {
@@ -556,7 +557,7 @@ impl<'a> Call<'a> {
     }
 
     /// The server has answered in the way in which it was asked.
-    pub fn learn<R>(&self, asked: &Asked<R>) {
+    pub fn learn<R>(&self, asked: &Accepted<R>) {
         if let (Some(learned), Some(route)) = (asked.news, &self.route) {
             route.get().discovery.remember(&self.settings, learned);
             self.target.spoken.note(learned.dialect);
@@ -569,11 +570,11 @@ impl<'a> Call<'a> {
 }
 
 /// Whether the question can be meant so at all.
-fn check_question(question: Question, wanted: Wanted) -> Result<(), Error> {
+fn check_question(question: Content, wanted: Operation) -> Result<(), Error> {
     let problem = match (wanted, question) {
-        (Wanted::Vectors, Question::Inputs(_) | Question::Body(_)) => return Ok(()),
-        (Wanted::Vectors, _) => "the request has no inputs to make vectors of",
-        (_, Question::Inputs(_)) => {
+        (Operation::Embeddings, Content::Inputs(_) | Content::Body(_)) => return Ok(()),
+        (Operation::Embeddings, _) => "the request has no inputs to make vectors of",
+        (_, Content::Inputs(_)) => {
             "the request has inputs, of which vectors are made; a text needs a prompt or messages"
         }
         _ => return Ok(()),
@@ -581,25 +582,25 @@ fn check_question(question: Question, wanted: Wanted) -> Result<(), Error> {
     Err(Error::new(Status::InvalidArgument, problem))
 }
 
-impl<R> Asked<R> {
+impl<R> Accepted<R> {
     /// The answer, and the rest for another form of it.
-    pub fn split(self) -> (R, Asked<()>) {
-        let Asked { answer, plan, path, attempts, news } = self;
-        (answer, Asked { answer: (), plan, path, attempts, news })
+    pub fn split(self) -> (R, Accepted<()>) {
+        let Accepted { answer, plan, path, attempts, news } = self;
+        (answer, Accepted { answer: (), plan, path, attempts, news })
     }
 }
 
-impl Asked<()> {
-    pub fn with<R>(self, answer: R) -> Asked<R> {
-        let Asked { answer: (), plan, path, attempts, news } = self;
-        Asked { answer, plan, path, attempts, news }
+impl Accepted<()> {
+    pub fn with<R>(self, answer: R) -> Accepted<R> {
+        let Accepted { answer: (), plan, path, attempts, news } = self;
+        Accepted { answer, plan, path, attempts, news }
     }
 }
 
-impl Miss {
+impl PlanFailure {
     /// A failure after which there is nothing else to try.
-    fn of(error: Error) -> Miss {
+    fn of(error: Error) -> PlanFailure {
         let (is_path_missing, is_plan_wrong, may_be_of_another_task) = (false, false, false);
-        Miss { error, is_path_missing, is_plan_wrong, may_be_of_another_task, next: None }
+        PlanFailure { error, is_path_missing, is_plan_wrong, may_be_of_another_task, next: None }
     }
 }

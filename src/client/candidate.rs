@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::body::Body;
 use super::error::Error;
-use super::event::EventKind;
 use super::message;
-use super::text::{NulText, copy, name};
+use super::nul_string::{NulString, copy, name};
+use super::response_body::Body;
+use super::stream_event::EventKind;
 use super::tool_call::{Growth, ToolCall};
 use crate::dialect::{self, Piece, ReasoningForm, Text};
 use crate::sync::SetOnce;
@@ -14,13 +14,13 @@ use crate::sync::SetOnce;
 /// One of the texts that the model was asked for.
 #[derive(Debug, Default)]
 pub struct Candidate {
-    pub(super) text: Option<NulText>,
-    reasoning: Option<NulText>,
+    pub(super) text: Option<NulString>,
+    reasoning: Option<NulString>,
     reasoning_form: ReasoningForm,
-    reasoning_signature: Option<NulText>,
-    refusal: Option<NulText>,
-    pub(super) role: Option<NulText>,
-    pub(super) finish_reason: Option<NulText>,
+    reasoning_signature: Option<NulString>,
+    refusal: Option<NulString>,
+    pub(super) role: Option<NulString>,
+    pub(super) finish_reason: Option<NulString>,
     /// In the order in which they begin.
     pub(super) tool_calls: Vec<ToolCall>,
     /// Whether texts and arguments are not kept.
@@ -28,7 +28,7 @@ pub struct Candidate {
     /// The whole response in which this is a candidate, and which.
     whole: Option<(Arc<Body>, usize)>,
     /// Written when it is asked for.
-    message_json: SetOnce<NulText>,
+    message_json: SetOnce<NulString>,
 }
 
 impl Candidate {
@@ -65,7 +65,7 @@ impl Candidate {
             self.message_json.clear();
         }
         let Some(reason) = &piece.finish_reason else { return Ok(false) };
-        let before = self.finish_reason.replace(NulText::of_name(&reason.0)?);
+        let before = self.finish_reason.replace(NulString::of_name(&reason.0)?);
         Ok(before.is_none_or(|before| before.as_str() != reason.0))
     }
 
@@ -84,7 +84,7 @@ impl Candidate {
                 Ok(start)
             }
             None => {
-                *to = Some(NulText::of(more)?);
+                *to = Some(NulString::of(more)?);
                 Ok(0)
             }
         }
@@ -101,7 +101,7 @@ impl Candidate {
     }
 
     pub(super) fn set_signature(&mut self, signature: &Text) -> Result<(), Error> {
-        self.reasoning_signature = Some(NulText::of(&signature.0)?);
+        self.reasoning_signature = Some(NulString::of(&signature.0)?);
         Ok(())
     }
 
@@ -134,12 +134,12 @@ impl Candidate {
     }
 
     /// The text, which may be empty; `None` where the model gave none, for example because it asks for a tool instead.
-    pub fn text(&self) -> Option<&NulText> {
+    pub fn text(&self) -> Option<&NulString> {
         self.text.as_ref()
     }
 
     /// What the model wrote before its answer.
-    pub fn reasoning(&self) -> Option<&NulText> {
+    pub fn reasoning(&self) -> Option<&NulString> {
         self.reasoning.as_ref()
     }
 
@@ -148,22 +148,22 @@ impl Candidate {
         self.reasoning_form
     }
 
-    pub(super) fn reasoning_signature(&self) -> Option<&NulText> {
+    pub(super) fn reasoning_signature(&self) -> Option<&NulString> {
         self.reasoning_signature.as_ref()
     }
 
     /// Why the model refuses, in its own words.
-    pub fn refusal(&self) -> Option<&NulText> {
+    pub fn refusal(&self) -> Option<&NulString> {
         self.refusal.as_ref()
     }
 
     /// Who speaks: `assistant`. `None` of a completion.
-    pub fn role(&self) -> Option<&NulText> {
+    pub fn role(&self) -> Option<&NulString> {
         self.role.as_ref()
     }
 
     /// Why the model ended, for example `stop` or `length`.
-    pub fn finish_reason(&self) -> Option<&NulText> {
+    pub fn finish_reason(&self) -> Option<&NulString> {
         self.finish_reason.as_ref()
     }
 
@@ -175,7 +175,7 @@ impl Candidate {
     /// The message of the assistant as JSON, to be put into the next request: of a whole response as it came, of a
     /// stream as it was gathered. Arguments of tool calls that are null or empty are `{}`. `None` if nothing was
     /// gathered, or if there is no memory for it.
-    pub fn message_json(&self) -> Option<&NulText> {
+    pub fn message_json(&self) -> Option<&NulString> {
         if let Some(json) = self.message_json.get() {
             return Some(json);
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::error::Error;
 use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
-use crate::sync::{CancelTokens, Flight, Landing, Lock, Over};
+use crate::sync::{CancelTokens, Landing, Lock, SingleFlight, WaitError};
 
 /// How to ask a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,7 +17,7 @@ pub(super) struct Plan {
 
 /// What is known of a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Learned {
+pub(super) struct RouteInfo {
     pub dialect: &'static dyn Dialect,
     /// `None`: the server does not say, or it does whatever it is asked for.
     pub task: Option<Task>,
@@ -25,7 +25,7 @@ pub(super) struct Learned {
 
 /// Under what a call asks.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct DiscoveryContext {
     pub settings: Arc<Settings>,
     /// Whether the request has headers beside those of the settings.
     pub has_own_headers: bool,
@@ -33,8 +33,8 @@ pub(super) struct Asker {
 
 /// What came of asking the server.
 #[derive(Debug, Clone)]
-pub(super) enum Outcome {
-    Known(Learned),
+pub(super) enum Discovered {
+    Known(RouteInfo),
     /// The server would not say, or not in time; the question itself may still be answered.
     Silent,
     /// The question would fail in the same way.
@@ -52,30 +52,30 @@ pub(super) struct Discovery {
 enum State {
     #[default]
     Nothing,
-    UnderWay(Arc<Search>),
+    UnderWay(Arc<Discovering>),
     /// Under the dialect that the option forced, if any: what was learned so says nothing under another.
-    Known(Option<&'static str>, Learned),
+    Known(Option<&'static str>, RouteInfo),
 }
 
 /// A discovery that is under way.
 #[derive(Debug)]
-struct Search {
+struct Discovering {
     forced: Option<&'static str>,
     /// The asking call's, if those are all that it asks under. Under others (headers, TLS) the server may answer
     /// otherwise. They are not kept alive: a thread of ours that waits must not be the last to have them, since the
     /// program destroys the data of a log with them.
     settings: Weak<Settings>,
-    flight: Flight<Outcome>,
+    flight: SingleFlight<Discovered>,
 }
 
-impl Search {
-    fn new(forced: Option<&'static str>, asker: &Asker) -> Search {
+impl Discovering {
+    fn new(forced: Option<&'static str>, asker: &DiscoveryContext) -> Discovering {
         let settings = if asker.has_own_headers { Weak::new() } else { Arc::downgrade(&asker.settings) };
-        Search { forced, settings, flight: Flight::default() }
+        Discovering { forced, settings, flight: SingleFlight::default() }
     }
 
     /// Whether the server must answer both alike.
-    fn is_like(&self, asker: &Asker) -> bool {
+    fn is_like(&self, asker: &DiscoveryContext) -> bool {
         !asker.has_own_headers && self.settings.as_ptr() == Arc::as_ptr(&asker.settings)
     }
 }
@@ -85,30 +85,30 @@ impl Discovery {
     /// not as much time as the asking thread go on without knowing.
     pub fn find(
         &self,
-        asker: &Asker,
+        asker: &DiscoveryContext,
         deadline: Instant,
         cancel: &CancelTokens,
-        ask: impl FnOnce() -> Outcome,
-    ) -> Result<Outcome, Over> {
+        ask: impl FnOnce() -> Discovered,
+    ) -> Result<Discovered, WaitError> {
         let forced = asker.settings.options().dialect.map(Dialect::name);
         let mut state = self.state.lock();
         match &*state {
-            State::Known(under, learned) if *under == forced => Ok(Outcome::Known(*learned)),
+            State::Known(under, learned) if *under == forced => Ok(Discovered::Known(*learned)),
             State::UnderWay(search) if search.forced == forced && search.flight.is_of_this_process() => {
                 let search = Arc::clone(search);
                 drop(state);
                 let outcome = match search.flight.wait(deadline, cancel) {
-                    Ok(outcome) => outcome.unwrap_or(Outcome::Silent),
-                    Err(Over::Time) => Outcome::Silent,
+                    Ok(outcome) => outcome.unwrap_or(Discovered::Silent),
+                    Err(WaitError::DeadlineExpired) => Discovered::Silent,
                     Err(over) => return Err(over),
                 };
                 match outcome {
-                    Outcome::Failed(error) if error.is_of_one_call() || !search.is_like(asker) => Ok(ask()),
+                    Discovered::Failed(error) if error.is_of_one_call() || !search.is_like(asker) => Ok(ask()),
                     outcome => Ok(outcome),
                 }
             }
             _ => {
-                let search = Arc::new(Search::new(forced, asker));
+                let search = Arc::new(Discovering::new(forced, asker));
                 *state = State::UnderWay(Arc::clone(&search));
                 drop(state);
                 let under_way = UnderWay { discovery: self, search: &search };
@@ -120,7 +120,7 @@ impl Discovery {
     }
 
     /// What is known under these settings.
-    pub fn known(&self, settings: &Settings) -> Option<Learned> {
+    pub fn known(&self, settings: &Settings) -> Option<RouteInfo> {
         let forced = settings.options().dialect.map(Dialect::name);
         match &*self.state.lock() {
             State::Known(under, learned) if *under == forced => Some(*learned),
@@ -129,14 +129,15 @@ impl Discovery {
     }
 
     /// What an answered question taught.
-    pub fn remember(&self, settings: &Settings, learned: Learned) {
+    pub fn remember(&self, settings: &Settings, learned: RouteInfo) {
         *self.state.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
     }
 
     /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
-        let is_wrong =
-            |learned: &Learned| learned.dialect == wrong.dialect && learned.task.is_none_or(|task| task == wrong.task);
+        let is_wrong = |learned: &RouteInfo| {
+            learned.dialect == wrong.dialect && learned.task.is_none_or(|task| task == wrong.task)
+        };
         let mut state = self.state.lock();
         if matches!(&*state, State::Known(_, learned) if is_wrong(learned)) {
             *state = State::Nothing;
@@ -147,21 +148,21 @@ impl Discovery {
 /// Ends a search, even if the asking thread panics.
 struct UnderWay<'a> {
     discovery: &'a Discovery,
-    search: &'a Arc<Search>,
+    search: &'a Arc<Discovering>,
 }
 
 impl UnderWay<'_> {
-    fn end(self, outcome: Outcome) {
+    fn end(self, outcome: Discovered) {
         self.keep(&outcome);
         Landing(&self.search.flight).with(outcome);
     }
 
-    fn keep(&self, outcome: &Outcome) {
+    fn keep(&self, outcome: &Discovered) {
         let mut state = self.discovery.state.lock();
         if matches!(&*state, State::UnderWay(search) if Arc::ptr_eq(search, self.search)) {
             *state = match outcome {
-                Outcome::Known(learned) => State::Known(self.search.forced, *learned),
-                Outcome::Silent | Outcome::Failed(_) => State::Nothing,
+                Discovered::Known(learned) => State::Known(self.search.forced, *learned),
+                Discovered::Silent | Discovered::Failed(_) => State::Nothing,
             };
         }
     }
@@ -170,7 +171,7 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if self.search.flight.landed().is_none() {
-            self.keep(&Outcome::Silent);
+            self.keep(&Discovered::Silent);
             drop(Landing(&self.search.flight));
         }
     }
@@ -187,26 +188,31 @@ mod tests {
     use super::*;
     use crate::dialect;
 
-    fn find(discovery: &Discovery, asker: &Asker, deadline: Instant, ask: impl FnOnce() -> Outcome) -> Outcome {
+    fn find(
+        discovery: &Discovery,
+        asker: &DiscoveryContext,
+        deadline: Instant,
+        ask: impl FnOnce() -> Discovered,
+    ) -> Discovered {
         discovery.find(asker, deadline, &CancelTokens::default(), ask).unwrap()
     }
 
-    fn plan(number: usize) -> Learned {
-        Learned { dialect: dialect::ALL[number], task: Some(Task::Chat) }
+    fn plan(number: usize) -> RouteInfo {
+        RouteInfo { dialect: dialect::ALL[number], task: Some(Task::Chat) }
     }
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(10)
     }
 
-    fn settings(dialect: &str) -> Asker {
+    fn settings(dialect: &str) -> DiscoveryContext {
         let mut settings = Settings::default();
         settings.set_option(Setting::parse("dialect", dialect).unwrap()).unwrap();
-        Asker { settings: Arc::new(settings), has_own_headers: false }
+        DiscoveryContext { settings: Arc::new(settings), has_own_headers: false }
     }
 
-    fn is_known(outcome: Outcome, expected: Learned) -> bool {
-        matches!(outcome, Outcome::Known(plan) if plan == expected)
+    fn is_known(outcome: Discovered, expected: RouteInfo) -> bool {
+        matches!(outcome, Discovered::Known(plan) if plan == expected)
     }
 
     #[test]
@@ -219,7 +225,7 @@ mod tests {
                     let outcome = find(&discovery, &settings("auto"), soon(), || {
                         asked.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
-                        Outcome::Known(plan(1))
+                        Discovered::Known(plan(1))
                     });
                     assert!(is_known(outcome, plan(1)));
                 });
@@ -231,18 +237,18 @@ mod tests {
     #[test]
     fn a_failure_is_not_remembered() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        assert!(matches!(find(&discovery, &auto, soon(), || Outcome::Silent), Outcome::Silent));
-        assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(matches!(find(&discovery, &auto, soon(), || Discovered::Silent), Discovered::Silent));
+        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(plan(0))), plan(0)));
         assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), plan(0)));
     }
 
     #[test]
     fn another_forced_dialect_is_another_question() {
         let discovery = Discovery::default();
-        find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0)));
-        let forced = find(&discovery, &settings("gateway"), soon(), || Outcome::Known(plan(1)));
+        find(&discovery, &settings("auto"), soon(), || Discovered::Known(plan(0)));
+        let forced = find(&discovery, &settings("gateway"), soon(), || Discovered::Known(plan(1)));
         assert!(is_known(forced, plan(1)));
-        assert!(is_known(find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(plan(0))), plan(0)));
     }
 
     #[test]
@@ -256,11 +262,16 @@ mod tests {
         assert_eq!(discovery.known(&settings("gateway").settings), None);
         discovery.forget(Plan { dialect: dialect::ALL[0], task: Task::Chat });
         assert_eq!(discovery.known(&auto.settings), None);
-        assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(1))), plan(1)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(plan(1))), plan(1)));
     }
 
     /// Runs `follow` while another thread asks, which ends as `end` says.
-    fn beside(discovery: &Discovery, auto: &Asker, end: impl Fn() -> Outcome + Sync, follow: impl FnOnce()) {
+    fn beside(
+        discovery: &Discovery,
+        auto: &DiscoveryContext,
+        end: impl Fn() -> Discovered + Sync,
+        follow: impl FnOnce(),
+    ) {
         let asking = Barrier::new(2);
         std::thread::scope(|scope| {
             let leader = scope.spawn(|| {
@@ -283,11 +294,11 @@ mod tests {
         beside(&discovery, &auto, panics, || {
             let start = Instant::now();
             let short = start + Duration::from_millis(20);
-            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Outcome::Silent));
+            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Discovered::Silent));
             assert!(start.elapsed() < Duration::from_millis(150));
-            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Outcome::Silent));
+            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Discovered::Silent));
         });
-        assert!(is_known(find(&discovery, &auto, soon(), || Outcome::Known(plan(0))), plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(plan(0))), plan(0)));
     }
 
     #[test]
@@ -301,7 +312,7 @@ mod tests {
                 find(discovery, &leader, soon(), || {
                     asking.wait();
                     std::thread::sleep(Duration::from_millis(100));
-                    Outcome::Failed(Error::new(Status::TlsFailed, "no trust"))
+                    Discovered::Failed(Error::new(Status::TlsFailed, "no trust"))
                 });
                 drop(leader);
                 has_ended.wait();
@@ -310,7 +321,7 @@ mod tests {
             find(discovery, &settings("auto"), soon(), || {
                 has_ended.wait();
                 assert_eq!(of_leader.strong_count(), 0);
-                Outcome::Silent
+                Discovered::Silent
             });
         });
     }
@@ -318,19 +329,19 @@ mod tests {
     #[test]
     fn a_failure_under_other_settings_is_not_ones_own() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        let fails = || Outcome::Failed(Error::new(Status::TlsFailed, "no trust"));
+        let fails = || Discovered::Failed(Error::new(Status::TlsFailed, "no trust"));
         beside(&discovery, &auto, fails, || {
             let same = find(&discovery, &auto, soon(), || unreachable!());
-            assert!(matches!(same, Outcome::Failed(_)));
+            assert!(matches!(same, Discovered::Failed(_)));
         });
         beside(&discovery, &auto, fails, || {
-            assert!(is_known(find(&discovery, &settings("auto"), soon(), || Outcome::Known(plan(0))), plan(0)));
+            assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(plan(0))), plan(0)));
         });
-        let own = Asker { has_own_headers: true, settings: Arc::clone(&auto.settings) };
+        let own = DiscoveryContext { has_own_headers: true, settings: Arc::clone(&auto.settings) };
         for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
             let discovery = Discovery::default();
             beside(&discovery, first, fails, || {
-                assert!(is_known(find(&discovery, second, soon(), || Outcome::Known(plan(0))), plan(0)));
+                assert!(is_known(find(&discovery, second, soon(), || Discovered::Known(plan(0))), plan(0)));
             });
         }
     }

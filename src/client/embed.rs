@@ -2,32 +2,32 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::call::{Call, Wanted};
+use super::call::{Call, Operation};
 use super::error::{Error, Status};
+use super::nul_string::NulString;
 use super::report;
-use super::text::NulText;
-use crate::dialect::{Question, Usage, Vectors};
+use crate::dialect::{Content, EmbeddingArray, Usage};
 use crate::sync::{self, Lock};
 
-/// Vectors, one for each input and in the order of the inputs.
+/// Embeddings, one for each input and in the order of the inputs.
 #[derive(Debug)]
 pub struct Embeddings {
-    vectors: Vectors,
+    vectors: EmbeddingArray,
     usage: Usage,
-    model: Option<NulText>,
+    model: Option<NulString>,
 }
 
 /// What came of one request.
 #[derive(Debug, Default)]
 struct Batch {
-    vectors: Vectors,
+    vectors: EmbeddingArray,
     usage: Usage,
-    model: Option<NulText>,
+    model: Option<NulString>,
 }
 
 impl Embeddings {
-    pub(super) fn ask(call: &Call, question: Question) -> Result<Embeddings, Error> {
-        let Question::Inputs(inputs) = question else {
+    pub(super) fn ask(call: &Call, question: Content) -> Result<Embeddings, Error> {
+        let Content::Inputs(inputs) = question else {
             let mut whole = Batch::default();
             ask(call, question, None, &mut whole)?;
             return Ok(whole.into());
@@ -58,7 +58,7 @@ impl Embeddings {
     }
 
     /// The model, as the gateway names it.
-    pub fn model(&self) -> Option<&NulText> {
+    pub fn model(&self) -> Option<&NulString> {
         self.model.as_ref()
     }
 }
@@ -74,7 +74,7 @@ fn one_by_one(call: &Call, batches: &[&[String]], count: usize) -> Result<Embedd
     let mut all = Batch::default();
     let mut usage: Option<Usage> = None;
     for (number, batch) in batches.iter().enumerate() {
-        ask(call, Question::Inputs(batch), Some(batch.len()), &mut all)?;
+        ask(call, Content::Inputs(batch), Some(batch.len()), &mut all)?;
         usage = Some(usage.map_or(all.usage, |usage| usage.sum(&all.usage)));
         if number == 0 {
             reserve(&mut all.vectors, count)?;
@@ -92,7 +92,7 @@ fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Em
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(inputs) = batches.get(number) else { break };
             let mut batch = Batch::default();
-            let asked = ask(call, Question::Inputs(inputs), Some(inputs.len()), &mut batch);
+            let asked = ask(call, Content::Inputs(inputs), Some(inputs.len()), &mut batch);
             has_failed.fetch_or(asked.is_err(), Ordering::Relaxed);
             done.lock().push((number, asked.map(|()| batch)));
         }
@@ -126,7 +126,7 @@ fn side_by_side(call: &Call, batches: &[&[String]], workers: usize) -> Result<Em
 }
 
 /// Room for all vectors, after the first of them are there.
-fn reserve(vectors: &mut Vectors, count: usize) -> Result<(), Error> {
+fn reserve(vectors: &mut EmbeddingArray, count: usize) -> Result<(), Error> {
     let more = (count - vectors.count).saturating_mul(vectors.dimension);
     vectors.data.try_reserve_exact(more).map_err(|_| {
         let dimension = vectors.dimension;
@@ -135,8 +135,8 @@ fn reserve(vectors: &mut Vectors, count: usize) -> Result<(), Error> {
 }
 
 /// Asks once, and adds the vectors to the batch.
-fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch) -> Result<(), Error> {
-    let asked = call.ask(question, Wanted::Vectors)?;
+fn ask(call: &Call, question: Content, expected: Option<usize>, to: &mut Batch) -> Result<(), Error> {
+    let asked = call.ask(question, Operation::Embeddings)?;
     let (body, before) = (&asked.answer.body, to.vectors.count);
     let vectors = &mut to.vectors;
     let answer = call
@@ -151,7 +151,7 @@ fn ask(call: &Call, question: Question, expected: Option<usize>, to: &mut Batch)
     }
     to.usage = answer.usage;
     if to.model.is_none() {
-        to.model = answer.model.map(|model| NulText::of_name(&model)).transpose()?;
+        to.model = answer.model.map(|model| NulString::of_name(&model)).transpose()?;
     }
     Ok(())
 }

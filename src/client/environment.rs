@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use super::error::{Error, Status};
 use super::ini;
+use super::nul_string::{shown, trimmed};
 use super::options::{Options, Setting};
-use super::text::{shown, trimmed};
 use crate::dialect;
-use crate::http::{GatewayUri, Secret, TlsFile, TlsSetting, Way, WaySetting};
+use crate::http::{ConnectSetting, ConnectSettings, GatewayUri, Secret, TlsFile, TlsSetting};
 
 /// Where a URI comes from that is not given: MLflow's own variables, the first that is set and not empty.
 const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
@@ -49,7 +49,7 @@ const MAX_FILE: u64 = 1024 * 1024;
 
 /// Which server to ask, and with what settings unless others are set.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct EnvironmentSettings {
     pub uri: GatewayUri,
     pub options: Options,
 }
@@ -70,7 +70,7 @@ pub(super) const PROCESS: Environment = Environment(&|name| std::env::var(name))
 
 impl Environment<'_> {
     /// What a handle for this gateway begins with; without one, for the gateway that the environment names.
-    pub fn find(&self, gateway: Option<&str>) -> Result<Found, Error> {
+    pub fn find(&self, gateway: Option<&str>) -> Result<EnvironmentSettings, Error> {
         let (gateway, named_by) = match gateway {
             Some(gateway) => (gateway.to_owned(), None),
             None => self.gateway()?,
@@ -98,7 +98,7 @@ impl Environment<'_> {
                 }
                 self.of_mlflow(&mut options)?;
                 options.make_default();
-                Ok(Found { uri, options })
+                Ok(EnvironmentSettings { uri, options })
             }
         }
     }
@@ -128,19 +128,19 @@ impl Environment<'_> {
     }
 
     /// That server, with the key for it.
-    fn openai(&self, uri: GatewayUri) -> Result<Found, Error> {
+    fn openai(&self, uri: GatewayUri) -> Result<EnvironmentSettings, Error> {
         let mut options = self.common(&uri, Family::Others)?;
         options.dialect = Some(dialect::OPENAI);
         if let Some(key) = self.trimmed(OPENAI_API_KEY)? {
             set(&mut options, "bearer_token", &key, OPENAI_API_KEY)?;
         }
         options.make_default();
-        Ok(Found { uri, options })
+        Ok(EnvironmentSettings { uri, options })
     }
 
     /// What concerns all servers.
     fn common(&self, uri: &GatewayUri, family: Family) -> Result<Options, Error> {
-        let way = Way::from_environment(uri, &|name| self.of_proxies(name));
+        let way = ConnectSettings::from_environment(uri, &|name| self.of_proxies(name));
         let mut options = Options::on(way);
         if let Some(timeout) = self.seconds(&TIMEOUT)? {
             options.call.timeout = timeout;
@@ -243,7 +243,7 @@ impl Environment<'_> {
     }
 
     /// A workspace of Databricks: the one that the environment or the usual profile names, or that of a profile.
-    fn databricks(&self, asked: Option<&str>) -> Result<Found, Error> {
+    fn databricks(&self, asked: Option<&str>) -> Result<EnvironmentSettings, Error> {
         let none = |problem: String| Error::new(Status::NoGatewayUri, problem);
         if let Some(profile) = asked.filter(|profile| profile.is_empty() || profile.contains([':', '/', '@', '?', '#']))
         {
@@ -296,7 +296,7 @@ impl Environment<'_> {
             }
         }
         options.make_default();
-        Ok(Found { uri, options })
+        Ok(EnvironmentSettings { uri, options })
     }
 
     /// By the variable, unless a profile was asked for, or else by the file.
@@ -390,7 +390,7 @@ fn set(options: &mut Options, option: &str, value: &str, place: &str) -> Result<
 fn set_file(options: &mut Options, option: &str, file: TlsFile, path: &str, variable: &str) -> Result<(), Error> {
     set(options, option, path, variable).or_else(|error| {
         let unusable = TlsSetting::Unusable(file, error.message().to_owned());
-        options.set(Setting::Way(WaySetting::Tls(unusable)))
+        options.set(Setting::Way(ConnectSetting::Tls(unusable)))
     })
 }
 
@@ -430,7 +430,7 @@ fn read(path: &PathBuf) -> Result<Option<Zeroizing<String>>, Error> {
 mod tests {
     use super::*;
 
-    fn find(gateway: Option<&str>, variables: &[(&str, &str)]) -> Result<Found, Error> {
+    fn find(gateway: Option<&str>, variables: &[(&str, &str)]) -> Result<EnvironmentSettings, Error> {
         let read = |name: &str| {
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
@@ -464,12 +464,12 @@ mod tests {
         assert!(error.message().contains(TRACKING_URI) && !error.message().contains("hunter2"), "{error}");
     }
 
-    fn dialect(found: &Found) -> Option<&'static str> {
+    fn dialect(found: &EnvironmentSettings) -> Option<&'static str> {
         found.options.dialect.map(|dialect| dialect.name())
     }
 
     /// The credentials that requests carry.
-    fn bearer(found: &Found) -> Option<String> {
+    fn bearer(found: &EnvironmentSettings) -> Option<String> {
         let sent = found.options.add_to(&crate::http::Headers::default());
         sent.secrets().find_map(|secret| secret.strip_prefix("Bearer ")).map(str::to_owned)
     }

@@ -77,34 +77,34 @@ struct Details {
     retry_reasons: Vec<String>,
     /// Whether the same would fail later, too, although other failures of this status may pass.
     is_lasting: bool,
-    answer: Option<Refused>,
+    answer: Option<ErrorResponseDetails>,
 }
 
 /// What came back instead of an answer.
 #[derive(Debug, Clone)]
-pub(super) struct Refused {
+pub(super) struct ErrorResponseDetails {
     pub http_status: u16,
     pub gateway_code: Option<String>,
     pub retry_after: Option<Duration>,
-    pub headers: RefusedHeaders,
+    pub headers: ErrorHeaders,
     pub body: Vec<u8>,
 }
 
 /// The headers of a response as (name, value), without secrets.
 #[derive(Clone)]
-pub(super) struct RefusedHeaders(Vec<(String, String)>);
+pub(super) struct ErrorHeaders(Vec<(String, String)>);
 
-impl RefusedHeaders {
+impl ErrorHeaders {
     /// A session's cookie is as good as credentials, and is left out.
-    pub fn of_head(head: &[u8], mask: impl Fn(&str) -> String) -> RefusedHeaders {
+    pub fn of_head(head: &[u8], mask: impl Fn(&str) -> String) -> ErrorHeaders {
         let fields = header_fields(head).filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
         let masked = fields.map(|(name, value)| (name.to_owned(), mask(&String::from_utf8_lossy(value))));
-        RefusedHeaders(masked.collect())
+        ErrorHeaders(masked.collect())
     }
 }
 
 /// The names alone.
-impl fmt::Debug for RefusedHeaders {
+impl fmt::Debug for ErrorHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
@@ -119,13 +119,13 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn of(status: Status, message: String) -> Error {
-        // Names and answers that it repeats may hold line breaks, or sequences that a terminal obeys.
+        // Names and responses that it repeats may hold line breaks, or sequences that a terminal obeys.
         let message = message.replace(char::is_control, " ");
         let (retry_reasons, is_lasting) = (Vec::new(), false);
         Error(Box::new(Details { status, message, attempts: 0, retry_reasons, is_lasting, answer: None }))
     }
 
-    pub(super) fn with_answer(mut self, answer: Refused) -> Error {
+    pub(super) fn with_answer(mut self, answer: ErrorResponseDetails) -> Error {
         self.0.answer = Some(answer);
         self
     }
@@ -138,7 +138,7 @@ impl Error {
     }
 
     /// Of the response, if there was one.
-    pub(super) fn set_headers(&mut self, headers: RefusedHeaders) {
+    pub(super) fn set_headers(&mut self, headers: ErrorHeaders) {
         if let Some(answer) = &mut self.0.answer {
             answer.headers = headers;
         }

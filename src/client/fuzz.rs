@@ -2,7 +2,7 @@
 
 use std::env::VarError;
 
-use super::environment::{Environment, Found};
+use super::environment::{Environment, EnvironmentSettings};
 use super::error::Error;
 use super::ini;
 use super::options::{CallSetting, Options, Setting};
@@ -33,7 +33,7 @@ pub fn credentials(
     gateway: Option<&str>,
     variable: &dyn Fn(&str) -> Result<String, VarError>,
 ) -> Option<(String, Vec<String>)> {
-    let Found { uri, options } = Environment(variable).find(gateway).ok()?;
+    let EnvironmentSettings { uri, options } = Environment(variable).find(gateway).ok()?;
     let sent = options.add_to(&Headers::default());
     Some((uri.to_string(), sent.secrets().map(str::to_owned).collect()))
 }

@@ -5,23 +5,23 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers;
 use super::call::Call;
+use super::completion;
 use super::embed::Embeddings;
-use super::environment::{Found, PROCESS};
+use super::environment::{EnvironmentSettings, PROCESS};
 use super::error::{Error, Status};
 use super::log::{Log, LogLevel, LogSink};
+use super::nul_string::owned;
 use super::options::Setting;
 use super::raw;
-use super::request::{Asking, Request};
+use super::request::{Request, RequestParts};
 use super::response::Response;
 use super::routes::Routes;
-use super::settings::{Settings, Shared};
+use super::settings::{Settings, Snapshots};
 use super::stream::Stream;
-use super::targets::{Target, route_name};
-use super::text::owned;
-use crate::dialect::{Change, ParamProblem, Params};
-use crate::http::HeaderProblem;
+use super::target::{Target, route_name};
+use crate::dialect::{Change, InvalidParam, Params};
+use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
 /// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
@@ -29,7 +29,7 @@ use crate::sync::CancelToken;
 #[derive(Debug)]
 pub struct Gateway {
     target: Arc<Target>,
-    settings: Shared<Settings>,
+    settings: Snapshots<Settings>,
 }
 
 impl Gateway {
@@ -37,9 +37,9 @@ impl Gateway {
     /// environment says it.
     pub fn create(route: Option<&str>, uri: Option<&str>) -> Result<Gateway, Error> {
         let route = route.map(route_name).transpose()?;
-        let Found { uri, options } = PROCESS.find(uri)?;
+        let EnvironmentSettings { uri, options } = PROCESS.find(uri)?;
         let target = Arc::new(Target::new(route, uri));
-        Ok(Gateway { target, settings: Shared::new(Settings::new(options)) })
+        Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
     /// Sets a parameter of the model, for all calls that begin afterwards.
@@ -91,7 +91,7 @@ impl Gateway {
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.settings
             .change(|settings| settings.set_header(name, value))
-            .map_err(|HeaderProblem(problem)| Error::new(Status::InvalidArgument, problem))
+            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
     }
 
     /// Sets who is told of each attempt, and of how much; `None` for nobody.
@@ -143,7 +143,7 @@ impl Gateway {
                 "the handle has no route: name one in mlflow_gateway_create(), or send a request with its own route",
             )
         })?;
-        answers::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
+        completion::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
     }
 
     /// Asks the route and returns all that the answer says.
@@ -153,7 +153,7 @@ impl Gateway {
             return raw::response(&raw.begin(&self.target, self.settings()?, &asking), raw);
         }
         let question = asking.question()?;
-        answers::response(&self.call_with_request(&asking)?, question)
+        completion::response(&self.call_with_request(&asking)?, question)
     }
 
     /// Asks the route for its answer as it is made, and waits for the head of it.
@@ -167,7 +167,7 @@ impl Gateway {
     }
 
     /// A call to the request's route, or else to the handle's.
-    fn call_with_request<'a>(&'a self, asking: &Asking) -> Result<Call<'a>, Error> {
+    fn call_with_request<'a>(&'a self, asking: &RequestParts) -> Result<Call<'a>, Error> {
         let route = self.target.route(asking.route.as_deref()).ok_or_else(|| {
             no_route(
                 "neither the request nor the handle has a route: name one in mlflow_gateway_request_set_route() or \
@@ -278,6 +278,6 @@ fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawVal
     Ok(value)
 }
 
-fn invalid_param(ParamProblem(problem): ParamProblem) -> Error {
+fn invalid_param(InvalidParam(problem): InvalidParam) -> Error {
     Error::new(Status::InvalidParam, problem)
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::candidate::Candidate;
 use super::error::Error;
-use super::event::{Event, EventKind, EventToolCall, RawEvent};
+use super::nul_string::{NulString, no_memory};
 use super::options::CallOptions;
 use super::response::Response;
-use super::text::{NulText, no_memory};
+use super::stream_event::{Event, EventKind, EventToolCall, RawEvent};
 use crate::dialect::{Chunk, Fragment, Piece, Text, ToolCall};
 
 /// More candidates, or tool calls of one, than any model gives.
@@ -55,7 +55,7 @@ enum Place {
 }
 
 /// Why the stream cannot go on.
-pub(super) enum Stop {
+pub(super) enum GatherError {
     Error(Error),
     /// More of something than this many.
     TooMany(&'static str, usize),
@@ -78,7 +78,7 @@ impl Gathered {
     }
 
     /// Takes in what the data of an event of the server's says; says whether that was anything.
-    pub fn take(&mut self, chunk: &Chunk) -> Result<bool, Stop> {
+    pub fn take(&mut self, chunk: &Chunk) -> Result<bool, GatherError> {
         self.texts.clear();
         self.response.note(chunk)?;
         let before = self.events.len();
@@ -96,13 +96,13 @@ impl Gathered {
         self.push(EventKind::Other, 0, Place::None);
     }
 
-    fn take_piece(&mut self, piece: &Piece) -> Result<(), Stop> {
+    fn take_piece(&mut self, piece: &Piece) -> Result<(), GatherError> {
         let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
         if index >= MOST {
-            return Err(Stop::TooMany("candidates", MOST));
+            return Err(GatherError::TooMany("candidates", MOST));
         }
         if is_long(piece.role.as_ref()) || is_long(piece.finish_reason.as_ref()) {
-            return Err(Stop::TooLong);
+            return Err(GatherError::TooLong);
         }
         let candidates = &mut self.response.candidates;
         while index >= candidates.len() {
@@ -129,7 +129,7 @@ impl Gathered {
         Ok(())
     }
 
-    fn take_fragment(&mut self, kind: EventKind, index: usize, fragment: Option<&Fragment>) -> Result<(), Stop> {
+    fn take_fragment(&mut self, kind: EventKind, index: usize, fragment: Option<&Fragment>) -> Result<(), GatherError> {
         let Some(text) = fragment.map(|fragment| fragment.text.0.as_ref()).filter(|text| !text.is_empty()) else {
             return Ok(());
         };
@@ -142,19 +142,19 @@ impl Gathered {
         self.check_size()
     }
 
-    fn take_call(&mut self, index: usize, fragment: &ToolCall) -> Result<(), Stop> {
+    fn take_call(&mut self, index: usize, fragment: &ToolCall) -> Result<(), GatherError> {
         if is_long(fragment.id.as_ref()) || is_long(fragment.name.as_ref()) {
-            return Err(Stop::TooLong);
+            return Err(GatherError::TooLong);
         }
         let candidate = &mut self.response.candidates[index];
         let calls = candidate.tool_calls.len();
         let (tool_call, growth) = candidate.push_tool_call(fragment)?;
         if growth.extras > MOST_EXTRAS {
-            return Err(Stop::TooMany("fields in a tool call", MOST_EXTRAS));
+            return Err(GatherError::TooMany("fields in a tool call", MOST_EXTRAS));
         }
         let count = candidate.tool_calls.len();
         if count > MOST {
-            return Err(Stop::TooMany("tool calls", MOST));
+            return Err(GatherError::TooMany("tool calls", MOST));
         }
         self.kept += growth.bytes + if count > calls { CALL } else { 0 };
         let text = self.copy(fragment.arguments.as_ref().map_or("", |arguments| &arguments.0))?;
@@ -164,7 +164,7 @@ impl Gathered {
 
     /// More of a candidate that has begun, and nothing else: the event itself, without a queue and, where it is
     /// gathered, without a second copy.
-    pub fn take_delta(&mut self, kind: EventKind, candidate: u64, text: &str) -> Result<Queued, Stop> {
+    pub fn take_delta(&mut self, kind: EventKind, candidate: u64, text: &str) -> Result<Queued, GatherError> {
         self.texts.clear();
         let index = candidate as usize;
         let event = |kind, text| Queued { kind, candidate: index, text, tool_call: 0 };
@@ -181,7 +181,7 @@ impl Gathered {
         if self.kept > self.most {
             // It is handed out before the stream fails.
             self.events.push_back(event);
-            return Err(Stop::TooLong);
+            return Err(GatherError::TooLong);
         }
         Ok(event)
     }
@@ -196,7 +196,7 @@ impl Gathered {
                 (EventKind::Refusal, candidate.refusal()),
             ];
             for (kind, text) in strings {
-                if let Some(text) = text.map(NulText::as_str).filter(|text| !text.is_empty()) {
+                if let Some(text) = text.map(NulString::as_str).filter(|text| !text.is_empty()) {
                     let place = self.copy(text)?;
                     self.push(kind, index, place);
                 }
@@ -242,8 +242,8 @@ impl Gathered {
         Ok(Place::Texts(start..self.texts.len()))
     }
 
-    fn check_size(&self) -> Result<(), Stop> {
-        if self.kept > self.most { Err(Stop::TooLong) } else { Ok(()) }
+    fn check_size(&self) -> Result<(), GatherError> {
+        if self.kept > self.most { Err(GatherError::TooLong) } else { Ok(()) }
     }
 
     /// Whether a text, and whether anything else that the model says, is to be handed out.
@@ -288,8 +288,8 @@ fn is_long(name: Option<&Text>) -> bool {
     name.is_some_and(|name| name.0.len() > MAX_NAME)
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Error(error)
+impl From<Error> for GatherError {
+    fn from(error: Error) -> GatherError {
+        GatherError::Error(error)
     }
 }

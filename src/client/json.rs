@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::error::{Error, Status};
-use super::text::no_memory;
-use crate::dialect::{JsonFault, JsonPointer, PointerFault, quoted};
+use super::nul_string::no_memory;
+use crate::dialect::{JsonError, JsonPointer, PointerError, quoted};
 
 pub use crate::dialect::{JsonKind, JsonValue};
 
@@ -12,8 +12,8 @@ pub use crate::dialect::{JsonKind, JsonValue};
 pub fn json_find<'a>(json: &'a str, pointer: &str) -> Result<Option<JsonValue<'a>>, Error> {
     let pointer = JsonPointer::parse(pointer).map_err(|fault| {
         let why = match fault {
-            PointerFault::NoSlash => "it must be empty or begin with \"/\"".to_owned(),
-            PointerFault::Escape(at) => format!("0 or 1 must follow the \"~\" at offset {at}"),
+            PointerError::NoSlash => "it must be empty or begin with \"/\"".to_owned(),
+            PointerError::Escape(at) => format!("0 or 1 must follow the \"~\" at offset {at}"),
         };
         Error::new(Status::InvalidArgument, format!("the argument pointer is not a JSON pointer (RFC 6901): {why}"))
     })?;
@@ -35,11 +35,11 @@ pub fn json_quote(text: &str) -> Result<String, Error> {
     quoted(text).ok_or_else(|| no_memory(text.len()))
 }
 
-fn refused(fault: JsonFault, json: &str) -> Error {
+fn refused(fault: JsonError, json: &str) -> Error {
     let why = match fault {
-        JsonFault::At(at) if at == json.len() => format!("it ends too early, at offset {at}"),
-        JsonFault::At(at) => format!("the byte at offset {at} is wrong"),
-        JsonFault::NoMemory(len) => return no_memory(len),
+        JsonError::At(at) if at == json.len() => format!("it ends too early, at offset {at}"),
+        JsonError::At(at) => format!("the byte at offset {at} is wrong"),
+        JsonError::NoMemory(len) => return no_memory(len),
     };
     Error::new(Status::InvalidArgument, format!("the argument json is not JSON: {why}"))
 }

@@ -7,13 +7,13 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::candidate::Candidate;
 use super::error::Error;
-use super::text::{NulText, no_memory};
+use super::nul_string::{NulString, no_memory};
 use super::tool_call::NO_ARGUMENTS;
 use crate::dialect;
 
 /// A message as it came, but with arguments for tool calls that have none.
-pub(super) fn with_arguments(message: &str) -> Result<NulText, Error> {
-    let (mut json, mut copied) = (NulText::of("")?, 0);
+pub(super) fn with_arguments(message: &str) -> Result<NulString, Error> {
+    let (mut json, mut copied) = (NulString::of("")?, 0);
     for empty in dialect::empty_arguments(message) {
         json.push(&message[copied..empty.start])?;
         json.push(&format!("\"{NO_ARGUMENTS}\""))?;
@@ -24,14 +24,14 @@ pub(super) fn with_arguments(message: &str) -> Result<NulText, Error> {
 }
 
 /// A message as OpenAI writes it, of what is known of the candidate; `None` if that is nothing.
-pub(super) fn write(candidate: &Candidate) -> Option<Result<NulText, Error>> {
+pub(super) fn write(candidate: &Candidate) -> Option<Result<NulString, Error>> {
     let strings = [candidate.text(), candidate.reasoning(), candidate.refusal()];
     if strings.iter().all(Option::is_none) && candidate.tool_calls().is_empty() {
         return None;
     }
-    let mut json = Growing(Vec::new());
+    let mut json = FallibleVec(Vec::new());
     let written = serde_json::to_writer(&mut json, &Message(candidate));
-    Some(written.map_err(|_| no_memory(json.0.len())).and_then(|()| NulText::of(&String::from_utf8_lossy(&json.0))))
+    Some(written.map_err(|_| no_memory(json.0.len())).and_then(|()| NulString::of(&String::from_utf8_lossy(&json.0))))
 }
 
 struct Message<'a>(&'a Candidate);
@@ -39,17 +39,17 @@ struct Message<'a>(&'a Candidate);
 impl Serialize for Message<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Message(candidate) = self;
-        let reasoning = candidate.reasoning().map(NulText::as_str);
+        let reasoning = candidate.reasoning().map(NulString::as_str);
         let mut message = serializer.serialize_map(None)?;
-        message.serialize_entry("role", candidate.role().map_or("assistant", NulText::as_str))?;
-        let text = candidate.text().map(NulText::as_str);
+        message.serialize_entry("role", candidate.role().map_or("assistant", NulString::as_str))?;
+        let text = candidate.text().map(NulString::as_str);
         match (candidate.reasoning_form().field(), reasoning) {
             (Some(field), Some(reasoning)) => {
                 message.serialize_entry("content", &text)?;
                 message.serialize_entry(field, reasoning)?;
             }
             (None, Some(reasoning)) => {
-                let signature = candidate.reasoning_signature().map(NulText::as_str);
+                let signature = candidate.reasoning_signature().map(NulString::as_str);
                 let summary = [Part { kind: "summary_text", text: Some(reasoning), signature, summary: None }];
                 let reasoning = Part { kind: "reasoning", text: None, signature: None, summary: Some(&summary) };
                 let text = text.map(|text| Part { kind: "text", text: Some(text), signature: None, summary: None });
@@ -82,9 +82,9 @@ struct Part<'a> {
 }
 
 /// What is written, for which there may be no memory.
-struct Growing(Vec<u8>);
+struct FallibleVec(Vec<u8>);
 
-impl Write for Growing {
+impl Write for FallibleVec {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_reserve(bytes.len())?;
         self.0.extend_from_slice(bytes);

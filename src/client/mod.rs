@@ -1,56 +1,56 @@
 //! The blocking client: a handle, its settings, and calls.
 #![deny(unsafe_code)]
 
-mod answers;
+mod admin;
 mod auth;
-mod body;
 mod call;
 mod candidate;
+mod completion;
 mod discovery;
 mod embed;
 mod environment;
 mod error;
-mod event;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod gateway;
 mod gathered;
+mod http_request;
 mod ini;
-mod issuer;
 mod json;
 mod log;
-mod manage;
 mod message;
+mod nul_string;
+mod oauth;
 mod options;
 mod raw;
 mod report;
 mod request;
 mod response;
+mod response_body;
 mod retry;
 mod routes;
 mod settings;
 mod stream;
-mod suggest;
-mod targets;
-mod text;
-mod times;
-mod tokens;
+mod stream_event;
+mod suggestions;
+mod target;
+mod timings;
+mod token_cache;
 mod tool_call;
-mod transact;
 
 pub use candidate::Candidate;
 pub use embed::Embeddings;
 pub use error::{Error, Status};
-pub use event::{Event, EventKind};
 pub use gateway::Gateway;
 pub use json::{JsonKind, JsonValue, json_count, json_find, json_quote, json_text};
 pub use log::{LogLevel, LogSink};
+pub use nul_string::NulString;
 pub use request::Request;
 pub use response::Response;
 pub use routes::{Route, Routes};
 pub use stream::Stream;
-pub use text::NulText;
-pub use times::Times;
+pub use stream_event::{Event, EventKind};
+pub use timings::Times;
 pub use tool_call::ToolCall;
 
 pub use crate::dialect::Usage;

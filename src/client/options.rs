@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::auth::{Auth, AuthHeader, Part};
+use super::auth::{Auth, AuthHeader, CredentialPart};
 use super::error::{Error, Status};
-use super::retry::{Policy, Retries};
-use super::text::shown;
+use super::nul_string::shown;
+use super::retry::{RetryOptions, RetryPolicy};
 use crate::dialect::{self, Dialect, Task};
 use crate::http::{
-    Headers, KeepAlive, Limits, PemFile, ProxySetting, Secret, Timeouts, TlsSetting, USER_AGENT, Way, WaySetting,
-    check_value,
+    ConnectSetting, ConnectSettings, Headers, KeepAlive, Limits, PemFile, ProxySetting, Secret, Timeouts, TlsSetting,
+    USER_AGENT, check_value,
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -74,7 +74,7 @@ pub(super) struct Options {
     /// `None`: ask the server.
     pub dialect: Option<&'static dyn Dialect>,
     pub keep_alive: KeepAlive,
-    pub way: Arc<Way>,
+    pub way: Arc<ConnectSettings>,
     pub auth: Auth,
     /// Sent as the header that MLflow reads it from.
     pub workspace: Option<String>,
@@ -100,7 +100,7 @@ pub(super) struct CallOptions {
     /// As many bytes of texts and calls of tools a stream may have.
     pub max_gathered_bytes: usize,
     pub max_redirects: u32,
-    pub retries: Retries,
+    pub retries: RetryOptions,
     /// The longest event of a stream.
     pub max_event_bytes: usize,
     /// Whether a stream's texts are kept until its end.
@@ -115,7 +115,7 @@ pub(super) struct CallOptions {
 
 impl Default for Options {
     fn default() -> Options {
-        Options::on(Way::default())
+        Options::on(ConnectSettings::default())
     }
 }
 
@@ -131,7 +131,7 @@ impl Default for CallOptions {
             limits: Limits { head: 16 * 1024, body: 256 * 1024 * 1024 },
             max_gathered_bytes: 256 * 1024 * 1024,
             max_redirects: 0,
-            retries: Retries::default(),
+            retries: RetryOptions::default(),
             max_event_bytes: 16 * 1024 * 1024,
             gather_stream: true,
             // As in LangChain's MlflowEmbeddings.
@@ -147,8 +147,8 @@ pub(super) enum Setting {
     Dialect(Option<&'static dyn Dialect>),
     MaxConnections(usize),
     MaxIdle(Duration),
-    Way(WaySetting),
-    Auth(Part, Option<Secret>),
+    Way(ConnectSetting),
+    Auth(CredentialPart, Option<Secret>),
     AuthHeader(AuthHeader),
     AllowInsecureAuth(bool),
     Workspace(Option<String>),
@@ -168,7 +168,7 @@ pub(super) enum CallSetting {
     RetryBackoff(Duration),
     RetryMaxBackoff(Duration),
     RetryReadTimeouts(bool),
-    RetryPolicy(Policy),
+    RetryPolicy(RetryPolicy),
     MaxResponseBytes(usize),
     MaxHeaderBytes(usize),
     MaxEventBytes(usize),
@@ -183,7 +183,7 @@ pub(super) enum CallSetting {
 impl Setting {
     pub fn parse(name: &str, value: &str) -> Result<Setting, Error> {
         let wrong = |problem: String| Error::new(Status::InvalidOptionValue, format!("the option {name}: {problem}"));
-        let tls = |setting: Result<TlsSetting, String>| Ok(Setting::Way(WaySetting::Tls(setting.map_err(wrong)?)));
+        let tls = |setting: Result<TlsSetting, String>| Ok(Setting::Way(ConnectSetting::Tls(setting.map_err(wrong)?)));
         let secret = |part| -> Result<Setting, Error> {
             check_value(&format!("the option {name}"), value).map_err(|problem| wrong_value(problem.0))?;
             Ok(Setting::Auth(part, Some(Secret::new(value)).filter(|_| !value.is_empty())))
@@ -202,13 +202,13 @@ impl Setting {
             "ca_file" => return tls(TlsSetting::trusted(&read_all(value).map_err(wrong)?)),
             "client_cert_file" => return tls(TlsSetting::client_chain(read(value).map_err(wrong)?.as_ref())),
             "client_key_file" => return tls(TlsSetting::client_key(read(value).map_err(wrong)?.as_ref())),
-            "proxy" => Setting::Way(WaySetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
+            "proxy" => Setting::Way(ConnectSetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
             "username" if value.contains(':') => return Err(wrong("a name cannot have a colon in it".to_owned())),
-            "username" => return secret(Part::Username),
-            "password" => return secret(Part::Password),
-            "bearer_token" => return secret(Part::BearerToken),
-            "client_id" => return secret(Part::ClientId),
-            "client_secret" => return secret(Part::ClientSecret),
+            "username" => return secret(CredentialPart::Username),
+            "password" => return secret(CredentialPart::Password),
+            "bearer_token" => return secret(CredentialPart::BearerToken),
+            "client_id" => return secret(CredentialPart::ClientId),
+            "client_secret" => return secret(CredentialPart::ClientSecret),
             "auth_header" => Setting::AuthHeader(auth_header(value)?),
             "allow_insecure_auth" => Setting::AllowInsecureAuth(boolean(name, value)?),
             "workspace" => Setting::Workspace(text()?),
@@ -239,8 +239,8 @@ impl CallSetting {
             "retry_max_backoff_ms" => CallSetting::RetryMaxBackoff(time(1..=600_000)?),
             "retry_read_timeouts" => CallSetting::RetryReadTimeouts(boolean(name, value)?),
             "retry_policy" => CallSetting::RetryPolicy(match value {
-                "careful" => Policy::Careful,
-                "mlflow" => Policy::Mlflow,
+                "careful" => RetryPolicy::Careful,
+                "mlflow" => RetryPolicy::Mlflow,
                 _ => return Err(invalid(name, value, "careful, mlflow")),
             }),
             "max_response_bytes" => CallSetting::MaxResponseBytes(bytes(MAX_BYTES)?),
@@ -304,7 +304,7 @@ impl CallOptions {
 
 impl Options {
     /// The defaults, on a way.
-    pub fn on(way: Way) -> Options {
+    pub fn on(way: ConnectSettings) -> Options {
         Options {
             dialect: None,
             // Servers close idle connections, too, often sooner.

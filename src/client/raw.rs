@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::error::Error;
+use super::http_request::{HttpRequest, SendError};
 use super::log::LogLevel;
-use super::report::{self, Tried};
-use super::request::Asking;
+use super::report::{self, ErrorContext};
+use super::request::RequestParts;
 use super::response::Response;
-use super::retry::{Attempts, Repeat};
+use super::retry::{Attempts, RetryClass};
 use super::settings::Settings;
-use super::targets::Target;
-use super::transact::{Trouble, What};
-use crate::dialect::{Kind, Refusal, chat_answer, is_done};
-use crate::http::{Failure, Method, Opened, Phase, RawTarget, Reply};
+use super::target::Target;
+use crate::dialect::{ErrorKind, ErrorResponse, chat_answer, is_done};
+use crate::http::{HttpResponse, Method, Phase, RawTarget, Reply, TransportError};
 
 /// What is sent, and where.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ pub(super) struct Raw<'a> {
 /// What ends a stream of events of which nothing is read.
 pub(super) enum Verdict {
     Done,
-    Error(Refusal),
+    Error(ErrorResponse),
 }
 
 /// Sends it, and returns the response, whatever its body is.
@@ -52,14 +52,14 @@ pub(super) fn read(call: &Call, reply: Reply, attempts: &Attempts) -> Result<Res
 /// Whether an event ends the stream, and how.
 pub(super) fn verdict(name: &[u8], data: &[u8]) -> Option<Verdict> {
     if name == b"error" {
-        return Some(Verdict::Error(Refusal { kind: Kind::Other, ..Refusal::in_success(data) }));
+        return Some(Verdict::Error(ErrorResponse { kind: ErrorKind::Other, ..ErrorResponse::in_success(data) }));
     }
     is_done(data).then_some(Verdict::Done)
 }
 
 impl<'a> Raw<'a> {
     /// A call for it. What its query holds of credentials is masked.
-    pub fn begin<'c>(&self, target: &'c Arc<Target>, settings: Arc<Settings>, asking: &Asking) -> Call<'c> {
+    pub fn begin<'c>(&self, target: &'c Arc<Target>, settings: Arc<Settings>, asking: &RequestParts) -> Call<'c> {
         let mut call = Call::begin(target, None, settings, Some(asking));
         let mut secrets = self.target.secrets().peekable();
         if secrets.peek().is_some() {
@@ -69,17 +69,17 @@ impl<'a> Raw<'a> {
     }
 
     /// Sends it, and reads the head of a stream, or all of any other response.
-    pub fn open(&self, call: &Call, wants_events: bool, attempts: &mut Attempts) -> Result<Opened, Error> {
+    pub fn open(&self, call: &Call, wants_events: bool, attempts: &mut Attempts) -> Result<HttpResponse, Error> {
         let tried = self.tried(call);
         if call.cancel.is_cancelled() {
-            return Err(call.failed(&tried, Failure::Cancelled(Phase::Connect)));
+            return Err(call.failed(&tried, TransportError::Cancelled(Phase::Connect)));
         }
         let repeat = match self.method() {
-            Method::Get | Method::Head => Repeat::Safe,
-            Method::Post => Repeat::Question,
-            _ => Repeat::Change,
+            Method::Get | Method::Head => RetryClass::Safe,
+            Method::Post => RetryClass::ModelRequest,
+            _ => RetryClass::Change,
         };
-        let what = What {
+        let what = HttpRequest {
             method: self.method(),
             path: self.target.path(),
             shown: Some(self.target.shown()),
@@ -94,13 +94,13 @@ impl<'a> Raw<'a> {
         let outcome = call.transact(&what, attempts);
         call.logger.flush();
         match outcome {
-            Ok(Opened::Whole(reply)) if !reply.is_success() => {
-                let refusal = Refusal::read(reply.status, &reply.body);
+            Ok(HttpResponse::Whole(reply)) if !reply.is_success() => {
+                let refusal = ErrorResponse::read(reply.status, &reply.body);
                 Err(report::raw_refusal(&tried, reply, refusal))
             }
             Ok(opened) => Ok(opened),
-            Err(Trouble::Failure(failure)) => Err(call.failed(&tried, failure)),
-            Err(Trouble::Error(error)) => Err(error),
+            Err(SendError::Transport(failure)) => Err(call.failed(&tried, failure)),
+            Err(SendError::Other(error)) => Err(error),
         }
     }
 
@@ -108,7 +108,7 @@ impl<'a> Raw<'a> {
         self.target.method(self.body.is_some())
     }
 
-    fn tried<'b>(&self, call: &'b Call) -> Tried<'b>
+    fn tried<'b>(&self, call: &'b Call) -> ErrorContext<'b>
     where
         'a: 'b,
     {

@@ -6,20 +6,20 @@ use super::error::{Error, Status};
 use super::options::CallSetting;
 use super::raw::Raw;
 use super::response::Response;
-use super::settings::Growing;
-use super::targets::route_name;
-use crate::dialect::{Body, Media, Message, MessageProblem, ParamProblem, Params, Part, Question};
-use crate::http::{HeaderProblem, Headers, RawTarget, TargetProblem};
+use super::settings::CopyOnWrite;
+use super::target::route_name;
+use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message, Params, Part};
+use crate::http::{Headers, InvalidHeader, InvalidTarget, RawTarget};
 use crate::sync::CancelToken;
 
 /// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
 #[derive(Debug, Default)]
-pub struct Request(Growing<Asking>);
+pub struct Request(CopyOnWrite<RequestParts>);
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asking {
+pub(super) struct RequestParts {
     /// Shared with the request's clones until one of them changes it.
-    content: Arc<Content>,
+    content: Arc<OwnedContent>,
     /// Of a raw request.
     path: Option<RawTarget>,
     /// In place of the handle's.
@@ -35,7 +35,7 @@ pub(super) struct Asking {
 }
 
 #[derive(Debug, Clone, Default)]
-enum Content {
+enum OwnedContent {
     #[default]
     Nothing,
     Prompt(String),
@@ -45,7 +45,7 @@ enum Content {
 }
 
 impl Request {
-    pub(super) fn snapshot(&self) -> Arc<Asking> {
+    pub(super) fn snapshot(&self) -> Arc<RequestParts> {
         self.0.snapshot()
     }
 
@@ -64,14 +64,14 @@ impl Request {
     /// A copy in constant time: what both have is shared until one of them changes it.
     #[must_use]
     pub fn copy(&self) -> Request {
-        Request(Growing::new(self.snapshot()))
+        Request(CopyOnWrite::new(self.snapshot()))
     }
 
     /// Sets the prompt, or replaces it.
     pub fn set_prompt(&self, prompt: &str) -> Result<(), Error> {
         self.change_content(|content| match content {
-            Content::Nothing | Content::Prompt(_) => {
-                *content = Content::Prompt(prompt.to_owned());
+            OwnedContent::Nothing | OwnedContent::Prompt(_) => {
+                *content = OwnedContent::Prompt(prompt.to_owned());
                 Ok(())
             }
             other => Err(other.excludes("a prompt")),
@@ -132,16 +132,16 @@ impl Request {
     fn add_part(&self, part: Part) -> Result<(), Error> {
         const FIRST: &str = "add the user's message first, by mlflow_gateway_request_add_message()";
         self.change_content(|content| match content {
-            Content::Messages(messages) => match messages.last_mut() {
+            OwnedContent::Messages(messages) => match messages.last_mut() {
                 Some(last) => last
                     .add(part)
-                    .map_err(|MessageProblem(why)| Error::new(Status::InvalidArgument, format!("{why}; {FIRST}"))),
+                    .map_err(|InvalidMessage(why)| Error::new(Status::InvalidArgument, format!("{why}; {FIRST}"))),
                 None => Err(Error::new(Status::InvalidArgument, FIRST)),
             },
-            Content::Nothing => {
+            OwnedContent::Nothing => {
                 Err(Error::new(Status::InvalidArgument, format!("the request has no message; {FIRST}")))
             }
-            Content::Prompt(_) => Err(Error::new(
+            OwnedContent::Prompt(_) => Err(Error::new(
                 Status::InvalidArgument,
                 "the request has a prompt, to which nothing can be added; \
                  use mlflow_gateway_request_add_message() in place of mlflow_gateway_request_set_prompt()",
@@ -153,8 +153,8 @@ impl Request {
     fn push_message(&self, message: Message) -> Result<(), Error> {
         self.change_content(|content| {
             match content {
-                Content::Messages(messages) => messages.push(message),
-                Content::Nothing => *content = Content::Messages(vec![message]),
+                OwnedContent::Messages(messages) => messages.push(message),
+                OwnedContent::Nothing => *content = OwnedContent::Messages(vec![message]),
                 other => return Err(other.excludes("a message")),
             }
             Ok(())
@@ -165,8 +165,8 @@ impl Request {
     pub fn add_input(&self, input: &str) -> Result<(), Error> {
         self.change_content(|content| {
             match content {
-                Content::Inputs(inputs) => inputs.push(input.to_owned()),
-                Content::Nothing => *content = Content::Inputs(vec![input.to_owned()]),
+                OwnedContent::Inputs(inputs) => inputs.push(input.to_owned()),
+                OwnedContent::Nothing => *content = OwnedContent::Inputs(vec![input.to_owned()]),
                 other => return Err(other.excludes("an input")),
             }
             Ok(())
@@ -177,19 +177,19 @@ impl Request {
     pub fn set_body_json(&self, json: &str) -> Result<(), Error> {
         let body = Body::parse(json).map_err(|error| not_object("body", &error))?;
         self.0.change(|asking| match &*asking.content {
-            Content::Nothing if !asking.params.is_empty() => Err(Error::new(
+            OwnedContent::Nothing if !asking.params.is_empty() => Err(Error::new(
                 Status::InvalidArgument,
                 "the request has parameters already; a whole body holds its own",
             )),
-            Content::Nothing | Content::Body(_) => {
-                asking.content = Arc::new(Content::Body(body));
+            OwnedContent::Nothing | OwnedContent::Body(_) => {
+                asking.content = Arc::new(OwnedContent::Body(body));
                 Ok(())
             }
             other => Err(other.excludes("a whole body")),
         })
     }
 
-    fn change_content(&self, change: impl FnOnce(&mut Content) -> Result<(), Error>) -> Result<(), Error> {
+    fn change_content(&self, change: impl FnOnce(&mut OwnedContent) -> Result<(), Error>) -> Result<(), Error> {
         self.0.change(|asking| {
             if asking.path.is_some() {
                 return Err(not_raw("a prompt, messages or inputs"));
@@ -205,7 +205,7 @@ impl Request {
         self.0.change(|asking| {
             if path.is_some() {
                 match &*asking.content {
-                    Content::Nothing | Content::Body(_) => {}
+                    OwnedContent::Nothing | OwnedContent::Body(_) => {}
                     other => return Err(other.excludes("a path")),
                 }
                 if asking.route.is_some() {
@@ -263,14 +263,14 @@ impl Request {
         self.change_params(|params| params.omit(name))
     }
 
-    fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), ParamProblem>) -> Result<(), Error> {
+    fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
         self.0.change(|asking| match *asking.content {
             _ if asking.path.is_some() => Err(not_raw("parameters")),
-            Content::Body(_) => Err(Error::new(
+            OwnedContent::Body(_) => Err(Error::new(
                 Status::InvalidArgument,
                 "the request has a whole body, to which no parameters are added; write it into the body",
             )),
-            _ => change(&mut asking.params).map_err(|ParamProblem(problem)| Error::new(Status::InvalidParam, problem)),
+            _ => change(&mut asking.params).map_err(|InvalidParam(problem)| Error::new(Status::InvalidParam, problem)),
         })
     }
 
@@ -300,27 +300,27 @@ impl Request {
                 Some(value) => asking.headers.set(name, value),
                 None => asking.headers.unset(name),
             })
-            .map_err(|HeaderProblem(problem)| Error::new(Status::InvalidArgument, problem))
+            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
     }
 }
 
-impl Asking {
+impl RequestParts {
     /// Where a raw request goes, and its body.
     pub fn raw(&self) -> Option<Raw<'_>> {
         let body = match &*self.content {
-            Content::Body(body) => Some(body.as_written()),
+            OwnedContent::Body(body) => Some(body.as_written()),
             _ => None,
         };
         self.path.as_ref().map(|target| Raw { target, body })
     }
 
-    pub fn question(&self) -> Result<Question<'_>, Error> {
+    pub fn question(&self) -> Result<Content<'_>, Error> {
         match &*self.content {
-            Content::Prompt(prompt) => Ok(Question::Prompt(prompt)),
-            Content::Messages(messages) => Ok(Question::Messages(messages)),
-            Content::Inputs(inputs) => Ok(Question::Inputs(inputs)),
-            Content::Body(body) => Ok(Question::Body(body)),
-            Content::Nothing => Err(Error::new(
+            OwnedContent::Prompt(prompt) => Ok(Content::Prompt(prompt)),
+            OwnedContent::Messages(messages) => Ok(Content::Messages(messages)),
+            OwnedContent::Inputs(inputs) => Ok(Content::Inputs(inputs)),
+            OwnedContent::Body(body) => Ok(Content::Body(body)),
+            OwnedContent::Nothing => Err(Error::new(
                 Status::InvalidArgument,
                 "the request is empty; give it a prompt, messages, inputs or a body",
             )),
@@ -328,14 +328,14 @@ impl Asking {
     }
 }
 
-impl Content {
+impl OwnedContent {
     fn excludes(&self, other: &str) -> Error {
         let has = match self {
-            Content::Nothing => "nothing",
-            Content::Prompt(_) => "a prompt",
-            Content::Messages(_) => "messages",
-            Content::Inputs(_) => "inputs",
-            Content::Body(_) => "a whole body",
+            OwnedContent::Nothing => "nothing",
+            OwnedContent::Prompt(_) => "a prompt",
+            OwnedContent::Messages(_) => "messages",
+            OwnedContent::Inputs(_) => "inputs",
+            OwnedContent::Body(_) => "a whole body",
         };
         Error::new(Status::InvalidArgument, format!("the request has {has} already, and cannot have {other} as well"))
     }
@@ -356,11 +356,11 @@ fn not_raw(what: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-fn invalid_message(MessageProblem(problem): MessageProblem) -> Error {
+fn invalid_message(InvalidMessage(problem): InvalidMessage) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-fn invalid_target(TargetProblem(problem): TargetProblem) -> Error {
+fn invalid_target(InvalidTarget(problem): InvalidTarget) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
@@ -381,7 +381,7 @@ mod tests {
         assert!(Arc::ptr_eq(&content(&request), &content(&copy)));
         copy.add_text("b").unwrap();
         assert!(!Arc::ptr_eq(&content(&request), &content(&copy)));
-        let Content::Messages(messages) = &*content(&request) else { panic!("it has messages") };
+        let OwnedContent::Messages(messages) = &*content(&request) else { panic!("it has messages") };
         assert_eq!(messages[0].as_json(), r#"{"role":"user","content":"a"}"#);
     }
 }

@@ -2,33 +2,33 @@
 
 use std::sync::Arc;
 
-use super::body::{Body, Details};
 use super::candidate::Candidate;
 use super::error::Error;
+use super::nul_string::{NulString, name};
+use super::response_body::{Body, BodyDetails};
 use super::retry::Attempts;
-use super::text::{NulText, name};
-use super::times::Times;
-use crate::dialect::{Answer, Chunk, Usage};
+use super::timings::Times;
+use crate::dialect::{Chunk, ModelResponse, Usage};
 use crate::http::{Reply, header_fields};
 
 /// The answer to one question, or what is gathered of a stream so far.
 #[derive(Debug, Default)]
 pub struct Response {
     pub(super) http_status: u16,
-    pub(super) headers: Vec<(String, NulText)>,
+    pub(super) headers: Vec<(String, NulString)>,
     attempts: u32,
-    retry_reasons: Vec<NulText>,
+    retry_reasons: Vec<NulString>,
     pub(super) times: Times,
     /// Of a whole response.
     body: Option<Arc<Body>>,
     /// Of a stream.
-    details: Details,
+    details: BodyDetails,
     pub(super) candidates: Vec<Candidate>,
 }
 
 impl Response {
     /// Of a whole answer.
-    pub(super) fn of(reply: &Reply, answer: &Answer) -> Result<Response, Error> {
+    pub(super) fn of(reply: &Reply, answer: &ModelResponse) -> Result<Response, Error> {
         let candidates = answer.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
         Ok(Response { candidates, ..Response::of_head(reply.status, &reply.head)? })
     }
@@ -36,7 +36,7 @@ impl Response {
     /// Of a stream that begins.
     pub(super) fn of_head(http_status: u16, head: &[u8]) -> Result<Response, Error> {
         let headers = header_fields(head)
-            .map(|(name, value)| Ok((name.to_owned(), NulText::of(&String::from_utf8_lossy(value))?)))
+            .map(|(name, value)| Ok((name.to_owned(), NulString::of(&String::from_utf8_lossy(value))?)))
             .collect::<Result<_, Error>>()?;
         Ok(Response { http_status, headers, ..Response::default() })
     }
@@ -53,7 +53,7 @@ impl Response {
 
     pub(super) fn note_attempts(&mut self, attempts: &Attempts) -> Result<(), Error> {
         self.attempts = attempts.sent;
-        self.retry_reasons = attempts.reasons.iter().map(|why| NulText::of(why)).collect::<Result<_, _>>()?;
+        self.retry_reasons = attempts.reasons.iter().map(|why| NulString::of(why)).collect::<Result<_, _>>()?;
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl Response {
 
     /// Adds what a stream's event says of the whole.
     pub(super) fn note(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let Details { id, model, usage } = &mut self.details;
+        let BodyDetails { id, model, usage } = &mut self.details;
         for (known, named) in [(id, &chunk.id), (model, &chunk.model)] {
             if known.is_none() {
                 *known = name(named.as_ref())?;
@@ -87,7 +87,7 @@ impl Response {
         self.body.clone()
     }
 
-    fn details(&self) -> &Details {
+    fn details(&self) -> &BodyDetails {
         self.body.as_ref().map_or(&self.details, |body| body.details())
     }
 
@@ -97,12 +97,12 @@ impl Response {
     }
 
     /// The name that the gateway gives the response.
-    pub fn id(&self) -> Option<&NulText> {
+    pub fn id(&self) -> Option<&NulString> {
         self.details().id.as_ref()
     }
 
     /// The model that answered, as the gateway names it.
-    pub fn model(&self) -> Option<&NulText> {
+    pub fn model(&self) -> Option<&NulString> {
         self.details().model.as_ref()
     }
 
@@ -117,7 +117,7 @@ impl Response {
     }
 
     /// A header of the answer, the first one of that name, without regard to case.
-    pub fn header(&self, name: &str) -> Option<&NulText> {
+    pub fn header(&self, name: &str) -> Option<&NulString> {
         let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value)
     }
@@ -128,7 +128,7 @@ impl Response {
     }
 
     /// Why it was asked again, in a few words for each time.
-    pub fn retry_reasons(&self) -> &[NulText] {
+    pub fn retry_reasons(&self) -> &[NulString] {
         &self.retry_reasons
     }
 

@@ -4,15 +4,15 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
-use crate::dialect::{Kind, Refusal};
-use crate::http::{Failure, Limit, Opened, Phase, Reply};
+use crate::dialect::{ErrorKind, ErrorResponse};
+use crate::http::{HttpResponse, Limit, Phase, Reply, TransportError};
 
 /// As urllib3 has it, on which MLflow's client stands.
 const MAX_MLFLOW_BACKOFF: f64 = 120.0;
 
 /// Whose habits are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
+pub(super) enum RetryPolicy {
     /// Only where it can do no harm.
     Careful,
     /// Those of MLflow's own client.
@@ -21,8 +21,8 @@ pub(super) enum Policy {
 
 /// What the options say of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Retries {
-    pub policy: Policy,
+pub(super) struct RetryOptions {
+    pub policy: RetryPolicy,
     /// `None`: as many as are usual with the policy.
     pub max: Option<u32>,
     /// The longest sleep before the first retry; it doubles with each.
@@ -43,10 +43,10 @@ pub(super) struct MlflowBackoff {
     pub respects_retry_after: bool,
 }
 
-impl Default for Retries {
-    fn default() -> Retries {
-        Retries {
-            policy: Policy::Careful,
+impl Default for RetryOptions {
+    fn default() -> RetryOptions {
+        RetryOptions {
+            policy: RetryPolicy::Careful,
             max: None,
             backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(8),
@@ -58,9 +58,9 @@ impl Default for Retries {
 
 /// What is asked, as far as it matters for asking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub(super) enum RetryClass {
     /// A question, for which asking twice costs no more than the answer.
-    Question,
+    ModelRequest,
     /// What changes nothing, and can be sent again until a response has begun.
     Safe,
     /// What the server does not do twice: making, removing, limiting.
@@ -81,29 +81,34 @@ pub(super) struct Attempts {
     pub retries: u32,
 }
 
-impl Retries {
+impl RetryOptions {
     pub fn max(&self) -> u32 {
         self.max.unwrap_or(match self.policy {
-            Policy::Careful => 3,
-            Policy::Mlflow => 7,
+            RetryPolicy::Careful => 3,
+            RetryPolicy::Mlflow => 7,
         })
     }
 
     /// How long to wait before the same is asked again; `None` if it is not. `retried` is how often it was already.
-    pub fn wait(&self, repeat: Repeat, retried: u32, outcome: &Result<Opened, Failure>) -> Option<Duration> {
-        if retried >= self.max() || repeat == Repeat::Never {
+    pub fn wait(
+        &self,
+        repeat: RetryClass,
+        retried: u32,
+        outcome: &Result<HttpResponse, TransportError>,
+    ) -> Option<Duration> {
+        if retried >= self.max() || repeat == RetryClass::Never {
             return None;
         }
         let retry_after = match outcome {
-            Ok(Opened::Whole(reply)) if !reply.is_success() && self.is_worth_another(repeat, reply) => {
+            Ok(HttpResponse::Whole(reply)) if !reply.is_success() && self.is_worth_another(repeat, reply) => {
                 reply.retry_after
             }
             Err(failure) if self.may_follow(repeat, failure) => None,
             _ => return None,
         };
         Some(match self.policy {
-            Policy::Careful => self.careful_wait(retried, random()).max(retry_after.unwrap_or_default()),
-            Policy::Mlflow => {
+            RetryPolicy::Careful => self.careful_wait(retried, random()).max(retry_after.unwrap_or_default()),
+            RetryPolicy::Mlflow => {
                 let told = retry_after.filter(|wait| self.mlflow.respects_retry_after && !wait.is_zero());
                 told.unwrap_or_else(|| self.mlflow.wait(retried, random()))
             }
@@ -111,47 +116,47 @@ impl Retries {
     }
 
     /// Whether a refusal may be followed by a yes.
-    fn is_worth_another(&self, repeat: Repeat, reply: &Reply) -> bool {
-        if repeat == Repeat::Discovery || !matches!(reply.status, 413 | 429 | 500 | 502 | 503) {
+    fn is_worth_another(&self, repeat: RetryClass, reply: &Reply) -> bool {
+        if repeat == RetryClass::Discovery || !matches!(reply.status, 413 | 429 | 500 | 502 | 503) {
             return false;
         }
-        if self.policy == Policy::Mlflow {
+        if self.policy == RetryPolicy::Mlflow {
             return reply.status != 413 || self.mlflow.respects_retry_after && reply.retry_after.is_some();
         }
-        let refusal = Refusal::read(reply.status, &reply.body);
+        let refusal = ErrorResponse::read(reply.status, &reply.body);
         match refusal.kind {
-            Kind::RateLimited => true,
-            Kind::ServerError => !refusal.cannot_stream && (repeat != Repeat::Change || reply.status == 503),
+            ErrorKind::RateLimited => true,
+            ErrorKind::ServerError => !refusal.cannot_stream && (repeat != RetryClass::Change || reply.status == 503),
             _ => false,
         }
     }
 
     /// Whether the question may follow a failure once more.
-    pub fn may_follow(&self, repeat: Repeat, failure: &Failure) -> bool {
-        let is_mlflow = self.policy == Policy::Mlflow;
+    pub fn may_follow(&self, repeat: RetryClass, failure: &TransportError) -> bool {
+        let is_mlflow = self.policy == RetryPolicy::Mlflow;
         match failure {
-            Failure::Resolve { is_lasting, .. } => is_mlflow || !is_lasting,
-            Failure::Connect(_) | Failure::ConnectTimeout(Limit::Connect, _) | Failure::Timeout(Limit::Connect, _) => {
-                true
+            TransportError::Resolve { is_lasting, .. } => is_mlflow || !is_lasting,
+            TransportError::Connect(_)
+            | TransportError::ConnectTimeout(Limit::Connect, _)
+            | TransportError::Timeout(Limit::Connect, _) => true,
+            TransportError::Tls { is_lasting, is_late, .. } => is_mlflow || !is_lasting && !is_late,
+            TransportError::Proxy { is_lasting, .. } => is_mlflow || !is_lasting,
+            TransportError::Lost(_, Phase::Send | Phase::Wait) if repeat == RetryClass::Safe => true,
+            TransportError::Lost(_, Phase::Send | Phase::Wait) | TransportError::Timeout(Limit::FirstByte, _) => {
+                is_mlflow && repeat != RetryClass::Discovery
+                    || self.read_timeouts && matches!(repeat, RetryClass::ModelRequest | RetryClass::Safe)
             }
-            Failure::Tls { is_lasting, is_late, .. } => is_mlflow || !is_lasting && !is_late,
-            Failure::Proxy { is_lasting, .. } => is_mlflow || !is_lasting,
-            Failure::Lost(_, Phase::Send | Phase::Wait) if repeat == Repeat::Safe => true,
-            Failure::Lost(_, Phase::Send | Phase::Wait) | Failure::Timeout(Limit::FirstByte, _) => {
-                is_mlflow && repeat != Repeat::Discovery
-                    || self.read_timeouts && matches!(repeat, Repeat::Question | Repeat::Safe)
-            }
-            Failure::Protocol(_) => is_mlflow && repeat != Repeat::Discovery,
-            Failure::Lost(..)
-            | Failure::LostIdle(_)
-            | Failure::Timeout(..)
-            | Failure::ConnectTimeout(..)
-            | Failure::Cancelled(_)
-            | Failure::TooLarge(_)
-            | Failure::HeadTooLarge(_)
-            | Failure::TooManyHeaders(_)
-            | Failure::Encoded(_)
-            | Failure::OutOfMemory(_) => false,
+            TransportError::Protocol(_) => is_mlflow && repeat != RetryClass::Discovery,
+            TransportError::Lost(..)
+            | TransportError::LostIdle(_)
+            | TransportError::Timeout(..)
+            | TransportError::ConnectTimeout(..)
+            | TransportError::Cancelled(_)
+            | TransportError::TooLarge(_)
+            | TransportError::HeadTooLarge(_)
+            | TransportError::TooManyHeaders(_)
+            | TransportError::Encoded(_)
+            | TransportError::OutOfMemory(_) => false,
         }
     }
 
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn sleeps_double_up_to_a_limit() {
-        let retries = Retries::default();
+        let retries = RetryOptions::default();
         let longest: Vec<_> = (0..6).map(|retried| retries.careful_wait(retried, 1.0).as_millis()).collect();
         assert_eq!(longest, [500, 1000, 2000, 4000, 8000, 8000]);
         assert_eq!(retries.careful_wait(3, 0.0), Duration::ZERO);
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn mlflows_sleeps_are_those_of_urllib3() {
-        let backoff = Retries::default().mlflow;
+        let backoff = RetryOptions::default().mlflow;
         let seconds = |random| (0..8).map(|retried| backoff.wait(retried, random).as_secs_f64()).collect::<Vec<_>>();
         assert_eq!(seconds(0.0), [0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0]);
         assert_eq!(seconds(0.5), [0.0, 4.5, 8.5, 16.5, 32.5, 64.5, 120.0, 120.0]);

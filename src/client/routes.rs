@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::call::Call;
 use super::error::{Error, Status};
-use super::report::{self, Tried};
-use super::retry::Repeat;
-use super::text::NulText;
-use super::transact::Trouble;
-use crate::dialect::{self, Dialect, Kind, Lookup, Refusal, Task};
+use super::http_request::SendError;
+use super::nul_string::NulString;
+use super::report::{self, ErrorContext};
+use super::retry::RetryClass;
+use crate::dialect::{self, Dialect, ErrorKind, ErrorResponse, RouteLookup, Task};
 use crate::http::{Method, Reply};
 
 /// More pages than any gateway has: MLflow's have 3,000 routes each.
@@ -28,17 +28,17 @@ pub struct Routes(Vec<Route>);
 #[derive(Debug)]
 pub struct Route {
     /// Its name.
-    pub name: NulText,
+    pub name: NulString,
     /// What it is for, for example `llm/v1/chat`; `None` if the gateway does not say.
-    pub route_type: Option<NulText>,
+    pub route_type: Option<NulString>,
     /// Who runs the model; `None` if the gateway does not say.
-    pub provider: Option<NulText>,
+    pub provider: Option<NulString>,
     /// Which model answers; `None` if the gateway does not say.
-    pub model: Option<NulText>,
+    pub model: Option<NulString>,
     /// Where questions are sent.
-    pub url: NulText,
+    pub url: NulString,
     /// The entry as the gateway wrote it.
-    pub json: NulText,
+    pub json: NulString,
 }
 
 impl Routes {
@@ -60,15 +60,15 @@ impl Routes {
 
 impl Route {
     fn of(call: &Call, dialect: &dyn Dialect, route: dialect::Route) -> Result<Route, Error> {
-        let text = |text: Option<String>| text.map(|text| NulText::of_name(&text)).transpose();
+        let text = |text: Option<String>| text.map(|text| NulString::of_name(&text)).transpose();
         let path = route.path.unwrap_or_else(|| dialect.invocations_path(&route.name, Task::Chat));
         Ok(Route {
-            url: NulText::of_name(&call.target.uri.absolute(&path))?,
-            name: NulText::of_name(&route.name)?,
+            url: NulString::of_name(&call.target.uri.absolute(&path))?,
+            name: NulString::of_name(&route.name)?,
             route_type: text(route.route_type)?,
             provider: text(route.provider)?,
             model: text(route.model)?,
-            json: NulText::of(&route.json)?,
+            json: NulString::of(&route.json)?,
         })
     }
 }
@@ -86,21 +86,21 @@ impl Call<'_> {
                 return Ok(details);
             }
             // One page is for a hint, or to see how the server speaks.
-            let repeat = if pages == 1 { Repeat::Never } else { Repeat::Question };
+            let repeat = if pages == 1 { RetryClass::Never } else { RetryClass::ModelRequest };
             let (mut routes, mut page, mut length) = (Vec::new(), None::<String>, 0);
             for number in 1..=pages {
                 let path = dialect.list_path(page.as_deref());
                 let tried = self.tried(Method::Get, &path);
                 let reply = self.told(&path, deadline, repeat)?;
                 if !reply.is_success() {
-                    let refusal = Refusal::read(reply.status, &reply.body);
+                    let refusal = ErrorResponse::read(reply.status, &reply.body);
                     let may_be_foreign = may_be_foreign(&refusal) && page.is_none();
                     let error = self.untold(&tried, reply, refusal, dialect);
-                    return Err(Miss { error, may_be_foreign });
+                    return Err(LookupFailure { error, may_be_foreign });
                 }
                 let Some(part) = dialect.list(&reply.body) else {
                     let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
-                    return Err(Miss { error, may_be_foreign: page.is_none() });
+                    return Err(LookupFailure { error, may_be_foreign: page.is_none() });
                 };
                 routes.extend(part.routes);
                 length += reply.body.len();
@@ -114,24 +114,24 @@ impl Call<'_> {
             }
             let what = format!("{MAX_PAGES} pages, {MAX_ROUTES} routes or {MAX_JSON} bytes");
             let problem = format!("the list of the routes of {} has more than {what}", self.target.uri);
-            Err(Miss { error: Error::new(Status::ResponseTooLarge, problem), may_be_foreign: false })
+            Err(LookupFailure { error: Error::new(Status::ResponseTooLarge, problem), may_be_foreign: false })
         })
     }
 
     /// All routes, and more of each than the list tells, where the server has it and lets this client see it.
     fn details(&self, dialect: &dyn Dialect, deadline: Instant) -> Option<Vec<dialect::Route>> {
-        let reply = self.get(dialect.details_path()?, deadline, Repeat::Never).ok().filter(Reply::is_success)?;
+        let reply = self.get(dialect.details_path()?, deadline, RetryClass::Never).ok().filter(Reply::is_success)?;
         Some(dialect.details(&reply.body)?.routes)
     }
 
     fn look_up(&self, name: &str) -> Result<(&'static dyn Dialect, dialect::Route), Error> {
         self.first_answer(self.dialects(), |dialect| {
             let mut path = dialect.route_path(name);
-            let mut reply = self.told(&path, self.deadline, Repeat::Question)?;
+            let mut reply = self.told(&path, self.deadline, RetryClass::ModelRequest)?;
             if !reply.is_success() {
-                let refusal = Refusal::read(reply.status, &reply.body);
+                let refusal = ErrorResponse::read(reply.status, &reply.body);
                 let other = match dialect.other_route_path(name, &refusal) {
-                    Some(path) => Some((self.told(&path, self.deadline, Repeat::Question)?, path)),
+                    Some(path) => Some((self.told(&path, self.deadline, RetryClass::ModelRequest)?, path)),
                     None => None,
                 };
                 match other.filter(|(reply, _)| reply.is_success()) {
@@ -144,21 +144,23 @@ impl Call<'_> {
                         } else {
                             self.refused(&tried, reply, refusal, name, dialect)
                         };
-                        return Err(Miss { error, may_be_foreign });
+                        return Err(LookupFailure { error, may_be_foreign });
                     }
                 }
             }
             let tried = self.tried(Method::Get, &path);
             match dialect.route(name, &reply.body) {
-                Lookup::Found(route) => {
+                RouteLookup::Found(route) => {
                     let mut details = self.details(dialect, self.deadline).unwrap_or_default().into_iter();
                     Ok(details.find(|other| other.name == name).unwrap_or(route))
                 }
-                Lookup::Absent => {
+                RouteLookup::Absent => {
                     let hint = self.hint(name, &[dialect]).unwrap_or_default();
-                    Err(Miss { error: report::absent(&tried, (&reply).into(), &hint), may_be_foreign: false })
+                    Err(LookupFailure { error: report::absent(&tried, (&reply).into(), &hint), may_be_foreign: false })
                 }
-                Lookup::Foreign => Err(Miss { error: report::no_route(&tried, (&reply).into()), may_be_foreign: true }),
+                RouteLookup::Foreign => {
+                    Err(LookupFailure { error: report::no_route(&tried, (&reply).into()), may_be_foreign: true })
+                }
             }
         })
     }
@@ -173,24 +175,24 @@ impl Call<'_> {
             let tried = self.tried(Method::Get, &path);
             if asked.contains(&path) {
                 let problem = format!("{tried}: there is no such path");
-                return Err(Miss { error: Error::new(Status::NotFound, problem), may_be_foreign: true });
+                return Err(LookupFailure { error: Error::new(Status::NotFound, problem), may_be_foreign: true });
             }
             asked.push(path.clone());
-            let reply = self.told(&path, self.deadline, Repeat::Never)?;
+            let reply = self.told(&path, self.deadline, RetryClass::Never)?;
             if !reply.is_success() {
-                let refusal = Refusal::read(reply.status, &reply.body);
+                let refusal = ErrorResponse::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);
                 let error = match own {
                     Some(own) if !dialect.may_lack_lists() => report::refusal(&tried, reply, refusal, own),
                     _ => self.untold(&tried, reply, refusal, dialect),
                 };
-                return Err(Miss { error, may_be_foreign });
+                return Err(LookupFailure { error, may_be_foreign });
             }
             match dialect.is_healthy(&reply.body) {
                 Some(true) => Ok(()),
                 told => {
                     let error = report::not_healthy(&tried, (&reply).into(), told.is_some());
-                    Err(Miss { error, may_be_foreign: told.is_none() })
+                    Err(LookupFailure { error, may_be_foreign: told.is_none() })
                 }
             }
         });
@@ -201,9 +203,9 @@ impl Call<'_> {
     pub fn first_answer<T>(
         &self,
         dialects: &[&'static dyn Dialect],
-        mut ask: impl FnMut(&'static dyn Dialect) -> Result<T, Miss>,
+        mut ask: impl FnMut(&'static dyn Dialect) -> Result<T, LookupFailure>,
     ) -> Result<(&'static dyn Dialect, T), Error> {
-        let mut misses: Vec<Miss> = Vec::new();
+        let mut misses: Vec<LookupFailure> = Vec::new();
         for dialect in self.target.spoken.in_order(dialects) {
             match ask(dialect) {
                 Ok(answer) => {
@@ -222,33 +224,33 @@ impl Call<'_> {
     }
 
     /// A refusal to tell of the server and its routes.
-    fn untold(&self, tried: &Tried, reply: Reply, refusal: Refusal, dialect: &dyn Dialect) -> Error {
-        if refusal.kind == Kind::NoSuchPath && dialect.may_lack_lists() {
+    fn untold(&self, tried: &ErrorContext, reply: Reply, refusal: ErrorResponse, dialect: &dyn Dialect) -> Error {
+        if refusal.kind == ErrorKind::NoSuchPath && dialect.may_lack_lists() {
             return report::no_models(tried, reply, refusal);
         }
         report::refusal(tried, reply, refusal, "")
     }
 
     /// What the server says of itself at this path, whatever its status.
-    fn told(&self, path: &str, deadline: Instant, repeat: Repeat) -> Result<Reply, Miss> {
+    fn told(&self, path: &str, deadline: Instant, repeat: RetryClass) -> Result<Reply, LookupFailure> {
         self.get(path, deadline, repeat).map_err(|trouble| {
             let error = match trouble {
-                Trouble::Failure(failure) => self.failed(&self.tried(Method::Get, path), failure),
-                Trouble::Error(error) => error,
+                SendError::Transport(failure) => self.failed(&self.tried(Method::Get, path), failure),
+                SendError::Other(error) => error,
             };
-            Miss { error, may_be_foreign: false }
+            LookupFailure { error, may_be_foreign: false }
         })
     }
 }
 
 /// Why a dialect gave nothing.
-pub(super) struct Miss {
+pub(super) struct LookupFailure {
     pub error: Error,
     /// Whether the server may speak another one.
     pub may_be_foreign: bool,
 }
 
 /// A tracking server lets not everybody see what is none of its paths.
-fn may_be_foreign(refusal: &Refusal) -> bool {
-    matches!(refusal.kind, Kind::NoSuchPath | Kind::Unauthorized | Kind::Forbidden)
+fn may_be_foreign(refusal: &ErrorResponse) -> bool {
+    matches!(refusal.kind, ErrorKind::NoSuchPath | ErrorKind::Unauthorized | ErrorKind::Forbidden)
 }

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::log::Log;
 use super::options::{Options, Setting};
 use crate::dialect::Params;
-use crate::http::{HeaderProblem, Headers};
+use crate::http::{Headers, InvalidHeader};
 use crate::sync::{CancelToken, Lock};
 
 /// A handle's.
@@ -45,7 +45,7 @@ impl Settings {
     }
 
     /// With `None` the header is taken back.
-    pub fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderProblem> {
+    pub fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), InvalidHeader> {
         match value {
             Some(value) => self.headers.set(name, value)?,
             None => self.headers.unset(name)?,
@@ -57,15 +57,15 @@ impl Settings {
 
 /// A handle's settings, which any thread may change while calls run on the older ones.
 #[derive(Debug)]
-pub(super) struct Shared<T> {
+pub(super) struct Snapshots<T> {
     current: Lock<Arc<T>>,
     /// Changes are made on a copy, one after the other: a process that is forked meanwhile has the old or the new one.
     changing: Lock<()>,
 }
 
-impl<T: Clone> Shared<T> {
-    pub fn new(settings: T) -> Shared<T> {
-        Shared { current: Lock::of_word(Arc::new(settings)), changing: Lock::default() }
+impl<T: Clone> Snapshots<T> {
+    pub fn new(settings: T) -> Snapshots<T> {
+        Snapshots { current: Lock::of_word(Arc::new(settings)), changing: Lock::default() }
     }
 
     pub fn snapshot(&self) -> Arc<T> {
@@ -87,7 +87,7 @@ impl<T: Clone> Shared<T> {
 
 /// What a request was told, which grows piece by piece and may be large: a piece is added where it is.
 #[derive(Debug)]
-pub(super) struct Growing<T>(Lock<Held<T>>);
+pub(super) struct CopyOnWrite<T>(Lock<Held<T>>);
 
 #[derive(Debug)]
 struct Held<T> {
@@ -96,16 +96,16 @@ struct Held<T> {
     value: Arc<T>,
 }
 
-impl<T: Default> Default for Growing<T> {
-    fn default() -> Growing<T> {
-        Growing::new(Arc::default())
+impl<T: Default> Default for CopyOnWrite<T> {
+    fn default() -> CopyOnWrite<T> {
+        CopyOnWrite::new(Arc::default())
     }
 }
 
-impl<T: Default> Growing<T> {
-    pub fn new(value: Arc<T>) -> Growing<T> {
+impl<T: Default> CopyOnWrite<T> {
+    pub fn new(value: Arc<T>) -> CopyOnWrite<T> {
         let held = Held { is_changing: AtomicBool::new(false), value };
-        Growing(Lock::recovering(held, |held| {
+        CopyOnWrite(Lock::recovering(held, |held| {
             if *held.is_changing.get_mut() {
                 mem::forget(mem::take(&mut held.value));
                 *held.is_changing.get_mut() = false;
@@ -114,7 +114,7 @@ impl<T: Default> Growing<T> {
     }
 }
 
-impl<T: Clone> Growing<T> {
+impl<T: Clone> CopyOnWrite<T> {
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.0.lock().value)
     }

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answers;
-use super::body::Body;
-use super::call::{Asked, Call, Wanted};
+use super::call::{Accepted, Call, Operation};
+use super::completion;
 use super::error::Error;
-use super::event::{Event, EventKind, RawEvent};
-use super::gathered::{Gathered, Queued, Stop};
+use super::gathered::{GatherError, Gathered, Queued};
 use super::options::CallOptions;
 use super::raw::{self, Raw, Verdict};
-use super::report::{self, Answered, Secrets, Tried};
+use super::report::{self, ErrorContext, ResponseContext, Secrets};
 use super::response::Response;
+use super::response_body::Body;
 use super::retry::Attempts;
 use super::settings::Settings;
-use super::targets::Target;
-use crate::dialect::{self, Dialect, EventReader, Malformed, Question, is_done};
-use crate::http::{EventProblem, Events, Failure, Headers, Incoming, Method, Opened, Phase, Reply};
+use super::stream_event::{Event, EventKind, RawEvent};
+use super::target::Target;
+use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
+use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
 use crate::sync::{CancelTokens, current_process};
 
 /// A response that comes in events. Dropping it before its end closes the connection, which ends the response.
@@ -71,7 +71,7 @@ struct Source {
     /// Another one has the same connection, but must not read from it.
     process: u32,
     /// Until the verdict.
-    incoming: Option<Box<Incoming>>,
+    incoming: Option<Box<ResponseReader>>,
     /// Whether an event has come.
     has_begun: bool,
     /// Whether the body has ended, though an event of it may be left.
@@ -82,15 +82,15 @@ struct Source {
 
 impl Stream {
     /// Asks, and waits for the head of the answer.
-    pub(super) fn open(call: &Call, question: Question) -> Result<Stream, Error> {
-        let (opened, asked) = call.open(question, Wanted::Stream)?.split();
+    pub(super) fn open(call: &Call, question: Content) -> Result<Stream, Error> {
+        let (opened, asked) = call.open(question, Operation::Stream)?.split();
         match opened {
-            Opened::Stream(incoming) => {
+            HttpResponse::Stream(incoming) => {
                 call.learn(&asked);
                 let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
                 Stream::begin(call, source, &asked.attempts, incoming)
             }
-            Opened::Whole(reply) => Stream::of_whole(call, asked.with(reply)),
+            HttpResponse::Whole(reply) => Stream::of_whole(call, asked.with(reply)),
         }
     }
 
@@ -100,8 +100,8 @@ impl Stream {
         let opened = raw.open(call, true, &mut attempts);
         let source = Source::new(call, None, raw.method(), raw.target.shown());
         match opened.map_err(|error| error.with_attempts(&attempts))? {
-            Opened::Stream(incoming) => Stream::begin(call, source, &attempts, incoming),
-            Opened::Whole(reply) => {
+            HttpResponse::Stream(incoming) => Stream::begin(call, source, &attempts, incoming),
+            HttpResponse::Whole(reply) => {
                 let has_payload = !reply.body.is_empty();
                 let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
                 if has_payload {
@@ -112,7 +112,7 @@ impl Stream {
         }
     }
 
-    fn begin(call: &Call, source: Source, attempts: &Attempts, incoming: Box<Incoming>) -> Result<Stream, Error> {
+    fn begin(call: &Call, source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(attempts)?;
         response.times.note_moments(call.started, incoming.moments());
@@ -128,9 +128,9 @@ impl Stream {
     }
 
     /// Where the server answered all at once, it gives the same kinds of events.
-    fn of_whole(call: &Call, asked: Asked<Reply>) -> Result<Stream, Error> {
+    fn of_whole(call: &Call, asked: Accepted<Reply>) -> Result<Stream, Error> {
         let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
-        let mut stream = Stream::of_response(call, source, answers::whole(call, asked)?);
+        let mut stream = Stream::of_response(call, source, completion::whole(call, asked)?);
         stream.gathered.take_whole()?;
         stream.note_tokens();
         Ok(stream)
@@ -153,7 +153,7 @@ impl Stream {
         if self.verdict.is_none() && self.source.is_cancelled() {
             before_waiting();
             self.gathered.forget_events();
-            let error = self.source.failed(Failure::Cancelled(Phase::Event));
+            let error = self.source.failed(TransportError::Cancelled(Phase::Event));
             self.end(Err(error));
         }
         loop {
@@ -234,14 +234,14 @@ impl Stream {
             Ok(Some(event)) => event,
             Ok(None) => return self.read(before_waiting),
             Err(problem) => {
-                let (tried, answered) = (self.source.tried(), Answered::in_stream(status, b""));
+                let (tried, answered) = (self.source.tried(), ResponseContext::in_stream(status, b""));
                 return Err(match problem {
-                    EventProblem::TooLarge(limit) => report::event_too_large(&tried, answered, limit),
-                    EventProblem::OutOfMemory(size) => report::no_memory(&tried, answered, size),
+                    EventError::TooLarge(limit) => report::event_too_large(&tried, answered, limit),
+                    EventError::OutOfMemory(size) => report::no_memory(&tried, answered, size),
                 });
             }
         };
-        let answered = Answered::in_stream(status, event.data);
+        let answered = ResponseContext::in_stream(status, event.data);
         let Some(dialect) = self.source.dialect else {
             return match raw::verdict(event.name, event.data) {
                 Some(Verdict::Done) => Ok(Progress::Complete),
@@ -315,7 +315,7 @@ impl Stream {
         let fed = match piece {
             Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Some),
             Ok(None) => return self.end_of_body(),
-            Err(Failure::Lost(why, _)) => return Err(self.truncated(&why)),
+            Err(TransportError::Lost(why, _)) => return Err(self.truncated(&why)),
             Err(failure) => Err(failure),
         };
         fed.map_err(|failure| self.source.failed(failure))
@@ -333,7 +333,7 @@ impl Stream {
             match self.reader.read(dialect, event.name, event.data) {
                 Ok(dialect::Event::Done) => return self.complete(),
                 Ok(dialect::Event::Error(refusal)) => {
-                    let answered = Answered::in_stream(status, event.data);
+                    let answered = ResponseContext::in_stream(status, event.data);
                     return Err(report::error_event(&self.source.tried(), answered, refusal));
                 }
                 _ => {}
@@ -350,9 +350,9 @@ impl Stream {
         if self.source.dialect.is_none() {
             return Ok(Progress::Complete);
         }
-        let answered = Answered::in_stream(self.gathered.response.http_status, b"");
+        let answered = ResponseContext::in_stream(self.gathered.response.http_status, b"");
         if self.gathered.response.candidates.is_empty() {
-            return Err(report::malformed(&self.source.tried(), answered, Malformed::NoCandidates));
+            return Err(report::malformed(&self.source.tried(), answered, DecodeError::NoCandidates));
         }
         let rest = self.gathered.take(&self.reader.rest());
         rest.map_err(|stop| self.source.stopped(stop, answered))?;
@@ -361,7 +361,7 @@ impl Stream {
     }
 
     fn truncated(&self, why: &str) -> Error {
-        let answered = Answered::in_stream(self.gathered.response.http_status, b"");
+        let answered = ResponseContext::in_stream(self.gathered.response.http_status, b"");
         let has_begun = match self.source.dialect {
             Some(_) => !self.gathered.response.candidates.is_empty(),
             None => self.source.has_begun,
@@ -421,20 +421,20 @@ impl Source {
         self.cancel.is_cancelled()
     }
 
-    fn failed(&self, failure: Failure) -> Error {
+    fn failed(&self, failure: TransportError) -> Error {
         report::failure(&self.tried(), failure, &self.options)
     }
 
-    fn stopped(&self, stop: Stop, answered: Answered) -> Error {
+    fn stopped(&self, stop: GatherError, answered: ResponseContext) -> Error {
         match stop {
-            Stop::Error(error) => error,
-            Stop::TooMany(what, most) => report::too_many(&self.tried(), answered, what, most),
-            Stop::TooLong => report::too_much_gathered(&self.tried(), answered, self.options.max_gathered_bytes),
+            GatherError::Error(error) => error,
+            GatherError::TooMany(what, most) => report::too_many(&self.tried(), answered, what, most),
+            GatherError::TooLong => report::too_much_gathered(&self.tried(), answered, self.options.max_gathered_bytes),
         }
     }
 
-    fn tried(&self) -> Tried<'_> {
+    fn tried(&self) -> ErrorContext<'_> {
         let secrets = Secrets { headers: &self.headers, auth: &self.settings.options().auth };
-        Tried { method: Method::new(&self.method), uri: &self.target.uri, path: &self.path, secrets }
+        ErrorContext { method: Method::new(&self.method), uri: &self.target.uri, path: &self.path, secrets }
     }
 }

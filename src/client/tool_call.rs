@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::error::Error;
-use super::text::NulText;
+use super::nul_string::NulString;
 use crate::dialect::{self, Text};
 
 /// A tool that the model wants to be called.
@@ -12,10 +12,10 @@ use crate::dialect::{self, Text};
 pub struct ToolCall {
     /// Which call of the stream's message its fragments belong to.
     pub(super) index: u64,
-    pub(super) id: Option<NulText>,
-    kind: Option<NulText>,
-    pub(super) name: Option<NulText>,
-    pub(super) arguments: NulText,
+    pub(super) id: Option<NulString>,
+    kind: Option<NulString>,
+    pub(super) name: Option<NulString>,
+    pub(super) arguments: NulString,
     has_arguments: bool,
     /// Whether the arguments so far end as an object does.
     is_closed: bool,
@@ -25,7 +25,7 @@ pub struct ToolCall {
 
 /// Fields that only the model provider understands: names, and their JSON.
 #[derive(Debug, Default)]
-struct Extras(Vec<(NulText, NulText)>);
+struct Extras(Vec<(NulString, NulString)>);
 
 /// What a fragment of a tool call adds.
 pub(super) struct Growth {
@@ -49,7 +49,7 @@ impl ToolCall {
             id: None,
             kind: None,
             name: None,
-            arguments: NulText::of(NO_ARGUMENTS)?,
+            arguments: NulString::of(NO_ARGUMENTS)?,
             has_arguments: false,
             is_closed: false,
             extras: Extras::default(),
@@ -61,7 +61,7 @@ impl ToolCall {
 
     /// Whether a fragment is of another call, though it may have the same index.
     pub(super) fn is_another(&self, fragment: &dialect::ToolCall) -> bool {
-        let differs = |known: &Option<NulText>, named: &Option<Text>| match (known, named) {
+        let differs = |known: &Option<NulString>, named: &Option<Text>| match (known, named) {
             (Some(known), Some(named)) => known.as_str() != named.0,
             _ => false,
         };
@@ -84,7 +84,7 @@ impl ToolCall {
         {
             if let (None, Some(named)) = (&known, named) {
                 more += named.0.len();
-                *known = Some(NulText::of_name(&named.0)?);
+                *known = Some(NulString::of_name(&named.0)?);
             }
         }
         let arguments = fragment.arguments.as_ref().map(|text| text.0.as_ref()).filter(|text| !text.is_empty());
@@ -95,7 +95,7 @@ impl ToolCall {
         more += self.extras.put(&fragment.extras)? + self.function_extras.put(&fragment.function_extras)?;
         if let Some(arguments) = arguments {
             if !std::mem::replace(&mut self.has_arguments, true) {
-                self.arguments = NulText::of("")?;
+                self.arguments = NulString::of("")?;
             }
             self.arguments.push(arguments)?;
             more += arguments.len();
@@ -116,17 +116,17 @@ impl ToolCall {
     }
 
     /// What the tool's answer has to name.
-    pub fn id(&self) -> Option<&NulText> {
+    pub fn id(&self) -> Option<&NulString> {
         self.id.as_ref()
     }
 
     /// The tool.
-    pub fn name(&self) -> Option<&NulText> {
+    pub fn name(&self) -> Option<&NulString> {
         self.name.as_ref()
     }
 
     /// JSON, as the model wrote it, which may be wrong; `{}` if it wrote none.
-    pub fn arguments(&self) -> &NulText {
+    pub fn arguments(&self) -> &NulString {
         &self.arguments
     }
 }
@@ -136,10 +136,10 @@ impl Extras {
     fn put(&mut self, fields: &dialect::Extras) -> Result<usize, Error> {
         let before = self.size();
         for (name, json) in fields {
-            let value = NulText::of(json)?;
+            let value = NulString::of(json)?;
             match self.0.iter().position(|(known, _)| known.as_str() == name) {
                 Some(at) => self.0[at].1 = value,
-                None => self.0.push((NulText::of(name)?, value)),
+                None => self.0.push((NulString::of(name)?, value)),
             }
         }
         Ok(self.size().saturating_sub(before))
@@ -164,8 +164,8 @@ struct Function<'a>(&'a ToolCall);
 impl Serialize for ToolCall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut call = serializer.serialize_map(None)?;
-        call.serialize_entry("id", &self.id.as_ref().map(NulText::as_str))?;
-        call.serialize_entry("type", self.kind.as_ref().map_or("function", NulText::as_str))?;
+        call.serialize_entry("id", &self.id.as_ref().map(NulString::as_str))?;
+        call.serialize_entry("type", self.kind.as_ref().map_or("function", NulString::as_str))?;
         call.serialize_entry("function", &Function(self))?;
         self.extras.write_to(&mut call)?;
         call.end()
@@ -175,7 +175,7 @@ impl Serialize for ToolCall {
 impl Serialize for Function<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut function = serializer.serialize_map(None)?;
-        function.serialize_entry("name", &self.0.name.as_ref().map(NulText::as_str))?;
+        function.serialize_entry("name", &self.0.name.as_ref().map(NulString::as_str))?;
         function.serialize_entry("arguments", self.0.arguments.as_str())?;
         self.0.function_extras.write_to(&mut function)?;
         function.end()
@@ -191,7 +191,7 @@ mod tests {
         let extras = |name: &'static str| dialect::ToolCall { extras: vec![(name.into(), "1")], ..Default::default() };
         let mut call = ToolCall::of(0, &extras("a"), true).unwrap();
         let of_one = call.size().bytes;
-        let field = size_of::<(NulText, NulText)>();
+        let field = size_of::<(NulString, NulString)>();
         assert!(call.push(&extras("b"), true).unwrap().bytes >= field && call.size().bytes >= of_one + field);
         assert_eq!(call.push(&extras("b"), true).unwrap().bytes, 0);
     }

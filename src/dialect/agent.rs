@@ -1,10 +1,10 @@
 //! Responses of Databricks' agents, which have no choices: a list of messages (`agent/v2/chat`), or of outputs
 //! (`agent/v1/responses`). The last message of the assistant is the response; before it an agent shows its work.
 
-use super::answer::{Candidate, Message};
 use super::json::few;
 use super::objects::Object;
 use super::reader::{self, Raw};
+use super::response::{Candidate, Message};
 use super::strings::Text;
 
 /// The only candidate, of such a list.

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::answer::{Malformed, parse, wrong};
-use super::json::{Content, Lenient, Truth, field, string_or_null, without_place};
+use super::error_response::ErrorResponse;
+use super::json::{Lenient, MessageContent, Truth, field, string_or_null, without_place};
 use super::objects::{Few, Fields, LenientObject, Object, once};
 use super::reader::{self, Raw};
 use super::reasoning::{Reasoning, ReasoningFields};
-use super::refusal::Refusal;
+use super::response::{DecodeError, parse, wrong};
 use super::responses;
 use super::strings::{Fragment, Text};
 use super::tools::{self, ToolCall};
@@ -29,7 +29,7 @@ pub enum Event<'a> {
     /// A chunk that only adds reasoning to it.
     Reasoning(u64, Cow<'a, str>),
     /// The model or the gateway failed in the middle of its answer.
-    Error(Refusal),
+    Error(ErrorResponse),
     /// The answer is complete.
     Done,
 }
@@ -62,7 +62,7 @@ pub fn is_done(data: &[u8]) -> bool {
 
 /// Understands the data of an event. An object that says nothing of all this is an empty chunk: servers send such to
 /// keep a connection alive.
-pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
+pub(super) fn event(data: &[u8]) -> Result<Event<'_>, DecodeError> {
     let data = data.trim_ascii();
     if data == DONE {
         return Ok(Event::Done);
@@ -78,11 +78,11 @@ pub(super) fn event(data: &[u8]) -> Result<Event<'_>, Malformed> {
         }
     }
     let choices = match choices {
-        _ if error.0 => return Ok(Event::Error(Refusal::in_success(data))),
+        _ if error.0 => return Ok(Event::Error(ErrorResponse::in_success(data))),
         Some(Few(choices)) => choices,
         // What an agent sends is a choice in itself; the delta of others may be anything.
         None if agent.is_some_and(|delta| delta.get().starts_with('{')) => vec![parse::<RawChoice>(data)?],
-        None if Refusal::is_in(data) => return Ok(Event::Error(Refusal::in_success(data))),
+        None if ErrorResponse::is_in(data) => return Ok(Event::Error(ErrorResponse::in_success(data))),
         None => Vec::new(),
     };
     let pieces = choices
@@ -101,7 +101,7 @@ fn piece(place: usize, choice: RawChoice<'_>) -> Result<Piece<'_>, String> {
         None => field(".message", choice.message, message)?.flatten().unwrap_or_default(),
     };
     // The results of tools, which an agent shows as well, are not the model's words.
-    let content = field(".delta.content", delta.content, Content::of_json)?.unwrap_or_default();
+    let content = field(".delta.content", delta.content, MessageContent::of_json)?.unwrap_or_default();
     let words = content.text.filter(|_| !delta.role.is("tool"));
     let text = field(".text", choice.text, string_or_null)?.flatten();
     let calls = field(".delta.tool_calls", delta.tool_calls, tools::all)?.flatten();
@@ -298,21 +298,21 @@ mod tests {
         let failed = br#"{"type":"response.failed","response":{"error":{"message":"m"}}}"#;
         assert!(matches!(event(failed), Ok(Event::Error(_))));
         let wrong = br#"{"type":"response.output_text.delta","delta":{"text":"a"}}"#;
-        assert!(matches!(event(wrong), Err(Malformed::WrongShape(..))));
+        assert!(matches!(event(wrong), Err(DecodeError::WrongShape(..))));
         assert!(chunk(r#"{"type":"response.created","response":{}}"#).pieces.is_empty());
     }
 
     #[test]
     fn what_is_no_chunk_is_said_to_be_none() {
         let many = format!(r#"{{"choices":[{}]}}"#, vec!["{}"; 1025].join(","));
-        assert!(matches!(event(many.as_bytes()), Err(Malformed::WrongShape(..))));
-        assert!(matches!(event(br#"{"choices":[[0,{"content":"x"},null,"stop"]]}"#), Err(Malformed::WrongShape(..))));
+        assert!(matches!(event(many.as_bytes()), Err(DecodeError::WrongShape(..))));
+        assert!(matches!(event(br#"{"choices":[[0,{"content":"x"},null,"stop"]]}"#), Err(DecodeError::WrongShape(..))));
         for json in ["[]", "null", "1", "\"a\"", r#"{"choices":[1]}"#, r#"{"choices":[{"delta":{"content":[1]}}]}"#] {
-            assert!(matches!(event(json.as_bytes()), Err(Malformed::WrongShape(..))), "{json}");
+            assert!(matches!(event(json.as_bytes()), Err(DecodeError::WrongShape(..))), "{json}");
         }
         for json in ["[DONE", "{", "data", r#"{"choices":[]}{}"#] {
-            assert!(matches!(event(json.as_bytes()), Err(Malformed::NotJson(..))), "{json}");
+            assert!(matches!(event(json.as_bytes()), Err(DecodeError::NotJson(..))), "{json}");
         }
-        assert!(matches!(event(b"{\"choices\":[{\"text\":\"\xff\"}]}"), Err(Malformed::NotJson(..))));
+        assert!(matches!(event(b"{\"choices\":[{\"text\":\"\xff\"}]}"), Err(DecodeError::NotJson(..))));
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::routes::{self, Change, Lookup, Order, Page, Route, Verb, text};
+use super::routes::{self, Change, ChangeMethod, ChangeRequest, Page, Route, RouteLookup, text};
 use super::{Dialect, Task, openai_api, segment};
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
@@ -26,7 +26,7 @@ impl Dialect for Databricks {
     }
 
     /// That it has a state, or the name that was asked for, tells an endpoint from another server's object with a name.
-    fn route(&self, name: &str, body: &[u8]) -> Lookup {
+    fn route(&self, name: &str, body: &[u8]) -> RouteLookup {
         routes::one(body, |entry| endpoint(entry).filter(|route| route.name == name || entry.get("state").is_some()))
     }
 
@@ -59,19 +59,21 @@ impl Dialect for Databricks {
     }
 
     /// The limits are part of what is said of an endpoint.
-    fn order(&self, change: Change) -> Option<Order> {
+    fn order(&self, change: Change) -> Option<ChangeRequest> {
         #[derive(Serialize)]
         struct Limits<'a> {
             rate_limits: &'a RawValue,
         }
         Some(match change {
-            Change::GetLimits(route) => Order::new(Verb::Get, self.route_path(route)),
+            Change::GetLimits(route) => ChangeRequest::new(ChangeMethod::Get, self.route_path(route)),
             Change::SetLimits(route, limits) => {
-                Order::new(Verb::Put, [&self.route_path(route), "/rate-limits"].concat())
+                ChangeRequest::new(ChangeMethod::Put, [&self.route_path(route), "/rate-limits"].concat())
                     .with_body(&Limits { rate_limits: limits })
             }
-            Change::CreateRoute(route) => Order::new(Verb::Post, ENDPOINTS.to_owned()).with_body(&route),
-            Change::DeleteRoute(route) => Order::new(Verb::Delete, self.route_path(route)),
+            Change::CreateRoute(route) => {
+                ChangeRequest::new(ChangeMethod::Post, ENDPOINTS.to_owned()).with_body(&route)
+            }
+            Change::DeleteRoute(route) => ChangeRequest::new(ChangeMethod::Delete, self.route_path(route)),
         })
     }
 
@@ -128,10 +130,10 @@ fn endpoint(entry: &Value) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::{Params, Question};
+    use crate::dialect::{Content, Params};
 
     fn found(body: &str) -> Route {
-        let Lookup::Found(route) = Databricks.route("x", body.as_bytes()) else { panic!("{body}") };
+        let RouteLookup::Found(route) = Databricks.route("x", body.as_bytes()) else { panic!("{body}") };
         route
     }
 
@@ -154,7 +156,7 @@ mod tests {
         assert_eq!((agent.task(), agent.model), (Some(Task::Chat), None));
         assert_eq!(found(r#"{"name":"a","state":null}"#).task(), None);
         assert_eq!(found(r#"{"name":"x"}"#).name, "x");
-        assert!(matches!(Databricks.route("x", br#"{"name":"a"}"#), Lookup::Foreign));
+        assert!(matches!(Databricks.route("x", br#"{"name":"a"}"#), RouteLookup::Foreign));
     }
 
     #[test]
@@ -167,7 +169,7 @@ mod tests {
             assert_eq!(Databricks.invocations_path(name, task), path);
         }
         assert_eq!(Databricks.task_for(name, Task::Completions), Task::Chat);
-        let body = Databricks.encode(Question::Prompt("p"), name, Task::Chat, &Params::default(), false);
+        let body = Databricks.encode(Content::Prompt("p"), name, Task::Chat, &Params::default(), false);
         let sent = r#"{"model":"main.llms.claude-x","messages":[{"role":"user","content":"p"}]}"#;
         assert_eq!(String::from_utf8(body).unwrap(), sent);
         assert!(!Databricks.has_one_task(name) && Databricks.health_path(Some(name)) == ENDPOINTS);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::routes::{self, Change, Lookup, Order, Page, Route, text};
-use super::{Dialect, Refusal, Task, segment};
+use super::routes::{self, Change, ChangeRequest, Page, Route, RouteLookup, text};
+use super::{Dialect, ErrorResponse, Task, segment};
 
 #[derive(Debug)]
 pub struct Deployments;
@@ -18,11 +18,11 @@ impl Dialect for Deployments {
     }
 
     /// A route that splits its traffic over several endpoints (3.x) is not among those.
-    fn other_route_path(&self, route: &str, refusal: &Refusal) -> Option<String> {
+    fn other_route_path(&self, route: &str, refusal: &ErrorResponse) -> Option<String> {
         refusal.is_route_absent.then(|| format!("/api/3.0/gateway/route/{}", segment(route)))
     }
 
-    fn route(&self, _: &str, body: &[u8]) -> Lookup {
+    fn route(&self, _: &str, body: &[u8]) -> RouteLookup {
         routes::one(body, |entry| endpoint(entry).or_else(|| traffic_route(entry)))
     }
 
@@ -34,7 +34,7 @@ impl Dialect for Deployments {
         routes::page(body, "endpoints", endpoint)
     }
 
-    fn order(&self, change: Change) -> Option<Order> {
+    fn order(&self, change: Change) -> Option<ChangeRequest> {
         routes::limits_order("/api/2.0/endpoints/limits/", change)
     }
 
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn reads_what_3_17_2_has() {
         let one = r#"{"name":"c","endpoint_type":"llm/v1/chat","model":{"name":"m","provider":"openai"},"endpoint_url":"/gateway/c/invocations","limit":null}"#;
-        let Lookup::Found(route) = Deployments.route("c", one.as_bytes()) else { panic!() };
+        let RouteLookup::Found(route) = Deployments.route("c", one.as_bytes()) else { panic!() };
         assert_eq!((route.name.as_str(), route.task()), ("c", Some(Task::Chat)));
         assert_eq!((route.provider.as_deref(), route.model.as_deref()), (Some("openai"), Some("m")));
         assert_eq!((route.path.as_deref(), route.json.as_str()), (Some("/gateway/c/invocations"), one));
@@ -76,10 +76,10 @@ mod tests {
     #[test]
     fn reads_a_route_that_splits_its_traffic() {
         let split = r#"{"name":"s p","task_type":"llm/v1/chat","destinations":[{"name":"a","traffic_percentage":50}],"routing_strategy":"TRAFFIC_SPLIT"}"#;
-        let Lookup::Found(route) = Deployments.route("s p", split.as_bytes()) else { panic!() };
+        let RouteLookup::Found(route) = Deployments.route("s p", split.as_bytes()) else { panic!() };
         assert_eq!((route.task(), route.path.as_deref()), (Some(Task::Chat), Some("/endpoints/s%20p/invocations")));
         assert_eq!((route.provider, route.model, route.json.as_str()), (None, None, split));
-        let refused = |body: &str| Deployments.other_route_path("s p", &Refusal::read(404, body.as_bytes()));
+        let refused = |body: &str| Deployments.other_route_path("s p", &ErrorResponse::read(404, body.as_bytes()));
         let absent = r#"{"detail":"The endpoint 's p' is not present or active on the server."}"#;
         assert_eq!(refused(absent).as_deref(), Some("/api/3.0/gateway/route/s%20p"));
         assert_eq!(refused(r#"{"detail":"Not Found"}"#), None);
@@ -88,11 +88,11 @@ mod tests {
     #[test]
     fn tells_others_answers() {
         for body in ["<html>", "[]", "{}", r#"{"name":"c","route_type":"llm/v1/chat"}"#, r#"{"endpoint_type":"x"}"#] {
-            assert!(matches!(Deployments.route("c", body.as_bytes()), Lookup::Foreign), "{body}");
+            assert!(matches!(Deployments.route("c", body.as_bytes()), RouteLookup::Foreign), "{body}");
             assert!(Deployments.list(body.as_bytes()).is_none(), "{body}");
         }
         let song = br#"{"name":"c","endpoint_type":"llm/v9/song"}"#;
-        let Lookup::Found(route) = Deployments.route("c", song) else { panic!() };
+        let RouteLookup::Found(route) = Deployments.route("c", song) else { panic!() };
         assert_eq!(route.task(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What the fuzz targets see of the dialects.
 
 pub use super::{
-    ALL, Answer, Change, Chunk, DISCOVERED, Details, Dialect, Event, EventReader, JsonFault, JsonKind, JsonPointer,
-    JsonValue, Kind, Lookup, Malformed, Piece, Refusal, Task, Usage, Vectors, details, empty_arguments, messages,
-    quoted, token, token_endpoint,
+    ALL, Change, Chunk, DISCOVERED, DecodeError, Dialect, EmbeddingArray, ErrorKind, ErrorResponse, Event, EventReader,
+    JsonError, JsonKind, JsonPointer, JsonValue, ModelResponse, Piece, ResponseDetails, RouteLookup, Task, Usage,
+    details, empty_arguments, messages, quoted, token, token_endpoint,
 };

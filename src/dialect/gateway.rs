@@ -3,13 +3,13 @@
 use serde::de::MapAccess;
 use serde_json::Value;
 
-use super::answer::{self, Answer, Malformed, Message};
+use super::content::FieldNames;
+use super::embeddings::{self, EmbeddingArray, EmbeddingFields, EmbeddingsResponse};
 use super::json::{Lenient, Truth};
 use super::objects::{Few, Fields, LenientObject, Object, once};
-use super::question::Names;
 use super::reader::Raw;
-use super::routes::{self, Change, Lookup, Order, Page, Route, Verb};
-use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
+use super::response::{self, DecodeError, Message, ModelResponse};
+use super::routes::{self, Change, ChangeMethod, ChangeRequest, Page, Route, RouteLookup};
 use super::{Dialect, Task, segment};
 
 const ROUTES: &str = "/api/2.0/gateway/routes/";
@@ -26,7 +26,7 @@ impl Dialect for Gateway {
         [ROUTES, &segment(route)].concat()
     }
 
-    fn route(&self, _: &str, body: &[u8]) -> Lookup {
+    fn route(&self, _: &str, body: &[u8]) -> RouteLookup {
         routes::one(body, entry)
     }
 
@@ -38,10 +38,12 @@ impl Dialect for Gateway {
         routes::page(body, "routes", entry)
     }
 
-    fn order(&self, change: Change) -> Option<Order> {
+    fn order(&self, change: Change) -> Option<ChangeRequest> {
         match change {
-            Change::CreateRoute(route) => Some(Order::new(Verb::Post, ROUTES.to_owned()).with_body(&route)),
-            Change::DeleteRoute(route) => Some(Order::new(Verb::Delete, self.route_path(route))),
+            Change::CreateRoute(route) => {
+                Some(ChangeRequest::new(ChangeMethod::Post, ROUTES.to_owned()).with_body(&route))
+            }
+            Change::DeleteRoute(route) => Some(ChangeRequest::new(ChangeMethod::Delete, self.route_path(route))),
             limits => routes::limits_order("/api/2.0/gateway/limits/", limits),
         }
     }
@@ -50,25 +52,30 @@ impl Dialect for Gateway {
         ["/gateway/", &segment(route), "/invocations"].concat()
     }
 
-    fn names(&self) -> Names {
-        Names { candidate_count: "candidate_count", inputs: "text" }
+    fn names(&self) -> FieldNames {
+        FieldNames { candidate_count: "candidate_count", inputs: "text" }
     }
 
-    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
-        let Candidates { candidates, error } = answer::parse(body)?;
-        answer::check_error(&error, body)?;
+    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<ModelResponse<'a>, DecodeError> {
+        let Candidates { candidates, error } = response::parse(body)?;
+        response::check_error(&error, body)?;
         let Few(candidates) =
-            candidates.flatten().ok_or_else(|| answer::instead(body, "missing field `candidates`"))?;
+            candidates.flatten().ok_or_else(|| response::instead(body, "missing field `candidates`"))?;
         let candidates = candidates.into_iter().map(|one: Candidate| {
             let finish_reason = one.metadata.0.map(|ending: Ending| ending.finish_reason).unwrap_or_default();
             let message = one.message.flatten().map(|Object(message)| message);
-            answer::candidate(task, message, one.text, finish_reason)
+            response::candidate(task, message, one.text, finish_reason)
         });
-        answer::of(body, "candidates", candidates)
+        response::of(body, "candidates", candidates)
     }
 
-    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
-        vectors::decode(body, expected, to, &VectorNames { list: "embeddings", metadata: Some("metadata") })
+    fn decode_vectors(
+        &self,
+        body: &[u8],
+        expected: usize,
+        to: &mut EmbeddingArray,
+    ) -> Result<EmbeddingsResponse, DecodeError> {
+        embeddings::decode(body, expected, to, &EmbeddingFields { list: "embeddings", metadata: Some("metadata") })
     }
 
     fn streams(&self) -> bool {
@@ -154,7 +161,7 @@ mod tests {
     fn tells_what_a_route_is_for() {
         let route = r#"{"name":"c","route_type":"llm/v1/chat","model":{"name":"m","provider":"openai"},"route_url":"/gateway/c/invocations"}"#;
         let task = |body: &str| match Gateway.route("c", body.as_bytes()) {
-            Lookup::Found(route) => Some(route.task()),
+            RouteLookup::Found(route) => Some(route.task()),
             _ => None,
         };
         assert_eq!(task(route), Some(Some(Task::Chat)));
@@ -170,25 +177,31 @@ mod tests {
         let json = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
         let (limits, route) = (json(r#"[{"calls":1}]"#), json(r#"{"name": "c"}"#));
         let order = |change| {
-            let Order { verb, path, body } = Gateway.order(change).unwrap();
+            let ChangeRequest { verb, path, body } = Gateway.order(change).unwrap();
             (verb, path, String::from_utf8(body.to_vec()).unwrap())
         };
-        assert_eq!(order(Change::GetLimits("a b")), (Verb::Get, "/api/2.0/gateway/limits/a%20b".into(), "".into()));
+        assert_eq!(
+            order(Change::GetLimits("a b")),
+            (ChangeMethod::Get, "/api/2.0/gateway/limits/a%20b".into(), "".into())
+        );
         assert_eq!(
             order(Change::SetLimits("c", &limits)),
-            (Verb::Post, "/api/2.0/gateway/limits/".into(), r#"{"route":"c","limits":[{"calls":1}]}"#.into())
+            (ChangeMethod::Post, "/api/2.0/gateway/limits/".into(), r#"{"route":"c","limits":[{"calls":1}]}"#.into())
         );
         assert_eq!(
             order(Change::CreateRoute(&route)),
-            (Verb::Post, "/api/2.0/gateway/routes/".into(), r#"{"name": "c"}"#.into())
+            (ChangeMethod::Post, "/api/2.0/gateway/routes/".into(), r#"{"name": "c"}"#.into())
         );
         let route =
             json(r#"{"name":"c","model":{"config":{"openai_api_key":"sk-1","other":["x"]},"tokens":[{"a":"b"}]}}"#);
         assert_eq!(Change::CreateRoute(&route).secrets(), ["sk-1", "b"]);
-        assert_eq!(order(Change::DeleteRoute("c")), (Verb::Delete, "/api/2.0/gateway/routes/c".into(), "".into()));
+        assert_eq!(
+            order(Change::DeleteRoute("c")),
+            (ChangeMethod::Delete, "/api/2.0/gateway/routes/c".into(), "".into())
+        );
     }
 
-    fn texts(answer: Result<Answer, Malformed>) -> Vec<String> {
+    fn texts(answer: Result<ModelResponse, DecodeError>) -> Vec<String> {
         answer.unwrap().candidates.into_iter().map(|candidate| candidate.text.unwrap().0.into_owned()).collect()
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn is_truthy(json: &str) -> bool {
 /// The content of a message: a string, or a list of parts. The texts of the parts are put together, and it is noted
 /// what else there is.
 #[derive(Debug, Default)]
-pub(super) struct Content<'a> {
+pub(super) struct MessageContent<'a> {
     pub text: Option<Fragment<'a>>,
     pub refusal: Option<Fragment<'a>>,
     pub reasoning: Option<Reasoning<'a>>,
@@ -37,14 +37,14 @@ pub(super) struct Content<'a> {
     pub has_others: bool,
 }
 
-impl<'a> Content<'a> {
+impl<'a> MessageContent<'a> {
     /// Of checked JSON.
-    pub fn of_json(json: &'a str) -> Result<Content<'a>, String> {
+    pub fn of_json(json: &'a str) -> Result<MessageContent<'a>, String> {
         if let Some(text) = Fragment::of_json(json) {
-            return Ok(Content { text: Some(text), ..Content::default() });
+            return Ok(MessageContent { text: Some(text), ..MessageContent::default() });
         }
         match json.as_bytes().first() {
-            Some(b'n') => Ok(Content::default()),
+            Some(b'n') => Ok(MessageContent::default()),
             Some(b'[') => reader::from_str(json).map_err(|error| without_place(&error)),
             _ => Err(format!("{} where a string or a list of parts belongs", kind(json))),
         }
@@ -78,18 +78,18 @@ impl<'a> Content<'a> {
 }
 
 /// Of a list of parts, which are taken in one by one: they may be many.
-impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for MessageContent<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PartsVisitor;
         impl<'de> Visitor<'de> for PartsVisitor {
-            type Value = Content<'de>;
+            type Value = MessageContent<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("a list of parts")
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut parts: S) -> Result<Self::Value, S::Error> {
-                let mut content = Content::default();
+                let mut content = MessageContent::default();
                 while let Some(Object(part)) = parts.next_element()? {
                     content.add(part).map_err(Error::custom)?;
                 }
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn content_may_come_in_parts() {
         let of = |json: &str| {
-            let content = Content::of_json(json)?;
+            let content = MessageContent::of_json(json)?;
             Ok::<_, String>(content.text.map(|text| text.text.0.into_owned()))
         };
         assert_eq!(of(r#""a\n""#), Ok(Some("a\n".to_owned())));
@@ -261,15 +261,15 @@ mod tests {
         for json in ["1", "[1]", "{}", "[[\"text\",\"a\"]]", "true"] {
             assert!(of(json).is_err(), "{json}");
         }
-        let content = Content::of_json(r#"[{"type":"refusal","refusal":"no"},{"type":"thinking"}]"#).unwrap();
+        let content = MessageContent::of_json(r#"[{"type":"refusal","refusal":"no"},{"type":"thinking"}]"#).unwrap();
         assert_eq!((content.refusal, content.has_reasoning), (Some(Cow::Borrowed("no").into()), true));
-        assert!(!content.has_others && Content::of_json(r#"[{"type":"image_url"}]"#).unwrap().has_others);
+        assert!(!content.has_others && MessageContent::of_json(r#"[{"type":"image_url"}]"#).unwrap().has_others);
     }
 
     #[test]
     fn reasoning_may_be_parts_of_the_content() {
         let of = |json: &str| {
-            let reasoning = Content::of_json(json).unwrap().reasoning?;
+            let reasoning = MessageContent::of_json(json).unwrap().reasoning?;
             Some((reasoning.text.text.0.into_owned(), reasoning.signature.map(|signature| signature.0.into_owned())))
         };
         let signed = Some("s".to_owned());

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::message::MessageProblem;
+use super::message::InvalidMessage;
 
 /// Longer ones do not exist (RFC 6838, 4.2, allows 127 characters on each side of the slash).
 const MAX_TYPE: usize = 255;
@@ -29,8 +29,8 @@ enum Kind<'a> {
 
 impl<'a> Media<'a> {
     /// `media_type` is for example `image/png` or `audio/wav`, in lower case.
-    pub fn new(media_type: &'a str, bytes: &'a [u8]) -> Result<Media<'a>, MessageProblem> {
-        let wrong = |problem: String| Err(MessageProblem(problem));
+    pub fn new(media_type: &'a str, bytes: &'a [u8]) -> Result<Media<'a>, InvalidMessage> {
+        let wrong = |problem: String| Err(InvalidMessage(problem));
         let is_token = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
         };

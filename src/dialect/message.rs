@@ -8,7 +8,7 @@ use super::objects::fields;
 
 /// What is wrong with a message, or keeps a part from being added.
 #[derive(Debug)]
-pub struct MessageProblem(pub String);
+pub struct InvalidMessage(pub String);
 
 /// A message as it is sent: a JSON object.
 #[derive(Debug, Clone)]
@@ -30,14 +30,14 @@ const END: &str = "]}";
 
 impl Message {
     /// A message with a text.
-    pub fn of_text(role: &str, content: &str) -> Result<Message, MessageProblem> {
+    pub fn of_text(role: &str, content: &str) -> Result<Message, InvalidMessage> {
         #[derive(Serialize)]
         struct OfText<'a> {
             role: &'a str,
             content: &'a str,
         }
         if role.is_empty() {
-            return Err(MessageProblem("the role is empty; name one, for example \"user\"".to_owned()));
+            return Err(InvalidMessage("the role is empty; name one, for example \"user\"".to_owned()));
         }
         Ok(Message::written(&OfText { role, content }))
     }
@@ -55,11 +55,11 @@ impl Message {
     }
 
     /// A message that is JSON already.
-    pub fn parse(json: &str) -> Result<Message, MessageProblem> {
+    pub fn parse(json: &str) -> Result<Message, InvalidMessage> {
         let value = serde_json::from_str::<&RawValue>(json)
-            .map_err(|error| MessageProblem(format!("the message is not JSON: {error}")))?;
+            .map_err(|error| InvalidMessage(format!("the message is not JSON: {error}")))?;
         if !value.get().starts_with('{') {
-            return Err(MessageProblem("the message is JSON, but not an object".to_owned()));
+            return Err(InvalidMessage("the message is JSON, but not an object".to_owned()));
         }
         Ok(Message { json: value.get().to_owned(), is_open: false })
     }
@@ -69,7 +69,7 @@ impl Message {
     }
 
     /// Adds a part to what the user says. A text becomes the first part, unless it is empty.
-    pub fn add(&mut self, part: Part) -> Result<(), MessageProblem> {
+    pub fn add(&mut self, part: Part) -> Result<(), InvalidMessage> {
         let opened = if self.is_open { None } else { Some(self.opened()?) };
         if matches!(part, Part::Text("")) {
             return Ok(());
@@ -87,9 +87,9 @@ impl Message {
     }
 
     /// The same message with its content at the end, as a list.
-    fn opened(&self) -> Result<Message, MessageProblem> {
-        let wrong = |problem: &str| Err(MessageProblem(problem.to_owned()));
-        let fields = fields(&self.json).map_err(|error| MessageProblem(format!("the message is not JSON: {error}")))?;
+    fn opened(&self) -> Result<Message, InvalidMessage> {
+        let wrong = |problem: &str| Err(InvalidMessage(problem.to_owned()));
+        let fields = fields(&self.json).map_err(|error| InvalidMessage(format!("the message is not JSON: {error}")))?;
         // Of a field that comes twice the last value counts.
         let last = |name: &str| fields.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.get());
         let is_users =

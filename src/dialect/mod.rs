@@ -1,10 +1,12 @@
 //! How the families of MLflow gateways speak: paths, request JSON out, answer JSON in. Pure functions, no I/O.
 
 mod agent;
-mod answer;
 mod chunk;
+mod content;
 mod databricks;
 mod deployments;
+mod embeddings;
+mod error_response;
 mod floats;
 #[cfg(fuzzing)]
 pub mod fuzz;
@@ -22,10 +24,9 @@ mod openai_api;
 mod params;
 mod pattern;
 mod pointer;
-mod question;
 mod reader;
 mod reasoning;
-mod refusal;
+mod response;
 mod responses;
 mod routes;
 mod scanner;
@@ -35,30 +36,29 @@ mod tools;
 mod tracking;
 mod tree;
 mod usage;
-mod vectors;
 
 use std::borrow::Cow;
 use std::fmt;
 
-pub use answer::{Answer, Candidate, Malformed, beginning};
 pub use chunk::{Chunk, Event, Piece, is_done};
+pub use content::{Body, Content, FieldNames};
+pub use embeddings::{EmbeddingArray, EmbeddingsResponse};
+pub use error_response::{ErrorKind, ErrorResponse};
 pub use media::Media;
-pub use message::{Message, MessageProblem, Part};
+pub use message::{InvalidMessage, Message, Part};
 pub use oauth::{METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
-pub use on_demand::{Details, details, empty_arguments, messages};
+pub use on_demand::{ResponseDetails, details, empty_arguments, messages};
 pub use openai::chat_answer;
-pub use params::{ParamProblem, Params};
+pub use params::{InvalidParam, Params};
 pub use pattern::EventReader;
-pub use pointer::{JsonKind, JsonPointer, JsonValue, PointerFault};
-pub use question::{Body, Names, Question};
+pub use pointer::{JsonKind, JsonPointer, JsonValue, PointerError};
 pub use reasoning::ReasoningForm;
-pub use refusal::{Kind, Refusal};
-pub use routes::{Change, Lookup, Order, Page, Route, Verb};
-pub use scanner::JsonFault;
+pub use response::{Candidate, DecodeError, ModelResponse, beginning};
+pub use routes::{Change, ChangeMethod, ChangeRequest, Page, Route, RouteLookup};
+pub use scanner::JsonError;
 pub use strings::{Fragment, Text, quoted};
 pub use tools::{Extras, ToolCall};
 pub use usage::Usage;
-pub use vectors::{Vectors, VectorsAnswer};
 
 /// What a route is for, named as in MLflow's `route_type` and `endpoint_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,12 +105,12 @@ pub trait Dialect: fmt::Debug + Sync {
     fn route_path(&self, route: &str) -> String;
 
     /// Where else to ask about a route after this refusal; `None` if there is no other place.
-    fn other_route_path(&self, _route: &str, _refusal: &Refusal) -> Option<String> {
+    fn other_route_path(&self, _route: &str, _refusal: &ErrorResponse) -> Option<String> {
         None
     }
 
     /// What the response from either place says.
-    fn route(&self, name: &str, body: &[u8]) -> Lookup;
+    fn route(&self, name: &str, body: &[u8]) -> RouteLookup;
 
     /// Where to ask for the list of all routes, or the part of it that an earlier part named.
     fn list_path(&self, page: Option<&str>) -> String;
@@ -152,7 +152,7 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 
     /// How to ask for a change; `None` if such servers cannot be asked for it.
-    fn order(&self, change: Change) -> Option<Order>;
+    fn order(&self, change: Change) -> Option<ChangeRequest>;
 
     /// The limits in the answer to [`Change::GetLimits`].
     fn limits(&self, body: String) -> String {
@@ -183,23 +183,28 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 
     /// What it calls the things that all dialects have.
-    fn names(&self) -> Names {
+    fn names(&self) -> FieldNames {
         openai::NAMES
     }
 
     /// The request's JSON for a question to a route of this task.
-    fn encode(&self, question: Question, route: &str, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
-        let body = question::Encoding { task, is_streamed, names: self.names(), model: self.model(route) };
-        question::encode(question, params, body)
+    fn encode(&self, question: Content, route: &str, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
+        let body = content::Encoding { task, is_streamed, names: self.names(), model: self.model(route) };
+        content::encode(question, params, body)
     }
 
     /// What a successful answer from a route of this task, which gives text, says.
-    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
+    fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<ModelResponse<'a>, DecodeError> {
         openai::decode(task, body)
     }
 
     /// Adds the vectors of a successful answer, about `expected` of them, to `to`. A failure adds none.
-    fn decode_vectors(&self, body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
+    fn decode_vectors(
+        &self,
+        body: &[u8],
+        expected: usize,
+        to: &mut EmbeddingArray,
+    ) -> Result<EmbeddingsResponse, DecodeError> {
         openai::decode_vectors(body, expected, to)
     }
 
@@ -209,7 +214,7 @@ pub trait Dialect: fmt::Debug + Sync {
     }
 
     /// What the data of one event of a stream says.
-    fn decode_event<'a>(&self, data: &'a [u8]) -> Result<Event<'a>, Malformed> {
+    fn decode_event<'a>(&self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
         chunk::event(data)
     }
 }

@@ -26,19 +26,19 @@ pub fn messages(json: &str) -> Vec<Option<&str>> {
 
 /// What a response says beside its candidates.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Details<'a> {
+pub struct ResponseDetails<'a> {
     pub id: Option<Text<'a>>,
     pub model: Option<Text<'a>>,
     pub usage: Usage,
 }
 
-pub fn details(json: &str) -> Details<'_> {
+pub fn details(json: &str) -> ResponseDetails<'_> {
     let Ok(Object(Whole { id, model, usage, metadata })) = reader::from_str(json) else {
-        return Details::default();
+        return ResponseDetails::default();
     };
     let (other_model, other_usage) = metadata.0.unwrap_or_default().understood();
     let usage = usage.0.map_or(other_usage, Usage::from);
-    Details { id: id.name(), model: model.name().or(other_model), usage }
+    ResponseDetails { id: id.name(), model: model.name().or(other_model), usage }
 }
 
 #[derive(Default)]
@@ -146,13 +146,13 @@ mod tests {
         let usage = Usage { input: Some(35), output: Some(8), total: Some(43), ..Usage::default() };
         let (id, model) = (Some(Text("i".into())), Some(Text("m".into())));
         let json = r#"{"id":"i","model":"m","usage":{"prompt_tokens":35,"completion_tokens":8,"total_tokens":43}}"#;
-        assert_eq!(details(json), Details { id, model: model.clone(), usage });
+        assert_eq!(details(json), ResponseDetails { id, model: model.clone(), usage });
         let json =
             r#"{"metadata":{"input_tokens":35,"output_tokens":8,"total_tokens":43,"model":"m","route_type":"r"}}"#;
-        assert_eq!(details(json), Details { id: None, model, usage });
+        assert_eq!(details(json), ResponseDetails { id: None, model, usage });
         for json in ["[]", "{}", r#"{"id":null,"model":1,"usage":null,"metadata":[]}"#, r#"{"id":"","usage":{}}"#, "x"]
         {
-            assert_eq!(details(json), Details::default(), "{json}");
+            assert_eq!(details(json), ResponseDetails::default(), "{json}");
         }
     }
 

@@ -2,48 +2,53 @@
 
 use serde::de::MapAccess;
 
-use super::answer::{self, Answer, Malformed, Message};
+use super::content::FieldNames;
+use super::embeddings::{self, EmbeddingArray, EmbeddingFields, EmbeddingsResponse};
 use super::json::{Lenient, Truth};
 use super::objects::{Few, Fields, Object, once};
-use super::question::Names;
 use super::reader::Raw;
-use super::vectors::{self, VectorNames, Vectors, VectorsAnswer};
+use super::response::{self, DecodeError, Message, ModelResponse};
 use super::{Task, agent};
 
-pub(super) const NAMES: Names = Names { candidate_count: "n", inputs: "input" };
+pub(super) const NAMES: FieldNames = FieldNames { candidate_count: "n", inputs: "input" };
 
-pub(super) fn decode(task: Task, body: &[u8]) -> Result<Answer<'_>, Malformed> {
-    understood(answer::parse(body)?, task, body)
+pub(super) fn decode(task: Task, body: &[u8]) -> Result<ModelResponse<'_>, DecodeError> {
+    understood(response::parse(body)?, task, body)
 }
 
-fn understood<'a>(whole: Choices<'a>, task: Task, body: &'a [u8]) -> Result<Answer<'a>, Malformed> {
+fn understood<'a>(whole: Choices<'a>, task: Task, body: &'a [u8]) -> Result<ModelResponse<'a>, DecodeError> {
     let Choices { choices, error, messages, output, finish_reason } = whole;
-    answer::check_error(&error, body)?;
+    response::check_error(&error, body)?;
     let Some(Few(choices)) = choices.flatten() else {
         let agents = messages
             .or(output)
             .filter(|_| matches!(task, Task::Chat | Task::Responses))
-            .ok_or_else(|| answer::instead(body, "missing field `choices`"))?;
-        let candidate = agent::candidate(agents.get(), finish_reason.name()).map_err(|why| answer::wrong(why, body))?;
-        return Ok(Answer { candidates: vec![candidate] });
+            .ok_or_else(|| response::instead(body, "missing field `choices`"))?;
+        let candidate =
+            agent::candidate(agents.get(), finish_reason.name()).map_err(|why| response::wrong(why, body))?;
+        return Ok(ModelResponse { candidates: vec![candidate] });
     };
     let candidates = choices.into_iter().map(|choice| {
         let message = choice.message.flatten().map(|Object(message)| message);
-        answer::candidate(task, message, choice.text, choice.finish_reason)
+        response::candidate(task, message, choice.text, choice.finish_reason)
     });
-    answer::of(body, "choices", candidates)
+    response::of(body, "choices", candidates)
 }
 
 /// What a body says that is in a chat's shape, whatever server sent it; `None` of any other body.
-pub fn chat_answer(body: &[u8]) -> Option<Answer<'_>> {
+pub fn chat_answer(body: &[u8]) -> Option<ModelResponse<'_>> {
     // Without choices it may be in the shape of an agent, which others share.
-    let whole: Choices = answer::parse(body).ok()?;
+    let whole: Choices = response::parse(body).ok()?;
     whole.choices.as_ref()?.as_ref()?;
     understood(whole, Task::Chat, body).ok()
 }
 
-pub(super) fn decode_vectors(body: &[u8], expected: usize, to: &mut Vectors) -> Result<VectorsAnswer, Malformed> {
-    vectors::decode(body, expected, to, &VectorNames { list: "data", metadata: None })
+pub(super) fn decode_vectors(
+    body: &[u8],
+    expected: usize,
+    to: &mut EmbeddingArray,
+) -> Result<EmbeddingsResponse, DecodeError> {
+    embeddings::decode(body, expected, to, &EmbeddingFields { list: "data", metadata: None })
 }
 
 #[derive(Default)]
@@ -94,7 +99,7 @@ mod tests {
     use super::super::strings::Text;
     use super::*;
 
-    fn first_text(task: Task, body: &str) -> Result<Option<String>, Malformed> {
+    fn first_text(task: Task, body: &str) -> Result<Option<String>, DecodeError> {
         let answer = decode(task, body.as_bytes())?;
         Ok(answer.candidates.into_iter().next().unwrap().text.map(|text| text.0.into_owned()))
     }
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn each_wrong_answer_is_told_apart() {
-        use Malformed::*;
+        use DecodeError::*;
         let of = |body: &str| first_text(Task::Completions, body).unwrap_err();
         assert_eq!(of(" <!doctype html><p>hello"), Html);
         assert!(matches!(of(""), NotJson(..)));
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_shown_in_short() {
-        let Malformed::NotJson(_, shown) = first_text(Task::Chat, &"é\n".repeat(500)).unwrap_err() else { panic!() };
+        let DecodeError::NotJson(_, shown) = first_text(Task::Chat, &"é\n".repeat(500)).unwrap_err() else { panic!() };
         assert_eq!(shown.chars().count(), 121);
         assert!(shown.ends_with('…') && !shown.contains('\n'));
     }

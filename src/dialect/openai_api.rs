@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::routes::{self, Change, Lookup, Order, Page, Route};
+use super::routes::{self, Change, ChangeRequest, Page, Route, RouteLookup};
 use super::{Dialect, Task};
 
 const MODELS: &str = "/models";
@@ -30,12 +30,12 @@ impl Dialect for OpenAi {
         MODELS.to_owned()
     }
 
-    fn route(&self, name: &str, body: &[u8]) -> Lookup {
+    fn route(&self, name: &str, body: &[u8]) -> RouteLookup {
         match self.list(body) {
             Some(page) => {
-                page.routes.into_iter().find(|route| route.name == name).map_or(Lookup::Absent, Lookup::Found)
+                page.routes.into_iter().find(|route| route.name == name).map_or(RouteLookup::Absent, RouteLookup::Found)
             }
-            None => Lookup::Foreign,
+            None => RouteLookup::Foreign,
         }
     }
 
@@ -59,7 +59,7 @@ impl Dialect for OpenAi {
         true
     }
 
-    fn order(&self, _: Change) -> Option<Order> {
+    fn order(&self, _: Change) -> Option<ChangeRequest> {
         None
     }
 
@@ -89,35 +89,35 @@ fn model(entry: &Value) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::{Params, Question};
+    use crate::dialect::{Content, Params};
 
     #[test]
     fn reads_what_llama_cpp_lists() {
         let models = br#"{"models":[{"name":"smollm2","model":"smollm2"}],"object":"list",
             "data":[{"id":"smollm2","object":"model","created":1,"owned_by":"llamacpp","meta":{"n_params":134515008}}]}"#;
-        let Lookup::Found(route) = OpenAi.route("smollm2", models) else { panic!() };
+        let RouteLookup::Found(route) = OpenAi.route("smollm2", models) else { panic!() };
         assert_eq!((route.task(), route.path.as_deref()), (None, Some("/chat/completions")));
-        assert!(matches!(OpenAi.route("other", models), Lookup::Absent));
+        assert!(matches!(OpenAi.route("other", models), RouteLookup::Absent));
         assert_eq!(OpenAi.is_healthy(models), Some(true));
         assert_eq!(OpenAi.is_healthy(br#"{"object":"list","data":[]}"#), Some(true));
         for body in ["", "<html>", "{}", r#"{"status":"ok"}"#, r#"{"data":[{"name":"x"}]}"#] {
-            assert!(matches!(OpenAi.route("x", body.as_bytes()), Lookup::Foreign), "{body}");
+            assert!(matches!(OpenAi.route("x", body.as_bytes()), RouteLookup::Foreign), "{body}");
             assert_eq!(OpenAi.is_healthy(body.as_bytes()), None, "{body}");
         }
     }
 
     #[test]
     fn route_is_the_model() {
-        let sent = |question: Question, task: Task| {
+        let sent = |question: Content, task: Task| {
             let body = OpenAi.encode(question, "org/m", task, &Params::default(), false);
             (OpenAi.invocations_path("org/m", task), String::from_utf8(body).unwrap())
         };
-        let (path, body) = sent(Question::Prompt("p"), OpenAi.prompt_task("org/m"));
+        let (path, body) = sent(Content::Prompt("p"), OpenAi.prompt_task("org/m"));
         assert_eq!(path, "/chat/completions");
         assert_eq!(body, r#"{"model":"org/m","messages":[{"role":"user","content":"p"}]}"#);
-        let (path, body) = sent(Question::Prompt("p"), Task::Completions);
+        let (path, body) = sent(Content::Prompt("p"), Task::Completions);
         assert_eq!((path.as_str(), body.as_str()), ("/completions", r#"{"model":"org/m","prompt":"p"}"#));
-        let (path, body) = sent(Question::Inputs(&["a".to_owned()]), Task::Embeddings);
+        let (path, body) = sent(Content::Inputs(&["a".to_owned()]), Task::Embeddings);
         assert_eq!((path.as_str(), body.as_str()), ("/embeddings", r#"{"model":"org/m","input":["a"]}"#));
     }
 }

@@ -18,47 +18,47 @@ const STOP: &str = "stop";
 
 /// What is wrong with a parameter.
 #[derive(Debug)]
-pub struct ParamProblem(pub String);
+pub struct InvalidParam(pub String);
 
 /// Named JSON values in the order in which they were first set. One of a request that has no value omits the handle's.
 #[derive(Debug, Clone, Default)]
 pub struct Params(Vec<(String, Option<Box<RawValue>>)>);
 
 impl Params {
-    pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), ParamProblem> {
+    pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), InvalidParam> {
         check_name(name)?;
         if !value.is_finite() {
             let what = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
-            return Err(ParamProblem(format!("the parameter {name} is {what}, which JSON cannot hold")));
+            return Err(InvalidParam(format!("the parameter {name} is {what}, which JSON cannot hold")));
         }
         self.set(name, raw(&value)?)
     }
 
-    pub fn set_int(&mut self, name: &str, value: i64) -> Result<(), ParamProblem> {
+    pub fn set_int(&mut self, name: &str, value: i64) -> Result<(), InvalidParam> {
         self.set(name, raw(&value)?)
     }
 
-    pub fn set_bool(&mut self, name: &str, value: bool) -> Result<(), ParamProblem> {
+    pub fn set_bool(&mut self, name: &str, value: bool) -> Result<(), InvalidParam> {
         self.set(name, raw(&value)?)
     }
 
-    pub fn set_string(&mut self, name: &str, value: &str) -> Result<(), ParamProblem> {
+    pub fn set_string(&mut self, name: &str, value: &str) -> Result<(), InvalidParam> {
         self.set(name, raw(value)?)
     }
 
-    pub fn set_json(&mut self, name: &str, json: &str) -> Result<(), ParamProblem> {
+    pub fn set_json(&mut self, name: &str, json: &str) -> Result<(), InvalidParam> {
         check_name(name)?;
         let value = serde_json::from_str::<&RawValue>(json)
-            .map_err(|error| ParamProblem(format!("the value of the parameter {name} is not JSON: {error}")))?;
+            .map_err(|error| InvalidParam(format!("the value of the parameter {name} is not JSON: {error}")))?;
         self.set(name, value.to_owned())
     }
 
     /// Adds one text to the list `stop`, which no other kind of value may be in at that time.
-    pub fn add_stop(&mut self, stop: &str) -> Result<(), ParamProblem> {
+    pub fn add_stop(&mut self, stop: &str) -> Result<(), InvalidParam> {
         let mut stops: Vec<String> = match self.values().find(|(name, _)| *name == STOP) {
             None => Vec::new(),
             Some((_, value)) => serde_json::from_str(value.get()).map_err(|_| {
-                ParamProblem("the parameter stop was set to something else than a list of strings".to_owned())
+                InvalidParam("the parameter stop was set to something else than a list of strings".to_owned())
             })?,
         };
         stops.push(stop.to_owned());
@@ -89,13 +89,13 @@ impl Params {
     }
 
     /// Leaves the parameter out, also one that the handle has, until it is set or unset.
-    pub fn omit(&mut self, name: &str) -> Result<(), ParamProblem> {
+    pub fn omit(&mut self, name: &str) -> Result<(), InvalidParam> {
         check_name(name)?;
         self.put(name, None);
         Ok(())
     }
 
-    fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), ParamProblem> {
+    fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), InvalidParam> {
         check_name(name)?;
         self.put(name, Some(value));
         Ok(())
@@ -132,32 +132,32 @@ fn is_same(a: &str, b: &str) -> bool {
     a == b || (CANDIDATE_COUNT.contains(&a) && CANDIDATE_COUNT.contains(&b))
 }
 
-fn check_name(name: &str) -> Result<(), ParamProblem> {
+fn check_name(name: &str) -> Result<(), InvalidParam> {
     if name.is_empty() {
-        return Err(ParamProblem("a parameter's name is empty".to_owned()));
+        return Err(InvalidParam("a parameter's name is empty".to_owned()));
     }
     if name.len() > MAX_NAME {
-        return Err(ParamProblem(format!("a parameter's name is {} bytes long; {MAX_NAME} are allowed", name.len())));
+        return Err(InvalidParam(format!("a parameter's name is {} bytes long; {MAX_NAME} are allowed", name.len())));
     }
     if OURS.contains(&name) {
-        return Err(ParamProblem(format!("the field {name} is written by the call itself and cannot be a parameter")));
+        return Err(InvalidParam(format!("the field {name} is written by the call itself and cannot be a parameter")));
     }
     Ok(())
 }
 
-fn raw<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, ParamProblem> {
-    serde_json::value::to_raw_value(value).map_err(|error| ParamProblem(error.to_string()))
+fn raw<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, InvalidParam> {
+    serde_json::value::to_raw_value(value).map_err(|error| InvalidParam(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Names, Question, Task, question};
+    use super::super::{Content, FieldNames, Task, content};
     use super::*;
 
     fn sent(params: &Params, candidate_count: &'static str) -> String {
-        let names = Names { candidate_count, inputs: "" };
-        let encoding = question::Encoding { task: Task::Completions, is_streamed: false, names, model: None };
-        String::from_utf8(question::encode(Question::Prompt("p"), params, encoding)).unwrap()
+        let names = FieldNames { candidate_count, inputs: "" };
+        let encoding = content::Encoding { task: Task::Completions, is_streamed: false, names, model: None };
+        String::from_utf8(content::encode(Content::Prompt("p"), params, encoding)).unwrap()
     }
 
     #[test]

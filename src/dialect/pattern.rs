@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::chunk::{Chunk, Event};
+use super::error_response::ErrorResponse;
 use super::reasoning::Reasoning;
-use super::refusal::Refusal;
 use super::split_pairs::SplitPairs;
-use super::{Dialect, Malformed, answer};
+use super::{DecodeError, Dialect, response};
 
 /// The name of an event whose data, if it has any, is an error.
 const ERROR: &[u8] = b"error";
@@ -34,9 +34,9 @@ struct Pattern {
 
 impl EventReader {
     /// What an event says, by its name and its data.
-    pub fn read<'a>(&mut self, dialect: &dyn Dialect, name: &[u8], data: &'a [u8]) -> Result<Event<'a>, Malformed> {
+    pub fn read<'a>(&mut self, dialect: &dyn Dialect, name: &[u8], data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
         if !name.is_empty() && name == ERROR {
-            return Ok(Event::Error(Refusal::in_success(data)));
+            return Ok(Event::Error(ErrorResponse::in_success(data)));
         }
         if let Some(pattern) = &self.pattern {
             if let Some(text) = pattern.text(data) {
@@ -120,7 +120,7 @@ impl Pattern {
 
     /// A string with escapes, if it is one string to its end. Halves of characters are for the parser of the whole.
     fn escaped(&self, data: &[u8]) -> Option<Cow<'static, str>> {
-        answer::check_memory(data).ok()?;
+        response::check_memory(data).ok()?;
         let with_quotes = &data[self.before.len() - 1..data.len() - self.behind.len() + 1];
         serde_json::from_slice(with_quotes).ok().map(Cow::Owned)
     }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::answer::check_memory;
-use super::scanner::{self, JsonFault};
+use super::response::check_memory;
+use super::scanner::{self, JsonError};
 use super::strings::Fragment;
 
 /// A JSON pointer as its reference tokens, unescaped.
@@ -11,27 +11,27 @@ pub struct JsonPointer<'a>(Vec<Cow<'a, str>>);
 
 /// Why a text is not a JSON pointer.
 #[derive(Debug, PartialEq, Eq)]
-pub enum PointerFault {
+pub enum PointerError {
     NoSlash,
     /// The offset of a `~` that neither 0 nor 1 follows.
     Escape(usize),
 }
 
 impl<'a> JsonPointer<'a> {
-    pub fn parse(pointer: &'a str) -> Result<JsonPointer<'a>, PointerFault> {
+    pub fn parse(pointer: &'a str) -> Result<JsonPointer<'a>, PointerError> {
         if let Some((at, _)) = pointer.match_indices('~').find(|(at, _)| !pointer[at + 1..].starts_with(['0', '1'])) {
-            return Err(PointerFault::Escape(at));
+            return Err(PointerError::Escape(at));
         }
         if pointer.is_empty() {
             return Ok(JsonPointer(Vec::new()));
         }
-        let tokens = pointer.strip_prefix('/').ok_or(PointerFault::NoSlash)?.split('/');
+        let tokens = pointer.strip_prefix('/').ok_or(PointerError::NoSlash)?.split('/');
         Ok(JsonPointer(tokens.map(unescaped).collect()))
     }
 
     /// The value in a document that it points to: of members of the same name the last one's. The document is checked
     /// to its end, and then passed over once, however deep the value is in it.
-    pub fn find<'j>(&self, document: &'j str) -> Result<Option<JsonValue<'j>>, JsonFault> {
+    pub fn find<'j>(&self, document: &'j str) -> Result<Option<JsonValue<'j>>, JsonError> {
         scanner::check(document)?;
         let (mut rest, mut found) = (document.trim_ascii(), None);
         let mut around: Vec<Container> = Vec::new();
@@ -137,22 +137,22 @@ impl<'a> JsonValue<'a> {
     }
 
     /// What a string says, and any other value as it is written.
-    pub fn text(self) -> Result<Cow<'a, str>, JsonFault> {
+    pub fn text(self) -> Result<Cow<'a, str>, JsonError> {
         if self.kind() != JsonKind::String {
             return Ok(Cow::Borrowed(self.0));
         }
-        check_memory(self.0.as_bytes()).map_err(|_| JsonFault::NoMemory(self.0.len()))?;
+        check_memory(self.0.as_bytes()).map_err(|_| JsonError::NoMemory(self.0.len()))?;
         Ok(string(self.0))
     }
 
     /// How many elements an array has, or members with different names an object.
-    pub fn count(self) -> Result<Option<usize>, JsonFault> {
+    pub fn count(self) -> Result<Option<usize>, JsonError> {
         match self.kind() {
             JsonKind::Array => Ok(Some(self.items().count())),
             JsonKind::Object => {
-                let (mut names, no_memory) = (Vec::new(), |_| JsonFault::NoMemory(self.0.len()));
+                let (mut names, no_memory) = (Vec::new(), |_| JsonError::NoMemory(self.0.len()));
                 names.try_reserve_exact(self.items().count()).map_err(no_memory)?;
-                check_memory(self.0.as_bytes()).map_err(|_| JsonFault::NoMemory(self.0.len()))?;
+                check_memory(self.0.as_bytes()).map_err(|_| JsonError::NoMemory(self.0.len()))?;
                 names.extend(self.items().map(|(name, _)| string(name)));
                 names.sort_unstable();
                 names.dedup();
@@ -361,10 +361,10 @@ mod tests {
     fn pointer_without_slash_or_with_a_bare_tilde_is_none() {
         let fault = |pointer| JsonPointer::parse(pointer).err();
         for pointer in ["a", " ", "#/a", "0", "é"] {
-            assert_eq!(fault(pointer), Some(PointerFault::NoSlash), "{pointer}");
+            assert_eq!(fault(pointer), Some(PointerError::NoSlash), "{pointer}");
         }
         for (pointer, at) in [("/~", 1), ("/a~2", 2), ("/~0~", 3), ("/a/~b", 3), ("/~~0", 1), ("~", 0)] {
-            assert_eq!(fault(pointer), Some(PointerFault::Escape(at)), "{pointer}");
+            assert_eq!(fault(pointer), Some(PointerError::Escape(at)), "{pointer}");
         }
         assert_eq!(text(r#"{"~1":1,"/":2}"#, "/~01").as_deref(), Some("1"));
     }
@@ -372,8 +372,8 @@ mod tests {
     #[test]
     fn document_is_checked_to_its_end() {
         let fault = |json| JsonPointer::parse("/a").unwrap().find(json).err();
-        assert_eq!(fault(r#"{"a":1}x"#), Some(JsonFault::At(7)));
-        assert_eq!(fault(r#"{"a":1"#), Some(JsonFault::At(6)));
-        assert_eq!(fault(""), Some(JsonFault::At(0)));
+        assert_eq!(fault(r#"{"a":1}x"#), Some(JsonError::At(7)));
+        assert_eq!(fault(r#"{"a":1"#), Some(JsonError::At(6)));
+        assert_eq!(fault(""), Some(JsonError::At(0)));
     }
 }

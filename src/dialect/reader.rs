@@ -9,7 +9,7 @@ use serde::de::{
 use serde_json::Error;
 
 use super::json::NO_MEMORY;
-use super::scanner::{Scanner, Wrong};
+use super::scanner::{Scanner, SyntaxError};
 use super::strings::Fragment;
 
 /// A value as it stands in the JSON, without the space around it.
@@ -97,10 +97,10 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn cannot(&mut self, why: &Wrong) -> Error {
+    fn cannot(&mut self, why: &SyntaxError) -> Error {
         match why {
-            Wrong::Here => self.wrong(),
-            Wrong::NoMemory(_) => Error::custom(NO_MEMORY),
+            SyntaxError::Here => self.wrong(),
+            SyntaxError::NoMemory(_) => Error::custom(NO_MEMORY),
         }
     }
 
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn tells_where_another_kind_of_value_is() {
-        let Err(error) = from_str::<super::super::objects::Few<super::super::answer::Message>>("[\n {}, 1]") else {
+        let Err(error) = from_str::<super::super::objects::Few<super::super::response::Message>>("[\n {}, 1]") else {
             panic!()
         };
         assert_eq!(error.to_string(), "invalid type: number, expected an object at line 2 column 6");

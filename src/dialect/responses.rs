@@ -2,11 +2,11 @@
 //! and whole items, which repeat it.
 
 use super::agent;
-use super::answer::{Malformed, wrong};
 use super::chunk::{Chunk, Event, Piece};
+use super::error_response::ErrorResponse;
 use super::json::{Lenient, string_or_null};
 use super::reader::Raw;
-use super::refusal::Refusal;
+use super::response::{DecodeError, wrong};
 use super::strings::{Fragment, Text};
 
 /// What an event of this type says; `None` if it is of another family.
@@ -15,7 +15,7 @@ pub(super) fn event<'a>(
     delta: Option<Raw<'a>>,
     item: Option<Raw<'a>>,
     data: &'a [u8],
-) -> Option<Result<Event<'a>, Malformed>> {
+) -> Option<Result<Event<'a>, DecodeError>> {
     if kind.is("response.output_text.delta") {
         let text = string_or_null(delta?.get()).map_err(|why| wrong(format!("delta: {why}"), data));
         return Some(text.map(|fragment| {
@@ -35,7 +35,7 @@ pub(super) fn event<'a>(
         }));
     }
     if kind.is("response.failed") {
-        return Some(Ok(Event::Error(Refusal::in_success(data))));
+        return Some(Ok(Event::Error(ErrorResponse::in_success(data))));
     }
     let is_end = ["response.completed", "response.incomplete"].into_iter().any(|end| kind.is(end));
     is_end.then_some(Ok(Event::Done))

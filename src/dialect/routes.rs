@@ -40,7 +40,7 @@ impl Route {
 
 /// What the answer to a question about one route says.
 #[derive(Debug)]
-pub enum Lookup {
+pub enum RouteLookup {
     Found(Route),
     /// The server speaks this dialect, but does not name the route.
     Absent,
@@ -66,7 +66,7 @@ pub enum Change<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum ChangeMethod {
     Get,
     Post,
     Put,
@@ -75,8 +75,8 @@ pub enum Verb {
 
 /// How a server is asked for a change.
 #[derive(Debug)]
-pub struct Order {
-    pub verb: Verb,
+pub struct ChangeRequest {
+    pub verb: ChangeMethod,
     pub path: String,
     /// JSON, of a `Post` and a `Put`. It may hold the key of a model provider.
     pub body: Zeroizing<Vec<u8>>,
@@ -106,15 +106,15 @@ fn collect_secrets(value: &Value, is_secret: bool, to: &mut Vec<String>) {
     }
 }
 
-impl Order {
-    pub(super) fn new(verb: Verb, path: String) -> Order {
-        Order { verb, path, body: Zeroizing::default() }
+impl ChangeRequest {
+    pub(super) fn new(verb: ChangeMethod, path: String) -> ChangeRequest {
+        ChangeRequest { verb, path, body: Zeroizing::default() }
     }
 
-    pub(super) fn with_body(self, body: &impl Serialize) -> Order {
+    pub(super) fn with_body(self, body: &impl Serialize) -> ChangeRequest {
         let body = serde_json::to_vec(body);
         debug_assert!(body.is_ok(), "names and JSON values always serialize");
-        Order { body: Zeroizing::new(body.unwrap_or_default()), ..self }
+        ChangeRequest { body: Zeroizing::new(body.unwrap_or_default()), ..self }
     }
 }
 
@@ -144,9 +144,9 @@ pub(super) fn text(object: &Value, field: &str) -> Option<String> {
 }
 
 /// The answer about one route, which `read` understands.
-pub(super) fn one(body: &[u8], read: impl Fn(&Value) -> Option<Route>) -> Lookup {
+pub(super) fn one(body: &[u8], read: impl Fn(&Value) -> Option<Route>) -> RouteLookup {
     let route = std::str::from_utf8(body).ok().and_then(|json| entry(json, read));
-    route.map_or(Lookup::Foreign, Lookup::Found)
+    route.map_or(RouteLookup::Foreign, RouteLookup::Found)
 }
 
 fn entry(json: &str, read: impl Fn(&Value) -> Option<Route>) -> Option<Route> {
@@ -195,16 +195,16 @@ pub(super) fn paged(path: &str, page: Option<&str>) -> String {
 }
 
 /// The limits of the open-source servers, which have paths for them but nothing behind those.
-pub(super) fn limits_order(path: &str, change: Change) -> Option<Order> {
+pub(super) fn limits_order(path: &str, change: Change) -> Option<ChangeRequest> {
     #[derive(Serialize)]
     struct Limits<'a> {
         route: &'a str,
         limits: &'a RawValue,
     }
     match change {
-        Change::GetLimits(route) => Some(Order::new(Verb::Get, [path, &segment(route)].concat())),
+        Change::GetLimits(route) => Some(ChangeRequest::new(ChangeMethod::Get, [path, &segment(route)].concat())),
         Change::SetLimits(route, limits) => {
-            Some(Order::new(Verb::Post, path.to_owned()).with_body(&Limits { route, limits }))
+            Some(ChangeRequest::new(ChangeMethod::Post, path.to_owned()).with_body(&Limits { route, limits }))
         }
         Change::CreateRoute(_) | Change::DeleteRoute(_) => None,
     }

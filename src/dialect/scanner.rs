@@ -3,7 +3,7 @@
 
 /// Why a text is not JSON.
 #[derive(Debug, PartialEq, Eq)]
-pub enum JsonFault {
+pub enum JsonError {
     /// The offset of the first byte that cannot be there; the length of the text if it ends too early.
     At(usize),
     /// There is no memory for that many levels.
@@ -11,17 +11,17 @@ pub enum JsonFault {
 }
 
 /// Checks the whole of a text.
-pub(super) fn check(json: &str) -> Result<(), JsonFault> {
+pub(super) fn check(json: &str) -> Result<(), JsonError> {
     let mut scanner = Scanner::new(json);
     match scanner.skip() {
         Ok(_) if scanner.peek().is_none() => Ok(()),
-        Err(Wrong::NoMemory(levels)) => Err(JsonFault::NoMemory(levels)),
-        _ => Err(JsonFault::At(scanner.at)),
+        Err(SyntaxError::NoMemory(levels)) => Err(JsonError::NoMemory(levels)),
+        _ => Err(JsonError::At(scanner.at)),
     }
 }
 
 /// Why a value cannot be passed over.
-pub(super) enum Wrong {
+pub(super) enum SyntaxError {
     /// It is no JSON where the scanner is.
     Here,
     /// There is no memory for that many levels.
@@ -51,9 +51,9 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub fn expect(&mut self, byte: u8) -> Result<(), Wrong> {
+    pub fn expect(&mut self, byte: u8) -> Result<(), SyntaxError> {
         if self.peek() != Some(byte) {
-            return Err(Wrong::Here);
+            return Err(SyntaxError::Here);
         }
         self.at += 1;
         Ok(())
@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over a value, and returns how it is written.
     #[inline]
-    pub fn skip(&mut self) -> Result<&'a str, Wrong> {
+    pub fn skip(&mut self) -> Result<&'a str, SyntaxError> {
         let first = self.peek();
         let start = self.at;
         match first {
@@ -76,7 +76,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over a string from its first quotation mark on, and says whether there are escapes in it.
     #[inline]
-    pub fn skip_string(&mut self) -> Result<bool, Wrong> {
+    pub fn skip_string(&mut self) -> Result<bool, SyntaxError> {
         self.at += 1;
         let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
         let length = plain(rest);
@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline(never)]
-    fn skip_escapes(&mut self) -> Result<(), Wrong> {
+    fn skip_escapes(&mut self) -> Result<(), SyntaxError> {
         let bytes = self.json.as_bytes();
         loop {
             match bytes.get(self.at) {
@@ -98,7 +98,7 @@ impl<'a> Scanner<'a> {
                     return Ok(());
                 }
                 Some(b'\\') => self.at += 1,
-                _ => return Err(Wrong::Here),
+                _ => return Err(SyntaxError::Here),
             }
             match bytes.get(self.at) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -106,16 +106,16 @@ impl<'a> Scanner<'a> {
                     let digits = self.at + 1..self.at + 5;
                     self.at += 1 + count(&bytes[digits.start..], u8::is_ascii_hexdigit).min(4);
                     if self.at != digits.end {
-                        return Err(Wrong::Here);
+                        return Err(SyntaxError::Here);
                     }
                 }
-                _ => return Err(Wrong::Here),
+                _ => return Err(SyntaxError::Here),
             }
             self.at += plain(&bytes[self.at..]);
         }
     }
 
-    pub fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Wrong> {
+    pub fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), SyntaxError> {
         match first {
             Some(b'n') => self.skip_word(b"null"),
             Some(b't') => self.skip_word(b"true"),
@@ -125,17 +125,17 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub fn skip_word(&mut self, word: &[u8]) -> Result<(), Wrong> {
+    pub fn skip_word(&mut self, word: &[u8]) -> Result<(), SyntaxError> {
         let rest = &self.json.as_bytes()[self.at..];
         if !rest.starts_with(word) {
             self.at += rest.iter().zip(word).take_while(|(byte, letter)| byte == letter).count();
-            return Err(Wrong::Here);
+            return Err(SyntaxError::Here);
         }
         self.at += word.len();
         Ok(())
     }
 
-    fn skip_number(&mut self) -> Result<(), Wrong> {
+    fn skip_number(&mut self) -> Result<(), SyntaxError> {
         let bytes = self.json.as_bytes();
         let next = |at: usize| bytes.get(at).copied().unwrap_or_default();
         self.at += usize::from(next(self.at) == b'-');
@@ -158,15 +158,15 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn skip_digits(&mut self) -> Result<(), Wrong> {
+    fn skip_digits(&mut self) -> Result<(), SyntaxError> {
         let digits = count(&self.json.as_bytes()[self.at..], u8::is_ascii_digit);
         self.at += digits;
-        if digits == 0 { Err(Wrong::Here) } else { Ok(()) }
+        if digits == 0 { Err(SyntaxError::Here) } else { Ok(()) }
     }
 
     /// Passes over an object or a list from its first bracket on.
     #[inline(never)]
-    fn skip_container(&mut self) -> Result<(), Wrong> {
+    fn skip_container(&mut self) -> Result<(), SyntaxError> {
         let mut outer = Levels::default();
         let mut is_object = self.json.as_bytes()[self.at] == b'{';
         self.at += 1;
@@ -189,7 +189,7 @@ impl<'a> Scanner<'a> {
             }
             if is_object {
                 if next != Some(b'"') {
-                    return Err(Wrong::Here);
+                    return Err(SyntaxError::Here);
                 }
                 self.skip_string()?;
                 self.expect(b':')?;
@@ -251,9 +251,9 @@ struct Levels {
 }
 
 impl Levels {
-    fn push(&mut self, is_object: bool) -> Result<(), Wrong> {
+    fn push(&mut self, is_object: bool) -> Result<(), SyntaxError> {
         if self.count > 0 && self.count % 64 == 0 {
-            self.others.try_reserve(1).map_err(|_| Wrong::NoMemory(self.count))?;
+            self.others.try_reserve(1).map_err(|_| SyntaxError::NoMemory(self.count))?;
             self.others.push(self.innermost);
         }
         self.innermost = self.innermost << 1 | u64::from(is_object);
@@ -354,7 +354,7 @@ mod tests {
             ("1//", 1),
             ("\u{a0}1", 0),
         ] {
-            assert_eq!(check(json), Err(JsonFault::At(at)), "{json}");
+            assert_eq!(check(json), Err(JsonError::At(at)), "{json}");
         }
     }
 
@@ -385,6 +385,6 @@ mod tests {
         for json in [deep("[", "", "]"), deep(r#"{"a":"#, "1", "}")] {
             assert_eq!(check(json).unwrap().join().unwrap(), Ok(()));
         }
-        assert_eq!(check("[".repeat(1_000_000)).unwrap().join().unwrap(), Err(JsonFault::At(1_000_000)));
+        assert_eq!(check("[".repeat(1_000_000)).unwrap().join().unwrap(), Err(JsonError::At(1_000_000)));
     }
 }

@@ -4,7 +4,7 @@
 use super::chunk::{Chunk, Piece};
 use super::objects::MOST;
 use super::reasoning::{Reasoning, ReasoningForm};
-use super::strings::{Fragment, Halves};
+use super::strings::{Fragment, SurrogateHalves};
 use super::tools::ToolCall;
 
 /// First halves that were held back until their other halves come.
@@ -78,7 +78,7 @@ impl SplitPairs {
         }
         let (text, high) = joined.without_high();
         self.0.extend(high.map(|high| Held { place, high }));
-        *fragment = Some(Fragment { text, halves: Halves::default() });
+        *fragment = Some(Fragment { text, halves: SurrogateHalves::default() });
     }
 
     /// What is still held back.

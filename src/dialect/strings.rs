@@ -14,7 +14,7 @@ pub struct Text<'a>(pub Cow<'a, str>);
 
 /// Halves of surrogate pairs at the ends of a string, of which the others may be in the strings beside it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Halves {
+pub struct SurrogateHalves {
     /// The second half that the string begins with, as a replacement character.
     pub low: Option<u16>,
     /// The first half that the string ends with, as a replacement character.
@@ -25,7 +25,7 @@ pub struct Halves {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Fragment<'a> {
     pub text: Text<'a>,
-    pub halves: Halves,
+    pub halves: SurrogateHalves,
 }
 
 impl<'a> Fragment<'a> {
@@ -44,7 +44,7 @@ impl<'a> Fragment<'a> {
 
     /// Of bytes in which halves of pairs are written as if they were characters.
     fn of_surrogates(mut bytes: &[u8]) -> Fragment<'a> {
-        let (mut text, mut halves) = (String::with_capacity(bytes.len()), Halves::default());
+        let (mut text, mut halves) = (String::with_capacity(bytes.len()), SurrogateHalves::default());
         loop {
             let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
             text.push_str(std::str::from_utf8(&bytes[..valid]).unwrap_or_default());
@@ -78,7 +78,10 @@ impl<'a> Fragment<'a> {
             following = &following[REPLACEMENT.len_utf8()..];
         }
         text.push_str(following);
-        Fragment { text: Text(Cow::Owned(text)), halves: Halves { low: self.halves.low, high: next.halves.high } }
+        Fragment {
+            text: Text(Cow::Owned(text)),
+            halves: SurrogateHalves { low: self.halves.low, high: next.halves.high },
+        }
     }
 
     /// Without the half at its end, of which the other may come; that half by itself.
@@ -92,13 +95,13 @@ impl<'a> Fragment<'a> {
     /// Half of a character, of which the other may follow.
     pub(super) fn of_high(high: u16) -> Fragment<'a> {
         let text = Text(Cow::Owned(REPLACEMENT.to_string()));
-        Fragment { text, halves: Halves { low: None, high: Some(high) } }
+        Fragment { text, halves: SurrogateHalves { low: None, high: Some(high) } }
     }
 }
 
 impl<'a> From<Cow<'a, str>> for Fragment<'a> {
     fn from(text: Cow<'a, str>) -> Self {
-        Fragment { text: Text(text), halves: Halves::default() }
+        Fragment { text: Text(text), halves: SurrogateHalves::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::de::{Error, MapAccess};
 use super::json::{Lenient, few};
 use super::objects::{Fields, Object, once};
 use super::reader::Raw;
-use super::strings::{Fragment, Halves, Text};
+use super::strings::{Fragment, SurrogateHalves, Text};
 
 /// More fields than any provider adds to a call.
 const MOST_EXTRAS: usize = 64;
@@ -31,7 +31,7 @@ pub struct ToolCall<'a> {
     pub name: Option<Text<'a>>,
     /// JSON, or of a fragment a part of it.
     pub arguments: Option<Text<'a>>,
-    pub halves: Halves,
+    pub halves: SurrogateHalves,
     /// What else is said of the call, for example a signature that has to be sent back.
     pub extras: Extras<'a>,
     /// What else is said of the function.

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::routes::{self, Change, Lookup, Order, Page, Route, text};
-use super::{Dialect, Refusal, Task, segment};
+use super::routes::{self, Change, ChangeRequest, Page, Route, RouteLookup, text};
+use super::{Dialect, ErrorResponse, Task, segment};
 
 /// It lists the endpoints for OpenAI's clients, to whom each is a model, from 3.17 on.
 const MODELS: &str = "/gateway/mlflow/v1/models";
@@ -24,16 +24,16 @@ impl Dialect for Tracking {
         MODELS.to_owned()
     }
 
-    fn other_route_path(&self, _: &str, _: &Refusal) -> Option<String> {
+    fn other_route_path(&self, _: &str, _: &ErrorResponse) -> Option<String> {
         Some(ENDPOINTS.to_owned())
     }
 
-    fn route(&self, name: &str, body: &[u8]) -> Lookup {
+    fn route(&self, name: &str, body: &[u8]) -> RouteLookup {
         match self.list(body).or_else(|| self.details(body)) {
             Some(page) => {
-                page.routes.into_iter().find(|route| route.name == name).map_or(Lookup::Absent, Lookup::Found)
+                page.routes.into_iter().find(|route| route.name == name).map_or(RouteLookup::Absent, RouteLookup::Found)
             }
-            None => Lookup::Foreign,
+            None => RouteLookup::Foreign,
         }
     }
 
@@ -57,7 +57,7 @@ impl Dialect for Tracking {
         true
     }
 
-    fn order(&self, _: Change) -> Option<Order> {
+    fn order(&self, _: Change) -> Option<ChangeRequest> {
         None
     }
 
@@ -103,10 +103,10 @@ mod tests {
     #[test]
     fn reads_both_lists() {
         let models = br#"{"object":"list","data":[{"id":"a b","object":"model","created":1,"owned_by":"mlflow"}]}"#;
-        let Lookup::Found(route) = Tracking.route("a b", models) else { panic!() };
+        let RouteLookup::Found(route) = Tracking.route("a b", models) else { panic!() };
         assert_eq!((route.task(), route.model, route.provider), (None, None, None));
         assert_eq!(route.path.as_deref(), Some("/gateway/a%20b/mlflow/invocations"));
-        assert!(matches!(Tracking.route("nope", models), Lookup::Absent));
+        assert!(matches!(Tracking.route("nope", models), RouteLookup::Absent));
         let details = br#"{"endpoints":[{"endpoint_id":"e-1","name":"c","model_mappings":[
             {"linkage_type":"FALLBACK","model_definition":{"provider":"x","model_name":"y"}},
             {"linkage_type":"PRIMARY","model_definition":{"provider":"openai","model_name":"m"}}]}]}"#;
@@ -115,11 +115,11 @@ mod tests {
         assert_eq!(page.routes[0].model.as_deref(), Some("m"));
         assert!(page.routes[0].json.starts_with(r#"{"endpoint_id":"#));
         assert!(Tracking.list(details).is_none() && Tracking.list(b"{}").is_none());
-        let Lookup::Found(route) = Tracking.route("c", details) else { panic!("3.9 to 3.16 have this list only") };
+        let RouteLookup::Found(route) = Tracking.route("c", details) else { panic!("3.9 to 3.16 have this list only") };
         assert_eq!((route.name.as_str(), route.model.as_deref()), ("c", Some("m")));
-        assert!(matches!(Tracking.route("nope", details), Lookup::Absent));
-        assert!(matches!(Tracking.route("nope", br#"{"endpoints":[]}"#), Lookup::Absent));
-        assert!(matches!(Tracking.route("c", b"<html>"), Lookup::Foreign));
-        assert!(matches!(Tracking.route("c", br#"{"data":[{"id":"c"}]}"#), Lookup::Foreign));
+        assert!(matches!(Tracking.route("nope", details), RouteLookup::Absent));
+        assert!(matches!(Tracking.route("nope", br#"{"endpoints":[]}"#), RouteLookup::Absent));
+        assert!(matches!(Tracking.route("c", b"<html>"), RouteLookup::Foreign));
+        assert!(matches!(Tracking.route("c", br#"{"data":[{"id":"c"}]}"#), RouteLookup::Foreign));
     }
 }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::text::count;
 use super::usage::tokens;
-use crate::client::{Event, EventKind, NulText, Usage};
+use crate::client::{Event, EventKind, NulString, Usage};
 
 /// A fragment of the text.
 pub const MLFLOW_GATEWAY_EVENT_TEXT: i32 = 1;
@@ -76,7 +76,7 @@ impl mlflow_gateway_event {
 
     /// It points to what the event borrows, and must not be used any longer than that.
     pub(super) fn of(event: &Event) -> mlflow_gateway_event {
-        let name = |name: Option<&NulText>| name.map_or(ptr::null(), |name| name.with_nul().as_ptr().cast());
+        let name = |name: Option<&NulString>| name.map_or(ptr::null(), |name| name.with_nul().as_ptr().cast());
         let (call, raw) = (event.tool_call.as_ref(), event.raw());
         mlflow_gateway_event {
             kind: match event.kind {

@@ -9,7 +9,7 @@ use super::gateway::mlflow_gateway;
 use super::handle::{self, Place};
 use super::status::mlflow_gateway_status;
 use super::text::{self, lend};
-use crate::client::{Error, NulText, Route, Routes};
+use crate::client::{Error, NulString, Route, Routes};
 
 /// Routes of a gateway. Immutable.
 pub struct mlflow_gateway_routes(Routes);
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_json(
 ) -> *const c_char {
     export!(or ptr::null(), {
         // SAFETY: the caller passes NULL or routes that were not destroyed, and NULL or a place for a length.
-        unsafe { lend(get(routes, route).map(|route: &Route| -> &NulText { &route.json }), len) }
+        unsafe { lend(get(routes, route).map(|route: &Route| -> &NulString { &route.json }), len) }
     })
 }
 

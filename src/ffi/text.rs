@@ -6,7 +6,7 @@ use std::{ptr, slice};
 
 use super::export::export;
 use super::handle::{Place, null};
-use crate::client::{Error, NulText, Status};
+use crate::client::{Error, NulString, Status};
 
 /// Free a string that the caller owns, or NULL.
 #[unsafe(no_mangle)]
@@ -87,7 +87,7 @@ pub(super) unsafe fn bytes<'a>(bytes: *const c_void, len: usize, name: &str) -> 
 ///
 /// # Safety
 /// `len` is NULL or can be written to.
-pub(super) unsafe fn lend(text: Option<&NulText>, len: *mut usize) -> *const c_char {
+pub(super) unsafe fn lend(text: Option<&NulString>, len: *mut usize) -> *const c_char {
     if !len.is_null() {
         // SAFETY: as promised by the caller.
         unsafe { len.write(text.map_or(0, |text| text.as_str().len())) };

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::{Open, Opener};
+use super::connect::{Connector, OpenConnection};
+use super::connect_settings::ConnectSettings;
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::failure::{Failure, Limit, Phase};
+use super::error::{Limit, Phase, TransportError};
 use super::head::{Head, RequestHead};
 use super::headers::Headers;
-use super::incoming::Incoming;
 use super::method::Method;
 use super::pool::{KeepAlive, Pool};
 use super::proxy::Proxy;
+use super::response_reader::ResponseReader;
 use super::uri::GatewayUri;
-use super::way::Way;
 use crate::sync::CancelTokens;
 
 /// A body up to here is copied behind the head, so that both leave in one piece of memory.
@@ -24,22 +24,22 @@ const SMALL_BODY: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Agent {
     pool: Pool,
-    opener: Opener,
+    opener: Connector,
 }
 
 /// How a request's body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub enum ContentType {
     Json,
     /// As a web page's form is sent.
     Form,
 }
 
-impl Content {
+impl ContentType {
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Content::Json => "application/json",
-            Content::Form => "application/x-www-form-urlencoded",
+            ContentType::Json => "application/json",
+            ContentType::Form => "application/x-www-form-urlencoded",
         }
     }
 }
@@ -67,7 +67,7 @@ pub struct Exchange<'a> {
     /// Below the URI; it begins with a slash.
     pub path: &'a str,
     pub headers: &'a Headers,
-    pub content: Content,
+    pub content: ContentType,
     pub body: Option<&'a [u8]>,
     /// When it ends, and by which limit.
     pub deadline: Instant,
@@ -76,7 +76,7 @@ pub struct Exchange<'a> {
     pub limits: Limits,
     /// Each ends it before the deadline.
     pub tokens: &'a CancelTokens,
-    pub way: &'a Arc<Way>,
+    pub way: &'a Arc<ConnectSettings>,
     pub keep_alive: KeepAlive,
     /// Whether a connection that is idle may be used: one that the server closes meanwhile loses the request.
     pub may_reuse: bool,
@@ -96,12 +96,12 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// Where a redirect points to, as the server writes it; see [`super::without_secrets`].
     pub location: Option<String>,
-    pub moments: Moments,
+    pub moments: Timestamps,
 }
 
 /// When parts of an exchange were done.
 #[derive(Debug, Clone, Copy)]
-pub struct Moments {
+pub struct Timestamps {
     /// There was a connection to send on.
     pub connected: Instant,
     /// The first byte of the response had come.
@@ -116,49 +116,49 @@ impl Reply {
 
 /// An answer, as far as it is read.
 #[derive(Debug)]
-pub enum Opened {
+pub enum HttpResponse {
     /// The head of a success that comes in events.
-    Stream(Box<Incoming>),
+    Stream(Box<ResponseReader>),
     /// All of it.
     Whole(Reply),
 }
 
-impl Opened {
+impl HttpResponse {
     pub fn status(&self) -> u16 {
         match self {
-            Opened::Stream(incoming) => incoming.status(),
-            Opened::Whole(reply) => reply.status,
+            HttpResponse::Stream(incoming) => incoming.status(),
+            HttpResponse::Whole(reply) => reply.status,
         }
     }
 
     /// All of it, whatever it takes.
-    pub fn whole(self) -> Result<Reply, Failure> {
+    pub fn whole(self) -> Result<Reply, TransportError> {
         match self {
-            Opened::Stream(mut incoming) => incoming.reply(),
-            Opened::Whole(reply) => Ok(reply),
+            HttpResponse::Stream(mut incoming) => incoming.reply(),
+            HttpResponse::Whole(reply) => Ok(reply),
         }
     }
 }
 
 impl Agent {
     /// Asks, and reads the whole answer but for a success that comes in events, if those are wanted.
-    pub fn exchange(&self, exchange: &Exchange) -> Result<Opened, Failure> {
+    pub fn exchange(&self, exchange: &Exchange) -> Result<HttpResponse, TransportError> {
         let mut incoming = self.open(exchange)?;
         if incoming.is_success() {
             if let Some(encoding) = incoming.encoding() {
-                return Err(Failure::Encoded(encoding.to_owned()));
+                return Err(TransportError::Encoded(encoding.to_owned()));
             }
             if exchange.wants_events && incoming.is_event_stream()? {
-                return Ok(Opened::Stream(Box::new(incoming)));
+                return Ok(HttpResponse::Stream(Box::new(incoming)));
             }
         }
         let reply = incoming.reply()?;
         self.keep(incoming, exchange.way, exchange.keep_alive);
-        Ok(Opened::Whole(reply))
+        Ok(HttpResponse::Whole(reply))
     }
 
     /// Asks and reads the head of the answer.
-    fn open(&self, exchange: &Exchange) -> Result<Incoming, Failure> {
+    fn open(&self, exchange: &Exchange) -> Result<ResponseReader, TransportError> {
         let uri = exchange.uri;
         let forwarder = exchange.way.forwarder(uri);
         let body = exchange.body.unwrap_or_default();
@@ -179,7 +179,7 @@ impl Agent {
 
         let (mut connection, sent) = self.send(&message.0, large_body, exchange)?;
         connection.deadline.allow(Phase::Wait, Limit::FirstByte, exchange.timeouts.first_byte);
-        let mut moments = Moments { connected: connection.ready, first_byte: connection.ready };
+        let mut moments = Timestamps { connected: connection.ready, first_byte: connection.ready };
         let received = connection.await_first_byte().and_then(|()| {
             moments.first_byte = Instant::now();
             connection.deadline.allow(Phase::Read, Limit::Total, Duration::ZERO);
@@ -200,11 +200,11 @@ impl Agent {
             Some(proxy) => by_way_of(proxy, head)?,
             None => head?,
         };
-        Ok(Incoming::new(connection, head, moments, exchange.limits.body))
+        Ok(ResponseReader::new(connection, head, moments, exchange.limits.body))
     }
 
     /// Keeps an answer's connection for later calls, if it can be used again.
-    pub fn keep(&self, incoming: Incoming, way: &Arc<Way>, keep_alive: KeepAlive) {
+    pub fn keep(&self, incoming: ResponseReader, way: &Arc<ConnectSettings>, keep_alive: KeepAlive) {
         if let Some((connection, server_keeps)) = incoming.reusable() {
             self.pool.put(connection, way, keep_alive, server_keeps);
         }
@@ -217,7 +217,7 @@ impl Agent {
         message: &[u8],
         rest: &[u8],
         exchange: &Exchange,
-    ) -> Result<(Connection, Result<(), Failure>), Failure> {
+    ) -> Result<(Connection, Result<(), TransportError>), TransportError> {
         while let Some(mut connection) = exchange.may_reuse.then(|| self.pool.take(exchange.way)).flatten() {
             connection.deadline.begin(exchange.deadline, exchange.limit, exchange.tokens);
             connection.deadline.left()?;
@@ -230,7 +230,7 @@ impl Agent {
         }
         let deadline = Deadline::new(exchange.deadline, exchange.limit, exchange.tokens);
         deadline.allow(Phase::Resolve, Limit::Connect, exchange.timeouts.connect);
-        let Open { layer, round_trip } = self.opener.open(exchange.uri, exchange.way, &deadline)?;
+        let OpenConnection { layer, round_trip } = self.opener.open(exchange.uri, exchange.way, &deadline)?;
         deadline.allow(Phase::Send, Limit::Total, Duration::ZERO);
         let mut connection = Connection::new(layer, deadline, round_trip);
         let sent = connection.send(message, rest).map_err(|not_sent| not_sent.failure);
@@ -239,17 +239,19 @@ impl Agent {
 }
 
 /// What came from a proxy that passes requests on, where it is the proxy that said it.
-fn by_way_of(proxy: &Proxy, head: Result<Head, Failure>) -> Result<Head, Failure> {
+fn by_way_of(proxy: &Proxy, head: Result<Head, TransportError>) -> Result<Head, TransportError> {
     match head {
         Ok(Head { status: 407, .. }) => {
             let why = format!("{proxy:?} wants other credentials than it got: HTTP status 407");
-            Err(Failure::Proxy { why, is_lasting: true })
+            Err(TransportError::Proxy { why, is_lasting: true })
         }
-        Err(Failure::Protocol(why)) => {
-            Err(Failure::Proxy { why: format!("{proxy:?} does not speak HTTP/1.1: {why}"), is_lasting: true })
+        Err(TransportError::Protocol(why)) => {
+            Err(TransportError::Proxy { why: format!("{proxy:?} does not speak HTTP/1.1: {why}"), is_lasting: true })
         }
-        Err(Failure::Lost(why, phase)) => Err(Failure::Lost(format!("by way of {proxy:?}: {why}"), phase)),
-        Err(Failure::LostIdle(why)) => Err(Failure::LostIdle(format!("by way of {proxy:?}: {why}"))),
+        Err(TransportError::Lost(why, phase)) => {
+            Err(TransportError::Lost(format!("by way of {proxy:?}: {why}"), phase))
+        }
+        Err(TransportError::LostIdle(why)) => Err(TransportError::LostIdle(format!("by way of {proxy:?}: {why}"))),
         other => other,
     }
 }

@@ -8,9 +8,9 @@ use ureq::Error;
 use ureq::unversioned::transport::NextTimeout;
 
 use super::deadline::Deadline;
-use super::failure::{Failure, Phase};
-use super::head::{self, Head, HeadProblem, MAX_HEADERS};
-use super::layer::{Came, Layer, Sent};
+use super::error::{Phase, TransportError};
+use super::head::{self, Head, HeadError, MAX_HEADERS};
+use super::layer::{InputState, Layer, SendOutcome};
 
 /// How soon after a request the loss of a connection that was idle means that the server had closed it as idle, where
 /// two round trips are shorter.
@@ -36,7 +36,7 @@ impl fmt::Debug for Connection {
 
 /// Why a request did not leave.
 pub(super) struct NotSent {
-    pub failure: Failure,
+    pub failure: TransportError,
     /// Whether the server cannot have seen any of it.
     pub is_unseen: bool,
 }
@@ -71,7 +71,7 @@ impl Connection {
             let parts = if first.is_empty() { &parts[1..] } else { &parts[..1 + usize::from(!second.is_empty())] };
             let failed = |failure, is_unseen| Err(NotSent { failure, is_unseen });
             match self.layer.send(parts, watch) {
-                Ok(Sent::Bytes(sent)) => {
+                Ok(SendOutcome::Bytes(sent)) => {
                     is_unseen = false;
                     let of_first = sent.min(first.len());
                     (first, second) = (&first[of_first..], &second[sent - of_first..]);
@@ -79,15 +79,15 @@ impl Connection {
                         self.deadline.left().map_err(|failure| NotSent { failure, is_unseen })?;
                     }
                 }
-                Ok(Sent::InputCame) => match self.layer.take_input() {
+                Ok(SendOutcome::InputAvailable) => match self.layer.take_input() {
                     Ok(_) if self.is_refused() => {
                         let why = "the server refused it before it was sent";
-                        return failed(Failure::Lost(why.to_owned(), Phase::Send), false);
+                        return failed(TransportError::Lost(why.to_owned(), Phase::Send), false);
                     }
-                    Ok(Came::Input) => watch = !self.layer.buffers().input_append_buf().is_empty(),
-                    Ok(Came::End) => {
+                    Ok(InputState::Received) => watch = !self.layer.buffers().input_append_buf().is_empty(),
+                    Ok(InputState::EndOfStream) => {
                         let why = "the server closed it before it answered";
-                        return failed(Failure::Lost(why.to_owned(), Phase::Send), false);
+                        return failed(TransportError::Lost(why.to_owned(), Phase::Send), false);
                     }
                     Err(error) => return failed(self.failure(error), false),
                 },
@@ -107,23 +107,23 @@ impl Connection {
     }
 
     /// The same failure, unless the connection was idle before and broke so soon that the server had closed it as idle.
-    pub fn as_idle_loss(&self, failure: Failure) -> Failure {
+    pub fn as_idle_loss(&self, failure: TransportError) -> TransportError {
         let soon = MAX_IDLE_LOSS.max(2 * self.round_trip);
         match failure {
-            Failure::Lost(why, Phase::Send | Phase::Wait) if self.is_reused && self.ready.elapsed() <= soon => {
-                Failure::LostIdle(why)
+            TransportError::Lost(why, Phase::Send | Phase::Wait) if self.is_reused && self.ready.elapsed() <= soon => {
+                TransportError::LostIdle(why)
             }
             other => other,
         }
     }
 
     /// Waits until anything of an answer has come, or the server has closed.
-    pub fn await_first_byte(&mut self) -> Result<(), Failure> {
+    pub fn await_first_byte(&mut self) -> Result<(), TransportError> {
         if self.input().is_empty() { self.more().map(drop) } else { Ok(()) }
     }
 
     /// Waits for the head of the answer, which may have so many bytes.
-    pub fn receive_head(&mut self, limit: usize) -> Result<Head, Failure> {
+    pub fn receive_head(&mut self, limit: usize) -> Result<Head, TransportError> {
         loop {
             let input = self.layer.buffers().input();
             let input = &input[..input.len().min(limit)];
@@ -133,12 +133,12 @@ impl Connection {
                     return Ok(head);
                 }
                 Ok(None) => {}
-                Err(HeadProblem::Wrong(why)) => return Err(Failure::Protocol(why)),
-                Err(HeadProblem::TooManyHeaders) => return Err(Failure::TooManyHeaders(MAX_HEADERS)),
+                Err(HeadError::Wrong(why)) => return Err(TransportError::Protocol(why)),
+                Err(HeadError::TooManyHeaders) => return Err(TransportError::TooManyHeaders(MAX_HEADERS)),
             }
             let is_first = input.is_empty();
             if input.len() >= limit {
-                return Err(Failure::HeadTooLarge(limit));
+                return Err(TransportError::HeadTooLarge(limit));
             }
             if !self.more()? {
                 let (when, phase) = if is_first {
@@ -146,7 +146,7 @@ impl Connection {
                 } else {
                     ("in the middle of the answer's head", Phase::Read)
                 };
-                return Err(Failure::Lost(format!("the server closed it {when}"), phase));
+                return Err(TransportError::Lost(format!("the server closed it {when}"), phase));
             }
         }
     }
@@ -166,12 +166,12 @@ impl Connection {
     }
 
     /// Waits for more input; false if the server has closed.
-    pub fn more(&mut self) -> Result<bool, Failure> {
+    pub fn more(&mut self) -> Result<bool, TransportError> {
         self.layer.await_input(NextTimeout::default()).map_err(|error| self.failure(error))
     }
 
-    fn failure(&self, error: Error) -> Failure {
-        Failure::of(error, self.deadline.phase())
+    fn failure(&self, error: Error) -> TransportError {
+        TransportError::of(error, self.deadline.phase())
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::failure::{Failure, Limit, Phase};
-use crate::sync::{self, CancelTokens, Lock, Over};
+use super::error::{Limit, Phase, TransportError};
+use crate::sync::{self, CancelTokens, Lock, WaitError};
 
 /// Shared by a connection and the socket below it, however many layers (TLS, a proxy's tunnel) lie between: those
 /// pass on durations, which would begin anew in each layer.
@@ -94,31 +94,36 @@ impl Deadline {
     }
 
     /// The time that is left, unless it is over or the caller has had enough.
-    pub fn left(&self) -> Result<Duration, Failure> {
+    pub fn left(&self) -> Result<Duration, TransportError> {
         let state = self.0.lock();
         if state.tokens.is_cancelled() {
-            return Err(Failure::Cancelled(state.phase));
+            return Err(TransportError::Cancelled(state.phase));
         }
         let left = state.until.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(Failure::Timeout(state.limit, state.phase)) } else { Ok(left) }
+        if left.is_zero() { Err(TransportError::Timeout(state.limit, state.phase)) } else { Ok(left) }
     }
 
     /// Waits until the descriptor is ready for one of these events, and returns those that it reports.
-    pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<libc::c_short, Failure> {
+    pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<libc::c_short, TransportError> {
         let (until, tokens) = (self.until(), self.tokens());
         sync::ready(descriptor, events, until, &tokens).map_err(|over| self.over(over))
     }
 
     /// Waits until one of the descriptors is ready, and returns its place in the list; no longer than `most`.
-    pub fn any_ready(&self, descriptors: &[i32], events: libc::c_short, most: Option<Instant>) -> Result<usize, Over> {
+    pub fn any_ready(
+        &self,
+        descriptors: &[i32],
+        events: libc::c_short,
+        most: Option<Instant>,
+    ) -> Result<usize, WaitError> {
         let (until, tokens) = (self.until(), self.tokens());
         sync::any_ready(descriptors, events, most.map_or(until, |most| most.min(until)), &tokens)
     }
 
     /// What is over, in words.
-    pub fn over(&self, over: Over) -> Failure {
+    pub fn over(&self, over: WaitError) -> TransportError {
         let state = self.0.lock();
-        Failure::over(over, state.limit, state.phase)
+        TransportError::over(over, state.limit, state.phase)
     }
 }
 
@@ -133,19 +138,19 @@ mod tests {
         let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, &CancelTokens::default());
         deadline.allow(Phase::Wait, Limit::FirstByte, soon);
         assert!(deadline.left().unwrap() <= soon);
-        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::FirstByte, Phase::Wait));
+        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::FirstByte, Phase::Wait));
         deadline.allow(Phase::Event, Limit::Idle, 20 * soon);
         assert!(deadline.left().unwrap() > 5 * soon);
-        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::Total, Phase::Event));
+        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::Total, Phase::Event));
         deadline.allow(Phase::Read, Limit::FirstByte, Duration::ZERO);
         deadline.hurry(Duration::ZERO);
-        assert_eq!(deadline.left(), Err(Failure::Timeout(Limit::Total, Phase::Read)));
+        assert_eq!(deadline.left(), Err(TransportError::Timeout(Limit::Total, Phase::Read)));
         deadline.extend(Instant::now() + 60 * soon, Limit::Stream);
         deadline.allow(Phase::Event, Limit::Idle, 20 * soon);
         assert!(deadline.left().unwrap() > 15 * soon);
-        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::Idle, Phase::Event));
+        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::Idle, Phase::Event));
         deadline.allow(Phase::Event, Limit::Idle, 90 * soon);
-        assert_eq!(deadline.over(Over::Time), Failure::Timeout(Limit::Stream, Phase::Event));
+        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::Stream, Phase::Event));
     }
 
     #[test]
@@ -159,7 +164,7 @@ mod tests {
         deadline.enter(Phase::Tls);
         assert!(deadline.left().is_ok());
         token.cancel();
-        assert_eq!(deadline.left(), Err(Failure::Cancelled(Phase::Tls)));
-        assert_eq!(deadline.ready(-1, libc::POLLIN), Err(Failure::Cancelled(Phase::Tls)));
+        assert_eq!(deadline.left(), Err(TransportError::Cancelled(Phase::Tls)));
+        assert_eq!(deadline.ready(-1, libc::POLLIN), Err(TransportError::Cancelled(Phase::Tls)));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::failure::Failure;
+use super::error::TransportError;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -19,7 +19,7 @@ pub struct Event<'a> {
 
 /// Why there is no next event.
 #[derive(Debug, PartialEq, Eq)]
-pub enum EventProblem {
+pub enum EventError {
     /// It is longer than this many bytes.
     TooLarge(usize),
     /// There is no memory for so many bytes of it.
@@ -43,7 +43,7 @@ pub struct Events {
     /// That of the event that was given out last, if it had one.
     last_name: Vec<u8>,
     /// The event that was given out last: whether it had a name, and where its data is.
-    last: (bool, Given),
+    last: (bool, Emitted),
     is_at_start: bool,
     /// The last line ended in CR: an LF that follows belongs to it.
     is_after_cr: bool,
@@ -61,7 +61,7 @@ enum Data {
 /// Where the data is of the event that was given out last. A NUL byte stands behind it, in the place of a line end that
 /// is done with.
 #[derive(Debug)]
-enum Given {
+enum Emitted {
     Nothing,
     Buffer(Range<usize>),
     Joined,
@@ -79,7 +79,7 @@ impl Events {
             is_named: false,
             joined: Vec::new(),
             last_name: Vec::new(),
-            last: (false, Given::Nothing),
+            last: (false, Emitted::Nothing),
             is_at_start: true,
             is_after_cr: false,
             limit,
@@ -87,8 +87,8 @@ impl Events {
     }
 
     /// Adds the next bytes of the body.
-    pub fn feed(&mut self, piece: &[u8]) -> Result<(), Failure> {
-        self.last = (false, Given::Nothing);
+    pub fn feed(&mut self, piece: &[u8]) -> Result<(), TransportError> {
+        self.last = (false, Emitted::Nothing);
         let done = match &self.data {
             Data::Line(range) => range.start,
             _ => self.read,
@@ -100,20 +100,20 @@ impl Events {
             *range = range.start - done..range.end - done;
         }
         let whole = self.buffer.len() + piece.len();
-        self.buffer.try_reserve(piece.len()).map_err(|_| Failure::OutOfMemory(whole))?;
+        self.buffer.try_reserve(piece.len()).map_err(|_| TransportError::OutOfMemory(whole))?;
         self.buffer.extend_from_slice(piece);
         Ok(())
     }
 
     /// The next event that is complete; `None` if more has to be fed before.
-    pub fn next(&mut self) -> Result<Option<Event<'_>>, EventProblem> {
+    pub fn next(&mut self) -> Result<Option<Event<'_>>, EventError> {
         while let Some(line) = self.line()? {
             if !line.is_empty() {
                 match start_of_data(&self.buffer[line.clone()]) {
                     Some(start) => self.add_data(line.start + start..line.end)?,
                     None => {
                         if let Some(error) = self.other_field(line)? {
-                            self.give(false, Given::Buffer(error.clone()));
+                            self.give(false, Emitted::Buffer(error.clone()));
                             return Ok(Some(Event { name: ERROR, data: &self.buffer[error] }));
                         }
                     }
@@ -123,18 +123,18 @@ impl Events {
             let is_named = self.end_name();
             match std::mem::replace(&mut self.data, Data::None) {
                 Data::Line(range) if !range.is_empty() => {
-                    self.give(is_named, Given::Buffer(range.clone()));
+                    self.give(is_named, Emitted::Buffer(range.clone()));
                     return Ok(Some(Event { name: self.last_name(is_named), data: &self.buffer[range] }));
                 }
                 Data::Lines(mut lines) => {
                     extend(&mut lines, b"\0")?;
                     self.joined = lines;
-                    self.give(is_named, Given::Joined);
+                    self.give(is_named, Emitted::Joined);
                     let data = &self.joined[..self.joined.len() - 1];
                     return Ok(Some(Event { name: self.last_name(is_named), data }));
                 }
                 _ if self.last_name(is_named) == ERROR => {
-                    self.give(is_named, Given::Nothing);
+                    self.give(is_named, Emitted::Nothing);
                     return Ok(Some(Event { name: ERROR, data: b"" }));
                 }
                 _ => {}
@@ -144,8 +144,8 @@ impl Events {
     }
 
     /// Notes the event that is given out, and ends its data with a NUL byte.
-    fn give(&mut self, is_named: bool, data: Given) {
-        if let Given::Buffer(range) = &data {
+    fn give(&mut self, is_named: bool, data: Emitted) {
+        if let Emitted::Buffer(range) = &data {
             self.buffer[range.end] = 0;
         }
         self.last = (is_named, data);
@@ -156,9 +156,9 @@ impl Events {
     pub fn last_with_nul(&self) -> (Option<&[u8]>, &[u8]) {
         let (is_named, data) = &self.last;
         let data = match data {
-            Given::Nothing => b"\0",
-            Given::Buffer(range) => &self.buffer[range.start..=range.end],
-            Given::Joined => &self.joined[..],
+            Emitted::Nothing => b"\0",
+            Emitted::Buffer(range) => &self.buffer[range.start..=range.end],
+            Emitted::Joined => &self.joined[..],
         };
         (is_named.then_some(&self.last_name[..]), data)
     }
@@ -185,7 +185,7 @@ impl Events {
     }
 
     /// Where the next line is, without its end.
-    fn line(&mut self) -> Result<Option<Range<usize>>, EventProblem> {
+    fn line(&mut self) -> Result<Option<Range<usize>>, EventError> {
         if self.is_at_start {
             let start = &self.buffer[..self.buffer.len().min(BYTE_ORDER_MARK.len())];
             if start == BYTE_ORDER_MARK {
@@ -216,7 +216,7 @@ impl Events {
             Data::Lines(lines) => lines.len() + line.len(),
         };
         if kept > self.limit {
-            return Err(EventProblem::TooLarge(self.limit));
+            return Err(EventError::TooLarge(self.limit));
         }
         self.scanned = line.end;
         let Some(end) = end else { return Ok(None) };
@@ -226,7 +226,7 @@ impl Events {
         Ok(Some(line))
     }
 
-    fn add_data(&mut self, value: Range<usize>) -> Result<(), EventProblem> {
+    fn add_data(&mut self, value: Range<usize>) -> Result<(), EventError> {
         let mut lines = match std::mem::replace(&mut self.data, Data::None) {
             Data::None => {
                 self.data = Data::Line(value);
@@ -248,7 +248,7 @@ impl Events {
     /// Takes in a line without data. Gives out where the value of an error is: the field `error` is in no standard, but
     /// llama.cpp sends it, and it is an event by itself.
     #[inline(never)]
-    fn other_field(&mut self, line: Range<usize>) -> Result<Option<Range<usize>>, EventProblem> {
+    fn other_field(&mut self, line: Range<usize>) -> Result<Option<Range<usize>>, EventError> {
         let end = line.end;
         let text = &self.buffer[line];
         let colon = memchr::memchr(b':', text).unwrap_or(text.len());
@@ -278,8 +278,8 @@ fn start_of_data(line: &[u8]) -> Option<usize> {
     }
 }
 
-fn extend(lines: &mut Vec<u8>, more: &[u8]) -> Result<(), EventProblem> {
-    lines.try_reserve(more.len()).map_err(|_| EventProblem::OutOfMemory(lines.len() + more.len()))?;
+fn extend(lines: &mut Vec<u8>, more: &[u8]) -> Result<(), EventError> {
+    lines.try_reserve(more.len()).map_err(|_| EventError::OutOfMemory(lines.len() + more.len()))?;
     lines.extend_from_slice(more);
     Ok(())
 }
@@ -309,7 +309,7 @@ mod tests {
         String::from_utf8(bytes.to_owned()).unwrap()
     }
 
-    fn unnamed(data: &[u8]) -> Result<Option<Event<'_>>, EventProblem> {
+    fn unnamed(data: &[u8]) -> Result<Option<Event<'_>>, EventError> {
         Ok(Some(Event { name: b"", data }))
     }
 
@@ -401,15 +401,15 @@ mod tests {
             })
         };
         let long = [b'x'; 101];
-        assert_eq!(too_large(&[&long]), Some(EventProblem::TooLarge(100)));
-        assert_eq!(too_large(&[b"data: ", &long[..50], &long[..51]]), Some(EventProblem::TooLarge(100)));
-        assert_eq!(too_large(&[b"data: ", &long[..60], b"\ndata: ", &long[..50]]), Some(EventProblem::TooLarge(100)));
+        assert_eq!(too_large(&[&long]), Some(EventError::TooLarge(100)));
+        assert_eq!(too_large(&[b"data: ", &long[..50], &long[..51]]), Some(EventError::TooLarge(100)));
+        assert_eq!(too_large(&[b"data: ", &long[..60], b"\ndata: ", &long[..50]]), Some(EventError::TooLarge(100)));
         // One after the other they may be as many as they like, and so may comments.
         assert_eq!(too_large(&[b"data: ", &long[..90], b"\n\n"].repeat(50)), None);
         assert_eq!(too_large(&[b": ", &long[..90], b"\n"].repeat(50)), None);
         // But not all between the lines of one event.
         let endless = [&b"data: x\n"[..]].into_iter().chain([b": ", &long[..90], b"\n"].repeat(50));
-        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(EventProblem::TooLarge(100)));
+        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(EventError::TooLarge(100)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::proxy::Proxy;
 use super::{head, no_proxy};
 
 pub use super::events::Event;
-pub use super::{EventProblem, Events, GatewayUri, header_fields, mask_bytes, mask_text};
+pub use super::{EventError, Events, GatewayUri, header_fields, mask_bytes, mask_text};
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

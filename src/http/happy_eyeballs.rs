@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::deadline::Deadline;
-use super::failure::{Failure, Phase};
+use super::error::{Phase, TransportError};
 use super::socket::Connecting;
-use crate::sync::Over;
+use crate::sync::WaitError;
 
 /// How long an address is tried alone: the delay that the RFC recommends in section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ struct Attempt {
 }
 
 /// Connects to one of the addresses, the first of which is the likeliest.
-pub(super) fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<Connected, Failure> {
+pub(super) fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<Connected, TransportError> {
     deadline.enter(Phase::Connect);
     let mut not_tried = in_turns(addresses).into_iter();
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -64,18 +64,18 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<C
                 }
                 due = Instant::now();
             }
-            Err(Over::Time) => {}
+            Err(WaitError::DeadlineExpired) => {}
             Err(over) => return Err(deadline.over(over)),
         }
     }
 }
 
 /// Which addresses did not answer is what helps to see why.
-fn timed_out(failure: Failure, attempts: &[Attempt]) -> Failure {
+fn timed_out(failure: TransportError, attempts: &[Attempt]) -> TransportError {
     match failure {
-        Failure::Timeout(limit, Phase::Connect) => {
+        TransportError::Timeout(limit, Phase::Connect) => {
             let silent: Vec<_> = attempts.iter().map(|attempt| attempt.address.to_string()).collect();
-            Failure::ConnectTimeout(limit, silent.join(", "))
+            TransportError::ConnectTimeout(limit, silent.join(", "))
         }
         other => other,
     }
@@ -110,9 +110,9 @@ impl Failures {
         }
     }
 
-    fn most_telling(self) -> Failure {
+    fn most_telling(self) -> TransportError {
         let Some((address, error)) = self.worst else {
-            return Failure::Connect("the host name has no address".to_owned());
+            return TransportError::Connect("the host name has no address".to_owned());
         };
         let others = match self.count - 1 {
             0 => String::new(),
@@ -123,7 +123,7 @@ impl Failures {
             Some(libc::EMFILE) => "; the process has as many open files as its limit allows, see ulimit -n",
             _ => "",
         };
-        Failure::Connect(format!("{address}: {error}{limit}{others}"))
+        TransportError::Connect(format!("{address}: {error}{limit}{others}"))
     }
 }
 
@@ -141,7 +141,7 @@ fn says(error: &io::Error) -> u8 {
 mod tests {
     use std::net::TcpListener;
 
-    use super::super::failure::Limit;
+    use super::super::error::Limit;
     use super::*;
 
     fn soon() -> Deadline {
@@ -175,20 +175,20 @@ mod tests {
         failures.add("[::1]:1".parse().unwrap(), of(libc::ENETUNREACH));
         failures.add("127.0.0.1:1".parse().unwrap(), of(libc::ECONNREFUSED));
         failures.add("127.0.0.2:1".parse().unwrap(), of(libc::ETIMEDOUT));
-        let Failure::Connect(why) = failures.most_telling() else { panic!() };
+        let TransportError::Connect(why) = failures.most_telling() else { panic!() };
         assert!(why.starts_with("127.0.0.1:1: ") && why.ends_with("; 2 other addresses failed"), "{why}");
         let mut failures = Failures::default();
         failures.add("127.0.0.1:1".parse().unwrap(), of(libc::EMFILE));
-        let Failure::Connect(why) = failures.most_telling() else { panic!() };
+        let TransportError::Connect(why) = failures.most_telling() else { panic!() };
         assert!(why.contains("ulimit -n"), "{why}");
     }
 
     #[test]
     fn deadline_names_the_addresses_that_are_silent() {
         let attempts = [];
-        let over = Failure::Timeout(Limit::Connect, Phase::Connect);
-        assert_eq!(timed_out(over, &attempts), Failure::ConnectTimeout(Limit::Connect, String::new()));
-        let cancelled = Failure::Cancelled(Phase::Connect);
+        let over = TransportError::Timeout(Limit::Connect, Phase::Connect);
+        assert_eq!(timed_out(over, &attempts), TransportError::ConnectTimeout(Limit::Connect, String::new()));
+        let cancelled = TransportError::Cancelled(Phase::Connect);
         assert_eq!(timed_out(cancelled.clone(), &attempts), cancelled);
     }
 }

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
 
-use super::agent::Content;
+use super::agent::ContentType;
 use super::method::Method;
 use super::secret::{Secret, Wiped};
 
@@ -22,7 +22,7 @@ pub(super) struct RequestHead<'a> {
     /// Whole lines.
     pub headers: &'a [u8],
     pub proxy_authorization: Option<&'a Secret>,
-    pub content: Content,
+    pub content: ContentType,
     /// `None` of a request without a body.
     pub body_len: Option<usize>,
 }
@@ -120,24 +120,24 @@ pub(super) enum ContentKind {
 
 /// Why a head cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum HeadProblem {
+pub(super) enum HeadError {
     Wrong(String),
     TooManyHeaders,
 }
 
 /// Reads a head, if it is complete, and says how many bytes it takes. Heads of interim answers (1xx) are passed over.
-pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, HeadProblem> {
+pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
     let mut headers = [MaybeUninit::uninit(); USUAL_HEADERS];
     match parse(input, &httparse::ParserConfig::default(), &mut headers) {
         // Most heads have no folded lines, and not so many. Where one has, that is found out by a failure.
-        Err(HeadProblem::TooManyHeaders | HeadProblem::Wrong(_)) => unusual(input),
+        Err(HeadError::TooManyHeaders | HeadError::Wrong(_)) => unusual(input),
         other => other,
     }
 }
 
 /// As [`response`], also for folded lines and for many fields.
 #[cold]
-fn unusual(input: &[u8]) -> Result<Option<(Head, usize)>, HeadProblem> {
+fn unusual(input: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(true);
     let found = parse(input, &config, &mut vec![MaybeUninit::uninit(); MAX_HEADERS])?;
@@ -154,7 +154,7 @@ fn parse<'b>(
     input: &'b [u8],
     config: &httparse::ParserConfig,
     headers: &mut [MaybeUninit<httparse::Header<'b>>],
-) -> Result<Option<(Head, usize)>, HeadProblem> {
+) -> Result<Option<(Head, usize)>, HeadError> {
     let mut start = 0;
     loop {
         let mut parsed = httparse::Response::new(&mut []);
@@ -162,12 +162,12 @@ fn parse<'b>(
         let length = match config.parse_response_with_uninit_headers(&mut parsed, input, headers) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(httparse::Error::TooManyHeaders) => return Err(HeadProblem::TooManyHeaders),
-            Err(error) => return Err(HeadProblem::Wrong(error.to_string())),
+            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyHeaders),
+            Err(error) => return Err(HeadError::Wrong(error.to_string())),
         };
         start += length;
         if parsed.code.is_some_and(|code| !(100..200).contains(&code)) {
-            let head = read(&parsed, &input[..length]).map_err(HeadProblem::Wrong)?;
+            let head = read(&parsed, &input[..length]).map_err(HeadError::Wrong)?;
             return Ok(Some((head, start)));
         }
     }
@@ -357,7 +357,7 @@ mod tests {
                 assert_eq!(length, text.len());
                 Ok(head)
             }
-            Err(HeadProblem::Wrong(why)) => Err(why),
+            Err(HeadError::Wrong(why)) => Err(why),
             Err(problem) => panic!("{problem:?}"),
         }
     }
@@ -371,7 +371,7 @@ mod tests {
             authority: "h:5000",
             headers: b"a: b\r\n",
             proxy_authorization: None,
-            content: Content::Json,
+            content: ContentType::Json,
             body_len: Some(1234),
         };
         let text = |head: &RequestHead| String::from_utf8(head.write(b"").0.clone()).unwrap();
@@ -439,7 +439,7 @@ mod tests {
             let (head, length) = response(of(count).as_bytes()).unwrap().unwrap();
             assert_eq!((header_fields(&head.raw).count(), length), (count, of(count).len()));
         }
-        assert_eq!(response(of(MAX_HEADERS + 1).as_bytes()), Err(HeadProblem::TooManyHeaders));
+        assert_eq!(response(of(MAX_HEADERS + 1).as_bytes()), Err(HeadError::TooManyHeaders));
     }
 
     #[test]

@@ -43,7 +43,7 @@ const CREDENTIALS: [&str; 7] = ["auth", "cookie", "credential", "key", "password
 
 /// What is wrong with a header, in words that do not hold its value.
 #[derive(Debug)]
-pub struct HeaderProblem(pub String);
+pub struct InvalidHeader(pub String);
 
 /// Named values; names compare without regard to case. Written once when they change, since every request has them.
 #[derive(Clone)]
@@ -73,11 +73,11 @@ impl Default for Headers {
 
 impl Headers {
     /// Replaces the header's value, which counts as a secret.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), HeaderProblem> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         let name = checked_name(name)?;
         check_value(&format!("the header {name}"), value)?;
         if self.set.len() >= MAX_COUNT && !self.has(&name) {
-            return Err(HeaderProblem(format!("{MAX_COUNT} headers are set, and no more are allowed")));
+            return Err(InvalidHeader(format!("{MAX_COUNT} headers are set, and no more are allowed")));
         }
         self.put(Field { name, value: Secret::new(value), is_masked: true });
         self.write();
@@ -124,7 +124,7 @@ impl Headers {
     }
 
     /// Forgets the header. One that is not there is no mistake.
-    pub fn unset(&mut self, name: &str) -> Result<(), HeaderProblem> {
+    pub fn unset(&mut self, name: &str) -> Result<(), InvalidHeader> {
         let name = checked_name(name)?;
         self.set.retain(|field| field.name != name);
         self.write();
@@ -180,14 +180,14 @@ impl fmt::Debug for Headers {
 }
 
 /// Whether a value can be sent; `what` names it.
-pub fn check_value(what: &str, value: &str) -> Result<(), HeaderProblem> {
+pub fn check_value(what: &str, value: &str) -> Result<(), InvalidHeader> {
     if value.len() > MAX_VALUE {
         let length = value.len();
-        return Err(HeaderProblem(format!("the value of {what} is {length} bytes long; {MAX_VALUE} are allowed")));
+        return Err(InvalidHeader(format!("the value of {what} is {length} bytes long; {MAX_VALUE} are allowed")));
     }
     // Looked at in place: HeaderValue would keep a copy of it, which nobody wipes.
     if value.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 0x7f)) {
-        return Err(HeaderProblem(format!("the value of {what} holds a line break or another control character")));
+        return Err(InvalidHeader(format!("the value of {what} holds a line break or another control character")));
     }
     Ok(())
 }
@@ -204,14 +204,14 @@ pub(super) fn is_token(text: &str) -> bool {
 }
 
 /// The name in lower case.
-fn checked_name(name: &str) -> Result<String, HeaderProblem> {
+fn checked_name(name: &str) -> Result<String, InvalidHeader> {
     if name.len() > MAX_NAME || !is_token(name) {
         let problem = format!("a header's name is made of 1 to {MAX_NAME} letters, digits and !#$%&'*+-.^_`|~");
-        return Err(HeaderProblem(problem));
+        return Err(InvalidHeader(problem));
     }
     let name = name.to_ascii_lowercase();
     if OURS.contains(&name.as_str()) {
-        return Err(HeaderProblem(format!("the header {name} is written by this library itself")));
+        return Err(InvalidHeader(format!("the header {name} is written by this library itself")));
     }
     Ok(name)
 }

@@ -7,7 +7,7 @@ use std::ptr;
 
 /// Why a name has no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NoAddress {
+pub(super) struct LookupError {
     /// In the system's words.
     pub why: String,
     /// Whether it would be the same another time.
@@ -15,8 +15,8 @@ pub(super) struct NoAddress {
 }
 
 /// The addresses of a host, in the order in which to try them. May take as long as the system's resolver likes.
-pub(super) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
-    let lasting = |why: &str| NoAddress { why: why.to_owned(), is_lasting: true };
+pub(super) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
+    let lasting = |why: &str| LookupError { why: why.to_owned(), is_lasting: true };
     let name = CString::new(host).map_err(|_| lasting("the name holds a NUL byte"))?;
     // SAFETY: all zeroes are a valid value of this type.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
@@ -60,16 +60,16 @@ unsafe fn address(entry: &libc::addrinfo, port: u16) -> Option<SocketAddr> {
     }
 }
 
-fn no_address(code: libc::c_int, error: &io::Error) -> NoAddress {
+fn no_address(code: libc::c_int, error: &io::Error) -> LookupError {
     if code == libc::EAI_SYSTEM || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
-        return NoAddress { why: error.to_string(), is_lasting: false };
+        return LookupError { why: error.to_string(), is_lasting: false };
     }
     // SAFETY: the system's text for a code is there for good.
     let why = unsafe { CStr::from_ptr(libc::gai_strerror(code)) }.to_string_lossy().into_owned();
     let is_lasting = matches!(code, libc::EAI_NONAME | libc::EAI_FAIL);
     #[cfg(target_os = "linux")]
     let is_lasting = is_lasting || code == libc::EAI_NODATA;
-    NoAddress { why, is_lasting }
+    LookupError { why, is_lasting }
 }
 
 #[cfg(test)]

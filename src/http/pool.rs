@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::connect_settings::ConnectSettings;
 use super::connection::Connection;
-use super::way::Way;
 use crate::sync::{Lock, current_process};
 
 /// What the options say of connections that are kept for later calls.
@@ -34,13 +34,13 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    way: Arc<Way>,
+    way: Arc<ConnectSettings>,
     until: Instant,
 }
 
 impl Pool {
     /// A connection that was made on this way and that the server has not closed.
-    pub fn take(&self, way: &Arc<Way>) -> Option<Connection> {
+    pub fn take(&self, way: &Arc<ConnectSettings>) -> Option<Connection> {
         self.close_parents();
         loop {
             let idle = self.idle.lock().pop()?;
@@ -71,7 +71,7 @@ impl Pool {
     pub fn put(
         &self,
         mut connection: Connection,
-        way: &Arc<Way>,
+        way: &Arc<ConnectSettings>,
         keep_alive: KeepAlive,
         server_keeps: Option<Duration>,
     ) {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use ureq::http::Uri;
 
 use super::deadline::Deadline;
-use super::failure::{Failure, Phase};
-use super::lookup::{NoAddress, look_up};
+use super::error::{Phase, TransportError};
+use super::lookup::{LookupError, look_up};
 use super::uri;
-use crate::sync::{self, Flight, Landing, Lock, Thread};
+use crate::sync::{self, Landing, Lock, SingleFlight, Thread};
 
 /// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 type Addresses = Arc<[SocketAddr]>;
 
 /// What came of looking a name up, and when.
-type LookUp = Flight<(Result<Addresses, NoAddress>, Instant)>;
+type LookUp = SingleFlight<(Result<Addresses, LookupError>, Instant)>;
 
 /// A handle asks for one host, or for its proxy; so the list of what is remembered is short.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct Host {
 }
 
 /// The addresses of a host: at least one, the likeliest first.
-pub(super) struct Found {
+pub(super) struct Resolved {
     pub addresses: Addresses,
     /// Whether they were looked up for an earlier connection.
     pub is_remembered: bool,
@@ -42,11 +42,11 @@ pub(super) struct Found {
 
 impl Resolver {
     /// However many calls want to know them, one thread asks.
-    pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Found, Failure> {
+    pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Resolved, TransportError> {
         deadline.enter(Phase::Resolve);
         let (host, port) = host_and_port(uri);
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Ok(Found { addresses: Arc::new([SocketAddr::new(literal, port)]), is_remembered: false });
+            return Ok(Resolved { addresses: Arc::new([SocketAddr::new(literal, port)]), is_remembered: false });
         }
         deadline.left()?;
         let (look_up, is_new) = self.look_up(host, port);
@@ -65,14 +65,14 @@ impl Resolver {
             thread.join();
         }
         match found {
-            Some((Ok(addresses), _)) => Ok(Found { addresses: self.likeliest_first(uri, addresses), is_remembered }),
-            Some((Err(NoAddress { why, is_lasting }), _)) => Err(Failure::Resolve { why, is_lasting }),
-            None => Err(Failure::Resolve { why: "the look-up failed".to_owned(), is_lasting: false }),
+            Some((Ok(addresses), _)) => Ok(Resolved { addresses: self.likeliest_first(uri, addresses), is_remembered }),
+            Some((Err(LookupError { why, is_lasting }), _)) => Err(TransportError::Resolve { why, is_lasting }),
+            None => Err(TransportError::Resolve { why: "the look-up failed".to_owned(), is_lasting: false }),
         }
     }
 
     /// A connection was made to this one of them.
-    pub fn note_connected(&self, uri: &Uri, found: &Found, address: SocketAddr) {
+    pub fn note_connected(&self, uri: &Uri, found: &Resolved, address: SocketAddr) {
         if found.addresses.len() > 1 {
             self.change(uri, |host| host.connected = Some(address));
         }
@@ -135,31 +135,31 @@ fn host_and_port(uri: &Uri) -> (&str, u16) {
 
 /// Whether it is under way, or has found what is not too old.
 fn is_good(look_up: &LookUp) -> bool {
-    let is_good = |outcome: Option<(Result<_, NoAddress>, Instant)>| {
+    let is_good = |outcome: Option<(Result<_, LookupError>, Instant)>| {
         outcome.is_some_and(|(found, at)| found.is_ok() && at.elapsed() < REMEMBERED)
     };
     look_up.is_of_this_process() && look_up.landed().is_none_or(is_good)
 }
 
 /// The system's own look-up cannot be interrupted, so a thread makes it, which is left alone when the time is over.
-fn start(host: &str, port: u16, flight: &Arc<LookUp>) -> Result<Thread, Failure> {
+fn start(host: &str, port: u16, flight: &Arc<LookUp>) -> Result<Thread, TransportError> {
     let (name, there) = (host.to_owned(), Arc::clone(flight));
     let thread = Thread::start(Box::new(move || {
         let landing = Landing(&there);
         landing.with((look_up(&name, port).map(Addresses::from), Instant::now()));
     }));
     thread.map_err(|error| {
-        let failed = NoAddress { why: error.to_string(), is_lasting: false };
+        let failed = LookupError { why: error.to_string(), is_lasting: false };
         // For those who wait for it meanwhile.
         Landing(flight).with((Err(failed.clone()), Instant::now()));
-        Failure::Resolve { why: failed.why, is_lasting: false }
+        TransportError::Resolve { why: failed.why, is_lasting: false }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::failure::Limit;
+    use crate::http::error::Limit;
 
     fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
         let deadline =
@@ -196,7 +196,7 @@ mod tests {
         let resolver = Resolver::default();
         let (first, is_new) = resolver.look_up("h", 1);
         assert!(is_new && !resolver.look_up("h", 1).1 && resolver.look_up("h", 2).1);
-        let failed = NoAddress { why: "no".to_owned(), is_lasting: false };
+        let failed = LookupError { why: "no".to_owned(), is_lasting: false };
         Landing(&first).with((Err(failed), Instant::now()));
         assert!(resolver.look_up("h", 1).1);
     }
@@ -205,7 +205,7 @@ mod tests {
     fn the_time_may_run_out() {
         let over = Deadline::new(Instant::now(), Limit::Total, &crate::sync::CancelTokens::default());
         let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &over);
-        assert_eq!(found.err(), Some(Failure::Timeout(Limit::Total, Phase::Resolve)));
+        assert_eq!(found.err(), Some(TransportError::Timeout(Limit::Total, Phase::Resolve)));
     }
 
     #[test]

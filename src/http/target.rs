@@ -13,7 +13,7 @@ const MAX_METHOD: usize = 64;
 
 /// What is wrong with a method or a path, in words that hold no query.
 #[derive(Debug)]
-pub struct TargetProblem(pub String);
+pub struct InvalidTarget(pub String);
 
 /// A method, and a path below the gateway URI with its query.
 #[derive(Clone)]
@@ -23,11 +23,11 @@ pub struct RawTarget {
 }
 
 impl RawTarget {
-    pub fn new(method: Option<&str>, path: &str) -> Result<RawTarget, TargetProblem> {
+    pub fn new(method: Option<&str>, path: &str) -> Result<RawTarget, InvalidTarget> {
         if let Some(method) = method {
-            check_method(method).map_err(TargetProblem)?;
+            check_method(method).map_err(InvalidTarget)?;
         }
-        check_path(path).map_err(TargetProblem)?;
+        check_path(path).map_err(InvalidTarget)?;
         Ok(RawTarget { method: method.map(str::to_owned), path: path.to_owned() })
     }
 
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn never_shows_a_query() {
         for path in ["/a/..?key=hunter2", "/a?key=hunter2#x", "/a b?key=hunter2", "a?key=hunter2", "/%?key=hunter2"] {
-            let TargetProblem(problem) = RawTarget::new(None, path).unwrap_err();
+            let InvalidTarget(problem) = RawTarget::new(None, path).unwrap_err();
             assert!(!problem.contains("hunter2"), "{problem}");
         }
         let target = RawTarget::new(None, "/a?key=hunter2&alt=sse&access_token=%C3%A9&x").unwrap();

@@ -11,7 +11,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::buffers::ConnectionBuffers;
 use super::deadline::Deadline;
-use super::layer::{Came, Layer, Sent, send_all};
+use super::layer::{InputState, Layer, SendOutcome, send_all};
 use crate::sync::current_process;
 
 /// A shorter wait is left to `poll`, which ends it exactly. A socket's timeout is counted in the system's ticks.
@@ -134,7 +134,7 @@ impl Transport for TcpTransport {
 }
 
 impl Layer for TcpTransport {
-    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<Sent, Error> {
+    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<SendOutcome, Error> {
         let descriptor = self.stream.as_raw_fd();
         loop {
             // SAFETY: all zeroes are a valid value: no address, no control data, no parts.
@@ -144,13 +144,13 @@ impl Layer for TcpTransport {
             message.msg_iovlen = parts.len() as _;
             // SAFETY: the parts and what they point to are there as long as the call lasts.
             match counted(unsafe { libc::sendmsg(descriptor, &raw const message, AT_ONCE) }) {
-                Ok(sent) => return Ok(Sent::Bytes(sent)),
+                Ok(sent) => return Ok(SendOutcome::Bytes(sent)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_pause(&error) => {
                     let input = if watch { libc::POLLIN } else { 0 };
                     let events = self.deadline.ready(descriptor, libc::POLLOUT | input)?;
                     if watch && events & libc::POLLIN != 0 {
-                        return Ok(Sent::InputCame);
+                        return Ok(SendOutcome::InputAvailable);
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -158,14 +158,14 @@ impl Layer for TcpTransport {
         }
     }
 
-    fn take_input(&mut self) -> Result<Came, Error> {
+    fn take_input(&mut self) -> Result<InputState, Error> {
         match self.receive() {
-            Ok(0) => Ok(Came::End),
+            Ok(0) => Ok(InputState::EndOfStream),
             Ok(received) => {
                 self.buffers.input_appended(received);
-                Ok(Came::Input)
+                Ok(InputState::Received)
             }
-            Err(error) if is_pause(&error) => Ok(Came::Input),
+            Err(error) if is_pause(&error) => Ok(InputState::Received),
             Err(error) => Err(error.into()),
         }
     }

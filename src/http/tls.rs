@@ -10,10 +10,10 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, Error, OtherError, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::failure::Failure;
+use super::error::TransportError;
 use super::pem::PemFile;
-use super::tls_pinned::{OrPinned, Pinned};
-use super::tls_trust::AnyServer;
+use super::tls_pinned::{Pinned, PinnedVerifier};
+use super::tls_trust::NoVerification;
 use crate::sync::{Lock, current_process};
 
 type Chain = Vec<CertificateDer<'static>>;
@@ -160,7 +160,7 @@ impl Tls {
     }
 
     /// The beginning of a TLS connection to this host.
-    pub(super) fn client(&self, host: &str) -> Result<ClientConnection, Failure> {
+    pub(super) fn client(&self, host: &str) -> Result<ClientConnection, TransportError> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
         let name = name.map_err(|error| unusable(format!("the host name: {error}")))?;
         let config = self.config().map_err(unusable)?;
@@ -185,8 +185,8 @@ impl Tls {
     }
 }
 
-fn unusable(why: String) -> Failure {
-    Failure::Tls { why, is_lasting: true, is_late: false }
+fn unusable(why: String) -> TransportError {
+    TransportError::Tls { why, is_lasting: true, is_late: false }
 }
 
 /// Checks that a key, from the file of an option, is that of the client's certificate.
@@ -221,7 +221,7 @@ impl Options {
     }
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
         if self.insecure {
-            return Ok(Arc::new(AnyServer::new(provider)));
+            return Ok(Arc::new(NoVerification::new(provider)));
         }
         let (by_authority, pinned): (Arc<dyn ServerCertVerifier>, _) = match &self.trusted {
             Some(certificates) => {
@@ -233,6 +233,6 @@ impl Options {
             }
             None => (Arc::new(Verifier::new(Arc::clone(&provider))?), Pinned::Machines),
         };
-        Ok(Arc::new(OrPinned::new(by_authority, pinned, provider)))
+        Ok(Arc::new(PinnedVerifier::new(by_authority, pinned, provider)))
     }
 }

@@ -13,7 +13,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 /// does OpenSSL; webpki, by which the others go, takes no certificate for a server's that could sign others (CA:TRUE),
 /// as most are that people sign by themselves.
 #[derive(Debug)]
-pub(super) struct OrPinned {
+pub(super) struct PinnedVerifier {
     by_authority: Arc<dyn ServerCertVerifier>,
     pinned: Pinned,
     provider: Arc<CryptoProvider>,
@@ -47,9 +47,13 @@ fn machines() -> Vec<CertificateDer<'static>> {
     Vec::new()
 }
 
-impl OrPinned {
-    pub fn new(by_authority: Arc<dyn ServerCertVerifier>, pinned: Pinned, provider: Arc<CryptoProvider>) -> OrPinned {
-        OrPinned { by_authority, pinned, provider }
+impl PinnedVerifier {
+    pub fn new(
+        by_authority: Arc<dyn ServerCertVerifier>,
+        pinned: Pinned,
+        provider: Arc<CryptoProvider>,
+    ) -> PinnedVerifier {
+        PinnedVerifier { by_authority, pinned, provider }
     }
 
     /// Whether it is valid now, for this name. That it is trusted is known.
@@ -77,7 +81,7 @@ fn is_of_the_signer(problem: &Error) -> bool {
     }
 }
 
-impl ServerCertVerifier for OrPinned {
+impl ServerCertVerifier for PinnedVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer,

@@ -8,8 +8,8 @@ use ureq::Error;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::buffers::ConnectionBuffers;
-use super::failure::{Failure, Phase};
-use super::layer::{Came, Layer, Sent, send_all};
+use super::error::{Phase, TransportError};
+use super::layer::{InputState, Layer, SendOutcome, send_all};
 
 /// The head of a record: its type, version and length (RFC 8446, 5.1).
 const RECORD_HEAD: usize = 5;
@@ -31,23 +31,23 @@ impl fmt::Debug for TlsTransport {
 
 impl TlsTransport {
     /// Shakes hands.
-    pub fn open(mut client: ClientConnection, below: Box<dyn Layer>) -> Result<TlsTransport, Failure> {
+    pub fn open(mut client: ClientConnection, below: Box<dyn Layer>) -> Result<TlsTransport, TransportError> {
         let mut records =
             Records { below, watch: false, has_sent: false, head: [0; RECORD_HEAD], head_len: 0, left: 0 };
-        client.complete_io(&mut records).map_err(|error| Failure::of(Error::from(error), Phase::Tls))?;
+        client.complete_io(&mut records).map_err(|error| TransportError::of(Error::from(error), Phase::Tls))?;
         Ok(TlsTransport { client, records, buffers: ConnectionBuffers::default(), pending: 0 })
     }
 
     /// Moves what was decrypted into the buffer, as far as there is any, and room for it.
-    fn take_plaintext(&mut self) -> io::Result<Came> {
+    fn take_plaintext(&mut self) -> io::Result<InputState> {
         let free = self.buffers.input_append_buf();
         match self.client.reader().read(free) {
-            Ok(0) if !free.is_empty() => Ok(Came::End),
+            Ok(0) if !free.is_empty() => Ok(InputState::EndOfStream),
             Ok(received) => {
                 self.buffers.input_appended(received);
-                Ok(Came::Input)
+                Ok(InputState::Received)
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Came::Input),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(InputState::Received),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 let why = "the server closed it without saying so by TLS, so that the end may be missing";
                 Err(io::Error::new(ErrorKind::UnexpectedEof, why))
@@ -86,8 +86,8 @@ impl Transport for TlsTransport {
         let before = self.buffers.input().len();
         loop {
             let came = self.take_plaintext()?;
-            if came == Came::End || self.buffers.input().len() > before {
-                return Ok(came == Came::Input);
+            if came == InputState::EndOfStream || self.buffers.input().len() > before {
+                return Ok(came == InputState::Received);
             }
             self.client.read_tls(&mut self.records)?;
             self.process()?;
@@ -109,7 +109,7 @@ impl Transport for TlsTransport {
 }
 
 impl Layer for TlsTransport {
-    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<Sent, Error> {
+    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<SendOutcome, Error> {
         if self.pending == 0 {
             self.pending = self.client.writer().write_vectored(parts)?;
             self.records.has_sent = false;
@@ -120,18 +120,18 @@ impl Layer for TlsTransport {
             self.records.watch = false;
             match written {
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Sent::InputCame),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(SendOutcome::InputAvailable),
                 // Only where none of it left may the same be sent elsewhere.
                 Err(error) if self.records.has_sent => {
-                    return Err(Failure::Lost(error.to_string(), Phase::Send).into());
+                    return Err(TransportError::Lost(error.to_string(), Phase::Send).into());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Sent::Bytes(std::mem::take(&mut self.pending)))
+        Ok(SendOutcome::Bytes(std::mem::take(&mut self.pending)))
     }
 
-    fn take_input(&mut self) -> Result<Came, Error> {
+    fn take_input(&mut self) -> Result<InputState, Error> {
         let came = self.records.below.take_input()?;
         while !self.records.below.buffers().input().is_empty() && !self.buffers.input_append_buf().is_empty() {
             self.client.read_tls(&mut self.records)?;
@@ -208,11 +208,11 @@ impl Write for Records {
     /// All records that are ready at once.
     fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {
         match self.below.send(parts, self.watch).map_err(Error::into_io)? {
-            Sent::Bytes(sent) => {
+            SendOutcome::Bytes(sent) => {
                 self.has_sent = true;
                 Ok(sent)
             }
-            Sent::InputCame => Err(ErrorKind::WouldBlock.into()),
+            SendOutcome::InputAvailable => Err(ErrorKind::WouldBlock.into()),
         }
     }
 

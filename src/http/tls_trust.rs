@@ -9,15 +9,15 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
 /// Takes any certificate, but still makes sure that the server holds its key.
 #[derive(Debug)]
-pub(super) struct AnyServer(Arc<CryptoProvider>);
+pub(super) struct NoVerification(Arc<CryptoProvider>);
 
-impl AnyServer {
-    pub fn new(provider: Arc<CryptoProvider>) -> AnyServer {
-        AnyServer(provider)
+impl NoVerification {
+    pub fn new(provider: Arc<CryptoProvider>) -> NoVerification {
+        NoVerification(provider)
     }
 }
 
-impl ServerCertVerifier for AnyServer {
+impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
         &self,
         _: &CertificateDer,

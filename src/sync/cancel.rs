@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::lock::Lock;
 use super::process;
-use super::wait::Over;
+use super::wait::WaitError;
 
 /// Ends whatever waits with it, in any number of threads.
 #[derive(Debug)]
@@ -70,15 +70,15 @@ impl CancelToken {
     }
 
     /// To be called when it rang: a ring that was for nothing is taken away.
-    pub(super) fn heed(&self) -> Result<(), Over> {
+    pub(super) fn heed(&self) -> Result<(), WaitError> {
         if self.is_cancelled() {
-            return Err(Over::Cancelled);
+            return Err(WaitError::Cancelled);
         }
         self.bell.silence();
         if self.is_cancelled() {
             // The ring that was just taken away was for others as well.
             self.bell.ring();
-            return Err(Over::Cancelled);
+            return Err(WaitError::Cancelled);
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ mod tests {
         let said = in_child(|| {
             let before = sleep(shortly(), &tokens).is_ok();
             token.cancel();
-            u8::from(before && sleep(shortly(), &tokens) == Err(Over::Cancelled))
+            u8::from(before && sleep(shortly(), &tokens) == Err(WaitError::Cancelled))
         });
         assert_eq!(said, 1);
         assert!(!token.is_cancelled());

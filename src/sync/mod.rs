@@ -3,19 +3,19 @@
 
 mod cancel;
 mod exclusive;
-mod flight;
 mod futex;
 mod lock;
 mod process;
 mod set_once;
+mod single_flight;
 mod threads;
 mod wait;
 
 pub use cancel::{CancelToken, CancelTokens};
 pub use exclusive::Exclusive;
-pub use flight::{Flight, Landing};
 pub use lock::Lock;
 pub use process::current as current_process;
 pub use set_once::SetOnce;
+pub use single_flight::{Landing, SingleFlight};
 pub use threads::{Thread, is_our_thread, keep_loaded, side_by_side};
-pub use wait::{Over, any_ready, ready, sleep};
+pub use wait::{WaitError, any_ready, ready, sleep};

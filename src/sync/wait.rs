@@ -8,8 +8,8 @@ use super::cancel::{CancelToken, CancelTokens, MOST};
 
 /// Why there is nothing more to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    Time,
+pub enum WaitError {
+    DeadlineExpired,
     Cancelled,
 }
 
@@ -20,12 +20,12 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const EXACT: Duration = Duration::from_secs(1);
 
 /// The time that is left.
-pub(super) fn left(until: Instant, tokens: &CancelTokens) -> Result<Duration, Over> {
+pub(super) fn left(until: Instant, tokens: &CancelTokens) -> Result<Duration, WaitError> {
     if tokens.is_cancelled() {
-        return Err(Over::Cancelled);
+        return Err(WaitError::Cancelled);
     }
     let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(Over::Time) } else { Ok(left) }
+    if left.is_zero() { Err(WaitError::DeadlineExpired) } else { Ok(left) }
 }
 
 /// Waits until the descriptor is ready for one of these events, or has failed; returns the events that it reports.
@@ -34,7 +34,7 @@ pub fn ready(
     events: libc::c_short,
     until: Instant,
     tokens: &CancelTokens,
-) -> Result<libc::c_short, Over> {
+) -> Result<libc::c_short, WaitError> {
     let mut entries = [entry(descriptor, events), NONE, NONE];
     loop {
         if poll(&mut entries, until, tokens)? {
@@ -49,7 +49,7 @@ pub fn any_ready(
     events: libc::c_short,
     until: Instant,
     tokens: &CancelTokens,
-) -> Result<usize, Over> {
+) -> Result<usize, WaitError> {
     let mut entries: Vec<_> = descriptors.iter().map(|descriptor| entry(*descriptor, events)).collect();
     entries.extend([NONE; MOST]);
     loop {
@@ -62,11 +62,11 @@ pub fn any_ready(
 }
 
 /// Waits until then.
-pub fn sleep(until: Instant, tokens: &CancelTokens) -> Result<(), Over> {
+pub fn sleep(until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
     loop {
         match poll(&mut [NONE; MOST], until, tokens) {
             Ok(_) => {}
-            Err(Over::Time) => return Ok(()),
+            Err(WaitError::DeadlineExpired) => return Ok(()),
             Err(over) => return Err(over),
         }
     }
@@ -80,7 +80,7 @@ fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
 }
 
 /// Waits once; returns whether a descriptor is ready. The last entries are the places of the tokens' bells.
-fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> Result<bool, Over> {
+fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> Result<bool, WaitError> {
     let mut most = left(until, tokens)?;
     let descriptors = entries.len().saturating_sub(MOST);
     let mut bells = 0;
@@ -155,17 +155,17 @@ mod tests {
         let tokens = CancelTokens::of([Some(&token), None]);
         let readable = |until, tokens: &CancelTokens| ready(one.as_raw_fd(), libc::POLLIN, until, tokens);
         let began = Instant::now();
-        assert_eq!(readable(after(20), &none), Err(Over::Time));
-        assert_eq!(readable(after(20), &tokens), Err(Over::Time));
+        assert_eq!(readable(after(20), &none), Err(WaitError::DeadlineExpired));
+        assert_eq!(readable(after(20), &tokens), Err(WaitError::DeadlineExpired));
         assert_eq!(sleep(after(20), &tokens), Ok(()));
         assert!(began.elapsed() >= Duration::from_millis(60));
         drop(other);
         assert!(readable(after(5000), &tokens).is_ok_and(|events| events & libc::POLLIN != 0));
         let both = [-1, one.as_raw_fd()];
         assert_eq!(any_ready(&both, libc::POLLIN, after(5000), &tokens), Ok(1));
-        assert_eq!(any_ready(&both[..1], libc::POLLIN, after(5), &none), Err(Over::Time));
+        assert_eq!(any_ready(&both[..1], libc::POLLIN, after(5), &none), Err(WaitError::DeadlineExpired));
         token.cancel();
-        assert_eq!(readable(after(5000), &tokens), Err(Over::Cancelled));
+        assert_eq!(readable(after(5000), &tokens), Err(WaitError::Cancelled));
         assert!(began.elapsed() < Duration::from_secs(1));
     }
 
@@ -178,7 +178,7 @@ mod tests {
                 let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| sleep(after(10_000), &tokens))).collect();
                 std::thread::sleep(Duration::from_millis(20));
                 token.cancel();
-                waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Err(Over::Cancelled)));
+                waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Err(WaitError::Cancelled)));
             });
             token.reset();
             assert_eq!(sleep(after(5), &tokens), Ok(()));

@@ -5,19 +5,19 @@ use crate::dialect::Text;
 
 /// A text that ends in a NUL byte, as C wants it, and that may hold NUL bytes itself.
 #[derive(Debug, Clone)]
-pub struct NulText(String);
+pub struct NulString(String);
 
-impl NulText {
+impl NulString {
     /// The server decides how long the text is, so there may be no memory for it.
-    pub(super) fn of(text: &str) -> Result<NulText, Error> {
-        let mut copy = NulText(String::new());
+    pub(super) fn of(text: &str) -> Result<NulString, Error> {
+        let mut copy = NulString(String::new());
         copy.push(text)?;
         Ok(copy)
     }
 
     /// Of a name, whose length nobody is told: a NUL byte in it becomes a sign for one.
-    pub(super) fn of_name(name: &str) -> Result<NulText, Error> {
-        if name.contains('\0') { NulText::of(&name.replace('\0', "\u{2400}")) } else { NulText::of(name) }
+    pub(super) fn of_name(name: &str) -> Result<NulString, Error> {
+        if name.contains('\0') { NulString::of(&name.replace('\0', "\u{2400}")) } else { NulString::of(name) }
     }
 
     /// Adds to its end.
@@ -41,13 +41,13 @@ impl NulText {
 }
 
 /// A copy of a name, if there is one.
-pub(super) fn name(text: Option<&Text>) -> Result<Option<NulText>, Error> {
-    text.map(|text| NulText::of_name(&text.0)).transpose()
+pub(super) fn name(text: Option<&Text>) -> Result<Option<NulString>, Error> {
+    text.map(|text| NulString::of_name(&text.0)).transpose()
 }
 
 /// A copy of a text, if there is one.
-pub(super) fn copy(text: Option<&Text>) -> Result<Option<NulText>, Error> {
-    text.map(|text| NulText::of(&text.0)).transpose()
+pub(super) fn copy(text: Option<&Text>) -> Result<Option<NulString>, Error> {
+    text.map(|text| NulString::of(&text.0)).transpose()
 }
 
 /// A value without the whitespace and the quotes that files of settings leave around it.
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn ends_in_one_nul_however_it_grows() {
-        let mut text = NulText::of("").unwrap();
+        let mut text = NulString::of("").unwrap();
         assert_eq!((text.as_str(), text.with_nul()), ("", "\0"));
         text.push("a\0é").unwrap();
         text.push("").unwrap();

@@ -1,6 +1,6 @@
 //! Which of the names that exist was meant.
 
-use super::text::shown;
+use super::nul_string::shown;
 
 /// As many names are shown.
 const SHOWN: usize = 20;

@@ -4,11 +4,11 @@ use serde::de::{IgnoredAny, MapAccess};
 use serde_json::error::Category;
 
 use super::Task;
-use super::json::{Content, Lenient, NO_MEMORY, Truth, field, string_or_null, without_place};
+use super::error_response::ErrorResponse;
+use super::json::{Lenient, MessageContent, NO_MEMORY, Truth, field, string_or_null, without_place};
 use super::objects::{Fields, Object, once};
 use super::reader::{self, Raw};
 use super::reasoning::{Reasoning, ReasoningFields};
-use super::refusal::Refusal;
 use super::strings::Text;
 use super::tools::{self, ToolCalls};
 
@@ -17,7 +17,7 @@ const SHOWN: usize = 120;
 
 /// A successful answer. It has at least one candidate.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub struct ModelResponse<'a> {
     pub candidates: Vec<Candidate<'a>>,
 }
 
@@ -56,7 +56,7 @@ impl Candidate<'_> {
 
 /// Why a body that came with a success cannot be understood.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum DecodeError {
     Html,
     /// Why, in the parser's words, and how the body begins.
     NotJson(String, String),
@@ -64,7 +64,7 @@ pub enum Malformed {
     WrongShape(String, String),
     NoCandidates,
     /// It says itself that it is an error.
-    Refused(Box<Refusal>),
+    ErrorResponse(Box<ErrorResponse>),
     /// There is no memory for all vectors, which have so many numbers each.
     OutOfMemory(usize),
     /// There is no memory to read so many bytes.
@@ -72,7 +72,7 @@ pub enum Malformed {
 }
 
 /// Parses the JSON object of one shape.
-pub(super) fn parse<'a, T: Fields<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
+pub(super) fn parse<'a, T: Fields<'a>>(body: &'a [u8]) -> Result<T, DecodeError> {
     let text = utf8(body)?;
     check_memory(body)?;
     let wrong = match reader::from_str(text) {
@@ -89,7 +89,7 @@ pub(super) fn parse<'a, T: Fields<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
 }
 
 /// The parser takes memory for texts with escapes in them, and cannot say that there is none.
-pub(super) fn check_memory(body: &[u8]) -> Result<(), Malformed> {
+pub(super) fn check_memory(body: &[u8]) -> Result<(), DecodeError> {
     const LITTLE: usize = 64 * 1024;
     /// The texts as they are put together, in a buffer that doubles, and their copies.
     const TIMES: usize = 4;
@@ -97,39 +97,39 @@ pub(super) fn check_memory(body: &[u8]) -> Result<(), Malformed> {
         return Ok(());
     }
     let enough = Vec::<u8>::new().try_reserve_exact(body.len().saturating_mul(TIMES));
-    enough.map_err(|_| Malformed::NoMemory(body.len()))
+    enough.map_err(|_| DecodeError::NoMemory(body.len()))
 }
 
 /// A body that is looked through once need not be looked through at each string in it.
-pub(super) fn utf8(body: &[u8]) -> Result<&str, Malformed> {
+pub(super) fn utf8(body: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(body).map_err(|error| {
         let start = body.trim_ascii_start();
         if start.starts_with(b"<") {
-            return Malformed::Html;
+            return DecodeError::Html;
         }
         let why = format!("not UTF-8: the byte at offset {} is wrong", error.valid_up_to());
-        Malformed::NotJson(why, beginning(start))
+        DecodeError::NotJson(why, beginning(start))
     })
 }
 
-pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> Malformed {
+pub(super) fn malformed(error: &serde_json::Error, body: &[u8]) -> DecodeError {
     told(error, &error.to_string(), body)
 }
 
 /// As [`malformed`], where the parser saw another text, so that its place in it says nothing.
-pub(super) fn malformed_elsewhere(error: &serde_json::Error, body: &[u8]) -> Malformed {
+pub(super) fn malformed_elsewhere(error: &serde_json::Error, body: &[u8]) -> DecodeError {
     told(error, &without_place(error), body)
 }
 
-fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> Malformed {
+fn told(error: &serde_json::Error, why: &str, body: &[u8]) -> DecodeError {
     let start = body.trim_ascii_start();
     // The parser repeats what it did not expect, however long that is.
     let why = beginning(why.as_bytes());
     match error.classify() {
-        _ if why.contains(NO_MEMORY) => Malformed::NoMemory(body.len()),
-        _ if start.starts_with(b"<") => Malformed::Html,
-        Category::Data => Malformed::WrongShape(why, beginning(start)),
-        Category::Syntax | Category::Eof | Category::Io => Malformed::NotJson(why, beginning(start)),
+        _ if why.contains(NO_MEMORY) => DecodeError::NoMemory(body.len()),
+        _ if start.starts_with(b"<") => DecodeError::Html,
+        Category::Data => DecodeError::WrongShape(why, beginning(start)),
+        Category::Syntax | Category::Eof | Category::Io => DecodeError::NotJson(why, beginning(start)),
     }
 }
 
@@ -151,11 +151,11 @@ pub(super) fn candidate<'a>(
 }
 
 /// JSON that is another than it should be, and why.
-pub(super) fn wrong(why: String, body: &[u8]) -> Malformed {
+pub(super) fn wrong(why: String, body: &[u8]) -> DecodeError {
     if why.contains(NO_MEMORY) {
-        return Malformed::NoMemory(body.len());
+        return DecodeError::NoMemory(body.len());
     }
-    Malformed::WrongShape(beginning(why.as_bytes()), beginning(body.trim_ascii_start()))
+    DecodeError::WrongShape(beginning(why.as_bytes()), beginning(body.trim_ascii_start()))
 }
 
 /// An answer, or the lack of one, of candidates in this list.
@@ -163,11 +163,11 @@ pub(super) fn of<'a>(
     body: &[u8],
     list: &str,
     candidates: impl Iterator<Item = Result<Candidate<'a>, String>>,
-) -> Result<Answer<'a>, Malformed> {
+) -> Result<ModelResponse<'a>, DecodeError> {
     let place = |(at, candidate): (usize, Result<_, String>)| candidate.map_err(|why| format!("{list}[{at}]{why}"));
     let candidates: Result<Vec<_>, _> = candidates.enumerate().map(place).collect();
     let candidates = candidates.map_err(|why| wrong(why, body))?;
-    if candidates.is_empty() { Err(Malformed::NoCandidates) } else { Ok(Answer { candidates }) }
+    if candidates.is_empty() { Err(DecodeError::NoCandidates) } else { Ok(ModelResponse { candidates }) }
 }
 
 /// How a text begins, on one line.
@@ -183,20 +183,20 @@ pub fn beginning(body: &[u8]) -> String {
 }
 
 /// What a body is that lacks the field that all responses have: an error, or nothing that is known.
-pub(super) fn instead(body: &[u8], why: &str) -> Malformed {
-    if Refusal::is_in(body) {
+pub(super) fn instead(body: &[u8], why: &str) -> DecodeError {
+    if ErrorResponse::is_in(body) {
         return refused(body);
     }
     wrong(why.to_owned(), body)
 }
 
 /// An error counts more than what is beside it, as for OpenAI's own client.
-pub(super) fn check_error(error: &Truth, body: &[u8]) -> Result<(), Malformed> {
+pub(super) fn check_error(error: &Truth, body: &[u8]) -> Result<(), DecodeError> {
     if error.0 { Err(refused(body)) } else { Ok(()) }
 }
 
-fn refused(body: &[u8]) -> Malformed {
-    Malformed::Refused(Box::new(Refusal::in_success(body)))
+fn refused(body: &[u8]) -> DecodeError {
+    DecodeError::ErrorResponse(Box::new(ErrorResponse::in_success(body)))
 }
 
 /// The message of a chat's candidate, alike in all dialects.
@@ -233,7 +233,7 @@ impl<'a> Message<'a> {
     /// for a message.
     pub fn candidate(self, finish_reason: Option<Text<'a>>) -> Result<Candidate<'a>, String> {
         let has_content = self.content.is_some();
-        let content = field(".content", self.content, Content::of_json)?.unwrap_or_default();
+        let content = field(".content", self.content, MessageContent::of_json)?.unwrap_or_default();
         let candidate = Candidate {
             text: content.text.map(|fragment| fragment.text),
             role: self.role.name(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::answer::beginning;
+use super::response::beginning;
 use super::tree::tree;
 
 /// As much of an error under a success is understood.
@@ -13,7 +13,7 @@ const MAX_WORDS: usize = 2000;
 
 /// Why the gateway said no, as far as it matters to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     BadRequest,
     Unauthorized,
     Forbidden,
@@ -33,8 +33,8 @@ pub enum Kind {
 
 /// A status that is no success, and what its body says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub kind: Kind,
+pub struct ErrorResponse {
+    pub kind: ErrorKind,
     /// The name or number that the gateway gives the error, for example `RESOURCE_DOES_NOT_EXIST`.
     pub code: Option<String>,
     /// The gateway's own words, on one line.
@@ -53,23 +53,23 @@ pub struct Refusal {
     pub is_token_over: bool,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// Of a response whose HTTP status is no success.
-    pub fn read(http_status: u16, body: &[u8]) -> Refusal {
+    pub fn read(http_status: u16, body: &[u8]) -> ErrorResponse {
         let body = body.trim_ascii();
         let json = std::str::from_utf8(body).ok().and_then(tree);
-        Refusal::of(http_status, body, json)
+        ErrorResponse::of(http_status, body, json)
     }
 
     /// Of an error that comes under a success: a whole body, or the data of an event. What HTTP status it would have
     /// come with is told by its code, its type, or the beginning of its message, as MLflow writes it in a stream.
-    pub fn in_success(body: &[u8]) -> Refusal {
+    pub fn in_success(body: &[u8]) -> ErrorResponse {
         // A tree is made of it, so there has to be an end to it; no error says so much.
         let body = body[..body.len().min(MAX_ERROR)].trim_ascii();
         let json = std::str::from_utf8(body).ok().and_then(tree);
         let words = json.as_ref().and_then(words_of).unwrap_or_default();
         let status = json.as_ref().and_then(status_of).or_else(|| status_before(&words).map(|(status, _)| status));
-        Refusal::of(status.unwrap_or(UNKNOWN_FAILURE), body, json)
+        ErrorResponse::of(status.unwrap_or(UNKNOWN_FAILURE), body, json)
     }
 
     /// Whether a JSON object without any part of a response is an error, and not what keeps a connection alive.
@@ -83,7 +83,7 @@ impl Refusal {
             || json["message"].is_string() && (has_code || STATUSES.into_iter().any(|field| is_failure(&json[field])))
     }
 
-    fn of(http_status: u16, body: &[u8], json: Option<Value>) -> Refusal {
+    fn of(http_status: u16, body: &[u8], json: Option<Value>) -> ErrorResponse {
         let words = match &json {
             Some(json) => words_of(json),
             None if body.starts_with(b"<") => Some(page_title(body)),
@@ -98,28 +98,28 @@ impl Refusal {
                 || said.contains("is not present or active on the server"));
         let is_guardrail = said.starts_with("Guardrail ") && said.contains(" blocked");
         let kind = match http_status {
-            400 if is_guardrail || code.as_deref() == Some(GUARDRAIL) => Kind::GuardrailBlocked,
-            400 | 422 => Kind::BadRequest,
-            401 => Kind::Unauthorized,
-            403 => Kind::Forbidden,
+            400 if is_guardrail || code.as_deref() == Some(GUARDRAIL) => ErrorKind::GuardrailBlocked,
+            400 | 422 => ErrorKind::BadRequest,
+            401 => ErrorKind::Unauthorized,
+            403 => ErrorKind::Forbidden,
             // llama.cpp's.
-            404 if said == "File Not Found" => Kind::NoSuchPath,
+            404 if said == "File Not Found" => ErrorKind::NoSuchPath,
             // FastAPI's own answer to an unknown path, a web page, or nothing; a missing route has a sentence.
-            404 if json.is_none() || said == "Not Found" => Kind::NoSuchPath,
+            404 if json.is_none() || said == "Not Found" => ErrorKind::NoSuchPath,
             // Databricks' answer to a path that it does not have.
-            404 if code.as_deref() == Some("ENDPOINT_NOT_FOUND") => Kind::NoSuchPath,
-            404 if is_route_absent || json.as_ref().is_some_and(is_of_gateway) => Kind::NoSuchRoute,
+            404 if code.as_deref() == Some("ENDPOINT_NOT_FOUND") => ErrorKind::NoSuchPath,
+            404 if is_route_absent || json.as_ref().is_some_and(is_of_gateway) => ErrorKind::NoSuchRoute,
             // A proxy's own: the gateway has not seen the request.
-            404 => Kind::NoSuchPath,
-            405 => Kind::NoSuchPath,
-            429 if said.starts_with("Budget limit exceeded") => Kind::BudgetExceeded,
-            429 => Kind::RateLimited,
-            501 => Kind::Disabled,
-            500 if code.as_deref() == Some("FEATURE_DISABLED") => Kind::Disabled,
-            500..=599 => Kind::ServerError,
-            _ => Kind::Other,
+            404 => ErrorKind::NoSuchPath,
+            405 => ErrorKind::NoSuchPath,
+            429 if said.starts_with("Budget limit exceeded") => ErrorKind::BudgetExceeded,
+            429 => ErrorKind::RateLimited,
+            501 => ErrorKind::Disabled,
+            500 if code.as_deref() == Some("FEATURE_DISABLED") => ErrorKind::Disabled,
+            500..=599 => ErrorKind::ServerError,
+            _ => ErrorKind::Other,
         };
-        let is_servers_own = kind == Kind::NoSuchPath
+        let is_servers_own = kind == ErrorKind::NoSuchPath
             && match &json {
                 Some(json) => {
                     json["detail"] == "Not Found"
@@ -128,17 +128,18 @@ impl Refusal {
                 }
                 None => memchr::memmem::find(body, FLASKS_NOT_FOUND).is_some(),
             };
-        let wants_prompt = kind == Kind::BadRequest && said.trim_end_matches('.').ends_with("is not a chat endpoint");
+        let wants_prompt =
+            kind == ErrorKind::BadRequest && said.trim_end_matches('.').ends_with("is not a chat endpoint");
         let wants_messages =
-            kind == Kind::BadRequest && (json.as_ref().is_some_and(lacks_messages) || says_messages_lack(said));
+            kind == ErrorKind::BadRequest && (json.as_ref().is_some_and(lacks_messages) || says_messages_lack(said));
         // MLflow before 2.10 takes its provider's stream for a fault.
         let cannot_stream = http_status == 502 && said.ends_with("Received content type: text/event-stream");
         // Databricks says both with status 403: that a token is over, and that its owner may not do this.
         let is_about_token = json.as_ref().is_some_and(|json| json["error_code"] == 403)
             || said.contains("nvalid access token")
             || said.contains("oken expired");
-        let is_token_over = kind == Kind::Unauthorized || kind == Kind::Forbidden && is_about_token;
-        Refusal {
+        let is_token_over = kind == ErrorKind::Unauthorized || kind == ErrorKind::Forbidden && is_about_token;
+        ErrorResponse {
             kind,
             code,
             words,
@@ -294,13 +295,13 @@ fn one_line(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Kind::*;
+    use super::ErrorKind::*;
     use super::*;
 
     #[test]
     fn every_kind_of_refusal_is_understood() {
         #[rustfmt::skip]
-        let table: &[(u16, &str, Kind, Option<&str>, &str)] = &[
+        let table: &[(u16, &str, ErrorKind, Option<&str>, &str)] = &[
             (404, r#"{"detail":"Not Found"}"#, NoSuchPath, None, "Not Found"),
             (404, r#"{"detail":"The endpoint 'x' is not present or active on the server"}"#, NoSuchRoute, None, "The endpoint 'x'"),
             (404, "<!doctype html><html><head><title>404 Not\n Found</title>", NoSuchPath, None, "an HTML page, \"404 Not Found\""),
@@ -337,7 +338,7 @@ mod tests {
             (418, "null", Other, None, ""),
         ];
         for (status, body, kind, code, words) in table {
-            let refusal = Refusal::read(*status, body.as_bytes());
+            let refusal = ErrorResponse::read(*status, body.as_bytes());
             assert_eq!(refusal.kind, *kind, "{body}");
             assert_eq!(refusal.code.as_deref(), *code, "{body}");
             assert!(refusal.words.clone().unwrap_or_default().starts_with(words), "{body}: {:?}", refusal.words);
@@ -370,7 +371,7 @@ mod tests {
             ("", ServerError, None, ""),
         ];
         for (body, kind, code, words) in table {
-            let refusal = Refusal::in_success(body.as_bytes());
+            let refusal = ErrorResponse::in_success(body.as_bytes());
             assert_eq!((refusal.kind, refusal.code.as_deref()), (kind, code), "{body}");
             assert!(refusal.words.unwrap_or_default().starts_with(words), "{body}");
         }
@@ -388,7 +389,7 @@ mod tests {
             r#"{"code":400,"message":"m"}"#,
             r#"{"code":"overloaded","message":"m"}"#,
         ] {
-            assert!(Refusal::is_in(body.as_bytes()), "{body}");
+            assert!(ErrorResponse::is_in(body.as_bytes()), "{body}");
         }
         for body in [
             "{}",
@@ -401,13 +402,13 @@ mod tests {
             "[1]",
             "x",
         ] {
-            assert!(!Refusal::is_in(body.as_bytes()), "{body}");
+            assert!(!ErrorResponse::is_in(body.as_bytes()), "{body}");
         }
     }
 
     #[test]
     fn knows_when_messages_are_wanted() {
-        let of = |body: &str| Refusal::read(422, body.as_bytes()).wants_messages;
+        let of = |body: &str| ErrorResponse::read(422, body.as_bytes()).wants_messages;
         assert!(of(r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required"}]}"#));
         assert!(of(r#"{"detail":[{"type":"value_error.missing","loc":["body","messages"],"msg":"field required"}]}"#));
         assert!(!of(r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"}]}"#));
@@ -418,7 +419,7 @@ mod tests {
 
     #[test]
     fn knows_when_a_prompt_is_wanted() {
-        let of = |status, body: &str| Refusal::read(status, body.as_bytes()).wants_prompt;
+        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).wants_prompt;
         assert!(of(400, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
         assert!(!of(400, r#"{"detail":"Endpoint 'c' is not a completions endpoint."}"#));
         assert!(!of(500, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
@@ -426,7 +427,7 @@ mod tests {
 
     #[test]
     fn servers_own_word_is_told_from_a_proxys() {
-        let of = |body: &str| Refusal::read(404, body.as_bytes()).is_servers_own;
+        let of = |body: &str| ErrorResponse::read(404, body.as_bytes()).is_servers_own;
         for body in [
             r#"{"detail":"Not Found"}"#,
             r#"{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for 'GET /x'"}"#,
@@ -445,20 +446,20 @@ mod tests {
         ] {
             assert!(!of(body), "{body}");
         }
-        assert!(!Refusal::read(403, br#"{"detail":"Not Found"}"#).is_servers_own);
+        assert!(!ErrorResponse::read(403, br#"{"detail":"Not Found"}"#).is_servers_own);
     }
 
     #[test]
     fn knows_what_older_servers_cannot_do() {
         let words =
             "The returned data type from the route service is not supported. Received content type: text/event-stream";
-        assert!(Refusal::read(502, format!(r#"{{"detail":"{words}"}}"#).as_bytes()).cannot_stream);
-        assert!(!Refusal::read(502, br#"{"detail":"Received content type: text/html"}"#).cannot_stream);
+        assert!(ErrorResponse::read(502, format!(r#"{{"detail":"{words}"}}"#).as_bytes()).cannot_stream);
+        assert!(!ErrorResponse::read(502, br#"{"detail":"Received content type: text/html"}"#).cannot_stream);
     }
 
     #[test]
     fn knows_when_a_token_is_over() {
-        let of = |status, body: &str| Refusal::read(status, body.as_bytes()).is_token_over;
+        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).is_token_over;
         assert!(of(401, ""));
         assert!(of(403, r#"{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}"#));
         assert!(of(403, "<html><title>Error 403 Token is expiring within 30 seconds. (token expired)</title>"));
@@ -470,10 +471,10 @@ mod tests {
 
     #[test]
     fn words_are_bounded_and_on_one_line() {
-        let refusal = Refusal::read(500, "a\r\n\u{1b}é ".repeat(5000).as_bytes());
+        let refusal = ErrorResponse::read(500, "a\r\n\u{1b}é ".repeat(5000).as_bytes());
         let words = refusal.words.unwrap();
         assert_eq!(words.chars().count(), MAX_WORDS + 1);
         assert!(!words.contains(['\n', '\u{1b}']));
-        assert!(Refusal::read(500, b"\xff\xfe").words.is_some());
+        assert!(ErrorResponse::read(500, b"\xff\xfe").words.is_some());
     }
 }

@@ -2,10 +2,10 @@
 
 use super::call::Call;
 use super::error::{Error, Status};
+use super::http_request::{HttpRequest, SendError};
 use super::log::LogLevel;
-use super::retry::{Attempts, Repeat};
-use super::transact::{Trouble, What};
-use crate::dialect::{Change, Dialect, Kind, Refusal, Verb};
+use super::retry::{Attempts, RetryClass};
+use crate::dialect::{Change, ChangeMethod, Dialect, ErrorKind, ErrorResponse};
 use crate::http::{Method, Secret};
 
 impl Call<'_> {
@@ -22,15 +22,15 @@ impl Call<'_> {
             return Err(Error::new(Status::Unsupported, problem));
         };
         let method = match order.verb {
-            Verb::Get => Method::Get,
-            Verb::Post => Method::Post,
-            Verb::Put => Method::Put,
-            Verb::Delete => Method::Delete,
+            ChangeMethod::Get => Method::Get,
+            ChangeMethod::Post => Method::Post,
+            ChangeMethod::Put => Method::Put,
+            ChangeMethod::Delete => Method::Delete,
         };
         let (path, level) = (order.path.as_str(), LogLevel::Info);
         let body = (!order.body.is_empty()).then_some(&order.body[..]);
-        let repeat = if method == Method::Get { Repeat::Question } else { Repeat::Change };
-        let what = What { method, body, level, ..What::get(path, self.deadline, repeat) };
+        let repeat = if method == Method::Get { RetryClass::ModelRequest } else { RetryClass::Change };
+        let what = HttpRequest { method, body, level, ..HttpRequest::get(path, self.deadline, repeat) };
         let tried = self.tried(method, path);
         let mut attempts = Attempts::default();
         let failed = |error: Error, attempts: &Attempts| Err(error.with_attempts(attempts));
@@ -45,10 +45,10 @@ impl Call<'_> {
                 Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(json) } else { json })
             }
             Ok(reply) => {
-                let mut refusal = Refusal::read(reply.status, &reply.body);
+                let mut refusal = ErrorResponse::read(reply.status, &reply.body);
                 // A server without the path cannot do what others can.
-                if refusal.kind == Kind::NoSuchPath {
-                    refusal.kind = Kind::Disabled;
+                if refusal.kind == ErrorKind::NoSuchPath {
+                    refusal.kind = ErrorKind::Disabled;
                 }
                 let name = match change {
                     Change::GetLimits(name) | Change::SetLimits(name, _) | Change::DeleteRoute(name) => name,
@@ -56,8 +56,8 @@ impl Call<'_> {
                 };
                 failed(self.refused(&tried, reply, refusal, name, dialect), &attempts)
             }
-            Err(Trouble::Failure(failure)) => failed(self.failed(&tried, failure), &attempts),
-            Err(Trouble::Error(error)) => failed(error, &attempts),
+            Err(SendError::Transport(failure)) => failed(self.failed(&tried, failure), &attempts),
+            Err(SendError::Other(error)) => failed(error, &attempts),
         }
     }
 

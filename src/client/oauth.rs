@@ -5,32 +5,36 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::auth::Client;
+use super::auth::OAuthClient;
 use super::call::Call;
 use super::error::Error;
-use super::report::{self, Tried};
-use super::retry::{Attempts, Repeat};
-use super::tokens::Token;
-use super::transact::{To, Trouble, What};
-use crate::dialect::{METADATA_PATH, Refusal, TOKEN_QUESTION, token, token_endpoint};
-use crate::http::{Content, Failure, GatewayUri, Headers, Limit, Method, Opened, Phase, Reply, Secret, check_value};
-use crate::sync::Over;
+use super::http_request::{Destination, HttpRequest, SendError};
+use super::report::{self, ErrorContext};
+use super::retry::{Attempts, RetryClass};
+use super::token_cache::Token;
+use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
+use crate::http::{
+    ContentType, GatewayUri, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError, check_value,
+};
+use crate::sync::WaitError;
 
 impl Call<'_> {
     /// The client's token, for which there is all the time of the call, whatever it is for.
-    pub fn oauth_token(&self, client: Client) -> Result<Arc<Secret>, Trouble> {
+    pub fn oauth_token(&self, client: OAuthClient) -> Result<Arc<Secret>, SendError> {
         let (tokens, deadline) = (&self.settings().options().auth.tokens, self.deadline);
         let got = tokens.get(deadline, &self.cancel, || self.fetch_token(client, deadline));
         match got {
-            Ok(token) => token.map_err(Trouble::Error),
-            Err(Over::Time) => Err(Trouble::Failure(Failure::Timeout(Limit::Total, Phase::Share))),
-            Err(Over::Cancelled) => Err(Trouble::Failure(Failure::Cancelled(Phase::Share))),
+            Ok(token) => token.map_err(SendError::Other),
+            Err(WaitError::DeadlineExpired) => {
+                Err(SendError::Transport(TransportError::Timeout(Limit::Total, Phase::Share)))
+            }
+            Err(WaitError::Cancelled) => Err(SendError::Transport(TransportError::Cancelled(Phase::Share))),
         }
     }
 
-    fn fetch_token(&self, client: Client, deadline: Instant) -> Result<Token, Error> {
+    fn fetch_token(&self, client: OAuthClient, deadline: Instant) -> Result<Token, Error> {
         let root = self.target.uri.root();
-        let tried = |method, path| Tried { uri: &root, ..self.tried(method, path) };
+        let tried = |method, path| ErrorContext { uri: &root, ..self.tried(method, path) };
         let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), None, deadline)?;
         let place = tried(Method::Get, METADATA_PATH);
         let endpoint = token_endpoint(&metadata.body)
@@ -62,13 +66,13 @@ impl Call<'_> {
         body: Option<&[u8]>,
         deadline: Instant,
     ) -> Result<Reply, Error> {
-        let what = What { method, body, ..What::get(path, deadline, Repeat::Question) };
-        let tried = Tried { uri: root, ..self.tried(method, path) };
-        let to = To { uri: root, headers, content: Content::Form };
-        match self.attempt(&what, to, &mut Attempts::default()).and_then(Opened::whole) {
+        let what = HttpRequest { method, body, ..HttpRequest::get(path, deadline, RetryClass::ModelRequest) };
+        let tried = ErrorContext { uri: root, ..self.tried(method, path) };
+        let to = Destination { uri: root, headers, content: ContentType::Form };
+        match self.attempt(&what, to, &mut Attempts::default()).and_then(HttpResponse::whole) {
             Ok(reply) if reply.is_success() => Ok(reply),
             Ok(reply) => {
-                let refusal = Refusal::read(reply.status, &reply.body);
+                let refusal = ErrorResponse::read(reply.status, &reply.body);
                 Err(report::client_refused(&tried, reply, refusal))
             }
             Err(failure) => Err(self.failed(&tried, failure)),

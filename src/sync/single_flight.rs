@@ -7,31 +7,31 @@ use super::cancel::CancelTokens;
 use super::futex;
 use super::lock::Lock;
 use super::process;
-use super::wait::{LOOK_AGAIN, Over, left};
+use super::wait::{LOOK_AGAIN, WaitError, left};
 
 /// What will come of the work.
 #[derive(Debug)]
-pub struct Flight<T> {
+pub struct SingleFlight<T> {
     /// In a process that was forked meanwhile nobody does it.
     process: u32,
     has_landed: AtomicU32,
     outcome: Lock<Option<T>>,
 }
 
-impl<T> Default for Flight<T> {
-    fn default() -> Flight<T> {
-        Flight { process: process::current(), has_landed: AtomicU32::new(0), outcome: Lock::default() }
+impl<T> Default for SingleFlight<T> {
+    fn default() -> SingleFlight<T> {
+        SingleFlight { process: process::current(), has_landed: AtomicU32::new(0), outcome: Lock::default() }
     }
 }
 
-impl<T: Clone> Flight<T> {
+impl<T: Clone> SingleFlight<T> {
     /// Whether somebody is doing it, or did.
     pub fn is_of_this_process(&self) -> bool {
         self.process == process::current()
     }
 
     /// Waits for what comes of it; `None` if that was nothing.
-    pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<T>, Over> {
+    pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<T>, WaitError> {
         while self.has_landed.load(Ordering::Acquire) == 0 {
             let left = left(until, tokens)?;
             // A signal handler can wake nobody here.
@@ -39,7 +39,7 @@ impl<T: Clone> Flight<T> {
             futex::wait(&self.has_landed, 0, Some(most));
         }
         // The one that did the work may have the same tokens, and have nothing to tell but that it was cancelled.
-        if tokens.is_cancelled() { Err(Over::Cancelled) } else { Ok(self.outcome.lock().clone()) }
+        if tokens.is_cancelled() { Err(WaitError::Cancelled) } else { Ok(self.outcome.lock().clone()) }
     }
 
     /// What came of it, if it is over; `None` if it is not.
@@ -54,7 +54,7 @@ impl<T: Clone> Flight<T> {
 }
 
 /// Lets the waiting threads go on, even if the one that does the work panics.
-pub struct Landing<'a, T: Clone>(pub &'a Flight<T>);
+pub struct Landing<'a, T: Clone>(pub &'a SingleFlight<T>);
 
 impl<T: Clone> Landing<'_, T> {
     /// This is what came of it.
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn all_get_the_same() {
-        let flight = Flight::default();
+        let flight = SingleFlight::default();
         std::thread::scope(|scope| {
             let waiting: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| flight.wait(after(10_000), &CancelTokens::default()))).collect();
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever() {
-        let flight = Flight::<u8>::default();
-        assert_eq!(flight.wait(after(10), &CancelTokens::default()), Err(Over::Time));
+        let flight = SingleFlight::<u8>::default();
+        assert_eq!(flight.wait(after(10), &CancelTokens::default()), Err(WaitError::DeadlineExpired));
         let token = Arc::new(CancelToken::new().unwrap());
         let tokens = CancelTokens::of([Some(&token), None]);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| flight.wait(after(10_000), &tokens));
             token.cancel();
-            assert_eq!(waiting.join().unwrap(), Err(Over::Cancelled));
+            assert_eq!(waiting.join().unwrap(), Err(WaitError::Cancelled));
         });
         drop(Landing(&flight));
         assert_eq!(flight.wait(after(10), &CancelTokens::default()), Ok(None));

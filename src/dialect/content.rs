@@ -10,7 +10,7 @@ use super::{Params, Task, objects};
 
 /// What is asked, apart from parameters.
 #[derive(Debug, Clone, Copy)]
-pub enum Question<'a> {
+pub enum Content<'a> {
     /// To a chat route, one message of the user.
     Prompt(&'a str),
     Messages(&'a [Message]),
@@ -20,24 +20,24 @@ pub enum Question<'a> {
     Body(&'a Body),
 }
 
-impl Question<'_> {
+impl Content<'_> {
     /// What a route is most likely for that is asked this, and for a text.
     pub fn likely_task(&self) -> Task {
         match self {
-            Question::Prompt(_) => Task::Completions,
-            Question::Messages(_) => Task::Chat,
-            Question::Inputs(_) => Task::Embeddings,
-            Question::Body(body) if body.has("messages") => Task::Chat,
+            Content::Prompt(_) => Task::Completions,
+            Content::Messages(_) => Task::Chat,
+            Content::Inputs(_) => Task::Embeddings,
+            Content::Body(body) if body.has("messages") => Task::Chat,
             // Agents take inputs as well, and say so to nobody; who wants vectors is not asked here.
-            Question::Body(body) if body.has("input") || body.has("text") => Task::Chat,
-            Question::Body(_) => Task::Completions,
+            Content::Body(body) if body.has("input") || body.has("text") => Task::Chat,
+            Content::Body(_) => Task::Completions,
         }
     }
 }
 
 /// What the dialects call the same things.
 #[derive(Debug, Clone, Copy)]
-pub struct Names {
+pub struct FieldNames {
     pub candidate_count: &'static str,
     pub inputs: &'static str,
 }
@@ -77,18 +77,18 @@ impl Body {
 pub(super) struct Encoding<'a> {
     pub task: Task,
     pub is_streamed: bool,
-    pub names: Names,
+    pub names: FieldNames,
     /// The field `model`, unless the caller wrote one.
     pub model: Option<&'a str>,
 }
 
 /// The request's JSON.
-pub(super) fn encode(question: Question, params: &Params, encoding: Encoding) -> Vec<u8> {
+pub(super) fn encode(question: Content, params: &Params, encoding: Encoding) -> Vec<u8> {
     let Encoding { task, is_streamed, names, model } = encoding;
     let mut json = ObjectWriter::default();
     if let Some(model) = model {
         let is_written = match question {
-            Question::Body(body) => body.has("model"),
+            Content::Body(body) => body.has("model"),
             _ => params.contains("model"),
         };
         if !is_written {
@@ -96,29 +96,29 @@ pub(super) fn encode(question: Question, params: &Params, encoding: Encoding) ->
         }
     }
     match question {
-        Question::Prompt(prompt) if task == Task::Responses => {
+        Content::Prompt(prompt) if task == Task::Responses => {
             json.field("input").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
         }
-        Question::Messages(messages) if task == Task::Responses => {
+        Content::Messages(messages) if task == Task::Responses => {
             json.field("input").push_list(messages, |json, message| json.push_raw(message.as_json()));
         }
-        Question::Prompt(prompt) if task == Task::Chat => {
+        Content::Prompt(prompt) if task == Task::Chat => {
             json.field("messages").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
         }
-        Question::Prompt(prompt) => {
+        Content::Prompt(prompt) => {
             json.field("prompt").push_string(prompt);
         }
-        Question::Messages(messages) => {
+        Content::Messages(messages) => {
             json.field("messages").push_list(messages, |json, message| json.push_raw(message.as_json()));
         }
-        Question::Inputs(inputs) => {
+        Content::Inputs(inputs) => {
             json.field(names.inputs).push_list(inputs, |json, input| json.push_string(input));
         }
-        Question::Body(body) => body.fields.iter().for_each(|(name, value)| {
+        Content::Body(body) => body.fields.iter().for_each(|(name, value)| {
             json.field(name).push_raw(&body.json[value.clone()]);
         }),
     }
-    if !matches!(question, Question::Body(_)) {
+    if !matches!(question, Content::Body(_)) {
         params.write_to(&mut json, names.candidate_count);
     }
     if is_streamed {
@@ -131,9 +131,9 @@ pub(super) fn encode(question: Question, params: &Params, encoding: Encoding) ->
 mod tests {
     use super::*;
 
-    const NAMES: Names = Names { candidate_count: "candidate_count", inputs: "text" };
+    const NAMES: FieldNames = FieldNames { candidate_count: "candidate_count", inputs: "text" };
 
-    fn encoded(question: Question, task: Task, is_streamed: bool) -> String {
+    fn encoded(question: Content, task: Task, is_streamed: bool) -> String {
         let mut params = Params::default();
         params.set_int("n", 2).unwrap();
         let encoding = Encoding { task, is_streamed, names: NAMES, model: None };
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_prompt_fits_both_kinds_of_route() {
-        let prompt = Question::Prompt("say \"hi\"");
+        let prompt = Content::Prompt("say \"hi\"");
         assert_eq!(encoded(prompt, Task::Completions, false), r#"{"prompt":"say \"hi\"","candidate_count":2}"#);
         assert_eq!(
             encoded(prompt, Task::Chat, true),
@@ -153,42 +153,42 @@ mod tests {
     #[test]
     fn an_agent_of_responses_takes_input() {
         assert_eq!(
-            encoded(Question::Prompt("p"), Task::Responses, true),
+            encoded(Content::Prompt("p"), Task::Responses, true),
             r#"{"input":[{"role":"user","content":"p"}],"candidate_count":2,"stream":true}"#
         );
         let messages = [Message::parse(r#"{"role":"user"}"#).unwrap()];
         assert_eq!(
-            encoded(Question::Messages(&messages), Task::Responses, false),
+            encoded(Content::Messages(&messages), Task::Responses, false),
             r#"{"input":[{"role":"user"}],"candidate_count":2}"#
         );
     }
 
     #[test]
     fn model_is_named_once() {
-        let sent = |question: Question, params: &Params| {
+        let sent = |question: Content, params: &Params| {
             let encoding = Encoding { task: Task::Chat, is_streamed: false, names: NAMES, model: Some("m \"x\"") };
             String::from_utf8(encode(question, params, encoding)).unwrap()
         };
         let mut params = Params::default();
         let body = Body::parse(r#"{"x":1}"#).unwrap();
-        assert_eq!(sent(Question::Inputs(&[]), &params), r#"{"model":"m \"x\"","text":[]}"#);
-        assert_eq!(sent(Question::Body(&body), &params), r#"{"model":"m \"x\"","x":1}"#);
+        assert_eq!(sent(Content::Inputs(&[]), &params), r#"{"model":"m \"x\"","text":[]}"#);
+        assert_eq!(sent(Content::Body(&body), &params), r#"{"model":"m \"x\"","x":1}"#);
         params.set_string("model", "other").unwrap();
-        assert_eq!(sent(Question::Inputs(&[]), &params), r#"{"text":[],"model":"other"}"#);
+        assert_eq!(sent(Content::Inputs(&[]), &params), r#"{"text":[],"model":"other"}"#);
         let body = Body::parse(r#"{"x":1,"model":"own"}"#).unwrap();
-        assert_eq!(sent(Question::Body(&body), &params), r#"{"x":1,"model":"own"}"#);
+        assert_eq!(sent(Content::Body(&body), &params), r#"{"x":1,"model":"own"}"#);
     }
 
     #[test]
     fn messages_and_inputs_are_sent_as_they_are() {
         let messages = [Message::parse(r#"{"role": "user", "content": [1]}"#).unwrap()];
         assert_eq!(
-            encoded(Question::Messages(&messages), Task::Chat, false),
+            encoded(Content::Messages(&messages), Task::Chat, false),
             r#"{"messages":[{"role": "user", "content": [1]}],"candidate_count":2}"#
         );
         let inputs = ["a".to_owned(), "é\n".to_owned()];
         assert_eq!(
-            encoded(Question::Inputs(&inputs), Task::Embeddings, false),
+            encoded(Content::Inputs(&inputs), Task::Embeddings, false),
             r#"{"text":["a","é\n"],"candidate_count":2}"#
         );
     }
@@ -196,9 +196,9 @@ mod tests {
     #[test]
     fn a_whole_body_is_the_callers() {
         let body = Body::parse(r#" {"messages": [1 , 2], "stream": false, "n":3, "x": {"stream": 1}} "#).unwrap();
-        let sent = encoded(Question::Body(&body), Task::Chat, false);
+        let sent = encoded(Content::Body(&body), Task::Chat, false);
         assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1}}"#);
-        let sent = encoded(Question::Body(&body), Task::Chat, true);
+        let sent = encoded(Content::Body(&body), Task::Chat, true);
         assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1},"stream":true}"#);
         assert!(body.as_written().starts_with(" {") && body.as_written().ends_with("}} "));
         for (json, task) in [
@@ -209,7 +209,7 @@ mod tests {
             (r#"{"input":[]}"#, Task::Chat),
             (r#"{"text":""}"#, Task::Chat),
         ] {
-            assert_eq!(Question::Body(&Body::parse(json).unwrap()).likely_task(), task);
+            assert_eq!(Content::Body(&Body::parse(json).unwrap()).likely_task(), task);
         }
         for json in ["", "[]", "null", "{", "{}x", "{\"a\":}"] {
             assert!(Body::parse(json).is_err(), "{json}");

@@ -5,17 +5,17 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::answer::{self, Malformed};
 use super::json::{Count, Lenient, Truth};
 use super::number_lists::NumberLists;
 use super::objects::{Fields, LenientObject, Name, Object, once};
 use super::reader;
+use super::response::{self, DecodeError};
 use super::strings::Text;
 use super::usage::{Metadata, Usage, UsageFields};
 
 /// Vectors of one dimension, one behind the other.
 #[derive(Debug, Default, PartialEq)]
-pub struct Vectors {
+pub struct EmbeddingArray {
     pub data: Vec<f32>,
     pub dimension: usize,
     pub count: usize,
@@ -23,13 +23,13 @@ pub struct Vectors {
 
 /// What an answer says besides its vectors.
 #[derive(Debug, Default)]
-pub struct VectorsAnswer {
+pub struct EmbeddingsResponse {
     pub model: Option<String>,
     pub usage: Usage,
 }
 
 /// How the dialects call the fields.
-pub(super) struct VectorNames {
+pub(super) struct EmbeddingFields {
     /// The list of vectors, or of objects with an `embedding` each.
     pub list: &'static str,
     /// The model and the counts of tokens: in an object of this name, or for `None` as OpenAI has them.
@@ -40,9 +40,9 @@ pub(super) struct VectorNames {
 pub(super) fn decode(
     body: &[u8],
     expected: usize,
-    to: &mut Vectors,
-    names: &VectorNames,
-) -> Result<VectorsAnswer, Malformed> {
+    to: &mut EmbeddingArray,
+    names: &EmbeddingFields,
+) -> Result<EmbeddingsResponse, DecodeError> {
     let (count, len) = (to.count, to.data.len());
     let answer = append(body, expected, to, names);
     if answer.is_err() {
@@ -52,22 +52,27 @@ pub(super) fn decode(
     answer
 }
 
-fn append(body: &[u8], expected: usize, to: &mut Vectors, names: &VectorNames) -> Result<VectorsAnswer, Malformed> {
+fn append(
+    body: &[u8],
+    expected: usize,
+    to: &mut EmbeddingArray,
+    names: &EmbeddingFields,
+) -> Result<EmbeddingsResponse, DecodeError> {
     // There cannot be more numbers than half of the bytes, whatever the first vector promises.
     let mut lists = NumberLists::new(&mut to.data, expected, body.len() / 2);
     let mut rows = Vec::new();
     let read = read(body, &mut lists, &mut rows, names);
     let count = rows.len();
-    let wrong = |why: String| Malformed::WrongShape(why, answer::beginning(body));
+    let wrong = |why: String| DecodeError::WrongShape(why, response::beginning(body));
     let read = read.and_then(|whole| {
-        answer::check_error(&whole.error, body)?;
+        response::check_error(&whole.error, body)?;
         if !whole.has_list {
-            return Err(answer::instead(body, &format!("there is no list \"{}\"", names.list)));
+            return Err(response::instead(body, &format!("there is no list \"{}\"", names.list)));
         }
         Ok((whole.answer, order(&mut lists, rows, names).map_err(wrong)?))
     });
     if lists.is_out_of_memory {
-        return Err(Malformed::OutOfMemory(lists.get(0).map_or(0, <[f32]>::len)));
+        return Err(DecodeError::OutOfMemory(lists.get(0).map_or(0, <[f32]>::len)));
     }
     let (answer, dimension) = read?;
     if to.count > 0 && dimension != to.dimension {
@@ -78,26 +83,31 @@ fn append(body: &[u8], expected: usize, to: &mut Vectors, names: &VectorNames) -
     Ok(answer)
 }
 
-fn read(body: &[u8], lists: &mut NumberLists, rows: &mut Vec<Row>, names: &VectorNames) -> Result<Whole, Malformed> {
+fn read(
+    body: &[u8],
+    lists: &mut NumberLists,
+    rows: &mut Vec<Row>,
+    names: &EmbeddingFields,
+) -> Result<Whole, DecodeError> {
     let rest = lists.take_out(body);
     if lists.is_out_of_memory {
         // What there is of it says nothing; who asked looks at the lists first.
         return Ok(Whole::default());
     }
     // What is wrong is told of the body as it came.
-    let text = answer::utf8(&rest).map_err(|error| answer::utf8(body).err().unwrap_or(error))?;
-    answer::check_memory(&rest)?;
+    let text = response::utf8(&rest).map_err(|error| response::utf8(body).err().unwrap_or(error))?;
+    response::check_memory(&rest)?;
     let read = reader::read(text, WholeAnswer { lists, rows, names });
-    read.map_err(|error| match answer::utf8(body).map(serde_json::from_str::<IgnoredAny>) {
-        Ok(Err(error)) => answer::malformed(&error, body),
-        _ => answer::malformed_elsewhere(&error, body),
+    read.map_err(|error| match response::utf8(body).map(serde_json::from_str::<IgnoredAny>) {
+        Ok(Err(error)) => response::malformed(&error, body),
+        _ => response::malformed_elsewhere(&error, body),
     })
 }
 
 /// What there is in a response beside the lists of numbers.
 #[derive(Default)]
 struct Whole {
-    answer: VectorsAnswer,
+    answer: EmbeddingsResponse,
     has_list: bool,
     error: Truth,
 }
@@ -120,7 +130,7 @@ enum Shape {
 
 impl Shape {
     /// The place of a number, or of the whole vector, for a person.
-    fn place(self, names: &VectorNames, row: usize, number: Option<usize>) -> String {
+    fn place(self, names: &EmbeddingFields, row: usize, number: Option<usize>) -> String {
         let list = names.list;
         let number = number.map(|number| format!("[{number}]")).unwrap_or_default();
         match self {
@@ -133,7 +143,7 @@ impl Shape {
 
 /// Puts the vectors in the order of their indexes, or where none is given, or the same to all, in that of the answer, and
 /// drops lists that are no vectors. Returns their dimension.
-fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &VectorNames) -> Result<usize, String> {
+fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &EmbeddingFields) -> Result<usize, String> {
     let first = rows.first().ok_or("there are no vectors in it")?;
     let dimension = lists.get(first.list).map_or(0, <[f32]>::len);
     let has_indexes = rows.iter().any(|row| row.index != first.index);
@@ -168,7 +178,7 @@ fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &VectorNames) -> Result
 struct WholeAnswer<'r, 'v, 'n> {
     lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
-    names: &'n VectorNames,
+    names: &'n EmbeddingFields,
 }
 
 impl<'de> DeserializeSeed<'de> for WholeAnswer<'_, '_, '_> {
@@ -198,7 +208,7 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
             } else if self.names.metadata == Some(field) {
                 if let Some(metadata) = map.next_value::<LenientObject<Metadata>>()?.0 {
                     let (model, usage) = metadata.understood();
-                    answer = VectorsAnswer { model: model.map(|model| model.0.into_owned()), usage };
+                    answer = EmbeddingsResponse { model: model.map(|model| model.0.into_owned()), usage };
                 }
             } else if self.names.metadata.is_none() && field == "usage" {
                 answer.usage = map.next_value::<LenientObject<UsageFields>>()?.0.map(Usage::from).unwrap_or_default();
@@ -219,7 +229,7 @@ impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
 struct VectorList<'r, 'v, 'n> {
     lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
-    names: &'n VectorNames,
+    names: &'n EmbeddingFields,
 }
 
 impl<'de> DeserializeSeed<'de> for VectorList<'_, '_, '_> {
@@ -381,16 +391,16 @@ mod tests {
 
     use super::*;
 
-    const OPENAI: VectorNames = VectorNames { list: "data", metadata: None };
-    const GATEWAY: VectorNames = VectorNames { list: "embeddings", metadata: Some("metadata") };
+    const OPENAI: EmbeddingFields = EmbeddingFields { list: "data", metadata: None };
+    const GATEWAY: EmbeddingFields = EmbeddingFields { list: "embeddings", metadata: Some("metadata") };
 
-    fn of(names: &VectorNames, body: &str) -> Result<Vectors, Malformed> {
-        let mut vectors = Vectors::default();
+    fn of(names: &EmbeddingFields, body: &str) -> Result<EmbeddingArray, DecodeError> {
+        let mut vectors = EmbeddingArray::default();
         decode(body.as_bytes(), 2, &mut vectors, names).map(|_| vectors)
     }
 
-    fn vectors(data: &[f32], dimension: usize) -> Result<Vectors, Malformed> {
-        Ok(Vectors { data: data.to_owned(), dimension, count: data.len() / dimension })
+    fn vectors(data: &[f32], dimension: usize) -> Result<EmbeddingArray, DecodeError> {
+        Ok(EmbeddingArray { data: data.to_owned(), dimension, count: data.len() / dimension })
     }
 
     #[test]
@@ -398,7 +408,7 @@ mod tests {
         let body = r#"{"object":"list","data":[{"object":"embedding","embedding":[1,-2.5e-3],"index":0},
             {"embedding":[0.1,3],"index":1,"x":[{}]}],"model":"m","usage":{"prompt_tokens":4,"total_tokens":4}}"#;
         assert_eq!(of(&OPENAI, body), vectors(&[1.0, -0.0025, 0.1, 3.0], 2));
-        let mut unused = Vectors::default();
+        let mut unused = EmbeddingArray::default();
         let answer = decode(body.as_bytes(), 2, &mut unused, &OPENAI).unwrap();
         assert_eq!((answer.model.as_deref(), answer.usage.input), (Some("m"), Some(4)));
 
@@ -421,14 +431,14 @@ mod tests {
         assert_eq!(of(&OPENAI, &body), vectors(&long, 10_000));
         for wrong in ["AACAPwA=", "AACA", "AACAP", "!!!!", ""] {
             let body = format!(r#"{{"data":[{{"embedding":"{wrong}"}}]}}"#);
-            assert!(matches!(of(&OPENAI, &body), Err(Malformed::WrongShape(..))), "{wrong}");
+            assert!(matches!(of(&OPENAI, &body), Err(DecodeError::WrongShape(..))), "{wrong}");
         }
     }
 
     #[test]
     fn number_that_is_none_is_told_with_its_place() {
-        let why = |names: &VectorNames, body: &str| match of(names, body) {
-            Err(Malformed::WrongShape(why, _) | Malformed::NotJson(why, _)) => why,
+        let why = |names: &EmbeddingFields, body: &str| match of(names, body) {
+            Err(DecodeError::WrongShape(why, _) | DecodeError::NotJson(why, _)) => why,
             other => panic!("{body}: {other:?}"),
         };
         let not_finite = |place: &str| format!("{place} is not a finite number of 32 bits");
@@ -452,7 +462,7 @@ mod tests {
         let body =
             r#"{"data":[{"index":2,"embedding":[5,6]},{"index":0,"embedding":[1,2]},{"index":1,"embedding":[3,4]}]}"#;
         assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2));
-        let mut to = Vectors { data: vec![9.0, 9.0], dimension: 2, count: 1 };
+        let mut to = EmbeddingArray { data: vec![9.0, 9.0], dimension: 2, count: 1 };
         decode(body.as_bytes(), 3, &mut to, &OPENAI).unwrap();
         assert_eq!((to.data, to.count), (vec![9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 4));
     }
@@ -461,7 +471,7 @@ mod tests {
     fn the_same_index_for_all_says_nothing() {
         let body = r#"{"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[3,4]}],"x":[5],"usage":[7]}"#;
         assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
-        let answer = decode(body.as_bytes(), 2, &mut Vectors::default(), &OPENAI).unwrap();
+        let answer = decode(body.as_bytes(), 2, &mut EmbeddingArray::default(), &OPENAI).unwrap();
         assert_eq!(answer.usage, Usage::default());
     }
 
@@ -476,7 +486,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_adds_nothing() {
-        let mut to = Vectors { data: vec![9.0, 9.0], dimension: 2, count: 1 };
+        let mut to = EmbeddingArray { data: vec![9.0, 9.0], dimension: 2, count: 1 };
         for body in [
             r#"{"data":[{"index":1,"embedding":[1,2]},{"index":1,"embedding":[3,4]},{"index":0,"embedding":[3,4]}]}"#,
             r#"{"data":[{"index":7,"embedding":[1,2]},{"index":0,"embedding":[3,4]}]}"#,
@@ -502,7 +512,7 @@ mod tests {
             "[]",
         ] {
             let failure = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
-            assert!(matches!(failure, Malformed::WrongShape(..)), "{body}: {failure:?}");
+            assert!(matches!(failure, DecodeError::WrongShape(..)), "{body}: {failure:?}");
             assert_eq!((to.data.as_slice(), to.count), (&[9.0, 9.0][..], 1), "{body}");
         }
         for body in [
@@ -512,8 +522,8 @@ mod tests {
             r#"{"data":[{"embedding":[1,2]}]} x"#,
         ] {
             let failure = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
-            assert!(matches!(failure, Malformed::NotJson(..)), "{body}: {failure:?}");
+            assert!(matches!(failure, DecodeError::NotJson(..)), "{body}: {failure:?}");
         }
-        assert_eq!(of(&OPENAI, "<html>"), Err(Malformed::Html));
+        assert_eq!(of(&OPENAI, "<html>"), Err(DecodeError::Html));
     }
 }

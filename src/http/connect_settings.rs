@@ -1,6 +1,6 @@
 //! How the gateway is reached: through which proxy, and with which TLS.
 
-use super::failure::Failure;
+use super::error::TransportError;
 use super::proxy::Proxy;
 use super::secret::Secret;
 use super::tls::{Tls, TlsSetting};
@@ -8,7 +8,7 @@ use super::uri::GatewayUri;
 
 /// Connections are kept apart by it: what was made on one way is not used on another.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct ConnectSettings {
     pub(super) tls: Tls,
     /// Or what is wrong with it: whoever names a proxy does not want to go past it.
     proxy: Result<Option<Proxy>, String>,
@@ -17,7 +17,7 @@ pub struct Way {
 }
 
 /// One change to it.
-pub enum WaySetting {
+pub enum ConnectSetting {
     Tls(TlsSetting),
     Proxy(ProxySetting),
 }
@@ -42,30 +42,30 @@ impl ProxySetting {
     }
 }
 
-impl Default for Way {
-    fn default() -> Way {
-        Way { tls: Tls::default(), proxy: Ok(None), of_environment: Ok(None) }
+impl Default for ConnectSettings {
+    fn default() -> ConnectSettings {
+        ConnectSettings { tls: Tls::default(), proxy: Ok(None), of_environment: Ok(None) }
     }
 }
 
-impl Way {
+impl ConnectSettings {
     /// The one to this gateway that the environment, read by `variable`, describes.
-    pub fn from_environment(gateway: &GatewayUri, variable: &dyn Fn(&str) -> Option<String>) -> Way {
+    pub fn from_environment(gateway: &GatewayUri, variable: &dyn Fn(&str) -> Option<String>) -> ConnectSettings {
         let proxy = Proxy::from_environment(gateway, variable);
-        Way { tls: Tls::default(), proxy: proxy.clone(), of_environment: proxy }
+        ConnectSettings { tls: Tls::default(), proxy: proxy.clone(), of_environment: proxy }
     }
 
     /// The same, from whose settings later ones may differ without contradicting them.
-    pub fn as_default(&self) -> Way {
-        Way { tls: self.tls.as_default(), ..self.clone() }
+    pub fn as_default(&self) -> ConnectSettings {
+        ConnectSettings { tls: self.tls.as_default(), ..self.clone() }
     }
 
     /// The same with one change.
-    pub fn with(&self, setting: WaySetting) -> Result<Way, String> {
+    pub fn with(&self, setting: ConnectSetting) -> Result<ConnectSettings, String> {
         let mut way = self.clone();
         match setting {
-            WaySetting::Tls(setting) => way.tls = self.tls.with(setting)?,
-            WaySetting::Proxy(ProxySetting(choice)) => {
+            ConnectSetting::Tls(setting) => way.tls = self.tls.with(setting)?,
+            ConnectSetting::Proxy(ProxySetting(choice)) => {
                 way.proxy = match choice {
                     Choice::OfEnvironment => self.of_environment.clone(),
                     Choice::None => Ok(None),
@@ -81,11 +81,11 @@ impl Way {
         self.tls.unusable()
     }
 
-    pub(super) fn proxy(&self) -> Result<Option<&Proxy>, Failure> {
+    pub(super) fn proxy(&self) -> Result<Option<&Proxy>, TransportError> {
         self.proxy
             .as_ref()
             .map(Option::as_ref)
-            .map_err(|problem| Failure::Proxy { why: problem.clone(), is_lasting: true })
+            .map_err(|problem| TransportError::Proxy { why: problem.clone(), is_lasting: true })
     }
 
     /// The proxy that passes on what it is sent, as it does for http:// gateways; to others it makes a tunnel.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::error::Error;
-use super::text::{NulText, name, no_memory};
+use super::nul_string::{NulString, name, no_memory};
 use crate::dialect::{self, Usage};
 use crate::sync::SetOnce;
 
@@ -12,16 +12,16 @@ use crate::sync::SetOnce;
 pub(super) struct Body {
     /// With a NUL byte behind it.
     with_nul: Vec<u8>,
-    details: SetOnce<Details>,
+    details: SetOnce<BodyDetails>,
     /// Where the messages of the candidates are.
     messages: SetOnce<Vec<Option<Range<usize>>>>,
 }
 
 /// What a response says beside its candidates.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Details {
-    pub id: Option<NulText>,
-    pub model: Option<NulText>,
+pub(super) struct BodyDetails {
+    pub id: Option<NulString>,
+    pub model: Option<NulString>,
     pub usage: Usage,
 }
 
@@ -36,14 +36,14 @@ impl Body {
         &self.with_nul
     }
 
-    pub fn details(&self) -> &Details {
+    pub fn details(&self) -> &BodyDetails {
         if let Some(details) = self.details.get() {
             return details;
         }
-        let dialect::Details { id, model, usage } = dialect::details(self.text());
+        let dialect::ResponseDetails { id, model, usage } = dialect::details(self.text());
         // Where there is no memory for a name, there is none.
         let (id, model) = (name(id.as_ref()), name(model.as_ref()));
-        let details = Details { id: id.ok().flatten(), model: model.ok().flatten(), usage };
+        let details = BodyDetails { id: id.ok().flatten(), model: model.ok().flatten(), usage };
         self.details.get_or_set(details)
     }
 

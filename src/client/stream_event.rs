@@ -1,6 +1,6 @@
 //! What a stream hands out.
 
-use super::text::NulText;
+use super::nul_string::NulString;
 use crate::dialect::Usage;
 
 /// What an event says.
@@ -43,8 +43,8 @@ pub struct Event<'a> {
 pub struct EventToolCall<'a> {
     /// Its place in the response's list.
     pub index: usize,
-    pub id: Option<&'a NulText>,
-    pub name: Option<&'a NulText>,
+    pub id: Option<&'a NulString>,
+    pub name: Option<&'a NulString>,
 }
 
 /// What the server sent, with a NUL byte behind each.

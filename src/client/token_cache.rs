@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use crate::http::Secret;
-use crate::sync::{CancelTokens, Flight, Landing, Lock, Over};
+use crate::sync::{CancelTokens, Landing, Lock, SingleFlight, WaitError};
 
 /// A token counts as over so long before its end: Databricks refuses it from 30 s before. Of one that lives only
 /// shortly, it is a tenth.
@@ -22,7 +22,7 @@ pub(super) struct Token {
 }
 
 /// What a thread comes back with that fetches one.
-type Fetch = Flight<Result<Arc<Secret>, Error>>;
+type Fetch = SingleFlight<Result<Arc<Secret>, Error>>;
 
 /// The token of one client, if it has one. Threads that need one while another thread fetches it wait for that.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Tokens {
         deadline: Instant,
         cancel: &CancelTokens,
         fetch: impl FnOnce() -> Result<Token, Error>,
-    ) -> Result<Result<Arc<Secret>, Error>, Over> {
+    ) -> Result<Result<Arc<Secret>, Error>, WaitError> {
         let mine = loop {
             let others = {
                 let mut state = self.0.lock();
@@ -144,7 +144,7 @@ mod tests {
         Ok(Token { secret: Secret::new(text), lives: Duration::from_millis(lives) })
     }
 
-    fn text(got: Result<Result<Arc<Secret>, Error>, Over>) -> String {
+    fn text(got: Result<Result<Arc<Secret>, Error>, WaitError>) -> String {
         got.unwrap().unwrap().expose().to_owned()
     }
 

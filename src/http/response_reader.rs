@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::agent::{Moments, Reply};
+use super::agent::{Reply, Timestamps};
 use super::body::{Body, Step};
 use super::connection::Connection;
-use super::failure::{Failure, Limit, Phase};
+use super::error::{Limit, Phase, TransportError};
 use super::head::{ContentKind, Head};
 
 /// More bytes than a line of a chunked body's framing has.
@@ -28,10 +28,10 @@ const MAX_FAREWELL: Duration = Duration::from_millis(10);
 
 /// An answer of which at least the head has come.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct ResponseReader {
     connection: Connection,
     head: Head,
-    moments: Moments,
+    moments: Timestamps,
     body: Body,
     /// As many bytes of the input were handed out, and are to be passed over next.
     handed_out: usize,
@@ -43,10 +43,10 @@ pub struct Incoming {
     limit: usize,
 }
 
-impl Incoming {
-    pub(super) fn new(connection: Connection, head: Head, moments: Moments, limit: usize) -> Incoming {
+impl ResponseReader {
+    pub(super) fn new(connection: Connection, head: Head, moments: Timestamps, limit: usize) -> ResponseReader {
         let body = Body::new(head.framing);
-        Incoming {
+        ResponseReader {
             connection,
             head,
             moments,
@@ -68,7 +68,7 @@ impl Incoming {
     }
 
     /// Whether the body is server-sent events. Where its type leaves that open, its beginning is waited for.
-    pub fn is_event_stream(&mut self) -> Result<bool, Failure> {
+    pub fn is_event_stream(&mut self) -> Result<bool, TransportError> {
         match self.head.content {
             ContentKind::EventStream => Ok(true),
             ContentKind::Any => self.begins_as_events(),
@@ -76,7 +76,7 @@ impl Incoming {
         }
     }
 
-    fn begins_as_events(&mut self) -> Result<bool, Failure> {
+    fn begins_as_events(&mut self) -> Result<bool, TransportError> {
         let mut beginning = Vec::new();
         loop {
             let trimmed = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning[..]).trim_ascii_start();
@@ -106,7 +106,7 @@ impl Incoming {
         &self.head.raw
     }
 
-    pub fn moments(&self) -> Moments {
+    pub fn moments(&self) -> Timestamps {
         self.moments
     }
 
@@ -121,7 +121,7 @@ impl Incoming {
     }
 
     /// Waits for the next bytes of the body; `None` when it is complete. `before_waiting` runs unless they have come.
-    pub fn piece(&mut self, before_waiting: &dyn Fn()) -> Result<Option<&[u8]>, Failure> {
+    pub fn piece(&mut self, before_waiting: &dyn Fn()) -> Result<Option<&[u8]>, TransportError> {
         self.connection.consume(std::mem::take(&mut self.handed_out));
         if let Some(beginning) = self.beginning.take().filter(|beginning| !beginning.is_empty()) {
             self.first_piece = beginning;
@@ -132,7 +132,7 @@ impl Incoming {
         }
         loop {
             let input = self.connection.input();
-            match self.body.step(input).map_err(|why| Failure::Protocol(why.to_owned()))? {
+            match self.body.step(input).map_err(|why| TransportError::Protocol(why.to_owned()))? {
                 Step::Data(range) => {
                     self.handed_out = range.end;
                     return Ok(Some(&self.connection.input()[range]));
@@ -140,7 +140,7 @@ impl Incoming {
                 Step::Skip(used) => self.connection.consume(used),
                 Step::End => break,
                 Step::More if input.len() >= MAX_LINE => {
-                    return Err(Failure::Protocol(format!("a line of more than {MAX_LINE} bytes")));
+                    return Err(TransportError::Protocol(format!("a line of more than {MAX_LINE} bytes")));
                 }
                 Step::More => {
                     before_waiting();
@@ -149,7 +149,7 @@ impl Incoming {
                             break;
                         }
                         let why = "the server closed it in the middle of the answer";
-                        return Err(Failure::Lost(why.to_owned(), Phase::Read));
+                        return Err(TransportError::Lost(why.to_owned(), Phase::Read));
                     }
                 }
             }
@@ -159,12 +159,12 @@ impl Incoming {
     }
 
     /// Reads the whole answer: of a success all of it, of a refusal as much as is of use.
-    pub fn reply(&mut self) -> Result<Reply, Failure> {
+    pub fn reply(&mut self) -> Result<Reply, TransportError> {
         let is_success = self.is_success();
         let limit = if is_success { self.limit } else { MAX_REFUSAL };
         let expected = self.body.expected().unwrap_or_default();
         if is_success && expected > limit as u64 {
-            return Err(Failure::TooLarge(limit));
+            return Err(TransportError::TooLarge(limit));
         }
         let mut body = Vec::new();
         reserve(&mut body, expected.min(MAX_RESERVED) as usize)?;
@@ -178,7 +178,7 @@ impl Incoming {
         };
         match read {
             // A refusal's status says enough, whatever became of the rest of its text.
-            Err(failure) if is_success || matches!(failure, Failure::Cancelled(_)) => return Err(failure),
+            Err(failure) if is_success || matches!(failure, TransportError::Cancelled(_)) => return Err(failure),
             _ => {}
         }
         Ok(Reply {
@@ -191,14 +191,14 @@ impl Incoming {
         })
     }
 
-    fn rest(&mut self, to: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+    fn rest(&mut self, to: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
         while let Some(piece) = self.piece(&|| {})? {
             let room = limit - to.len();
             let kept = piece.len().min(room);
             reserve(to, kept)?;
             to.extend_from_slice(&piece[..kept]);
             if kept < piece.len() {
-                return Err(Failure::TooLarge(limit));
+                return Err(TransportError::TooLarge(limit));
             }
         }
         Ok(())
@@ -222,6 +222,6 @@ impl Incoming {
 }
 
 /// The server says how long its answer is, so there may be no memory for it.
-fn reserve(to: &mut Vec<u8>, more: usize) -> Result<(), Failure> {
-    to.try_reserve(more).map_err(|_| Failure::OutOfMemory(to.len() + more))
+fn reserve(to: &mut Vec<u8>, more: usize) -> Result<(), TransportError> {
+    to.try_reserve(more).map_err(|_| TransportError::OutOfMemory(to.len() + more))
 }

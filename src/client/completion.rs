@@ -1,10 +1,10 @@
 //! Whole answers, in text.
 
-use super::call::{Asked, Call, Wanted};
+use super::call::{Accepted, Call, Operation};
 use super::error::Error;
 use super::report;
 use super::response::Response;
-use crate::dialect::{Answer, Question};
+use crate::dialect::{Content, ModelResponse};
 use crate::http::Reply;
 
 /// Asks with a prompt and hands over the text of the first candidate, which lives no longer than the answer.
@@ -13,7 +13,7 @@ pub(super) fn first_text<T>(
     prompt: &str,
     take: impl FnOnce(&str) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let asked = call.ask(Question::Prompt(prompt), Wanted::Text)?;
+    let asked = call.ask(Content::Prompt(prompt), Operation::Text)?;
     understood(call, &asked, |answer| {
         // A response has a candidate.
         let candidate = answer.candidates.into_iter().next().unwrap_or_default();
@@ -25,13 +25,13 @@ pub(super) fn first_text<T>(
 }
 
 /// Asks and keeps all that the answer says.
-pub(super) fn response(call: &Call, question: Question) -> Result<Response, Error> {
-    let asked = call.ask(question, Wanted::Text)?;
+pub(super) fn response(call: &Call, question: Content) -> Result<Response, Error> {
+    let asked = call.ask(question, Operation::Text)?;
     whole(call, asked)
 }
 
 /// All that an answer says.
-pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error> {
+pub(super) fn whole(call: &Call, asked: Accepted<Reply>) -> Result<Response, Error> {
     let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
     response.note_attempts(&asked.attempts)?;
     response.times.note_moments(call.started, asked.answer.moments);
@@ -39,7 +39,11 @@ pub(super) fn whole(call: &Call, asked: Asked<Reply>) -> Result<Response, Error>
     response.with_body(asked.answer.body)
 }
 
-fn understood<T>(call: &Call, asked: &Asked<Reply>, take: impl FnOnce(Answer) -> Result<T, Error>) -> Result<T, Error> {
+fn understood<T>(
+    call: &Call,
+    asked: &Accepted<Reply>,
+    take: impl FnOnce(ModelResponse) -> Result<T, Error>,
+) -> Result<T, Error> {
     let body = &asked.answer.body;
     call.understand(asked, |dialect| dialect.decode(asked.plan.task, body))
         .map_err(|malformed| report::malformed(&call.asked(asked), (&asked.answer).into(), malformed))

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use ureq::Error;
 
-use crate::sync::Over;
+use crate::sync::WaitError;
 
 /// What a call was doing when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub enum Limit {
 
 /// Why there is no answer. The texts are the system's or the TLS library's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum TransportError {
     Resolve {
         why: String,
         /// Whether it would be the same another time.
@@ -85,78 +85,79 @@ pub enum Failure {
     OutOfMemory(usize),
 }
 
-impl Failure {
+impl TransportError {
     /// Whether any of the request may have reached the server.
     pub fn is_after_sending(&self) -> bool {
         match self {
-            Failure::Resolve { .. } | Failure::Connect(_) | Failure::ConnectTimeout(..) | Failure::Proxy { .. } => {
-                false
-            }
-            Failure::Tls { is_late, .. } => *is_late,
-            Failure::Timeout(_, phase) | Failure::Cancelled(phase) => *phase >= Phase::Send,
-            Failure::Lost(..)
-            | Failure::LostIdle(_)
-            | Failure::Protocol(_)
-            | Failure::TooLarge(_)
-            | Failure::HeadTooLarge(_)
-            | Failure::TooManyHeaders(_)
-            | Failure::Encoded(_)
-            | Failure::OutOfMemory(_) => true,
+            TransportError::Resolve { .. }
+            | TransportError::Connect(_)
+            | TransportError::ConnectTimeout(..)
+            | TransportError::Proxy { .. } => false,
+            TransportError::Tls { is_late, .. } => *is_late,
+            TransportError::Timeout(_, phase) | TransportError::Cancelled(phase) => *phase >= Phase::Send,
+            TransportError::Lost(..)
+            | TransportError::LostIdle(_)
+            | TransportError::Protocol(_)
+            | TransportError::TooLarge(_)
+            | TransportError::HeadTooLarge(_)
+            | TransportError::TooManyHeaders(_)
+            | TransportError::Encoded(_)
+            | TransportError::OutOfMemory(_) => true,
         }
     }
 
     /// What is over, in the phase in which it was waited.
-    pub(super) fn over(over: Over, limit: Limit, phase: Phase) -> Failure {
+    pub(super) fn over(over: WaitError, limit: Limit, phase: Phase) -> TransportError {
         match over {
-            Over::Time => Failure::Timeout(limit, phase),
-            Over::Cancelled => Failure::Cancelled(phase),
+            WaitError::DeadlineExpired => TransportError::Timeout(limit, phase),
+            WaitError::Cancelled => TransportError::Cancelled(phase),
         }
     }
 
     /// What ureq's transports report, in the phase in which they were used.
-    pub(super) fn of(error: Error, phase: Phase) -> Failure {
+    pub(super) fn of(error: Error, phase: Phase) -> TransportError {
         match error {
-            Error::Other(inner) => match inner.downcast::<Failure>() {
+            Error::Other(inner) => match inner.downcast::<TransportError>() {
                 Ok(failure) => *failure,
-                Err(inner) => Failure::Lost(inner.to_string(), phase),
+                Err(inner) => TransportError::Lost(inner.to_string(), phase),
             },
-            Error::Io(error) => Failure::of_io(&error, phase),
-            other => Failure::in_phase(phase, other.to_string()),
+            Error::Io(error) => TransportError::of_io(&error, phase),
+            other => TransportError::in_phase(phase, other.to_string()),
         }
     }
 
-    pub(super) fn of_io(error: &io::Error, phase: Phase) -> Failure {
+    pub(super) fn of_io(error: &io::Error, phase: Phase) -> TransportError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => Failure::Tls { why: tls.to_string(), is_lasting: true, is_late: phase >= Phase::Send },
-            None => Failure::in_phase(phase, error.to_string()),
+            Some(tls) => TransportError::Tls { why: tls.to_string(), is_lasting: true, is_late: phase >= Phase::Send },
+            None => TransportError::in_phase(phase, error.to_string()),
         }
     }
 
-    fn in_phase(phase: Phase, why: String) -> Failure {
+    fn in_phase(phase: Phase, why: String) -> TransportError {
         match phase {
-            Phase::Resolve => Failure::Resolve { why, is_lasting: false },
-            Phase::Connect => Failure::Connect(why),
-            Phase::Tls => Failure::Tls {
+            Phase::Resolve => TransportError::Resolve { why, is_lasting: false },
+            Phase::Connect => TransportError::Connect(why),
+            Phase::Tls => TransportError::Tls {
                 why: format!("the server ended the handshake: {why}"),
                 is_lasting: false,
                 is_late: false,
             },
-            phase => Failure::Lost(why, phase),
+            phase => TransportError::Lost(why, phase),
         }
     }
 }
 
 /// Lets a failure pass through ureq's transports.
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Error {
+impl From<TransportError> for Error {
+    fn from(failure: TransportError) -> Error {
         Error::Other(Box::new(failure))
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for TransportError {}

@@ -25,7 +25,7 @@ pub(super) struct Target {
     others: Lock<Generations>,
     pub uri: GatewayUri,
     pub agent: Agent,
-    pub spoken: Spoken,
+    pub spoken: LastDialect,
 }
 
 /// A route, and what was learned of it.
@@ -49,7 +49,7 @@ impl Target {
             others: Lock::default(),
             uri,
             agent: Agent::default(),
-            spoken: Spoken::default(),
+            spoken: LastDialect::default(),
         }
     }
 
@@ -135,9 +135,9 @@ impl Generations {
 
 /// The dialect in which the server last answered anything.
 #[derive(Debug, Default)]
-pub(super) struct Spoken(Lock<Option<&'static dyn Dialect>>);
+pub(super) struct LastDialect(Lock<Option<&'static dyn Dialect>>);
 
-impl Spoken {
+impl LastDialect {
     /// The one of these dialects in which the server last answered.
     pub fn of(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
         let spoken = (*self.0.lock())?;
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn server_has_one_dialect_for_all_routes() {
-        let spoken = Spoken::default();
+        let spoken = LastDialect::default();
         let all = &dialect::DISCOVERED;
         assert_eq!(spoken.of(all), None);
         spoken.note(all[2]);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::http::Moments;
+use crate::http::Timestamps;
 
 /// Offsets from the beginning of the call, of the last attempt; `None` where a time is not known.
 #[derive(Debug, Default, Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Times {
 }
 
 impl Times {
-    pub(super) fn note_moments(&mut self, started: Instant, moments: Moments) {
+    pub(super) fn note_moments(&mut self, started: Instant, moments: Timestamps) {
         self.connected = Some(moments.connected.saturating_duration_since(started));
         self.first_byte = Some(moments.first_byte.saturating_duration_since(started));
     }
