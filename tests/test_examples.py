@@ -1,11 +1,9 @@
 """The examples are programs for people: they do what they say, and their exit codes are for scripts."""
 
-import re
 import subprocess
-from pathlib import Path
 
 import pytest
-from builds import ALL, C99, ROOT, SHARED, Build, clean_environment
+from builds import ALL, ROOT, SHARED, Build, clean_environment
 from conftest import RealGateway
 from scripted_gateway import ScriptedGateway, answering, echo, refused_port
 
@@ -79,37 +77,6 @@ def test_the_examples_makefile_builds_them() -> None:
 def test_the_readme_shows_the_program_that_is_tested() -> None:
     program = (ROOT / "examples-c/minimal.c").read_text().split("*/\n", 1)[1]
     assert program in (ROOT / "README.md").read_text()
-
-
-README_PRELUDE = """\
-#include <mlflow_ai_gateway.h>
-#include <signal.h>
-#include <stdio.h>
-static mlflow_gateway *gateway;
-static mlflow_gateway_error *error;
-static mlflow_gateway_request *request;
-static mlflow_gateway_stream *stream;
-static const mlflow_gateway_event *event;
-static mlflow_gateway_status status;
-"""
-"""What the fragments in README.md assume."""
-
-
-def test_the_c_blocks_of_the_readme_compile(tmp_path: Path) -> None:
-    blocks = re.findall(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
-    assert len(blocks) == 3
-    for block in blocks:
-        program = block
-        if "int main(" not in block:
-            lines = block.splitlines()
-            declarations = [line for line in lines if line.startswith("static ")]
-            statements = [line for line in lines if not line.startswith("static ")]
-            program = "\n".join(
-                [README_PRELUDE, *declarations, "void fragment(void);", "void fragment(void)", "{", *statements]
-                + ["(void)gateway, (void)request, (void)stream, (void)event, (void)status, (void)error;", "}", ""]
-            )
-        command = [*C99, "-Wno-unused-parameter", "-D_POSIX_C_SOURCE=200809L", "-x", "c", "-", "-c", "-o", str(tmp_path / "o")]
-        subprocess.run(command, input=program, text=True, check=True)
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
