@@ -39,7 +39,7 @@ static const char HELP[] =
     "  -u URI          gateway URI; default: $MLFLOW_GATEWAY_URI,\n"
     "                  $MLFLOW_DEPLOYMENTS_TARGET or $MLFLOW_TRACKING_URI\n"
     "  -r ROUTE        route (endpoint); default: chat\n"
-    "  -y SYSTEM       system message, for example \"Answer in one sentence.\"\n"
+    "  -y SYSTEM       system message, for example \"Be concise.\"\n"
     "  -t TEMPERATURE  sampling temperature, for example 0.7\n"
     "  -m MAX_TOKENS   maximum length of a response, in tokens\n"
     "  --attach FILE   attach an image or a recording to the first message:\n"
