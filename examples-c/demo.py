@@ -82,7 +82,7 @@ def run_local_gateway() -> None:
     """Starts a language model and a gateway for it, sends the prompt, and stops both."""
     steps = Steps(4)
     with contextlib.ExitStack() as running:
-        with steps.step(f"Installing MLflow {MLFLOW_VERSION} and the language model SmolLM2 in target/gateways"):
+        with steps.step(f"Installing MLflow {MLFLOW_VERSION} and the model SmolLM2 (takes minutes the first time)"):
             install(f"mlflow-{MLFLOW_VERSION}")
             install("language-model")
         with steps.step("Starting the language model"):
