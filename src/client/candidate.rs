@@ -105,7 +105,7 @@ impl Candidate {
         Ok(())
     }
 
-    /// Drops all strings except the role, the finish reason and what identifies tool calls.
+    /// Drops the text and the body, and hides the tool calls: fragments and events still refer to them.
     pub(super) fn discard_text(&mut self) {
         self.message_json.clear();
         (self.text, self.reasoning, self.refusal) = (None, None, None);

@@ -220,13 +220,13 @@ impl Gateway {
     /// Sets the limits of a route to a JSON array, and returns the server's response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
-        let limits = checked_json(limits, '[', "limits")?;
+        let limits = checked_json(limits, '[', "limits_json")?;
         self.call_without_route()?.change(Change::SetLimits(name, limits))
     }
 
     /// Creates a route that a JSON object describes, and returns the server's response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
-        let route = checked_json(route, '{', "route")?;
+        let route = checked_json(route, '{', "route_json")?;
         self.call_without_route()?.change(Change::CreateRoute(route))
     }
 
@@ -277,10 +277,10 @@ fn try_to_owned(text: &str) -> Result<String, Error> {
 fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
     let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| wrong(format!("{what}: it is not JSON: {error}")))?;
+        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {what} is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
-        let kind = if first == '[' { "a list" } else { "an object" };
-        return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
+        let kind = if first == '[' { "an array" } else { "an object" };
+        return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
     }
     Ok(value)
 }

@@ -89,12 +89,11 @@ impl Request {
 
     /// Adds the message of a candidate, as received.
     pub fn add_response(&self, response: &Response, candidate: usize) -> Result<(), Error> {
-        let invalid = |problem: String| Error::new(Status::InvalidArgument, problem);
         let candidates = response.candidates();
         let message = match candidates.get(candidate) {
             Some(candidate) => candidate.message_json(),
             None if candidates.is_empty() => {
-                return Err(invalid("the response has no candidates: its body is not a chat completion".to_owned()));
+                return Err(invalid("the response has no candidates: its body is not a chat completion"));
             }
             None => {
                 let count = candidates.len();
@@ -130,22 +129,20 @@ impl Request {
 
     fn add_part(&self, part: Part) -> Result<(), Error> {
         const FIRST: &str = "add the user's message first, with mlflow_gateway_request_add_message()";
-        self.change_content(|content| match content {
-            OwnedContent::Messages(messages) => match messages.last_mut() {
-                Some(last) => last
-                    .add(part)
-                    .map_err(|InvalidMessage(why)| Error::new(Status::InvalidArgument, format!("{why}; {FIRST}"))),
-                None => Err(Error::new(Status::InvalidArgument, FIRST)),
-            },
-            OwnedContent::Empty => {
-                Err(Error::new(Status::InvalidArgument, format!("the request has no message; {FIRST}")))
-            }
-            OwnedContent::Prompt(_) => Err(Error::new(
-                Status::InvalidArgument,
-                "nothing can be added to a prompt; \
-                 use mlflow_gateway_request_add_message() in place of mlflow_gateway_request_set_prompt()",
-            )),
-            other => Err(other.conflict("add a message")),
+        self.change_content(|content| {
+            let last = match content {
+                OwnedContent::Messages(messages) => messages.last_mut(),
+                OwnedContent::Empty => None,
+                OwnedContent::Prompt(_) => {
+                    return Err(invalid(
+                        "nothing can be added to a prompt; \
+                         use mlflow_gateway_request_add_message() in place of mlflow_gateway_request_set_prompt()",
+                    ));
+                }
+                other => return Err(other.conflict("add a part of a message")),
+            };
+            let last = last.ok_or_else(|| invalid(format!("the request has no message; {FIRST}")))?;
+            last.add(part).map_err(|InvalidMessage(why)| invalid(format!("{why}; {FIRST}")))
         })
     }
 
@@ -180,13 +177,12 @@ impl Request {
             } else {
                 format!("the body is not JSON: {error}")
             };
-            Error::new(Status::InvalidArgument, problem)
+            invalid(problem)
         })?;
         self.0.change(|parts| match &*parts.content {
-            OwnedContent::Empty if !parts.params.is_empty() => Err(Error::new(
-                Status::InvalidArgument,
-                "cannot set a body: the request already has parameters; write them into the body",
-            )),
+            OwnedContent::Empty if !parts.params.is_empty() => {
+                Err(invalid("cannot set a body: the request already has parameters; write them into the body"))
+            }
             OwnedContent::Empty | OwnedContent::Body(_) => {
                 parts.content = Arc::new(OwnedContent::Body(body));
                 Ok(())
@@ -207,7 +203,10 @@ impl Request {
     /// Sets the path below the gateway URI that the request is sent to, which makes it a raw request, or unsets it. The
     /// default method is POST with a body, and GET without one.
     pub fn set_path(&self, method: Option<&str>, path: Option<&str>) -> Result<(), Error> {
-        let path = path.map(|path| RawTarget::new(method, path)).transpose().map_err(invalid_target)?;
+        let path = path
+            .map(|path| RawTarget::new(method, path))
+            .transpose()
+            .map_err(|InvalidTarget(problem)| invalid(problem))?;
         self.0.change(|parts| {
             if path.is_some() {
                 match &*parts.content {
@@ -272,8 +271,7 @@ impl Request {
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
         self.0.change(|parts| match *parts.content {
             _ if parts.target.is_some() => Err(not_raw("parameters")),
-            OwnedContent::Body(_) => Err(Error::new(
-                Status::InvalidArgument,
+            OwnedContent::Body(_) => Err(invalid(
                 "cannot set a parameter: the request already has a body; write the parameter into the body",
             )),
             _ => change(&mut parts.params).map_err(|InvalidParam(problem)| Error::new(Status::InvalidParam, problem)),
@@ -306,7 +304,7 @@ impl Request {
                 Some(value) => parts.headers.set(name, value),
                 None => parts.headers.unset(name),
             })
-            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
+            .map_err(|InvalidHeader(problem)| invalid(problem))
     }
 }
 
@@ -327,10 +325,7 @@ impl RequestParts {
             OwnedContent::Messages(messages) => Ok(Content::Messages(messages)),
             OwnedContent::Inputs(inputs) => Ok(Content::Inputs(inputs)),
             OwnedContent::Body(body) => Ok(Content::Body(body)),
-            OwnedContent::Empty => Err(Error::new(
-                Status::InvalidArgument,
-                "the request is empty; give it a prompt, messages, inputs or a body",
-            )),
+            OwnedContent::Empty => Err(invalid("the request is empty; give it a prompt, messages, inputs or a body")),
         }
     }
 }
@@ -344,22 +339,20 @@ impl OwnedContent {
             OwnedContent::Inputs(_) => "inputs",
             OwnedContent::Body(_) => "a body",
         };
-        Error::new(Status::InvalidArgument, format!("cannot {change}: the request already has {has}"))
+        invalid(format!("cannot {change}: the request already has {has}"))
     }
 }
 
-fn not_raw(what: &str) -> Error {
-    let problem =
-        format!("a request with a path cannot have {what}, only a body: mlflow_gateway_request_set_body_json()");
+fn invalid(problem: impl Into<String>) -> Error {
     Error::new(Status::InvalidArgument, problem)
+}
+
+fn not_raw(what: &str) -> Error {
+    invalid(format!("a request with a path cannot have {what}, only a body: mlflow_gateway_request_set_body_json()"))
 }
 
 fn invalid_message(InvalidMessage(problem): InvalidMessage) -> Error {
-    Error::new(Status::InvalidArgument, problem)
-}
-
-fn invalid_target(InvalidTarget(problem): InvalidTarget) -> Error {
-    Error::new(Status::InvalidArgument, problem)
+    invalid(problem)
 }
 
 #[cfg(test)]

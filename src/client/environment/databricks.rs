@@ -31,8 +31,8 @@ pub fn workspace(variables: &Variables, requested_profile: Option<&str>) -> Resu
     }
     // If the URI names a profile, variables do not apply.
     let variable = |name| if requested_profile.is_none() { variables.trimmed(name) } else { Ok(None) };
-    let default_profile = variable("DATABRICKS_CONFIG_PROFILE")?;
-    // As in Databricks' SDK, any of these variables replaces the default profile. Its token must not go to another host.
+    let default_profile = variables.trimmed("DATABRICKS_CONFIG_PROFILE")?.filter(|_| requested_profile.is_none());
+    // As in Databricks' SDK, any of these variables replaces the default profile.
     let mut has_variables = false;
     for name in [HOST, TOKEN, CLIENT_ID, CLIENT_SECRET] {
         has_variables |= variable(name)?.is_some();
@@ -47,9 +47,9 @@ pub fn workspace(variables: &Variables, requested_profile: Option<&str>) -> Resu
         Some(profile) => return Err(missing(format!("the file {path} has no profile \"{}\"", shortened(profile)))),
         None => ini::value(&content, SETTINGS, "default_profile").unwrap_or("DEFAULT"),
     };
-    let filed = |key| ini::value(&content, profile, key).map(trimmed).filter(|value| !value.is_empty());
+    let from_file = |key| ini::value(&content, profile, key).map(trimmed).filter(|value| !value.is_empty());
     let host = variable(HOST)?;
-    let host = host.as_deref().map(String::as_str).or_else(|| filed("host")).ok_or_else(|| {
+    let host = host.as_deref().map(String::as_str).or_else(|| from_file("host")).ok_or_else(|| {
         let variable =
             if requested_profile.is_none() { "set the environment variable DATABRICKS_HOST, or " } else { "" };
         missing(format!(
@@ -58,6 +58,7 @@ pub fn workspace(variables: &Variables, requested_profile: Option<&str>) -> Resu
     })?;
     let uri = workspace_uri(host)
         .map_err(|problem| Error::new(Status::InvalidUri, format!("{problem} ({HOST}, or host in {path})")))?;
+    // The secrets of a profile must not be sent to another host.
     let is_profile_of_other_host = ini::value(&content, profile, "host")
         .is_some_and(|own| workspace_uri(trimmed(own)).map(|own| own.to_string()) != Ok(uri.to_string()));
     let mut options = connection::options(variables, &uri, Family::Mlflow)?;
@@ -68,8 +69,8 @@ pub fn workspace(variables: &Variables, requested_profile: Option<&str>) -> Resu
         ("client_secret", CLIENT_SECRET, "client_secret"),
     ] {
         let value = variable(name)?;
-        let filed = || filed(key).filter(|_| !is_profile_of_other_host);
-        if let Some(value) = value.as_deref().map(String::as_str).or_else(filed) {
+        let from_file = || from_file(key).filter(|_| !is_profile_of_other_host);
+        if let Some(value) = value.as_deref().map(String::as_str).or_else(from_file) {
             set(&mut options, option, value, &format!("{name}, or {key} in {path}"))?;
         }
     }

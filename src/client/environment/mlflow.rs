@@ -1,4 +1,4 @@
-//! MLflow's variables and its credentials file: which gateway a handle without a URI uses, who the user is, and the
+//! MLflow's variables and its credentials file: the gateway of a handle without a URI, the credentials, and the
 //! workspace.
 
 use zeroize::Zeroizing;
