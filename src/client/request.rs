@@ -97,13 +97,13 @@ impl Request {
             }
             None => {
                 let count = candidates.len();
-                return Err(invalid(format!(
+                return Err(invalid(&format!(
                     "the response has no candidate {candidate}; it has {count}, counted from 0"
                 )));
             }
         };
         let message = message.ok_or_else(|| {
-            invalid(format!(
+            invalid(&format!(
                 "the response has no message of candidate {candidate}: the stream has not returned any part of it yet, \
                  or its option gather_stream is false"
             ))
@@ -141,8 +141,8 @@ impl Request {
                 }
                 other => return Err(other.conflict("add a part of a message")),
             };
-            let last = last.ok_or_else(|| invalid(format!("the request has no message; {FIRST}")))?;
-            last.add(part).map_err(|InvalidMessage(why)| invalid(format!("{why}; {FIRST}")))
+            let last = last.ok_or_else(|| invalid(&format!("the request has no message; {FIRST}")))?;
+            last.add(part).map_err(|InvalidMessage(why)| invalid(&format!("{why}; {FIRST}")))
         })
     }
 
@@ -177,7 +177,7 @@ impl Request {
             } else {
                 format!("the body is not JSON: {error}")
             };
-            invalid(problem)
+            invalid(&problem)
         })?;
         self.0.change(|parts| match &*parts.content {
             OwnedContent::Empty if !parts.params.is_empty() => {
@@ -206,7 +206,7 @@ impl Request {
         let path = path
             .map(|path| RawTarget::new(method, path))
             .transpose()
-            .map_err(|InvalidTarget(problem)| invalid(problem))?;
+            .map_err(|InvalidTarget(problem)| invalid(&problem))?;
         self.0.change(|parts| {
             if path.is_some() {
                 match &*parts.content {
@@ -304,7 +304,7 @@ impl Request {
                 Some(value) => parts.headers.set(name, value),
                 None => parts.headers.unset(name),
             })
-            .map_err(|InvalidHeader(problem)| invalid(problem))
+            .map_err(|InvalidHeader(problem)| invalid(&problem))
     }
 }
 
@@ -339,20 +339,20 @@ impl OwnedContent {
             OwnedContent::Inputs(_) => "inputs",
             OwnedContent::Body(_) => "a body",
         };
-        invalid(format!("cannot {change}: the request already has {has}"))
+        invalid(&format!("cannot {change}: the request already has {has}"))
     }
 }
 
-fn invalid(problem: impl Into<String>) -> Error {
+fn invalid(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
 fn not_raw(what: &str) -> Error {
-    invalid(format!("a request with a path cannot have {what}, only a body: mlflow_gateway_request_set_body_json()"))
+    invalid(&format!("a request with a path cannot have {what}, only a body: mlflow_gateway_request_set_body_json()"))
 }
 
 fn invalid_message(InvalidMessage(problem): InvalidMessage) -> Error {
-    invalid(problem)
+    invalid(&problem)
 }
 
 #[cfg(test)]
