@@ -93,7 +93,7 @@ fn option(text: &str) {
     let known = options::of_handles().iter().any(|other| other == name);
     let is_for_requests = options::of_requests().iter().any(|other| other == name);
     let set = client::handle_option(name, value);
-    let unknown = |error: &mlflow_ai_gateway::client::Error| error.message().contains("there is no option");
+    let unknown = |error: &mlflow_ai_gateway::client::Error| error.message().contains("unknown option");
     assert_eq!(set.as_ref().err().is_some_and(unknown), !known, "{name}");
     let set_for_request = client::request_option(name, value);
     if is_for_requests {

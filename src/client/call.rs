@@ -98,7 +98,7 @@ impl<'a> Call<'a> {
         if let Some(asking) = asking {
             asking.options.iter().for_each(|setting| options.set(*setting));
             params = (!asking.params.is_empty()).then(|| settings.params.with(&asking.params));
-            headers = (!asking.headers.is_empty()).then(|| settings.sent().with(&asking.headers));
+            headers = (!asking.headers.is_empty()).then(|| settings.request_headers().with(&asking.headers));
         }
         let cancel = CancelTokens::of([settings.token.as_ref(), asking.and_then(|asking| asking.token.as_ref())]);
         let logger = Logger::new(settings.log.clone());
@@ -527,7 +527,7 @@ impl<'a> Call<'a> {
     }
 
     pub fn headers(&self) -> &Headers {
-        self.headers.as_ref().unwrap_or_else(|| self.settings.sent())
+        self.headers.as_ref().unwrap_or_else(|| self.settings.request_headers())
     }
 
     /// Understands an answer by `decode`, and learns from it how the server speaks. An answer in another dialect's

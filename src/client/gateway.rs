@@ -1,4 +1,4 @@
-//! The handle: a gateway, and the route that calls use unless the request names another.
+//! The handle: a gateway, its settings, and the operations of a program.
 
 use std::sync::Arc;
 
@@ -8,11 +8,10 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::completion;
 use super::embed::Embeddings;
-use super::environment::{EnvironmentSettings, PROCESS};
+use super::environment::{self, EnvironmentSettings};
 use super::error::{Error, Status};
 use super::log::{Log, LogLevel, LogSink};
-use super::nul_string::owned;
-use super::options::Setting;
+use super::option_parser::HandleOption;
 use super::raw;
 use super::request::{Request, RequestParts};
 use super::response::Response;
@@ -24,8 +23,8 @@ use crate::dialect::{Change, InvalidParam, Params};
 use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
-/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
-/// it at once.
+/// A gateway with its settings and connections, and the route of requests that name none. Any number of threads may use
+/// it concurrently.
 #[derive(Debug)]
 pub struct Gateway {
     target: Arc<Target>,
@@ -33,16 +32,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Nothing is sent before the first call. Without a route, each request names its own. Without a URI, the
-    /// environment says it.
+    /// Creates a handle. It sends nothing before the first call. Without a route, each request must name one. Without a
+    /// URI, the environment's is used.
     pub fn create(route: Option<&str>, uri: Option<&str>) -> Result<Gateway, Error> {
         let route = route.map(route_name).transpose()?;
-        let EnvironmentSettings { uri, options } = PROCESS.find(uri)?;
+        let EnvironmentSettings { uri, options } = environment::find(&environment::PROCESS, uri)?;
         let target = Arc::new(Target::new(route, uri));
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a parameter of the model, for all calls that begin afterwards.
+    /// Sets a parameter of the model, for all calls that start afterwards.
     pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
     }
@@ -67,12 +66,12 @@ impl Gateway {
         self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
     }
 
-    /// Adds a text to the parameter `stop`: the model stops before it would write it.
+    /// Adds a stop sequence.
     pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
     }
 
-    /// Takes a parameter back, so that the gateway's own default holds.
+    /// Unsets a parameter: the gateway's default applies again.
     pub fn unset_param(&self, name: &str) {
         let Ok(()) = self.settings.change(|settings| {
             settings.params.unset(name);
@@ -80,21 +79,21 @@ impl Gateway {
         });
     }
 
-    /// Sets an option of this library by its name; the C header lists them.
+    /// Sets an option, which the C header lists.
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Files are read before the settings are locked: a slow disk must not hold up calls.
-        let setting = Setting::parse(name, value)?;
-        self.settings.change(|settings| settings.set_option(setting))
+        // Files are read before the settings are locked: a slow disk must not delay calls.
+        let option = HandleOption::parse(name, value)?;
+        self.settings.change(|settings| settings.set_option(option))
     }
 
-    /// Sets a header that all requests carry, or with `None` takes it back.
+    /// Sets or unsets a header of all requests.
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.settings
             .change(|settings| settings.set_header(name, value))
             .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
     }
 
-    /// Sets who is told of each attempt, and of how much; `None` for nobody.
+    /// Sets or unsets the function that each attempt is logged to.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
@@ -102,7 +101,7 @@ impl Gateway {
         });
     }
 
-    /// Sets the token that cancels calls, beside the request's; `None` for none.
+    /// Sets or unsets a token that cancels calls, in addition to the request's.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.token = token;
@@ -110,7 +109,7 @@ impl Gateway {
         });
     }
 
-    /// What tells one configured model from another: LangChain's `_identifying_params`, as JSON.
+    /// Returns LangChain's `_identifying_params` as JSON: the gateway, the route and the parameters.
     pub fn identifying_params(&self) -> Result<String, Error> {
         #[derive(Serialize)]
         struct IdentifyingParams<'a> {
@@ -123,7 +122,7 @@ impl Gateway {
         }
         let settings = self.settings.snapshot();
         serde_json::to_string(&IdentifyingParams {
-            // A parameter of the same name goes before, as in LangChain.
+            // A parameter of the same name takes precedence, as in LangChain.
             gateway_uri: Some(self.target.uri.to_string()).filter(|_| !settings.params.contains("gateway_uri")),
             route: self.own_route().filter(|_| !settings.params.contains("route")),
             params: &settings.params,
@@ -131,12 +130,12 @@ impl Gateway {
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
     }
 
-    /// Asks the route and returns the first candidate's text. On a chat route the prompt is one message of the user.
+    /// Sends a prompt and returns the text of the first candidate. To a chat route the prompt is sent as a user message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
-        self.call_with(prompt, owned)
+        self.call_with(prompt, try_to_owned)
     }
 
-    /// As [`Gateway::call`], and hands the text over without a copy.
+    /// As [`Gateway::call`], but passes the text to `take` without a copy.
     pub fn call_with<T>(&self, prompt: &str, take: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
         let own = self.target.route(None).ok_or_else(|| {
             no_route(
@@ -146,39 +145,39 @@ impl Gateway {
         completion::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
     }
 
-    /// Asks the route and returns all that the answer says.
+    /// Sends a request and returns the response.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
-        let asking = request.snapshot();
-        if let Some(raw) = asking.raw() {
-            return raw::response(&raw.begin(&self.target, self.settings()?, &asking), raw);
+        let parts = request.snapshot();
+        if let Some(raw) = parts.raw() {
+            return raw::response(&raw.begin(&self.target, self.settings()?, &parts), raw);
         }
-        let question = asking.question()?;
-        completion::response(&self.call_with_request(&asking)?, question)
+        let content = parts.content()?;
+        completion::response(&self.call_with_request(&parts)?, content)
     }
 
-    /// Asks the route for its answer as it is made, and waits for the head of it.
+    /// Sends a request for a stream, and waits for the response head.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
-        let asking = request.snapshot();
-        if let Some(raw) = asking.raw() {
-            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &asking), raw);
+        let parts = request.snapshot();
+        if let Some(raw) = parts.raw() {
+            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &parts), raw);
         }
-        let question = asking.question()?;
-        Stream::open(&self.call_with_request(&asking)?, question)
+        let content = parts.content()?;
+        Stream::open(&self.call_with_request(&parts)?, content)
     }
 
-    /// A call to the request's route, or else to the handle's.
-    fn call_with_request<'a>(&'a self, asking: &RequestParts) -> Result<Call<'a>, Error> {
-        let route = self.target.route(asking.route.as_deref()).ok_or_else(|| {
+    /// Begins a call to the request's route, or else to the handle's.
+    fn call_with_request<'a>(&'a self, parts: &RequestParts) -> Result<Call<'a>, Error> {
+        let route = self.target.route(parts.route.as_deref()).ok_or_else(|| {
             no_route(
                 "neither the request nor the handle has a route: name one in mlflow_gateway_request_set_route() or \
                  mlflow_gateway_create()",
             )
         })?;
-        Ok(Call::begin(&self.target, Some(route), self.settings()?, Some(asking)))
+        Ok(Call::begin(&self.target, Some(route), self.settings()?, Some(parts)))
     }
 
-    /// A call that asks no model, for which MLflow's client has a time of its own.
-    fn call_for(&self) -> Result<Call<'_>, Error> {
+    /// Begins a call that sends nothing to a model, for which MLflow's client has a separate timeout.
+    fn call_without_route(&self) -> Result<Call<'_>, Error> {
         let mut call = Call::begin(&self.target, None, self.settings()?, None);
         if let Some(timeout) = call.options.routes_timeout {
             call.options.timeout = timeout;
@@ -187,58 +186,58 @@ impl Gateway {
         Ok(call)
     }
 
-    /// Those of a call that begins now.
+    /// Returns the settings of a call that starts now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().way.unusable() {
+        match settings.options().connect.unusable() {
             Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
             None => Ok(settings),
         }
     }
 
-    /// Lists what the gateway has.
+    /// Lists the routes of the gateway.
     pub fn list_routes(&self) -> Result<Routes, Error> {
-        Routes::list(&self.call_for()?)
+        Routes::list(&self.call_without_route()?)
     }
 
-    /// Looks one route up: that of this handle, or another one.
+    /// Looks up a route, by default the handle's.
     pub fn get_route(&self, name: Option<&str>) -> Result<Routes, Error> {
-        let name = self.named(name)?;
-        Routes::get(&self.call_for()?, name)
+        let name = self.name_or_own(name)?;
+        Routes::get(&self.call_without_route()?, name)
     }
 
-    /// Asks whether the gateway is well.
+    /// Checks the health of the gateway.
     pub fn health(&self) -> Result<(), Error> {
-        self.call_for()?.health()
+        self.call_without_route()?.health()
     }
 
-    /// The limits of a route, as JSON.
+    /// Returns the limits of a route, as JSON.
     pub fn get_limits(&self, name: Option<&str>) -> Result<String, Error> {
-        let name = self.named(name)?;
-        self.call_for()?.change(Change::GetLimits(name))
+        let name = self.name_or_own(name)?;
+        self.call_without_route()?.change(Change::GetLimits(name))
     }
 
-    /// Sets the limits of a route, a JSON list, and returns what the server says to it.
+    /// Sets the limits of a route to a JSON array, and returns the server's response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
-        let name = self.named(name)?;
-        let limits = checked_json(limits, '[', "limits")?;
-        self.call_for()?.change(Change::SetLimits(name, limits))
+        let name = self.name_or_own(name)?;
+        let limits = checked_json(limits, '[', "limits_json")?;
+        self.call_without_route()?.change(Change::SetLimits(name, limits))
     }
 
-    /// Makes a route that a JSON object describes, and returns what the server says to it.
+    /// Creates a route that a JSON object describes, and returns the server's response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
-        let route = checked_json(route, '{', "route")?;
-        self.call_for()?.change(Change::CreateRoute(route))
+        let route = checked_json(route, '{', "route_json")?;
+        self.call_without_route()?.change(Change::CreateRoute(route))
     }
 
-    /// Removes a route.
+    /// Deletes a route.
     pub fn delete_route(&self, name: &str) -> Result<(), Error> {
         let name = route_name(name)?;
-        self.call_for()?.change(Change::DeleteRoute(name)).map(drop)
+        self.call_without_route()?.change(Change::DeleteRoute(name)).map(drop)
     }
 
-    /// The route of this name, or without one the handle's.
-    fn named<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
+    /// Returns the route of this name, by default the handle's.
+    fn name_or_own<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
         match name {
             Some(name) => route_name(name),
             None => self.own_route().ok_or_else(|| {
@@ -251,15 +250,15 @@ impl Gateway {
         self.target.own.as_ref().map(|route| route.name.as_str())
     }
 
-    /// Asks the route for vectors of the request's inputs.
+    /// Sends a request for the embeddings of its inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
-        let asking = request.snapshot();
-        if asking.raw().is_some() {
-            let problem = "the request has a path, below which there may be anything; mlflow_gateway_send() returns it";
+        let parts = request.snapshot();
+        if parts.raw().is_some() {
+            let problem = "a request with a path has no embeddings; send it with mlflow_gateway_send()";
             return Err(Error::new(Status::InvalidArgument, problem));
         }
-        let question = asking.question()?;
-        Embeddings::ask(&self.call_with_request(&asking)?, question)
+        let content = parts.content()?;
+        Embeddings::ask(&self.call_with_request(&parts)?, content)
     }
 }
 
@@ -267,13 +266,21 @@ fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
+/// Copies text. The server decides its length, so that the allocation may fail.
+fn try_to_owned(text: &str) -> Result<String, Error> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| Error::out_of_memory(text.len()))?;
+    copy.push_str(text);
+    Ok(copy)
+}
+
 fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
     let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| wrong(format!("{what}: it is not JSON: {error}")))?;
+        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {what} is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
-        let kind = if first == '[' { "a list" } else { "an object" };
-        return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
+        let kind = if first == '[' { "an array" } else { "an object" };
+        return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
     }
     Ok(value)
 }

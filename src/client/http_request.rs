@@ -87,7 +87,7 @@ impl Call<'_> {
     /// Sends, with what says who the client is, and notes how often.
     pub fn transact(&self, what: &HttpRequest, attempts: &mut Attempts) -> Result<HttpResponse, SendError> {
         let auth = &self.settings().options().auth;
-        let client = auth.client(self.headers());
+        let client = auth.oauth_client(self.headers());
         if client.is_some() || self.headers().has_credentials() {
             self.check_way().map_err(SendError::Other)?;
         }
@@ -119,7 +119,7 @@ impl Call<'_> {
     /// Whether credentials can be sent without that others read them.
     fn check_way(&self) -> Result<(), Error> {
         let options = self.settings().options();
-        if options.auth.allow_insecure || !options.way.is_open_to_others(&self.target.uri) {
+        if options.auth.allow_insecure || !options.connect.is_open_to_others(&self.target.uri) {
             return Ok(());
         }
         let uri = &self.target.uri;
@@ -234,7 +234,7 @@ impl Call<'_> {
             timeouts: self.options.timeouts,
             limits,
             tokens: &self.cancel,
-            way: &options.way,
+            way: &options.connect,
             keep_alive: options.keep_alive,
             may_reuse,
             wants_events: what.wants_events,

@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::auth::Auth;
-use super::error::{Error, ErrorHeaders, ErrorResponseDetails, Status};
-use super::nul_string::shown;
+use super::error::{Error, ErrorHeaders, ErrorResponseDetails, Status, shortened};
 use super::options::CallOptions;
 use crate::dialect::{Candidate, DecodeError, ErrorKind, ErrorResponse, beginning};
 use crate::http::{
@@ -55,7 +54,7 @@ impl fmt::Display for ErrorContext<'_> {
 pub(super) fn failure(tried: &ErrorContext, failure: TransportError, options: &CallOptions) -> Error {
     let (status, what, advice) = told(&failure, options);
     let (pause, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
-    tried.error(status, &format!("{what}{pause}{advice}")).lasting(is_lasting(&failure))
+    tried.error(status, &format!("{what}{pause}{advice}")).permanent(is_lasting(&failure))
 }
 
 /// Whether the same would fail later, too.
@@ -189,7 +188,7 @@ fn refused(tried: &ErrorContext, reply: Reply, refusal: ErrorResponse, (status, 
     };
     let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
     let words = if advice.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
-    tried.error(status, &format!("HTTP status {}{words}{advice}{moved}", reply.status)).with_answer(
+    tried.error(status, &format!("HTTP status {}{words}{advice}{moved}", reply.status)).with_response(
         ErrorResponseDetails {
             http_status: reply.status,
             gateway_code: refusal.code.map(|code| tried.secrets.mask(&code)),
@@ -377,7 +376,7 @@ pub(super) fn no_text(tried: &ErrorContext, answer: ResponseContext, candidate: 
         }
         _ => "its content is null or empty".to_owned(),
     };
-    let reason = candidate.finish_reason.as_ref().map(|reason| shown(&reason.0));
+    let reason = candidate.finish_reason.as_ref().map(|reason| shortened(&reason.0));
     let reason = reason.map(|reason| format!(" (finish_reason \"{reason}\")")).unwrap_or_default();
     answered(tried, answer, Status::NoText, &format!("the first candidate has no text: {why}{reason}"))
 }
@@ -418,7 +417,8 @@ pub(super) fn error_event(tried: &ErrorContext, answer: ResponseContext, refusal
             | ErrorKind::NoSuchRoute
             | ErrorKind::Disabled
     );
-    let mut error = answered(tried, answer, status, &format!("the stream failed: {words}{advice}")).lasting(is_lasting);
+    let mut error =
+        answered(tried, answer, status, &format!("the stream failed: {words}{advice}")).permanent(is_lasting);
     error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
     error
 }
@@ -489,7 +489,7 @@ pub(super) fn with_head(tried: &ErrorContext, mut error: Error, head: &[u8]) -> 
 fn answered(tried: &ErrorContext, answer: ResponseContext, status: Status, what: &str) -> Error {
     const KEPT: usize = 64 * 1024;
     let http_status = answer.http_status;
-    tried.error(status, &format!("HTTP status {http_status}, but {what}")).with_answer(ErrorResponseDetails {
+    tried.error(status, &format!("HTTP status {http_status}, but {what}")).with_response(ErrorResponseDetails {
         http_status,
         gateway_code: None,
         retry_after: None,

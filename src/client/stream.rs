@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::call::{Accepted, Call, Operation};
 use super::completion;
 use super::error::Error;
-use super::gathered::{GatherError, Gathered, Queued};
+use super::gathered::{GatherError, Gathered, QueuedEvent};
 use super::options::CallOptions;
 use super::raw::{self, Raw, Verdict};
 use super::report::{self, ErrorContext, ResponseContext, Secrets};
@@ -47,7 +47,7 @@ enum Origin {
 
 /// What came of reading on.
 enum Progress {
-    Event(Queued),
+    Event(QueuedEvent),
     /// There may be events in the queue, or more to read.
     Some,
     /// The response is complete.
@@ -105,7 +105,7 @@ impl Stream {
                 let has_payload = !reply.body.is_empty();
                 let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
                 if has_payload {
-                    stream.gathered.take_other_whole();
+                    stream.gathered.add_whole_raw_response();
                 }
                 Ok(stream)
             }
@@ -131,7 +131,7 @@ impl Stream {
     fn of_whole(call: &Call, asked: Accepted<Reply>) -> Result<Stream, Error> {
         let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
         let mut stream = Stream::of_response(call, source, completion::whole(call, asked)?);
-        stream.gathered.take_whole()?;
+        stream.gathered.add_whole_response()?;
         stream.note_tokens();
         Ok(stream)
     }
@@ -152,12 +152,12 @@ impl Stream {
         }
         if self.verdict.is_none() && self.source.is_cancelled() {
             before_waiting();
-            self.gathered.forget_events();
+            self.gathered.clear_events();
             let error = self.source.failed(TransportError::Cancelled(Phase::Event));
             self.end(Err(error));
         }
         loop {
-            if let Some(queued) = self.gathered.next() {
+            if let Some(queued) = self.gathered.next_event() {
                 return Ok(Some(self.event(queued)));
             }
             if let Some(verdict) = &self.verdict {
@@ -178,7 +178,7 @@ impl Stream {
         }
     }
 
-    fn event(&self, queued: Queued) -> Event<'_> {
+    fn event(&self, queued: QueuedEvent) -> Event<'_> {
         let raw = match &self.origin {
             Origin::Event => {
                 let (name, data) = self.events.last_with_nul();
@@ -203,7 +203,7 @@ impl Stream {
 
     /// Ends the response as cancelled, though it may be complete already, or have failed.
     fn stop(&mut self, why: &str) {
-        self.gathered.forget_events();
+        self.gathered.clear_events();
         self.end(Err(report::stopped(&self.source.tried(), why)));
     }
 
@@ -214,7 +214,7 @@ impl Stream {
 
     /// What was gathered so far, and ends the response. `None` if it was taken before.
     pub fn take_response(&mut self) -> Option<Response> {
-        self.gathered.forget_events();
+        self.gathered.clear_events();
         if self.verdict.is_none() {
             self.stop("the response was taken before it was complete");
         }
@@ -248,7 +248,7 @@ impl Stream {
                 Some(Verdict::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
                 None => {
                     self.source.note_event();
-                    self.gathered.take_other();
+                    self.gathered.add_other();
                     Ok(Progress::Some)
                 }
             };
@@ -261,9 +261,9 @@ impl Stream {
                 if !chunk.pieces.is_empty() || chunk.usage.is_some() {
                     self.source.note_event();
                 }
-                match self.gathered.take(&chunk) {
+                match self.gathered.add_chunk(&chunk) {
                     Ok(true) => self.note_tokens(),
-                    Ok(false) => self.gathered.take_other(),
+                    Ok(false) => self.gathered.add_other(),
                     Err(stop) => return Err(self.source.stopped(stop, answered)),
                 }
                 return Ok(Progress::Some);
@@ -276,7 +276,7 @@ impl Stream {
             }
             Err(malformed) => return Err(report::malformed(&self.source.tried(), answered, malformed)),
         };
-        match self.gathered.take_delta(kind, candidate, &text) {
+        match self.gathered.add_delta(kind, candidate, &text) {
             Ok(queued) => {
                 self.source.note_event();
                 let is_text = kind == EventKind::Text;
@@ -354,7 +354,7 @@ impl Stream {
         if self.gathered.response.candidates.is_empty() {
             return Err(report::malformed(&self.source.tried(), answered, DecodeError::NoCandidates));
         }
-        let rest = self.gathered.take(&self.reader.rest());
+        let rest = self.gathered.add_chunk(&self.reader.rest());
         rest.map_err(|stop| self.source.stopped(stop, answered))?;
         self.origin = Origin::Nothing;
         Ok(Progress::Complete)
@@ -379,10 +379,10 @@ impl Stream {
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish();
             let options = self.source.settings.options();
-            self.source.target.agent.keep(*incoming, &options.way, options.keep_alive);
+            self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
         self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
-        let attempts = self.gathered.response.told_attempts();
+        let attempts = self.gathered.response.attempts_of_error();
         self.verdict = Some(verdict.map_err(|error| error.with_attempts(&attempts)));
     }
 }

@@ -1,6 +1,6 @@
 //! Which of the names that exist was meant.
 
-use super::nul_string::shown;
+use super::error::shortened;
 
 /// As many names are shown.
 const SHOWN: usize = 20;
@@ -13,16 +13,16 @@ const LENGTH: usize = 64;
 
 /// What exists instead of `name`, as the end of a sentence.
 pub(super) fn instead_of(name: &str, names: &[&str]) -> String {
-    let missing = format!("the gateway lists no route \"{}\"", shown(name));
+    let missing = format!("the gateway lists no route \"{}\"", shortened(name));
     if names.is_empty() {
         return format!("{missing}, nor any other");
     }
     let mut close: Vec<(usize, &str)> =
         names.iter().take(COMPARED).filter_map(|other| Some((distance(name, other)?, *other))).collect();
     close.sort_unstable();
-    let close: Vec<_> = close.iter().map(|(_, name)| format!("\"{}\"", shown(name))).take(3).collect();
+    let close: Vec<_> = close.iter().map(|(_, name)| format!("\"{}\"", shortened(name))).take(3).collect();
     let meant = if close.is_empty() { ";".to_owned() } else { format!("; did you mean {}?", close.join(" or ")) };
-    let mut some: Vec<_> = names.iter().take(SHOWN).map(|name| shown(name)).collect();
+    let mut some: Vec<_> = names.iter().take(SHOWN).map(|name| shortened(name)).collect();
     some.sort_unstable();
     let more = match names.len().saturating_sub(SHOWN) {
         0 => String::new(),
