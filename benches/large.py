@@ -50,6 +50,7 @@ def measure() -> Large:
     with server.running(locations.of(generated)) as gateway:
         for peer in stream_peers:
             _check(peer, gateway.url, generated.stream_summary)
+        embeddings = generated.embeddings_summary
         base64_url = gateway.url + responses.BASE64_PREFIX
         ours = embeddings_peers[-1]
         memory = compile_c("bench_stream_memory", STREAM_OURS, OUR_LIBRARY)
@@ -57,9 +58,9 @@ def measure() -> Large:
             responses=generated,
             streams=_measure("a stream", stream_peers, gateway.url),
             instructions={peer.name: _instructions(peer, gateway.url) for peer in stream_peers},
-            peak_kib={peer.name: _check(peer, gateway.url, generated.embeddings_summary)["peak_kib"] for peer in embeddings_peers},
+            peak_kib={peer.name: _check(peer, gateway.url, embeddings)["peak_kib"] for peer in embeddings_peers},
             embeddings=_measure("embeddings", embeddings_peers, gateway.url),
-            peak_kib_of_base64={ours.name: _check(ours, base64_url, generated.embeddings_summary)["peak_kib"]},
+            peak_kib_of_base64={ours.name: _check(ours, base64_url, embeddings)["peak_kib"]},
             base64=_measure("embeddings as base64", (ours,), base64_url),
             gathered=_growth(memory, gateway.url, "true"),
             not_gathered=_growth(memory, gateway.url, "false"),
@@ -83,9 +84,10 @@ def _check(peer: Peer, url: str, expected: Expected) -> dict[str, int]:
     """Compares the summary that a peer prints with the expected one, and returns it."""
     summary = peers.run([*peer.command, url, "1"])
     for name, value in expected.items():
-        is_right = math.isclose(summary[name], value, abs_tol=1e-4) if isinstance(value, float) else summary[name] == value
+        found = summary[name]
+        is_right = math.isclose(found, value, abs_tol=1e-4) if isinstance(value, float) else found == value
         if not is_right:
-            raise BenchFailed(f"checking {peer.name}", f"{name} is {summary[name]}, expected {value}", peers.ADVICE)
+            raise BenchFailed(f"checking {peer.name}", f"{name} is {found}, expected {value}", peers.ADVICE)
     return summary
 
 

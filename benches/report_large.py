@@ -8,8 +8,8 @@ from table import table
 
 STREAM = f"""## A long stream
 
-A chat stream of {EVENTS:,} text events as MLflow 3.17.2 sends them: about {{event}} bytes per event, one event per chunk.
-All peers gather the text; its length and checksum are compared with the expected ones. The libcurl peer splits the
+A chat stream of {EVENTS:,} text events as MLflow 3.17.2 sends them: about {{event}} bytes per event, one event per
+chunk. All peers gather the text; its length and checksum are compared with the expected ones. The libcurl peer splits the
 received bytes into events, parses each with cJSON and frees it.
 
 The server and the peer run on one core. The server only sends a file, which takes a small part of the time. On a core

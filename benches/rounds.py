@@ -1,4 +1,4 @@
-"""Measures times in rounds. Each round runs every peer once, so that other load on the machine affects all peers alike."""
+"""Measures times in rounds. Each round runs every peer once, so that other load affects all peers alike."""
 
 import statistics
 from collections.abc import Sequence

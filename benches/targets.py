@@ -26,7 +26,7 @@ def of(results: Results) -> list[Row]:
     calls = results.system_calls[OURS]
     named = results.named_host.per_calls
     threads = sum(calls.total.get(name, 0) for name in NEW_THREADS)
-    system_calls = sum(named.get(name, 0) for name in NEW_THREADS | NEW_CONNECTIONS)
+    setup_calls = sum(named.get(name, 0) for name in NEW_THREADS | NEW_CONNECTIONS)
     return [
         _at_most("this library / bare socket", plain[OURS] / plain[BARE], 1.30),
         _at_most("this library / libcurl + cJSON", plain[OURS] / plain[LIBCURL], 0.65),
@@ -37,7 +37,7 @@ def of(results: Results) -> list[Row]:
         _at_most("user instructions per call", results.instructions[OURS], 40_000),
         _at_most("system calls per call", calls.per_call, 4),
         _at_most(f"threads created by {MANY} calls", threads, 0),
-        _at_most("system calls for threads, sockets and look-ups after the first call, with a host name", system_calls, 0),
+        _at_most("system calls for threads, sockets and look-ups after the first call, with a host name", setup_calls, 0),
         _at_most("load + create + first call, ms", results.start.milliseconds, 5),
         _at_most("size of the stripped .so, bytes", results.library_bytes, 2_600_000),
         *_of_large(results.large),
@@ -52,7 +52,10 @@ def _of_large(large: Large) -> list[Row]:
     events = f"from event {FEW_EVENTS:,} to event {EVENTS:,} of a stream that is not gathered"
     return [
         _at_most("time per stream event: this library / libcurl + cJSON", streams[OURS] / streams[LIBCURL], 0.5),
-        _at_most("user instructions per stream event: this library / libcurl + cJSON", instructions[OURS] / instructions[LIBCURL], 0.5),
+        _at_most(
+            "user instructions per stream event: this library / libcurl + cJSON",
+            instructions[OURS] / instructions[LIBCURL], 0.5,
+        ),  # fmt: skip
         _at_most(f"growth of resident memory {events}, KiB", growth, MAX_GROWTH_KIB),
         _at_most("many embeddings: this library / libcurl + cJSON", embeddings[OURS] / embeddings[LIBCURL], 0.25),
     ]
