@@ -133,7 +133,7 @@ static void check_no_retries(const mlflow_gateway_response *response)
 
 static void check_headers(const mlflow_gateway_response *response, const char *content_type)
 {
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     CHECK(is(mlflow_gateway_response_header(response, "content-TYPE"), content_type));
     CHECK(mlflow_gateway_response_header(response, NULL) == NULL);
@@ -273,11 +273,11 @@ static void check_retries(void)
 
 static void check_no_stream(void)
 {
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(NULL, &event, &error));
     CHECK(mlflow_gateway_stream_next(NULL, NULL, NULL) == ARGUMENT);
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
     CHECK(mlflow_gateway_stream_response(NULL) == NULL);
     CHECK(mlflow_gateway_stream_take_response(NULL) == NULL);
     mlflow_gateway_stream_destroy(NULL);
@@ -322,10 +322,10 @@ static void check_event(const mlflow_gateway_event *event, int32_t kind, size_t 
 
 static const mlflow_gateway_event *next(mlflow_gateway_stream *stream)
 {
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &event, &error));
-    CHECK(event != NOWHERE);
+    CHECK(event != BAD_PTR);
     return event;
 }
 
@@ -333,7 +333,7 @@ static const mlflow_gateway_event *next(mlflow_gateway_stream *stream)
 static void check_stream(void)
 {
     mlflow_gateway_stream *stream = open_stream("full");
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     const mlflow_gateway_response *response = mlflow_gateway_stream_response(stream);
     CHECK(mlflow_gateway_response_candidate_count(response) == 0);
@@ -360,14 +360,14 @@ static void check_stream(void)
     check_event(next(stream), MLFLOW_GATEWAY_EVENT_FINISH, 1, "tool_calls");
     check_event(next(stream), MLFLOW_GATEWAY_EVENT_USAGE, 0, NULL);
 
-    event = NOWHERE;
+    event = BAD_PTR;
     for (int i = 0; i < 2; i++) {
-        mlflow_gateway_error *error = NOWHERE;
-        CHECK(mlflow_gateway_stream_next(stream, &event, &error) == END && error == NOWHERE);
+        mlflow_gateway_error *error = BAD_PTR;
+        CHECK(mlflow_gateway_stream_next(stream, &event, &error) == END && error == BAD_PTR);
         CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == END);
         CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &error));
     }
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
 
     CHECK(mlflow_gateway_response_candidate_count(response) == 2);
     CHECK_TEXT("two", mlflow_gateway_response_text, response, 1);
@@ -395,14 +395,14 @@ static void check_stream(void)
 static void check_broken_stream(void)
 {
     mlflow_gateway_stream *stream = open_stream("broken");
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
     for (int i = 0; i < 2; i++) {
         CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_next(stream, &event, &error));
         CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == TRUNCATED);
     }
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
     CHECK_TEXT("He", mlflow_gateway_response_text, mlflow_gateway_stream_response(stream), 0);
     mlflow_gateway_stream_destroy(stream);
 }
@@ -410,7 +410,7 @@ static void check_broken_stream(void)
 /* One that is given up has what came by then, and fails from then on. */
 static void check_stream_that_is_left(void)
 {
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     mlflow_gateway_stream_destroy(open_stream("full"));
     mlflow_gateway_stream *stream = open_stream("full");
@@ -423,7 +423,7 @@ static void check_stream_that_is_left(void)
     CHECK_TEXT("He", mlflow_gateway_response_text, taken, 0);
     CHECK(mlflow_gateway_response_time_us(taken, MLFLOW_GATEWAY_TIME_TOTAL) > 0);
     CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED, mlflow_gateway_stream_next(stream, &event, &error));
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
     mlflow_gateway_stream_destroy(stream);
     mlflow_gateway_response_destroy(taken);
 }
@@ -445,15 +445,15 @@ static void check_stream_call(void)
     static const int STOPS[] = { 1, -1, 256, INT32_MIN };
     mlflow_gateway *gateway = create(chat_uri);
     mlflow_gateway_request *request = with_prompt("full");
-    mlflow_gateway_response *response = NOWHERE;
+    mlflow_gateway_response *response = BAD_PTR;
     int numbers[2] = { 0, 0 };
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, numbers, &response, &error));
-    CHECK(response == NOWHERE);
+    CHECK(response == BAD_PTR);
     CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, &error));
     CHECK(mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, NULL) == OK);
     CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_event, numbers, &response, &error));
-    CHECK(numbers[0] == 7 && response != NOWHERE);
+    CHECK(numbers[0] == 7 && response != BAD_PTR);
     CHECK_TEXT("Hello", mlflow_gateway_response_text, response, 0);
     mlflow_gateway_response_destroy(response);
 
@@ -472,17 +472,17 @@ static void check_stream_call(void)
 
     /* After its beginning a failure has a response as well, before it has none. */
     request = with_prompt("broken");
-    response = NOWHERE;
+    response = BAD_PTR;
     CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error));
     CHECK_TEXT("He", mlflow_gateway_response_text, response, 0);
     mlflow_gateway_response_destroy(response);
     CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, &error));
     mlflow_gateway_destroy(gateway);
     gateway = create(vectors_uri);
-    response = NOWHERE;
+    response = BAD_PTR;
     CHECK_STATUS(MLFLOW_GATEWAY_UNSUPPORTED,
                  mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error));
-    CHECK(response == NOWHERE);
+    CHECK(response == BAD_PTR);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
 }
@@ -536,8 +536,8 @@ static void check_embeddings(void)
         to[i] = 42;
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NULL, COUNT(to), &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NULL, 0, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NOWHERE, 0, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NOWHERE, COUNT(EXPECTED) - 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, BAD_PTR, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, BAD_PTR, COUNT(EXPECTED) - 1, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, to, COUNT(EXPECTED) - 1, &error));
     CHECK(mlflow_gateway_embeddings_copy_to(embeddings, to, 0, NULL) == ARGUMENT);
     for (size_t i = 0; i < COUNT(to); i++)

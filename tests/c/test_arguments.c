@@ -35,10 +35,10 @@ static void check_create(void)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_create(NOT_UTF8[i], uri, &gateway, &error));
         CHECK_STATUS(ARGUMENT, mlflow_gateway_create("r", NOT_UTF8[i], &gateway, &error));
     }
-    text = long_text(257);
+    text = make_long_string(257);
     CHECK_STATUS(ARGUMENT, mlflow_gateway_create(text, uri, &gateway, &error));
     free(text);
-    text = long_text(1024 * 1024);
+    text = make_long_string(1024 * 1024);
     memcpy(text, "http://", 7);
     CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", text, &gateway, &error));
     free(text);
@@ -51,7 +51,7 @@ static void check_create(void)
     /* The error object may be left out everywhere. */
     CHECK(mlflow_gateway_create(NULL, NULL, NULL, NULL) == ARGUMENT);
 
-    text = long_text(256);
+    text = make_long_string(256);
     CHECK_STATUS(OK, mlflow_gateway_create(text, uri, &gateway, &error));
     mlflow_gateway_destroy(gateway);
     free(text);
@@ -139,7 +139,7 @@ static void check_param_names(mlflow_gateway *gateway)
             CHECK_STATUS(ARGUMENT, SETTERS[s](gateway, NOT_UTF8[i], &error));
         for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; i++)
             CHECK_STATUS(PARAM, SETTERS[s](gateway, RESERVED[i], &error));
-        char *text = long_text(257);
+        char *text = make_long_string(257);
         CHECK_STATUS(PARAM, SETTERS[s](gateway, text, &error));
         text[256] = '\0';
         CHECK_STATUS(OK, SETTERS[s](gateway, text, &error));
@@ -172,7 +172,7 @@ static void check_param_values(mlflow_gateway *gateway)
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "{", &error));
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "1, \"model\": 2", &error));
 
-    char *text = long_text(4 * 1024 * 1024);
+    char *text = make_long_string(4 * 1024 * 1024);
     CHECK_STATUS(OK, mlflow_gateway_set_param_string(gateway, "top_p", text, &error));
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", text, &error));
     memset(text, '[', 100000);
@@ -198,7 +198,7 @@ static void check_param_values(mlflow_gateway *gateway)
 
 static void check_options(mlflow_gateway *gateway)
 {
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, "timeout_ms", "1", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, NULL, "1", &error));
@@ -282,7 +282,7 @@ static void check_credential_options(mlflow_gateway *gateway)
         { "proxy", "http://127.0.0.1:99999" },
         { "proxy", "http://127.0.0.1\r\nX-A: b" },
     };
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     for (size_t i = 0; i < COUNT(TEXTS); i++) {
         CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, TEXTS[i], "x", &error));
@@ -312,7 +312,7 @@ static void check_credential_options(mlflow_gateway *gateway)
 
 static void check_headers(mlflow_gateway *gateway)
 {
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(NULL, "X-A", "1", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, NULL, "1", &error));
@@ -352,7 +352,7 @@ static void check_call(mlflow_gateway *gateway)
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, "", &text, &len, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, "x", &text, NULL, &error));
     CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, NULL) == MLFLOW_GATEWAY_CONNECT_FAILED);
-    char *prompt = long_text(8 * 1024 * 1024);
+    char *prompt = make_long_string(8 * 1024 * 1024);
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, prompt, &text, &len, &error));
     free(prompt);
     CHECK(text == untouched && len == 42);

@@ -33,7 +33,7 @@ static int never_called(const mlflow_gateway_event *event, void *user_data)
 static mlflow_gateway_status call_back(mlflow_gateway *gateway, mlflow_gateway_request *request,
                                        mlflow_gateway_response **response, mlflow_gateway_error **error)
 {
-    return mlflow_gateway_stream_call(gateway, request, never_called, NOWHERE, response, error);
+    return mlflow_gateway_stream_call(gateway, request, never_called, BAD_PTR, response, error);
 }
 
 ASKER(send_it, mlflow_gateway_response, mlflow_gateway_send)
@@ -56,11 +56,11 @@ static const struct way {
 static void check_fails(mlflow_gateway *gateway, mlflow_gateway_request *request, const struct way *way,
                         mlflow_gateway_status expected)
 {
-    void *given = NOWHERE;
+    void *given = BAD_PTR;
 
     CHECK_STATUS(expected, way->ask(gateway, request, &given, &error));
     CHECK(way->ask(gateway, request, &given, NULL) == expected);
-    CHECK(given == NOWHERE);
+    CHECK(given == BAD_PTR);
     CHECK_STATUS(way->place_is_optional ? expected : ARGUMENT, way->ask(gateway, request, NULL, &error));
 }
 
@@ -76,13 +76,13 @@ static void check_null(mlflow_gateway *gateway, mlflow_gateway_request *full)
 
 static void check_no_callback(mlflow_gateway *gateway, mlflow_gateway_request *request)
 {
-    mlflow_gateway_response *response = NOWHERE;
+    mlflow_gateway_response *response = BAD_PTR;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, NULL, &response, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, NOWHERE, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, BAD_PTR, NULL, &error));
     CHECK(mlflow_gateway_stream_call(NULL, NULL, NULL, NULL, NULL, NULL) == ARGUMENT);
     CHECK_STATUS(REFUSED, mlflow_gateway_stream_call(gateway, request, never_called, NULL, NULL, &error));
-    CHECK(response == NOWHERE);
+    CHECK(response == BAD_PTR);
 }
 
 /* A request with one content, by the function that gives it. */
@@ -135,7 +135,7 @@ static void check_contents(mlflow_gateway *gateway)
 static void check_long_contents(mlflow_gateway *gateway)
 {
     size_t len = 4 * 1024 * 1024;
-    char *text = long_text(len);
+    char *text = make_long_string(len);
     mlflow_gateway_request *request = request_with(mlflow_gateway_request_set_prompt, text, len);
 
     for (size_t w = 0; w < COUNT(WAYS); w++)
@@ -153,14 +153,14 @@ static void check_long_contents(mlflow_gateway *gateway)
 static void check_many_inputs(mlflow_gateway *gateway)
 {
     mlflow_gateway_request *request = request_with(NULL, NULL, 0);
-    mlflow_gateway_embeddings *embeddings = NOWHERE;
+    mlflow_gateway_embeddings *embeddings = BAD_PTR;
 
     for (int i = 0; i < 10; i++)
         CHECK_STATUS(OK, mlflow_gateway_request_add_input(request, "x", 1, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "embed_batch_size", "3", &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "embed_concurrency", "64", &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_embed(gateway, request, &embeddings, &error));
-    CHECK(embeddings == NOWHERE);
+    CHECK(embeddings == BAD_PTR);
     mlflow_gateway_request_destroy(request);
 }
 

@@ -40,13 +40,13 @@ static void destroy_all(void)
 
 static void before_fork(void)
 {
-    ask(gateway, "answer before the fork");
+    check_echo(gateway, "echo before the fork");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 1, &error));
 }
 
 static void in_parent(void)
 {
-    ask(gateway, "answer after the fork");
+    check_echo(gateway, "echo after the fork");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_unset_param(gateway, "max_tokens", &error));
 }
 
@@ -54,14 +54,14 @@ static void in_child(void)
 {
     destroy_all();
     make_all();
-    ask(gateway, "answer in the child");
+    check_echo(gateway, "echo in the child");
 }
 
 static void *work(void *unused)
 {
     while (__atomic_load_n(&is_running, __ATOMIC_RELAXED)) {
         char *json = NULL;
-        ask(gateway, "answer a thread");
+        check_echo(gateway, "echo a thread");
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, "X-A", "b", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
         mlflow_gateway_string_free(json);
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            ask(gateway, "answer in the child, later");
+            check_echo(gateway, "echo in the child, later");
             destroy_all();
             _exit(0);
         }

@@ -30,7 +30,7 @@ ssize_t write(int fd, const void *bytes, size_t count)
 
 static void *wait_in_vain(void *unused)
 {
-    CHECK(ask_with(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
     return unused;
 }
 

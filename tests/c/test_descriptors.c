@@ -30,7 +30,7 @@ int socket(int domain, int type, int protocol)
 
 static void *wait_in_vain(void *unused)
 {
-    CHECK(ask_with(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
     return unused;
 }
 
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
         before[fd] = fcntl(fd, F_GETFD) >= 0;
     gateway = make_handle(argv[1], argv[2]);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
-    ask(gateway, "answer");
+    check_echo(gateway, "echo");
     CHECK(check_all(before, MOST) >= 1);
     mlflow_gateway_request *request = make_request("pieces", token);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));

@@ -27,7 +27,7 @@ static void rest(long milliseconds)
 
 static void *wait_until_cancelled(void *unused)
 {
-    CHECK(ask_with(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
     return unused;
 }
 
@@ -74,9 +74,9 @@ static void be_cancelled_alone(void)
     rest(A_WHILE_MS);
     mlflow_gateway_cancel(token);
     join(threads);
-    CHECK(ask_with(gateway, "answer", token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, "echo", token) == MLFLOW_GATEWAY_CANCELLED);
     mlflow_gateway_cancel_token_reset(token);
-    CHECK(ask_with(gateway, "answer", token) == MLFLOW_GATEWAY_OK);
+    CHECK(send_with_token(gateway, "echo", token) == MLFLOW_GATEWAY_OK);
     mlflow_gateway_cancel(token);
 }
 
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
         start(threads, wait_until_cancelled);
         wait_for(fork_with(be_cancelled_alone));
         CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
-        CHECK(ask_with(gateway, "answer", token) == MLFLOW_GATEWAY_OK);
+        CHECK(send_with_token(gateway, "echo", token) == MLFLOW_GATEWAY_OK);
         /* ... and here the parent does. */
         pid_t child = fork_with(notice_nothing);
         rest(A_WHILE_MS);

@@ -13,7 +13,7 @@
 
 static void *ask_first(void *gateway)
 {
-    ask(gateway, "answer the thread");
+    check_echo(gateway, "echo the thread");
     return NULL;
 }
 
@@ -30,14 +30,14 @@ int main(int argc, char **argv)
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            ask(gateway, "answer the child");
-            ask(gateway, "answer the child again");
+            check_echo(gateway, "echo the child");
+            check_echo(gateway, "echo the child again");
             mlflow_gateway_destroy(gateway);
             _exit(0);
         }
         wait_for(child);
         CHECK(pthread_join(thread, NULL) == 0);
-        ask(gateway, "answer the parent");
+        check_echo(gateway, "echo the parent");
         mlflow_gateway_destroy(gateway);
     }
     return 0;

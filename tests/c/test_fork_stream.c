@@ -44,7 +44,7 @@ static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, m
         CHECK(mlflow_gateway_response_text(taken, 0, NULL) != NULL);
         mlflow_gateway_response_destroy(taken);
         mlflow_gateway_stream_destroy(stream);
-        ask(gateway, "answer to a child");
+        check_echo(gateway, "echo to a child");
         mlflow_gateway_destroy(gateway);
     }
     _exit(0);
@@ -65,10 +65,10 @@ int main(int argc, char **argv)
         const mlflow_gateway_event *event;
 
         /* A connection is kept besides the one of the stream. */
-        snprintf(prompt, sizeof prompt, "answer to the parent %d", i);
+        snprintf(prompt, sizeof prompt, "echo to the parent %d", i);
         mlflow_gateway_request *request = make_request(PROMPT, token);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-        ask(gateway, prompt);
+        check_echo(gateway, prompt);
         while (at == 0) {
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &event, &error));
             at += check_piece(event, at);
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
         if (child == 0)
             be_a_child(gateway, stream, token, i % 2 == 0);
         wait_for(child);
-        ask(gateway, prompt);
+        check_echo(gateway, prompt);
         while ((status = mlflow_gateway_stream_next(stream, &event, NULL)) == MLFLOW_GATEWAY_OK)
             at += check_piece(event, at);
         CHECK(status == MLFLOW_GATEWAY_STREAM_END && at == strlen(PROMPT));

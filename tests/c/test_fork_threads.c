@@ -54,12 +54,12 @@ static void *work(void *number)
     char prompt[64];
 
     while (__atomic_load_n(&is_running, __ATOMIC_RELAXED)) {
-        snprintf(prompt, sizeof prompt, "answer %lu of thread %d", asked[thread]++, thread);
+        snprintf(prompt, sizeof prompt, "echo %lu of thread %d", asked[thread]++, thread);
         /* The first thread's calls have the token, which only children cancel. */
         if (thread == 0)
-            CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
+            CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
         else
-            ask(gateway, prompt);
+            check_echo(gateway, prompt);
         /* These hold a lock without waiting for anything, so that a fork falls into that, too. */
         for (int i = 0; i < 20; i++) {
             char *json = NULL;
@@ -91,9 +91,9 @@ static void cancel_own_calls(const char *prompt)
 {
     CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
     mlflow_gateway_cancel(token);
-    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_CANCELLED);
     mlflow_gateway_cancel_token_reset(token);
-    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
+    CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
     mlflow_gateway_cancel(token);
 }
 
@@ -101,7 +101,7 @@ static void be_a_child(int number, const char *uri, const char *ca_file)
 {
     char prompt[64];
 
-    snprintf(prompt, sizeof prompt, "answer for child %d", number);
+    snprintf(prompt, sizeof prompt, "echo for child %d", number);
     switch (number % 6) {
     case 0:
         change_settings();
@@ -125,7 +125,7 @@ static void be_a_child(int number, const char *uri, const char *ca_file)
         break;
     }
     for (int i = 0; i < 3; i++)
-        ask(gateway, prompt);
+        check_echo(gateway, prompt);
     /* Without the exit handlers, which are the parent's. */
     _exit(0);
 }

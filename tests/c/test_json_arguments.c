@@ -11,7 +11,7 @@ static const char *const NOT_POINTERS[] = { "a", "0", "#/a", "/~", "/~2", "/a~",
 
 static void check_failures(void)
 {
-    static char *const UNTOUCHED = NOWHERE;
+    static char *const UNTOUCHED = BAD_PTR;
     char *text = UNTOUCHED;
     size_t len = 42, count = 42;
     int32_t kind = 42;

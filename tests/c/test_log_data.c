@@ -45,7 +45,7 @@ static void destroy(void *user_data)
     if (data->uses_gateway) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(data->gateway, "max_retries", "1", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(data->gateway, 0, NULL, NULL, NULL, &error));
-        ask(data->gateway, "from within");
+        check_echo(data->gateway, "from within");
     }
 }
 
@@ -61,7 +61,7 @@ static void check_replaced_and_ended(const char *uri)
     struct data first = { 0 }, second = { 0 }, third = { 0 };
 
     set_log(gateway, &first);
-    ask(gateway, "one");
+    check_echo(gateway, "one");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
     CHECK(first.lines > 0 && first.destroyed == 0);
     set_log(gateway, &second);
@@ -93,7 +93,7 @@ static void check_callbacks_that_use_the_handle(const char *uri)
     struct data using = { .gateway = gateway, .uses_gateway = true };
 
     set_log(gateway, &replacing);
-    ask(gateway, "x");
+    check_echo(gateway, "x");
     CHECK(replacing.lines > 1 && replacing.destroyed == 1);
     set_log(gateway, &using);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, 0, NULL, NULL, NULL, &error));
@@ -118,7 +118,7 @@ static void check_stream(const char *uri)
 
 static void *ask_later(void *gateway)
 {
-    ask(gateway, "later");
+    check_echo(gateway, "later");
     return NULL;
 }
 
@@ -135,7 +135,7 @@ static void check_threads(const char *uri)
         for (int i = 0; i < THREADS; i++)
             CHECK(pthread_create(&threads[i], NULL, ask_later, gateway) == 0);
         if (round % 2 == 1)
-            ask(gateway, "meanwhile");
+            check_echo(gateway, "meanwhile");
         if (round % 3 == 1)
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, 0, NULL, NULL, NULL, &error));
         for (int i = 0; i < THREADS; i++)
@@ -154,10 +154,10 @@ static void check_fork(const char *uri)
     struct data data = { 0 };
 
     set_log(gateway, &data);
-    ask(gateway, "before");
+    check_echo(gateway, "before");
     pid_t child = fork();
     CHECK(child >= 0);
-    ask(gateway, child == 0 ? "child" : "parent");
+    check_echo(gateway, child == 0 ? "child" : "parent");
     CHECK(data.destroyed == 0);
     mlflow_gateway_destroy(gateway);
     CHECK(data.destroyed == 1);

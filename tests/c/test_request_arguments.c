@@ -54,15 +54,15 @@ static void check_nothing_is_left(mlflow_gateway_request *request)
 
 static void check_create(void)
 {
-    mlflow_gateway_error *error = NOWHERE;
+    mlflow_gateway_error *error = BAD_PTR;
     mlflow_gateway_request *request = NULL;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_create(NULL, &error));
     CHECK(mlflow_gateway_request_create(NULL, NULL) == ARGUMENT);
 
     /* What the place for an error holds is never read, and overwritten by errors only. */
-    CHECK(mlflow_gateway_request_create(&request, &error) == OK && error == NOWHERE);
-    CHECK(mlflow_gateway_request_create(NULL, &error) == ARGUMENT && error != NOWHERE);
+    CHECK(mlflow_gateway_request_create(&request, &error) == OK && error == BAD_PTR);
+    CHECK(mlflow_gateway_request_create(NULL, &error) == ARGUMENT && error != BAD_PTR);
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_request_destroy(request);
 
@@ -86,7 +86,7 @@ static void check_route(void)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, WRONG[i], &error));
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, NOT_UTF8[i], &error));
-    text = long_text(257);
+    text = make_long_string(257);
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, text, &error));
     text[256] = '\0';
     CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, text, &error));
@@ -164,8 +164,8 @@ static void check_text(const struct text_argument *text)
     CHECK(text->set(NULL, NULL, 0, NULL) == ARGUMENT);
 
     /* No object is that long, so that nothing is read. The second one is what -2 becomes as a length. */
-    CHECK_STATUS(ARGUMENT, text->set(request, NOWHERE, SIZE_MAX / 2 + 1, &error));
-    CHECK_STATUS(ARGUMENT, text->set(request, NOWHERE, SIZE_MAX - 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, BAD_PTR, SIZE_MAX / 2 + 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, BAD_PTR, SIZE_MAX - 1, &error));
 
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
         size_t len = strlen(NOT_UTF8[i]);
@@ -190,7 +190,7 @@ static void check_text(const struct text_argument *text)
     CHECK_STATUS(OK, text->set(request, exact, len, &error));
     free(exact);
     CHECK(text->set(request, text->good, NUL_TERMINATED, NULL) == OK);
-    CHECK_STATUS(text->not_json, text->set(request, NOWHERE, 0, &error));
+    CHECK_STATUS(text->not_json, text->set(request, BAD_PTR, 0, &error));
     /* As Go passes its empty string. */
     CHECK_STATUS(text->not_json, text->set(request, NULL, 0, &error));
     CHECK_STATUS(text->not_json, text->set(request, "{}\0{}", 5, &error));
@@ -218,7 +218,7 @@ static void check_json(const struct text_argument *text)
         CHECK_STATUS(ARGUMENT, text->set(request, NO_OBJECT[i], NUL_TERMINATED, &error));
 
     /* As deep as nobody's stack is, if it recursed; opened, and never closed. */
-    char *deep = long_text(DEEP);
+    char *deep = make_long_string(DEEP);
     memset(deep, '[', DEEP);
     CHECK_STATUS(text->not_json, text->set(request, deep, DEEP, &error));
     memcpy(deep, "{\"a\":", 5);
@@ -261,7 +261,7 @@ static void check_what_arrives(void)
 static char *deep_json(const char *before, const char *behind)
 {
     size_t len = strlen(before);
-    char *json = long_text(len + 2 * DEEP + strlen(behind));
+    char *json = make_long_string(len + 2 * DEEP + strlen(behind));
 
     memcpy(json, before, len);
     memset(json + len, '[', DEEP);
@@ -297,8 +297,8 @@ static void check_deep_json(void)
 
 static void check_long_texts(void)
 {
-    char *text = long_text(LONG);
-    char *json = long_text(LONG);
+    char *text = make_long_string(LONG);
+    char *json = make_long_string(LONG);
     mlflow_gateway_request *request = create();
     mlflow_gateway_response *response = NULL;
     size_t len = 0;
@@ -387,7 +387,7 @@ static void check_param_names(void)
 {
     static const char *const RESERVED[] = { "", "prompt", "messages", "input", "text", "stream" };
     mlflow_gateway_request *request = create();
-    char *name = long_text(257);
+    char *name = make_long_string(257);
 
     for (size_t s = 0; s < COUNT(NAMED); s++) {
         CHECK_STATUS(ARGUMENT, NAMED[s](NULL, "top_p", &error));
@@ -545,7 +545,7 @@ static void check_parts(void)
     static const char *const WRONG_TYPES[] = { "", "image", "image/", "/png", "video/mp4", "text/plain", "image/a b",
                                                "image/png;x=1", "image/\"", "image/png\r\n", "image/p/ng", "\xc3\xa9/x" };
     mlflow_gateway_request *request = create();
-    char *type = long_text(300);
+    char *type = make_long_string(300);
     unsigned char byte = 0xff;
 
     /* There is nothing to add them to. */
@@ -570,8 +570,8 @@ static void check_parts(void)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NULL, 1, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NULL, 0, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 0, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NOWHERE, NUL_TERMINATED, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NOWHERE, SIZE_MAX / 2 + 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", BAD_PTR, NUL_TERMINATED, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", BAD_PTR, SIZE_MAX / 2 + 1, &error));
     CHECK(mlflow_gateway_request_add_media(NULL, NULL, NULL, 0, NULL) == ARGUMENT);
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, NOT_UTF8[i], &byte, 1, &error));
@@ -678,7 +678,7 @@ static void check_paths(void)
     };
     mlflow_gateway_request *request = create();
     mlflow_gateway_embeddings *embeddings = NULL;
-    char *text = long_text(8 * 1024 + 1);
+    char *text = make_long_string(8 * 1024 + 1);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(NULL, "GET", "/", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(NULL, NULL, NULL, &error));
@@ -768,7 +768,7 @@ static void check_options(void)
     static const char *const NO_VALUES[] = { "", " ", " 1", "1 ", "+1", "-1", "1.5", "1e3", "0x10", "1s",
                                              "99999999999999999999999", "\xc3\xa9" };
     mlflow_gateway_request *request = create();
-    char *text = long_text(LONG);
+    char *text = make_long_string(LONG);
 
     for (size_t i = 0; i < COUNT(OPTIONS); i++) {
         const char *name = OPTIONS[i].name;
@@ -867,7 +867,7 @@ static void check_cancel_tokens(void)
 static void check_headers(void)
 {
     mlflow_gateway_request *request = create();
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
     char name[8];
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(NULL, "X-A", "1", &error));

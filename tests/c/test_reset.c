@@ -19,13 +19,13 @@ static void send_long(mlflow_gateway *gateway, mlflow_gateway_cancel_token *toke
     static char prompt[LONG_LEN + 1];
 
     memset(prompt, 'x', LONG_LEN);
-    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_CONNECTION_LOST);
+    CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_CONNECTION_LOST);
 }
 
 /* Whether the connection is known to be broken when the next question is sent is a matter of time. */
 static void send_short(mlflow_gateway *gateway, mlflow_gateway_cancel_token *token, long pause_ms)
 {
-    mlflow_gateway_status status = ask_with(gateway, "answer", token);
+    mlflow_gateway_status status = send_with_token(gateway, "echo", token);
 
     CHECK(status == MLFLOW_GATEWAY_OK || status == MLFLOW_GATEWAY_CONNECTION_LOST);
     nanosleep(&(struct timespec){ 0, pause_ms * 1000000 }, NULL);

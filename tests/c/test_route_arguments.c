@@ -9,16 +9,16 @@
 
 #define REFUSED MLFLOW_GATEWAY_CONNECT_FAILED
 
-static char *const UNTOUCHED = NOWHERE;
+static char *const UNTOUCHED = BAD_PTR;
 
 /* The functions that take a route's name. What they give is checked to be untouched, for none of them succeeds. */
 typedef mlflow_gateway_status by_name(mlflow_gateway *, const char *, mlflow_gateway_error **);
 
 static mlflow_gateway_status get_route(mlflow_gateway *gateway, const char *name, mlflow_gateway_error **error)
 {
-    mlflow_gateway_routes *routes = NOWHERE;
+    mlflow_gateway_routes *routes = BAD_PTR;
     mlflow_gateway_status status = mlflow_gateway_get_route(gateway, name, &routes, error);
-    CHECK(routes == NOWHERE);
+    CHECK(routes == BAD_PTR);
     return status;
 }
 static mlflow_gateway_status get_limits(mlflow_gateway *gateway, const char *name, mlflow_gateway_error **error)
@@ -50,7 +50,7 @@ static const struct {
 
 static void check_names(mlflow_gateway *gateway)
 {
-    char *text = long_text(257);
+    char *text = make_long_string(257);
 
     for (size_t i = 0; i < COUNT(BY_NAME); i++) {
         by_name *ask = BY_NAME[i].ask;
@@ -76,7 +76,7 @@ static void check_names(mlflow_gateway *gateway)
 
 static void check_outputs(mlflow_gateway *gateway)
 {
-    mlflow_gateway_routes *routes = NOWHERE;
+    mlflow_gateway_routes *routes = BAD_PTR;
     char *json = UNTOUCHED;
     size_t len = 42;
 
@@ -87,7 +87,7 @@ static void check_outputs(mlflow_gateway *gateway)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_get_route(gateway, "r", NULL, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_get_route(gateway, NULL, NULL, &error));
     CHECK(mlflow_gateway_get_route(NULL, NULL, NULL, NULL) == ARGUMENT);
-    CHECK(routes == NOWHERE);
+    CHECK(routes == BAD_PTR);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_health(NULL, &error));
     CHECK(mlflow_gateway_health(NULL, NULL) == ARGUMENT);
@@ -113,7 +113,7 @@ static void check_outputs(mlflow_gateway *gateway)
 static void check_bodies(mlflow_gateway *gateway)
 {
     static const char *const NEITHER[] = { "", " ", "[", "{", "[] x", "{} {}", "[1,]", "null", "1", "\"[]\"", "{1:2}" };
-    char *json = UNTOUCHED, *deep = long_text(200000);
+    char *json = UNTOUCHED, *deep = make_long_string(200000);
     size_t len = 42;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_limits(NULL, "r", "[]", &json, &len, &error));
@@ -152,7 +152,7 @@ static int destroyed;
 
 static void count_destroyed(void *user_data)
 {
-    CHECK(user_data == NOWHERE || user_data == NULL);
+    CHECK(user_data == BAD_PTR || user_data == NULL);
     destroyed++;
 }
 
@@ -165,20 +165,20 @@ static void check_log(mlflow_gateway *gateway)
     CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_lines, NULL, NULL, &error));
     for (size_t i = 0; i < COUNT(WRONG); i++) {
         CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], NULL, NULL, count_destroyed, &error));
-        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], count_lines, NOWHERE, count_destroyed, &error));
+        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], count_lines, BAD_PTR, count_destroyed, &error));
     }
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
     CHECK(lines > 0 && destroyed == 0);
     lines = 0;
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NOWHERE, NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, BAD_PTR, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, BAD_PTR, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
     CHECK(lines == 0);
 
     /* Without a log nobody needs the data any more. */
     CHECK_STATUS(OK,
-                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, count_destroyed, &error));
+                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, BAD_PTR, count_destroyed, &error));
     CHECK(destroyed == 1);
     CHECK(mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NULL, count_destroyed, NULL) == OK);
     CHECK(destroyed == 2);

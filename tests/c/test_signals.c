@@ -69,9 +69,9 @@ static void ask_long(mlflow_gateway *gateway)
 
     CHECK(prompt != NULL);
     memset(prompt, 'x', len);
-    memcpy(prompt, "answer ", 7);
+    memcpy(prompt, "echo ", 5);
     prompt[len] = '\0';
-    ask(gateway, prompt);
+    check_echo(gateway, prompt);
     free(prompt);
 }
 
@@ -95,8 +95,8 @@ static void use(mlflow_gateway *gateway)
 {
     mlflow_gateway_routes *routes = NULL;
 
-    ask(gateway, "answer");
-    ask(gateway, "later");
+    check_echo(gateway, "echo");
+    check_echo(gateway, "later");
     pull(gateway, "pieces of a stream");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_health(gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_get_route(gateway, NULL, &routes, &error));
@@ -174,8 +174,8 @@ static void do_all(const char *uri, const char *silent_uri, mlflow_gateway_cance
     wait_in_vain(gateway, "stall", "timeout_ms", true);
     wait_in_vain(gateway, "stall", "first_byte_timeout_ms", false);
     wait_in_vain(gateway, "half", "idle_timeout_ms", true);
-    wait_in_vain(silent, "answer", "timeout_ms", false);
-    wait_in_vain(silent, "answer", "connect_timeout_ms", false);
+    wait_in_vain(silent, "echo", "timeout_ms", false);
+    wait_in_vain(silent, "echo", "connect_timeout_ms", false);
     wait_to_ask_again(gateway);
     rain(0);
     CHECK(signals > before + 1000);

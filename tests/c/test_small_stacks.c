@@ -79,7 +79,7 @@ static void take_turns(void)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_clone(request, &clone, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_response(clone, response, 0, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_tool_result(clone, "call", "1", 1, &error));
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(clone, "user", "answer", 6, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(clone, "user", "echo", 4, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
                  mlflow_gateway_request_add_media(clone, "image/png", picture, sizeof picture, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_text(clone, "more", 4, &error));
@@ -101,7 +101,7 @@ static void take_turns(void)
 
 static void embed(void)
 {
-    mlflow_gateway *gateway = open_route("vectors");
+    mlflow_gateway *gateway = open_route("embeddings");
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
@@ -171,7 +171,7 @@ static void *use(void *unused)
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
                  mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_line, &lines, NULL, &error));
-    ask(gateway, "answer");
+    check_echo(gateway, "echo");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "retry_backoff_ms", "1", &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_call(gateway, "long", &text, &len, &error));
@@ -179,7 +179,7 @@ static void *use(void *unused)
     mlflow_gateway_string_free(text);
     CHECK_STATUS(MLFLOW_GATEWAY_BAD_RESPONSE, mlflow_gateway_call(gateway, "deep", &text, &len, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_BAD_REQUEST, mlflow_gateway_call(gateway, "deep 400", &text, &len, &error));
-    ask(gateway, "deep beside the text");
+    check_echo(gateway, "deep beside the text");
     CHECK_STATUS(MLFLOW_GATEWAY_SERVER_ERROR, mlflow_gateway_call(gateway, "503", &text, &len, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECTION_LOST, mlflow_gateway_call(gateway, "cut", &text, &len, &error));
     CHECK(lines > 5);

@@ -15,7 +15,7 @@ struct state {
 
 static struct state state(void)
 {
-    return (struct state){ resident_kib(), open_descriptors() };
+    return (struct state){ resident_kib(), count_open_descriptors() };
 }
 
 int main(int argc, char **argv)
@@ -28,13 +28,13 @@ int main(int argc, char **argv)
 
     state(); /* what asking for it loads into memory is there from now on */
     for (; i < early; i++) {
-        snprintf(prompt, sizeof prompt, "answer %ld", i);
-        ask(gateway, prompt);
+        snprintf(prompt, sizeof prompt, "echo %ld", i);
+        check_echo(gateway, prompt);
     }
     struct state before = state();
     for (; i < all; i++) {
-        snprintf(prompt, sizeof prompt, "answer %ld", i);
-        ask(gateway, prompt);
+        snprintf(prompt, sizeof prompt, "echo %ld", i);
+        check_echo(gateway, prompt);
     }
     struct state after = state();
     printf("%ld %ld %ld %ld\n", before.kib, after.kib, before.descriptors, after.descriptors);

@@ -34,7 +34,7 @@ static const struct kind {
     /* Without a retry; some calls have two. */
     bool can_be_retried;
 } KINDS[] = {
-    { "answer", 790, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
+    { "echo", 790, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
     { "later", 30, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
     { "pieces", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
     { "closing", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
@@ -448,7 +448,7 @@ int main(int argc, char **argv)
     CHECK(worker_count > 0 && worker_count <= MAX_THREADS && calls >= 20);
 
     CHECK(pthread_create(&first, NULL, do_nothing, NULL) == 0 && pthread_join(first, NULL) == 0);
-    long descriptors = open_descriptors(), threads = running_threads();
+    long descriptors = count_open_descriptors(), threads = count_threads();
     storm(calls / 20, from);
     long early = resident_kib();
     storm(calls - calls / 20, from + MAX_THREADS);
@@ -463,8 +463,8 @@ int main(int argc, char **argv)
         }
         printf("%s %lu %lu %lu\n", KINDS[kind].name, all.calls, all.cancelled, all.attempts);
     }
-    CHECK(open_descriptors() == descriptors);
-    CHECK(threads_come_to(threads));
+    CHECK(count_open_descriptors() == descriptors);
+    CHECK(wait_for_thread_count(threads));
     if (growth > max_growth) {
         fprintf(stderr, "the storm has left %ld KiB behind\n", growth);
         return 1;

@@ -89,7 +89,7 @@ static void embed_on_threads(const char *uri)
     FUNCTION(embeddings_count);
     FUNCTION(embeddings_destroy);
     FUNCTION(destroy);
-    mlflow_gateway *gateway = open_route("vectors", uri, NULL);
+    mlflow_gateway *gateway = open_route("embeddings", uri, NULL);
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
@@ -160,7 +160,7 @@ static void cancel_call(const char *uri, const char *ca_file)
     char *text = NULL;
 
     /* So that the host name is known. A look-up that a cancelled call leaves behind keeps the library loaded. */
-    CHECK(call(waiting.gateway, "answer", &text, NULL, NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(call(waiting.gateway, "echo", &text, NULL, NULL) == MLFLOW_GATEWAY_OK);
     string_free(text);
     CHECK(cancel_token_create(&token, NULL) == MLFLOW_GATEWAY_OK);
     waiting.request = make_request("stall", token);
@@ -223,16 +223,16 @@ int main(int argc, char **argv)
 
     CHECK(argc == 5);
     const char *path = argv[1], *name = strrchr(argv[1], '/');
-    long descriptors = open_descriptors();
+    long descriptors = count_open_descriptors();
     for (int i = 0; i < ROUNDS; i++) {
         CHECK(!is_loaded(path));
         library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CHECK(library != NULL);
         use(argv[2], argv[3], argv[4]);
         CHECK(dlclose(library) == 0);
-        CHECK(threads_come_to(1)); /* one that looked a name up keeps the library until it ends */
+        CHECK(wait_for_thread_count(1)); /* one that looked a name up keeps the library until it ends */
         CHECK(!is_loaded(path) && mappings(name) == 0);
-        CHECK(open_descriptors() == descriptors);
+        CHECK(count_open_descriptors() == descriptors);
         if (i == ROUNDS_TO_SETTLE) {
             settled_mappings = mappings(NULL);
             settled_kib = resident_kib();
@@ -247,8 +247,8 @@ int main(int argc, char **argv)
         CHECK(library != NULL);
         leave_a_look_up();
         CHECK(dlclose(library) == 0);
-        CHECK(threads_come_to(1));
-        CHECK(open_descriptors() == descriptors);
+        CHECK(wait_for_thread_count(1));
+        CHECK(count_open_descriptors() == descriptors);
         library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CHECK(library != NULL);
         use(argv[2], argv[3], argv[4]);
