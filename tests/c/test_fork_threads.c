@@ -32,7 +32,7 @@ static void change_clone(int thread)
     mlflow_gateway_request_destroy(clone);
 }
 
-/* Sends the raw request a second time with the token. */
+/* Sends a raw request, then sends it again with a cancelled token, the child's own copy. */
 static void send_raw(void)
 {
     mlflow_gateway_request *raw = NULL;

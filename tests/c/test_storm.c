@@ -263,7 +263,7 @@ static bool is_expected(const struct kind *kind, bool is_stream, const char *pro
         return outcome->attempts == attempts && outcome->http_status == 503;
     if (outcome->status != status)
         return false;
-    /* A timeout may occur before the first attempt. */
+    /* The prompt does not determine how far the call gets before the timeout. */
     if (status == MLFLOW_GATEWAY_TIMEOUT)
         return outcome->attempts <= 1;
     if (has_text ? strcmp(outcome->text, prompt) != 0 : strncmp(outcome->text, prompt, outcome->len) != 0)
