@@ -165,7 +165,7 @@ def ask(kind: Kind, url: str, upstream: ScriptedUpstream, build: Build = SHARED)
         line = json.loads(done.stdout)
         status = line["status"].removeprefix("MLFLOW_GATEWAY_")
         asked = len(posted) if kind == DIRECTLY else len(upstream.requests())
-        seen[operation] = Seen(status, line["http_status"], line["message"], line["answer"], len(posted), asked)
+        seen[operation] = Seen(status, line["http_status"], line["message"], line["output"], len(posted), asked)
     return seen
 
 

@@ -20,7 +20,7 @@ def embed(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 def answer_with_vectors(handler: Handler, request: Request) -> None:
     body = request.json()
-    handler.answer(200, scripted_answers.embeddings(scripted_answers.texts_to_embed(body), body))
+    handler.answer(200, scripted_answers.embeddings(scripted_answers.embeddings_inputs(body), body))
 
 
 def similarity(a: Sequence[float], b: Sequence[float]) -> float:

@@ -94,8 +94,8 @@ def insisting(rounds: int) -> Script:
 
     def script(handler: Handler, request: Request) -> None:
         called = sum("tool_calls" in message for message in request.json()["messages"])
-        question = scripted_answers.chat_question(request.json())._replace(wants_tools=called < rounds)
-        handler.answer(200, scripted_answers.answer(question))
+        question = scripted_answers.chat_request(request.json())._replace(wants_tools=called < rounds)
+        handler.answer(200, scripted_answers.response(question))
 
     return answering(script, CHAT_ROUTE)
 
