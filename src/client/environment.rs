@@ -175,7 +175,7 @@ impl Environment<'_> {
         let backoff = &mut options.call.retries.mlflow;
         for (name, seconds) in [(factor, &mut backoff.factor), (jitter, &mut backoff.jitter)] {
             if let Some(value) = self.variable(name)? {
-                let number = value.trim().parse().ok().filter(|number| (0.0..=120.0).contains(number));
+                let number = fast_float2::parse(value.trim()).ok().filter(|number| (0.0..=120.0).contains(number));
                 *seconds = number.ok_or_else(|| wrong(name, "0 to 120 (seconds) are allowed"))?;
             }
         }

@@ -67,7 +67,7 @@ impl NumberLists<'_> {
 
     fn read_list(&mut self, text: &[u8]) -> Option<usize> {
         let start = self.block.len();
-        let length = floats::list(text, |number| self.push(number));
+        let length = floats::parse_list(text, |number| self.push(number));
         match length {
             Some(_) => self.end(start),
             None => self.block.truncate(start),

@@ -38,7 +38,7 @@ fn of(json: &RawValue, levels: usize) -> Value {
 
 fn number(json: &str) -> Option<Value> {
     let whole = json.parse::<u64>().map(Value::from).or_else(|_| json.parse::<i64>().map(Value::from));
-    whole.ok().or_else(|| json.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number))
+    whole.ok().or_else(|| fast_float2::parse::<f64, _>(json).ok().and_then(Number::from_f64).map(Value::Number))
 }
 
 struct Fields<'a>(Vec<(String, &'a RawValue)>);
