@@ -7,8 +7,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{
-    ALL, DISCOVERED, Dialect, EmbeddingArray, ModelResponse, ResponseDetails, RouteLookup, Task, details,
-    empty_arguments, messages, token, token_endpoint,
+    ALL, DISCOVERED, Dialect, EmbeddingArray, ModelResponse, ResponseDetails, RouteLookup, Task,
+    find_empty_arguments, parse_token, parse_token_endpoint, read_details, read_messages,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -42,7 +42,7 @@ fn text(dialect: &dyn Dialect, task: Task, body: &[u8], cut: usize) {
     on_demand(text);
     // A general parser refuses numbers and depths that the library passes over.
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
-        let details = details(text);
+        let details = read_details(text);
         if dialect.name() == "gateway" {
             as_gateways(&answer, &details, task, &json)
         } else {
@@ -53,9 +53,9 @@ fn text(dialect: &dyn Dialect, task: Task, body: &[u8], cut: usize) {
 
 /// A message is still JSON where its empty arguments are replaced.
 fn on_demand(text: &str) {
-    for message in messages(text).into_iter().flatten() {
+    for message in read_messages(text).into_iter().flatten() {
         let (mut filled, mut copied) = (String::new(), 0);
-        for place in empty_arguments(message) {
+        for place in find_empty_arguments(message) {
             assert!(matches!(&message[place.clone()], "null" | "\"\""));
             filled += &message[copied..place.start];
             filled += "\"{}\"";
@@ -145,7 +145,7 @@ fn words(content: &Value) -> Option<String> {
 fn vectors(dialect: &dyn Dialect, body: &[u8], cut: usize) {
     let read = |body: &[u8]| {
         let mut vectors = EmbeddingArray::default();
-        let answer = dialect.decode_vectors(body, 2, &mut vectors);
+        let answer = dialect.decode_embeddings(body, 2, &mut vectors);
         (vectors, format!("{answer:?}"), answer.is_ok())
     };
     let whole = read(body);
@@ -161,29 +161,29 @@ fn vectors(dialect: &dyn Dialect, body: &[u8], cut: usize) {
 
 /// What a server says of its routes, its health and its tokens.
 fn server(dialect: &dyn Dialect, body: &[u8]) {
-    for page in [dialect.list(body), dialect.details(body)].into_iter().flatten() {
+    for page in [dialect.parse_list(body), dialect.parse_details(body)].into_iter().flatten() {
         for route in &page.routes {
             // As it came, with numbers and halves of characters that a tree cannot hold.
             assert!(serde_json::from_str::<&RawValue>(&route.json).is_ok(), "{}", route.json);
             let known = route.task();
             assert!(known.is_none() || route.route_type.is_some());
-            match dialect.route(&route.name, body) {
+            match dialect.parse_route(&route.name, body) {
                 RouteLookup::Found(found) => assert_eq!(found.name, route.name),
                 RouteLookup::Absent => panic!("a route that is listed is there: {route:?}"),
                 RouteLookup::Foreign => {}
             }
         }
-        let next = dialect.list_path(page.next.as_deref());
+        let next = dialect.list_path(page.next_page_token.as_deref());
         assert!(next.starts_with('/') && next.bytes().all(|byte| byte.is_ascii_graphic()), "{next}");
     }
-    let _ = dialect.is_healthy(body);
+    let _ = dialect.parse_health(body);
     if let Ok(text) = std::str::from_utf8(body) {
-        dialect.limits(text.to_owned());
+        dialect.parse_limits(text.to_owned());
         for path in [dialect.route_path(text), dialect.invocations_path(text, Task::Chat)] {
             assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path}");
             assert!(!path.contains(['?', '#']));
         }
     }
-    assert!(token(body).is_none_or(|(token, _)| !token.is_empty()));
-    let _ = token_endpoint(body);
+    assert!(parse_token(body).is_none_or(|(token, _)| !token.is_empty()));
+    let _ = parse_token_endpoint(body);
 }

@@ -99,13 +99,13 @@ fn read(dialect: &dyn Dialect, events: &[Named]) {
             (read, alone) => assert_eq!(format!("{read:?}"), format!("{alone:?}")),
         }
     }
-    let rest = reader.rest();
-    assert!(has_halves || rest.pieces.is_empty());
+    let rest = reader.flush();
+    assert!(has_halves || rest.deltas.is_empty());
 }
 
 /// The candidate, the text and the reasoning of a chunk that has nothing else.
 fn only<'a>(chunk: &'a Chunk) -> (u64, &'a str, &'a str) {
-    let [piece] = &chunk.pieces[..] else { panic!("one piece in {chunk:?}") };
+    let [piece] = &chunk.deltas[..] else { panic!("one piece in {chunk:?}") };
     assert!(chunk.usage.is_none() && piece.finish_reason.is_none() && piece.tool_calls.is_empty());
     assert!(piece.refusal.as_ref().is_none_or(|refusal| refusal.text.0.is_empty()));
     let text = piece.text.as_ref().map_or("", |text| &text.text.0);

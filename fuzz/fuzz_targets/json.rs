@@ -4,15 +4,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mlflow_ai_gateway::fuzz::dialect::{JsonError, JsonKind, JsonPointer, JsonValue, quoted};
+use mlflow_ai_gateway::fuzz::dialect::{JsonError, JsonKind, JsonPointer, JsonValue, quote};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 fuzz_target!(|input: &[u8]| {
     let Ok(input) = std::str::from_utf8(input) else { return };
     let (pointer, document) = input.split_once('\n').unwrap_or(("", input));
-    let quoted = quoted(document).expect("there is memory");
-    assert_eq!(serde_json::from_str::<String>(&quoted).expect("it is a string"), document);
+    let quote = quote(document).expect("there is memory");
+    assert_eq!(serde_json::from_str::<String>(&quote).expect("it is a string"), document);
     if let Some(found) = checked(document) {
         find(document, found, pointer);
     }

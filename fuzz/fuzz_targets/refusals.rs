@@ -21,14 +21,14 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(refusal, ErrorResponse::read(status, body), "read twice");
     let around = [b" \r\n\t", body, b"\n"].concat();
     assert_eq!(refusal, ErrorResponse::read(status, &around), "with space around it");
-    if let Some(words) = &refusal.words {
+    if let Some(words) = &refusal.message {
         assert!(!words.is_empty() && !words.contains(char::is_control), "{words:?}");
         assert!(words.chars().count() <= 2 * MOST, "{} characters", words.chars().count());
     }
     assert_ne!(refusal.code.as_deref(), Some(""));
     match refusal.kind {
         ErrorKind::BadRequest | ErrorKind::GuardrailBlocked => assert!(matches!(status, 400 | 422)),
-        ErrorKind::Unauthorized => assert!(status == 401 && refusal.is_token_over),
+        ErrorKind::Unauthorized => assert!(status == 401 && refusal.is_token_expired),
         ErrorKind::Forbidden => assert_eq!(status, 403),
         ErrorKind::NoSuchPath => assert!(matches!(status, 404 | 405)),
         ErrorKind::NoSuchRoute => assert_eq!(status, 404),
@@ -51,7 +51,7 @@ fn is_sure_to_be_masked(secret: &str) -> bool {
 fn mask(secret: &str, body: &[u8], refusal: &ErrorResponse) {
     let masked = mask_bytes(body.to_owned(), secret);
     assert!(!masked.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} stands in the body");
-    for text in refusal.words.iter().chain(&refusal.code) {
+    for text in refusal.message.iter().chain(&refusal.code) {
         let masked = mask_text(text, secret);
         assert!(!masked.contains(secret), "{secret} stands in {masked}");
         assert!(masked != *text || !text.contains(secret));

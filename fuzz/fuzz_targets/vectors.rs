@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
 fn answer(dialect: &dyn Dialect, before: usize, body: &[u8]) {
     let mut vectors = EmbeddingArray { data: vec![0.5; before * 2], dimension: 2, count: before };
     let had = EmbeddingArray { data: vectors.data.clone(), ..vectors };
-    if dialect.decode_vectors(body, 1 + before, &mut vectors).is_err() {
+    if dialect.decode_embeddings(body, 1 + before, &mut vectors).is_err() {
         assert_eq!(vectors, had, "a failure adds nothing");
         return;
     }
@@ -97,7 +97,7 @@ fn numbers(text: &[u8]) {
     let rows: Vec<String> = rows.rev().collect();
     let body = format!(r#"{{"data":[{}]}}"#, rows.join(","));
     let mut vectors = EmbeddingArray::default();
-    let read = DISCOVERED[0].decode_vectors(body.as_bytes(), rows.len(), &mut vectors);
+    let read = DISCOVERED[0].decode_embeddings(body.as_bytes(), rows.len(), &mut vectors);
     if rows.is_empty() || expected.iter().any(|number| number.is_infinite()) {
         assert!(read.is_err(), "{body}");
         return;

@@ -8,7 +8,7 @@ use super::nul_string::{NulString, copy, name};
 use super::response_body::Body;
 use super::stream_event::EventKind;
 use super::tool_call::{Growth, ToolCall};
-use crate::dialect::{self, Piece, ReasoningForm, Text};
+use crate::dialect::{self, Delta, ReasoningForm, Text};
 use crate::sync::SetOnce;
 
 /// One of the texts that the model was asked for.
@@ -59,7 +59,7 @@ impl Candidate {
 
     /// Adds what a stream's event says, except for the texts and the tool calls; says whether it is why the candidate
     /// ended, which some servers say twice.
-    pub(super) fn note(&mut self, piece: &Piece) -> Result<bool, Error> {
+    pub(super) fn note(&mut self, piece: &Delta) -> Result<bool, Error> {
         if self.role.is_none() {
             self.role = name(piece.role.as_ref())?;
             self.message_json.clear();

@@ -9,7 +9,7 @@ use super::nul_string::{NulString, no_memory};
 use super::options::CallOptions;
 use super::response::Response;
 use super::stream_event::{Event, EventKind, EventToolCall, RawEvent};
-use crate::dialect::{Chunk, Fragment, Piece, Text, ToolCall};
+use crate::dialect::{Chunk, Delta, Fragment, Text, ToolCall};
 
 /// More candidates, or tool calls of one, than any model gives.
 const MOST: usize = 1024;
@@ -82,7 +82,7 @@ impl Gathered {
         self.texts.clear();
         self.response.note(chunk)?;
         let before = self.events.len();
-        for piece in &chunk.pieces {
+        for piece in &chunk.deltas {
             self.take_piece(piece)?;
         }
         if chunk.usage.is_some() {
@@ -96,7 +96,7 @@ impl Gathered {
         self.push(EventKind::Other, 0, Place::None);
     }
 
-    fn take_piece(&mut self, piece: &Piece) -> Result<(), GatherError> {
+    fn take_piece(&mut self, piece: &Delta) -> Result<(), GatherError> {
         let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
         if index >= MOST {
             return Err(GatherError::TooMany("candidates", MOST));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::{Error, Status};
 use super::nul_string::no_memory;
-use crate::dialect::{JsonError, JsonPointer, PointerError, quoted};
+use crate::dialect::{JsonError, JsonPointer, PointerError, quote};
 
 pub use crate::dialect::{JsonKind, JsonValue};
 
@@ -32,7 +32,7 @@ pub fn json_count(value: JsonValue<'_>) -> Result<Option<usize>, Error> {
 
 /// A text as a JSON string, with its quotes.
 pub fn json_quote(text: &str) -> Result<String, Error> {
-    quoted(text).ok_or_else(|| no_memory(text.len()))
+    quote(text).ok_or_else(|| no_memory(text.len()))
 }
 
 fn refused(fault: JsonError, json: &str) -> Error {

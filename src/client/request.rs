@@ -80,7 +80,7 @@ impl Request {
 
     /// Adds a message of a role, for example `user`, to those that are there.
     pub fn add_message(&self, role: &str, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_text(role, content).map_err(invalid_message)?)
+        self.push_message(Message::new(role, content).map_err(invalid_message)?)
     }
 
     /// Adds a message that is written as JSON already.
@@ -115,7 +115,7 @@ impl Request {
 
     /// Adds the result of a tool call. Some models give their tool calls no ids.
     pub fn add_tool_result(&self, tool_call_id: Option<&str>, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_tool(tool_call_id, content))
+        self.push_message(Message::tool_result(tool_call_id, content))
     }
 
     /// Adds a text to the last message, which must be the user's.
@@ -308,7 +308,7 @@ impl RequestParts {
     /// Where a raw request goes, and its body.
     pub fn raw(&self) -> Option<Raw<'_>> {
         let body = match &*self.content {
-            OwnedContent::Body(body) => Some(body.as_written()),
+            OwnedContent::Body(body) => Some(body.as_json()),
             _ => None,
         };
         self.path.as_ref().map(|target| Raw { target, body })

@@ -40,7 +40,7 @@ impl Body {
         if let Some(details) = self.details.get() {
             return details;
         }
-        let dialect::ResponseDetails { id, model, usage } = dialect::details(self.text());
+        let dialect::ResponseDetails { id, model, usage } = dialect::read_details(self.text());
         // Where there is no memory for a name, there is none.
         let (id, model) = (name(id.as_ref()), name(model.as_ref()));
         let details = BodyDetails { id: id.ok().flatten(), model: model.ok().flatten(), usage };
@@ -57,7 +57,7 @@ impl Body {
                     let start = message.as_ptr() as usize - text.as_ptr() as usize;
                     start..start + message.len()
                 };
-                let places = dialect::messages(text).into_iter().map(|message| message.map(place)).collect();
+                let places = dialect::read_messages(text).into_iter().map(|message| message.map(place)).collect();
                 self.messages.get_or_set(places)
             }
         };
