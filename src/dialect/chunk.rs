@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_reasoning_and_refusals() {
+    fn reasoning_and_refusals_are_read() {
         let of = |delta: &str| {
             let json = format!(r#"{{"id":"x","choices":[{{"delta":{delta}}}]}}"#);
             let delta = chunk(&json).deltas.remove(0);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_chunks_of_mlflow_3_17_2() {
+    fn chunks_of_mlflow_3_17_2_are_read() {
         let first = r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"finish_reason":null,"delta":{"role":"assistant","content":null,"tool_calls":null}}],"usage":null}"#;
         let first = chunk(first);
         assert_eq!(first.model, Some(Text("m".into())));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_fragments_of_tool_calls() {
+    fn fragments_of_tool_calls_are_read() {
         let json =
             r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{\"a\""}}]}}]}"#;
         let chunk = chunk(json);

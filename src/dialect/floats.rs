@@ -11,7 +11,7 @@
 //! | std, f32 | 39 to 52 ms |
 //! | a parser written for this file, since deleted | 21 to 36 ms |
 
-/// Parses an array of numbers that starts behind its `[`, passes each number to `take`, and returns the offset behind
+/// Parses an array of numbers that starts after its `[`, passes each number to `take`, and returns the offset after
 /// its `]`. Returns `None` if it is empty, contains anything but numbers, or is not JSON, or if `take` returns false.
 pub(super) fn parse_list(json: &[u8], mut take: impl FnMut(f32) -> bool) -> Option<usize> {
     let mut at = 0;
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_numbers_as_the_standard_library_does() {
+    fn numbers_are_those_of_the_standard_library() {
         let mut texts: Vec<String> = [
             "0",
             "-0",
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_lists_however_they_are_spaced() {
+    fn spaces_are_skipped() {
         assert_eq!(numbers("[1,2,-3]"), Some(vec![1.0, 2.0, -3.0]));
         assert_eq!(numbers("[ 1 ,\t2e1\r\n, 3.5 ]!"), Some(vec![1.0, 20.0, 3.5]));
         assert_eq!(numbers("[1e39]"), Some(vec![f32::INFINITY]));
     }
 
     #[test]
-    fn takes_nothing_else_for_a_list_of_numbers() {
+    fn anything_but_a_list_of_numbers_is_refused() {
         for text in [
             "[]",
             "[",

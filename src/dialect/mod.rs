@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn route_name_is_escaped_as_one_path_path_segment() {
+    fn route_name_is_escaped_as_one_path_segment() {
         assert_eq!(path_segment("gpt-4.1_mini~x"), "gpt-4.1_mini~x");
         assert_eq!(path_segment("a/b?c d%é"), "a%2Fb%3Fc%20d%25%C3%A9");
     }

@@ -137,7 +137,7 @@ impl NumberLists<'_> {
     }
 }
 
-/// Returns the end of the string whose opening quote is before `at`: behind its closing quote, or the end of a truncated
+/// Returns the end of the string whose opening quote is before `at`: after its closing quote, or the end of a truncated
 /// body.
 fn find_string_end(body: &[u8], mut at: usize) -> usize {
     while let Some(next) = memchr::memchr2(b'"', b'\\', &body[at..]) {

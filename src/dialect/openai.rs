@@ -1,5 +1,5 @@
 //! Responses and events in OpenAI's format, which all gateways from MLflow 2.9 on send; and those of agents, which may
-//! be behind any of them.
+//! be served by any of them.
 
 use serde::de::MapAccess;
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_responses_of_mlflow_3_17_2() {
+    fn responses_of_mlflow_3_17_2_are_decoded() {
         let body = r#"{"id":null,"object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":" Paris","finish_reason":"stop"}],
             "usage":{"prompt_tokens":null,"completion_tokens":null,"total_tokens":null}}"#;
         assert_eq!(first_text(Task::Completions, body), Ok(Some(" Paris".to_owned())));

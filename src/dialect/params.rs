@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_set_is_sent() {
+    fn only_parameters_that_are_set_are_sent() {
         let mut params = Params::default();
         assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
         params.set_double("temperature", 0.0).unwrap();

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// The start of the error message if there is no memory for a string.
-pub(super) const NO_MEMORY: &str = "no memory for a text in parts";
+pub(super) const NO_MEMORY: &str = "no memory for a string";
 
 /// Replaces a lone surrogate.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
