@@ -101,7 +101,8 @@ struct Handle {
 
 impl Objects {
     fn run(&mut self, call: &Call) {
-        // SAFETY: the objects are NULL or not destroyed, the arguments outlive the call, and outputs are writable or NULL.
+        // SAFETY: the objects are NULL or not destroyed, the arguments outlive the call, and outputs are writable or
+        // NULL.
         unsafe {
             match call.function {
                 b'a' => self.create_gateway(call),

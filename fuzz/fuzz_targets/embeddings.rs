@@ -1,7 +1,7 @@
 //! Embeddings: each number is the float that the standard library parses, and each embedding is at its index.
 //!
-//! Input: a byte for the dialect (a digit; `n`: numbers, see [`numbers`]), a byte for the number of embeddings in the array
-//! before, and the body.
+//! Input: a byte for the dialect (a digit; `n`: numbers, see [`numbers`]), a byte for the number of embeddings in the
+//! array before, and the body.
 #![no_main]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Error responses: any body becomes an error message on one line, and a secret in it is masked.
 //!
-//! Input: a byte for the HTTP status (a letter from `a`), a byte for the length of the secret at the start of the body, and
-//! the body.
+//! Input: a byte for the HTTP status (a letter from `a`), a byte for the length of the secret at the start of the body,
+//! and the body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

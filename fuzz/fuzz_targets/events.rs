@@ -1,8 +1,8 @@
 //! Event streams: the events are those that the standard defines, however the stream is split. A chunk that matches the
 //! pattern of the event before is decoded as by the parser.
 //!
-//! Input: a byte for the split (see `pieces`), a byte for the maximum length of an event (a printable character: large), a
-//! byte for the dialect (a digit), and the stream.
+//! Input: a byte for the split (see `pieces`), a byte for the maximum length of an event (a printable character:
+//! large), a byte for the dialect (a digit), and the stream.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -51,8 +51,8 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Name
     (found, None)
 }
 
-/// Parses a stream literally by WHATWG HTML, 9.2.6, except for errors: a field named "error" is an event, and an error event
-/// may have no data.
+/// Parses a stream literally by WHATWG HTML, 9.2.6, except for errors: a field named "error" is an event, and an error
+/// event may have no data.
 fn parse_by_the_standard(stream: &[u8]) -> Vec<NamedEvent> {
     let mut rest = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let (mut events, mut name, mut data) = (Vec::new(), Vec::new(), Vec::new());

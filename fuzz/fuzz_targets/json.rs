@@ -18,8 +18,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Returns the root value; `None` if the document is invalid, as for serde_json. What precedes the first invalid byte is the
-/// start of some document, which is not so with that byte.
+/// Returns the root value; `None` if the document is invalid, as for serde_json. What precedes the first invalid byte
+/// is the start of some document, which is not so with that byte.
 fn checked(document: &str) -> Option<JsonValue<'_>> {
     let whole = |text| JsonPointer::parse("").unwrap_or_else(|_| panic!("it is a pointer")).find(text);
     let is_json = serde_json::from_str::<&RawValue>(document).is_ok();

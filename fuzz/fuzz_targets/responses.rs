@@ -1,4 +1,5 @@
-//! Responses: a dialect decodes the values that serde_json finds, and the same each time. A truncated response is refused.
+//! Responses: a dialect decodes the values that serde_json finds, and the same each time. A truncated response is
+//! refused.
 //!
 //! Input: a byte for dialect and task (digits, see `fuzz_target!`; a letter: routes, health and tokens), a byte for the
 //! place to truncate the body at, and the body.

@@ -1,5 +1,5 @@
-//! Settings from callers and the environment: URIs, proxies, `NO_PROXY`, options, variables and files. A password is never
-//! shown.
+//! Settings from callers and the environment: URIs, proxies, `NO_PROXY`, options, variables and files. A password is
+//! never shown.
 //!
 //! Input: a byte for the kind, and lines of text (see the functions below).
 #![no_main]

@@ -1,12 +1,13 @@
-//! The input of the target `abi`: calls of C functions, one per line, followed by responses of the gateway, each after a
-//! line `===`.
+//! The input of the target `abi`: calls of C functions, one per line, followed by responses of the gateway, each after
+//! a line `===`.
 //!
 //! A call is a letter (see `fuzz_targets/abi.rs`), a character that selects the objects, and arguments separated by `|`.
 //! The argument `~` is NULL; `*` and a number is a string of this length.
 //!
-//! A response is a letter and the body: `j` JSON, `s` an event stream, `t` an event stream until the connection is closed;
-//! or three digits, the HTTP status, and the body; or, if it starts with `HTTP`, all bytes that are sent. `c` cancels the
-//! waiting call. Any other response closes the connection. `:PORT` in a response becomes the gateway's own port.
+//! A response is a letter and the body: `j` JSON, `s` an event stream, `t` an event stream until the connection is
+//! closed; or three digits, the HTTP status, and the body; or, if it starts with `HTTP`, all bytes that are sent. `c`
+//! cancels the waiting call. Any other response closes the connection. `:PORT` in a response becomes the gateway's own
+//! port.
 
 use std::ffi::{CString, c_char};
 use std::{fmt, ptr};

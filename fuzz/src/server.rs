@@ -1,7 +1,7 @@
 //! A local gateway that sends the scripted responses, whatever the requests.
 //!
-//! Its thread does not allocate while it runs: the fuzzer reports memory that is allocated during an input, and not freed,
-//! as a leak.
+//! Its thread does not allocate while it runs: the fuzzer reports memory that is allocated during an input, and not
+//! freed, as a leak.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -108,8 +108,8 @@ impl Dialect for Databricks {
     }
 }
 
-/// Returns whether this is the name of a model in Unity Catalog, `catalog.schema.model`. Names of serving endpoints have
-/// no dots.
+/// Returns whether this is the name of a model in Unity Catalog, `catalog.schema.model`. Names of serving endpoints
+/// have no dots.
 fn is_in_catalog(route: &str) -> bool {
     let mut parts = route.split('.');
     parts.clone().count() == 3 && parts.all(|part| !part.is_empty())

@@ -1,4 +1,5 @@
-//! The dialect of the deployments server of MLflow 2.9 to 2.22, and of the YAML gateway of 3.x (`mlflow gateway start`).
+//! The dialect of the deployments server of MLflow 2.9 to 2.22, and of the YAML gateway of 3.x (`mlflow gateway
+//! start`).
 
 use serde_json::Value;
 

@@ -61,8 +61,8 @@ impl ErrorResponse {
         ErrorResponse::new(http_status, body, json)
     }
 
-    /// Parses an error in a successful HTTP response: a whole body, or the data of an event. The HTTP status that fits it
-    /// is derived from its code, its type, or the start of its message, where MLflow writes it in streams.
+    /// Parses an error in a successful HTTP response: a whole body, or the data of an event. The HTTP status that fits
+    /// it is derived from its code, its type, or the start of its message, where MLflow writes it in streams.
     pub fn in_success(body: &[u8]) -> ErrorResponse {
         // A tree takes many times the memory of its text, and no error is longer.
         let body = body[..body.len().min(MAX_ERROR_BYTES)].trim_ascii();

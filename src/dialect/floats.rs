@@ -1,7 +1,7 @@
 //! Lists of numbers in JSON: nearly all of an embeddings response.
 //!
-//! Numbers are read by fast-float2 as 64-bit floats and rounded to 32 bits. Reading 1,000 lists of 1,536 numbers took, in
-//! the list loop below, on one core of an x86-64 server (the range is from 8 to 17 digits):
+//! Numbers are read by fast-float2 as 64-bit floats and rounded to 32 bits. Reading 1,000 lists of 1,536 numbers took,
+//! in the list loop below, on one core of an x86-64 server (the range is from 8 to 17 digits):
 //!
 //! | parser | time |
 //! |---|---|

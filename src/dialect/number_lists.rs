@@ -1,5 +1,5 @@
-//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response, and a general
-//! parser takes several times as long for them.
+//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response, and a
+//! general parser takes several times as long for them.
 
 use std::ops::Range;
 
@@ -36,8 +36,8 @@ impl NumberLists<'_> {
         self.array.get(self.ranges.get(list)?.clone())
     }
 
-    /// Extracts all lists of numbers from JSON. Returns the rest, in which each is replaced by a list of one number, its
-    /// index here. Lists with other elements stay unchanged.
+    /// Extracts all lists of numbers from JSON. Returns the rest, in which each is replaced by a list of one number,
+    /// its index here. Lists with other elements stay unchanged.
     pub fn extract(&mut self, body: &[u8]) -> Vec<u8> {
         let (mut rest, mut copied, mut at) = (Vec::new(), 0, 0);
         while let Some(next) = memchr::memchr2(b'"', b'[', &body[at..]) {

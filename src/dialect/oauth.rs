@@ -1,4 +1,5 @@
-//! OAuth messages: the metadata of an authorization server (RFC 8414), and its client credentials grant (RFC 6749, 4.4).
+//! OAuth messages: the metadata of an authorization server (RFC 8414), and its client credentials grant (RFC 6749,
+//! 4.4).
 
 use serde_json::Value;
 

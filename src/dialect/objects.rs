@@ -1,4 +1,5 @@
-//! Strict JSON objects and bounded lists. serde's derived code would accept a list as an object, and lists of any length.
+//! Strict JSON objects and bounded lists. serde's derived code would accept a list as an object, and lists of any
+//! length.
 
 use std::borrow::Cow;
 use std::fmt;

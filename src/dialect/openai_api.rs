@@ -1,6 +1,6 @@
-//! The dialect of servers with OpenAI's HTTP API: OpenAI itself, llama.cpp, vLLM and Ollama, and the gateways of MLflow and
-//! Databricks below a path that ends in `/v1`. A route is the model that the body names. `/models` lists the models; the
-//! YAML gateway of MLflow does not have it. The path of `/health` differs between servers.
+//! The dialect of servers with OpenAI's HTTP API: OpenAI itself, llama.cpp, vLLM and Ollama, and the gateways of MLflow
+//! and Databricks below a path that ends in `/v1`. A route is the model that the body names. `/models` lists the
+//! models; the YAML gateway of MLflow does not have it. The path of `/health` differs between servers.
 
 use serde_json::Value;
 

@@ -20,7 +20,8 @@ const STOP: &str = "stop";
 #[derive(Debug)]
 pub struct InvalidParam(pub String);
 
-/// Named JSON values in the order in which they were first set. A `None` in a request omits the parameter of the handle.
+/// Named JSON values in the order in which they were first set. A `None` in a request omits the parameter of the
+/// handle.
 #[derive(Debug, Clone, Default)]
 pub struct Params(Vec<(String, Option<Box<RawValue>>)>);
 

@@ -22,8 +22,8 @@ pub struct EventReader {
 
 /// The JSON of a chunk with nothing but text or reasoning: what precedes and what follows the string.
 ///
-/// An event that starts and ends alike, with a string without quotes between, is the same JSON with another text: a parser
-/// would be in the same state before the string, and after it.
+/// An event that starts and ends alike, with a string without quotes between, is the same JSON with another text: a
+/// parser would be in the same state before the string, and after it.
 #[derive(Debug)]
 struct Pattern {
     prefix: Vec<u8>,
@@ -120,7 +120,8 @@ impl Pattern {
         std::str::from_utf8(text).ok().map(Cow::Borrowed)
     }
 
-    /// Returns a text with escapes, if it is a single string. Lone surrogates are left to the parser of the whole event.
+    /// Returns a text with escapes, if it is a single string. Lone surrogates are left to the parser of the whole
+    /// event.
     fn unescape_text(&self, data: &[u8]) -> Option<Cow<'static, str>> {
         response::check_memory(data).ok()?;
         let with_quotes = &data[self.prefix.len() - 1..data.len() - self.suffix.len() + 1];

@@ -1,7 +1,7 @@
 //! A serde deserializer for responses and events: reads a few fields and skips the rest. The text is valid UTF-8.
 //!
-//! serde_json takes 1.4 times the instructions for a short response. It is used for the messages of syntax errors, and for
-//! strings with escapes.
+//! serde_json takes 1.4 times the instructions for a short response. It is used for the messages of syntax errors, and
+//! for strings with escapes.
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,

@@ -83,7 +83,8 @@ pub struct ChangeRequest {
 }
 
 impl Change<'_> {
-    /// Returns the strings that must not be logged: those whose names look like secrets, such as a model provider's key.
+    /// Returns the strings that must not be logged: those whose names look like secrets, such as a model provider's
+    /// key.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         if let Change::CreateRoute(json) | Change::SetLimits(_, json) = self {

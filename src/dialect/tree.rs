@@ -1,5 +1,5 @@
-//! Parses JSON into a tree, for small bodies. A part that a tree cannot hold, such as a number that is too large, a lone
-//! surrogate or deep nesting, does not make the rest unreadable.
+//! Parses JSON into a tree, for small bodies. A part that a tree cannot hold, such as a number that is too large, a
+//! lone surrogate or deep nesting, does not make the rest unreadable.
 
 use std::fmt;
 
