@@ -13,7 +13,7 @@ impl Call<'_> {
     pub fn change(mut self, change: Change) -> Result<String, Error> {
         self.hide(change.secrets().into_iter().map(Secret::from));
         let dialect = self.dialect()?;
-        let Some(order) = dialect.order(change) else {
+        let Some(order) = dialect.change_request(change) else {
             let uri = &self.target.uri;
             let problem = format!(
                 "{uri} is a server of the dialect \"{}\", which cannot be asked for that; change its configuration instead",
@@ -21,7 +21,7 @@ impl Call<'_> {
             );
             return Err(Error::new(Status::Unsupported, problem));
         };
-        let method = match order.verb {
+        let method = match order.method {
             ChangeMethod::Get => Method::Get,
             ChangeMethod::Post => Method::Post,
             ChangeMethod::Put => Method::Put,
@@ -42,7 +42,7 @@ impl Call<'_> {
                         format!("{tried}: HTTP status {}, but the answer is not UTF-8", reply.status),
                     )
                 })?;
-                Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(json) } else { json })
+                Ok(if matches!(change, Change::GetLimits(_)) { dialect.parse_limits(json) } else { json })
             }
             Ok(reply) => {
                 let mut refusal = ErrorResponse::read(reply.status, &reply.body);

@@ -97,7 +97,7 @@ impl<'a> Call<'a> {
         let (mut params, mut headers) = (None, None);
         if let Some(asking) = asking {
             asking.options.iter().for_each(|setting| options.set(*setting));
-            params = (!asking.params.is_empty()).then(|| settings.params.with(&asking.params));
+            params = (!asking.params.is_empty()).then(|| settings.params.merged_with(&asking.params));
             headers = (!asking.headers.is_empty()).then(|| settings.request_headers().with(&asking.headers));
         }
         let cancel = CancelTokens::of([settings.token.as_ref(), asking.and_then(|asking| asking.token.as_ref())]);
@@ -183,7 +183,7 @@ impl<'a> Call<'a> {
                 Ok((answer, path)) => {
                     self.logger.flush();
                     let news = is_news.then(|| {
-                        let has_one_task = plan.dialect.has_one_task(name) || told_task == Some(plan.task);
+                        let has_one_task = plan.dialect.has_single_task(name) || told_task == Some(plan.task);
                         RouteInfo { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) }
                     });
                     return Ok(Accepted { answer, plan, path, attempts, news });
@@ -205,7 +205,11 @@ impl<'a> Call<'a> {
                     }
                 }
                 // The task was taken from the request, and the route may be for another one that takes the same.
-                _ if miss.may_be_of_another_task && is_plain && known.is_none() && plan.dialect.has_one_task(name) => {
+                _ if miss.may_be_of_another_task
+                    && is_plain
+                    && known.is_none()
+                    && plan.dialect.has_single_task(name) =>
+                {
                     match self.discover(name, self.discovery_deadline(), &mut attempts.reasons) {
                         Discovered::Known(learned) if learned.task.is_some() => {
                             route.discovery.remember(&self.settings, learned);
@@ -260,7 +264,7 @@ impl<'a> Call<'a> {
             (_, Task::Completions) if matches!(question, Content::Messages(_)) => {
                 is_for("it takes a prompt, not messages")
             }
-            (Operation::Stream, _) if !plan.dialect.streams() => {
+            (Operation::Stream, _) if !plan.dialect.supports_streaming() => {
                 "is of a gateway of MLflow 2.5 to 2.8, which cannot stream; ask for the whole answer".to_owned()
             }
             _ => return Ok(()),
@@ -280,9 +284,9 @@ impl<'a> Call<'a> {
         let task = match question {
             _ if wanted == Operation::Embeddings => Task::Embeddings,
             Content::Prompt(_) => self.options.task.unwrap_or_else(|| dialect.prompt_task(route)),
-            question => question.likely_task(),
+            question => question.default_task(),
         };
-        Plan { dialect, task: dialect.task_for(route, task) }
+        Plan { dialect, task: dialect.supported_task(route, task) }
     }
 
     /// The dialects that come into question, the likeliest first.
@@ -301,7 +305,7 @@ impl<'a> Call<'a> {
     /// Whether discovery is unnecessary: the dialect is forced, and every request except a prompt tells its task.
     fn is_plain(&self, question: Content, route: &str) -> bool {
         let is_prompt = matches!(question, Content::Prompt(_)) && self.options.task.is_none();
-        self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_one_task(route))
+        self.settings.options().dialect.is_some_and(|dialect| !is_prompt || !dialect.has_single_task(route))
     }
 
     /// Asks the server for the route in each dialect, until it answers in one, and notes why something was asked again.
@@ -348,7 +352,7 @@ impl<'a> Call<'a> {
                 Err(SendError::Other(error)) => return Discovered::Failed(error),
             };
             if reply.is_success() {
-                let task = match dialect.route(name, &reply.body) {
+                let task = match dialect.parse_route(name, &reply.body) {
                     RouteLookup::Found(route) => route.task(),
                     // It may be there all the same, but not for everybody's eyes: the question tells.
                     RouteLookup::Absent => None,
@@ -358,7 +362,7 @@ impl<'a> Call<'a> {
                     }
                 };
                 // Newer servers have the older ones' paths, too.
-                if !is_clear && !dialect.streams() {
+                if !is_clear && !dialect.supports_streaming() {
                     return Discovered::Silent;
                 }
                 self.target.spoken.note(dialect);
@@ -366,7 +370,7 @@ impl<'a> Call<'a> {
             }
             let refusal = ErrorResponse::read(reply.status, &reply.body);
             let refused = RejectedLookup { dialect, path, reply, refusal };
-            let other_path = if is_first { dialect.other_route_path(name, &refused.refusal) } else { None };
+            let other_path = if is_first { dialect.fallback_route_path(name, &refused.refusal) } else { None };
             // Where it says no in another way it may say yes to the next: MLflow's tracking server takes its own header
             // below some paths only, and lets not everybody see all of them.
             let is_route_absent = refused.refusal.is_route_absent && !is_forced;
@@ -379,7 +383,7 @@ impl<'a> Call<'a> {
                 places.push_front((dialect, path, false));
             }
             is_clear &= refused.refusal.kind == ErrorKind::NoSuchPath;
-            has_none &= refused.refusal.is_servers_own;
+            has_none &= refused.refusal.is_from_server;
             if is_route_absent {
                 absent = Some(refused);
             } else {
@@ -399,7 +403,7 @@ impl<'a> Call<'a> {
     /// newer servers answer as older ones do, too.
     fn in_order_of_discovery(&self) -> Vec<&'static dyn Dialect> {
         match self.target.spoken.of(self.dialects()) {
-            Some(spoken) if spoken.streams() => self.target.spoken.in_order(self.dialects()),
+            Some(spoken) if spoken.supports_streaming() => self.target.spoken.in_order(self.dialects()),
             _ => self.dialects().to_vec(),
         }
     }
@@ -441,13 +445,13 @@ impl<'a> Call<'a> {
             Err(SendError::Other(error)) => return Err(PlanFailure::of(error)),
         };
         let refusal = ErrorResponse::read(reply.status, &reply.body);
-        if refusal.cannot_stream && wanted == Operation::Stream {
+        if refusal.is_streaming_unsupported && wanted == Operation::Stream {
             return Err(PlanFailure::of(report::cannot_stream(&tried, (&reply).into())));
         }
         let is_path_missing = refusal.kind == ErrorKind::NoSuchPath;
         let wants_chat =
-            refusal.wants_messages && plan.task == Task::Completions && matches!(question, Content::Prompt(_));
-        let wants_prompt = refusal.wants_prompt && plan.task == Task::Chat && matches!(question, Content::Prompt(_));
+            refusal.requires_messages && plan.task == Task::Completions && matches!(question, Content::Prompt(_));
+        let wants_prompt = refusal.requires_prompt && plan.task == Task::Chat && matches!(question, Content::Prompt(_));
         let next = if wants_chat {
             Some(Plan { task: Task::Chat, ..plan })
         } else if wants_prompt {
@@ -474,7 +478,7 @@ impl<'a> Call<'a> {
         let dialects = self.dialects();
         let at = dialects.iter().position(|dialect| *dialect == plan.dialect)?;
         let next = dialects[(at + 1) % dialects.len()];
-        let task = next.task_for(name, plan.task);
+        let task = next.supported_task(name, plan.task);
         Some(Plan { dialect: next, task })
     }
 
@@ -489,7 +493,7 @@ impl<'a> Call<'a> {
     ) -> Error {
         let may_be_missing = match refusal.kind {
             ErrorKind::NoSuchRoute => true,
-            ErrorKind::Forbidden => dialect.refuses_unknown_routes(),
+            ErrorKind::Forbidden => dialect.forbids_unknown_routes(),
             _ => false,
         };
         let hint = if may_be_missing { self.hint(name, &[dialect]) } else { None };

@@ -140,7 +140,7 @@ fn ask(call: &Call, question: Content, expected: Option<usize>, to: &mut Batch) 
     let (body, before) = (&asked.answer.body, to.vectors.count);
     let vectors = &mut to.vectors;
     let answer = call
-        .understand(&asked, |dialect| dialect.decode_vectors(body, expected.unwrap_or(1), vectors))
+        .understand(&asked, |dialect| dialect.decode_embeddings(body, expected.unwrap_or(1), vectors))
         .map_err(|malformed| report::malformed(&call.asked(&asked), (&asked.answer).into(), malformed))
         .map_err(|error| error.with_attempts(&asked.attempts))?;
     let came = to.vectors.count - before;

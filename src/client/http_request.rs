@@ -100,7 +100,7 @@ impl Call<'_> {
         let first = self.attempt(what, gateway(&with_token), attempts).map_err(SendError::Transport)?;
         match &first {
             HttpResponse::Whole(reply)
-                if !reply.is_success() && ErrorResponse::read(reply.status, &reply.body).is_token_over => {}
+                if !reply.is_success() && ErrorResponse::read(reply.status, &reply.body).is_token_expired => {}
             _ => return Ok(first),
         }
         // Once is enough: a server that refuses a new token refuses the next one, too.

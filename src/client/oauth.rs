@@ -12,7 +12,7 @@ use super::http_request::{Destination, HttpRequest, SendError};
 use super::report::{self, ErrorContext};
 use super::retry::{Attempts, RetryClass};
 use super::token_cache::Token;
-use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
+use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_REQUEST_BODY, parse_token, parse_token_endpoint};
 use crate::http::{
     ContentType, GatewayUri, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError, check_value,
 };
@@ -37,7 +37,7 @@ impl Call<'_> {
         let tried = |method, path| ErrorContext { uri: &root, ..self.tried(method, path) };
         let metadata = self.ask_issuer(&root, Method::Get, METADATA_PATH, &Headers::default(), None, deadline)?;
         let place = tried(Method::Get, METADATA_PATH);
-        let endpoint = token_endpoint(&metadata.body)
+        let endpoint = parse_token_endpoint(&metadata.body)
             .ok_or_else(|| report::no_token(&place, (&metadata).into(), "it names no token_endpoint"))?;
         // The secret is for this server alone.
         let path = root.path_of_same_server(&endpoint).ok_or_else(|| {
@@ -46,11 +46,11 @@ impl Call<'_> {
         })?;
         let basic = Secret::basic(client.id.expose(), client.secret.expose());
         let headers = Headers::default().or_secret("authorization", &basic);
-        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, Some(TOKEN_QUESTION), deadline)?;
+        let mut reply = self.ask_issuer(&root, Method::Post, &path, &headers, Some(TOKEN_REQUEST_BODY), deadline)?;
         let body = Zeroizing::new(std::mem::take(&mut reply.body));
         let place = tried(Method::Post, &path);
         let (token, seconds) =
-            token(&body).ok_or_else(|| report::no_token(&place, (&reply).into(), "it holds no access_token"))?;
+            parse_token(&body).ok_or_else(|| report::no_token(&place, (&reply).into(), "it holds no access_token"))?;
         let secret = Secret::from(token);
         check_value("access_token", secret.expose())
             .map_err(|problem| report::no_token(&place, (&reply).into(), &problem.0))?;

@@ -12,7 +12,7 @@ use super::response::Response;
 use super::retry::{Attempts, RetryClass};
 use super::settings::Settings;
 use super::target::Target;
-use crate::dialect::{ErrorKind, ErrorResponse, chat_answer, is_done};
+use crate::dialect::{ErrorKind, ErrorResponse, decode_chat, is_done};
 use crate::http::{HttpResponse, Method, Phase, RawTarget, Reply, TransportError};
 
 /// What is sent, and where.
@@ -39,7 +39,7 @@ pub(super) fn response(call: &Call, raw: Raw) -> Result<Response, Error> {
 
 /// A whole response. Of a body in another shape than a chat's nothing is read.
 pub(super) fn read(call: &Call, reply: Reply, attempts: &Attempts) -> Result<Response, Error> {
-    let mut response = match chat_answer(&reply.body) {
+    let mut response = match decode_chat(&reply.body) {
         Some(answer) => Response::of(&reply, &answer)?,
         None => Response::of_head(reply.status, &reply.head)?,
     };

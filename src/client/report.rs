@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::auth::Auth;
 use super::error::{Error, ErrorHeaders, ErrorResponseDetails, Status, shortened};
 use super::options::CallOptions;
-use crate::dialect::{Candidate, DecodeError, ErrorKind, ErrorResponse, beginning};
+use crate::dialect::{Candidate, DecodeError, ErrorKind, ErrorResponse, excerpt};
 use crate::http::{
     GatewayUri, Headers, Limit, Method, Phase, Reply, TransportError, mask_bytes, mask_text, without_secrets,
 };
@@ -186,7 +186,7 @@ fn refused(tried: &ErrorContext, reply: Reply, refusal: ErrorResponse, (status, 
         }
         _ => String::new(),
     };
-    let words = refusal.words.map(|words| format!(": {words}")).unwrap_or_default();
+    let words = refusal.message.map(|words| format!(": {words}")).unwrap_or_default();
     let words = if advice.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
     tried.error(status, &format!("HTTP status {}{words}{advice}{moved}", reply.status)).with_response(
         ErrorResponseDetails {
@@ -295,7 +295,7 @@ pub(super) fn no_route(tried: &ErrorContext, answer: ResponseContext) -> Error {
 
 /// The server says that it is not well, or says something else.
 pub(super) fn not_healthy(tried: &ErrorContext, answer: ResponseContext, is_told: bool) -> Error {
-    let beginning = beginning(answer.body);
+    let beginning = excerpt(answer.body);
     if is_told {
         answered(tried, answer, Status::ServerError, &format!("the gateway says that it is not well: {beginning}"))
     } else {
@@ -337,10 +337,10 @@ pub(super) fn malformed(tried: &ErrorContext, answer: ResponseContext, malformed
         ),
         DecodeError::ErrorResponse(refusal) => return refused_in_success(tried, answer, *refusal),
         DecodeError::NoCandidates => (Status::NoCandidates, "the answer holds no candidates".to_owned()),
-        DecodeError::OutOfMemory(dimension) => {
+        DecodeError::NoMemoryForEmbeddings(dimension) => {
             (Status::OutOfMemory, format!("there is no memory for all vectors, which have {dimension} numbers each"))
         }
-        DecodeError::NoMemory(size) => {
+        DecodeError::NoMemoryToParse(size) => {
             (Status::OutOfMemory, format!("there is no memory to read {size} bytes of it"))
         }
     };
@@ -353,7 +353,7 @@ fn refused_in_success(tried: &ErrorContext, answer: ResponseContext, refusal: Er
         ErrorKind::NoSuchRoute | ErrorKind::NoSuchPath => (Status::NotFound, String::new()),
         kind => verdict(kind, ""),
     };
-    let words = refusal.words.as_deref().unwrap_or("it does not say why");
+    let words = refusal.message.as_deref().unwrap_or("it does not say why");
     let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
     let mut error = answered(tried, answer, status, &format!("the response is an error: {words}{advice}"));
     error.set_gateway_code(refusal.code.map(|code| tried.secrets.mask(&code)));
@@ -363,7 +363,7 @@ fn refused_in_success(tried: &ErrorContext, answer: ResponseContext, refusal: Er
 /// The first candidate has no text.
 pub(super) fn no_text(tried: &ErrorContext, answer: ResponseContext, candidate: &Candidate) -> Error {
     let why = match candidate {
-        Candidate { refusal: Some(refusal), .. } => format!("the model refused: {}", beginning(refusal.0.as_bytes())),
+        Candidate { refusal: Some(refusal), .. } => format!("the model refused: {}", excerpt(refusal.0.as_bytes())),
         candidate if candidate.is_filtered() => "a content filter removed it".to_owned(),
         Candidate { tool_calls: Some(_), .. } => {
             "the model asks for tool calls, which mlflow_gateway_send() returns".to_owned()
@@ -406,7 +406,7 @@ pub(super) fn error_event(tried: &ErrorContext, answer: ResponseContext, refusal
         kind @ (ErrorKind::RateLimited | ErrorKind::BudgetExceeded | ErrorKind::GuardrailBlocked) => verdict(kind, ""),
         _ => (Status::StreamError, String::new()),
     };
-    let words = refusal.words.as_deref().unwrap_or("it does not say why");
+    let words = refusal.message.as_deref().unwrap_or("it does not say why");
     let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
     let is_lasting = matches!(
         refusal.kind,

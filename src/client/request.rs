@@ -79,7 +79,7 @@ impl Request {
 
     /// Adds a message of a role, for example `user`.
     pub fn add_message(&self, role: &str, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_text(role, content).map_err(invalid_message)?)
+        self.push_message(Message::new(role, content).map_err(invalid_message)?)
     }
 
     /// Adds a message as JSON.
@@ -113,7 +113,7 @@ impl Request {
 
     /// Adds the result of a tool call. Some models assign no IDs to tool calls.
     pub fn add_tool_result(&self, tool_call_id: Option<&str>, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_tool(tool_call_id, content))
+        self.push_message(Message::tool_result(tool_call_id, content))
     }
 
     /// Adds text to the last message, which must be the user's.
@@ -312,7 +312,7 @@ impl RequestParts {
     /// Returns the target and the body of a raw request.
     pub fn raw(&self) -> Option<Raw<'_>> {
         let body = match &*self.content {
-            OwnedContent::Body(body) => Some(body.as_written()),
+            OwnedContent::Body(body) => Some(body.as_json()),
             _ => None,
         };
         self.target.as_ref().map(|target| Raw { target, body })

@@ -126,7 +126,9 @@ impl RetryOptions {
         let refusal = ErrorResponse::read(reply.status, &reply.body);
         match refusal.kind {
             ErrorKind::RateLimited => true,
-            ErrorKind::ServerError => !refusal.cannot_stream && (repeat != RetryClass::Change || reply.status == 503),
+            ErrorKind::ServerError => {
+                !refusal.is_streaming_unsupported && (repeat != RetryClass::Change || reply.status == 503)
+            }
             _ => false,
         }
     }

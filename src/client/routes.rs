@@ -98,13 +98,13 @@ impl Call<'_> {
                     let error = self.untold(&tried, reply, refusal, dialect);
                     return Err(LookupFailure { error, may_be_foreign });
                 }
-                let Some(part) = dialect.list(&reply.body) else {
+                let Some(part) = dialect.parse_list(&reply.body) else {
                     let error = report::no_list(&tried, (&reply).into(), "its shape is another one");
                     return Err(LookupFailure { error, may_be_foreign: page.is_none() });
                 };
                 routes.extend(part.routes);
                 length += reply.body.len();
-                page = part.next;
+                page = part.next_page_token;
                 if page.is_none() || number == pages && pages < MAX_PAGES {
                     return Ok(routes);
                 }
@@ -121,7 +121,7 @@ impl Call<'_> {
     /// All routes, and more of each than the list tells, where the server has it and lets this client see it.
     fn details(&self, dialect: &dyn Dialect, deadline: Instant) -> Option<Vec<dialect::Route>> {
         let reply = self.get(dialect.details_path()?, deadline, RetryClass::Never).ok().filter(Reply::is_success)?;
-        Some(dialect.details(&reply.body)?.routes)
+        Some(dialect.parse_details(&reply.body)?.routes)
     }
 
     fn look_up(&self, name: &str) -> Result<(&'static dyn Dialect, dialect::Route), Error> {
@@ -130,7 +130,7 @@ impl Call<'_> {
             let mut reply = self.told(&path, self.deadline, RetryClass::ModelRequest)?;
             if !reply.is_success() {
                 let refusal = ErrorResponse::read(reply.status, &reply.body);
-                let other = match dialect.other_route_path(name, &refusal) {
+                let other = match dialect.fallback_route_path(name, &refusal) {
                     Some(path) => Some((self.told(&path, self.deadline, RetryClass::ModelRequest)?, path)),
                     None => None,
                 };
@@ -139,7 +139,7 @@ impl Call<'_> {
                     None => {
                         let tried = self.tried(Method::Get, &path);
                         let may_be_foreign = may_be_foreign(&refusal);
-                        let error = if dialect.may_lack_lists() {
+                        let error = if dialect.may_lack_route_list() {
                             self.untold(&tried, reply, refusal, dialect)
                         } else {
                             self.refused(&tried, reply, refusal, name, dialect)
@@ -149,7 +149,7 @@ impl Call<'_> {
                 }
             }
             let tried = self.tried(Method::Get, &path);
-            match dialect.route(name, &reply.body) {
+            match dialect.parse_route(name, &reply.body) {
                 RouteLookup::Found(route) => {
                     let mut details = self.details(dialect, self.deadline).unwrap_or_default().into_iter();
                     Ok(details.find(|other| other.name == name).unwrap_or(route))
@@ -183,12 +183,12 @@ impl Call<'_> {
                 let refusal = ErrorResponse::read(reply.status, &reply.body);
                 let may_be_foreign = may_be_foreign(&refusal);
                 let error = match own {
-                    Some(own) if !dialect.may_lack_lists() => report::refusal(&tried, reply, refusal, own),
+                    Some(own) if !dialect.may_lack_route_list() => report::refusal(&tried, reply, refusal, own),
                     _ => self.untold(&tried, reply, refusal, dialect),
                 };
                 return Err(LookupFailure { error, may_be_foreign });
             }
-            match dialect.is_healthy(&reply.body) {
+            match dialect.parse_health(&reply.body) {
                 Some(true) => Ok(()),
                 told => {
                     let error = report::not_healthy(&tried, (&reply).into(), told.is_some());
@@ -225,7 +225,7 @@ impl Call<'_> {
 
     /// A refusal to tell of the server and its routes.
     fn untold(&self, tried: &ErrorContext, reply: Reply, refusal: ErrorResponse, dialect: &dyn Dialect) -> Error {
-        if refusal.kind == ErrorKind::NoSuchPath && dialect.may_lack_lists() {
+        if refusal.kind == ErrorKind::NoSuchPath && dialect.may_lack_route_list() {
             return report::no_models(tried, reply, refusal);
         }
         report::refusal(tried, reply, refusal, "")

@@ -258,7 +258,7 @@ impl Stream {
             Ok(dialect::Event::Reasoning(candidate, text)) => (EventKind::Reasoning, candidate, text),
             Ok(dialect::Event::Chunk(chunk)) => {
                 // An empty one is what keeps a connection alive, and not the response.
-                if !chunk.pieces.is_empty() || chunk.usage.is_some() {
+                if !chunk.deltas.is_empty() || chunk.usage.is_some() {
                     self.source.note_event();
                 }
                 match self.gathered.add_chunk(&chunk) {
@@ -354,7 +354,7 @@ impl Stream {
         if self.gathered.response.candidates.is_empty() {
             return Err(report::malformed(&self.source.tried(), answered, DecodeError::NoCandidates));
         }
-        let rest = self.gathered.add_chunk(&self.reader.rest());
+        let rest = self.gathered.add_chunk(&self.reader.flush());
         rest.map_err(|stop| self.source.stopped(stop, answered))?;
         self.origin = Origin::Nothing;
         Ok(Progress::Complete)

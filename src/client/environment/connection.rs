@@ -64,7 +64,7 @@ fn set_retries(variables: &Variables, options: &mut Options) -> Result<(), Error
         ("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", &mut backoff.jitter),
     ] {
         if let Some(value) = variables.get(name)? {
-            let number = value.trim().parse().ok().filter(|number| (0.0..=120.0).contains(number));
+            let number = fast_float2::parse(value.trim()).ok().filter(|number| (0.0..=120.0).contains(number));
             *seconds = number.ok_or_else(|| invalid(name, "allowed: 0 to 120 (seconds)"))?;
         }
     }
