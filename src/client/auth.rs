@@ -103,11 +103,11 @@ impl Auth {
         for given in
             self.given.iter().filter(|given| !matches!(given.part, CredentialPart::Username | CredentialPart::ClientId))
         {
-            headers.hide(&given.secret);
+            headers.mask(&given.secret);
         }
         let pair = |name, secret| Some(Secret::basic(self.get(name)?.expose(), self.get(secret)?.expose()));
         if let Some(client) = pair(CredentialPart::ClientId, CredentialPart::ClientSecret) {
-            headers.hide(&client);
+            headers.mask(&client);
         }
         let basic = pair(CredentialPart::Username, CredentialPart::Password);
         let bearer = || Some(Secret::bearer(self.get(CredentialPart::BearerToken)?.expose()));

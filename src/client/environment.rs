@@ -89,11 +89,11 @@ impl Environment<'_> {
                     Error::new(Status::InvalidUri, problem + &place.unwrap_or_default())
                 })?;
                 // Its key is for that server alone, and MLflow's credentials are not for it.
-                if uri.is_openais() && self.openais_uri().is_ok_and(|openais| uri.is_same_server(&openais)) {
+                if uri.is_openai_base() && self.openais_uri().is_ok_and(|openais| uri.is_same_server(&openais)) {
                     return self.openai(uri);
                 }
                 let mut options = self.common(&uri, Family::Mlflow)?;
-                if uri.is_openais() {
+                if uri.is_openai_base() {
                     options.dialect = Some(dialect::OPENAI);
                 }
                 self.of_mlflow(&mut options)?;
@@ -140,8 +140,8 @@ impl Environment<'_> {
 
     /// What concerns all servers.
     fn common(&self, uri: &GatewayUri, family: Family) -> Result<Options, Error> {
-        let way = ConnectSettings::from_environment(uri, &|name| self.of_proxies(name));
-        let mut options = Options::on(way);
+        let connect_settings = ConnectSettings::from_environment(uri, &|name| self.of_proxies(name));
+        let mut options = Options::with_connect_settings(connect_settings);
         if let Some(timeout) = self.seconds(&TIMEOUT)? {
             options.call.timeout = timeout;
         }
@@ -389,8 +389,8 @@ fn set(options: &mut Options, option: &str, value: &str, place: &str) -> Result<
 /// As [`set`], for a file. One that cannot be used matters only if no option takes its place.
 fn set_file(options: &mut Options, option: &str, file: TlsFile, path: &str, variable: &str) -> Result<(), Error> {
     set(options, option, path, variable).or_else(|error| {
-        let unusable = TlsSetting::Unusable(file, error.message().to_owned());
-        options.set(Setting::Way(ConnectSetting::Tls(unusable)))
+        let unusable = TlsSetting::InvalidFile(file, error.message().to_owned());
+        options.set(Setting::Connect(ConnectSetting::Tls(unusable)))
     })
 }
 
@@ -498,7 +498,11 @@ mod tests {
             let found = find(Some(uri), &variables).unwrap();
             assert_eq!((dialect(&found), bearer(&found).as_deref()), (Some("openai"), Some("sk-1")), "{uri}");
             assert!(found.uri.to_string().eq_ignore_ascii_case(if uri == "openai" { own } else { uri }));
-            assert_eq!((found.options.workspace, found.options.way.unusable()), (None, None), "they are MLflow's");
+            assert_eq!(
+                (found.options.workspace, found.options.connect_settings.configuration_error()),
+                (None, None),
+                "they are MLflow's"
+            );
         }
         let variables = &variables[..3];
         for uri in [
@@ -606,13 +610,13 @@ mod tests {
         let mut options = find(Some("https://h"), &variables).unwrap().options;
         let mut set = |option, value| {
             options.set(Setting::parse(option, value).unwrap()).unwrap();
-            options.way.unusable().map(str::to_owned)
+            options.connect_settings.configuration_error().map(str::to_owned)
         };
         assert!(set("timeout_ms", "1").unwrap().contains("/nowhere cannot be read"));
         assert!(set("insecure_tls", "false").unwrap().contains(TRUSTED[2]));
         assert!(set("ca_file", "").unwrap().contains("/nowhere-else cannot be read"));
         assert_eq!(set("client_cert_file", ""), None);
         let options = find(Some("http://h"), &variables).unwrap().options;
-        assert_eq!(options.way.unusable(), None, "it is for TLS");
+        assert_eq!(options.connect_settings.configuration_error(), None, "it is for TLS");
     }
 }

@@ -31,6 +31,7 @@ mod retry;
 mod routes;
 mod settings;
 mod stream;
+mod stream_deadline;
 mod stream_event;
 mod suggestions;
 mod target;

@@ -74,7 +74,7 @@ pub(super) struct Options {
     /// `None`: ask the server.
     pub dialect: Option<&'static dyn Dialect>,
     pub keep_alive: KeepAlive,
-    pub way: Arc<ConnectSettings>,
+    pub connect_settings: Arc<ConnectSettings>,
     pub auth: Auth,
     /// Sent as the header that MLflow reads it from.
     pub workspace: Option<String>,
@@ -92,8 +92,8 @@ pub(super) struct CallOptions {
     pub routes_timeout: Option<Duration>,
     /// And parts of it.
     pub timeouts: Timeouts,
-    /// How long a stream may be silent after its first event.
-    pub idle_timeout: Duration,
+    /// The maximum wait for an event after the first one.
+    pub idle_timeout: Option<Duration>,
     /// How long a stream may take that has begun.
     pub stream_timeout: Duration,
     pub limits: Limits,
@@ -115,7 +115,7 @@ pub(super) struct CallOptions {
 
 impl Default for Options {
     fn default() -> Options {
-        Options::on(ConnectSettings::default())
+        Options::with_connect_settings(ConnectSettings::default())
     }
 }
 
@@ -125,8 +125,8 @@ impl Default for CallOptions {
             // The time that MLflow's own gateway client waits.
             timeout: Duration::from_secs(300),
             routes_timeout: None,
-            timeouts: Timeouts { connect: Duration::from_secs(10), first_byte: Duration::ZERO },
-            idle_timeout: Duration::from_secs(120),
+            timeouts: Timeouts { connect: Some(Duration::from_secs(10)), first_byte: None },
+            idle_timeout: Some(Duration::from_secs(120)),
             stream_timeout: Duration::from_secs(3600),
             limits: Limits { head: 16 * 1024, body: 256 * 1024 * 1024 },
             max_gathered_bytes: 256 * 1024 * 1024,
@@ -147,7 +147,7 @@ pub(super) enum Setting {
     Dialect(Option<&'static dyn Dialect>),
     MaxConnections(usize),
     MaxIdle(Duration),
-    Way(ConnectSetting),
+    Connect(ConnectSetting),
     Auth(CredentialPart, Option<Secret>),
     AuthHeader(AuthHeader),
     AllowInsecureAuth(bool),
@@ -160,9 +160,9 @@ pub(super) enum Setting {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallSetting {
     Timeout(Duration),
-    ConnectTimeout(Duration),
-    FirstByteTimeout(Duration),
-    IdleTimeout(Duration),
+    ConnectTimeout(Option<Duration>),
+    FirstByteTimeout(Option<Duration>),
+    IdleTimeout(Option<Duration>),
     StreamTimeout(Duration),
     MaxRetries(u32),
     RetryBackoff(Duration),
@@ -183,7 +183,8 @@ pub(super) enum CallSetting {
 impl Setting {
     pub fn parse(name: &str, value: &str) -> Result<Setting, Error> {
         let wrong = |problem: String| Error::new(Status::InvalidOptionValue, format!("the option {name}: {problem}"));
-        let tls = |setting: Result<TlsSetting, String>| Ok(Setting::Way(ConnectSetting::Tls(setting.map_err(wrong)?)));
+        let tls =
+            |setting: Result<TlsSetting, String>| Ok(Setting::Connect(ConnectSetting::Tls(setting.map_err(wrong)?)));
         let secret = |part| -> Result<Setting, Error> {
             check_value(&format!("the option {name}"), value).map_err(|problem| wrong_value(problem.0))?;
             Ok(Setting::Auth(part, Some(Secret::new(value)).filter(|_| !value.is_empty())))
@@ -202,7 +203,7 @@ impl Setting {
             "ca_file" => return tls(TlsSetting::trusted(&read_all(value).map_err(wrong)?)),
             "client_cert_file" => return tls(TlsSetting::client_chain(read(value).map_err(wrong)?.as_ref())),
             "client_key_file" => return tls(TlsSetting::client_key(read(value).map_err(wrong)?.as_ref())),
-            "proxy" => Setting::Way(ConnectSetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
+            "proxy" => Setting::Connect(ConnectSetting::Proxy(ProxySetting::parse(value).map_err(wrong)?)),
             "username" if value.contains(':') => return Err(wrong("a name cannot have a colon in it".to_owned())),
             "username" => return secret(CredentialPart::Username),
             "password" => return secret(CredentialPart::Password),
@@ -225,14 +226,16 @@ impl CallSetting {
     /// `None` if there is none of that name.
     fn parse(name: &str, value: &str) -> Result<Option<CallSetting>, Error> {
         let time = |allowed| number(name, value, allowed, " (milliseconds)").map(Duration::from_millis);
+        // 0 means no separate limit.
+        let limit = || time(0..=DAY_MS).map(|timeout| Some(timeout).filter(|timeout| !timeout.is_zero()));
         let count = |most| number(name, value, 0..=most, "").map(|number| number as u32);
         let bytes =
             |most| number(name, value, 1024..=most, "").map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         Ok(Some(match name {
             "timeout_ms" => CallSetting::Timeout(time(1..=DAY_MS)?),
-            "connect_timeout_ms" => CallSetting::ConnectTimeout(time(0..=DAY_MS)?),
-            "first_byte_timeout_ms" => CallSetting::FirstByteTimeout(time(0..=DAY_MS)?),
-            "idle_timeout_ms" => CallSetting::IdleTimeout(time(0..=DAY_MS)?),
+            "connect_timeout_ms" => CallSetting::ConnectTimeout(limit()?),
+            "first_byte_timeout_ms" => CallSetting::FirstByteTimeout(limit()?),
+            "idle_timeout_ms" => CallSetting::IdleTimeout(limit()?),
             "stream_timeout_ms" => CallSetting::StreamTimeout(time(1..=DAY_MS)?),
             "max_retries" => CallSetting::MaxRetries(count(10)?),
             "retry_backoff_ms" => CallSetting::RetryBackoff(time(1..=60_000)?),
@@ -303,13 +306,13 @@ impl CallOptions {
 }
 
 impl Options {
-    /// The defaults, on a way.
-    pub fn on(way: ConnectSettings) -> Options {
+    /// Returns the default options with these connect settings.
+    pub fn with_connect_settings(connect_settings: ConnectSettings) -> Options {
         Options {
             dialect: None,
             // Servers close idle connections, too, often sooner.
             keep_alive: KeepAlive { max_connections: 64, max_idle: Duration::from_secs(60) },
-            way: Arc::new(way),
+            connect_settings: Arc::new(connect_settings),
             auth: Auth::default(),
             workspace: None,
             user_agent: None,
@@ -319,7 +322,7 @@ impl Options {
 
     /// Makes what was found in the environment give way to what is set later.
     pub fn make_default(&mut self) {
-        self.way = Arc::new(self.way.as_default());
+        self.connect_settings = Arc::new(self.connect_settings.as_default());
         self.auth.make_default();
     }
 
@@ -332,7 +335,7 @@ impl Options {
         if let Some(program) = &self.user_agent {
             all = all.or_plain("user-agent", &format!("{program} {USER_AGENT}"));
         }
-        self.way.secrets().iter().for_each(|secret| all.hide(secret));
+        self.connect_settings.secrets().iter().for_each(|secret| all.mask(secret));
         self.auth.add_to(all)
     }
 
@@ -342,8 +345,8 @@ impl Options {
             Setting::MaxConnections(most) => self.keep_alive.max_connections = most,
             Setting::MaxIdle(most) => self.keep_alive.max_idle = most,
             Setting::Call(setting) => self.call.set(setting),
-            Setting::Way(setting) => {
-                self.way = Arc::new(self.way.with(setting).map_err(wrong_value)?);
+            Setting::Connect(setting) => {
+                self.connect_settings = Arc::new(self.connect_settings.with(setting).map_err(wrong_value)?);
             }
             Setting::Auth(part, secret) => self.auth.set(part, secret),
             Setting::AuthHeader(header) => self.auth.header = header,
