@@ -1,4 +1,4 @@
-//! Opens connections to a gateway: through its proxy if there is one, with TLS if the URI asks for it.
+//! Opens connections to a gateway: through its proxy if there is one, with TLS if the URI is an https:// one.
 
 use std::time::Instant;
 
@@ -81,7 +81,7 @@ fn with_tls(below: Connection, uri: &Uri, tls: &Tls, deadline: &Deadline) -> Res
     Ok(Connection::new(Box::new(layer), round_trip))
 }
 
-/// Asks the proxy for a tunnel to the gateway (RFC 9110, 9.3.6).
+/// Requests a tunnel through the proxy to the gateway (RFC 9110, 9.3.6).
 fn open_tunnel(
     mut to_proxy: Connection,
     gateway: &GatewayUri,

@@ -108,11 +108,11 @@ impl TransportError {
 
     /// Converts the error of a layer in this phase: one of our own, of rustls, or of the system.
     pub(super) fn from_io(error: io::Error, phase: Phase) -> TransportError {
-        let inner = error.get_ref();
-        if let Some(own) = inner.and_then(|inner| inner.downcast_ref::<TransportError>()) {
-            return own.clone();
-        }
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        let error = match error.downcast::<TransportError>() {
+            Ok(own) => return own,
+            Err(error) => error,
+        };
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             let is_after_sending = phase >= Phase::Send;
             return TransportError::Tls { why: tls.to_string(), is_permanent: true, is_after_sending };
         }

@@ -80,7 +80,7 @@ pub struct Reply {
     pub head: Vec<u8>,
     /// Of an error response, at most the first 64 KiB.
     pub body: Vec<u8>,
-    /// How long the server asks to wait before a retry.
+    /// How long to wait before a retry, if the server says so.
     pub retry_after: Option<Duration>,
     /// The target of a redirect, as the server sent it; see [`super::without_secrets`].
     pub location: Option<String>,

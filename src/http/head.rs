@@ -115,11 +115,11 @@ impl Head {
     }
 }
 
-/// What the content type tells about the body.
+/// The kind of a body by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentKind {
     EventStream,
-    /// JSON, plain text or no type. Some servers and proxies label event streams so.
+    /// JSON, plain text or no type. Some servers and proxies use them for event streams.
     Any,
     Other,
 }

@@ -223,3 +223,82 @@ impl Write for RecordIo<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::error::Limit;
+    use super::super::tls::Tls;
+    use super::*;
+    use crate::sync::CancelTokens;
+
+    /// Accepts some bytes, and fails afterwards.
+    struct FailingLayer {
+        accepted: usize,
+        error: fn() -> io::Error,
+        buffer: InputBuffer,
+    }
+
+    impl Layer for FailingLayer {
+        fn input(&mut self) -> &mut InputBuffer {
+            &mut self.buffer
+        }
+
+        fn send(&mut self, _: &[IoSlice], _: bool, _: &Deadline) -> io::Result<SendOutcome> {
+            match std::mem::take(&mut self.accepted) {
+                0 => Err((self.error)()),
+                accepted => Ok(SendOutcome::Sent(accepted)),
+            }
+        }
+
+        fn receive(&mut self, _: &Deadline) -> io::Result<InputState> {
+            Ok(InputState::EndOfStream)
+        }
+
+        fn receive_available(&mut self, _: &Deadline) -> io::Result<InputState> {
+            Ok(InputState::EndOfStream)
+        }
+
+        fn is_open(&mut self) -> bool {
+            false
+        }
+
+        fn reset(&mut self) -> bool {
+            false
+        }
+    }
+
+    /// Sends the first record of a connection.
+    fn send(accepted: usize, error: fn() -> io::Error) -> io::Error {
+        let below = FailingLayer { accepted, error, buffer: InputBuffer::default() };
+        let mut transport = TlsTransport {
+            client: Tls::default().client("gateway.example").unwrap(),
+            records: Records { below: Box::new(below), framing: RecordFraming::default() },
+            buffer: InputBuffer::default(),
+            pending: 0,
+            has_sent: false,
+        };
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
+        transport.send(&[IoSlice::new(b"GET / HTTP/1.1\r\n\r\n")], true, &deadline.in_phase(Phase::Send)).unwrap_err()
+    }
+
+    #[test]
+    fn only_an_unsent_request_fails_with_the_error_of_the_system() {
+        let broken = || ErrorKind::BrokenPipe.into();
+        assert_eq!(send(0, broken).kind(), ErrorKind::BrokenPipe);
+        let partly_sent = send(10, broken);
+        assert_eq!(partly_sent.kind(), ErrorKind::Other);
+        assert!(matches!(TransportError::from_io(partly_sent, Phase::Send), TransportError::Lost(_, Phase::Send)));
+    }
+
+    #[test]
+    fn deadline_that_expires_within_a_record_is_a_timeout() {
+        const TIMEOUT: TransportError = TransportError::Timeout(Limit::Total, Phase::Send);
+        for accepted in [0, 10] {
+            let error = send(accepted, || TIMEOUT.into());
+            assert_eq!(TransportError::from_io(error, Phase::Send), TIMEOUT, "{accepted}");
+        }
+    }
+}
