@@ -140,8 +140,8 @@ impl Environment<'_> {
 
     /// What concerns all servers.
     fn common(&self, uri: &GatewayUri, family: Family) -> Result<Options, Error> {
-        let connect_settings = ConnectSettings::from_environment(uri, &|name| self.of_proxies(name));
-        let mut options = Options::with_connect_settings(connect_settings);
+        let connect = ConnectSettings::from_environment(uri, &|name| self.of_proxies(name));
+        let mut options = Options::new(connect);
         if let Some(timeout) = self.seconds(&TIMEOUT)? {
             options.call.timeout = timeout;
         }
@@ -499,7 +499,7 @@ mod tests {
             assert_eq!((dialect(&found), bearer(&found).as_deref()), (Some("openai"), Some("sk-1")), "{uri}");
             assert!(found.uri.to_string().eq_ignore_ascii_case(if uri == "openai" { own } else { uri }));
             assert_eq!(
-                (found.options.workspace, found.options.connect_settings.configuration_error()),
+                (found.options.workspace, found.options.connect.configuration_error()),
                 (None, None),
                 "they are MLflow's"
             );
@@ -610,13 +610,13 @@ mod tests {
         let mut options = find(Some("https://h"), &variables).unwrap().options;
         let mut set = |option, value| {
             options.set(Setting::parse(option, value).unwrap()).unwrap();
-            options.connect_settings.configuration_error().map(str::to_owned)
+            options.connect.configuration_error().map(str::to_owned)
         };
         assert!(set("timeout_ms", "1").unwrap().contains("/nowhere cannot be read"));
         assert!(set("insecure_tls", "false").unwrap().contains(TRUSTED[2]));
         assert!(set("ca_file", "").unwrap().contains("/nowhere-else cannot be read"));
         assert_eq!(set("client_cert_file", ""), None);
         let options = find(Some("http://h"), &variables).unwrap().options;
-        assert_eq!(options.connect_settings.configuration_error(), None, "it is for TLS");
+        assert_eq!(options.connect.configuration_error(), None, "it is for TLS");
     }
 }

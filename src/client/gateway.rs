@@ -190,7 +190,7 @@ impl Gateway {
     /// Those of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().connect_settings.configuration_error() {
+        match settings.options().connect.configuration_error() {
             Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
             None => Ok(settings),
         }

@@ -117,7 +117,7 @@ impl Call<'_> {
     /// Whether credentials can be sent without that others read them.
     fn check_way(&self) -> Result<(), Error> {
         let options = self.settings().options();
-        if options.auth.allow_insecure || !options.connect_settings.sends_in_clear(&self.target.uri) {
+        if options.auth.allow_insecure || !options.connect.sends_in_clear(&self.target.uri) {
             return Ok(());
         }
         let uri = &self.target.uri;
@@ -230,7 +230,7 @@ impl Call<'_> {
             deadline: self.deadline(what.deadline),
             timeouts: self.options.timeouts,
             limits,
-            connect_settings: &options.connect_settings,
+            connect_settings: &options.connect,
             keep_alive: options.keep_alive,
             may_reuse,
             wants_events: what.wants_events,

@@ -74,7 +74,7 @@ pub(super) struct Options {
     /// `None`: ask the server.
     pub dialect: Option<&'static dyn Dialect>,
     pub keep_alive: KeepAlive,
-    pub connect_settings: Arc<ConnectSettings>,
+    pub connect: Arc<ConnectSettings>,
     pub auth: Auth,
     /// Sent as the header that MLflow reads it from.
     pub workspace: Option<String>,
@@ -115,7 +115,7 @@ pub(super) struct CallOptions {
 
 impl Default for Options {
     fn default() -> Options {
-        Options::with_connect_settings(ConnectSettings::default())
+        Options::new(ConnectSettings::default())
     }
 }
 
@@ -306,13 +306,13 @@ impl CallOptions {
 }
 
 impl Options {
-    /// Returns the default options with these connect settings.
-    pub fn with_connect_settings(connect_settings: ConnectSettings) -> Options {
+    /// Returns the defaults, with these proxy and TLS settings.
+    pub fn new(connect: ConnectSettings) -> Options {
         Options {
             dialect: None,
             // Servers close idle connections, too, often sooner.
             keep_alive: KeepAlive { max_connections: 64, max_idle: Duration::from_secs(60) },
-            connect_settings: Arc::new(connect_settings),
+            connect: Arc::new(connect),
             auth: Auth::default(),
             workspace: None,
             user_agent: None,
@@ -322,7 +322,7 @@ impl Options {
 
     /// Makes what was found in the environment give way to what is set later.
     pub fn make_default(&mut self) {
-        self.connect_settings = Arc::new(self.connect_settings.as_default());
+        self.connect = Arc::new(self.connect.as_default());
         self.auth.make_default();
     }
 
@@ -335,7 +335,7 @@ impl Options {
         if let Some(program) = &self.user_agent {
             all = all.or_plain("user-agent", &format!("{program} {USER_AGENT}"));
         }
-        self.connect_settings.secrets().iter().for_each(|secret| all.mask(secret));
+        self.connect.secrets().iter().for_each(|secret| all.mask(secret));
         self.auth.add_to(all)
     }
 
@@ -346,7 +346,7 @@ impl Options {
             Setting::MaxIdle(most) => self.keep_alive.max_idle = most,
             Setting::Call(setting) => self.call.set(setting),
             Setting::Connect(setting) => {
-                self.connect_settings = Arc::new(self.connect_settings.with(setting).map_err(wrong_value)?);
+                self.connect = Arc::new(self.connect.with(setting).map_err(wrong_value)?);
             }
             Setting::Auth(part, secret) => self.auth.set(part, secret),
             Setting::AuthHeader(header) => self.auth.header = header,

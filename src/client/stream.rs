@@ -369,7 +369,7 @@ impl Stream {
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish(&self.source.deadline.of_next_event());
             let options = self.source.settings.options();
-            self.source.target.agent.keep(*incoming, &options.connect_settings, options.keep_alive);
+            self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
         self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
         let attempts = self.gathered.response.told_attempts();

@@ -1,4 +1,4 @@
-//! Connect settings: the proxy to go through, and TLS.
+//! Proxy and TLS settings: how to connect to a gateway.
 
 use super::error::TransportError;
 use super::proxy::Proxy;
