@@ -141,8 +141,7 @@ impl Events {
         self.last = (is_named, data);
     }
 
-    /// Returns the name, if it had one, and the data of the last event returned, each followed by a NUL byte. Until
-    /// more bytes are fed.
+    /// Returns the name, if it had one, and the data of the last event returned, each followed by a NUL byte.
     pub fn last_with_nul(&self) -> (Option<&[u8]>, &[u8]) {
         let (is_named, data) = &self.last;
         let data = match data {
