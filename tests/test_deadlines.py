@@ -6,6 +6,7 @@ The defaults are in the header's table, and tests/test_options.py has them; to w
 import concurrent.futures
 import contextlib
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import trustme
 from asks import Outcome, ask, ask_all
 from builds import ROOT, SHARED
 from chances import three_chances
@@ -117,6 +119,10 @@ def place(name: str) -> Iterator[Place]:
     elif name == "send":
         with listening(never_reading) as port:
             yield Place(f"http://{HOST}:{port}", "sending the question", ("again", "message user=" + "x" * 6_000_000))
+    elif name == "send over TLS":
+        with never_reading_tls() as port:
+            commands = ("handle-option insecure_tls=true", "again", "message user=" + "x" * 6_000_000)
+            yield Place(f"https://{HOST}:{port}", "sending the question", commands)
     else:
         script = {"wait": silent, "read": half, "trickle": trickling}[name]
         with ScriptedGateway(answering(script, CHAT_ROUTE)) as gateway:
@@ -132,7 +138,28 @@ def never_reading(connection: socket.socket) -> None:
         connection.close()
 
 
-PLACES = ("resolve", "connect", "TLS", "proxy", "proxy that is not there", "send", "wait", "read", "trickle")
+@contextlib.contextmanager
+def never_reading_tls() -> Iterator[int]:
+    """The port of a server that does the same over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(HOST).configure_cert(context)
+    # A socket that nothing refers to is closed.
+    connections: list[ssl.SSLSocket] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(context.wrap_socket(connection, server_side=True))
+        never_reading(connections[-1])
+
+    with listening(serve) as port:
+        yield port
+    for connection in connections:
+        connection.close()
+
+
+PLACES = (
+    "resolve", "connect", "TLS", "proxy", "proxy that is not there",
+    "send", "send over TLS", "wait", "read", "trickle",
+)  # fmt: skip
 CONNECTING = PLACES[:5]
 ALONE = tuple(f"handle-option {name}_timeout_ms=0" for name in ("connect", "first_byte", "idle"))
 """With these the whole alone counts."""

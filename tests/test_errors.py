@@ -308,7 +308,7 @@ def test_no_gateway_there(build: Build) -> None:
             (refused, "CONNECT_FAILED", "check that the gateway runs"),
             ("http://no-such-host.invalid", "RESOLVE_FAILED", "check the gateway URI"),
             ("127.0.0.1:5000", "INVALID_URI", "write http://127.0.0.1:5000"),
-            ("ftp://127.0.0.1", "INVALID_URI", "http:// and https:// are understood"),
+            ("ftp://127.0.0.1", "INVALID_URI", "supported are http:// and https://"),
             ("http://user:hunter2@127.0.0.1", "INVALID_URI", "set the options username and password"),
         ]
         outcomes = call_all([(uri, "r", "x", "option:timeout_ms=10000") for uri, *_ in rows[:2]], build)

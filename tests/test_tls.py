@@ -218,14 +218,14 @@ NO_KEY = "-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n"
     [
         (VERSION_1, VERSION_1_KEY, ["client_cert_file", "block 1", "version 3"]),
         (VERSION_1 + VERSION_1_KEY, None, ["client_cert_file", "block 1", "version 3"]),
-        (GOOD, VERSION_1_KEY, ["the key in client_key_file is not the one of client_cert_file"]),
-        (GOOD + VERSION_1_KEY, None, ["the key in client_cert_file is not the one of client_cert_file"]),
+        (GOOD, VERSION_1_KEY, ["the key in client_key_file does not match client_cert_file"]),
+        (GOOD + VERSION_1_KEY, None, ["the key in client_cert_file does not match client_cert_file"]),
         (GOOD, ENCRYPTED_KEY, ["client_key_file", "is encrypted"]),
         (GOOD + ENCRYPTED_KEY, None, ["client_cert_file", "is encrypted"]),
         (GOOD, NO_KEY, ["client_key_file", "private key", "cannot be used"]),
         (GOOD + NO_KEY, None, ["client_cert_file", "private key", "cannot be used"]),
-        (GOOD, GOOD, ["client_key_file", "holds no private key"]),
-        (VERSION_1_KEY, None, ["client_cert_file", "holds no certificate"]),
+        (GOOD, GOOD, ["client_key_file", "contains no private key"]),
+        (VERSION_1_KEY, None, ["client_cert_file", "contains no certificate"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else str(value and len(value)),
 )
@@ -267,7 +267,7 @@ def test_a_client_certificate_is_shown(authority: Authority, tmp_path: Path) -> 
         taken_back = (f"option:client_cert_file={both}", "option:client_cert_file=")
         assert call(gateway.url, "hi", trust, *taken_back).status == "TLS_FAILED"
         half = call(gateway.url, "hi", trust, f"option:client_cert_file={certificate}")
-        assert half.status == "TLS_FAILED" and "only one is set" in half.text, half
+        assert half.status == "TLS_FAILED" and "only one of the options client_cert_file and client_key_file is set" in half.text, half
         second, second_key, _ = authority.client("second")
         replaced = (*separate, f"option:client_cert_file={second}", f"option:client_key_file={second_key}")
         assert call(gateway.url, "hi", trust, *replaced).status == "OK"

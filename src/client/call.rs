@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::suggestions;
 use super::target::{CallRoute, Target, TargetRoute};
 use crate::dialect::{self, Content, DecodeError, Dialect, ErrorKind, ErrorResponse, Params, RouteLookup, Task};
-use crate::http::{Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError};
+use crate::http::{Deadline, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError};
 use crate::sync::{CancelTokens, current_process};
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks, and no more than this.
@@ -123,7 +123,7 @@ impl<'a> Call<'a> {
     /// Asks and reads the whole answer.
     pub fn ask(&self, question: Content, wanted: Operation) -> Result<Accepted<Reply>, Error> {
         let (opened, asked) = self.open(question, wanted)?.split();
-        match opened.whole() {
+        match opened.whole(&self.deadline(self.deadline)) {
             Ok(reply) => Ok(asked.with(reply)),
             Err(failure) => Err(self.failed(&self.asked(&asked), failure).with_attempts(&asked.attempts)),
         }
@@ -526,7 +526,7 @@ impl<'a> Call<'a> {
     /// Masks these, too, where the server repeats them.
     pub fn hide(&mut self, secrets: impl Iterator<Item = Secret>) {
         let mut headers = self.headers().clone();
-        secrets.for_each(|secret| headers.hide(&secret));
+        secrets.for_each(|secret| headers.mask(&secret));
         self.headers = Some(headers);
     }
 
@@ -566,6 +566,12 @@ impl<'a> Call<'a> {
             route.get().discovery.remember(&self.settings, learned);
             self.target.spoken.note(learned.dialect);
         }
+    }
+
+    /// Returns the deadline of an exchange, which may end before the call.
+    pub fn deadline(&self, end: Instant) -> Deadline<'_> {
+        let limit = if end < self.deadline { Limit::Discovery } else { Limit::Total };
+        Deadline::new(end, limit, &self.cancel)
     }
 
     pub fn settings(&self) -> &Arc<Settings> {

@@ -34,7 +34,7 @@ pub(super) fn response(call: &Call, question: Content) -> Result<Response, Error
 pub(super) fn whole(call: &Call, asked: Accepted<Reply>) -> Result<Response, Error> {
     let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
     response.note_attempts(&asked.attempts)?;
-    response.times.note_moments(call.started, asked.answer.moments);
+    response.times.note_timestamps(call.started, asked.answer.timestamps);
     response.times.total = Some(call.started.elapsed());
     response.with_body(asked.answer.body)
 }

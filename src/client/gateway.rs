@@ -189,7 +189,7 @@ impl Gateway {
     /// Returns the settings of a call that starts now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().connect.unusable() {
+        match settings.options().connect.configuration_error() {
             Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
             None => Ok(settings),
         }

@@ -9,9 +9,7 @@ use super::log::LogLevel;
 use super::report::{self, ErrorContext};
 use super::retry::{Attempts, RetryClass, RetryPolicy};
 use crate::dialect::ErrorResponse;
-use crate::http::{
-    ContentType, Exchange, GatewayUri, Headers, HttpResponse, Limit, Method, Phase, Reply, TransportError,
-};
+use crate::http::{ContentType, Exchange, GatewayUri, Headers, HttpResponse, Method, Phase, Reply, TransportError};
 use crate::sync;
 
 /// As many bytes a server may say of itself.
@@ -81,7 +79,7 @@ impl Call<'_> {
 
     /// Sends and reads the whole answer. Any status is an answer.
     pub fn whole(&self, what: &HttpRequest, attempts: &mut Attempts) -> Result<Reply, SendError> {
-        self.transact(what, attempts)?.whole().map_err(SendError::Transport)
+        self.transact(what, attempts)?.whole(&self.deadline(what.deadline)).map_err(SendError::Transport)
     }
 
     /// Sends, with what says who the client is, and notes how often.
@@ -119,7 +117,7 @@ impl Call<'_> {
     /// Whether credentials can be sent without that others read them.
     fn check_way(&self) -> Result<(), Error> {
         let options = self.settings().options();
-        if options.auth.allow_insecure || !options.connect.is_open_to_others(&self.target.uri) {
+        if options.auth.allow_insecure || !options.connect.sends_in_clear(&self.target.uri) {
             return Ok(());
         }
         let uri = &self.target.uri;
@@ -229,12 +227,10 @@ impl Call<'_> {
             headers: to.headers,
             content: to.content,
             body: what.body,
-            deadline: what.deadline,
-            limit: if what.deadline < self.deadline { Limit::Discovery } else { Limit::Total },
+            deadline: self.deadline(what.deadline),
             timeouts: self.options.timeouts,
             limits,
-            tokens: &self.cancel,
-            way: &options.connect,
+            connect_settings: &options.connect,
             keep_alive: options.keep_alive,
             may_reuse,
             wants_events: what.wants_events,

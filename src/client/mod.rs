@@ -32,6 +32,7 @@ mod retry;
 mod routes;
 mod settings;
 mod stream;
+mod stream_deadline;
 mod stream_event;
 mod suggestions;
 mod target;

@@ -13,9 +13,7 @@ use super::report::{self, ErrorContext};
 use super::retry::{Attempts, RetryClass};
 use super::token_cache::Token;
 use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_REQUEST_BODY, parse_token, parse_token_endpoint};
-use crate::http::{
-    ContentType, GatewayUri, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError, check_value,
-};
+use crate::http::{ContentType, GatewayUri, Headers, Limit, Method, Phase, Reply, Secret, TransportError, check_value};
 use crate::sync::WaitError;
 
 impl Call<'_> {
@@ -69,7 +67,10 @@ impl Call<'_> {
         let what = HttpRequest { method, body, ..HttpRequest::get(path, deadline, RetryClass::ModelRequest) };
         let tried = ErrorContext { uri: root, ..self.tried(method, path) };
         let to = Destination { uri: root, headers, content: ContentType::Form };
-        match self.attempt(&what, to, &mut Attempts::default()).and_then(HttpResponse::whole) {
+        match self
+            .attempt(&what, to, &mut Attempts::default())
+            .and_then(|response| response.whole(&self.deadline(deadline)))
+        {
             Ok(reply) if reply.is_success() => Ok(reply),
             Ok(reply) => {
                 let refusal = ErrorResponse::read(reply.status, &reply.body);

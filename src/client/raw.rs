@@ -31,9 +31,9 @@ pub(super) enum Verdict {
 /// Sends it, and returns the response, whatever its body is.
 pub(super) fn response(call: &Call, raw: Raw) -> Result<Response, Error> {
     let mut attempts = Attempts::default();
-    let reply = raw
-        .open(call, false, &mut attempts)
-        .and_then(|opened| opened.whole().map_err(|failure| call.failed(&raw.tried(call), failure)));
+    let reply = raw.open(call, false, &mut attempts).and_then(|opened| {
+        opened.whole(&call.deadline(call.deadline)).map_err(|failure| call.failed(&raw.tried(call), failure))
+    });
     read(call, reply.map_err(|error| error.with_attempts(&attempts))?, &attempts)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn read(call: &Call, reply: Reply, attempts: &Attempts) -> Result<Res
         None => Response::of_head(reply.status, &reply.head)?,
     };
     response.note_attempts(attempts)?;
-    response.times.note_moments(call.started, reply.moments);
+    response.times.note_timestamps(call.started, reply.timestamps);
     response.times.total = Some(call.started.elapsed());
     response.with_body(reply.body)
 }
@@ -82,7 +82,7 @@ impl<'a> Raw<'a> {
         let what = HttpRequest {
             method: self.method(),
             path: self.target.path(),
-            shown: Some(self.target.shown()),
+            shown: Some(self.target.path_without_query()),
             body: self.body.map(str::as_bytes),
             deadline: call.deadline,
             level: LogLevel::Info,
@@ -112,6 +112,6 @@ impl<'a> Raw<'a> {
     where
         'a: 'b,
     {
-        call.tried(self.method(), self.target.shown())
+        call.tried(self.method(), self.target.path_without_query())
     }
 }

@@ -60,9 +60,9 @@ pub(super) fn failure(tried: &ErrorContext, failure: TransportError, options: &C
 /// Whether the same would fail later, too.
 fn is_lasting(failure: &TransportError) -> bool {
     match failure {
-        TransportError::Resolve { is_lasting, .. }
-        | TransportError::Tls { is_lasting, .. }
-        | TransportError::Proxy { is_lasting, .. } => *is_lasting,
+        TransportError::Resolve { is_permanent, .. }
+        | TransportError::Tls { is_permanent, .. }
+        | TransportError::Proxy { is_permanent, .. } => *is_permanent,
         _ => false,
     }
 }
@@ -126,6 +126,11 @@ fn told(failure: &TransportError, options: &CallOptions) -> (Status, String, &'s
             format!("the head of the response is longer than {limit} bytes"),
             "see the option max_header_bytes",
         ),
+        TransportError::EventTooLarge(limit) => (
+            Status::ResponseTooLarge,
+            format!("an event of the stream is longer than {limit} bytes (max_event_bytes)"),
+            "",
+        ),
         TransportError::TooManyHeaders(limit) => (
             Status::ResponseTooLarge,
             format!("the response has more than {limit} header fields"),
@@ -136,11 +141,11 @@ fn told(failure: &TransportError, options: &CallOptions) -> (Status, String, &'s
 
 fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
     let (time, name) = match limit {
-        Limit::Total => (options.timeout, "timeout_ms"),
+        Limit::Total => (Some(options.timeout), "timeout_ms"),
         Limit::Connect => (options.timeouts.connect, "connect_timeout_ms"),
         Limit::FirstByte => (options.timeouts.first_byte, "first_byte_timeout_ms"),
         Limit::Idle => (options.idle_timeout, "idle_timeout_ms"),
-        Limit::Stream => (options.stream_timeout, "stream_timeout_ms"),
+        Limit::Stream => (Some(options.stream_timeout), "stream_timeout_ms"),
         Limit::Discovery => {
             let what = format!("timed out while {doing}: the time for discovery is over");
             return (Status::Timeout, what, "the option dialect makes discovery unnecessary");
@@ -154,7 +159,7 @@ fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> 
         Phase::Send | Phase::Backoff | Phase::Share => "the gateway may be overloaded",
         Phase::Wait | Phase::Read | Phase::Event => "the model may need longer: raise it",
     };
-    let what = format!("timed out while {doing}: the {} ms of {name} are over", time.as_millis());
+    let what = format!("timed out while {doing}: the {} ms of {name} are over", time.unwrap_or_default().as_millis());
     (Status::Timeout, what, advice)
 }
 

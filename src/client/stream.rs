@@ -1,7 +1,7 @@
 //! A response as it is made.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::call::{Accepted, Call, Operation};
 use super::completion;
@@ -14,11 +14,12 @@ use super::response::Response;
 use super::response_body::Body;
 use super::retry::Attempts;
 use super::settings::Settings;
+use super::stream_deadline::StreamDeadline;
 use super::stream_event::{Event, EventKind, RawEvent};
 use super::target::Target;
 use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
-use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
-use crate::sync::{CancelTokens, current_process};
+use crate::http::{Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
+use crate::sync::current_process;
 
 /// A response that comes in events. Dropping it before its end closes the connection, which ends the response.
 #[derive(Debug)]
@@ -66,18 +67,14 @@ struct Source {
     path: String,
     headers: Headers,
     options: CallOptions,
-    cancel: CancelTokens,
+    deadline: StreamDeadline,
     started: Instant,
     /// Another one has the same connection, but must not read from it.
     process: u32,
     /// Until the verdict.
     incoming: Option<Box<ResponseReader>>,
-    /// Whether an event has come.
-    has_begun: bool,
     /// Whether the body has ended, though an event of it may be left.
     has_ended: bool,
-    /// Whether the time runs in which an event has to come.
-    is_waiting: bool,
 }
 
 impl Stream {
@@ -98,7 +95,7 @@ impl Stream {
     pub(super) fn open_raw(call: &Call, raw: Raw) -> Result<Stream, Error> {
         let mut attempts = Attempts::default();
         let opened = raw.open(call, true, &mut attempts);
-        let source = Source::new(call, None, raw.method(), raw.target.shown());
+        let source = Source::new(call, None, raw.method(), raw.target.path_without_query());
         match opened.map_err(|error| error.with_attempts(&attempts))? {
             HttpResponse::Stream(incoming) => Stream::begin(call, source, &attempts, incoming),
             HttpResponse::Whole(reply) => {
@@ -115,7 +112,7 @@ impl Stream {
     fn begin(call: &Call, source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(attempts)?;
-        response.times.note_moments(call.started, incoming.moments());
+        response.times.note_timestamps(call.started, incoming.timestamps());
         Ok(Stream {
             events: Events::new(call.options.max_event_bytes),
             reader: EventReader::default(),
@@ -150,7 +147,7 @@ impl Stream {
         if self.source.process != current_process() {
             return Err(report::not_ours(&self.source.tried()));
         }
-        if self.verdict.is_none() && self.source.is_cancelled() {
+        if self.verdict.is_none() && self.source.deadline.is_cancelled() {
             before_waiting();
             self.gathered.clear_events();
             let error = self.source.failed(TransportError::Cancelled(Phase::Event));
@@ -236,8 +233,9 @@ impl Stream {
             Err(problem) => {
                 let (tried, answered) = (self.source.tried(), ResponseContext::in_stream(status, b""));
                 return Err(match problem {
-                    EventError::TooLarge(limit) => report::event_too_large(&tried, answered, limit),
-                    EventError::OutOfMemory(size) => report::no_memory(&tried, answered, size),
+                    TransportError::EventTooLarge(limit) => report::event_too_large(&tried, answered, limit),
+                    TransportError::OutOfMemory(size) => report::no_memory(&tried, answered, size),
+                    other => self.source.failed(other),
                 });
             }
         };
@@ -247,7 +245,7 @@ impl Stream {
                 Some(Verdict::Done) => Ok(Progress::Complete),
                 Some(Verdict::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
                 None => {
-                    self.source.note_event();
+                    self.source.deadline.note_event();
                     self.gathered.add_other();
                     Ok(Progress::Some)
                 }
@@ -259,7 +257,7 @@ impl Stream {
             Ok(dialect::Event::Chunk(chunk)) => {
                 // An empty one is what keeps a connection alive, and not the response.
                 if !chunk.deltas.is_empty() || chunk.usage.is_some() {
-                    self.source.note_event();
+                    self.source.deadline.note_event();
                 }
                 match self.gathered.add_chunk(&chunk) {
                     Ok(true) => self.note_tokens(),
@@ -278,7 +276,7 @@ impl Stream {
         };
         match self.gathered.add_delta(kind, candidate, &text) {
             Ok(queued) => {
-                self.source.note_event();
+                self.source.deadline.note_event();
                 let is_text = kind == EventKind::Text;
                 self.gathered.response.times.note_token(self.source.started, is_text);
                 Ok(Progress::Event(queued))
@@ -297,19 +295,11 @@ impl Stream {
 
     fn read(&mut self, before_waiting: &dyn Fn()) -> Result<Progress, Error> {
         // A server that says that it is done may leave out the blank line, and stay.
-        if self.events.begun().is_some_and(is_done) {
+        if self.events.partial_data().is_some_and(is_done) {
             return self.complete();
         }
         let piece = match &mut self.source.incoming {
-            Some(incoming) => {
-                // Comments and other bytes that make no event do not begin it anew.
-                // Until the first event only the whole call's time counts.
-                if !std::mem::replace(&mut self.source.is_waiting, true) {
-                    let idle_timeout = self.source.options.idle_timeout;
-                    incoming.allow_idle(if self.source.has_begun { idle_timeout } else { Duration::ZERO });
-                }
-                incoming.piece(before_waiting)
-            }
+            Some(incoming) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
             None => Ok(None),
         };
         let fed = match piece {
@@ -364,7 +354,7 @@ impl Stream {
         let answered = ResponseContext::in_stream(self.gathered.response.http_status, b"");
         let has_begun = match self.source.dialect {
             Some(_) => !self.gathered.response.candidates.is_empty(),
-            None => self.source.has_begun,
+            None => self.source.deadline.has_begun(),
         };
         report::truncated(&self.source.tried(), answered, why, has_begun)
     }
@@ -377,7 +367,7 @@ impl Stream {
         });
         let incoming = self.source.incoming.take();
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
-            incoming.finish();
+            incoming.finish(&self.source.deadline.of_next_event());
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
@@ -397,28 +387,12 @@ impl Source {
             path: path.to_owned(),
             headers: call.headers().clone(),
             options: call.options,
-            cancel: call.cancel.clone(),
+            deadline: StreamDeadline::new(call),
             started: call.started,
             process: call.process,
             incoming: None,
-            has_begun: false,
             has_ended: false,
-            is_waiting: false,
         }
-    }
-
-    /// The first event ends the time that the whole call has: the stream has a longer one.
-    fn note_event(&mut self) {
-        self.is_waiting = false;
-        if !std::mem::replace(&mut self.has_begun, true) {
-            if let Some(incoming) = &self.incoming {
-                incoming.extend(self.started + self.options.stream_timeout);
-            }
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
     }
 
     fn failed(&self, failure: TransportError) -> Error {

@@ -20,9 +20,9 @@ pub struct Times {
 }
 
 impl Times {
-    pub(super) fn note_moments(&mut self, started: Instant, moments: Timestamps) {
-        self.connected = Some(moments.connected.saturating_duration_since(started));
-        self.first_byte = Some(moments.first_byte.saturating_duration_since(started));
+    pub(super) fn note_timestamps(&mut self, started: Instant, timestamps: Timestamps) {
+        self.connected = Some(timestamps.connected.saturating_duration_since(started));
+        self.first_byte = Some(timestamps.first_byte.saturating_duration_since(started));
     }
 
     /// A text, or another part of what the model says, has come. Only the first one costs a look at the clock.

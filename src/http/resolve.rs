@@ -43,22 +43,21 @@ pub(super) struct Resolved {
 impl Resolver {
     /// However many calls want to know them, one thread asks.
     pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Resolved, TransportError> {
-        deadline.enter(Phase::Resolve);
+        let deadline = deadline.in_phase(Phase::Resolve);
         let (host, port) = host_and_port(uri);
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Resolved { addresses: Arc::new([SocketAddr::new(literal, port)]), is_remembered: false });
         }
-        deadline.left()?;
+        deadline.remaining()?;
         let (look_up, is_new) = self.look_up(host, port);
         let is_remembered = !is_new && look_up.landed().is_some();
         let thread = if is_new { Some(start(host, port, &look_up)?) } else { None };
-        let tokens = deadline.tokens();
-        let found = look_up.wait(deadline.until(), &tokens).map_err(|over| {
+        let found = look_up.wait(deadline.end(), deadline.tokens()).map_err(|error| {
             if thread.is_some() {
                 // It comes back to code of this library, and nobody waits for that any more.
                 sync::keep_loaded();
             }
-            deadline.over(over)
+            deadline.error(error)
         })?;
         if let Some(thread) = thread {
             // It has nothing left to do, and is gone before the caller can unload this library.
@@ -66,8 +65,8 @@ impl Resolver {
         }
         match found {
             Some((Ok(addresses), _)) => Ok(Resolved { addresses: self.likeliest_first(uri, addresses), is_remembered }),
-            Some((Err(LookupError { why, is_lasting }), _)) => Err(TransportError::Resolve { why, is_lasting }),
-            None => Err(TransportError::Resolve { why: "the look-up failed".to_owned(), is_lasting: false }),
+            Some((Err(LookupError { why, is_permanent }), _)) => Err(TransportError::Resolve { why, is_permanent }),
+            None => Err(TransportError::Resolve { why: "the look-up failed".to_owned(), is_permanent: false }),
         }
     }
 
@@ -149,10 +148,10 @@ fn start(host: &str, port: u16, flight: &Arc<LookUp>) -> Result<Thread, Transpor
         landing.with((look_up(&name, port).map(Addresses::from), Instant::now()));
     }));
     thread.map_err(|error| {
-        let failed = LookupError { why: error.to_string(), is_lasting: false };
+        let failed = LookupError { why: error.to_string(), is_permanent: false };
         // For those who wait for it meanwhile.
         Landing(flight).with((Err(failed.clone()), Instant::now()));
-        TransportError::Resolve { why: failed.why, is_lasting: false }
+        TransportError::Resolve { why: failed.why, is_permanent: false }
     })
 }
 
@@ -160,10 +159,11 @@ fn start(host: &str, port: u16, flight: &Arc<LookUp>) -> Result<Thread, Transpor
 mod tests {
     use super::*;
     use crate::http::error::Limit;
+    use crate::sync::CancelTokens;
 
     fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
-        let deadline =
-            Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default());
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
         let found = resolver.addresses(&uri.parse().unwrap(), &deadline).unwrap();
         found.addresses.iter().map(ToString::to_string).collect()
     }
@@ -196,14 +196,15 @@ mod tests {
         let resolver = Resolver::default();
         let (first, is_new) = resolver.look_up("h", 1);
         assert!(is_new && !resolver.look_up("h", 1).1 && resolver.look_up("h", 2).1);
-        let failed = LookupError { why: "no".to_owned(), is_lasting: false };
+        let failed = LookupError { why: "no".to_owned(), is_permanent: false };
         Landing(&first).with((Err(failed), Instant::now()));
         assert!(resolver.look_up("h", 1).1);
     }
 
     #[test]
     fn the_time_may_run_out() {
-        let over = Deadline::new(Instant::now(), Limit::Total, &crate::sync::CancelTokens::default());
+        let tokens = CancelTokens::default();
+        let over = Deadline::new(Instant::now(), Limit::Total, &tokens);
         let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &over);
         assert_eq!(found.err(), Some(TransportError::Timeout(Limit::Total, Phase::Resolve)));
     }
@@ -215,8 +216,8 @@ mod tests {
         let (look_up, _) = resolver.look_up("h", 1);
         let all: Vec<SocketAddr> = ["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"].map(|text| text.parse().unwrap()).into();
         Landing(&look_up).with((Ok(all.clone().into()), Instant::now()));
-        let deadline =
-            Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default());
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
         let found = resolver.addresses(&uri, &deadline).ok().unwrap();
         assert!(found.is_remembered && found.addresses[..] == all[..]);
         resolver.note_connected(&uri, &found, all[2]);
