@@ -4,17 +4,18 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import pytest
-from builds import SHARED, Build
 from gateways import embeddings_model, mlflow_server
 from gateways import tracking_server as tracking
 from gateways.mlflow_server import EMBEDDINGS, Route
 from gateways.processes import Server
 from gateways.scripted_upstream import ScriptedUpstream
 from gateways.together import started
-from gateways.tracking_server import Accounts, Credentials, Endpoint
+from gateways.tracking_server import Endpoint
+from support.builds import SHARED, Build
+from support.real_gateways import ACCOUNTS, RealGateway
 
 REAL = {
     "real_gateways": "gateways",
@@ -32,12 +33,6 @@ MOST_WORKERS = 8
 MOST_LINES = 12
 
 VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
-
-ACCOUNTS = Accounts(
-    admin=Credentials("admin", "may do everything"),
-    user=Credentials("user", "may use the endpoints"),
-    stranger=Credentials("stranger", "may do nothing here"),
-)
 
 
 def pytest_configure() -> None:
@@ -70,19 +65,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
         if any(isinstance(value, Build) and value is not SHARED for value in parameters):
             item.add_marker(pytest.mark.tool)
-
-
-class RealGateway(NamedTuple):
-    """A real MLflow server, and the scripted upstream that stands for the model behind it."""
-
-    version: str
-    server: Server
-    upstream: ScriptedUpstream
-    prefix: str = ""
-
-    @property
-    def url(self) -> str:
-        return self.server.url + self.prefix
 
 
 @pytest.fixture(scope="session")

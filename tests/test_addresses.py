@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from asks import Outcome, ask, ask_all
-from builds import SHARED
-from chances import three_chances
-from name_service import name_service
-from scripted_gateway import ScriptedGateway, answering, echo, unreachable_port
+from support.builds import SHARED
+from support.name_service import name_service
+from support.operations import Outcome, perform, perform_all
+from support.scripted_gateway import ScriptedGateway, echo, one_route, unreachable_port
+from support.timing import three_attempts
 
 pytestmark = pytest.mark.alone
 
@@ -43,22 +43,22 @@ def swallowing(port: int, host: str = ELSEWHERE) -> Iterator[None]:
         yield
 
 
-@three_chances
+@three_attempts
 def test_silent_first_address_costs_a_quarter_of_a_second_once(tmp_path: Path) -> None:
-    with ScriptedGateway(answering(echo)) as gateway, swallowing(gateway.port):
+    with ScriptedGateway(one_route(echo)) as gateway, swallowing(gateway.port):
         env = name_service(tmp_path, {"gateway.test": f"{ELSEWHERE} {HERE}"})
         uri = f"http://gateway.test:{gateway.port}"
-        first, second = ask_all(uri, NO_IDLE, "prompt hi", "call a", "call b", env=env)
+        first, second = perform_all(uri, NO_IDLE, "prompt hi", "call a", "call b", env=env)
     assert (first.status, second.status) == ("OK", "OK"), (first, second)
     assert 240_000 <= first.took_us < 450_000, first.took_us
     assert second.took_us < 100_000, "the next connection begins with the address that worked"
 
 
-@three_chances
+@three_attempts
 def test_address_that_refuses_costs_nothing(tmp_path: Path) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         env = name_service(tmp_path, {"gateway.test": f"{ELSEWHERE} 127.0.0.3 {HERE}"})
-        outcome = ask(f"http://gateway.test:{gateway.port}", "call hi", env=env)
+        outcome = perform(f"http://gateway.test:{gateway.port}", "call hi", env=env)
     assert outcome.status == "OK" and outcome.took_us < 100_000, outcome
 
 
@@ -84,11 +84,11 @@ def conversation(environment: Optional[dict[str, str]] = None) -> Iterator[Conve
 def test_gateway_that_moved_is_looked_up_at_once(tmp_path: Path) -> None:
     """The name led to one address; then the gateway moves to another one."""
     with contextlib.ExitStack() as stack:
-        old = ScriptedGateway(answering(echo))
+        old = ScriptedGateway(one_route(echo))
         talk = stack.enter_context(conversation(name_service(tmp_path, {"gateway.test": HERE})))
         with old:
             first = talk.call("route r", f"uri http://gateway.test:{old.port}", QUIET, NO_IDLE, "call a")
-        new = stack.enter_context(ScriptedGateway(answering(echo), host=ELSEWHERE, port=old.port))
+        new = stack.enter_context(ScriptedGateway(one_route(echo), host=ELSEWHERE, port=old.port))
         name_service(tmp_path, {"gateway.test": ELSEWHERE})
         second = talk.call("call b")
     assert (first["status"], second["status"], second["result"]) == ("OK", "OK", "echo: b"), (first, second)
@@ -97,7 +97,7 @@ def test_gateway_that_moved_is_looked_up_at_once(tmp_path: Path) -> None:
 
 def failing(tmp_path: Path, addresses: str, port: int, *commands: str) -> Outcome:
     env = name_service(tmp_path, {"gateway.test": addresses})
-    return ask(f"http://gateway.test:{port}", QUIET, *commands, "call hi", env=env)
+    return perform(f"http://gateway.test:{port}", QUIET, *commands, "call hi", env=env)
 
 
 def test_failure_names_the_address_that_says_most(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_time_that_is_over_names_the_addresses_that_are_silent(tmp_path: Path) -
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_lack_of_descriptors_is_said_to_be_it(host: str) -> None:
-    with ScriptedGateway(answering(echo)) as gateway, conversation() as talk:
+    with ScriptedGateway(one_route(echo)) as gateway, conversation() as talk:
         talk.call("route r", f"uri http://{host}:{gateway.port}", QUIET, "identify")
         # Standard input, output and error are all that it may have. The C library reads files to look a name up.
         resource.prlimit(talk.process.pid, resource.RLIMIT_NOFILE, (3, 3))

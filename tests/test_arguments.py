@@ -5,8 +5,8 @@ import json
 import re
 
 import pytest
-from builds import ALL, INCLUDE, ROOT, Build
-from scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, answering, refused_port
+from support.builds import ALL, INCLUDE, ROOT, Build
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, one_route, refused_port
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
@@ -49,9 +49,9 @@ CHUNKS = [
 def what_was_sent(handler: Handler, request: Request) -> None:
     """Answers a chat with the body of the question, and what has none with no chat."""
     if not request.body:
-        handler.answer(200, "")
+        handler.respond(200, "")
         return
-    handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
+    handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
 
 
 def chatting() -> Script:
@@ -63,10 +63,10 @@ def chatting() -> Script:
         wanted = body["messages"][0]["content"]
         status = next(busy) if wanted == "busy" else 200
         if status != 200:
-            handler.answer(status, {"detail": "not now"})
+            handler.respond(status, {"detail": "not now"})
         elif not body.get("stream"):
             answer = FULL_ANSWER if wanted == "full" else BARE_ANSWER
-            handler.answer(200, answer, {"Content-Type": "application/json"})
+            handler.respond(200, answer, {"Content-Type": "application/json"})
         else:
             chunks = CHUNKS[:1] if wanted == "broken" else CHUNKS
             events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
@@ -79,7 +79,7 @@ def vectors(handler: Handler, request: Request) -> None:
     """Answers with the same vector for each input, and as the first one wants: `full` or `bare`."""
     inputs = request.json()["input"]
     about = {"model": "v", "usage": {"prompt_tokens": 5}} if inputs[0] == "full" else {}
-    handler.answer(200, {"data": [{"embedding": [1, 2, 3]} for _ in inputs], **about})
+    handler.respond(200, {"data": [{"embedding": [1, 2, 3]} for _ in inputs], **about})
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
@@ -91,7 +91,7 @@ def test_the_simple_path_with_bad_arguments(build: Build) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_requests_with_bad_arguments(build: Build) -> None:
-    with ScriptedGateway(answering(what_was_sent, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(what_was_sent, CHAT_ROUTE)) as gateway:
         done = build.run("test_request_arguments.c", gateway.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -105,8 +105,8 @@ def test_asking_with_bad_arguments(build: Build) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_reading_answers_with_bad_arguments(build: Build) -> None:
-    with ScriptedGateway(answering(chatting(), CHAT_ROUTE)) as chats:
-        with ScriptedGateway(answering(vectors, EMBEDDINGS_ROUTE)) as embeddings:
+    with ScriptedGateway(one_route(chatting(), CHAT_ROUTE)) as chats:
+        with ScriptedGateway(one_route(vectors, EMBEDDINGS_ROUTE)) as embeddings:
             done = build.run("test_answer_arguments.c", chats.url, embeddings.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -119,7 +119,7 @@ def test_routes_limits_and_the_log_with_bad_arguments(build: Build) -> None:
     def listing(entries: list[dict]) -> ScriptedGateway:
         def script(handler: Handler, request: Request) -> None:
             is_list = request.path.split("?")[0] == "/api/2.0/endpoints/"
-            handler.answer(200, {"endpoints": entries} if is_list else full)
+            handler.respond(200, {"endpoints": entries} if is_list else full)
 
         return ScriptedGateway(script)
 

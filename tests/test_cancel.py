@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
-from asks import Descriptors, Outcome, ask_all, converse
-from builds import ADDRESS, C99, CHECKED, ROOT, SHARED, THREAD, VALGRIND, Build
 from faults.answers import ROUTE, TEXT, good, path_of
 from faults.heads import LONG_QUESTIONS, stall_before_reading
+from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.peer import Peer
 from faults.server import FaultServer
 from faults.sites import Site, sites
-from test_faults import ASKS, LONG_QUESTION, QUESTION
+from support.builds import ADDRESS, C99, CHECKED, ROOT, SHARED, THREAD, VALGRIND, Build
+from support.operations import Descriptors, Outcome, perform_all, run_commands
 
 WAYS = ("cancel-after", "cancel-by-signal")
 """By another thread, and by a signal's handler on the asking one."""
@@ -28,7 +28,7 @@ BEFORE = MILLISECONDS_BEFORE[SHARED.name][0]
 MOST = {SHARED.name: 20, ADDRESS.name: 1_000, VALGRIND.name: 4_000, THREAD.name: 1_000}
 """Milliseconds that a cancelled call may go on. Under a tool it is not time that is looked at."""
 
-ALL = tuple(ASKS)
+ALL = tuple(OPERATION_COMMANDS)
 STREAMS = ("stream", "callback")
 OTHERS = ("call", "send", "embed", "raw", "list")
 SLOW_NAME = "http://gateway.slow"
@@ -80,7 +80,7 @@ class Cell(NamedTuple):
     way: str
 
     def commands(self, site: Site, before: int) -> Iterator[str]:
-        question = LONG_QUESTION if self.phase.fault in LONG_QUESTIONS else QUESTION
+        question = LONG_PROMPT if self.phase.fault in LONG_QUESTIONS else PROMPT
         yield f"uri {site.uri(self.operation)}"
         yield from site.settings
         yield from (f"handle-option {option}" for option in self.phase.options)
@@ -88,7 +88,7 @@ class Cell(NamedTuple):
         is_requests = self.way == WAYS[0] and self.operation not in ("call", "list")
         both = ("token", "request-token") if is_requests else ("request-token", "token")
         yield from ("again", *both, f"{self.way} {before}")
-        yield from (command.format(question) for command in ASKS[self.operation])
+        yield from (command.format(question) for command in OPERATION_COMMANDS[self.operation])
         yield "close"
 
     def place(self, site: Site) -> str:
@@ -122,7 +122,7 @@ def cancelled(places: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, 
     for before in MILLISECONDS_BEFORE[build.name]:
         left = [cell for cell in cells if cell not in came or not is_right(cell, came[cell], places, build)]
         commands = (command for cell in left for command in cell.commands(places[cell.phase.fault], before))
-        answers = converse(f"route {ROUTE}", *commands, build=build)
+        answers = run_commands(f"route {ROUTE}", *commands, build=build)
         came.update({cell: Came(*pair) for cell, *pair in zip(left, answers[::2], answers[1::2])})
     return came
 
@@ -181,8 +181,8 @@ def slow_names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("operation", ALL)
 def test_a_look_up_is_cancelled(slow_names: dict[str, str], operation: str, way: str) -> None:
-    asks = (command.format(QUESTION) for command in ASKS[operation])
-    (outcome,) = ask_all(SLOW_NAME, "token", f"{way} {BEFORE}", *asks, env=slow_names)
+    asks = (command.format(PROMPT) for command in OPERATION_COMMANDS[operation])
+    (outcome,) = perform_all(SLOW_NAME, "token", f"{way} {BEFORE}", *asks, env=slow_names)
     assert outcome.status == "CANCELLED" and "cancelled while resolving the host name" in outcome.message, outcome
     assert is_at_once(outcome, SHARED), outcome
 
@@ -240,9 +240,9 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_nothing_is_sent_with_a_cancelled_token(server: FaultServer, build: Build) -> None:
-    asks = [command.format(QUESTION) for operation in ALL for command in ("again", *ASKS[operation])]
+    asks = [command.format(PROMPT) for operation in ALL for command in ("again", *OPERATION_COMMANDS[operation])]
     others = ("get-route", "health", "get-limits", "set-limits r=[]", 'create-route {"name":"x"}', "delete-route r")
-    for outcome in ask_all(server.url("none", "call"), "token", "cancel", *asks, *others, build=build):
+    for outcome in perform_all(server.url("none", "call"), "token", "cancel", *asks, *others, build=build):
         assert outcome.status == "CANCELLED", outcome
         assert (outcome.error_attempts, outcome.cancelled_us) == (0, -1), outcome
     assert server.connections == 0
@@ -251,10 +251,10 @@ def test_nothing_is_sent_with_a_cancelled_token(server: FaultServer, build: Buil
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 @pytest.mark.parametrize("operation", ALL)
 def test_a_token_can_be_used_again(server: FaultServer, build: Build, operation: str) -> None:
-    commands = [command.format(QUESTION) for command in ASKS[operation]]
+    commands = [command.format(PROMPT) for command in OPERATION_COMMANDS[operation]]
     again = commands[-1]
     commands += ["cancel", again, "reset-token", again, "cancel", again]
-    outcomes = ask_all(server.url("none", operation), "token", *commands, build=build)
+    outcomes = perform_all(server.url("none", operation), "token", *commands, build=build)
     statuses = [outcome.status.replace("STREAM_END", "OK") for outcome in outcomes]
     assert statuses == ["OK", "CANCELLED", "OK", "CANCELLED"], outcomes
 
@@ -262,13 +262,13 @@ def test_a_token_can_be_used_again(server: FaultServer, build: Build, operation:
 def test_a_token_that_was_reset_is_as_good_as_new(server: FaultServer) -> None:
     """Also for what has to wait."""
     uri = server.url("late", "send")
-    reset = ask_all(uri, "token", "cancel", "reset-token", "prompt hi", "send", "cancel-after 100", "send")
+    reset = perform_all(uri, "token", "cancel", "reset-token", "prompt hi", "send", "cancel-after 100", "send")
     assert [outcome.status for outcome in reset] == ["OK", "CANCELLED"], reset
 
 
 def test_the_handles_and_the_requests_token_both_apply(server: FaultServer) -> None:
     def statuses(*commands: str) -> list[str]:
-        return [outcome.status for outcome in ask_all(server.url("none", "send"), "prompt hi", *commands)]
+        return [outcome.status for outcome in perform_all(server.url("none", "send"), "prompt hi", *commands)]
 
     assert statuses("token", "cancel", "request-token", "send") == ["CANCELLED"]
     assert statuses("request-token", "cancel", "token", "send") == ["CANCELLED"]
@@ -285,7 +285,7 @@ def test_the_handles_and_the_requests_token_both_apply(server: FaultServer) -> N
 def test_a_token_may_be_destroyed_that_a_call_has(server: FaultServer, build: Build, command: str) -> None:
     def asked(fault: str, *commands: str) -> Came:
         uri = server.url(fault, "send")
-        came = converse(f"route {ROUTE}", f"uri {uri}", "prompt hi", command, *commands, "send", "close", build=build)
+        came = run_commands(f"route {ROUTE}", f"uri {uri}", "prompt hi", command, *commands, "send", "close", build=build)
         return Came(*came)
 
     for commands in (["destroy-token"], ["destroy-token-after 100"]):
@@ -305,7 +305,7 @@ def test_a_token_may_be_destroyed_that_a_call_has(server: FaultServer, build: Bu
 def test_all_batches_of_vectors_are_cancelled(server: FaultServer, way: str) -> None:
     """Those that other threads ask for, too, and the threads have gone when the call returns."""
     commands = ("inputs 100", "handle-option embed_batch_size=10", "handle-option embed_concurrency=4")
-    (outcome,) = ask_all(server.url("never", "embed"), "token", *commands, f"{way} {BEFORE}", "embed")
+    (outcome,) = perform_all(server.url("never", "embed"), "token", *commands, f"{way} {BEFORE}", "embed")
     assert outcome.status == "CANCELLED" and "while waiting for the answer" in outcome.message, outcome
     assert is_at_once(outcome, SHARED), outcome
 
@@ -313,7 +313,7 @@ def test_all_batches_of_vectors_are_cancelled(server: FaultServer, way: str) -> 
 def test_a_cancelled_stream_keeps_what_had_come(places: Sites) -> None:
     uri = places["stalls between events"].uri("stream")
     cancel = f"cancel-after {MILLISECONDS_BEFORE[SHARED.name][-1]}"
-    outcomes = ask_all(uri, "token", "message user=hi", cancel, "stream", "reset-token", cancel, "callback")
+    outcomes = perform_all(uri, "token", "message user=hi", cancel, "stream", "reset-token", cancel, "callback")
     for outcome in outcomes:
         assert outcome.status == "CANCELLED" and outcome.text() == TEXT, outcome
         assert outcome.response and outcome.response.texts == [TEXT], outcome

@@ -1,8 +1,8 @@
 """README.md's tables of what works with which MLflow, against what is seen."""
 
-import compat
 import pytest
-from compat import DIRECTLY, KINDS, TRACKING, Kind, Seen
+from support import compat
+from support.compat import DIRECTLY, KINDS, TRACKING, Kind, Seen
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_route_or_path_that_does_not_exist_is_not_found(seen: dict[Kind, dict[st
 
 def test_the_readme_has_this_table(seen: dict[Kind, dict[str, Seen]]) -> None:
     table = compat.table_of(compat.README.read_text())
-    assert table == compat.table(seen), "python3 tests/compat.py --write puts the new one there"
+    assert table == compat.table(seen), "python3 tests/support/compat.py --write puts the new one there"
 
 
 def test_a_wrong_answer_does_not_work() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from asks import ask
-from authority import Authority
-from builds import ROOT, SHARED
-from scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, answering
+from support.builds import ROOT, SHARED
+from support.certificates import Authority
+from support.operations import perform
+from support.scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, one_route
 
 pytestmark = pytest.mark.alone
 
@@ -32,10 +32,10 @@ def memory(authority: Optional[Authority]) -> tuple[int, int]:
         if b"wait" in request.body:
             waiting.release()
             go_on.wait(SECONDS)
-        handler.answer(200, ANSWER)
+        handler.respond(200, ANSWER)
 
     tls = authority.server(HOST) if authority else None
-    with ScriptedGateway(answering(wait, CHAT_ROUTE), tls) as gateway:
+    with ScriptedGateway(one_route(wait, CHAT_ROUTE), tls) as gateway:
         trust = [str(authority.file)] if authority else []
         program = SHARED.start(
             "test_connection_memory.c", gateway.url, "r", str(CONNECTIONS), *trust, stdin=subprocess.PIPE
@@ -69,9 +69,9 @@ def test_upload_over_tls_leaves_in_large_pieces(authority: Authority, tmp_path: 
     source = ROOT / "tests" / "c" / "sent_sizes.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", str(source), "-o", str(library), "-ldl"], check=True)
     env = {"LD_PRELOAD": str(library), "SENT_SIZES": str(file)}
-    with ScriptedGateway(answering(lambda h, r: h.answer(200, ANSWER), CHAT_ROUTE), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(lambda h, r: h.respond(200, ANSWER), CHAT_ROUTE), authority.server(HOST)) as gateway:
         trust = (f"handle-option ca_file={authority.file}", "handle-option dialect=deployments")
-        outcome = ask(gateway.url, *trust, "message user=" + "x" * 4_000_000, "send", env=env)
+        outcome = perform(gateway.url, *trust, "message user=" + "x" * 4_000_000, "send", env=env)
     assert outcome.status == "OK", outcome
     asked, sent = zip(*(map(int, line.split()) for line in file.read_text().splitlines()))
     assert sum(sent) > 4_000_000

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from builds import SHARED
-from calls import call, call_all
-from chances import three_chances
-from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
+from support.builds import SHARED
+from support.calls import call, call_all
+from support.scripted_gateway import HOST, Handler, Request, ScriptedGateway, echo, listening, one_route
+from support.timing import three_attempts
 
 TEXT = b'{"choices":[{"text":"hello"}]}'
 
@@ -24,7 +24,7 @@ def raw(*pieces: bytes, pause: float = 0) -> ScriptedGateway:
             time.sleep(pause)
         handler.close_connection = True
 
-    return ScriptedGateway(answering(answer))
+    return ScriptedGateway(one_route(answer))
 
 
 def chunked(*chunks: bytes) -> bytes:
@@ -32,13 +32,13 @@ def chunked(*chunks: bytes) -> bytes:
 
 
 def test_one_connection_serves_many_calls() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         assert call(gateway.url, "hi", "warm=20").status == "OK"
         assert gateway.connections == 1
 
 
 def test_sixty_four_threads_keep_sixty_four_connections() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = SHARED.run("test_threads.c", gateway.url, "r", "64", "50")
         assert done.returncode == 0, done.stderr
         assert gateway.connections <= 64
@@ -46,7 +46,7 @@ def test_sixty_four_threads_keep_sixty_four_connections() -> None:
 
 def test_connections_beyond_the_most_are_closed() -> None:
     """No connection at all is kept, so that each call opens its own."""
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         assert call(gateway.url, "hi", "warm=3", "option:max_connections=0").status == "OK"
         assert gateway.connections == 5
         assert call(gateway.url, "hi", "warm=3", "option:max_connections=1").status == "OK"
@@ -56,10 +56,10 @@ def test_connections_beyond_the_most_are_closed() -> None:
 @pytest.mark.parametrize("says_so", [True, False], ids=["announced", "silent"])
 def test_a_connection_that_the_server_closed_is_replaced(says_so: bool) -> None:
     def answer_and_close(handler: Handler, request: Request) -> None:
-        handler.answer(200, TEXT, {"Connection": "close"} if says_so else {})
+        handler.respond(200, TEXT, {"Connection": "close"} if says_so else {})
         handler.close_connection = True
 
-    with ScriptedGateway(answering(answer_and_close)) as gateway:
+    with ScriptedGateway(one_route(answer_and_close)) as gateway:
         pause = "pause=0" if says_so else "pause=50"
         outcome = call(gateway.url, "hi", "warm=3", pause)
         assert outcome.status == "OK", outcome
@@ -68,10 +68,10 @@ def test_a_connection_that_the_server_closed_is_replaced(says_so: bool) -> None:
 
 def test_bytes_that_nobody_asked_for_end_a_connection() -> None:
     def answer_and_more(handler: Handler, request: Request) -> None:
-        handler.answer(200, TEXT)
+        handler.respond(200, TEXT)
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n" + TEXT.replace(b"hello", b"WRONG"))
 
-    with ScriptedGateway(answering(answer_and_more)) as gateway:
+    with ScriptedGateway(one_route(answer_and_more)) as gateway:
         outcome = call(gateway.url, "hi", "warm=3", "pause=20")
         assert (outcome.status, outcome.text) == ("OK", "hello")
 
@@ -128,7 +128,7 @@ def test_an_answer_that_is_too_long_is_not_waited_for() -> None:
 
 
 def test_long_questions_and_answers() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         for length in (16_000, 16_384, 70_000, 5_000_000):
             prompt = "x" * length
             outcome = call(gateway.url, prompt, "warm=1")
@@ -136,7 +136,7 @@ def test_long_questions_and_answers() -> None:
             assert outcome.text == "echo: " + prompt
 
 
-@three_chances
+@three_attempts
 def test_a_server_that_does_not_read_cannot_hold_a_call() -> None:
     SHARED.compile("calls.c")
     with listening(lambda connection: None) as port:
@@ -148,7 +148,7 @@ def test_a_server_that_does_not_read_cannot_hold_a_call() -> None:
 
 
 def test_a_name_is_looked_up() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         uri = f"http://localhost:{gateway.port}"
         assert [outcome.status for outcome in call_all([(uri, "r", "hi", "warm=2")] * 2)] == ["OK", "OK"]
         assert gateway.requests[0].headers["host"] == f"localhost:{gateway.port}"
@@ -184,7 +184,7 @@ def test_parent_and_child_share_no_connection() -> None:
         time.sleep(0.02)
         echo(handler, request)
 
-    with ScriptedGateway(answering(slow_echo)) as gateway:
+    with ScriptedGateway(one_route(slow_echo)) as gateway:
         done = SHARED.run("test_fork.c", gateway.url, "r")
         assert done.returncode == 0, done.stderr
 
@@ -193,9 +193,9 @@ def test_there_may_be_no_memory_for_an_answer() -> None:
     size = 150_000_000
 
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(200, b'{"choices":[{"text":"%s"}]}' % (b"x" * size))
+        handler.respond(200, b'{"choices":[{"text":"%s"}]}' % (b"x" * size))
 
-    with ScriptedGateway(answering(answer)) as gateway:
+    with ScriptedGateway(one_route(answer)) as gateway:
         for megabytes in (100, 200, 300, 400):
             done = SHARED.run("test_memory.c", gateway.url, "r", str(megabytes))
             assert (done.returncode, done.stderr) == (0, ""), (megabytes, done.stderr)
@@ -207,6 +207,6 @@ def test_there_may_be_no_memory_for_an_answer() -> None:
 def test_a_file_that_does_not_come_holds_up_no_call(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = SHARED.run("test_slow_file.c", gateway.url, "r", str(pipe))
         assert done.returncode == 0, done.stderr

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 import trustme
-from asks import ask, ask_all
-from builds import CHECKED, SHARED, Build
-from databricks_workspace import header
-from scripted_gateway import (
+from support.builds import CHECKED, SHARED, Build
+from support.databricks_workspace import header
+from support.operations import perform, perform_all
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     NOT_FOUND,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
     listening,
+    one_route,
     refused_port,
 )
 
@@ -37,15 +37,15 @@ EVERY_ASK = (
 
 def chatting() -> ScriptedGateway:
     def chat(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+        handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
-    return ScriptedGateway(answering(chat, CHAT_ROUTE))
+    return ScriptedGateway(one_route(chat, CHAT_ROUTE))
 
 
 def sent(*commands: str, name: str = "Authorization", env: dict[str, str] = {}, build: Build = SHARED) -> list[str]:
     """What came in a header of the question that finds out the dialect, and of the one that was asked."""
     with chatting() as gateway:
-        outcome = ask(gateway.url, *commands, "prompt hi", "send", env=env, build=build)
+        outcome = perform(gateway.url, *commands, "prompt hi", "send", env=env, build=build)
     assert outcome.status == "OK", outcome
     assert [request.method for request in gateway.requests] == ["GET", "POST"]
     return [header(request, name) for request in gateway.requests]
@@ -121,7 +121,7 @@ def test_a_header_goes_before_a_pair_and_a_pair_before_a_token() -> None:
 
 def test_the_request_that_follows_has_the_handles_again() -> None:
     with chatting() as gateway:
-        ask_all(
+        perform_all(
             gateway.url, *BEARER, "prompt hi", "header Authorization=Token once", "send", "again", "prompt hi", "send",
             "handle-option bearer_token=another-token", "send", "handle-option bearer_token=", "send",
         )  # fmt: skip
@@ -151,7 +151,7 @@ def test_an_option_that_is_taken_back_takes_the_environments_along() -> None:
 def test_all_questions_carry_them() -> None:
     commands = (*BEARER, "handle-option dialect=deployments", "handle-option workspace=w", "prompt hi")
     with chatting() as gateway:
-        ask_all(gateway.url, *commands, *EVERY_ASK, "health", "handle-option dialect=auto", "send")
+        perform_all(gateway.url, *commands, *EVERY_ASK, "health", "handle-option dialect=auto", "send")
         assert len(gateway.requests) > 8
         for request in gateway.requests:
             assert header(request, "Authorization") == "Bearer hunter2-token", request
@@ -163,7 +163,7 @@ def test_changes_hold_for_the_calls_that_follow() -> None:
     with chatting() as gateway:
         names = [f"token-{number}" for number in range(20)]
         commands = [command for name in names for command in (f"handle-option bearer_token={name}", "send")]
-        ask_all(gateway.url, "prompt hi", *commands)
+        perform_all(gateway.url, "prompt hi", *commands)
         posts = [header(request, "Authorization") for request in gateway.requests if request.method == "POST"]
         assert posts == [f"Bearer {name}" for name in names]
         assert gateway.connections == 1
@@ -186,16 +186,16 @@ SAID_OPENLY = {
 def test_nothing_is_sent_openly(way: str) -> None:
     """Not even the question for the host's address."""
     commands = (*SAID_OPENLY[way], "prompt hi")
-    outcome = ask(f"http://{NOWHERE}", *commands, "send")
+    outcome = perform(f"http://{NOWHERE}", *commands, "send")
     assert outcome.status == "INSECURE_AUTH", outcome
     assert outcome.error_attempts == 0 and outcome.error_http_status == 0
     assert "https://" in outcome.message and "allow_insecure_auth" in outcome.message
     assert "hunter2" not in outcome.message
-    allowed = ask(f"http://{NOWHERE}", "handle-option allow_insecure_auth=true", *commands, "send")
+    allowed = perform(f"http://{NOWHERE}", "handle-option allow_insecure_auth=true", *commands, "send")
     assert allowed.status == "RESOLVE_FAILED", allowed
     again = ("handle-option allow_insecure_auth=true", "handle-option allow_insecure_auth=false")
-    assert ask(f"http://{NOWHERE}", *again, *commands, "send").status == "INSECURE_AUTH"
-    assert ask(f"https://{NOWHERE}", *commands, "send").status == "RESOLVE_FAILED"
+    assert perform(f"http://{NOWHERE}", *again, *commands, "send").status == "INSECURE_AUTH"
+    assert perform(f"https://{NOWHERE}", *commands, "send").status == "RESOLVE_FAILED"
 
 
 CLIENT = {"DATABRICKS_CLIENT_ID": "i", "DATABRICKS_CLIENT_SECRET": "hunter2"}
@@ -205,33 +205,33 @@ CLIENT = {"DATABRICKS_CLIENT_ID": "i", "DATABRICKS_CLIENT_SECRET": "hunter2"}
 def test_credentials_of_the_environment_are_not_sent_openly(env: dict[str, str]) -> None:
     is_databricks = "DATABRICKS" in next(iter(env))
     uri = "databricks" if is_databricks else f"http://{NOWHERE}"
-    outcome = ask(uri, "prompt hi", "send", env={**env, "DATABRICKS_HOST": f"http://{NOWHERE}"})
+    outcome = perform(uri, "prompt hi", "send", env={**env, "DATABRICKS_HOST": f"http://{NOWHERE}"})
     assert outcome.status == "INSECURE_AUTH" and "hunter2" not in outcome.message, outcome
 
 
 @pytest.mark.parametrize("what", [*EVERY_ASK, "health"])
 def test_no_function_sends_them_openly(what: str) -> None:
-    outcome = ask(f"http://{NOWHERE}", *BEARER, "prompt hi", what)
+    outcome = perform(f"http://{NOWHERE}", *BEARER, "prompt hi", what)
     assert outcome.status == "INSECURE_AUTH", outcome
-    assert ask(f"http://{NOWHERE}", "prompt hi", what).status == "RESOLVE_FAILED", "without them it is asked"
+    assert perform(f"http://{NOWHERE}", "prompt hi", what).status == "RESOLVE_FAILED", "without them it is asked"
 
 
 def test_vectors_do_not_send_them_openly() -> None:
-    outcome = ask(f"http://{NOWHERE}", *BEARER, "inputs 50", "option embed_concurrency=4", "embed")
+    outcome = perform(f"http://{NOWHERE}", *BEARER, "inputs 50", "option embed_concurrency=4", "embed")
     assert outcome.status == "INSECURE_AUTH", outcome
 
 
 def test_what_is_no_secret_may_be_sent_openly() -> None:
     plain = ("handle-option workspace=w", "handle-option user_agent=mine/1", "handle-header X-Trace=1")
-    assert ask(f"http://{NOWHERE}", *plain, "prompt hi", "send").status == "RESOLVE_FAILED"
+    assert perform(f"http://{NOWHERE}", *plain, "prompt hi", "send").status == "RESOLVE_FAILED"
     half = "handle-option username=me"
-    assert ask(f"http://{NOWHERE}", half, "prompt hi", "send").status == "RESOLVE_FAILED"
+    assert perform(f"http://{NOWHERE}", half, "prompt hi", "send").status == "RESOLVE_FAILED"
 
 
 @pytest.mark.parametrize("host", [HOST, "localhost", "LOCALHOST", "[::1]", "127.9.8.7"])
 def test_this_machine_is_no_other(host: str) -> None:
     with refused_port() as port:
-        outcome = ask(f"http://{host}:{port}", *BEARER, "prompt hi", "send")
+        outcome = perform(f"http://{host}:{port}", *BEARER, "prompt hi", "send")
         assert outcome.status == "CONNECT_FAILED", outcome
 
 
@@ -243,7 +243,7 @@ def test_this_machine_is_no_other(host: str) -> None:
     ],
 )  # fmt: skip
 def test_what_only_looks_like_this_machine(host: str) -> None:
-    outcome = ask(f"http://{host}:1", "handle-option timeout_ms=2000", *BEARER, "prompt hi", "send")
+    outcome = perform(f"http://{host}:1", "handle-option timeout_ms=2000", *BEARER, "prompt hi", "send")
     assert outcome.status == "INSECURE_AUTH", outcome
 
 
@@ -251,12 +251,12 @@ def test_a_proxy_is_another() -> None:
     """The gateway is reached by way of a machine that can read everything."""
     with forwarding() as proxy:
         here = {"http_proxy": proxy.url}
-        outcome = ask(f"http://{NOWHERE}", *BEARER, "prompt hi", "send", env=here)
+        outcome = perform(f"http://{NOWHERE}", *BEARER, "prompt hi", "send", env=here)
         assert outcome.status == "INSECURE_AUTH", outcome
         assert (proxy.requests, proxy.connections) == ([], 0)
-        away = ask(f"http://{HOST}:1", *BEARER, f"handle-option proxy=http://{NOWHERE}:1", "prompt hi", "send")
+        away = perform(f"http://{HOST}:1", *BEARER, f"handle-option proxy=http://{NOWHERE}:1", "prompt hi", "send")
         assert away.status == "INSECURE_AUTH", away
-        both_here = ask(f"http://{HOST}:1", *BEARER, "prompt hi", "send", env=here)
+        both_here = perform(f"http://{HOST}:1", *BEARER, "prompt hi", "send", env=here)
         assert both_here.status == "OK", both_here
 
 
@@ -264,10 +264,10 @@ def test_a_redirect_takes_nothing_along() -> None:
     with chatting() as other:
 
         def away(handler: Handler, request: Request) -> None:
-            handler.answer(307, "", {"Location": f"{other.url}{request.path}"})
+            handler.respond(307, "", {"Location": f"{other.url}{request.path}"})
 
         with ScriptedGateway(away) as gateway:
-            outcomes = ask_all(gateway.url, *BEARER, "prompt hi", *EVERY_ASK)
+            outcomes = perform_all(gateway.url, *BEARER, "prompt hi", *EVERY_ASK)
         assert other.requests == []
         assert not [outcome for outcome in outcomes if outcome.status == "OK"]
 
@@ -282,10 +282,10 @@ def forwarding() -> ScriptedGateway:
         assert request.path.startswith("http://"), request.path
         path = "/" + request.path.split("/", 3)[3]
         if request.method == "POST":
-            handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
         else:
             is_route = path.endswith("/api/2.0/endpoints/r")
-            handler.answer(200 if is_route else 404, CHAT_ROUTE if is_route else NOT_FOUND)
+            handler.respond(200 if is_route else 404, CHAT_ROUTE if is_route else NOT_FOUND)
 
     return ScriptedGateway(script)
 
@@ -294,7 +294,7 @@ def forwarding() -> ScriptedGateway:
 def test_a_proxy_by_option(build: Build) -> None:
     with forwarding() as proxy:
         option = f"handle-option proxy=http://user:hunter2@{HOST}:{proxy.port}"
-        outcomes = ask_all(f"http://{HOST}:1/mount", option, *BEARER, "prompt hi", "send", "send", build=build)
+        outcomes = perform_all(f"http://{HOST}:1/mount", option, *BEARER, "prompt hi", "send", "send", build=build)
         assert [outcome.status for outcome in outcomes] == ["OK", "OK"], outcomes
         assert proxy.paths()[-1] == f"POST http://{HOST}:1/mount/endpoints/r/invocations"
         for request in proxy.requests:
@@ -306,10 +306,10 @@ def test_a_proxy_by_option(build: Build) -> None:
 
 def test_no_proxy_by_option() -> None:
     with chatting() as gateway, forwarding() as proxy:
-        outcome = ask(gateway.url, "handle-option proxy=none", "prompt hi", "send", env={"http_proxy": proxy.url})
+        outcome = perform(gateway.url, "handle-option proxy=none", "prompt hi", "send", env={"http_proxy": proxy.url})
         assert outcome.status == "OK" and proxy.requests == []
         back = ("handle-option proxy=none", "handle-option proxy=")
-        assert ask(gateway.url, *back, "prompt hi", "send", env={"http_proxy": proxy.url}).status == "OK"
+        assert perform(gateway.url, *back, "prompt hi", "send", env={"http_proxy": proxy.url}).status == "OK"
         assert len(proxy.requests) == 2, 'with "" the environment counts again'
 
 
@@ -317,9 +317,9 @@ def test_the_option_goes_before_the_environment() -> None:
     with forwarding() as proxy, refused_port() as port:
         option = f"handle-option proxy={proxy.url}"
         wrong = f"http://{HOST}:{port}"
-        assert ask(f"http://{HOST}:1", option, "prompt hi", "send", env={"http_proxy": wrong}).status == "OK"
+        assert perform(f"http://{HOST}:1", option, "prompt hi", "send", env={"http_proxy": wrong}).status == "OK"
         unusable = {"http_proxy": "gopher://x"}
-        assert ask(f"http://{HOST}:1", option, "prompt hi", "send", env=unusable).status == "OK"
+        assert perform(f"http://{HOST}:1", option, "prompt hi", "send", env=unusable).status == "OK"
 
 
 @pytest.mark.parametrize(
@@ -333,14 +333,14 @@ def test_the_name_and_password_of_a_proxy(written: str, user: str, password: str
     with forwarding() as proxy:
         url = f"http://{written}@{HOST}:{proxy.port}"
         for commands, env in (((f"handle-option proxy={url}",), {}), ((), {"http_proxy": url})):
-            assert ask(f"http://{HOST}:1", *commands, "prompt hi", "send", env=env).status == "OK"
+            assert perform(f"http://{HOST}:1", *commands, "prompt hi", "send", env=env).status == "OK"
             assert header(proxy.requests[-1], "Proxy-Authorization") == basic(user, password)
 
 
 def test_a_proxy_that_wants_to_know_who_asks() -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(407, "who are you?")) as proxy:
+    with ScriptedGateway(lambda handler, request: handler.respond(407, "who are you?")) as proxy:
         option = f"handle-option proxy=http://user:hunter2-proxy@{HOST}:{proxy.port}"
-        outcome = ask(f"http://{HOST}:1", option, "prompt hi", "send")
+        outcome = perform(f"http://{HOST}:1", option, "prompt hi", "send")
         assert outcome.status == "PROXY_FAILED" and "407" in outcome.message, outcome
         assert "hunter2" not in outcome.message
 
@@ -377,11 +377,11 @@ def test_through_a_tunnel_each_learns_only_its_own(tmp_path: Path) -> None:
     ca.issue_cert(HOST).configure_cert(context)
 
     def chat(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+        handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
-    with ScriptedGateway(answering(chat, CHAT_ROUTE), context) as gateway, tunnelling(gateway.port) as (port, heads):
+    with ScriptedGateway(one_route(chat, CHAT_ROUTE), context) as gateway, tunnelling(gateway.port) as (port, heads):
         options = (f"handle-option ca_file={tmp_path}/ca.pem", f"handle-option proxy=http://user:hunter2@{HOST}:{port}")
-        outcomes = ask_all(gateway.url, *options, *BEARER, "prompt hi", "send", "list")
+        outcomes = perform_all(gateway.url, *options, *BEARER, "prompt hi", "send", "list")
         assert outcomes[0].status == "OK", outcomes[0]
         assert heads and all(head.startswith(f"CONNECT {HOST}:{gateway.port} ".encode()) for head in heads)
         expected = f"proxy-authorization: {basic('user', 'hunter2')}".lower().encode()

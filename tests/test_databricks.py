@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from asks import Outcome, ask, ask_all
-from builds import CHECKED, SHARED, THREADED, VALGRIND, Build, clean_environment
-from calls import call
-from chances import three_chances
-from databricks_workspace import (
+from gateways.install import install
+from support.builds import CHECKED, SHARED, THREADED, VALGRIND, Build, clean_environment
+from support.calls import call
+from support.databricks_workspace import (
     CLIENT_ID,
     CLIENT_SECRET,
     ENDPOINTS,
@@ -30,8 +29,9 @@ from databricks_workspace import (
     header,
     profile,
 )
-from gateways.install import install
-from scripted_gateway import HOST, Handler, Request, ScriptedGateway, refused_port
+from support.operations import Outcome, perform, perform_all
+from support.scripted_gateway import HOST, Handler, Request, ScriptedGateway, refused_port
+from support.timing import three_attempts
 
 QUESTION = ("prompt hi", "send")
 INVOCATION = f"POST {INVOCATIONS}chat/invocations"
@@ -82,12 +82,12 @@ def home(tmp_path: Path) -> Path:
 
 def ask_databricks(workspace: Workspace, *commands: str, **options: object) -> Outcome:
     """Asks as a user with a token."""
-    return ask("databricks", *commands, **{"route": "chat", "env": workspace.environment(), **options})
+    return perform("databricks", *commands, **{"route": "chat", "env": workspace.environment(), **options})
 
 
 def ask_as_service(workspace: Workspace, *commands: str, **options: object) -> list[Outcome]:
     """Asks as a service principal."""
-    return ask_all("databricks", *commands, **{"route": "chat", "env": workspace.service_environment(), **options})
+    return perform_all("databricks", *commands, **{"route": "chat", "env": workspace.service_environment(), **options})
 
 
 def texts(outcomes: list[Outcome]) -> list[str]:
@@ -167,7 +167,7 @@ def test_a_stream_ends_with_the_word_of_the_end(workspace: Workspace, build: Bui
 def test_chat_agent_gives_its_last_message(workspace: Workspace) -> None:
     commands = ("message user=hi", "send", "stream", "callback")
     env = workspace.environment()
-    whole, fetched, called = ask_all("databricks", *commands, route="chat-agent", env=env)
+    whole, fetched, called = perform_all("databricks", *commands, route="chat-agent", env=env)
     (candidate,) = whole.response.candidates
     assert (whole.status, candidate.text, candidate.role, candidate.finish_reason) == ("OK", "echo: hi", "assistant", "stop")
     assert whole.response.usage == [3, 5, 8]
@@ -183,7 +183,7 @@ def test_agent_of_responses_takes_prompts_and_messages(workspace: Workspace, que
     """What it is for is looked up first, or once it has refused messages."""
     env = workspace.environment()
     commands = ("send", "stream", "callback", "again", f"{question}whole: it", "stream")
-    outcomes = ask_all("databricks", f"{question}hi", *commands, route="responses-agent", env=env)
+    outcomes = perform_all("databricks", f"{question}hi", *commands, route="responses-agent", env=env)
     whole, fetched, called, in_items = outcomes
     assert whole.response.texts == ["echo: hi"] and fetched.status == "STREAM_END", outcomes
     for outcome in (fetched, called):
@@ -197,8 +197,8 @@ def test_agent_of_responses_takes_prompts_and_messages(workspace: Workspace, que
 
 
 def test_refusal_of_a_chat_looks_nothing_up_twice(workspace: Workspace) -> None:
-    workspace.invoke = lambda handler, request, name: handler.answer(400, {"error_code": "BAD_REQUEST", "message": "no"})
-    outcomes = ask_all("databricks", "message user=hi", "send", "send", route="chat", env=workspace.environment())
+    workspace.invoke = lambda handler, request, name: handler.respond(400, {"error_code": "BAD_REQUEST", "message": "no"})
+    outcomes = perform_all("databricks", "message user=hi", "send", "send", route="chat", env=workspace.environment())
     assert [outcome.status for outcome in outcomes] == ["BAD_REQUEST"] * 2
     assert [request.method for request in workspace.requests] == ["POST", "GET", "POST"]
 
@@ -207,7 +207,7 @@ def test_refusal_of_a_chat_looks_nothing_up_twice(workspace: Workspace) -> None:
 def test_model_of_unity_catalog_is_asked_where_it_is(workspace: Workspace, build: Build) -> None:
     commands = ("prompt hi", "send", "again", "message user=hi you", "stream", "again", "input abc", "embed", "health")
     env = workspace.environment()
-    outcomes = ask_all("databricks", *commands, route="main.llms.claude", env=env, build=build)
+    outcomes = perform_all("databricks", *commands, route="main.llms.claude", env=env, build=build)
     whole, streamed, vectors, health = outcomes
     assert whole.response.texts == ["echo: hi"] and streamed.text() == "echo: hi you", outcomes
     assert vectors.embeddings.vectors == [[3.0, 0.5]] and health.status == "OK"
@@ -228,7 +228,7 @@ def test_missing_model_of_unity_catalog_is_not_found(workspace: Workspace) -> No
 
 def test_models_and_endpoints_are_asked_through_one_handle(workspace: Workspace) -> None:
     commands = ("request-route main.llms.claude", "send", "request-route chat", "send", "request-route a.b", "send")
-    model, endpoint, missing = ask_all("databricks", "message user=hi", *commands, route="", env=workspace.environment())
+    model, endpoint, missing = perform_all("databricks", "message user=hi", *commands, route="", env=workspace.environment())
     assert model.response.texts == endpoint.response.texts == ["echo: hi"]
     assert missing.status == "NOT_FOUND", "two parts are an endpoint's name"
 
@@ -261,7 +261,7 @@ def test_nobody_but_databricks_is_asked_for(workspace: Workspace) -> None:
 def test_a_wrong_token(workspace: Workspace, status: int) -> None:
     workspace.stale_status = status
     environment = {**workspace.environment(), "DATABRICKS_TOKEN": "dapi-wrong-token"}
-    outcome = ask("databricks", *QUESTION, route="chat", env=environment)
+    outcome = perform("databricks", *QUESTION, route="chat", env=environment)
     assert outcome.status == ("UNAUTHORIZED" if status == 401 else "FORBIDDEN"), outcome
     assert outcome.error_http_status == status and outcome.error_attempts == 1
     words = "Token is expired" if status == 401 else "Invalid access token"
@@ -280,7 +280,7 @@ def test_a_host_may_be_written_in_several_ways(workspace: Workspace, tmp_path: P
     with Workspace(tls_of(ca)) as secure:
         environment = {**secure.environment(), "DATABRICKS_HOST": f"{HOST}:{secure.port}"}
         trust = f"handle-option ca_file={tmp_path}/ca.pem"
-        outcome = ask("databricks", trust, *QUESTION, route="chat", env=environment)
+        outcome = perform("databricks", trust, *QUESTION, route="chat", env=environment)
         assert texts([outcome]) == ["echo: hi"], "without a scheme it is https://"
 
 
@@ -295,7 +295,7 @@ def test_a_profile_by_its_name(workspace: Workspace, home: Path) -> None:
     other = {"DATABRICKS_HOST": "http://127.0.0.1:1", "DATABRICKS_TOKEN": "dapi-not-this-one"}
     default = profile("DEFAULT", host="http://127.0.0.1:1", token="nor-this-one")
     write(home, default + profile("work", host=workspace.url, token=PAT))
-    outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(home), **other})
+    outcome = perform("databricks://work", *QUESTION, route="chat", env={"HOME": str(home), **other})
     assert texts([outcome]) == ["echo: hi"]
 
 
@@ -322,7 +322,7 @@ def test_a_profile_that_the_environment_names(workspace: Workspace, home: Path, 
         variables = {"DATABRICKS_CONFIG_FILE": file if file.startswith("~/") else str(home / file)}
     else:
         write(home, sections)
-    outcome = ask("databricks", *QUESTION, route="chat", env={"HOME": str(home), **variables})
+    outcome = perform("databricks", *QUESTION, route="chat", env={"HOME": str(home), **variables})
     assert texts([outcome]) == ["echo: hi"]
 
 
@@ -330,13 +330,13 @@ def test_the_environment_goes_before_the_file(workspace: Workspace, home: Path) 
     """Key by key, where it names a profile; else whoever says anything by variables does not mean the file."""
     named = {"HOME": str(home), "DATABRICKS_CONFIG_PROFILE": "work"}
     write(home, profile("work", host=workspace.url, token="dapi-of-the-file"))
-    outcome = ask("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_TOKEN": PAT})
+    outcome = perform("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_TOKEN": PAT})
     assert texts([outcome]) == ["echo: hi"]
-    outcome = ask("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_TOKEN": ""})
+    outcome = perform("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_TOKEN": ""})
     assert outcome.status == "UNAUTHORIZED", "an empty variable is none"
     assert workspace.credentials()[-1] == "Bearer dapi-of-the-file"
     write(home, profile("work", token=PAT))
-    outcome = ask("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_HOST": workspace.url})
+    outcome = perform("databricks", *QUESTION, route="chat", env={**named, "DATABRICKS_HOST": workspace.url})
     assert texts([outcome]) == ["echo: hi"], "a profile without a host is for any"
     write(home, profile("DEFAULT", host=workspace.url, token="dapi-of-the-file"))
     outcome = call("databricks", "hi", route="chat", environment={"HOME": str(home), "DATABRICKS_TOKEN": PAT})
@@ -350,14 +350,14 @@ def test_a_token_of_the_file_goes_to_no_other_host(workspace: Workspace, home: P
     write(home, sections)
     for variables in ({}, {"DATABRICKS_CONFIG_PROFILE": "DEFAULT"}, {"DATABRICKS_CONFIG_PROFILE": "service"}):
         env = {"HOME": str(home), "DATABRICKS_HOST": workspace.url, **variables}
-        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *QUESTION, route="chat", env=env)
         assert outcome.status == "UNAUTHORIZED" and "Credential was not sent" in outcome.message, outcome
     assert set(workspace.credentials("/")) == {""}
 
 
 def test_a_service_principal_of_a_profile(workspace: Workspace, home: Path) -> None:
     write(home, profile("service", host=workspace.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
-    outcome = ask("databricks://service", *QUESTION, route="chat", env={"HOME": str(home)})
+    outcome = perform("databricks://service", *QUESTION, route="chat", env={"HOME": str(home)})
     assert texts([outcome]) == ["echo: hi"]
     assert workspace.tokens_asked() == 1
 
@@ -370,7 +370,7 @@ def test_a_file_as_people_write_it(workspace: Workspace, home: Path) -> None:
     ]  # fmt: skip
     for end in ("\n", "\r\n"):
         write(home, "\ufeff" * (end == "\r\n") + end.join(lines))
-        outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(home)})
+        outcome = perform("databricks://work", *QUESTION, route="chat", env={"HOME": str(home)})
         assert texts([outcome]) == ["echo: hi"], repr(end)
 
 
@@ -417,7 +417,7 @@ def test_no_credentials_at_all(workspace: Workspace, home: Path) -> None:
         ("databricks", {"DATABRICKS_HOST": workspace.url, "DATABRICKS_CLIENT_ID": CLIENT_ID}),
         ("databricks://work", {"HOME": str(home)}),
     ):
-        outcomes = ask_all(uri, *QUESTION, f"handle-option bearer_token={PAT}", "send", route="chat", env=env)
+        outcomes = perform_all(uri, *QUESTION, f"handle-option bearer_token={PAT}", "send", route="chat", env=env)
         assert outcomes[0].status == "UNAUTHORIZED" and "Credential was not sent" in outcomes[0].message, outcomes[0]
         assert texts(outcomes[1:]) == ["echo: hi"]
     assert workspace.tokens_asked() == 0
@@ -475,7 +475,7 @@ def test_many_threads_renew_a_token_once(workspace: Workspace, build: Build, sta
     assert len(workspace.asked(WELL_KNOWN)) <= workspace.tokens_asked()
 
 
-@three_chances
+@three_attempts
 def test_many_threads_renew_a_token_that_came_to_its_end_once() -> None:
     with Workspace() as workspace:
         workspace.lifetime = 2
@@ -488,7 +488,7 @@ def test_many_threads_renew_a_token_that_came_to_its_end_once() -> None:
         assert workspace.refused == 0, "nobody asked with a token that was over"
 
 
-@three_chances
+@three_attempts
 def test_a_token_is_renewed_before_its_end() -> None:
     """In the last tenth of its life, and not before."""
     with Workspace() as workspace:
@@ -552,7 +552,7 @@ def test_a_token_is_renewed_once_and_only_once(workspace: Workspace, status: int
 def test_what_is_not_allowed_is_not_asked_again(workspace: Workspace) -> None:
     """That someone may not do something is no fault of the token, though it is the same HTTP status."""
     denied = {"error_code": "PERMISSION_DENIED", "message": "User does not have permission 'View' on Endpoint chat"}
-    workspace.invoke = lambda handler, request, name: handler.answer(403, denied)
+    workspace.invoke = lambda handler, request, name: handler.respond(403, denied)
     (outcome,) = ask_as_service(workspace, "prompt hi", "send")
     assert (outcome.status, outcome.code) == ("FORBIDDEN", "PERMISSION_DENIED"), outcome
     assert "permission 'View'" in outcome.message
@@ -631,7 +631,7 @@ def test_a_token_endpoint_elsewhere_gets_no_secret(workspace: Workspace, where: 
 
 def test_a_redirect_does_not_take_the_secret_along(workspace: Workspace) -> None:
     with Workspace() as other:
-        TOKEN_FAULTS["to the other"] = lambda handler: handler.answer(307, "", {"Location": other.url + TOKEN})
+        TOKEN_FAULTS["to the other"] = lambda handler: handler.respond(307, "", {"Location": other.url + TOKEN})
         try:
             workspace.token_faults = ["to the other"]
             (outcome,) = ask_as_service(workspace, *QUESTION)
@@ -646,7 +646,7 @@ def test_a_secret_with_every_character(workspace: Workspace) -> None:
     assert texts(ask_as_service(workspace, *QUESTION)) == ["echo: hi"]
 
 
-@three_chances
+@three_attempts
 def test_who_waits_for_a_token_waits_no_longer_than_its_own_deadline() -> None:
     """A slow answer to the one that asks does not hold the others beyond their time, nor does their leaving stop it."""
     with Workspace() as workspace:
@@ -658,13 +658,13 @@ def test_who_waits_for_a_token_waits_no_longer_than_its_own_deadline() -> None:
         assert workspace.tokens_asked() <= 2, "one that gave up may have been the one that asked"
 
 
-@three_chances
+@three_attempts
 def test_a_silent_token_endpoint_holds_nobody_for_longer_than_one_deadline() -> None:
     with Workspace() as workspace:
         workspace.token_faults = ["silent"] * 64
         start = time.monotonic()
         environment = workspace.service_environment()
-        outcomes = ask_all("databricks", "handle-option timeout_ms=500", *QUESTION, "send", route="chat", env=environment)
+        outcomes = perform_all("databricks", "handle-option timeout_ms=500", *QUESTION, "send", route="chat", env=environment)
         assert [outcome.status for outcome in outcomes] == ["TIMEOUT"] * 2
         assert time.monotonic() - start < 3
 
@@ -672,11 +672,11 @@ def test_a_silent_token_endpoint_holds_nobody_for_longer_than_one_deadline() -> 
 def test_the_options_say_who_asks(workspace: Workspace) -> None:
     options = (f"handle-option client_id={CLIENT_ID}", f"handle-option client_secret={CLIENT_SECRET}")
     environment = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_CLIENT_ID": "x", "DATABRICKS_CLIENT_SECRET": "y"}
-    outcome = ask("databricks", *options, *QUESTION, route="chat", env=environment)
+    outcome = perform("databricks", *options, *QUESTION, route="chat", env=environment)
     assert texts([outcome]) == ["echo: hi"], "the options go before the environment"
-    outcome = ask(workspace.url, "handle-option dialect=databricks", *options, *QUESTION, route="chat")
+    outcome = perform(workspace.url, "handle-option dialect=databricks", *options, *QUESTION, route="chat")
     assert texts([outcome]) == ["echo: hi"], "and work without it"
-    outcome = ask(workspace.url, *options, *QUESTION, route="chat")
+    outcome = perform(workspace.url, *options, *QUESTION, route="chat")
     assert texts([outcome]) == ["echo: hi"], "the dialect is found out"
 
 
@@ -773,10 +773,10 @@ def test_creating_and_deleting(workspace: Workspace) -> None:
 def test_health(workspace: Workspace) -> None:
     assert ask_databricks(workspace, "health").status == "OK"
     environment = {**workspace.environment(), "DATABRICKS_TOKEN": "dapi-wrong-token"}
-    assert ask("databricks", "health", route="chat", env=environment).status == "UNAUTHORIZED"
+    assert perform("databricks", "health", route="chat", env=environment).status == "UNAUTHORIZED"
     with refused_port() as port:
         environment = {**workspace.environment(), "DATABRICKS_HOST": f"http://{HOST}:{port}"}
-        assert ask("databricks", "health", route="chat", env=environment).status == "CONNECT_FAILED"
+        assert perform("databricks", "health", route="chat", env=environment).status == "CONNECT_FAILED"
 
 
 def test_questions_about_routes_renew_a_token_too(workspace: Workspace) -> None:
@@ -800,7 +800,7 @@ def test_errors_of_the_workspace(workspace: Workspace) -> None:
         (500, "INTERNAL_ERROR: something broke", "SERVER_ERROR", "something broke"),
     ]
     for status, body, expected, words in rows:
-        workspace.invoke = lambda handler, request, name: handler.answer(status, body)
+        workspace.invoke = lambda handler, request, name: handler.respond(status, body)
         outcome = ask_databricks(workspace, *QUESTION)
         assert (outcome.status, outcome.error_http_status) == (expected, status), outcome
         assert words in outcome.message, outcome.message
@@ -809,7 +809,7 @@ def test_errors_of_the_workspace(workspace: Workspace) -> None:
 @pytest.mark.parametrize("way", ["handle-header Authorization=Bearer ", "handle-option bearer_token="])
 def test_the_dialect_of_a_workspace_is_found_out(workspace: Workspace, way: str) -> None:
     """For whoever passes its URL and a token by hand."""
-    outcomes = ask_all(workspace.url, way + PAT, "prompt hi", "send", "send", "list", route="chat")
+    outcomes = perform_all(workspace.url, way + PAT, "prompt hi", "send", "send", "list", route="chat")
     assert texts(outcomes[:2]) == ["echo: hi"] * 2 and len(outcomes[2].routes) == len(workspace.endpoints)
     assert workspace.paths()[-3:] == [INVOCATION, INVOCATION, f"GET {ENDPOINTS}"], "it is remembered"
 
@@ -825,9 +825,9 @@ def test_a_login_page_instead_of_an_answer() -> None:
     """As a host gives it that is not the workspace's."""
 
     def login(handler: Handler, request: Request) -> None:
-        handler.answer(303, "", {"Location": "/login.html"})
+        handler.respond(303, "", {"Location": "/login.html"})
 
     with ScriptedGateway(login) as gateway:
         environment = {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": PAT}
-        outcome = ask("databricks", "list", route="chat", env=environment)
+        outcome = perform("databricks", "list", route="chat", env=environment)
     assert outcome.status == "HTTP_ERROR" and "/login.html" in outcome.message and PAT not in outcome.message, outcome

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from asks import Outcome, ask, ask_all
-from builds import ROOT, SHARED
-from chances import three_chances
-from event_streams import chunk, events, head
-from scripted_gateway import (
+from support.builds import ROOT, SHARED
+from support.event_streams import chunk, events, head
+from support.operations import Outcome, perform, perform_all
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
     listening,
+    one_route,
     unreachable_port,
 )
+from support.timing import three_attempts
 
 pytestmark = pytest.mark.alone
 
@@ -44,7 +44,7 @@ def compiled() -> None:
 def at_once(check: Callable[..., None], rows: Iterable[tuple]) -> None:
     """Makes each check, side by side: they do little but wait."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(three_chances(check), *row) for row in rows]:
+        for done in [pool.submit(three_attempts(check), *row) for row in rows]:
             done.result()
 
 
@@ -119,7 +119,7 @@ def place(name: str) -> Iterator[Place]:
             yield Place(f"http://{HOST}:{port}", "sending the question", ("again", "message user=" + "x" * 6_000_000))
     else:
         script = {"wait": silent, "read": half, "trickle": trickling}[name]
-        with ScriptedGateway(answering(script, CHAT_ROUTE)) as gateway:
+        with ScriptedGateway(one_route(script, CHAT_ROUTE)) as gateway:
             yield Place(gateway.url, "waiting for the answer" if name == "wait" else "reading the answer")
 
 
@@ -151,7 +151,7 @@ def test_the_whole_call_has_one_deadline(slow_resolver: dict[str, str]) -> None:
     def check(name: str, way: str) -> None:
         with place(name) as there:
             commands = ("prompt hi", *there.commands, *ALONE)
-            outcome = ask(there.uri, "handle-option timeout_ms=400", *commands, way, env=slow_resolver)
+            outcome = perform(there.uri, "handle-option timeout_ms=400", *commands, way, env=slow_resolver)
         is_event = way == "stream" and name in ("read", "trickle")
         check_timeout(outcome, "timeout_ms", 400, "waiting for the next event" if is_event else there.doing)
 
@@ -165,7 +165,7 @@ def test_deadlines_are_kept_to_the_millisecond(ms: int) -> None:
     def over(name: str) -> float:
         with place(name) as there:
             option = f"handle-option timeout_ms={ms}"
-            outcome = ask(there.uri, option, "handle-option dialect=deployments", *there.commands, "message user=hi", "send")
+            outcome = perform(there.uri, option, "handle-option dialect=deployments", *there.commands, "message user=hi", "send")
         check_timeout(outcome, "timeout_ms", ms, there.doing)
         assert outcome.took_us >= ms * 1000, outcome
         return outcome.took_us / 1000 - ms
@@ -182,7 +182,7 @@ def test_a_long_deadline_is_kept_to_as_well() -> None:
 
     def check(*token: str) -> None:
         with place("wait") as there:
-            outcome = ask(there.uri, "handle-option timeout_ms=6000", *token, "prompt hi", *ALONE, "send")
+            outcome = perform(there.uri, "handle-option timeout_ms=6000", *token, "prompt hi", *ALONE, "send")
         check_timeout(outcome, "timeout_ms", 6000, there.doing)
 
     at_once(check, [(), ("token",)])
@@ -195,7 +195,7 @@ def test_connecting_has_its_own_time(slow_resolver: dict[str, str]) -> None:
         with place(name) as there:
             times = ("handle-option timeout_ms=8000", "handle-option connect_timeout_ms=200")
             commands = (*times, "prompt hi", *there.commands, "send", "stream")
-            for outcome in ask_all(there.uri, *commands, env=slow_resolver):
+            for outcome in perform_all(there.uri, *commands, env=slow_resolver):
                 check_timeout(outcome, "connect_timeout_ms", 200, there.doing)
                 assert outcome.error_attempts == 0, "nothing was sent"
 
@@ -205,7 +205,7 @@ def test_connecting_has_its_own_time(slow_resolver: dict[str, str]) -> None:
 def test_what_is_asked_beside_questions_has_the_same_deadlines() -> None:
     def check(uri: str, way: str, option: str, ms: int, doing: str) -> None:
         options = ("handle-option dialect=deployments", "handle-option timeout_ms=8000", f"handle-option {option}={ms}")
-        check_timeout(ask(uri, *options, way), option, ms, doing)
+        check_timeout(perform(uri, *options, way), option, ms, doing)
 
     with ScriptedGateway(silent) as gateway, unreachable_port() as port:
         rows = []
@@ -221,16 +221,16 @@ def test_what_is_asked_beside_questions_has_the_same_deadlines() -> None:
 def test_the_first_byte_has_its_own_time() -> None:
     def check(way: str) -> None:
         question = "input hi" if way == "embed" else "prompt hi"
-        with ScriptedGateway(answering(silent, EMBEDDINGS_ROUTE if way == "embed" else CHAT_ROUTE)) as gateway:
+        with ScriptedGateway(one_route(silent, EMBEDDINGS_ROUTE if way == "embed" else CHAT_ROUTE)) as gateway:
             times = ("handle-option timeout_ms=8000", "handle-option first_byte_timeout_ms=200")
-            outcome = ask(gateway.url, *times, question, way)
+            outcome = perform(gateway.url, *times, question, way)
         check_timeout(outcome, "first_byte_timeout_ms", 200, "waiting for the answer")
         assert outcome.error_attempts == 1, "the server may be at it"
 
     at_once(check, [(way,) for way in ("call hi", "send", "stream", "callback", "embed")])
 
 
-@three_chances
+@three_attempts
 def test_the_first_byte_is_all_that_is_waited_for() -> None:
     """A head that comes in time, or a byte of it, is as good as the whole."""
 
@@ -245,13 +245,13 @@ def test_the_first_byte_is_all_that_is_waited_for() -> None:
         time.sleep(0.25)
         handler.wfile.write(body)
 
-    with ScriptedGateway(answering(slow, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, "handle-option first_byte_timeout_ms=200", "prompt hi", "send")
+    with ScriptedGateway(one_route(slow, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, "handle-option first_byte_timeout_ms=200", "prompt hi", "send")
     assert outcome.status == "OK", outcome
     check_time(outcome, 600)
 
 
-@three_chances
+@three_attempts
 def test_a_long_question_does_not_count_against_the_first_byte() -> None:
     """Its time begins with the last byte of the question."""
 
@@ -273,7 +273,7 @@ def test_a_long_question_does_not_count_against_the_first_byte() -> None:
 
     with listening(slow_reader) as port:
         times = ("handle-option timeout_ms=8000", "handle-option first_byte_timeout_ms=200")
-        outcome = ask(f"http://{HOST}:{port}", *times, "message user=" + "x" * 6_000_000, "send")
+        outcome = perform(f"http://{HOST}:{port}", *times, "message user=" + "x" * 6_000_000, "send")
     assert outcome.status == "OK", outcome
 
 
@@ -292,7 +292,7 @@ def streaming(*pieces: tuple[float, str]) -> ScriptedGateway:
             handler.wfile.flush()
         handler.stall()
 
-    return ScriptedGateway(answering(stream, CHAT_ROUTE))
+    return ScriptedGateway(one_route(stream, CHAT_ROUTE))
 
 
 DELTA = events(chunk("x"))
@@ -312,7 +312,7 @@ def test_a_stream_may_not_pause_for_long() -> None:
     def check(name: str, way: str) -> None:
         with streaming((0.1, DELTA), *SIGNS_OF_NO_LIFE[name]) as gateway:
             times = ("handle-option timeout_ms=8000", "handle-option idle_timeout_ms=200")
-            outcome = ask(gateway.url, *times, "prompt hi", way)
+            outcome = perform(gateway.url, *times, "prompt hi", way)
         check_timeout(outcome, "idle_timeout_ms", 200, "waiting for the next event", took=300)
         assert outcome.text() == "x", name
         assert outcome.response.texts == ["x"], "what had come can be read"
@@ -326,37 +326,37 @@ def test_first_event_has_the_time_of_a_whole_call() -> None:
     def check(name: str) -> None:
         with streaming(*SIGNS_OF_NO_LIFE[name]) as gateway:
             times = ("handle-option timeout_ms=400", "handle-option idle_timeout_ms=100")
-            outcome = ask(gateway.url, *times, "prompt hi", "stream")
+            outcome = perform(gateway.url, *times, "prompt hi", "stream")
         check_timeout(outcome, "timeout_ms", 400, "waiting for the next event")
         assert outcome.response.texts == []
 
     at_once(check, [(name,) for name in SIGNS_OF_NO_LIFE])
 
 
-@three_chances
+@three_attempts
 def test_living_stream_outlasts_the_time_of_a_whole_call() -> None:
     with streaming(*[(0.1, DELTA)] * 6, (0.1, END)) as gateway:
         for way in ("stream", "callback"):
-            outcome = ask(gateway.url, "handle-option timeout_ms=300", "prompt hi", way)
+            outcome = perform(gateway.url, "handle-option timeout_ms=300", "prompt hi", way)
             assert (outcome.status.removeprefix("STREAM_END"), outcome.text()) in (("OK", "x" * 6), ("", "x" * 6)), outcome
             assert outcome.took_us > 600_000
 
 
-@three_chances
+@three_attempts
 def test_a_stream_that_goes_on_may_last() -> None:
     with streaming(*[(0.1, DELTA)] * 6, (0.1, END)) as gateway:
-        outcome = ask(gateway.url, "handle-option idle_timeout_ms=200", "prompt hi", "callback")
+        outcome = perform(gateway.url, "handle-option idle_timeout_ms=200", "prompt hi", "callback")
     assert (outcome.status, outcome.text()) == ("OK", "x" * 6), outcome
     assert outcome.took_us > 600_000
 
 
-@three_chances
+@three_attempts
 def test_events_without_a_text_are_signs_of_life() -> None:
     """The role, calls of tools and the tokens mean something, too."""
     fragment = {"index": 0, "function": {"arguments": "x"}}
     signs = [chunk(None, role="assistant"), chunk(None, tool_calls=[fragment]), chunk(""), chunk("x")]
     with streaming(*[(0.15, events(sign)) for sign in signs], (0.15, END)) as gateway:
-        outcome = ask(gateway.url, "handle-option idle_timeout_ms=250", "prompt hi", "callback")
+        outcome = perform(gateway.url, "handle-option idle_timeout_ms=250", "prompt hi", "callback")
     assert outcome.status == "OK", outcome
 
 
@@ -368,7 +368,7 @@ def read_slowly(gateway: ScriptedGateway, pause_ms: int, *options: str) -> tuple
     return status, float(took), int(events), message
 
 
-@three_chances
+@three_attempts
 def test_the_callers_own_time_is_not_the_streams() -> None:
     """Between two calls of mlflow_gateway_stream_next() the stream has nothing to prove."""
     with streaming((0, DELTA), (0, DELTA), (0.4, DELTA), (0, END)) as gateway:
@@ -380,10 +380,10 @@ def test_the_callers_own_time_is_not_the_streams() -> None:
         assert 145 <= took <= 150 + GRACE_MS
 
 
-@three_chances
+@three_attempts
 def test_the_whole_counts_for_a_stream_with_the_callers_own_time() -> None:
     with streaming(*[(0.05, DELTA)] * 40) as gateway:
-        outcome = ask(gateway.url, "handle-option stream_timeout_ms=400", "prompt hi", "callback")
+        outcome = perform(gateway.url, "handle-option stream_timeout_ms=400", "prompt hi", "callback")
         check_timeout(outcome, "stream_timeout_ms", 400, "waiting for the next event")
         status, took, events, message = read_slowly(gateway, 150, "stream_timeout_ms=400")
         assert status == "TIMEOUT" and "the 400 ms of stream_timeout_ms are over" in message, message
@@ -394,31 +394,31 @@ def test_the_whole_counts_for_a_stream_with_the_callers_own_time() -> None:
 # What counts
 
 
-@three_chances
+@three_attempts
 def test_nothing_means_that_the_whole_alone_counts() -> None:
     with unreachable_port() as port:
-        outcome = ask(f"http://{HOST}:{port}", *ALONE, "handle-option timeout_ms=300", "prompt hi", "send")
+        outcome = perform(f"http://{HOST}:{port}", *ALONE, "handle-option timeout_ms=300", "prompt hi", "send")
         check_timeout(outcome, "timeout_ms", 300, f"connecting to {HOST}:{port}")
-    with ScriptedGateway(answering(silent, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, *ALONE, "handle-option timeout_ms=300", "prompt hi", "send")
+    with ScriptedGateway(one_route(silent, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, *ALONE, "handle-option timeout_ms=300", "prompt hi", "send")
         check_timeout(outcome, "timeout_ms", 300, "waiting for the answer")
     with streaming((0, DELTA)) as gateway:
-        outcome = ask(gateway.url, *ALONE, "handle-option stream_timeout_ms=300", "prompt hi", "stream")
+        outcome = perform(gateway.url, *ALONE, "handle-option stream_timeout_ms=300", "prompt hi", "stream")
         check_timeout(outcome, "stream_timeout_ms", 300, "waiting for the next event")
 
 
-@three_chances
+@three_attempts
 def test_the_shorter_one_counts() -> None:
-    with ScriptedGateway(answering(silent, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(silent, CHAT_ROUTE)) as gateway:
         both = ("handle-option timeout_ms=300", "handle-option first_byte_timeout_ms=5000")
-        check_timeout(ask(gateway.url, *both, "prompt hi", "send"), "timeout_ms", 300, "waiting for the answer")
+        check_timeout(perform(gateway.url, *both, "prompt hi", "send"), "timeout_ms", 300, "waiting for the answer")
 
 
 def test_a_request_has_its_own() -> None:
     """And the next one the handle's again."""
 
     def check(name: str, uri: str, way: str, doing: str) -> None:
-        own, handles = ask_all(
+        own, handles = perform_all(
             uri, "handle-option timeout_ms=8000", f"handle-option {name}=400", "prompt hi", f"option {name}=150", way,
             "again", "prompt hi", way,
         )  # fmt: skip
@@ -427,7 +427,7 @@ def test_a_request_has_its_own() -> None:
 
     with contextlib.ExitStack() as stack:
         port, stream = stack.enter_context(unreachable_port()), stack.enter_context(streaming((0, DELTA)))
-        gateway = stack.enter_context(ScriptedGateway(answering(silent, CHAT_ROUTE)))
+        gateway = stack.enter_context(ScriptedGateway(one_route(silent, CHAT_ROUTE)))
         rows = [
             ("timeout_ms", gateway.url, "send", "waiting for the answer"),
             ("first_byte_timeout_ms", gateway.url, "send", "waiting for the answer"),
@@ -437,7 +437,7 @@ def test_a_request_has_its_own() -> None:
         ]
         at_once(check, rows)
 
-@three_chances
+@three_attempts
 def test_all_attempts_and_sleeps_are_within_one_deadline() -> None:
     refusals = 0
 
@@ -447,32 +447,32 @@ def test_all_attempts_and_sleeps_are_within_one_deadline() -> None:
         if refusals > 2:
             handler.stall()
         time.sleep(0.1)
-        handler.answer(503, {"detail": "not now"})
+        handler.respond(503, {"detail": "not now"})
 
     retries = ("handle-option max_retries=9", "handle-option retry_backoff_ms=20")
-    with ScriptedGateway(answering(refuse_twice, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, *retries, "handle-option timeout_ms=500", "prompt hi", "send")
+    with ScriptedGateway(one_route(refuse_twice, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, *retries, "handle-option timeout_ms=500", "prompt hi", "send")
     check_timeout(outcome, "timeout_ms", 500, "waiting for the answer")
     assert outcome.error_attempts == 3 and outcome.message.endswith("; tried 3 times"), outcome.message
 
 
-@three_chances
+@three_attempts
 def test_each_attempt_has_the_time_to_connect_anew() -> None:
     retries = ("handle-option max_retries=2", "handle-option retry_backoff_ms=1", "handle-option timeout_ms=8000")
     with unreachable_port() as port:
-        outcome = ask(f"http://{HOST}:{port}", *retries, "handle-option connect_timeout_ms=150", "prompt hi", "send")
+        outcome = perform(f"http://{HOST}:{port}", *retries, "handle-option connect_timeout_ms=150", "prompt hi", "send")
     check_timeout(outcome, "connect_timeout_ms", 150, f"connecting to {HOST}:{port}", took=450)
     assert outcome.message.endswith("; tried 3 times"), outcome.message
 
 
-@three_chances
+@three_attempts
 def test_vectors_of_several_requests_have_one_deadline() -> None:
     def slow(handler: Handler, request: Request) -> None:
         time.sleep(0.15)
-        handler.answer(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
+        handler.respond(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
 
-    with ScriptedGateway(answering(slow, EMBEDDINGS_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(slow, EMBEDDINGS_ROUTE)) as gateway:
         for concurrency in (1, 3):
             commands = ("inputs 30", "option embed_batch_size=1", f"option embed_concurrency={concurrency}")
-            outcome = ask(gateway.url, "handle-option timeout_ms=400", *commands, "embed")
+            outcome = perform(gateway.url, "handle-option timeout_ms=400", *commands, "embed")
             check_timeout(outcome, "timeout_ms", 400, "waiting for the answer")

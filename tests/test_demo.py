@@ -6,9 +6,9 @@ import sys
 import time
 
 import pytest
-from builds import ROOT, clean_environment
-from chances import three_chances
-from scripted_gateway import HOST, ScriptedGateway, answering, echo, refused_port
+from support.builds import ROOT, clean_environment
+from support.scripted_gateway import HOST, ScriptedGateway, echo, one_route, refused_port
+from support.timing import three_attempts
 
 DEMO = [sys.executable, str(ROOT / "examples-c/demo.py")]
 
@@ -19,7 +19,7 @@ def run_demo(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.real
 @pytest.mark.alone
-@three_chances
+@three_attempts
 def test_the_model_knows_the_capital_of_france() -> None:
     """Also for a user whose variables name a proxy, which knows nothing of this machine's own servers."""
     start = time.monotonic()
@@ -32,7 +32,7 @@ def test_the_model_knows_the_capital_of_france() -> None:
 
 
 def test_a_gateway_of_the_users_own_is_asked_instead() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = run_demo(clean_environment({"MLFLOW_GATEWAY_URI": gateway.url, "MLFLOW_DEMO_ROUTE": "mine"}))
         assert done.returncode == 0, done.stdout
         assert "echo: The capital of France is" in done.stdout

@@ -5,23 +5,32 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from asks import ask_all
-from calls import call
-from chances import three_chances
-from conftest import RealGateway
-from scripted_gateway import CHAT_ROUTE, COMPLETIONS_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, answering, echo
+from support.calls import call
+from support.operations import perform_all
+from support.real_gateways import RealGateway
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    COMPLETIONS_ROUTE,
+    NOT_FOUND,
+    Handler,
+    Request,
+    ScriptedGateway,
+    echo,
+    one_route,
+)
+from support.timing import three_attempts
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
 # How a proxy before a gateway may treat the paths by which the server is asked.
 HIDING: dict[str, Callable[[Handler], None]] = {
-    "forbidden": lambda handler: handler.answer(403, "Forbidden"),
-    "unauthorized": lambda handler: handler.answer(401, "who are you?"),
-    "not found": lambda handler: handler.answer(404, "<html>no such page</html>"),
-    "a web page": lambda handler: handler.answer(200, "<html>welcome</html>"),
-    "other JSON": lambda handler: handler.answer(200, {"status": "OK"}),
-    "a redirect": lambda handler: handler.answer(302, "", {"Location": "/login"}),
-    "broken": lambda handler: handler.answer(502, "bad gateway"),
+    "forbidden": lambda handler: handler.respond(403, "Forbidden"),
+    "unauthorized": lambda handler: handler.respond(401, "who are you?"),
+    "not found": lambda handler: handler.respond(404, "<html>no such page</html>"),
+    "a web page": lambda handler: handler.respond(200, "<html>welcome</html>"),
+    "other JSON": lambda handler: handler.respond(200, {"status": "OK"}),
+    "a redirect": lambda handler: handler.respond(302, "", {"Location": "/login"}),
+    "broken": lambda handler: handler.respond(502, "bad gateway"),
     "reset": lambda handler: handler.reset(),
     "silent": lambda handler: handler.stall(),
 }
@@ -35,7 +44,7 @@ PROXYS_OWN: dict[str, dict] = {
 """What proxies answer to a path that they do not publish."""
 
 HIDING.update(
-    {name: lambda handler, body=body: handler.answer(404, body) for name, body in PROXYS_OWN.items()}
+    {name: lambda handler, body=body: handler.respond(404, body) for name, body in PROXYS_OWN.items()}
 )
 
 TELLING = ("/api/", "/gateway/mlflow/")
@@ -59,7 +68,7 @@ def pass_on(gateway: RealGateway, handler: Handler, request: Request) -> None:
     headers = {"Content-Type": request.headers["content-type"]}
     connection.request(request.method, request.path, request.body, headers)
     response = connection.getresponse()
-    handler.answer(response.status, response.read())
+    handler.respond(response.status, response.read())
     connection.close()
 
 
@@ -77,7 +86,7 @@ def test_a_tracking_server_that_does_not_say_is_asked_all_the_same(tracking_serv
     with hiding(tracking_server, HIDING[way]) as proxy:
         outcome = call(proxy.url, "hi", "warm=1", "option:timeout_ms=8000", route="chat")
         assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
-        vectors, text = ask_all(
+        vectors, text = perform_all(
             proxy.url, "handle-option timeout_ms=8000", "input a", "input b", "embed", "again", "prompt hi", "send",
             route="embeddings",
         )  # fmt: skip
@@ -93,7 +102,7 @@ def test_path_that_a_proxy_publishes_alone_is_found(tracking_server: RealGateway
         if request.path == "/gateway/chat/mlflow/invocations":
             pass_on(tracking_server, handler, request)
         else:
-            handler.answer(404, PROXYS_OWN[proxy])
+            handler.respond(404, PROXYS_OWN[proxy])
 
     with ScriptedGateway(script) as gateway:
         outcome = call(gateway.url, "hi", "option:timeout_ms=8000", route="chat")
@@ -109,13 +118,13 @@ def test_forced_dialect_is_never_vetoed() -> None:
 
         def script(handler: Handler, request: Request, status: int = status, body: dict = body) -> None:
             if request.method == "POST":
-                handler.answer(200, {"choices": [{"message": {"content": "x"}, "text": "x"}]})
+                handler.respond(200, {"choices": [{"message": {"content": "x"}, "text": "x"}]})
             else:
-                handler.answer(status, body)
+                handler.respond(status, body)
 
         with ScriptedGateway(script) as gateway:
             commands = ("handle-option dialect=deployments", "prompt hi", "send")
-            (outcome,) = ask_all(gateway.url, *commands)
+            (outcome,) = perform_all(gateway.url, *commands)
         assert outcome.status == "OK", (body, outcome)
 
 
@@ -134,24 +143,24 @@ def test_forced_dialect_is_never_vetoed() -> None:
 def test_nothing_is_asked_first_where_it_is_plain_how_to_ask(
     dialect: str, commands: tuple[str, ...], path: str
 ) -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(503, {})) as gateway:
-        ask_all(gateway.url, f"handle-option dialect={dialect}", *commands)
+    with ScriptedGateway(lambda handler, request: handler.respond(503, {})) as gateway:
+        perform_all(gateway.url, f"handle-option dialect={dialect}", *commands)
         assert gateway.paths() == [f"POST {path}"]
 
 
 @pytest.mark.alone
-@three_chances
+@three_attempts
 def test_discovery_takes_five_seconds_at_most() -> None:
     """By default a call has 300 s, a quarter of which is long for who waits for the first word."""
 
     def script(handler: Handler, request: Request) -> None:
         if request.method == "POST":
-            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"content": "x"}}]})
         else:
             handler.stall()
 
     with ScriptedGateway(script) as gateway:
-        (outcome,) = ask_all(gateway.url, "log 3", "message user=hi", "send")
+        (outcome,) = perform_all(gateway.url, "log 3", "message user=hi", "send")
     assert outcome.status == "OK" and 4_900_000 < outcome.took_us < 5_500_000, outcome
     line = outcome.log[0].text
     assert line.startswith("GET ") and ": MLFLOW_GATEWAY_TIMEOUT after 500" in line, line
@@ -174,13 +183,13 @@ def test_what_worked_is_remembered(real_gateway: RealGateway) -> None:
 
 
 def test_a_server_is_asked_once() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         assert call(gateway.url, "hi", "warm=3").status == "OK"
         assert gateway.paths() == ["GET /api/2.0/endpoints/r"] + ["POST /endpoints/r/invocations"] * 4
 
 
 def test_headers_go_with_every_request() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         assert call(gateway.url, "hi", "header:Authorization=Bearer hunter2", "header:X-A=é").status == "OK"
         for request in gateway.requests:
             assert request.headers["authorization"] == "Bearer hunter2"
@@ -194,15 +203,15 @@ def test_a_server_that_was_replaced_is_asked_anew() -> None:
     def script(handler: Handler, request: Request) -> None:
         replaced = any(path.startswith("POST") for path in gateway.paths()[:-1])
         if request.path == "/gateway/r/invocations":
-            handler.answer(200, {"choices": [{"text": "newer"}]} if replaced else {"candidates": [{"text": "older"}]})
+            handler.respond(200, {"choices": [{"text": "newer"}]} if replaced else {"candidates": [{"text": "older"}]})
         elif request.path == "/endpoints/r/invocations" and replaced:
-            handler.answer(200, {"choices": [{"text": "newer"}]})
+            handler.respond(200, {"choices": [{"text": "newer"}]})
         elif request.path == "/api/2.0/endpoints/r" and replaced:
-            handler.answer(200, COMPLETIONS_ROUTE)
+            handler.respond(200, COMPLETIONS_ROUTE)
         elif request.path == "/api/2.0/gateway/routes/r":
-            handler.answer(200, {"name": "r", "route_type": "llm/v1/completions"})
+            handler.respond(200, {"name": "r", "route_type": "llm/v1/completions"})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     with ScriptedGateway(script) as gateway:
         outcome = call(gateway.url, "hi", "warm=1")
@@ -229,15 +238,15 @@ def test_forced_dialect_takes_a_response_of_a_newer_server(route: str) -> None:
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations":
-            handler.answer(200, shapes[route])
+            handler.respond(200, shapes[route])
         elif request.path == "/api/2.0/gateway/routes/r":
-            handler.answer(200, {"name": "r", "route_type": f"llm/v1/{route}"})
+            handler.respond(200, {"name": "r", "route_type": f"llm/v1/{route}"})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     way = ("input hi", "embed", "embed") if route == "embeddings" else ("prompt hi", "send", "send")
     with ScriptedGateway(script) as gateway:
-        for outcome in ask_all(gateway.url, "handle-option dialect=gateway", *way):
+        for outcome in perform_all(gateway.url, "handle-option dialect=gateway", *way):
             assert outcome.status == "OK", outcome
             assert outcome.embeddings.vectors == [[1.0, 2.0]] if outcome.embeddings else outcome.response.texts == ["newer"]
         asked = ["POST /gateway/r/invocations"] * 2
@@ -251,15 +260,15 @@ def test_a_path_that_went_away_is_looked_for_elsewhere() -> None:
     def script(handler: Handler, request: Request) -> None:
         is_newer = sum(path.startswith("POST") for path in gateway.paths()) <= 1
         if request.path == "/api/2.0/endpoints/r" and is_newer:
-            handler.answer(200, COMPLETIONS_ROUTE)
+            handler.respond(200, COMPLETIONS_ROUTE)
         elif request.path == "/endpoints/r/invocations" and is_newer:
-            handler.answer(200, {"choices": [{"text": "newer"}]})
+            handler.respond(200, {"choices": [{"text": "newer"}]})
         elif request.path == "/gateway/r/invocations":
-            handler.answer(200, {"candidates": [{"text": "older"}]})
+            handler.respond(200, {"candidates": [{"text": "older"}]})
         elif request.method == "GET":
-            handler.answer(403, "Forbidden")
+            handler.respond(403, "Forbidden")
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     with ScriptedGateway(script) as gateway:
         outcome = call(gateway.url, "hi", "warm=2")
@@ -292,8 +301,8 @@ def test_no_prompt_is_posted_where_every_list_is_said_to_be_missing(page: str) -
         "Databricks": {"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found for 'GET /x'"},
         "llama.cpp": {"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}},
     }
-    with ScriptedGateway(lambda handler, request: handler.answer(404, pages[page])) as gateway:
-        for outcome in ask_all(gateway.url, "prompt hi", "send", "stream", "call hi"):
+    with ScriptedGateway(lambda handler, request: handler.respond(404, pages[page])) as gateway:
+        for outcome in perform_all(gateway.url, "prompt hi", "send", "stream", "call hi"):
             assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
             assert "no prompt was sent" in outcome.message and "check that the gateway URI" in outcome.message
             assert outcome.error_attempts == 0
@@ -303,14 +312,14 @@ def test_no_prompt_is_posted_where_every_list_is_said_to_be_missing(page: str) -
 def test_list_that_is_hidden_beside_missing_ones_lets_a_prompt_through() -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/mlflow/invocations":
-            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"content": "x"}}]})
         elif request.path == "/api/3.0/mlflow/gateway/endpoints/list":
-            handler.answer(403, "Forbidden")
+            handler.respond(403, "Forbidden")
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     with ScriptedGateway(script) as gateway:
-        (outcome,) = ask_all(gateway.url, "prompt hi", "send")
+        (outcome,) = perform_all(gateway.url, "prompt hi", "send")
         assert outcome.status == "OK", outcome
 
 
@@ -320,19 +329,19 @@ def test_route_that_splits_its_traffic_is_found() -> None:
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/api/3.0/gateway/route/r":
-            handler.answer(200, {"name": "r", "task_type": "llm/v1/chat", "destinations": [{"name": "a"}]})
+            handler.respond(200, {"name": "r", "task_type": "llm/v1/chat", "destinations": [{"name": "a"}]})
         elif request.path == "/endpoints/r/invocations":
-            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"content": "x"}}]})
         else:
-            handler.answer(404, absent)
+            handler.respond(404, absent)
 
     with ScriptedGateway(script) as gateway:
-        (outcome,) = ask_all(gateway.url, "prompt hi", "send")
+        (outcome,) = perform_all(gateway.url, "prompt hi", "send")
         assert outcome.status == "OK", outcome
         assert gateway.paths() == [
             "GET /api/2.0/endpoints/r", "GET /api/3.0/gateway/route/r", "POST /endpoints/r/invocations",
         ]  # fmt: skip
-        (found,) = ask_all(gateway.url, "get-route")
+        (found,) = perform_all(gateway.url, "get-route")
         assert (found.routes[0].name, found.routes[0].type) == ("r", "llm/v1/chat")
 
 
@@ -342,12 +351,12 @@ def test_route_that_is_nowhere_is_reported_by_the_first_path() -> None:
 
         def script(handler: Handler, request: Request, other: dict = other) -> None:
             if request.path == "/api/2.0/endpoints/":
-                handler.answer(200, {"endpoints": [{**CHAT_ROUTE, "name": "other"}]})
+                handler.respond(200, {"endpoints": [{**CHAT_ROUTE, "name": "other"}]})
             else:
-                handler.answer(404, absent if request.path == "/api/2.0/endpoints/r" else other)
+                handler.respond(404, absent if request.path == "/api/2.0/endpoints/r" else other)
 
         with ScriptedGateway(script) as gateway:
-            for outcome in ask_all(gateway.url, "prompt hi", "send", "get-route"):
+            for outcome in perform_all(gateway.url, "prompt hi", "send", "get-route"):
                 assert outcome.status == "NOT_FOUND" and "it has: other" in outcome.message, outcome
                 assert "/api/2.0/endpoints/r:" in outcome.message
             assert not any(path.startswith("POST") for path in gateway.paths())
@@ -358,20 +367,20 @@ def test_endpoint_of_a_tracking_server_without_the_list_of_models_is_found() -> 
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/api/3.0/mlflow/gateway/endpoints/list":
-            handler.answer(200, {"endpoints": [{"name": "r", "model_mappings": []}]})
+            handler.respond(200, {"endpoints": [{"name": "r", "model_mappings": []}]})
         elif request.path == "/gateway/r/mlflow/invocations":
-            handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"content": "x"}}]})
         else:
-            handler.answer(404, "<html>no such page</html>")
+            handler.respond(404, "<html>no such page</html>")
 
     with ScriptedGateway(script) as gateway:
-        sent, found = ask_all(gateway.url, "prompt hi", "send", "get-route")
+        sent, found = perform_all(gateway.url, "prompt hi", "send", "get-route")
         assert sent.status == found.status == "OK", (sent, found)
         assert [path for path in gateway.paths() if path.startswith("POST")] == ["POST /gateway/r/mlflow/invocations"]
 
 
 def test_a_route_for_vectors_has_no_text() -> None:
-    with ScriptedGateway(answering(echo, EMBEDDINGS_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(echo, EMBEDDINGS_ROUTE)) as gateway:
         outcome = call(gateway.url, "hi")
         assert outcome.status == "UNSUPPORTED" and "llm/v1/embeddings" in outcome.text
         assert len(gateway.requests) == 1
@@ -380,11 +389,11 @@ def test_a_route_for_vectors_has_no_text() -> None:
 def test_a_gateway_below_a_path() -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/ml/flow/api/2.0/endpoints/r":
-            handler.answer(200, CHAT_ROUTE)
+            handler.respond(200, CHAT_ROUTE)
         elif request.path == "/ml/flow/endpoints/r/invocations":
-            handler.answer(200, {"choices": [{"message": {"content": request.json()["messages"][0]["content"]}}]})
+            handler.respond(200, {"choices": [{"message": {"content": request.json()["messages"][0]["content"]}}]})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     with ScriptedGateway(script) as gateway:
         for uri in (f"{gateway.url}/ml/flow", f"{gateway.url}/ml/flow/"):

@@ -13,12 +13,12 @@ from typing import NamedTuple, Optional, Union
 
 import pytest
 import trustme
-from asks import ask, ask_all
-from builds import SHARED, clean_environment
-from calls import call
-from chances import three_chances
-from databricks_workspace import PAT, Workspace, header, profile
-from scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, answering, refused_port
+from support.builds import SHARED, clean_environment
+from support.calls import call
+from support.databricks_workspace import PAT, Workspace, header, profile
+from support.operations import perform, perform_all
+from support.scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, one_route, refused_port
+from support.timing import three_attempts
 
 QUESTION = ("prompt hi", "send")
 TIMEOUTS = (
@@ -32,17 +32,17 @@ CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 
 
 def chat(handler: Handler, request: Request) -> None:
-    handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+    handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
 
 def chatting(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
-    return ScriptedGateway(answering(chat, CHAT_ROUTE), tls)
+    return ScriptedGateway(one_route(chat, CHAT_ROUTE), tls)
 
 
 def sent(name: str, env: dict[str, str], *commands: str) -> str:
     """What comes in a header of a question."""
     with chatting() as gateway:
-        outcome = ask(gateway.url, *commands, *QUESTION, env=env)
+        outcome = perform(gateway.url, *commands, *QUESTION, env=env)
     assert outcome.status == "OK", outcome
     values = {header(request, name) for request in gateway.requests}
     assert len(values) == 1, "all requests carry the same"
@@ -59,24 +59,24 @@ def basic(user: str, password: str) -> str:
 @pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
 def test_the_gateway(name: str) -> None:
     with chatting() as gateway, refused_port() as port:
-        assert ask(None, *QUESTION, env={name: gateway.url}).status == "OK"
-        outcome = ask(gateway.url, *QUESTION, env={name: f"http://{HOST}:{port}"})
+        assert perform(None, *QUESTION, env={name: gateway.url}).status == "OK"
+        outcome = perform(gateway.url, *QUESTION, env={name: f"http://{HOST}:{port}"})
         assert outcome.status == "OK", "the argument goes before it"
 
 
 def test_the_first_one_that_is_set_says_where() -> None:
     with chatting() as gateway, refused_port() as port:
         env = {"MLFLOW_GATEWAY_URI": gateway.url, "MLFLOW_DEPLOYMENTS_TARGET": f"http://{HOST}:{port}"}
-        assert ask(None, *QUESTION, env=env).status == "OK"
-        assert ask(None, *QUESTION, env={**env, "MLFLOW_GATEWAY_URI": ""}).status == "CONNECT_FAILED"
+        assert perform(None, *QUESTION, env=env).status == "OK"
+        assert perform(None, *QUESTION, env={**env, "MLFLOW_GATEWAY_URI": ""}).status == "CONNECT_FAILED"
 
 
 def test_tracking_uri_is_the_last_fallback() -> None:
     with chatting() as gateway, refused_port() as port:
         other = f"http://{HOST}:{port}"
-        assert ask(None, *QUESTION, env={"MLFLOW_TRACKING_URI": gateway.url}).status == "OK"
+        assert perform(None, *QUESTION, env={"MLFLOW_TRACKING_URI": gateway.url}).status == "OK"
         for name in ("MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"):
-            assert ask(None, *QUESTION, env={"MLFLOW_TRACKING_URI": other, name: gateway.url}).status == "OK"
+            assert perform(None, *QUESTION, env={"MLFLOW_TRACKING_URI": other, name: gateway.url}).status == "OK"
         for store in ("sqlite:///mlflow.db", "file:///mlruns", "mlruns", "databricks-uc", "openai"):
             outcome = call("-", "hi", environment={"MLFLOW_TRACKING_URI": store})
             assert outcome.status == "NO_GATEWAY_URI" and "MLFLOW_TRACKING_URI" in outcome.text, store
@@ -85,10 +85,10 @@ def test_tracking_uri_is_the_last_fallback() -> None:
 @pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET", "MLFLOW_TRACKING_URI"])
 def test_the_gateway_may_be_a_workspace(name: str, tmp_path: Path) -> None:
     with Workspace() as workspace:
-        outcome = ask(None, *QUESTION, route="chat", env={name: "databricks", **workspace.environment()})
+        outcome = perform(None, *QUESTION, route="chat", env={name: "databricks", **workspace.environment()})
         assert outcome.status == "OK", outcome
         (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url, token=PAT))
-        outcome = ask(None, *QUESTION, route="chat", env={name: "databricks://work", "HOME": str(tmp_path)})
+        outcome = perform(None, *QUESTION, route="chat", env={name: "databricks://work", "HOME": str(tmp_path)})
         assert outcome.status == "OK", outcome
 
 
@@ -101,7 +101,7 @@ def around(value: str) -> list[str]:
 def test_spaces_and_quotes_around_the_gateway_are_no_part_of_it(name: str) -> None:
     with chatting() as gateway:
         for value in around(gateway.url):
-            assert ask(None, *QUESTION, env={name: value}).status == "OK", repr(value)
+            assert perform(None, *QUESTION, env={name: value}).status == "OK", repr(value)
 
 
 def test_spaces_and_quotes_around_a_token_are_no_part_of_it() -> None:
@@ -115,11 +115,11 @@ def test_spaces_and_quotes_around_what_names_a_workspace_are_no_part_of_it(tmp_p
         for environment in (workspace.environment(), workspace.service_environment()):
             for at in range(len(around(""))):
                 env = {name: around(value)[at] for name, value in environment.items()}
-                outcome = ask("databricks", *QUESTION, route="chat", env=env)
+                outcome = perform("databricks", *QUESTION, route="chat", env=env)
                 assert outcome.status == "OK", (env, outcome)
         (tmp_path / ".databrickscfg").write_text(profile("work", host=f'"{workspace.url}"', token=f'"{PAT}"'))
         env = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work\n"}
-        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *QUESTION, route="chat", env=env)
         assert outcome.status == "OK", outcome
 
 
@@ -127,13 +127,13 @@ def test_spaces_and_quotes_around_what_names_a_workspace_are_no_part_of_it(tmp_p
 def test_a_workspace_may_be_named_as_a_browser_names_it(rest: str, tmp_path: Path) -> None:
     with Workspace() as workspace:
         env = {**workspace.environment(), "DATABRICKS_HOST": workspace.url + rest}
-        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *QUESTION, route="chat", env=env)
         assert outcome.status == "OK", outcome
         (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url + rest, token=PAT))
-        outcome = ask("databricks://work", *QUESTION, route="chat", env={"HOME": str(tmp_path)})
+        outcome = perform("databricks://work", *QUESTION, route="chat", env={"HOME": str(tmp_path)})
         assert outcome.status == "OK", outcome
         named = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work", "DATABRICKS_HOST": workspace.url}
-        outcome = ask("databricks", *QUESTION, route="chat", env=named)
+        outcome = perform("databricks", *QUESTION, route="chat", env=named)
         assert outcome.status == "OK", "the token of the profile is for the same host"
 
 
@@ -145,15 +145,15 @@ def silent() -> ScriptedGateway:
 
 
 @pytest.mark.parametrize("name", TIMEOUTS)
-@three_chances
+@three_attempts
 def test_a_timeout(name: str) -> None:
     SHARED.compile("asks.c")
     with silent() as gateway:
         start = time.monotonic()
-        outcome = ask(gateway.url, *QUESTION, env={name: "1"})
+        outcome = perform(gateway.url, *QUESTION, env={name: "1"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
         assert 0.9 < time.monotonic() - start < 2
-        outcome = ask(gateway.url, "handle-option timeout_ms=300", *QUESTION, env={name: "60"})
+        outcome = perform(gateway.url, "handle-option timeout_ms=300", *QUESTION, env={name: "60"})
         assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
 
 
@@ -161,7 +161,7 @@ def test_which_timeout_counts() -> None:
     with silent() as gateway:
         for at, name in enumerate(TIMEOUTS):
             env = {**dict.fromkeys(TIMEOUTS[:at], ""), name: "1", **dict.fromkeys(TIMEOUTS[at + 1 :], "60")}
-            outcome = ask(gateway.url, *QUESTION, env=env)
+            outcome = perform(gateway.url, *QUESTION, env=env)
             assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, (name, outcome)
 
 
@@ -172,17 +172,17 @@ NOT_PREDICTING = ["list", "get-route r", "health"]
 @pytest.mark.parametrize("command", NOT_PREDICTING)
 def test_routes_have_a_timeout_of_their_own(command: str) -> None:
     with silent() as gateway:
-        outcome = ask(gateway.url, command, env={CLIENT_TIMEOUT: "1", TIMEOUTS[0]: "60"})
+        outcome = perform(gateway.url, command, env={CLIENT_TIMEOUT: "1", TIMEOUTS[0]: "60"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
-        outcome = ask(gateway.url, command, env={TIMEOUTS[2]: "1"})
+        outcome = perform(gateway.url, command, env={TIMEOUTS[2]: "1"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
-        outcome = ask(gateway.url, "handle-option timeout_ms=300", command, env={CLIENT_TIMEOUT: "60"})
+        outcome = perform(gateway.url, "handle-option timeout_ms=300", command, env={CLIENT_TIMEOUT: "60"})
         assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
 
 
 def test_the_timeout_of_routes_is_for_nothing_else() -> None:
     with silent() as gateway:
-        outcome = ask(gateway.url, *QUESTION, env={CLIENT_TIMEOUT: "60", TIMEOUTS[0]: "1"})
+        outcome = perform(gateway.url, *QUESTION, env={CLIENT_TIMEOUT: "60", TIMEOUTS[0]: "1"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
 
 
@@ -314,7 +314,7 @@ def secure(certificates: Certificates, wants_client: bool = False) -> ScriptedGa
 
 
 def status(gateway: ScriptedGateway, env: dict[str, str], *commands: str) -> str:
-    return ask(gateway.url, *commands, *QUESTION, env=env).status
+    return perform(gateway.url, *commands, *QUESTION, env=env).status
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -353,9 +353,9 @@ def test_a_bundle_that_cannot_be_used_does_not_defeat_an_option(
     certificates: Certificates, name: str, file: str
 ) -> None:
     with secure(certificates) as gateway:
-        outcome = ask(gateway.url, *QUESTION, env={name: file})
+        outcome = perform(gateway.url, *QUESTION, env={name: file})
         assert outcome.status == "INVALID_OPTION_VALUE" and name in outcome.message, outcome
-        assert ask(gateway.url, "list", env={name: file}).status == "INVALID_OPTION_VALUE"
+        assert perform(gateway.url, "list", env={name: file}).status == "INVALID_OPTION_VALUE"
         assert gateway.requests == []
         assert status(gateway, {name: file}, f"handle-option ca_file={certificates.file}") == "OK"
         assert status(gateway, {name: file}, f"handle-option ca_file={certificates.other}") == "TLS_FAILED"
@@ -368,7 +368,7 @@ def test_a_bundle_that_cannot_be_used_does_not_defeat_an_option(
 def test_a_client_certificate_that_cannot_be_used_does_not_defeat_an_option(certificates: Certificates) -> None:
     with secure(certificates, wants_client=True) as gateway:
         env = {BUNDLES[0]: certificates.file, CLIENT: "/nowhere/at-all"}
-        outcome = ask(gateway.url, *QUESTION, env=env)
+        outcome = perform(gateway.url, *QUESTION, env=env)
         assert outcome.status == "INVALID_OPTION_VALUE" and CLIENT in outcome.message, outcome
         assert status(gateway, env, f"handle-option client_cert_file={certificates.client}") == "OK"
         assert status(gateway, env, "handle-option client_cert_file=") == "TLS_FAILED"
@@ -402,7 +402,7 @@ def test_a_workspace_of_databricks_is_trusted_by_the_same_rules(certificates: Ce
     certificates.ca.issue_cert(HOST).configure_cert(context)
     with Workspace(context) as workspace:
         env = {**workspace.service_environment(), "REQUESTS_CA_BUNDLE": certificates.file}
-        outcome = ask("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *QUESTION, route="chat", env=env)
         assert outcome.status == "OK", outcome
         assert workspace.tokens_asked() == 1, "the token was asked for in the same trust"
 
@@ -418,7 +418,7 @@ def test_what_is_for_another_server_is_not_sent() -> None:
     }  # fmt: skip
     with Workspace() as workspace:
         databricks = workspace.environment()
-        outcome = ask("databricks", *QUESTION, route="chat", env={**mlflow, **databricks})
+        outcome = perform("databricks", *QUESTION, route="chat", env={**mlflow, **databricks})
         assert outcome.status == "OK", outcome
         assert set(workspace.credentials("/")) == {f"Bearer {PAT}"}
         for env in (databricks, workspace.service_environment()):
@@ -430,7 +430,7 @@ def test_trust_is_no_matter_where_there_is_no_tls() -> None:
     """Such variables often name what is there for other programs only."""
     env = {name: "/nowhere" for name in (*BUNDLES, CLIENT)}
     with chatting() as gateway:
-        assert ask(gateway.url, *QUESTION, env={**env, INSECURE: "maybe"}).status == "OK"
+        assert perform(gateway.url, *QUESTION, env={**env, INSECURE: "maybe"}).status == "OK"
 
 
 # Values that cannot be used
@@ -492,7 +492,7 @@ def test_it_is_read_once(certificates: Certificates, home: Home) -> None:
     changes = [f"setenv {name}={value}" for name, value in later.items()]
     with secure(certificates) as gateway:
         env["MLFLOW_GATEWAY_URI"] = gateway.url
-        first, second = ask_all(None, *changes, "prompt hi", "send", "send", env=env)
+        first, second = perform_all(None, *changes, "prompt hi", "send", "send", env=env)
         assert (first.status, second.status) == ("OK", "OK"), first
         assert {header(request, "Authorization") for request in gateway.requests} == {basic("filed", "hunter2")}
         assert {header(request, "X-MLFLOW-WORKSPACE") for request in gateway.requests} == {"team"}
@@ -502,7 +502,7 @@ def test_a_workspace_is_found_once(tmp_path: Path) -> None:
     later = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "HOME")
     with Workspace() as workspace:
         changes = [f"setenv {name}=http://{HOST}:1" for name in later]
-        outcome = ask("databricks", *changes, *QUESTION, route="chat", env=workspace.service_environment())
+        outcome = perform("databricks", *changes, *QUESTION, route="chat", env=workspace.service_environment())
         assert outcome.status == "OK", outcome
 
 
@@ -517,4 +517,4 @@ def test_the_tests_do_not_depend_on_the_machines_environment(monkeypatch: pytest
         monkeypatch.setenv(name, f"http://{HOST}:1")
     assert not clean_environment().keys() & set(MACHINES)
     with chatting() as gateway:
-        assert ask(gateway.url, *QUESTION).status == "OK"
+        assert perform(gateway.url, *QUESTION).status == "OK"

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from asks import ask, ask_all
-from builds import CHECKED, SHARED, Build
-from event_streams import chunk, events, send
-from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port
+from support.builds import CHECKED, SHARED, Build
+from support.event_streams import chunk, events, send_stream
+from support.operations import perform, perform_all
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, one_route, refused_port
 
 SENT = {"X-Request-Id": "req-1", "x-ratelimit-remaining-tokens": "17", "Set-Cookie": "session=s3cr3t", "X-Empty": ""}
 SHOWN = ["X-REQUEST-ID", "x-ratelimit-remaining-tokens", "set-cookie", "X-Empty", "X-Absent", ""]
@@ -16,8 +16,8 @@ SHOWING = [f"show-header {name}" for name in SHOWN]
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_headers_of_a_refusal_are_kept(build: Build) -> None:
-    with ScriptedGateway(answering(lambda handler, request: handler.answer(429, "later", SENT), CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, *SHOWING, "handle-option max_retries=0", "message user=hi", "send", build=build)
+    with ScriptedGateway(one_route(lambda handler, request: handler.respond(429, "later", SENT), CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, *SHOWING, "handle-option max_retries=0", "message user=hi", "send", build=build)
     assert (outcome.status, outcome.error_headers) == ("RATE_LIMITED", EXPECTED)
 
 
@@ -25,17 +25,17 @@ def test_headers_of_the_last_response_are_kept() -> None:
     numbers = iter("12")
 
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(503, "busy", {"X-Request-Id": next(numbers)})
+        handler.respond(503, "busy", {"X-Request-Id": next(numbers)})
 
-    with ScriptedGateway(answering(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
         options = ("handle-option max_retries=1", "handle-option retry_backoff_ms=1")
-        outcome = ask(gateway.url, "show-header X-Request-Id", *options, "message user=hi", "send")
+        outcome = perform(gateway.url, "show-header X-Request-Id", *options, "message user=hi", "send")
     assert (outcome.error_attempts, outcome.error_headers) == (2, ["2"])
 
 
 def test_headers_of_a_success_that_is_none_are_kept() -> None:
-    with ScriptedGateway(answering(lambda handler, request: handler.answer(200, "page", SENT), CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, *SHOWING, "message user=hi", "send", "call hi", "stream")
+    with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, "page", SENT), CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *SHOWING, "message user=hi", "send", "call hi", "stream")
     assert [outcome.status for outcome in outcomes] == ["BAD_RESPONSE"] * 3
     assert [outcome.error_headers for outcome in outcomes] == [EXPECTED] * 3
 
@@ -47,8 +47,8 @@ def test_headers_of_a_stream_that_failed_are_kept(way: str) -> None:
         head = "".join(f"{name}: {value}\r\n" for name, value in SENT.items())
         handler.raw(f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{head}\r\n{body}".encode())
 
-    with ScriptedGateway(answering(fail, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, *SHOWING, "message user=hi", way)
+    with ScriptedGateway(one_route(fail, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, *SHOWING, "message user=hi", way)
     assert (outcome.status, outcome.error_headers) == ("STREAM_ERROR", EXPECTED)
 
 
@@ -57,18 +57,18 @@ def test_first_of_several_headers_counts_and_odd_bytes_are_replaced() -> None:
         lines = b"X-A: 1\r\nx-a: 2\r\nX-Latin: \xe9\r\nContent-Length: 0\r\n"
         handler.raw(b"HTTP/1.1 400 No\r\n" + lines + b"\r\n")
 
-    with ScriptedGateway(answering(refuse, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, "show-header X-A", "show-header X-Latin", "message user=hi", "send")
+    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, "show-header X-A", "show-header X-Latin", "message user=hi", "send")
     assert outcome.error_headers == ["1", "\ufffd"]
 
 
 def test_credentials_in_a_header_are_masked() -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(401, "no", {"WWW-Authenticate": f'Bearer error="{request.headers["authorization"]} is over"'})
+        handler.respond(401, "no", {"WWW-Authenticate": f'Bearer error="{request.headers["authorization"]} is over"'})
 
-    with ScriptedGateway(answering(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
         token = "handle-option bearer_token=hunter2hunter2"
-        outcome = ask(gateway.url, "show-header WWW-Authenticate", token, "message user=hi", "send")
+        outcome = perform(gateway.url, "show-header WWW-Authenticate", token, "message user=hi", "send")
     assert outcome.error_headers == ['Bearer error="*** is over"']
 
 
@@ -78,12 +78,12 @@ FINAL = [400, 401, 403, 404, 405, 409, 413, 422, 501]
 
 def test_whether_trying_again_may_help_after_a_refusal() -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(int(request.json()["messages"][0]["content"]), {"detail": "no"})
+        handler.respond(int(request.json()["messages"][0]["content"]), {"detail": "no"})
 
     statuses = [*RETRYABLE, *FINAL]
     asks = [line for status in statuses for line in ("again", f"message user={status}", "send")]
-    with ScriptedGateway(answering(refuse, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, "handle-option max_retries=0", *asks[1:])
+    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, "handle-option max_retries=0", *asks[1:])
     assert [outcome.error_http_status for outcome in outcomes] == statuses
     assert [outcome.error_is_retryable for outcome in outcomes] == [status in RETRYABLE for status in statuses]
 
@@ -95,23 +95,23 @@ def test_whether_trying_again_may_help_after_a_refusal() -> None:
 )
 def test_trying_again_does_not_help_against_a_limit_that_stays(status: int, detail: str) -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(status, {"detail": detail})
+        handler.respond(status, {"detail": detail})
 
-    with ScriptedGateway(answering(refuse, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, "handle-option max_retries=0", "message user=hi", "send")
+    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, "handle-option max_retries=0", "message user=hi", "send")
     assert outcome.status in ("BUDGET_EXCEEDED", "GUARDRAIL_BLOCKED") and not outcome.error_is_retryable
 
 
 def test_whether_trying_again_may_help_without_a_response() -> None:
     quick = ("handle-option max_retries=0", "handle-option dialect=deployments", "message user=hi")
     with refused_port() as port:
-        refused = ask(f"http://127.0.0.1:{port}", *quick, "send")
-    unknown = ask("http://no-such-host.invalid", *quick, "send")
-    with ScriptedGateway(answering(lambda handler, request: handler.stall(), CHAT_ROUTE)) as gateway:
-        late = ask(gateway.url, *quick, "handle-option timeout_ms=50", "send")
-        cancelled = ask(gateway.url, *quick, "token", "cancel-after 20", "send")
-    with ScriptedGateway(answering(lambda handler, request: handler.reset(), CHAT_ROUTE)) as gateway:
-        lost = ask(gateway.url, *quick, "send")
+        refused = perform(f"http://127.0.0.1:{port}", *quick, "send")
+    unknown = perform("http://no-such-host.invalid", *quick, "send")
+    with ScriptedGateway(one_route(lambda handler, request: handler.stall(), CHAT_ROUTE)) as gateway:
+        late = perform(gateway.url, *quick, "handle-option timeout_ms=50", "send")
+        cancelled = perform(gateway.url, *quick, "token", "cancel-after 20", "send")
+    with ScriptedGateway(one_route(lambda handler, request: handler.reset(), CHAT_ROUTE)) as gateway:
+        lost = perform(gateway.url, *quick, "send")
     outcomes = {outcome.status: outcome.error_is_retryable for outcome in (refused, unknown, late, cancelled, lost)}
     assert outcomes == {
         "CONNECT_FAILED": True,
@@ -126,20 +126,20 @@ def test_whether_trying_again_may_help_after_a_wrong_response() -> None:
     def answer(handler: Handler, request: Request) -> None:
         wanted = request.json()["messages"][0]["content"]
         if wanted == "page":
-            handler.answer(200, "<html>")
+            handler.respond(200, "<html>")
         elif wanted == "no text":
-            handler.answer(200, {"choices": [{"message": {"content": None}}]})
+            handler.respond(200, {"choices": [{"message": {"content": None}}]})
         elif wanted == "broken off":
             body = f"data: {json.dumps(chunk('a'))}\n\n"
             handler.raw(f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{body}".encode())
         else:
-            send(handler, events(chunk("a"), {"error": {"message": "no", "code": int(wanted)}}))
+            send_stream(handler, events(chunk("a"), {"error": {"message": "no", "code": int(wanted)}}))
 
     asks = ["message user=page", "send", "again", "call no text"]
     for wanted in ("broken off", "500", "400"):
         asks += ["again", f"message user={wanted}", "stream"]
-    with ScriptedGateway(answering(answer, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, *asks)
+    with ScriptedGateway(one_route(answer, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *asks)
     assert [(outcome.status, outcome.error_is_retryable) for outcome in outcomes] == [
         ("BAD_RESPONSE", False),
         ("NO_TEXT", False),

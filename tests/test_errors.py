@@ -4,11 +4,19 @@ import contextlib
 import time
 
 import pytest
-from asks import ask
-from builds import ALL, SHARED, Build
-from calls import Outcome, call, call_all
-from chances import three_chances
-from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port, unreachable_port
+from support.builds import ALL, SHARED, Build
+from support.calls import Outcome, call, call_all
+from support.operations import perform
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    Handler,
+    Request,
+    ScriptedGateway,
+    one_route,
+    refused_port,
+    unreachable_port,
+)
+from support.timing import three_attempts
 
 PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
 
@@ -77,9 +85,9 @@ def said(outcome: Outcome, words: str) -> bool:
 def test_every_refusal_has_its_status(build: Build) -> None:
     def refuse(handler: Handler, request: Request) -> None:
         status, body, *_ = REFUSALS[int(request.json()["prompt"])]
-        handler.answer(status, body)
+        handler.respond(status, body)
 
-    with ScriptedGateway(answering(refuse)) as gateway:
+    with ScriptedGateway(one_route(refuse)) as gateway:
         calls = [(gateway.url, "r", str(number)) for number in range(len(REFUSALS))]
         for (http_status, body, status, code, words), outcome in zip(REFUSALS, call_all(calls, build)):
             assert outcome.status == status, (body, outcome)
@@ -96,9 +104,9 @@ def test_every_refusal_has_its_status(build: Build) -> None:
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_a_success_that_is_none_has_its_status(build: Build) -> None:
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(200, WRONG_ANSWERS[int(request.json()["prompt"])][0])
+        handler.respond(200, WRONG_ANSWERS[int(request.json()["prompt"])][0])
 
-    with ScriptedGateway(answering(answer)) as gateway:
+    with ScriptedGateway(one_route(answer)) as gateway:
         calls = [(gateway.url, "r", str(number)) for number in range(len(WRONG_ANSWERS))]
         for (body, status, words), outcome in zip(WRONG_ANSWERS, call_all(calls, build)):
             assert outcome.status == status, (body, outcome)
@@ -146,9 +154,9 @@ def test_response_without_text_is_no_empty_text(key: str) -> None:
     def answer(handler: Handler, request: Request) -> None:
         message, reason, _ = rows[int(request.json()["messages"][0]["content"])]
         candidate = {"message": {"role": "assistant", **message}, "finish_reason": reason}
-        handler.answer(200, {key: [{**candidate, "metadata": {"finish_reason": reason}}]})
+        handler.respond(200, {key: [{**candidate, "metadata": {"finish_reason": reason}}]})
 
-    with ScriptedGateway(answering(answer, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(answer, CHAT_ROUTE)) as gateway:
         outcomes = call_all([(gateway.url, "r", str(number)) for number in range(len(rows))])
     for (message, reason, words), outcome in zip(WITHOUT_TEXT, outcomes):
         assert (outcome.status, outcome.http_status) == ("NO_TEXT", 200), (message, outcome)
@@ -159,9 +167,9 @@ def test_response_without_text_is_no_empty_text(key: str) -> None:
 
 def test_completion_that_a_filter_removed_is_no_empty_text() -> None:
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"choices": [{"text": "", "finish_reason": request.json()["prompt"]}]})
+        handler.respond(200, {"choices": [{"text": "", "finish_reason": request.json()["prompt"]}]})
 
-    with ScriptedGateway(answering(answer)) as gateway:
+    with ScriptedGateway(one_route(answer)) as gateway:
         filtered, whole = call_all([(gateway.url, "r", "content_filter"), (gateway.url, "r", "stop")])
     assert filtered.status == "NO_TEXT" and said(filtered, "a content filter removed it")
     assert (whole.status, whole.text) == ("OK", "")
@@ -189,9 +197,9 @@ ERRORS_IN_SUCCESSES = [
 @pytest.mark.parametrize("beside", [{}, {"choices": None}, {"choices": [{"text": "half"}]}], ids=str)
 def test_error_under_a_success_is_the_providers_error(beside: dict) -> None:
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(200, {**beside, "error": ERRORS_IN_SUCCESSES[int(request.json()["prompt"])][0]})
+        handler.respond(200, {**beside, "error": ERRORS_IN_SUCCESSES[int(request.json()["prompt"])][0]})
 
-    with ScriptedGateway(answering(answer)) as gateway:
+    with ScriptedGateway(one_route(answer)) as gateway:
         calls = [(gateway.url, "r", str(number)) for number in range(len(ERRORS_IN_SUCCESSES))]
         for (error, status, code, words), outcome in zip(ERRORS_IN_SUCCESSES, call_all(calls)):
             assert (outcome.status, outcome.gateway_code, outcome.http_status) == (status, code, 200), (error, outcome)
@@ -211,9 +219,9 @@ OTHER_ERRORS = [
 
 def test_every_shape_of_an_error_under_a_success_is_understood() -> None:
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(200, OTHER_ERRORS[int(request.json()["prompt"])][0])
+        handler.respond(200, OTHER_ERRORS[int(request.json()["prompt"])][0])
 
-    with ScriptedGateway(answering(answer)) as gateway:
+    with ScriptedGateway(one_route(answer)) as gateway:
         calls = [(gateway.url, "r", str(number)) for number in range(len(OTHER_ERRORS))]
         for (body, status, code), outcome in zip(OTHER_ERRORS, call_all(calls)):
             assert (outcome.status, outcome.gateway_code) == (status, code), (body, outcome)
@@ -226,9 +234,9 @@ NO_ERRORS = ["null", "false", "0", "-0.0", '""', "[]", "[ ]", "{}"]
 @pytest.mark.parametrize("error", NO_ERRORS)
 def test_error_that_says_nothing_is_no_error(error: str) -> None:
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(200, '{"choices":[{"text":"x"}],"error":%s}' % error)
+        handler.respond(200, '{"choices":[{"text":"x"}],"error":%s}' % error)
 
-    with ScriptedGateway(answering(answer)) as gateway:
+    with ScriptedGateway(one_route(answer)) as gateway:
         outcome = call(gateway.url, "hi")
     assert (outcome.status, outcome.text) == ("OK", "x"), outcome
 
@@ -237,23 +245,23 @@ def test_field_beside_the_text_may_come_twice() -> None:
     """The last one counts, as in most parsers."""
 
     def answer(handler: Handler, request: Request) -> None:
-        handler.answer(
+        handler.respond(
             200,
             '{"model":"a","model":"b","choices":[{"finish_reason":"x","text":"t","finish_reason":"stop"}],'
             '"usage":{"prompt_tokens":1,"prompt_tokens":2},"error":"","error":null}',
         )
 
-    with ScriptedGateway(answering(answer)) as gateway:
-        response = ask(gateway.url, "prompt hi", "send").response
+    with ScriptedGateway(one_route(answer)) as gateway:
+        response = perform(gateway.url, "prompt hi", "send").response
     assert (response.texts, response.model, response.usage) == (["t"], "b", [2, -1, -1])
     assert response.candidates[0].finish_reason == "stop"
 
 
 def test_retry_after_and_the_body_are_kept() -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(429, b"\0\xff" * 50_000, {"Retry-After": request.json()["prompt"]})
+        handler.respond(429, b"\0\xff" * 50_000, {"Retry-After": request.json()["prompt"]})
 
-    with ScriptedGateway(answering(refuse)) as gateway:
+    with ScriptedGateway(one_route(refuse)) as gateway:
         outcome = call(gateway.url, "7")
         assert (outcome.retry_after_ms, outcome.body_len) == (7000, 64 * 1024)
         assert call(gateway.url, "Wed, 21 Oct 2015 07:28:00 GMT").retry_after_ms == 0
@@ -262,18 +270,18 @@ def test_retry_after_and_the_body_are_kept() -> None:
 
 def test_a_secret_that_the_server_repeats_is_masked() -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(401, f"go away, {request.headers['authorization']} with {request.headers['x-key']}")
+        handler.respond(401, f"go away, {request.headers['authorization']} with {request.headers['x-key']}")
 
-    with ScriptedGateway(answering(refuse)) as gateway:
+    with ScriptedGateway(one_route(refuse)) as gateway:
         outcome = call(gateway.url, "hi", "header:Authorization=Bearer hunter2", "header:X-Key=swordfish")
         assert outcome.status == "UNAUTHORIZED" and "go away, *** with ***" in outcome.text, outcome
 
 
 def test_a_redirect_says_where_to() -> None:
     def redirect(handler: Handler, request: Request) -> None:
-        handler.answer(302, "", {"Location": "https://u:hunter2@other.example/login?token=hunter2"})
+        handler.respond(302, "", {"Location": "https://u:hunter2@other.example/login?token=hunter2"})
 
-    with ScriptedGateway(answering(redirect)) as gateway:
+    with ScriptedGateway(one_route(redirect)) as gateway:
         outcome = call(gateway.url, "x")
         assert (outcome.status, outcome.http_status) == ("HTTP_ERROR", 302)
         assert said(outcome, "https://***@other.example/login") and not said(outcome, "hunter2")
@@ -292,7 +300,7 @@ def test_a_redirect_says_where_to() -> None:
     ids=["reset", "closed", "cut head", "cut body", "cut chunk", "not HTTP"],
 )
 def test_a_broken_connection(fault: object, status: str) -> None:
-    with ScriptedGateway(answering(lambda handler, request: fault(handler))) as gateway:
+    with ScriptedGateway(one_route(lambda handler, request: fault(handler))) as gateway:
         # On a new connection: what an idle one loses at once is sent again, as test_idle_connections.py shows.
         outcome = call(gateway.url, "x", "option:timeout_ms=5000", "option:max_connections=0")
         assert outcome.status == status, outcome
@@ -335,7 +343,7 @@ def test_deadlines_hold() -> None:
                 handler.wfile.flush()
                 time.sleep(0.02)
 
-    @three_chances
+    @three_attempts
     def timed(url: str) -> None:
         start = time.monotonic()
         outcome = call(url, "x", "option:timeout_ms=600")
@@ -345,7 +353,7 @@ def test_deadlines_hold() -> None:
         assert 0.55 < elapsed < 1.0, elapsed
 
     SHARED.compile("calls.c")
-    for script in (stalls, answering(stalls), answering(answers_in_part), answering(trickles)):
+    for script in (stalls, one_route(stalls), one_route(answers_in_part), one_route(trickles)):
         with ScriptedGateway(script) as gateway:
             timed(gateway.url)
     with unreachable_port() as port:
@@ -354,7 +362,7 @@ def test_deadlines_hold() -> None:
 
 def test_the_environment_names_the_gateway() -> None:
     """The example minimal.c passes no URI."""
-    with ScriptedGateway(answering(lambda handler, request: handler.answer(200, '{"choices":[{"text":"Paris"}]}'))) as g:
+    with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, '{"choices":[{"text":"Paris"}]}'))) as g:
         for environment in ({"MLFLOW_GATEWAY_URI": g.url}, {"MLFLOW_DEPLOYMENTS_TARGET": g.url}):
             done = SHARED.run("minimal.c", environment=environment)
             assert (done.returncode, done.stdout, done.stderr) == (0, "Paris\n", "")

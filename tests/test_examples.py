@@ -3,9 +3,9 @@
 import subprocess
 
 import pytest
-from builds import ALL, ROOT, SHARED, Build, clean_environment
-from conftest import RealGateway
-from scripted_gateway import ScriptedGateway, answering, echo, refused_port
+from support.builds import ALL, ROOT, SHARED, Build, clean_environment
+from support.real_gateways import RealGateway
+from support.scripted_gateway import ScriptedGateway, echo, one_route, refused_port
 
 
 def ask(*arguments: str, input: str = "", build: Build = SHARED, **environment: str) -> tuple[int, str, str]:
@@ -15,7 +15,7 @@ def ask(*arguments: str, input: str = "", build: Build = SHARED, **environment: 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_ask_answers(build: Build) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         assert ask("-u", gateway.url, "hello", build=build) == (0, "echo: hello\n", "")
         assert ask("hello", build=build, MLFLOW_GATEWAY_URI=gateway.url) == (0, "echo: hello\n", "")
         long = "x" * 100_000
@@ -29,7 +29,7 @@ def test_ask_answers(build: Build) -> None:
 
 def test_ask_says_what_is_wrong() -> None:
     with refused_port() as port, ScriptedGateway(
-        answering(lambda handler, request: handler.answer(int(request.json()["prompt"]), "<html>"))
+        one_route(lambda handler, request: handler.respond(int(request.json()["prompt"]), "<html>"))
     ) as gateway:
         refused = f"http://127.0.0.1:{port}"
         rows = [
@@ -54,7 +54,7 @@ def test_ask_says_what_is_wrong() -> None:
 
 
 def test_ask_notices_that_its_answer_was_not_printed() -> None:
-    with ScriptedGateway(answering(echo)) as gateway, open("/dev/full", "w") as full:
+    with ScriptedGateway(one_route(echo)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("ask.c")
         done = subprocess.run(
             [str(program), "-u", gateway.url, "x"], stdout=full, stderr=subprocess.PIPE, text=True,
@@ -65,7 +65,7 @@ def test_ask_notices_that_its_answer_was_not_printed() -> None:
 
 def test_the_examples_makefile_builds_them() -> None:
     subprocess.run(["make", "-C", str(ROOT / "examples-c"), "--always-make"], check=True, stdout=subprocess.DEVNULL)
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = subprocess.run(
             [str(ROOT / "examples-c/ask"), "-u", gateway.url, "x"], stdout=subprocess.PIPE, text=True, check=True,
             env=clean_environment(),
@@ -80,7 +80,7 @@ def test_the_readme_shows_the_program_that_is_tested() -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_minimal_answers(build: Build) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = build.run("minimal.c", environment={"MLFLOW_GATEWAY_URI": gateway.url})
         assert (done.returncode, done.stdout, done.stderr) == (0, "echo: The capital of France is\n", "")
     done = build.run("minimal.c", environment={"MLFLOW_GATEWAY_URI": "http://127.0.0.1:1"})

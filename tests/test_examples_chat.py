@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from builds import ALL, PLAIN, SHARED, Build, clean_environment
-from conftest import RealGateway
-from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering, refused_port
-from scripted_model import messages, model, questions
+from support.builds import ALL, PLAIN, SHARED, Build, clean_environment
+from support.real_gateways import RealGateway
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, one_route, refused_port
+from support.scripted_model import messages, model, questions
 
 CTRL_C = b"\x03"
 CTRL_D = b"\x04"
@@ -40,7 +40,7 @@ def read_until(words: bytes, program: subprocess.Popen[bytes], output: int) -> b
 def test_it_keeps_what_was_said(build: Build) -> None:
     long = "x" * 100_000
     arguments = ["-y", "Be brief.", "-t", "0.5", "-m", "7"]
-    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
         said = chat("-u", gateway.url, *arguments, input=f"one\n\n{long}\nlast", build=build)
         assert said == (0, f"echo: one\necho: {long}\necho: last\n", "")
         last = questions(gateway)[-1]
@@ -60,11 +60,11 @@ def test_it_keeps_what_was_said(build: Build) -> None:
 def test_it_goes_on_without_a_line_that_failed(build: Build) -> None:
     def refuse(handler: Handler, request: Request) -> None:
         if messages(request)[-1][1] == "refused":
-            handler.answer(503, {"detail": "not now"})
+            handler.respond(503, {"detail": "not now"})
         else:
             model(handler, request)
 
-    with ScriptedGateway(answering(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
         code, answers, said = chat("-u", gateway.url, input="one\nrefused\nbroken\nlast\n", build=build)
         assert (code, answers) == (5, "echo: one\necho: broken\necho: last\n"), said
         refused, broken = said.splitlines()
@@ -76,7 +76,7 @@ def test_it_goes_on_without_a_line_that_failed(build: Build) -> None:
 def test_it_attaches_a_picture_to_the_first_message(build: Build, tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
     picture.write_bytes(b"\x89PNG\xff\0")
-    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
         arguments = ("-u", gateway.url, "--attach", str(picture))
         assert chat(*arguments, input="broken\none\ntwo\n", build=build)[:2] == (5, "echo: broken\necho: one\necho: two\n")
         sent = [request.json()["messages"] for request in questions(gateway)]
@@ -94,7 +94,7 @@ def test_it_says_what_cannot_be_attached(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_ctrl_c_stops_an_answer_only(build: Build) -> None:
-    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
         with build.start("chat.c", "-u", gateway.url, stdin=subprocess.PIPE) as program:
             program.stdin.write(b"slow\n")
             program.stdin.flush()
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_the_waiting_where_no_answer_comes(build: Build) -> None:
         else:
             model(handler, request)
 
-    with ScriptedGateway(answering(hang, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(hang, CHAT_ROUTE)) as gateway:
         with build.start("chat.c", "-u", gateway.url, stdin=subprocess.PIPE) as program:
             program.stdin.write(b"hang\n")
             program.stdin.flush()
@@ -135,7 +135,7 @@ def test_it_prompts_on_a_terminal_and_ends_there(build: Build, key: bytes) -> No
     """On a terminal of its own, so that the keys do what they do for a person."""
     keyboard, terminal = pty.openpty()
     try:
-        with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway, build.start(
+        with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway, build.start(
             "chat.c",
             "-u",
             gateway.url,
@@ -159,7 +159,7 @@ def test_it_tells_the_tokens() -> None:
         body = {**request.json(), "stream_options": {"include_usage": messages(request)[-1][1] != "uncounted"}}
         model(handler, request._replace(body=json.dumps(body).encode()))
 
-    with ScriptedGateway(answering(count, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(count, CHAT_ROUTE)) as gateway:
         code, _, said = chat("-u", gateway.url, "-v", input="a b c\nuncounted\n")
         assert (code, said.splitlines()) == (
             0,
@@ -168,7 +168,7 @@ def test_it_tells_the_tokens() -> None:
 
 
 def test_it_notices_that_its_answer_was_not_printed() -> None:
-    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway, open("/dev/full", "w") as full:
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("chat.c")
         done = subprocess.run(
             [str(program), "-u", gateway.url], input="a\nb\n", stdout=full, stderr=subprocess.PIPE, text=True,
@@ -180,7 +180,7 @@ def test_it_notices_that_its_answer_was_not_printed() -> None:
 
 def test_it_says_what_is_wrong() -> None:
     with refused_port() as port, ScriptedGateway(
-        answering(lambda handler, request: handler.answer(403, {"detail": "no"}), CHAT_ROUTE)
+        one_route(lambda handler, request: handler.respond(403, {"detail": "no"}), CHAT_ROUTE)
     ) as gateway:
         rows = [
             (["a"], 2, "from standard input"),

@@ -5,10 +5,10 @@ import subprocess
 from collections.abc import Sequence
 
 import pytest
-from builds import ALL, SHARED, Build, clean_environment
-from conftest import RealGateway
 from gateways import scripted_answers
-from scripted_gateway import Handler, Request, ScriptedGateway, answering, refused_port
+from support.builds import ALL, SHARED, Build, clean_environment
+from support.real_gateways import RealGateway
+from support.scripted_gateway import Handler, Request, ScriptedGateway, one_route, refused_port
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
@@ -20,7 +20,7 @@ def embed(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 def answer_with_vectors(handler: Handler, request: Request) -> None:
     body = request.json()
-    handler.answer(200, scripted_answers.embeddings(scripted_answers.texts_to_embed(body), body))
+    handler.respond(200, scripted_answers.embeddings(scripted_answers.texts_to_embed(body), body))
 
 
 def similarity(a: Sequence[float], b: Sequence[float]) -> float:
@@ -39,7 +39,7 @@ def table(sentences: Sequence[str]) -> str:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_it_compares_each_with_each(build: Build) -> None:
-    with ScriptedGateway(answering(answer_with_vectors, EMBEDDINGS_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(answer_with_vectors, EMBEDDINGS_ROUTE)) as gateway:
         few = ["a cat", "é", "a cat"]
         assert embed("-u", gateway.url, *few, build=build) == (0, table(few), "")
         many = [f"sentence {number}" for number in range(25)]  # more than one request takes
@@ -48,7 +48,7 @@ def test_it_compares_each_with_each(build: Build) -> None:
 
 def test_it_says_what_is_wrong() -> None:
     with refused_port() as port, ScriptedGateway(
-        answering(lambda handler, request: handler.answer(403, {"detail": "no"}), EMBEDDINGS_ROUTE)
+        one_route(lambda handler, request: handler.respond(403, {"detail": "no"}), EMBEDDINGS_ROUTE)
     ) as gateway:
         rows = [
             (["a"], 2, "at least two sentences"),
@@ -66,7 +66,7 @@ def test_it_says_what_is_wrong() -> None:
 
 
 def test_it_notices_that_its_table_was_not_printed() -> None:
-    with ScriptedGateway(answering(answer_with_vectors, EMBEDDINGS_ROUTE)) as gateway, open("/dev/full", "w") as full:
+    with ScriptedGateway(one_route(answer_with_vectors, EMBEDDINGS_ROUTE)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("embed.c")
         command = [str(program), "-u", gateway.url, "a", "b"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=clean_environment())

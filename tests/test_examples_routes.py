@@ -1,9 +1,9 @@
 """The example routes: what a gateway has."""
 
 import pytest
-from builds import ALL, SHARED, Build
-from conftest import RealGateway
-from scripted_gateway import NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
+from support.builds import ALL, SHARED, Build
+from support.real_gateways import RealGateway
+from support.scripted_gateway import NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
 
 LIST = {"endpoints": [{"name": "c", "endpoint_type": "llm/v1/chat", "model": {"provider": "p"}, "endpoint_url": "/c"}]}
 
@@ -15,7 +15,7 @@ def routes(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 def listing(handler: Handler, request: Request) -> None:
     found = request.path == "/api/2.0/endpoints/"
-    handler.answer(200 if found else 404, LIST if found else NOT_FOUND)
+    handler.respond(200 if found else 404, LIST if found else NOT_FOUND)
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)

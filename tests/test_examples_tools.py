@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from builds import ALL, SHARED, Build
-from conftest import RealGateway
 from gateways import scripted_answers
-from scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, answering, refused_port
-from scripted_model import model, questions
+from support.builds import ALL, SHARED, Build
+from support.real_gateways import RealGateway
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, one_route, refused_port
+from support.scripted_model import model, questions
 
 PARIS = "In Paris it is 18.5 degrees Celsius."
 OSLO = "In Oslo it is 9.0 degrees Celsius."
@@ -23,7 +23,7 @@ def tools(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_it_runs_the_calls_and_answers(build: Build) -> None:
-    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
         assert tools("-u", gateway.url, "!tools", build=build) == (0, f"echo: {OSLO}\n", "")
         asked, told = (request.json() for request in questions(gateway))
         assert asked["tools"] == told["tools"]
@@ -68,11 +68,11 @@ def test_it_answers_calls_that_make_no_sense(build: Build) -> None:
     def call(handler: Handler, request: Request) -> None:
         if len(request.json()["messages"]) == 1:
             message = {"role": "assistant", "content": words, "tool_calls": calls}
-            handler.answer(200, {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+            handler.respond(200, {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
         else:
             model(handler, request)
 
-    with ScriptedGateway(answering(call, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(call, CHAT_ROUTE)) as gateway:
         code, answer, said = tools("-u", gateway.url, "-v", "which?", build=build)
         assert (code, answer) == (0, f"echo: {NO_TOOL}\n"), said
         assert f'get_temperature({{"city":"Zürich"}}): {UNKNOWN}\n' in said
@@ -95,9 +95,9 @@ def insisting(rounds: int) -> Script:
     def script(handler: Handler, request: Request) -> None:
         called = sum("tool_calls" in message for message in request.json()["messages"])
         question = scripted_answers.chat_question(request.json())._replace(wants_tools=called < rounds)
-        handler.answer(200, scripted_answers.answer(question))
+        handler.respond(200, scripted_answers.answer(question))
 
-    return answering(script, CHAT_ROUTE)
+    return one_route(script, CHAT_ROUTE)
 
 
 def test_it_goes_on_for_as_many_rounds_as_the_model_needs() -> None:
@@ -121,18 +121,18 @@ def test_a_call_without_an_id_has_a_result_without_one() -> None:
 
     def script(handler: Handler, request: Request) -> None:
         if len(request.json()["messages"]) == 1:
-            handler.answer(200, {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]})
+            handler.respond(200, {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]})
         else:
             model(handler, request)
 
-    with ScriptedGateway(answering(script, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(script, CHAT_ROUTE)) as gateway:
         assert tools("-u", gateway.url, "a") == (0, f"echo: {OSLO}\n", "")
         assert questions(gateway)[-1].json()["messages"][-1] == {"role": "tool", "content": OSLO}
 
 
 def test_it_says_what_is_wrong() -> None:
     with refused_port() as port, ScriptedGateway(
-        answering(lambda handler, request: handler.answer(403, {"detail": "no"}), CHAT_ROUTE)
+        one_route(lambda handler, request: handler.respond(403, {"detail": "no"}), CHAT_ROUTE)
     ) as gateway:
         rows = [
             ([], 2, "there is no question"),

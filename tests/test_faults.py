@@ -8,26 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import Descriptors, Outcome, converse
-from builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
-from faults.answers import ROUTE, TEXT, VECTOR, path_of
+from faults.answers import ROUTE, TEXT, VECTOR
 from faults.heads import LONG_QUESTIONS
+from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.sites import Site, sites
-
-QUESTION = "hi"
-LONG_QUESTION = "x" * 8_000_000
-"""More than the system takes from one who sends to one who does not read."""
-
-ASKS: dict[str, tuple[str, ...]] = {
-    "call": ("call {}",),
-    "send": ("prompt {}", "send"),
-    "stream": ("message user={}", "stream"),
-    "callback": ("message user={}", "callback"),
-    "embed": ("input {}", "embed"),
-    "list": ("list",),
-    "raw": (f"path POST {path_of('raw')}", 'body {{"prompt":"{}"}}', "send"),
-}
-"""The operations, as tests/c/asks.c takes them."""
+from support.builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
+from support.operations import Descriptors, Outcome, run_commands
 
 LONG = 10_000
 """Milliseconds of timeout_ms, where the time must not run out."""
@@ -341,14 +327,14 @@ class Cell(NamedTuple):
         return self.row.timeout_ms or (SHORT[build.name] if is_short else LONG)
 
     def commands(self, site: Site, build: Build) -> tuple[str, ...]:
-        question = LONG_QUESTION if self.row.fault in LONG_QUESTIONS else QUESTION
+        question = LONG_PROMPT if self.row.fault in LONG_QUESTIONS else PROMPT
         options = (
             f"timeout_ms={self.milliseconds(build)}",
             f"stream_timeout_ms={self.milliseconds(build)}",
             *(f"{limit}={1 << 20}" for limit in LIMITS),
             *self.row.settings,
         )
-        asks = (command.format(question) for command in ASKS[self.operation])
+        asks = (command.format(question) for command in OPERATION_COMMANDS[self.operation])
         settings = (*site.settings, *(f"handle-option {option}" for option in options))
         return (f"uri {site.uri(self.operation)}", *settings, "again", *asks, "close")
 
@@ -372,26 +358,26 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
 @pytest.fixture(scope="module")
 def came(places: Sites) -> dict[Cell, Came]:
     """Every fault for every operation."""
-    return asked(places, [Cell(row, operation) for row in TABLE for operation in ASKS], SHARED)
+    return asked(places, [Cell(row, operation) for row in TABLE for operation in OPERATION_COMMANDS], SHARED)
 
 
 def asked(places: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, Came]:
     """Asks one cell after the other in a few processes. Where the time was not enough for what was to come it is asked
     again, by itself: a machine that has other things to do is slow to get there."""
 
-    def ask(part: Sequence[Cell]) -> dict[Cell, Came]:
+    def perform(part: Sequence[Cell]) -> dict[Cell, Came]:
         commands = [command for cell in part for command in cell.commands(places[cell.row.fault], build)]
-        answers = converse(f"route {ROUTE}", *commands, build=build)
+        answers = run_commands(f"route {ROUTE}", *commands, build=build)
         return {cell: Came(*pair) for cell, *pair in zip(part, answers[::2], answers[1::2])}
 
     build.compile("asks.c")
     with ThreadPoolExecutor(PARTS) as pool:
-        parts = pool.map(ask, (cells[number::PARTS] for number in range(PARTS)))
+        parts = pool.map(perform, (cells[number::PARTS] for number in range(PARTS)))
         came = {cell: one for part in parts for cell, one in part.items()}
     for _ in range(TIMES_AGAIN):
         for cell in cells:
             if is_late(cell, came[cell], build) or is_stopped_early(cell, came[cell]):
-                came.update(ask([cell]))
+                came.update(perform([cell]))
     return came
 
 
@@ -448,7 +434,7 @@ def test_the_table_is_complete(places: Sites) -> None:
 @pytest.mark.alone
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Came]) -> None:
-    for operation in ASKS:
+    for operation in OPERATION_COMMANDS:
         cell = Cell(row, operation)
         check(cell, came[cell], places[row.fault], SHARED)
 
@@ -456,7 +442,7 @@ def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Ca
 @pytest.mark.parametrize("build", [ADDRESS, VALGRIND, VALGRIND_TLS], ids=lambda build: build.name)
 def test_no_fault_harms_the_memory(build: Build, places: Sites) -> None:
     """Each fault for one operation, those of TLS under the valgrind for TLS."""
-    operations = list(ASKS)
+    operations = list(OPERATION_COMMANDS)
     cells = [Cell(row, operations[number % len(operations)]) for number, row in enumerate(TABLE)]
     if build is not ADDRESS:
         cells = [cell for cell in cells if is_about_tls(places[cell.row.fault]) == (build is VALGRIND_TLS)]

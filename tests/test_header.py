@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builds import ALL, C99, CXX17, INCLUDE, ROOT, TARGET, Build
-from scripted_gateway import ScriptedGateway, answering, echo
+from support.builds import ALL, C99, CXX17, INCLUDE, ROOT, TARGET, Build
+from support.scripted_gateway import ScriptedGateway, echo, one_route
 
 HEADER = INCLUDE / "mlflow_ai_gateway.h"
 SOURCE = ROOT / "tests/c/header_twice.c"
@@ -21,7 +21,7 @@ def test_it_compiles_alone_and_twice(compiler: list[str], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_a_cxx_program_links_and_runs(build: Build) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = build.run("test_cxx.cpp", gateway.url)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -7,10 +7,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import obeying_gateway
 import pytest
-from authority import Authority
-from builds import (
+from support import commanded_gateway
+from support.builds import (
     ADDRESS,
     C99,
     PLAIN,
@@ -24,16 +23,17 @@ from builds import (
     Build,
     clean_environment,
 )
-from event_streams import chunk, events, head
-from fast_gateway import FastGateway
-from scripted_gateway import (
+from support.certificates import Authority
+from support.event_streams import chunk, events, head
+from support.fast_gateway import FastGateway
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
     listening,
+    one_route,
     unreachable_port,
 )
 
@@ -75,7 +75,7 @@ def test_a_process_forks_while_its_threads_call(build: Build) -> None:
 
 
 def test_a_process_forks_while_its_threads_call_over_tls(authority: Authority) -> None:
-    with obeying_gateway.gateway(authority.server(HOST)) as gateway:
+    with commanded_gateway.gateway(authority.server(HOST)) as gateway:
         done = SHARED.run("test_fork_threads.c", gateway.url, "4", "60", authority.file)
         assert ended(done) == SILENT
         prompts = [request.json()["prompt"] for request in gateway.requests if request.method == "POST"]
@@ -88,14 +88,14 @@ def test_a_process_forks_while_its_threads_call_over_tls(authority: Authority) -
 def test_a_process_forks_while_a_thread_makes_the_first_call(authority: Authority, is_tls: bool) -> None:
     """Over TLS it reads all certificates that the machine trusts, which takes a while."""
     environment = {"SSL_CERT_FILE": all_certificates(authority)}
-    with obeying_gateway.gateway(authority.server(HOST) if is_tls else None) as gateway:
+    with commanded_gateway.gateway(authority.server(HOST) if is_tls else None) as gateway:
         done = SHARED.run("test_fork_first.c", gateway.url, "60", environment=environment)
     assert ended(done) == SILENT
 
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
 def test_a_stream_goes_on_in_the_parent_alone(authority: Authority, is_tls: bool) -> None:
-    with obeying_gateway.gateway(authority.server(HOST) if is_tls else None) as gateway:
+    with commanded_gateway.gateway(authority.server(HOST) if is_tls else None) as gateway:
         done = SHARED.run("test_fork_stream.c", gateway.url, *([authority.file] if is_tls else []))
         assert ended(done) == SILENT
         assert gateway.connections == 2 + 2, "the parent has two, throughout, and each of two children its own"
@@ -111,7 +111,7 @@ def test_a_gateway_learns_of_the_end_of_a_stream_while_a_child_lives() -> None:
         finally:
             is_over.set()
 
-    with ScriptedGateway(answering(endless, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(endless, CHAT_ROUTE)) as gateway:
         with SHARED.start("test_fork_close.c", gateway.url, "r", stdin=subprocess.PIPE) as program:
             assert program.stdout.readline() == b"destroyed\n", program.stderr.read()
             assert is_over.wait(5), "the child keeps the connection open"
@@ -135,7 +135,7 @@ def test_fork_handlers_that_call_the_library(build: Build) -> None:
 @pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("restarts", ["0", "1"], ids=["interrupts", "restarts"])
 def test_signals_disturb_nothing(authority: Authority, is_tls: bool, restarts: str) -> None:
-    with obeying_gateway.gateway(authority.server(HOST) if is_tls else None) as gateway, unreachable_port() as port:
+    with commanded_gateway.gateway(authority.server(HOST) if is_tls else None) as gateway, unreachable_port() as port:
         silent = f"http{'s' if is_tls else ''}://{HOST}:{port}"
         done = SHARED.run("test_signals.c", gateway.url, silent, restarts, *([authority.file] if is_tls else []))
     assert ended(done) == SILENT
@@ -169,7 +169,7 @@ def test_a_peer_that_resets_raises_no_signal(authority: Authority, is_tls: bool)
 
 @pytest.mark.parametrize("build", (*PLAIN, VALGRIND), ids=lambda build: build.name)
 def test_threads_with_small_stacks(build: Build) -> None:
-    with obeying_gateway.gateway() as gateway:
+    with commanded_gateway.gateway() as gateway:
         assert ended(build.run("test_small_stacks.c", gateway.url, str(SMALL_STACK))) == SILENT
 
 
@@ -180,14 +180,14 @@ def test_threads_with_small_stacks_over_tls(authority: Authority, trust: str, bu
         arguments, environment = [authority.file], {}
     else:
         arguments, environment = [], {"SSL_CERT_FILE": all_certificates(authority)}
-    with obeying_gateway.gateway(authority.server(HOST)) as gateway:
+    with commanded_gateway.gateway(authority.server(HOST)) as gateway:
         arguments = [gateway.url, str(SMALL_STACK), *arguments]
         assert ended(build.run("test_small_stacks.c", *arguments, environment=environment)) == SILENT
 
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
 def test_no_descriptor_is_inherited(authority: Authority, is_tls: bool) -> None:
-    with obeying_gateway.gateway(authority.server("localhost") if is_tls else None) as gateway:
+    with commanded_gateway.gateway(authority.server("localhost") if is_tls else None) as gateway:
         url = f"http{'s' if is_tls else ''}://localhost:{gateway.port}"
         done = SHARED.run("test_descriptors.c", url, *([authority.file] if is_tls else []))
     assert ended(done) == SILENT
@@ -199,7 +199,7 @@ def test_it_can_be_unloaded(authority: Authority, tmp_path: Path) -> None:
     source = ROOT / "tests/c/test_unload.c"
     subprocess.run([*C99, str(source), "-o", str(program), "-rdynamic", "-ldl", "-lpthread"], check=True)
     library = str(RELEASE / "libmlflow_ai_gateway.so")
-    with obeying_gateway.gateway() as plain, obeying_gateway.gateway(authority.server(HOST)) as tls:
+    with commanded_gateway.gateway() as plain, commanded_gateway.gateway(authority.server(HOST)) as tls:
         command = [str(program), library, f"http://localhost:{plain.port}", tls.url, authority.file]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment()

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from asks import ask_all
-from authority import Authority
-from builds import SHARED
-from conftest import RealGateway
-from delaying_proxy import delayed
-from scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, answering
+from support.builds import SHARED
+from support.certificates import Authority
+from support.delaying_relay import delayed
+from support.operations import perform_all
+from support.real_gateways import RealGateway
+from support.scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, one_route
 
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}]}
 QUIET = "handle-option max_retries=0"
@@ -24,13 +24,13 @@ SEND = ("prompt hi", "send")
 
 
 def gateway_with(headers: dict[str, str], status: int = 200) -> ScriptedGateway:
-    return ScriptedGateway(answering(lambda handler, _: handler.answer(status, ANSWER, headers), CHAT_ROUTE))
+    return ScriptedGateway(one_route(lambda handler, _: handler.respond(status, ANSWER, headers), CHAT_ROUTE))
 
 
 def connections_after(gateway: ScriptedGateway, pause_ms: int, *commands: str) -> int:
     """How many connections two calls take with a pause between them."""
     with gateway:
-        outcomes = ask_all(gateway.url, QUIET, *commands, *SEND, f"sleep {pause_ms}", *SEND)
+        outcomes = perform_all(gateway.url, QUIET, *commands, *SEND, f"sleep {pause_ms}", *SEND)
         assert [outcome.status for outcome in outcomes] == ["OK", "OK"], outcomes
     return gateway.connections
 
@@ -59,7 +59,7 @@ def test_connection_of_http_1_0_is_not_kept() -> None:
         handler.wfile.write(head + body)
         handler.wfile.flush()
 
-    assert connections_after(ScriptedGateway(answering(old, CHAT_ROUTE)), 0) == 2
+    assert connections_after(ScriptedGateway(one_route(old, CHAT_ROUTE)), 0) == 2
 
 
 # What a server closes without a word
@@ -71,15 +71,15 @@ def test_call_after_a_failure_of_the_server_has_a_new_connection(status: int) ->
 
     def script(handler: Handler, request: Request) -> None:
         if b"fail" in request.body:
-            handler.answer(status, "Internal Server Error")
+            handler.respond(status, "Internal Server Error")
             handler.wfile.flush()
             time.sleep(0.003)
             handler.close_connection = True
         else:
-            handler.answer(200, ANSWER)
+            handler.respond(200, ANSWER)
 
-    with ScriptedGateway(answering(script, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, QUIET, *("prompt fail", "send", *SEND) * 200)
+    with ScriptedGateway(one_route(script, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, QUIET, *("prompt fail", "send", *SEND) * 200)
     assert {outcome.status for outcome in outcomes[::2]} == {"SERVER_ERROR"}, outcomes[::2]
     assert {outcome.status for outcome in outcomes[1::2]} == {"OK"}, outcomes[1::2]
     assert {outcome.response.attempts for outcome in outcomes[1::2]} == {1}
@@ -101,7 +101,7 @@ def losing(
             return
         used.add(id(handler))
         handlers.append(handler)
-        handler.answer(200, ANSWER if request.method == "POST" else CHAT_ROUTE)
+        handler.respond(200, ANSWER if request.method == "POST" else CHAT_ROUTE)
 
     handlers: list[Handler] = []
     return ScriptedGateway(script, tls)
@@ -123,7 +123,7 @@ ENDS: dict[str, Callable[[Handler], None]] = {
 @pytest.mark.parametrize("end", ENDS)
 def test_request_lost_with_an_idle_connection_is_sent_once_more(end: str, way: str) -> None:
     with losing(ENDS[end]) as gateway:
-        (outcome,) = ask_all(gateway.url, QUIET, "log 3", "prompt hi", way)
+        (outcome,) = perform_all(gateway.url, QUIET, "log 3", "prompt hi", way)
     assert outcome.status in ("OK", "STREAM_END"), outcome
     assert outcome.response.attempts == 2
     (reason,) = outcome.response.retries
@@ -136,21 +136,21 @@ def test_request_lost_with_an_idle_connection_is_sent_once_more(end: str, way: s
 def test_request_lost_with_an_idle_connection_over_tls_is_sent_once_more(end: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with losing(ENDS[end], tls=authority.server(HOST)) as gateway:
-        (outcome,) = ask_all(gateway.url, QUIET, f"handle-option ca_file={authority.file}", *SEND)
+        (outcome,) = perform_all(gateway.url, QUIET, f"handle-option ca_file={authority.file}", *SEND)
     assert outcome.status == "OK" and outcome.response.attempts == 2, outcome
 
 
 def test_request_lost_late_is_not_sent_again() -> None:
     """The model may have worked on it."""
     with losing(ENDS["closed"], after=0.4) as gateway:
-        (outcome,) = ask_all(gateway.url, QUIET, *SEND)
+        (outcome,) = perform_all(gateway.url, QUIET, *SEND)
         posts = [path for path in gateway.paths() if path.startswith("POST")]
     assert (outcome.status, outcome.error_attempts, len(posts)) == ("CONNECTION_LOST", 1, 1), outcome
 
 
 def test_request_lost_with_a_new_connection_is_not_sent_again() -> None:
-    with ScriptedGateway(answering(lambda handler, _: handler.raw(b""), CHAT_ROUTE)) as gateway:
-        (outcome,) = ask_all(gateway.url, QUIET, "handle-option max_connections=0", *SEND)
+    with ScriptedGateway(one_route(lambda handler, _: handler.raw(b""), CHAT_ROUTE)) as gateway:
+        (outcome,) = perform_all(gateway.url, QUIET, "handle-option max_connections=0", *SEND)
         posts = [path for path in gateway.paths() if path.startswith("POST")]
     assert (outcome.status, outcome.error_attempts, len(posts)) == ("CONNECTION_LOST", 1, 1), outcome
 
@@ -159,7 +159,7 @@ def test_change_is_sent_on_a_new_connection() -> None:
     """So that it cannot be lost with an idle one, and is not made twice."""
     with losing(ENDS["closed"]) as gateway:
         commands = ("handle-option dialect=databricks", "get-route r", 'create-route {"name":"s"}')
-        outcomes = ask_all(gateway.url, QUIET, *commands)
+        outcomes = perform_all(gateway.url, QUIET, *commands)
         assert gateway.paths()[-1].startswith("POST"), gateway.paths()
         assert gateway.connections == 2 and len(gateway.paths()) == 2, gateway.paths()
     assert outcomes[1].status != "CONNECTION_LOST", outcomes[1]

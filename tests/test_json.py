@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import Outcome, ask, ask_all, escaped, float32
-from builds import CHECKED, SHARED, Build
-from event_streams import framed, head
-from scripted_gateway import CHAT_ROUTE, NOT_FOUND, Handler, Request, Script, ScriptedGateway, answering
+from support.builds import CHECKED, SHARED, Build
+from support.event_streams import framed, head
+from support.operations import Outcome, escaped, float32, perform, perform_all
+from support.scripted_gateway import CHAT_ROUTE, NOT_FOUND, Handler, Request, Script, ScriptedGateway, one_route
 
 DEEP = 10_000
 LISTS = b"[" * DEEP + b"]" * DEEP
@@ -48,7 +48,7 @@ def replying(bodies: Sequence[bytes], status: int = 200) -> Script:
             body = as_event(body)
             handler.wfile.write(head("length", len(body)) + body)
         else:
-            handler.answer(status, body)
+            handler.respond(status, body)
 
     return reply
 
@@ -60,8 +60,8 @@ def ask_for(
     commands = ["show-body"]
     for number in range(len(bodies)):
         commands += ["again", f"prompt {number}", *(f"call {number}" if way == "call" else way for way in ways)]
-    with ScriptedGateway(answering(replying(bodies, status), CHAT_ROUTE)) as gateway:
-        outcomes = iter(ask_all(gateway.url, *commands, build=build))
+    with ScriptedGateway(one_route(replying(bodies, status), CHAT_ROUTE)) as gateway:
+        outcomes = iter(perform_all(gateway.url, *commands, build=build))
     return [{way: next(outcomes) for way in ways} for _ in bodies]
 
 
@@ -203,8 +203,8 @@ def test_escapes_may_be_cut_anywhere() -> None:
     commands: list[str] = []
     for at in range(len(whole)):
         commands += ["again", f"prompt {at}", "send", "stream"]
-    with ScriptedGateway(answering(reply, CHAT_ROUTE)) as gateway:
-        for outcome in ask_all(gateway.url, *commands):
+    with ScriptedGateway(one_route(reply, CHAT_ROUTE)) as gateway:
+        for outcome in perform_all(gateway.url, *commands):
             assert outcome.status in ("OK", "STREAM_END"), outcome
             assert outcome.response.texts == [pythons(literal)] and outcome.response.usage == [123, -1, -1]
 
@@ -303,8 +303,8 @@ def test_a_byte_order_mark_before_a_stream_is_none_of_its_text() -> None:
         body = b"\xef\xbb\xbf" + as_event(chat(b'"text"'))
         handler.wfile.write(head("length", len(body)) + body)
 
-    with ScriptedGateway(answering(reply, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, "prompt hi", "stream")
+    with ScriptedGateway(one_route(reply, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, "prompt hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_END", "text"), outcome
 
 
@@ -323,8 +323,8 @@ def test_a_stream_keeps_what_came_before_the_fault() -> None:
     commands: list[str] = []
     for number in range(len(faults)):
         commands += ["again", f"prompt {number}", "stream", "callback"]
-    with ScriptedGateway(answering(reply, CHAT_ROUTE)) as gateway:
-        for outcome in ask_all(gateway.url, *commands):
+    with ScriptedGateway(one_route(reply, CHAT_ROUTE)) as gateway:
+        for outcome in perform_all(gateway.url, *commands):
             assert outcome.status == "BAD_RESPONSE", outcome
             assert (outcome.text(), outcome.response.texts) == ("before", ["before"])
             check_message(outcome)
@@ -413,16 +413,16 @@ def test_refusals_are_understood_as_far_as_they_can_be(way: str, build: Build) -
 
     def reply(handler: Handler, request: Request) -> None:
         if request.path == "/api/2.0/endpoints/r":
-            handler.answer(200, EMBEDDINGS_ROUTE if way == "embed" else CHAT_ROUTE)
+            handler.respond(200, EMBEDDINGS_ROUTE if way == "embed" else CHAT_ROUTE)
         elif request.method == "POST" or request.path == "/api/2.0/endpoints/":
-            handler.answer(400, next(left))
+            handler.respond(400, next(left))
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     question = "input hi" if way == "embed" else "prompt hi"
     commands = ["show-body", question, *["call hi" if way == "call" else way] * len(bodies)]
     with ScriptedGateway(reply) as gateway:
-        outcomes = ask_all(gateway.url, "handle-option dialect=deployments", *commands, build=build)
+        outcomes = perform_all(gateway.url, "handle-option dialect=deployments", *commands, build=build)
     for (name, said), outcome in zip(refusals.items(), outcomes):
         assert outcome.status == said.status and said.words in outcome.message, (name, outcome)
         assert (outcome.code, outcome.error_http_status) == (said.code, 400), (name, outcome)
@@ -464,8 +464,8 @@ def test_errors_in_a_stream() -> None:
     commands: list[str] = []
     for number in range(len(rows)):
         commands += ["again", f"prompt {number}", "stream", "callback"]
-    with ScriptedGateway(answering(reply, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, *commands)
+    with ScriptedGateway(one_route(reply, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *commands)
     for number, outcome in enumerate(outcomes):
         words, code = list(rows.values())[number // 2]
         assert outcome.status == ("STREAM_ERROR" if words else "BAD_RESPONSE"), outcome
@@ -509,13 +509,13 @@ def test_numbers_of_vectors_are_what_python_reads(build: Build) -> None:
     rows = [*NUMBERS, *NO_NUMBERS]
 
     def embed(handler: Handler, request: Request) -> None:
-        handler.answer(200, b'{"data":[{"embedding":[2,%s]}]}' % rows[int(request.json()["input"][0])])
+        handler.respond(200, b'{"data":[{"embedding":[2,%s]}]}' % rows[int(request.json()["input"][0])])
 
     commands: list[str] = []
     for number in range(len(rows)):
         commands += ["again", f"input {number}", "embed"]
-    with ScriptedGateway(answering(embed, EMBEDDINGS_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, *commands, build=build)
+    with ScriptedGateway(one_route(embed, EMBEDDINGS_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *commands, build=build)
     for literal, outcome in zip(rows, outcomes):
         if literal in NUMBERS:
             assert outcome.status == "OK", (literal, outcome)
@@ -551,13 +551,13 @@ def test_what_else_is_in_an_answer_with_vectors() -> None:
     rows = [*good, *bad]
 
     def embed(handler: Handler, request: Request) -> None:
-        handler.answer(200, rows[int(request.json()["input"][0])])
+        handler.respond(200, rows[int(request.json()["input"][0])])
 
     commands: list[str] = []
     for number in range(len(rows)):
         commands += ["again", f"input {number}", "embed"]
-    with ScriptedGateway(answering(embed, EMBEDDINGS_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, *commands)
+    with ScriptedGateway(one_route(embed, EMBEDDINGS_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *commands)
     for number, outcome in enumerate(outcomes):
         if number < len(good):
             assert outcome.status == "OK" and outcome.embeddings.vectors == [[1.0, 2.0]], (rows[number][:200], outcome)
@@ -578,12 +578,12 @@ def test_no_route_is_left_out_for_what_is_said_of_it() -> None:
         def reply(handler: Handler, request: Request) -> None:
             body = b'{"endpoints":[{"name":"a","endpoint_type":"llm/v1/chat"},%s]}' % row
             if request.method == "POST":
-                handler.answer(200, chat(b'"text"'))
+                handler.respond(200, chat(b'"text"'))
             else:
-                handler.answer(200, body if request.path == "/api/2.0/endpoints/" else row)
+                handler.respond(200, body if request.path == "/api/2.0/endpoints/" else row)
 
         with ScriptedGateway(reply) as gateway:
-            listed, looked_up, asked = ask_all(gateway.url, "list", "get-route r", "prompt hi", "send")
+            listed, looked_up, asked = perform_all(gateway.url, "list", "get-route r", "prompt hi", "send")
         assert listed.status == "OK" and [route.name for route in listed.routes] == ["a", "r"], (row[:99], listed)
         assert looked_up.status == "OK", (row[:99], looked_up)
         for route in (listed.routes[1], looked_up.routes[0]):
@@ -601,8 +601,8 @@ def test_a_list_that_is_not_json_is_none() -> None:
         b'{"endpoints":[{"name":"\xff","endpoint_type":"llm/v1/chat"}]}', good.replace(b'"r"', b'"\x01"') % b"",
     ]  # fmt: skip
     for row in rows:
-        with ScriptedGateway(lambda handler, request: handler.answer(200, row)) as gateway:
-            outcome = ask(gateway.url, "handle-option dialect=deployments", "list")
+        with ScriptedGateway(lambda handler, request: handler.respond(200, row)) as gateway:
+            outcome = perform(gateway.url, "handle-option dialect=deployments", "list")
         assert (outcome.status, outcome.routes) == ("BAD_RESPONSE", None), (row[:99], outcome)
         check_message(outcome)
 
@@ -621,7 +621,7 @@ def test_json_of_the_caller_is_sent_as_it_is() -> None:
 
     def reply(handler: Handler, request: Request) -> None:
         sent.append(request.body)
-        handler.answer(200, chat(b'"text"'))
+        handler.respond(200, chat(b'"text"'))
 
     commands: list[str] = []
     for value in values:
@@ -632,8 +632,8 @@ def test_json_of_the_caller_is_sent_as_it_is() -> None:
             "again", f'body {{"messages":[],"x":{said}}}', "send",
             "again", f"handle-param x={said}", "prompt hi", "send", "handle-param x=null",
         ]  # fmt: skip
-    with ScriptedGateway(answering(reply, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, *commands)
+    with ScriptedGateway(one_route(reply, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *commands)
     assert {outcome.status for outcome in outcomes} <= {"OK", "STREAM_END"}
     hi = b'"messages":[{"role":"user","content":"hi"}]'
     for number, value in enumerate(values):

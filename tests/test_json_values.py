@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
 import pytest
-from builds import CHECKED, SHARED, Build
+from support.builds import CHECKED, SHARED, Build
 
 DEEP = 10_000
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from builds import ALL, INCLUDE, RELEASE, SHARED, Build, clean_environment, need
+from support.builds import ALL, INCLUDE, RELEASE, SHARED, Build, clean_environment, need
 
 LIBRARY = RELEASE / "libmlflow_ai_gateway.so"
 HEADER = (INCLUDE / "mlflow_ai_gateway.h").read_text()

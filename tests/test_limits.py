@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
-from asks import ask
-from authority import Authority
-from builds import CHECKED, SHARED, Build
-from event_streams import chunk, events, framed, head
-from scripted_gateway import (
+from support.builds import CHECKED, SHARED, Build
+from support.certificates import Authority
+from support.event_streams import chunk, events, framed, head
+from support.operations import perform
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
     echo,
     listening,
+    one_route,
 )
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
@@ -66,7 +66,7 @@ def hostile(answer: Answer, way: str = "send") -> ScriptedGateway:
         if request.method == "POST" or (way == "list" and request.path == "/api/2.0/endpoints/"):
             answer(handler, request)
         else:
-            handler.answer(200, route_for(way))
+            handler.respond(200, route_for(way))
 
     return ScriptedGateway(script)
 
@@ -182,7 +182,7 @@ def test_no_json_takes_much_more_than_its_own_length(kind: str, way: str) -> Non
     begins, piece, ends = SPRAWLING[kind]
     body = begins + piece * (HUGE // len(piece)) + ends
     for status in (200, 400):
-        with hostile(lambda handler, request: handler.answer(status, body), way) as gateway:
+        with hostile(lambda handler, request: handler.respond(status, body), way) as gateway:
             came = ask_hostile(gateway, way, "max_retries=0")
         assert came.status in ("BAD_REQUEST", "BAD_RESPONSE", "RESPONSE_TOO_LARGE"), came
         assert came.peak_kib < 3 * HUGE / 1024 + FIXED_KIB, (status, came)
@@ -370,7 +370,7 @@ def test_what_is_compressed_is_not_read(way: str) -> None:
 
 def test_what_is_not_compressed_may_say_so() -> None:
     body = b'{"choices":[{"message":{"content":"x"}}]}'
-    with hostile(lambda handler, request: handler.answer(200, body, {"Content-Encoding": "identity"})) as gateway:
+    with hostile(lambda handler, request: handler.respond(200, body, {"Content-Encoding": "identity"})) as gateway:
         assert ask_hostile(gateway, "send").status == "OK"
 
 
@@ -387,9 +387,9 @@ def moving(status: int, *places: str) -> ScriptedGateway:
 
     def answer(handler: Handler, request: Request) -> None:
         if left:
-            handler.answer(status, "", {"Location": left.pop(0)})
+            handler.respond(status, "", {"Location": left.pop(0)})
         else:
-            handler.answer(200, GOOD)
+            handler.respond(200, GOOD)
 
     return hostile(answer)
 
@@ -398,7 +398,7 @@ def moving(status: int, *places: str) -> ScriptedGateway:
 def test_a_question_is_sent_on(status: int) -> None:
     for way in ("call hi", "send", "stream", "callback"):
         with moving(status, "/elsewhere/a%20b", "/there?x=1") as gateway:
-            outcome = ask(gateway.url, SECRET, "handle-option max_redirects=2", "prompt hi", way)
+            outcome = perform(gateway.url, SECRET, "handle-option max_redirects=2", "prompt hi", way)
             assert outcome.status in ("OK", "STREAM_END"), outcome
             posts = [request for request in gateway.requests if request.method == "POST"]
         assert [request.path for request in posts] == ["/endpoints/r/invocations", "/elsewhere/a%20b", "/there?x=1"]
@@ -412,7 +412,7 @@ def test_a_redirect_is_not_followed_unless_that_is_allowed() -> None:
     for most in (None, 0, 1):
         options = [] if most is None else [f"handle-option max_redirects={most}"]
         with moving(307, "/a", "/b") as gateway:
-            outcome = ask(gateway.url, *options, "prompt hi", "send")
+            outcome = perform(gateway.url, *options, "prompt hi", "send")
             assert (outcome.status, outcome.error_http_status) == ("HTTP_ERROR", 307), outcome
             assert len([path for path in gateway.paths() if path.startswith("POST")]) == (most or 0) + 1
         assert outcome.error_attempts == (most or 0) + 1
@@ -421,7 +421,7 @@ def test_a_redirect_is_not_followed_unless_that_is_allowed() -> None:
 def test_redirects_have_an_end() -> None:
     for place in ("", "?", "/endpoints/r/invocations", "/a"):
         with moving(308, *[place] * 99) as gateway:
-            outcome = ask(gateway.url, "handle-option max_redirects=10", "prompt hi", "send")
+            outcome = perform(gateway.url, "handle-option max_redirects=10", "prompt hi", "send")
             assert outcome.status == "HTTP_ERROR", outcome
             assert len([path for path in gateway.paths() if path.startswith("POST")]) <= 11
 
@@ -429,7 +429,7 @@ def test_redirects_have_an_end() -> None:
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 306])
 def test_a_redirect_that_would_change_the_question_is_not_followed(status: int) -> None:
     with moving(status, "/a") as gateway:
-        outcome = ask(gateway.url, "handle-option max_redirects=5", "prompt hi", "send")
+        outcome = perform(gateway.url, "handle-option max_redirects=5", "prompt hi", "send")
         assert (outcome.status, outcome.error_http_status) == ("HTTP_ERROR", status), outcome
         assert len([path for path in gateway.paths() if path.startswith("POST")]) == 1
 
@@ -438,21 +438,21 @@ def test_a_redirect_that_would_change_the_question_is_not_followed(status: int) 
 def test_what_is_read_is_sent_on(status: int) -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/elsewhere":
-            handler.answer(200, {"endpoints": [CHAT_ROUTE]})
+            handler.respond(200, {"endpoints": [CHAT_ROUTE]})
         else:
-            handler.answer(status, "", {"Location": "/elsewhere"})
+            handler.respond(status, "", {"Location": "/elsewhere"})
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=deployments", "handle-option max_redirects=1", "list")
+        outcome = perform(gateway.url, "handle-option dialect=deployments", "handle-option max_redirects=1", "list")
         assert outcome.status == "OK" and [route.name for route in outcome.routes] == ["r"], outcome
-        outcome = ask(gateway.url, "handle-option dialect=deployments", "list")
+        outcome = perform(gateway.url, "handle-option dialect=deployments", "list")
         assert outcome.status == "HTTP_ERROR", outcome
 
 
 @contextlib.contextmanager
 def strangers(authority: Authority) -> Iterator[list[tuple[ScriptedGateway, str]]]:
     """Servers that are not the gateway, and how a redirect names them."""
-    with ScriptedGateway(answering(echo)) as other, ScriptedGateway(answering(echo), authority.server(HOST)) as tls:
+    with ScriptedGateway(one_route(echo)) as other, ScriptedGateway(one_route(echo), authority.server(HOST)) as tls:
         yield [
             (other, other.url + "/endpoints/r/invocations"),
             (other, f"//{HOST}:{other.port}/x"),
@@ -468,7 +468,7 @@ def test_nobody_else_gets_a_question(tmp_path_factory: pytest.TempPathFactory) -
         for stranger, location in others:
             with moving(307, location) as gateway:
                 options = (SECRET, "handle-option max_redirects=5", "handle-option insecure_tls=true")
-                outcome = ask(gateway.url, *options, "prompt hi", "send")
+                outcome = perform(gateway.url, *options, "prompt hi", "send")
                 assert (outcome.status, outcome.error_http_status) == ("HTTP_ERROR", 307), (location, outcome)
             assert stranger.requests == [] and stranger.connections == 0, location
     for location in (
@@ -481,7 +481,7 @@ def test_nobody_else_gets_a_question(tmp_path_factory: pytest.TempPathFactory) -
         with moving(307, "") as gateway:
             host = f"{HOST}:{gateway.port}"
         with moving(307, location.format(host=host, port=gateway.port)) as gateway:
-            outcome = ask(gateway.url, SECRET, "handle-option max_redirects=5", "prompt hi", "send")
+            outcome = perform(gateway.url, SECRET, "handle-option max_redirects=5", "prompt hi", "send")
             posts = [path for path in gateway.paths() if path.startswith("POST")]
         assert outcome.status == "HTTP_ERROR" or len(posts) == 2, (location, outcome)
         assert "hunter2" not in str(outcome), location
@@ -494,12 +494,12 @@ def test_a_place_on_the_same_server_may_be_named_in_full() -> None:
         def answer(handler: Handler, request: Request) -> None:
             if left:
                 location = left.pop().format(url=gateway.url, host=f"{HOST}:{gateway.port}")
-                handler.answer(307, "", {"Location": location})
+                handler.respond(307, "", {"Location": location})
             else:
-                handler.answer(200, GOOD)
+                handler.respond(200, GOOD)
 
         with hostile(answer) as gateway:
-            outcome = ask(gateway.url, SECRET, "handle-option max_redirects=1", "prompt hi", "send")
+            outcome = perform(gateway.url, SECRET, "handle-option max_redirects=1", "prompt hi", "send")
             assert outcome.status == "OK", (form, outcome)
             assert gateway.paths()[-1] == "POST /x", form
 
@@ -507,15 +507,15 @@ def test_a_place_on_the_same_server_may_be_named_in_full() -> None:
 def test_a_redirect_has_its_own_retries() -> None:
     def answer(handler: Handler, request: Request) -> None:
         if request.path != "/x":
-            handler.answer(307, "", {"Location": "/x"})
+            handler.respond(307, "", {"Location": "/x"})
         elif gateway.paths().count("POST /x") < 3:
-            handler.answer(503, {"detail": "not now"})
+            handler.respond(503, {"detail": "not now"})
         else:
-            handler.answer(200, GOOD)
+            handler.respond(200, GOOD)
 
     options = ("handle-option max_redirects=1", "handle-option max_retries=2", "handle-option retry_backoff_ms=1")
     with hostile(answer) as gateway:
-        outcome = ask(gateway.url, *options, "prompt hi", "send")
+        outcome = perform(gateway.url, *options, "prompt hi", "send")
     assert outcome.status == "OK" and outcome.response.attempts == 4, outcome
     assert len(outcome.response.retries) == 3
 
@@ -555,7 +555,7 @@ def test_there_may_be_no_memory_for_an_answer(name: str) -> None:
     body = make()
     for way in ways:
         found = set()
-        with hostile(lambda handler, request: handler.answer(200, body), way) as gateway:
+        with hostile(lambda handler, request: handler.respond(200, body), way) as gateway:
             for megabytes in (8, *range(18, 66, 6), 200):
                 came = ask_hostile(gateway, way, megabytes=megabytes)
                 found.add(came.status)

@@ -8,11 +8,10 @@ import wave
 import zlib
 
 import pytest
-from asks import ask
-from builds import CHECKED, SHARED, Build
-from conftest import RealGateway
-from scripted_gateway import CHAT_ROUTE, ScriptedGateway, answering
-from test_requests import parrot
+from support.builds import CHECKED, SHARED, Build
+from support.operations import perform
+from support.real_gateways import RealGateway
+from support.scripted_gateway import CHAT_ROUTE, ScriptedGateway, echo_request, one_route
 
 
 def png(side: int) -> bytes:
@@ -55,15 +54,15 @@ def check(content: list[dict]) -> None:
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_they_are_parts_of_the_message(build: Build) -> None:
-    with ScriptedGateway(answering(parrot, CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, *COMMANDS, "send", build=build)
+    with ScriptedGateway(one_route(echo_request, CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, *COMMANDS, "send", build=build)
     (message,) = json.loads(outcome.response.texts[0])["body"]["messages"]
     assert message["role"] == "user"
     check(message["content"])
 
 
 def test_a_real_gateway_passes_them_on(real_gateway: RealGateway) -> None:
-    outcome = ask(real_gateway.url, *COMMANDS, "send", route="chat")
+    outcome = perform(real_gateway.url, *COMMANDS, "send", route="chat")
     if real_gateway.version == "2.8.1":  # it takes nothing but text
         assert outcome.status == "BAD_REQUEST", outcome
     else:
@@ -75,14 +74,14 @@ def test_a_real_gateway_passes_them_on(real_gateway: RealGateway) -> None:
 def test_a_real_tracking_server_passes_them_on(providers: RealGateway) -> None:
     providers.upstream.forget_requests()
     for command in ("send", "callback"):
-        assert ask(providers.url, *COMMANDS, command, route="openai").status == "OK"
+        assert perform(providers.url, *COMMANDS, command, route="openai").status == "OK"
     for request in providers.upstream.requests():
         check(request["body"]["messages"][0]["content"])
 
 
 def test_a_real_tracking_server_translates_a_picture_for_gemini(providers: RealGateway) -> None:
     providers.upstream.forget_requests()
-    outcome = ask(providers.url, *COMMANDS[:2], "send", route="gemini")
+    outcome = perform(providers.url, *COMMANDS[:2], "send", route="gemini")
     assert outcome.status == "OK", outcome
     (request,) = providers.upstream.requests()
     data = request["body"]["contents"][0]["parts"][1]["inlineData"]["data"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from builds import INCLUDE, SHARED
-from calls import set_options
+from support.builds import INCLUDE, SHARED
+from support.calls import set_options
 
 # What the header's table has to say: the range of each number, and the default.
 NUMBERS = {

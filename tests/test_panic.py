@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from builds import PANIC, PANIC_VALGRIND, Build
-from scripted_gateway import CHAT_ROUTE, ScriptedGateway, answering, echo
+from support.builds import PANIC, PANIC_VALGRIND, Build
+from support.scripted_gateway import CHAT_ROUTE, ScriptedGateway, echo, one_route
 
 
 @pytest.mark.parametrize("build", (PANIC, PANIC_VALGRIND), ids=lambda build: build.name)
 def test_a_panic_comes_back_as_a_status(build: Build) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = build.run("test_panic.c", gateway.url, "r")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "nothing is printed by a panic"
@@ -21,7 +21,7 @@ def test_a_panic_comes_back_as_a_status(build: Build) -> None:
 @pytest.mark.parametrize("build", (PANIC, PANIC_VALGRIND), ids=lambda build: build.name)
 def test_so_do_those_of_the_full_path(build: Build) -> None:
     route = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
-    with ScriptedGateway(answering(echo, CHAT_ROUTE)) as chats, ScriptedGateway(answering(echo, route)) as embeddings:
+    with ScriptedGateway(one_route(echo, CHAT_ROUTE)) as chats, ScriptedGateway(one_route(echo, route)) as embeddings:
         done = build.run("test_panic_full.c", chats.url, embeddings.url)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

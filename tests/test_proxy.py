@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from authority import Authority
-from calls import call
-from scripted_gateway import HOST, ScriptedGateway, answering, echo, listening
+from support.calls import call
+from support.certificates import Authority
+from support.scripted_gateway import HOST, ScriptedGateway, echo, listening, one_route
 
 
 class Proxy:
@@ -96,7 +96,7 @@ def proxy() -> Iterator[Proxy]:
 
 
 def test_a_proxy_passes_requests_on(proxy: Proxy) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         environment = {"HTTP_PROXY": f"http://user:pass@{proxy.address}", "NO_PROXY": ""}
         outcome = call(gateway.url, "hi", "warm=2", environment=environment)
         assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
@@ -109,7 +109,7 @@ def test_a_proxy_passes_requests_on(proxy: Proxy) -> None:
 
 def test_a_proxy_makes_the_tunnel(proxy: Proxy, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(echo), authority.server(HOST)) as gateway:
         environment = {"HTTPS_PROXY": f"http://user:pass@{proxy.address}", "NO_PROXY": ""}
         outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}", "warm=2", environment=environment)
         assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
@@ -118,7 +118,7 @@ def test_a_proxy_makes_the_tunnel(proxy: Proxy, tmp_path: Path) -> None:
 
 
 def test_no_proxy_goes_past_it(proxy: Proxy) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         environment = {"HTTP_PROXY": f"http://{proxy.address}", "NO_PROXY": HOST}
         assert call(gateway.url, "hi", environment=environment).status == "OK"
         assert proxy.asked == []
@@ -127,7 +127,7 @@ def test_no_proxy_goes_past_it(proxy: Proxy) -> None:
 @pytest.mark.parametrize("status", [403, 407, 502])
 def test_a_proxy_that_refuses(proxy: Proxy, status: int) -> None:
     proxy.refuses = status
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         url = f"http://user:hunter2@{proxy.address}"
         for uri, expected in (
             (gateway.url.replace("http:", "https:"), "PROXY_FAILED"),
@@ -153,7 +153,7 @@ def test_a_proxy_that_is_not_there() -> None:
 
 def test_each_scheme_has_its_variable(proxy: Proxy) -> None:
     here, nowhere = f"http://{proxy.address}", "http://127.0.0.1:1"
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         rows = [
             ({"http_proxy": here, "https_proxy": nowhere, "all_proxy": nowhere}, 1),
             ({"http_proxy": here, "HTTP_PROXY": nowhere}, 1),
@@ -189,7 +189,7 @@ def test_something_that_is_no_proxy(words: bytes) -> None:
 
 @pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "http://user:hunter2@", "gopher://hunter2"])
 def test_a_proxy_that_cannot_be_used_is_not_passed_by(value: str) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         outcome = call(gateway.url, "hi", environment={"HTTP_PROXY": value})
         assert outcome.status == "PROXY_FAILED" and "HTTP_PROXY" in outcome.text, outcome
         assert "hunter2" not in outcome.text
@@ -199,7 +199,7 @@ def test_a_proxy_that_cannot_be_used_is_not_passed_by(value: str) -> None:
 def test_a_visitor_of_a_cgi_program_names_no_proxy(proxy: Proxy) -> None:
     """CVE-2016-5385: a web server hands the header "Proxy" of a request to the program as HTTP_PROXY."""
     here, nowhere = f"http://{proxy.address}", "http://127.0.0.1:1"
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         cgi = {"REQUEST_METHOD": "POST", "NO_PROXY": ""}
         assert call(gateway.url, "hi", environment={**cgi, "HTTP_PROXY": nowhere}).status == "OK"
         assert call(gateway.url, "hi", environment={**cgi, "HTTP_PROXY": here}).status == "OK"
@@ -213,13 +213,13 @@ def test_a_visitor_of_a_cgi_program_names_no_proxy(proxy: Proxy) -> None:
 @pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY"])
 @pytest.mark.parametrize("exceptions", [HOST, "*", f"example.org\n{HOST}\n"])
 def test_a_proxy_that_cannot_be_used_does_not_concern_other_hosts(name: str, exceptions: str) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         environment = {name: "socks5://127.0.0.1:1", "NO_PROXY": exceptions}
         assert call(gateway.url, "hi", environment=environment).status == "OK"
 
 
 def test_spaces_and_quotes_around_a_proxy_are_no_part_of_it(proxy: Proxy) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         for value in (f" http://{proxy.address}\n", f'"http://{proxy.address}"', f"'{proxy.address}' "):
             proxy.asked.clear()
             assert call(gateway.url, "hi", environment={"HTTP_PROXY": value}).status == "OK", value
@@ -228,7 +228,7 @@ def test_spaces_and_quotes_around_a_proxy_are_no_part_of_it(proxy: Proxy) -> Non
 
 
 def test_a_proxy_that_is_not_utf8_is_not_passed_by() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         outcome = call(gateway.url, "hi", environment={"HTTP_PROXY": os.fsdecode(b"http://h\xff:1")})
         assert outcome.status == "PROXY_FAILED" and "HTTP_PROXY" in outcome.text, outcome
         assert gateway.requests == []

@@ -4,9 +4,9 @@ import json
 from typing import Optional
 
 import pytest
-from asks import OTHER, Outcome, ask, ask_all, escaped
-from builds import CHECKED, SHARED, Build
-from scripted_gateway import Handler, Request, Script, ScriptedGateway
+from support.builds import CHECKED, SHARED, Build
+from support.operations import OTHER, Outcome, escaped, perform, perform_all
+from support.scripted_gateway import Handler, Request, Script, ScriptedGateway
 
 BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 BODY = ' {"model": "m" ,\n "stream":true, "input" : "\\u00e9 é"}\t'
@@ -15,7 +15,7 @@ SECRET_PATH = f"/v1beta/models/g:generateContent?alt=sse&key={KEY}"
 
 
 def answering_with(status: int, body: object, headers: Optional[dict[str, str]] = None) -> Script:
-    return lambda handler, request: handler.answer(status, body, headers)
+    return lambda handler, request: handler.respond(status, body, headers)
 
 
 def parts(request: Request) -> tuple[str, str, bytes, Optional[str], Optional[str]]:
@@ -38,7 +38,7 @@ def test_a_request_is_sent_as_it_is_written(build: Build) -> None:
     ]
     with ScriptedGateway(answering_with(200, "fine")) as gateway:
         commands = [command for commands, _ in rows for command in ("again", *commands, "send")]
-        outcomes = ask_all(gateway.url, "handle-param temperature=1", *commands, build=build)
+        outcomes = perform_all(gateway.url, "handle-param temperature=1", *commands, build=build)
         assert [outcome.status for outcome in outcomes] == ["OK"] * len(rows), outcomes
         assert [parts(request) for request in gateway.requests] == [expected for _, expected in rows]
 
@@ -46,7 +46,7 @@ def test_a_request_is_sent_as_it_is_written(build: Build) -> None:
 def test_a_path_is_below_the_gateway_uri() -> None:
     with ScriptedGateway(answering_with(200, "")) as gateway:
         for mounted in ("/ml/flow", "/ml/flow/"):
-            assert ask(gateway.url + mounted, "path - /a?b", "send").status == "OK"
+            assert perform(gateway.url + mounted, "path - /a?b", "send").status == "OK"
         assert gateway.paths() == ["GET /ml/flow/a?b"] * 2
 
 
@@ -76,10 +76,10 @@ def test_any_success_is_a_response(build: Build) -> None:
 
     def script(handler: Handler, request: Request) -> None:
         status, body, _ = next(left)
-        handler.answer(status, body)
+        handler.respond(status, body)
 
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, "path - /x", *["send"] * len(rows), build=build)
+        outcomes = perform_all(gateway.url, "path - /x", *["send"] * len(rows), build=build)
         assert gateway.connections == 1, "the connection is used again"
     for outcome, (status, body, texts) in zip(outcomes, rows):
         assert outcome.status == "OK", (body, outcome)
@@ -100,7 +100,7 @@ def test_the_response_to_head_has_no_body() -> None:
         handler.end_headers()
 
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, "show-header X-A", "path HEAD /x", "send", "send")
+        outcomes = perform_all(gateway.url, "show-header X-A", "path HEAD /x", "send", "send")
         for outcome in outcomes:
             assert (outcome.status, outcome.response.body, outcome.response.headers) == ("OK", "", ["b"]), outcome
         assert (gateway.paths(), gateway.connections) == (["HEAD /x"] * 2, 1)
@@ -120,7 +120,7 @@ def test_a_refusal_has_its_status_and_shows_no_query(build: Build) -> None:
     for status, body, expected in rows:
         with ScriptedGateway(answering_with(status, body)) as gateway:
             commands = ("handle-option max_retries=0", "log 3", "show-body", f"path POST {SECRET_PATH}", "send")
-            outcome = ask(gateway.url, *commands, build=build)
+            outcome = perform(gateway.url, *commands, build=build)
             url = f"POST {gateway.url}/v1beta/models/g:generateContent"
         assert (outcome.status, outcome.error_http_status) == (expected, status), outcome
         assert outcome.message.startswith(f"{url}: HTTP status {status}"), outcome
@@ -138,7 +138,7 @@ def failing(*failures: object) -> Script:
     def script(handler: Handler, request: Request) -> None:
         failure = next(left, 200)
         if isinstance(failure, int):
-            handler.answer(failure, "x")
+            handler.respond(failure, "x")
         else:
             handler.raw(b"")
 
@@ -165,7 +165,7 @@ RETRYING = ("handle-option retry_backoff_ms=1", "handle-option max_retries=3")
 def test_what_is_retried(method: str, failure: object, sent: int) -> None:
     """HEAD's status 500 is as GET's; its script would have to leave out the body."""
     with ScriptedGateway(failing(failure)) as gateway:
-        outcome = ask(gateway.url, *RETRYING, f"path {method} /x", "send")
+        outcome = perform(gateway.url, *RETRYING, f"path {method} /x", "send")
         assert gateway.paths() == [f"{method} /x"] * sent, outcome
     if sent == 2 and method != "HEAD":
         assert (outcome.status, outcome.response.attempts, len(outcome.response.retries)) == ("OK", 2, 1), outcome
@@ -174,21 +174,21 @@ def test_what_is_retried(method: str, failure: object, sent: int) -> None:
 def test_a_lost_get_is_retried_at_most_as_often_as_the_options_allow() -> None:
     with ScriptedGateway(failing(*[LOST] * 9)) as gateway:
         settings = ("handle-option retry_backoff_ms=1", f"handle-option max_retries={MOST}")
-        outcome = ask(gateway.url, *settings, "path GET /x", "send")
+        outcome = perform(gateway.url, *settings, "path GET /x", "send")
         assert (outcome.status, outcome.error_attempts) == ("CONNECTION_LOST", 1 + MOST)
-        assert ask(gateway.url, "handle-option max_retries=0", "path GET /x", "send").error_attempts == 1
+        assert perform(gateway.url, "handle-option max_retries=0", "path GET /x", "send").error_attempts == 1
 
 
 def test_only_methods_that_may_be_repeated_use_an_idle_connection() -> None:
     with ScriptedGateway(answering_with(200, "")) as gateway:
-        ask_all(gateway.url, *(f"path {method} /x" if ask_it is None else "send"
+        perform_all(gateway.url, *(f"path {method} /x" if ask_it is None else "send"
                                for method in ("GET", "POST", "GET", "PUT", "DELETE") for ask_it in (None, 1)))  # fmt: skip
         assert gateway.connections == 3
 
 
 def outcome_of(script: Script, *commands: str, build: Build = SHARED) -> Outcome:
     with ScriptedGateway(script) as gateway:
-        return ask(gateway.url, *commands, "send", build=build)
+        return perform(gateway.url, *commands, "send", build=build)
 
 
 @BUILDS
@@ -197,14 +197,14 @@ def test_authentication_headers_and_options_are_those_of_all_requests(build: Bui
 
     def script(handler: Handler, request: Request) -> None:
         seen.append({name.lower(): value for name, value in request.headers.items()})
-        handler.answer(200, "x" * 5000)
+        handler.respond(200, "x" * 5000)
 
     commands = ("handle-option bearer_token=t", "handle-header X-A=1", "header X-B=2", "path - /x")
     assert outcome_of(script, *commands, build=build).status == "OK"
     assert [seen[0][name] for name in ("authorization", "x-a", "x-b")] == ["Bearer t", "1", "2"]
     limited = outcome_of(script, "option max_response_bytes=4999", "path - /x", build=build)
     assert (limited.status, "max_response_bytes" in limited.message) == ("RESPONSE_TOO_LARGE", True)
-    insecure = ask("http://192.0.2.1", "handle-option bearer_token=t", "path - /x", "send", build=build)
+    insecure = perform("http://192.0.2.1", "handle-option bearer_token=t", "path - /x", "send", build=build)
     assert insecure.status == "INSECURE_AUTH"
 
 
@@ -223,7 +223,7 @@ def test_a_raw_request_ends_in_time(settings: list[str], status: str) -> None:
 
 def test_nothing_is_sent_with_a_cancelled_token() -> None:
     with ScriptedGateway(answering_with(200, "")) as gateway:
-        outcomes = ask_all(gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send")
+        outcomes = perform_all(gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send")
         assert [outcome.status for outcome in outcomes] == ["CANCELLED"] * 2
         assert gateway.requests == []
 
@@ -231,12 +231,12 @@ def test_nothing_is_sent_with_a_cancelled_token() -> None:
 def test_a_redirect_on_the_same_server_is_followed() -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path.startswith("/old"):
-            handler.answer(307, "", {"Location": f"/new?key={KEY}"})
+            handler.respond(307, "", {"Location": f"/new?key={KEY}"})
         else:
-            handler.answer(200, request.body)
+            handler.respond(200, request.body)
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "handle-option max_redirects=1", "log 3", "path - /old?a", "body {}", "send")
+        outcome = perform(gateway.url, "handle-option max_redirects=1", "log 3", "path - /old?a", "body {}", "send")
         assert (outcome.response.body, gateway.paths()) == ("{}", ["POST /old?a", f"POST /new?key={KEY}"])
     assert not any(KEY in line.text for line in outcome.log)
 
@@ -245,7 +245,7 @@ def test_a_redirect_on_the_same_server_is_followed() -> None:
 def test_what_an_idle_connection_loses_is_sent_again(method: str, status: str) -> None:
     """What must not be sent twice is not sent on such a connection."""
     with ScriptedGateway(failing(200, LOST)) as gateway:
-        outcomes = ask_all(gateway.url, f"path {method} /x", "send", "send")
+        outcomes = perform_all(gateway.url, f"path {method} /x", "send", "send")
         assert [outcome.status for outcome in outcomes] == ["OK", status], outcomes
         assert len(gateway.requests) == (2 if method == "DELETE" else 3)
 
@@ -295,7 +295,7 @@ def raw_events(outcome: Outcome) -> list[tuple[Optional[str], Optional[str]]]:
 def streamed(script: Script, *commands: str, build: Build = SHARED) -> list[Outcome]:
     """By both forms of streams."""
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build)
+        outcomes = perform_all(gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build)
         assert [request.body for request in gateway.requests] == [BODY.encode()] * 2, "as it is written"
     return outcomes
 
@@ -362,7 +362,7 @@ def test_a_refused_stream_has_its_status() -> None:
 
 def test_the_callback_stops_a_stream() -> None:
     with ScriptedGateway(streaming(STREAM)) as gateway:
-        outcome = ask(gateway.url, "show-raw", "path - /x", "stop-at 7", "callback")
+        outcome = perform(gateway.url, "show-raw", "path - /x", "stop-at 7", "callback")
     assert (outcome.status, raw_events(outcome)) == ("CANCELLED", EVENTS[:1]), outcome
 
 
@@ -378,11 +378,11 @@ def test_the_limits_of_streams_apply() -> None:
         assert (outcome.status, raw_events(outcome)) == ("TIMEOUT", [(None, "a")]) and "idle_timeout_ms" in outcome.message
     for tokens in (("token", "request-token"), ("request-token", "token")):
         with ScriptedGateway(stalling) as gateway:
-            outcome = ask(gateway.url, *tokens, "path - /x", "cancel-after 200", "stream")
+            outcome = perform(gateway.url, *tokens, "path - /x", "cancel-after 200", "stream")
             assert outcome.status == "CANCELLED" and 0 <= outcome.cancelled_us < 50_000, outcome
 
 
 def test_a_connection_is_used_again_after_a_stream() -> None:
     with ScriptedGateway(streaming(STREAM, "data: [DONE]\n\n")) as gateway:
-        assert {outcome.status for outcome in ask_all(gateway.url, "path POST /x", *STREAMS * 2)} == {"STREAM_END", "OK"}
+        assert {outcome.status for outcome in perform_all(gateway.url, "path POST /x", *STREAMS * 2)} == {"STREAM_END", "OK"}
         assert gateway.connections == 1

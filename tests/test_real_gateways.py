@@ -1,9 +1,9 @@
 """The same C programs against real MLflow servers of each family."""
 
 import pytest
-from builds import ALL, CHECKED, SHARED, Build
-from calls import call, call_all
-from conftest import RealGateway
+from support.builds import ALL, CHECKED, SHARED, Build
+from support.calls import call, call_all
+from support.real_gateways import RealGateway
 
 # The upstream is scripted, so that an answer can be told to belong to its question.
 

@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from asks import OTHER, REASONING, ask, ask_all, escaped
-from builds import CHECKED, SHARED, Build
-from chances import three_chances
-from conftest import RealGateway
 from gateways import language_model, mlflow_server
 from gateways.processes import Server
 from gateways.scripted_upstream import THOUGHT
-from test_requests import TOOLS
+from support.builds import CHECKED, SHARED, Build
+from support.operations import OTHER, REASONING, escaped, perform, perform_all
+from support.real_gateways import RealGateway
+from support.scripted_model import TOOLS
+from support.timing import three_attempts
 
 STREAMING = ("2.22.5", "3.17.2")
 
@@ -26,10 +26,10 @@ def smollm2() -> Iterator[Server]:
         yield gateway
 
 
-@three_chances
+@three_attempts
 def test_words_of_a_real_model_come_as_they_are_made(smollm2: Server) -> None:
     question = ["message user=Count from one to ten in words.", "param max_tokens=40", "param temperature=0"]
-    fetched, called, whole = ask_all(smollm2.url, *question, "stream", "callback", "send", route="chat")
+    fetched, called, whole = perform_all(smollm2.url, *question, "stream", "callback", "send", route="chat")
     for outcome in (fetched, called):
         assert outcome.status in ("STREAM_END", "OK"), outcome
         assert outcome.text() == whole.response.texts[0]
@@ -42,7 +42,7 @@ def test_words_of_a_real_model_come_as_they_are_made(smollm2: Server) -> None:
         assert times[0] < times[-1] - 100_000, "the first word comes well before the last"
 
 
-@three_chances
+@three_attempts
 def test_the_example_chat_shows_them_as_they_come(smollm2: Server) -> None:
     arguments = ["-u", smollm2.url, "-t", "0", "-m", "40", "-v"]
     question = "Count from one to ten in words."
@@ -53,7 +53,7 @@ def test_the_example_chat_shows_them_as_they_come(smollm2: Server) -> None:
         while piece := os.read(program.stdout.fileno(), 1000):
             pieces.append((time.monotonic(), piece))
         said = program.stderr.read().decode()
-    answer = ask(smollm2.url, f"message user={question}", "param max_tokens=40", "param temperature=0", "send", route="chat")
+    answer = perform(smollm2.url, f"message user={question}", "param max_tokens=40", "param temperature=0", "send", route="chat")
     assert b"".join(piece for _, piece in pieces).decode() == answer.response.texts[0] + "\n"
     assert len(pieces) > 5 and pieces[0][0] < pieces[-1][0] - 0.1
     assert said == f"tokens: asked {answer.response.usage[0]}, answered {answer.response.usage[1]}\n"
@@ -62,16 +62,16 @@ def test_the_example_chat_shows_them_as_they_come(smollm2: Server) -> None:
 def test_a_completions_stream_that_the_gateway_breaks_off(smollm2: Server) -> None:
     """Before an upstream that answers in the completions shape, 3.17.2 sends status 200 and no event."""
     question = ["prompt The capital of France is", "param max_tokens=4"]
-    outcome = ask(smollm2.url, *question, "stream", route="completions")
+    outcome = perform(smollm2.url, *question, "stream", route="completions")
     assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", [])
-    assert ask(smollm2.url, *question, "send", route="completions").status == "OK"
+    assert perform(smollm2.url, *question, "send", route="completions").status == "OK"
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_real_gateways_stream(real_gateway: RealGateway, build: Build) -> None:
     for route in ("chat", "completions"):
         commands = ["prompt one two three", "stream", "callback", "send"]
-        fetched, called, whole = ask_all(real_gateway.url, *commands, route=route, build=build)
+        fetched, called, whole = perform_all(real_gateway.url, *commands, route=route, build=build)
         assert whole.response.texts == ["echo: one two three"]
         if real_gateway.version == "2.8.1":
             for outcome in (fetched, called):
@@ -88,7 +88,7 @@ def test_real_gateways_stream(real_gateway: RealGateway, build: Build) -> None:
 
 @pytest.mark.parametrize("version", STREAMING)
 def test_real_gateways_stream_candidates(real_gateways: dict[str, RealGateway], version: str) -> None:
-    outcome = ask(real_gateways[version].url, "message user=hi", "param n=3", "stream", route="chat")
+    outcome = perform(real_gateways[version].url, "message user=hi", "param n=3", "stream", route="chat")
     assert outcome.status == "STREAM_END"
     assert outcome.response.texts == ["echo: hi", "echo: hi #1", "echo: hi #2"]
     assert [outcome.text(candidate) for candidate in range(3)] == outcome.response.texts
@@ -98,7 +98,7 @@ def test_real_gateways_stream_candidates(real_gateways: dict[str, RealGateway], 
 @pytest.mark.parametrize("fault", ["!error 3", "!break 3", "!error 0", "!status 503", "!status 401"])
 def test_what_fails_behind_a_real_gateway(real_gateways: dict[str, RealGateway], version: str, fault: str) -> None:
     """The gateways tell nothing of it: they stop sending, with a success as the status, and 2.22.5 even politely."""
-    outcome = ask(real_gateways[version].url, f"message user={fault} one two three", "stream", route="chat")
+    outcome = perform(real_gateways[version].url, f"message user={fault} one two three", "stream", route="chat")
     assert outcome.status == "STREAM_TRUNCATED", outcome
     if "3" in fault.split(" ")[1][0]:
         assert outcome.text() and "echo".startswith(outcome.text()[:4])
@@ -108,19 +108,19 @@ def test_what_fails_behind_a_real_gateway(real_gateways: dict[str, RealGateway],
 
 @pytest.mark.parametrize("version", STREAMING)
 def test_a_refusal_by_a_real_gateway_itself(real_gateways: dict[str, RealGateway], version: str) -> None:
-    outcome = ask(real_gateways[version].url, "message user=hi", "param temperature=3", "stream", route="chat")
+    outcome = perform(real_gateways[version].url, "message user=hi", "param temperature=3", "stream", route="chat")
     assert (outcome.status, outcome.error_http_status) == ("BAD_REQUEST", 422), outcome
 
 
 def test_real_tool_calls_in_a_stream(real_gateways: dict[str, RealGateway]) -> None:
     commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "stream", "send"]
-    streamed, whole = ask_all(real_gateways["3.17.2"].url, *commands, route="chat")
+    streamed, whole = perform_all(real_gateways["3.17.2"].url, *commands, route="chat")
     assert streamed.status == "STREAM_END"
     streamed_candidate, whole_candidate = streamed.response.candidates[0], whole.response.candidates[0]
     assert streamed_candidate._replace(message_json=None) == whole_candidate._replace(message_json=None)
     assert streamed_candidate.message["tool_calls"] == whole_candidate.message["tool_calls"]
     # 2.22.5 leaves them out, as the header says.
-    streamed, whole = ask_all(real_gateways["2.22.5"].url, *commands, route="chat")
+    streamed, whole = perform_all(real_gateways["2.22.5"].url, *commands, route="chat")
     assert (streamed.status, streamed.response.candidates[0].finish_reason) == ("STREAM_END", "tool_calls")
     assert streamed.response.candidates[0].tool_calls == [] and len(whole.response.candidates[0].tool_calls) == 2
 
@@ -128,7 +128,7 @@ def test_real_tool_calls_in_a_stream(real_gateways: dict[str, RealGateway]) -> N
 def test_real_tool_call_without_arguments_can_be_sent_back(real_gateways: dict[str, RealGateway]) -> None:
     """The upstream sends an empty text, as models do, and a signature that it wants to see again."""
     gateway, tools = real_gateways["3.17.2"], f"param tools={json.dumps(TOOLS)}"
-    streamed = ask(gateway.url, tools, "message user=!tools !signed", "stream", route="chat")
+    streamed = perform(gateway.url, tools, "message user=!tools !signed", "stream", route="chat")
     assert streamed.status == "STREAM_END", streamed
     (candidate,) = streamed.response.candidates
     (sent_back,) = candidate.message["tool_calls"]
@@ -141,29 +141,29 @@ def test_real_tool_call_without_arguments_can_be_sent_back(real_gateways: dict[s
     ]
     gateway.upstream.forget_requests()
     next_turn = (f"message-json {escaped(json.dumps(message))}" for message in messages)
-    answered = ask(gateway.url, tools, *next_turn, "send", route="chat")
+    answered = perform(gateway.url, tools, *next_turn, "send", route="chat")
     assert answered.status == "OK" and answered.response.texts == ["echo: noon"], answered
     (request,) = gateway.upstream.requests()
     assert request["body"]["messages"][1]["tool_calls"] == [sent_back]
 
 
 @pytest.mark.alone
-@three_chances
+@three_attempts
 def test_callback_sees_a_real_gateway_wait_for_a_model_that_reasons(tracking_server: RealGateway) -> None:
     """For 5 seconds. Of the paths of 3.17.2, the passthrough keeps the reasoning."""
     uri, question = f"{tracking_server.url}/gateway/openai/v1", "message user=!reason 5000 hi"
-    whole = ask(uri, question, "show-raw", "callback", route="chat")
+    whole = perform(uri, question, "show-raw", "callback", route="chat")
     assert whole.status == "OK" and whole.text() == "echo: !reason 5000 hi", whole
     thoughts = [event for event in whole.events if event.kind == REASONING]
     assert {event.text for event in thoughts} == {THOUGHT}
     assert whole.response.candidates[0].reasoning == THOUGHT * len(thoughts)
     sent_us = [int(json.loads(event.raw_data)["id"]) for event in thoughts]
     assert len(thoughts) > 50 and sent_us[-1] - sent_us[0] > 4_500_000
-    late_us = [whole.asked_at_us + event.us - sent for event, sent in zip(thoughts, sent_us)]
+    late_us = [whole.started_at_us + event.us - sent for event, sent in zip(thoughts, sent_us)]
     assert 0 <= min(late_us) and max(late_us) < 50_000, f"{max(late_us)} microseconds"
     first_token_us, first_text_us = whole.response.times_us[3:5]
     assert first_token_us < 500_000 and first_text_us > 4_500_000
-    stopped = ask(uri, question, f"stop-at {REASONING} 10", "callback", route="chat")
+    stopped = perform(uri, question, f"stop-at {REASONING} 10", "callback", route="chat")
     assert stopped.status == "CANCELLED" and [event.kind for event in stopped.events] == [OTHER, *[REASONING] * 10]
     assert stopped.response.candidates[0].reasoning == THOUGHT * 10
     assert stopped.took_us < 2_500_000 and stopped.took_us - stopped.events[-1].us < 20_000

@@ -3,28 +3,28 @@
 import json
 
 import pytest
-from asks import ask, ask_all, escaped
-from builds import ALL, CHECKED, SHARED, Build
-from conftest import RealGateway
-from scripted_gateway import CHAT_ROUTE, COMPLETIONS_ROUTE, Handler, Request, ScriptedGateway, answering
+from support.builds import ALL, CHECKED, SHARED, Build
+from support.operations import escaped, perform, perform_all
+from support.real_gateways import RealGateway
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    COMPLETIONS_ROUTE,
+    Handler,
+    Request,
+    ScriptedGateway,
+    echo_request,
+    one_route,
+)
+from support.scripted_model import TOOLS
 
 ROUTE = {"chat": CHAT_ROUTE, "completions": COMPLETIONS_ROUTE}
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"name": "get_temperature", "description": "tells how warm it is", "parameters": CITY}
-TOOLS = [{"type": "function", "function": TOOL}]
 
-
-def parrot(handler: Handler, request: Request) -> None:
-    """Answers with what it was sent: the body and the headers."""
-    said = json.dumps({"body": request.json(), "headers": {k.lower(): v for k, v in request.headers.items()}})
-    choice = {"message": {"role": "assistant", "content": said}, "text": said, "finish_reason": "stop"}
-    handler.answer(200, {"choices": [choice]})
 
 
 def sent(*commands: str, route: str = "chat", build: Build = SHARED) -> dict:
     """What arrives at the gateway."""
-    with ScriptedGateway(answering(parrot, ROUTE[route])) as gateway:
-        outcome = ask(gateway.url, *commands, "send", build=build)
+    with ScriptedGateway(one_route(echo_request, ROUTE[route])) as gateway:
+        outcome = perform(gateway.url, *commands, "send", build=build)
     assert outcome.status == "OK", outcome
     return json.loads(outcome.response.texts[0])
 
@@ -56,8 +56,8 @@ def test_the_requests_own_settings_win() -> None:
 
 
 def test_the_handles_settings_hold_again_for_another_request() -> None:
-    with ScriptedGateway(answering(parrot, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(
+    with ScriptedGateway(one_route(echo_request, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(
             gateway.url, "handle-param temperature=1", "prompt a", "param temperature=0", "send", "send", "again",
             "prompt b", "send",
         )  # fmt: skip
@@ -70,8 +70,8 @@ def test_a_request_has_its_own_deadline() -> None:
     def silent(handler: Handler, request: Request) -> None:
         handler.stall()
 
-    with ScriptedGateway(answering(silent, CHAT_ROUTE)) as gateway:
-        outcomes = ask_all(gateway.url, "prompt hi", "option timeout_ms=200", "send", "stream")
+    with ScriptedGateway(one_route(silent, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, "prompt hi", "option timeout_ms=200", "send", "stream")
     for outcome in outcomes:
         assert (outcome.status, outcome.error_attempts) == ("TIMEOUT", 1)
         assert "timed out while waiting for the answer: the 200 ms of timeout_ms are over; " in outcome.message
@@ -96,8 +96,8 @@ def test_all_of_an_answer_can_be_read(build: Build) -> None:
         ],
         "usage": {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": None},
     }
-    with ScriptedGateway(answering(lambda handler, request: handler.answer(200, answer, {"Content-Type": "a/b"}), CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, "prompt hi", "send", build=build)
+    with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, answer, {"Content-Type": "a/b"}), CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, "prompt hi", "send", build=build)
     response = outcome.response
     assert response.texts == ['a "text"\0', None, ""]
     assert [candidate.role for candidate in response.candidates] == ["assistant", "assistant", None]
@@ -126,8 +126,8 @@ def test_null_is_normal_and_a_wrong_answer_is_not(build: Build) -> None:
         ({"candidates": [{"message": message}]}, "OK"),  # an older server took the place of the newer one
     ]
     for answer, status in rows:
-        with ScriptedGateway(answering(lambda handler, request: handler.answer(200, answer), CHAT_ROUTE)) as gateway:
-            assert ask(gateway.url, "prompt hi", "send", build=build).status == status, answer
+        with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, answer), CHAT_ROUTE)) as gateway:
+            assert perform(gateway.url, "prompt hi", "send", build=build).status == status, answer
 
 
 def test_a_route_that_is_not_for_this() -> None:
@@ -140,8 +140,8 @@ def test_a_route_that_is_not_for_this() -> None:
         (CHAT_ROUTE, ["input hi", "embed"], "text, not vectors"),
     ]
     for route, commands, words in rows:
-        with ScriptedGateway(answering(parrot, route)) as gateway:
-            outcome = ask(gateway.url, *commands)
+        with ScriptedGateway(one_route(echo_request, route)) as gateway:
+            outcome = perform(gateway.url, *commands)
             assert outcome.status == "UNSUPPORTED" and words in outcome.message, outcome
             assert not any(path.startswith("POST") for path in gateway.paths())
 
@@ -151,21 +151,21 @@ def test_messages_find_their_way_without_discovery() -> None:
 
     def hidden(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations" and request.method == "POST":
-            handler.answer(200, {"candidates": [{"message": {"role": "assistant", "content": "x"}, "metadata": {}}]})
+            handler.respond(200, {"candidates": [{"message": {"role": "assistant", "content": "x"}, "metadata": {}}]})
         elif request.method == "POST":
-            handler.answer(404, {"detail": "Not Found"})
+            handler.respond(404, {"detail": "Not Found"})
         else:
-            handler.answer(403, "Forbidden")
+            handler.respond(403, "Forbidden")
 
     with ScriptedGateway(hidden) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "send", "send", "stream")
+        outcomes = perform_all(gateway.url, "message user=hi", "send", "send", "stream")
     assert [outcome.status for outcome in outcomes] == ["OK", "OK", "UNSUPPORTED"]
     assert [outcome.response.attempts for outcome in outcomes[:2]] == [2, 1]
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_real_gateways_answer_chats(real_gateway: RealGateway, build: Build) -> None:
-    outcome = ask(
+    outcome = perform(
         real_gateway.url, "message system=be brief", "message user=hi", "message assistant=ho",
         "message user=é \U0001f600", "param n=2", "param max_tokens=7", "stop END", "send",
         route="chat", build=build,
@@ -182,7 +182,7 @@ def test_real_gateways_answer_chats(real_gateway: RealGateway, build: Build) -> 
 
 
 def test_real_gateways_answer_completions(real_gateway: RealGateway) -> None:
-    outcome = ask(real_gateway.url, "prompt hi", "param n=2", "send", route="completions")
+    outcome = perform(real_gateway.url, "prompt hi", "param n=2", "send", route="completions")
     assert (outcome.status, outcome.response.texts) == ("OK", ["echo: hi", "echo: hi #1"])
     assert [candidate.finish_reason for candidate in outcome.response.candidates] == ["stop"] * 2
     assert min(outcome.response.usage) >= 0
@@ -191,7 +191,7 @@ def test_real_gateways_answer_completions(real_gateway: RealGateway) -> None:
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_real_gateways_pass_tools_through(real_gateway: RealGateway, build: Build) -> None:
     commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "send"]
-    outcome = ask(real_gateway.url, *commands, route="chat", build=build)
+    outcome = perform(real_gateway.url, *commands, route="chat", build=build)
     if real_gateway.version == "2.8.1":
         assert outcome.status == "SERVER_ERROR", "tools came later"
         return
@@ -210,6 +210,6 @@ def test_a_secret_that_is_repeated_is_masked(padding: int) -> None:
     """Also where the message repeats only the beginning of the answer, and cuts the secret in two."""
     secret = "hunter2hunter2hunter2"
     repeated = {"x" * padding: f"Bearer {secret}", "choices": None}
-    with ScriptedGateway(answering(lambda handler, request: handler.answer(200, repeated), CHAT_ROUTE)) as gateway:
-        outcome = ask(gateway.url, "prompt hi", f"header Authorization=Bearer {secret}", "send")
+    with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, repeated), CHAT_ROUTE)) as gateway:
+        outcome = perform(gateway.url, "prompt hi", f"header Authorization=Bearer {secret}", "send")
     assert outcome.status == "BAD_RESPONSE" and "hunter" not in outcome.message, outcome.message

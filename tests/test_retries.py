@@ -14,25 +14,25 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import Outcome, ask, ask_all
-from authority import Authority
-from builds import CHECKED, ROOT, SHARED, Build, clean_environment
-from calls import call
-from chances import three_chances
-from event_streams import chunk, events, framed, head, send
 from gateways.install import install
-from name_service import name_service
-from scripted_gateway import (
+from support.builds import CHECKED, ROOT, SHARED, Build, clean_environment
+from support.calls import call
+from support.certificates import Authority
+from support.event_streams import chunk, events, framed, head, send_stream
+from support.name_service import name_service
+from support.operations import Outcome, perform, perform_all
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     NOT_FOUND,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
     listening,
+    one_route,
     refused_port,
 )
+from support.timing import three_attempts
 
 MANY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": ""}
 """An environment in which the library's own number of retries counts: the tests' own says none."""
@@ -56,7 +56,7 @@ Fault = Callable[[Handler, Request], None]
 def status(number: int, body: object = None, **headers: str) -> Fault:
     """A refusal; `retry_after` becomes the header."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda handler, _: handler.answer(number, {"detail": "not now"} if body is None else body, named)
+    return lambda handler, _: handler.respond(number, {"detail": "not now"} if body is None else body, named)
 
 
 def raw(content: bytes) -> Fault:
@@ -74,9 +74,9 @@ def stall(handler: Handler, request: Request) -> None:
 def well(handler: Handler, request: Request) -> None:
     """No fault."""
     if request.body and request.json().get("stream"):
-        send(handler, events(chunk("x"), chunk(None, finish_reason="stop"), "[DONE]"))
+        send_stream(handler, events(chunk("x"), chunk(None, finish_reason="stop"), "[DONE]"))
     else:
-        handler.answer(200, ANSWER)
+        handler.respond(200, ANSWER)
 
 
 class Faulty(ScriptedGateway):
@@ -93,7 +93,7 @@ class Faulty(ScriptedGateway):
 
         def script(handler: Handler, request: Request) -> None:
             if request.method not in methods:
-                handler.answer(200, {"route_type": route["endpoint_type"], **route})
+                handler.respond(200, {"route_type": route["endpoint_type"], **route})
                 return
             self.asked.append(time.monotonic())
             (left.pop(0) if left else well)(handler, request)
@@ -109,7 +109,7 @@ class Faulty(ScriptedGateway):
     ) -> list[Outcome]:
         """Asks so often, each time on a handle that knows nothing of the others."""
         again = [f"uri {self.url}", "again", *commands]
-        return ask_all(self.url, *again * times, build=build, env=env)
+        return perform_all(self.url, *again * times, build=build, env=env)
 
 
 def question(way: str) -> tuple[str, str]:
@@ -156,21 +156,21 @@ def test_what_will_not_pass_is_not_asked_again(way: str) -> None:
 @pytest.mark.parametrize("way", DONE)
 def test_a_budget_that_is_used_up_is_not_asked_again(way: str) -> None:
     with Faulty(status(429, BUDGET), route=route_for(way)) as gateway:
-        outcome = ask(gateway.url, *QUICK, *question(way))
+        outcome = perform(gateway.url, *QUICK, *question(way))
     assert (outcome.status, outcome.error_attempts, len(gateway.asked)) == ("BUDGET_EXCEEDED", 1, 1), outcome
 
 
 def test_what_an_older_server_cannot_do_is_not_asked_again() -> None:
     words = "The returned data type from the route service is not supported. Received content type: text/event-stream"
     with Faulty(status(502, {"detail": words})) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "stream")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "stream")
     assert (outcome.status, len(gateway.asked)) == ("UNSUPPORTED", 1), outcome
 
 
 @pytest.mark.parametrize("way", DONE)
 def test_there_is_an_end_to_retries(way: str) -> None:
     with Faulty(*[status(503)] * 9, route=route_for(way)) as gateway:
-        outcome = ask(gateway.url, *QUICK, "handle-option max_retries=2", *question(way))
+        outcome = perform(gateway.url, *QUICK, "handle-option max_retries=2", *question(way))
     assert (outcome.status, outcome.error_http_status, len(gateway.asked)) == ("SERVER_ERROR", 503, 3), outcome
     assert (outcome.error_attempts, outcome.error_retries) == (3, ["HTTP status 503"] * 2)
     assert outcome.message.endswith("; tried 3 times"), outcome.message
@@ -180,7 +180,7 @@ def test_there_is_an_end_to_retries(way: str) -> None:
 def test_each_reason_is_told(build: Build) -> None:
     first, second = [status(503), status(429), status(500), well], [status(503), status(429), status(400)]
     with Faulty(*first, *second, *[status(503)] * 4, *first) as gateway:
-        outcomes = ask_all(gateway.url, *QUICK, "prompt hi", "send", "send", "stream", "callback", build=build)
+        outcomes = perform_all(gateway.url, *QUICK, "prompt hi", "send", "send", "stream", "callback", build=build)
     came, refused, exhausted, streamed = outcomes
     for outcome in (came, streamed):
         assert outcome.response.attempts == 4
@@ -194,14 +194,14 @@ def test_each_reason_is_told(build: Build) -> None:
 def test_other_reasons_to_ask_again_are_told() -> None:
     def hidden(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations" and request.method == "POST":
-            handler.answer(200, {"candidates": ANSWER["candidates"]})
+            handler.respond(200, {"candidates": ANSWER["candidates"]})
         elif request.method == "POST":
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
         else:
-            handler.answer(403, "Forbidden")
+            handler.respond(403, "Forbidden")
 
     with ScriptedGateway(hidden) as gateway:
-        first, second = ask_all(gateway.url, "message user=hi", "send", "send")
+        first, second = perform_all(gateway.url, "message user=hi", "send", "send")
     assert (first.response.attempts, first.response.retries) == (2, ["there is no such path"])
     assert (second.response.attempts, second.response.retries) == (1, [])
 
@@ -209,7 +209,7 @@ def test_other_reasons_to_ask_again_are_told() -> None:
 def test_how_often_is_an_option() -> None:
     def asked(*commands: str, env: Optional[dict[str, str]] = None) -> int:
         with Faulty(*[status(503)] * 99) as gateway:
-            outcome = ask(gateway.url, "handle-option retry_backoff_ms=1", *commands, "send", env=env)
+            outcome = perform(gateway.url, "handle-option retry_backoff_ms=1", *commands, "send", env=env)
         assert (outcome.status, outcome.error_attempts) == ("SERVER_ERROR", len(gateway.asked))
         return len(gateway.asked)
 
@@ -230,15 +230,15 @@ def test_only_the_request_that_failed_is_sent_again() -> None:
     def once(handler: Handler, request: Request) -> None:
         if b"number 3" in request.body and not refused:
             refused.append(request.body)
-            handler.answer(503, {"detail": "not now"})
+            handler.respond(503, {"detail": "not now"})
         else:
-            handler.answer(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
+            handler.respond(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
 
     for concurrency in (1, 4):
         refused.clear()
         commands = ("inputs 9", "option embed_batch_size=2", f"option embed_concurrency={concurrency}", "embed")
-        with ScriptedGateway(answering(once, EMBEDDINGS_ROUTE)) as gateway:
-            outcome = ask(gateway.url, *QUICK, *commands)
+        with ScriptedGateway(one_route(once, EMBEDDINGS_ROUTE)) as gateway:
+            outcome = perform(gateway.url, *QUICK, *commands)
         assert outcome.status == "OK" and outcome.embeddings.count == 9, outcome
         bodies = [request.body for request in gateway.requests if request.method == "POST"]
         assert len(bodies) == 6 and bodies.count(refused[0]) == 2
@@ -256,7 +256,7 @@ def test_questions_about_routes_are_asked_again(way: str) -> None:
 def test_whether_it_is_well_is_asked_once() -> None:
     """Who asks wants to know how it is now."""
     with Faulty(status(503), methods="GET") as gateway:
-        assert ask(gateway.url, *QUICK, "handle-option dialect=deployments", "health").status == "SERVER_ERROR"
+        assert perform(gateway.url, *QUICK, "handle-option dialect=deployments", "health").status == "SERVER_ERROR"
         assert len(gateway.asked) == 1
 
 
@@ -279,7 +279,7 @@ def test_a_change_is_not_made_twice(change: str) -> None:
         assert [outcome.status for outcome in gateway.ask_anew(2, *options, change)] == ["OK", "OK"]
         assert len(gateway.asked) == 4, "these say that it was not made"
     with reopening(Faulty(methods=methods)) as gateway:
-        outcome = ask(gateway.url, *options, *PATIENT, change)
+        outcome = perform(gateway.url, *options, *PATIENT, change)
     assert (outcome.status, len(gateway.asked)) == ("OK", 1), "nor was it where nothing was sent"
 
 
@@ -317,7 +317,7 @@ PATIENT = (
 @pytest.mark.parametrize("way", DONE)
 def test_a_gateway_that_is_being_started_is_waited_for(way: str) -> None:
     with reopening(Faulty(route=route_for(way))) as gateway:
-        outcome = ask(gateway.url, *PATIENT, *question(way))
+        outcome = perform(gateway.url, *PATIENT, *question(way))
     assert outcome.status == DONE[way] and len(gateway.asked) == 1, outcome
     if outcome.response:
         assert outcome.response.attempts == 1, "what was refused did not reach it"
@@ -326,7 +326,7 @@ def test_a_gateway_that_is_being_started_is_waited_for(way: str) -> None:
 def test_a_gateway_that_is_not_there_is_tried_so_often() -> None:
     with refused_port() as port:
         commands = (*QUICK, "handle-option max_retries=2", "prompt hi", "send", "stream")
-        outcomes = ask_all(f"http://{HOST}:{port}", *commands)
+        outcomes = perform_all(f"http://{HOST}:{port}", *commands)
     for outcome in outcomes:
         assert (outcome.status, outcome.error_attempts) == ("CONNECT_FAILED", 0), outcome
         assert len(outcome.error_retries) == 2, outcome
@@ -338,7 +338,7 @@ def test_a_gateway_that_is_not_there_is_tried_so_often() -> None:
 def test_only_a_name_service_that_is_down_is_asked_again(tmp_path: Path) -> None:
     def resolve(answer: str) -> Outcome:
         env = name_service(tmp_path, {"gateway.test": answer})
-        return ask("http://gateway.test", *QUICK, "handle-option max_retries=1", "prompt hi", "send", env=env)
+        return perform("http://gateway.test", *QUICK, "handle-option max_retries=1", "prompt hi", "send", env=env)
 
     temporary, lasting = resolve("again"), resolve("none")
     for outcome in (temporary, lasting):
@@ -397,7 +397,7 @@ def test_a_handshake_that_is_cut_off_is_begun_again(authority: Authority, cut: i
         cutting = Cutting(gateway.port, lambda number: number == cut)
         with listening(cutting.talk) as port:
             options = (ALONE, *QUICK, f"handle-option ca_file={authority.file}")
-            outcome = ask(f"https://{HOST}:{port}", *options, "prompt hi", "send")
+            outcome = perform(f"https://{HOST}:{port}", *options, "prompt hi", "send")
     assert outcome.status == "OK" and cutting.connections == 3, outcome
     assert (outcome.response.attempts, len(gateway.asked)) == (1, 1)
     if cut == 2:
@@ -407,10 +407,10 @@ def test_a_handshake_that_is_cut_off_is_begun_again(authority: Authority, cut: i
 
 def test_a_server_that_is_not_trusted_is_not_asked_again(authority: Authority) -> None:
     with Faulty(tls=authority.server(HOST)) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "send")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "send")
     assert (outcome.status, gateway.connections, gateway.requests) == ("TLS_FAILED", 1, []), outcome
     with Faulty() as gateway:
-        outcome = ask(gateway.url.replace("http:", "https:"), *QUICK, "prompt hi", "send")
+        outcome = perform(gateway.url.replace("http:", "https:"), *QUICK, "prompt hi", "send")
     assert (outcome.status, gateway.connections) == ("TLS_FAILED", 1), "a server without TLS will have none"
 
 
@@ -438,7 +438,7 @@ def test_a_proxy_that_fails_for_a_while(authority: Authority, refusal: bytes, ma
 
     with Faulty(tls=authority.server(HOST)) as gateway, listening(proxy) as port:
         way = (f"handle-option ca_file={authority.file}", f"handle-option proxy=http://{HOST}:{port}")
-        outcome = ask(gateway.url, ALONE, *QUICK, *way, "prompt hi", "send")
+        outcome = perform(gateway.url, ALONE, *QUICK, *way, "prompt hi", "send")
     if may_pass:
         assert outcome.status == "OK" and connections == 3, outcome
         assert outcome.response.attempts == 1, "the gateway got one"
@@ -452,7 +452,7 @@ def test_a_proxy_that_fails_for_a_while(authority: Authority, refusal: bytes, ma
 def test_a_proxy_that_is_not_there_is_tried_again() -> None:
     with refused_port() as port:
         options = (*QUICK, "handle-option max_retries=2", f"handle-option proxy=http://{HOST}:{port}")
-        outcome = ask(f"https://{HOST}:1", *options, "prompt hi", "send")
+        outcome = perform(f"https://{HOST}:1", *options, "prompt hi", "send")
     assert outcome.status == "PROXY_FAILED" and len(outcome.error_retries) == 2, outcome
     assert all(reason.startswith("the proxy failed (") for reason in outcome.error_retries)
 
@@ -499,7 +499,7 @@ def test_a_question_that_may_have_been_answered_is_asked_again_if_that_is_allowe
 
 def test_a_request_may_allow_it() -> None:
     with Faulty(reset) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "option retry_read_timeouts=true", "send")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "option retry_read_timeouts=true", "send")
     assert outcome.status == "OK" and outcome.response.attempts == 2, outcome
 
 
@@ -553,7 +553,7 @@ def test_a_stream_that_has_begun_is_never_asked_for_again(way: str, policy: str)
 
 def test_a_callback_that_stops_is_not_asked_again() -> None:
     with Faulty(status(503)) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "stop-after 1", "callback")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "stop-after 1", "callback")
     assert (outcome.status, outcome.text(), len(gateway.asked)) == ("CANCELLED", "x", 2), outcome
 
 
@@ -564,11 +564,11 @@ def in_a_while(seconds: float) -> str:
     return email.utils.formatdate(time.time() + seconds, usegmt=True)
 
 
-@three_chances
+@three_attempts
 def test_a_server_says_how_long_to_wait() -> None:
     for number in (429, 503):
         with Faulty(status(number, retry_after="1")) as gateway:
-            outcome = ask(gateway.url, *QUICK, "prompt hi", "send")
+            outcome = perform(gateway.url, *QUICK, "prompt hi", "send")
         assert outcome.status == "OK", outcome
         assert 1.0 <= gateway.gaps()[0] <= 1.15, gateway.gaps()
 
@@ -577,36 +577,36 @@ def test_a_server_says_how_long_to_wait() -> None:
     ("headers", "seconds"),
     [({"retry_after": "1.5"}, 1.5), ({"retry_after_ms": "300"}, 0.3), ({"retry_after": "7", "retry_after_ms": "300"}, 0.3)],
 )
-@three_chances
+@three_attempts
 def test_server_may_count_in_fractions_of_seconds(headers: dict[str, str], seconds: float) -> None:
     with Faulty(status(429, **headers)) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "send")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "send")
     assert outcome.status == "OK", outcome
     assert seconds <= gateway.gaps()[0] <= seconds + 0.15, gateway.gaps()
 
 
-@three_chances
+@three_attempts
 def test_a_server_says_until_when_to_wait() -> None:
     with Faulty(lambda *which: status(503, retry_after=in_a_while(2))(*which)) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "send")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "send")
     assert outcome.status == "OK", outcome
     assert 0.9 <= gateway.gaps()[0] <= 2.15, "a date has whole seconds"
 
 
 @pytest.mark.parametrize("value", ["0", "soon", "-1", "Wed, 21 Oct 2015 07:28:00 GMT", "", "1.5 parsecs"])
-@three_chances
+@three_attempts
 def test_what_says_nothing_does_not_count(value: str) -> None:
     with Faulty(status(503, retry_after=value), status(429, retry_after=value)) as gateway:
-        outcome = ask(gateway.url, *QUICK, "prompt hi", "send")
+        outcome = perform(gateway.url, *QUICK, "prompt hi", "send")
     assert outcome.status == "OK" and max(gateway.gaps()) < 0.1, (outcome, gateway.gaps())
 
 
-@three_chances
+@three_attempts
 def test_a_pause_beyond_the_deadline_is_not_begun() -> None:
     """What came is returned at once, with how long the server wants to be left alone."""
     for value in ("3600", "2", "99999999999999999999", in_a_while(3600)):
         with Faulty(status(429, retry_after=value)) as gateway:
-            outcome = ask(gateway.url, *QUICK, "handle-option timeout_ms=1500", "prompt hi", "send")
+            outcome = perform(gateway.url, *QUICK, "handle-option timeout_ms=1500", "prompt hi", "send")
             assert (outcome.status, outcome.error_attempts) == ("RATE_LIMITED", 1), outcome
             assert outcome.took_us < 100_000, outcome
             assert len(gateway.asked) == 1
@@ -614,7 +614,7 @@ def test_a_pause_beyond_the_deadline_is_not_begun() -> None:
         assert call(gateway.url, "hi", "option:max_retries=3", "option:timeout_ms=1500").retry_after_ms == 3_600_000
 
 
-@three_chances
+@three_attempts
 def test_a_backoff_beyond_the_deadline_is_not_begun() -> None:
     options = (
         "handle-option max_retries=10", "handle-option retry_backoff_ms=60000",
@@ -622,14 +622,14 @@ def test_a_backoff_beyond_the_deadline_is_not_begun() -> None:
         "handle-option timeout_ms=300",
     )  # fmt: skip
     with Faulty(*[status(503)] * 99) as gateway:
-        outcome = ask(gateway.url, *options, "prompt hi", "send")
+        outcome = perform(gateway.url, *options, "prompt hi", "send")
     assert outcome.status == "SERVER_ERROR", "it says what the server said, and not that time was over"
     assert outcome.took_us < 350_000 and len(gateway.asked) == outcome.error_attempts
     # One pause in two hundred is short enough.
     assert len(gateway.asked) <= 2
 
 
-@three_chances
+@three_attempts
 def test_pauses_grow_and_are_spread() -> None:
     """Those who failed together do not come back together: each pause is anything up to its bound, which doubles."""
     first, most, retries, callers = 0.04, 0.16, 7, 8
@@ -640,7 +640,7 @@ def test_pauses_grow_and_are_spread() -> None:
 
     def gaps(_: int) -> list[float]:
         with Faulty(*[status(503)] * 99) as gateway:
-            ask(gateway.url, *options, "prompt hi", "send")
+            perform(gateway.url, *options, "prompt hi", "send")
         return gateway.gaps()
 
     SHARED.compile("asks.c")
@@ -665,7 +665,7 @@ def test_pauses_grow_and_are_spread() -> None:
 def test_each_attempt_is_told() -> None:
     error, info = 1, 2
     with Faulty(status(503), status(429)) as gateway:
-        outcome = ask(gateway.url, f"log {info}", *QUICK, "prompt hi", "send")
+        outcome = perform(gateway.url, f"log {info}", *QUICK, "prompt hi", "send")
         assert outcome.status == "OK", outcome
         url = f"POST {gateway.url}/endpoints/r/invocations"
     first, second, third = outcome.log
@@ -713,7 +713,7 @@ class Client:
             stderr=subprocess.DEVNULL, text=True, env=clean_environment({"HOME": str(home)}),
         )  # fmt: skip
 
-    def ask(self, url: str, environment: dict[str, str]) -> bool:
+    def perform(self, url: str, environment: dict[str, str]) -> bool:
         """Whether it came to an answer."""
         question = {"url": url, "route": "r", "environment": environment}
         self.process.stdin.write(json.dumps(question) + "\n")
@@ -728,7 +728,7 @@ class Client:
 def ask_as_mlflow(version: str, url: str, environment: dict[str, str], *options: str) -> bool:
     dialect = "gateway" if version == "2.8.1" else "deployments"
     options = ("handle-option retry_policy=mlflow", f"handle-option dialect={dialect}", *options)
-    return ask(url, *options, "prompt hi", "send", env=environment).status == "OK"
+    return perform(url, *options, "prompt hi", "send", env=environment).status == "OK"
 
 
 @pytest.fixture(scope="module")
@@ -818,7 +818,7 @@ NEWER_PAUSES = [
 """MLflow 2.8.1 knows neither of these variables."""
 
 
-@three_chances
+@three_attempts
 def test_mlflows_pauses_are_those_of_mlflow(clients: dict[str, Client]) -> None:
     """The first retry comes at once; what the server says goes before all else, after each status."""
 
@@ -838,7 +838,7 @@ def test_mlflows_pauses_are_those_of_mlflow(clients: dict[str, Client]) -> None:
             done.result()
 
 
-@three_chances
+@three_attempts
 def test_mlflows_policy_after_a_read_timeout(clients: dict[str, Client]) -> None:
     """It asks again, whether or not the model is still at it."""
     with Faulty(stall) as theirs, Faulty(stall) as ours:

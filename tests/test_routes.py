@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import ask, ask_all
-from builds import CHECKED, SHARED, Build
-from chances import three_chances
-from conftest import RealGateway
-from scripted_gateway import HOST, NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
+from support.builds import CHECKED, SHARED, Build
+from support.operations import perform, perform_all
+from support.real_gateways import RealGateway
+from support.scripted_gateway import HOST, NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
+from support.timing import three_attempts
 
 CHAT = "llm/v1/chat"
 
@@ -86,20 +86,20 @@ def serving(
         path = request.path.removeprefix(prefix).split("?")[0]
         one = f"{dialect.list_path.rstrip('/')}/"
         if request.method == "GET" and path == dialect.list_path:
-            handler.answer(200, {dialect.field: entries})
+            handler.respond(200, {dialect.field: entries})
         elif request.method == "GET" and path == MODELS.list_path and dialect is TRACKING:
-            handler.answer(200, {"object": "list", "data": [model_entry(name) for name in names]})
+            handler.respond(200, {"object": "list", "data": [model_entry(name) for name in names]})
         elif request.method == "GET" and path.startswith(one) and path[len(one) :] in names and dialect.type:
-            handler.answer(200, dialect.entry(path[len(one) :]))
+            handler.respond(200, dialect.entry(path[len(one) :]))
         elif otherwise and (request.method != "GET" or "limits" in path):
             otherwise(handler, request)
         elif request.method == "GET" and path.startswith(one) and dialect.type:
-            handler.answer(404, absent(dialect, path[len(one) :]))
+            handler.respond(404, absent(dialect, path[len(one) :]))
         elif request.method == "POST" and path in [dialect.questions.format(name) for name in names]:
             answers = [{"message": {"content": "x"}}]
-            handler.answer(200, {"choices": answers, "candidates": answers})
+            handler.respond(200, {"choices": answers, "candidates": answers})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     return ScriptedGateway(script)
 
@@ -120,11 +120,11 @@ def paged(dialect: Dialect, pages: dict[str, object]) -> ScriptedGateway:
         path, _, query = request.path.partition("?")
         page = pages.get(query.removeprefix("page_token="))
         if path != dialect.list_path:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
         elif isinstance(page, int):
-            handler.answer(page, {"detail": "no such page"})
+            handler.respond(page, {"detail": "no such page"})
         else:
-            handler.answer(200, page)
+            handler.respond(200, page)
 
     return ScriptedGateway(script)
 
@@ -138,8 +138,8 @@ def page(dialect: Dialect, names: list[str], token: Optional[str]) -> dict:
 def test_the_list_of_routes(dialect: Dialect, build: Build) -> None:
     names = ["chat", "r", "e5"]
     with serving(dialect, names) as gateway:
-        outcome, again = ask_all(gateway.url, "list", "list", build=build)
-        assert (outcome.status, outcome._replace(asked_at_us=again.asked_at_us, took_us=again.took_us)) == ("OK", again)
+        outcome, again = perform_all(gateway.url, "list", "list", build=build)
+        assert (outcome.status, outcome._replace(started_at_us=again.started_at_us, took_us=again.took_us)) == ("OK", again)
         assert len(outcome.routes) == len(names)
         for name, route in zip(names, outcome.routes):
             assert (route.name, route.url) == (name, gateway.url + dialect.told_url.format(name))
@@ -150,7 +150,7 @@ def test_the_list_of_routes(dialect: Dialect, build: Build) -> None:
 @each_dialect
 def test_the_order_in_which_a_server_is_asked(dialect: Dialect) -> None:
     with serving(dialect, ["r"]) as gateway:
-        ask_all(gateway.url, "list", "list")
+        perform_all(gateway.url, "list", "list")
         order = [each.list_path for each in (DEPLOYMENTS, GATEWAY, TRACKING, MODELS, DATABRICKS)]
         expected = order[: order.index(dialect.list_path) + 1] + [dialect.list_path]
         assert gateway.paths() == [f"GET {path}" for path in expected], "and what was found out is remembered"
@@ -159,7 +159,7 @@ def test_the_order_in_which_a_server_is_asked(dialect: Dialect) -> None:
 @each_dialect
 def test_one_route(dialect: Dialect) -> None:
     with serving(dialect, ["chat", "r"]) as gateway:
-        own, named = ask_all(gateway.url, "get-route", "get-route chat")
+        own, named = perform_all(gateway.url, "get-route", "get-route chat")
         for outcome, name in ((own, "r"), (named, "chat")):
             assert outcome.status == "OK", outcome
             (route,) = outcome.routes
@@ -173,12 +173,12 @@ def test_the_list_as_ordinary_users_of_a_tracking_server_see_it() -> None:
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == MODELS.list_path:
-            handler.answer(200, {"object": "list", "data": [model_entry("a"), model_entry("b")]})
+            handler.respond(200, {"object": "list", "data": [model_entry("a"), model_entry("b")]})
         else:
-            handler.answer(403, "Permission denied")
+            handler.respond(403, "Permission denied")
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
     assert outcome.status == "OK", outcome
     assert [(route.name, route.provider) for route in outcome.routes] == [("a", None), ("b", None)]
     assert outcome.routes[0].url == gateway.url + TRACKING_URL.format("a")
@@ -187,14 +187,14 @@ def test_the_list_as_ordinary_users_of_a_tracking_server_see_it() -> None:
 @each_dialect
 def test_a_dialect_that_is_set_is_not_found_out(dialect: Dialect) -> None:
     with serving(dialect, ["r"]) as gateway:
-        outcome = ask(gateway.url, f"handle-option dialect={dialect.name}", "list")
+        outcome = perform(gateway.url, f"handle-option dialect={dialect.name}", "list")
         assert outcome.status == "OK" and gateway.paths() == [f"GET {dialect.list_path}"]
 
 
 @each_dialect
 def test_a_gateway_below_a_path(dialect: Dialect) -> None:
     with serving(dialect, ["r"], prefix="/mount/point") as gateway:
-        outcome, one = ask_all(f"{gateway.url}/mount/point/", "list", "get-route")
+        outcome, one = perform_all(f"{gateway.url}/mount/point/", "list", "get-route")
         for found in (outcome, one):
             (route,) = found.routes
             assert route.url == f"{gateway.url}/mount/point{dialect.told_url.format('r')}"
@@ -204,7 +204,7 @@ def test_a_gateway_below_a_path(dialect: Dialect) -> None:
 @each_dialect
 def test_no_routes(dialect: Dialect) -> None:
     with serving(dialect, []) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
         assert (outcome.status, outcome.routes) == ("OK", [])
 
 
@@ -217,7 +217,7 @@ def test_a_list_in_several_pages(dialect: Dialect) -> None:
         "a%20b%26c%3Dd%2F%C3%A9": page(dialect, ["c"], ""),
     }
     with paged(dialect, pages) as gateway:
-        outcome = ask(gateway.url, f"handle-option dialect={dialect.name}", "list")
+        outcome = perform(gateway.url, f"handle-option dialect={dialect.name}", "list")
         assert outcome.status == "OK", outcome
         assert [route.name for route in outcome.routes] == ["a", "b", "c"]
         assert len(gateway.requests) == 3
@@ -228,7 +228,7 @@ def test_a_page_that_does_not_come(dialect: Dialect) -> None:
     """A list without its end would say that the other routes are not there."""
     for last, status in ((500, "SERVER_ERROR"), (403, "FORBIDDEN"), ({"status": "OK"}, "BAD_RESPONSE")):
         with paged(dialect, {"": page(dialect, ["a"], "2"), "2": last}) as gateway:
-            outcome = ask(gateway.url, f"handle-option dialect={dialect.name}", "list")
+            outcome = perform(gateway.url, f"handle-option dialect={dialect.name}", "list")
             assert outcome.status == status and "page_token=2" in outcome.message, outcome
 
 
@@ -237,7 +237,7 @@ def test_pages_that_never_end(tokens: dict[str, str]) -> None:
     pages = {token: page(DEPLOYMENTS, ["a"], following) for token, following in tokens.items()}
     with paged(DEPLOYMENTS, pages) as gateway:
         start = time.monotonic()
-        outcome = ask(gateway.url, "handle-option timeout_ms=2000", "list")
+        outcome = perform(gateway.url, "handle-option timeout_ms=2000", "list")
         assert outcome.status in ("BAD_RESPONSE", "TIMEOUT", "RESPONSE_TOO_LARGE"), outcome
         assert time.monotonic() - start < 5
 
@@ -252,10 +252,10 @@ def test_entries_as_they_come() -> None:
     ]
 
     def script(handler: Handler, request: Request) -> None:
-        handler.answer(200, f'{{"endpoints":[{", ".join(written)}],"next_page_token":null}}')
+        handler.respond(200, f'{{"endpoints":[{", ".join(written)}],"next_page_token":null}}')
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
     assert outcome.status == "OK", outcome
     assert [route.json for route in outcome.routes] == written
     assert [route.name for route in outcome.routes] == ["bare", "null", "odd", 'é "q"']
@@ -269,18 +269,18 @@ def test_url_of_a_route_is_joined_by_one_slash(url: str) -> None:
     entry = {**new_entry("r"), "endpoint_url": url}
 
     def script(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"endpoints": [entry]} if request.path.endswith("/endpoints/") else entry)
+        handler.respond(200, {"endpoints": [entry]} if request.path.endswith("/endpoints/") else entry)
 
     with ScriptedGateway(script) as gateway:
         for prefix in ("", "/ml/flow", "/ml/"):
-            listed, one = ask_all(f"{gateway.url}{prefix}", "list", "get-route r")
+            listed, one = perform_all(f"{gateway.url}{prefix}", "list", "get-route r")
             expected = f"{gateway.url}{prefix.rstrip('/')}/gateway/r/invocations"
             assert [route.url for route in (*listed.routes, *one.routes)] == [expected] * 2
 
 
 def test_one_route_that_is_of_no_known_shape_is_not_called_a_list() -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(200, {"title": "x"})) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=databricks", "get-route r")
+    with ScriptedGateway(lambda handler, request: handler.respond(200, {"title": "x"})) as gateway:
+        outcome = perform(gateway.url, "handle-option dialect=databricks", "get-route r")
     assert outcome.status == "BAD_RESPONSE" and "it does not describe the route" in outcome.message, outcome
 
 
@@ -293,15 +293,15 @@ def test_one_route_that_is_of_no_known_shape_is_not_called_a_list() -> None:
     ],
 )  # fmt: skip
 def test_a_list_that_is_none(answer: str) -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(200, answer)) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=deployments", "list")
+    with ScriptedGateway(lambda handler, request: handler.respond(200, answer)) as gateway:
+        outcome = perform(gateway.url, "handle-option dialect=deployments", "list")
         assert outcome.status == "BAD_RESPONSE" and "/api/2.0/endpoints/" in outcome.message, outcome
 
 
 def test_a_long_list() -> None:
     names = [f"route-{number:05}" for number in range(3000)]
     with serving(DEPLOYMENTS, names) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
     assert [route.name for route in outcome.routes] == names
 
 
@@ -312,10 +312,10 @@ def test_a_long_list() -> None:
 @pytest.mark.parametrize("what", ["list", "get-route", "get-limits", "set-limits r=[]"])
 def test_refusals(http_status: int, status: str, what: str) -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(http_status, {"detail": "not now"}, {"Location": "/login"})
+        handler.respond(http_status, {"detail": "not now"}, {"Location": "/login"})
 
     with ScriptedGateway(refuse) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=deployments", what)
+        outcome = perform(gateway.url, "handle-option dialect=deployments", what)
         assert (outcome.status, outcome.error_http_status) == (status, http_status), outcome
         assert f"{gateway.url}/api/2.0/endpoints/" in outcome.message
 
@@ -325,24 +325,24 @@ def test_nobody_there() -> None:
     with refused_port() as port:
         uri = f"http://{HOST}:{port}"
         for what in asks:
-            assert ask(uri, what).status == "CONNECT_FAILED", what
+            assert perform(uri, what).status == "CONNECT_FAILED", what
 
 
 def test_no_gateway_at_all() -> None:
     """A server of another kind knows none of the paths."""
-    with ScriptedGateway(lambda handler, request: handler.answer(404, "<html>nothing here</html>")) as gateway:
-        outcome = ask(gateway.url, "list")
+    with ScriptedGateway(lambda handler, request: handler.respond(404, "<html>nothing here</html>")) as gateway:
+        outcome = perform(gateway.url, "list")
         assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
 
 
 @pytest.mark.parametrize("what", ["list", "get-route", "health", "get-limits"])
-@three_chances
+@three_attempts
 def test_deadlines_hold(what: str) -> None:
     SHARED.compile("asks.c")
     for script in (lambda handler, request: handler.stall(), trickle):
         with ScriptedGateway(script) as gateway:
             start = time.monotonic()
-            outcome = ask(gateway.url, "handle-option timeout_ms=600", what)
+            outcome = perform(gateway.url, "handle-option timeout_ms=600", what)
             assert outcome.status == "TIMEOUT" and "timeout_ms" in outcome.message, outcome
             assert time.monotonic() - start < 1.5
 
@@ -362,10 +362,10 @@ def trickle(handler: Handler, request: Request) -> None:
 @pytest.mark.parametrize("answer", [{"status": "OK"}, "OK"], ids=["JSON", "text"])
 def test_a_healthy_gateway(answer: object) -> None:
     def script(handler: Handler, request: Request) -> None:
-        handler.answer(200 if request.path == "/health" else 404, answer)
+        handler.respond(200 if request.path == "/health" else 404, answer)
 
     with ScriptedGateway(script) as gateway:
-        assert ask(gateway.url, "health").status == "OK"
+        assert perform(gateway.url, "health").status == "OK"
         assert gateway.paths()[-1] == "GET /health"
 
 
@@ -374,8 +374,8 @@ def test_a_healthy_gateway(answer: object) -> None:
     [(500, "SERVER_ERROR"), (503, "SERVER_ERROR"), (401, "UNAUTHORIZED"), (302, "HTTP_ERROR")],
 )
 def test_a_gateway_that_is_not_well(http_status: int, status: str) -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(http_status, "x", {"Location": "/login"})) as gateway:
-        outcome = ask(gateway.url, "health")
+    with ScriptedGateway(lambda handler, request: handler.respond(http_status, "x", {"Location": "/login"})) as gateway:
+        outcome = perform(gateway.url, "health")
         assert (outcome.status, outcome.error_http_status) == (status, http_status), outcome
         assert "/health" in outcome.message
 
@@ -383,8 +383,8 @@ def test_a_gateway_that_is_not_well(http_status: int, status: str) -> None:
 def test_something_else_that_is_well() -> None:
     """Any web server says yes to something."""
     page = "<html><title>Welcome</title></html>"
-    with ScriptedGateway(lambda handler, request: handler.answer(200, page)) as gateway:
-        outcome = ask(gateway.url, "health")
+    with ScriptedGateway(lambda handler, request: handler.respond(200, page)) as gateway:
+        outcome = perform(gateway.url, "health")
         assert outcome.status == "BAD_RESPONSE" and "Welcome" in outcome.message, outcome
 
 
@@ -396,7 +396,7 @@ def test_something_else_that_is_well() -> None:
 def test_an_unknown_route_names_those_that_exist(dialect: Dialect, way: str) -> None:
     with serving(dialect, ["e5", "completions", "chat"]) as gateway:
         commands = ("get-route",) if way == "get-route" else ("message user=hi", way)
-        outcome = ask(gateway.url, *commands, route="compltions")
+        outcome = perform(gateway.url, *commands, route="compltions")
     assert outcome.status == "NOT_FOUND", outcome
     assert outcome.error_http_status == (200 if dialect is TRACKING and way == "get-route" else 404), "it lists them"
     said = outcome.message.lower()
@@ -408,14 +408,14 @@ def test_an_unknown_route_names_those_that_exist(dialect: Dialect, way: str) -> 
 def test_many_routes_are_not_all_named(dialect: Dialect) -> None:
     names = [f"route-{number:02}" for number in range(25)]
     with serving(dialect, names) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="zzz")
+        outcome = perform(gateway.url, "message user=hi", "send", route="zzz")
     assert outcome.message.endswith("route-18, route-19 and 5 more"), outcome.message
     assert "did you mean" not in outcome.message
 
 
 def test_an_unknown_route_where_there_are_none() -> None:
     with serving(DEPLOYMENTS, []) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="chat")
+        outcome = perform(gateway.url, "message user=hi", "send", route="chat")
     assert outcome.status == "NOT_FOUND" and 'no route "chat"' in outcome.message, outcome
 
 
@@ -423,8 +423,8 @@ def test_an_unknown_route_where_there_are_none() -> None:
 def test_an_unknown_route_where_the_list_does_not_come(fault: str) -> None:
     """What the server said of the question is told, whatever becomes of the list."""
     faults: dict[str, Callable[[Handler], None]] = {
-        "refused": lambda handler: handler.answer(500, "no list"),
-        "a web page": lambda handler: handler.answer(200, "<html>welcome</html>"),
+        "refused": lambda handler: handler.respond(500, "no list"),
+        "a web page": lambda handler: handler.respond(200, "<html>welcome</html>"),
         "silent": lambda handler: handler.stall(),
         "lost": lambda handler: handler.reset(),
     }
@@ -433,11 +433,11 @@ def test_an_unknown_route_where_the_list_does_not_come(fault: str) -> None:
         if request.path == DEPLOYMENTS.list_path:
             faults[fault](handler)
         else:
-            handler.answer(404, absent(DEPLOYMENTS, "chat"))
+            handler.respond(404, absent(DEPLOYMENTS, "chat"))
 
     with ScriptedGateway(script) as gateway:
         start = time.monotonic()
-        outcome = ask(gateway.url, "handle-option timeout_ms=2000", "message user=hi", "send", route="chat")
+        outcome = perform(gateway.url, "handle-option timeout_ms=2000", "message user=hi", "send", route="chat")
         assert time.monotonic() - start < 4
     assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
     assert "not present or active" in outcome.message
@@ -449,20 +449,20 @@ def test_names_do_not_break_the_message() -> None:
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == DEPLOYMENTS.list_path:
-            handler.answer(200, {"endpoints": [new_entry(name) for name in names]})
+            handler.respond(200, {"endpoints": [new_entry(name) for name in names]})
         else:
-            handler.answer(404, absent(DEPLOYMENTS, "chat"))
+            handler.respond(404, absent(DEPLOYMENTS, "chat"))
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="chat")
+        outcome = perform(gateway.url, "message user=hi", "send", route="chat")
     assert outcome.status == "NOT_FOUND", outcome
     assert outcome.message.isprintable() and len(outcome.message) < 3000, outcome.message
 
 
 def test_an_unknown_path_is_no_unknown_route() -> None:
     """A gateway that is mounted elsewhere has the route, perhaps."""
-    with ScriptedGateway(lambda handler, request: handler.answer(404, NOT_FOUND)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="chat")
+    with ScriptedGateway(lambda handler, request: handler.respond(404, NOT_FOUND)) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "send", route="chat")
     assert outcome.status == "NOT_FOUND" and "did you mean" not in outcome.message, outcome
 
 
@@ -478,10 +478,10 @@ def test_what_a_server_does_not_let_itself_be_told(dialect: Dialect, what: str, 
     words = {501: "The get_limits API is not available yet", 405: "Method Not Allowed", 404: "Not Found"}
 
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(http_status, {"detail": words[http_status]})
+        handler.respond(http_status, {"detail": words[http_status]})
 
     with serving(dialect, ["r"], refuse) as gateway:
-        outcome = ask(gateway.url, what)
+        outcome = perform(gateway.url, what)
         assert outcome.status == "UNSUPPORTED", outcome
         if outcome.error_http_status:
             assert outcome.error_http_status == http_status and words[http_status] in outcome.message
@@ -495,10 +495,10 @@ def test_limits_of_a_server_that_has_them(dialect: Dialect, path: str) -> None:
     told = {"limits": [{"calls": 10, "key": "user", "renewal_period": "minute"}]}
 
     def limits(handler: Handler, request: Request) -> None:
-        handler.answer(200 if request.path.startswith(path) else 404, told)
+        handler.respond(200 if request.path.startswith(path) else 404, told)
 
     with serving(dialect, ["r"], limits) as gateway:
-        own, named, done = ask_all(
+        own, named, done = perform_all(
             gateway.url, f"handle-option dialect={dialect.name}", "get-limits", "get-limits é/x",
             f"set-limits r={json.dumps(told['limits'])}",
         )  # fmt: skip
@@ -509,10 +509,10 @@ def test_limits_of_a_server_that_has_them(dialect: Dialect, path: str) -> None:
 
 def test_a_limit_that_is_refused() -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(422, {"detail": [{"loc": ["body", "limits", 0], "msg": "calls is missing"}]})
+        handler.respond(422, {"detail": [{"loc": ["body", "limits", 0], "msg": "calls is missing"}]})
 
     with serving(DEPLOYMENTS, ["r"], refuse) as gateway:
-        outcome = ask(gateway.url, "set-limits r=[{}]")
+        outcome = perform(gateway.url, "set-limits r=[{}]")
     assert outcome.status == "BAD_REQUEST" and "calls is missing" in outcome.message, outcome
 
 
@@ -525,7 +525,7 @@ def test_a_change_is_sent_once() -> None:
     with serving(DATABRICKS, ["r"], lose) as gateway:
         for what in ("set-limits r=[]", 'create-route {"name": "x"}', "delete-route r"):
             before = len(gateway.requests)
-            outcome = ask(gateway.url, "handle-option dialect=databricks", what)
+            outcome = perform(gateway.url, "handle-option dialect=databricks", what)
             assert outcome.status == "CONNECTION_LOST", outcome
             sent = [path for path in gateway.paths()[before:] if not path.startswith("GET")]
             assert len(sent) == 1, sent
@@ -535,22 +535,22 @@ def test_a_change_is_sent_once() -> None:
 
 
 def test_real_gateways_tell_their_routes(real_gateway: RealGateway) -> None:
-    outcome = ask(real_gateway.url, "list")
+    outcome = perform(real_gateway.url, "list")
     told = {route.name: (route.type, route.provider) for route in outcome.routes}
     assert told["completions"] == ("llm/v1/completions", "openai") and told["chat"] == (CHAT, "openai")
     assert told["e5"] == ("llm/v1/embeddings", "openai")
-    one, health = ask_all(real_gateway.url, "get-route chat", "health")
+    one, health = perform_all(real_gateway.url, "get-route chat", "health")
     assert one.routes[0] == next(route for route in outcome.routes if route.name == "chat")
     assert one.routes[0].url.startswith(real_gateway.url) and health.status == "OK"
 
 
-@three_chances
+@three_attempts
 def test_real_gateways_name_what_they_have(real_gateway: RealGateway) -> None:
-    outcome = ask(real_gateway.url, "prompt hi", "send", route="compltions")
+    outcome = perform(real_gateway.url, "prompt hi", "send", route="compltions")
     assert outcome.status == "NOT_FOUND" and 'did you mean "completions"?' in outcome.message, outcome
 
 
 def test_real_gateways_cannot_be_changed(real_gateway: RealGateway) -> None:
     for what in ("get-limits", "set-limits chat=[]", 'create-route {"name": "x"}', "delete-route chat"):
-        outcome = ask(real_gateway.url, what, route="chat")
+        outcome = perform(real_gateway.url, what, route="chat")
         assert outcome.status == "UNSUPPORTED", (what, outcome)

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builds import (
+from support.builds import (
     ADDRESS,
     ADDRESS_LIBRARY,
     SHARED,

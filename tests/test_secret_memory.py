@@ -9,10 +9,10 @@ from typing import Optional
 
 import pytest
 import trustme
-from builds import PLAIN, SHARED, Build
-from databricks_workspace import ENDPOINTS, TOKEN, WELL_KNOWN, entry, external
-from event_streams import chunk, events, send
-from scripted_gateway import CHAT_ROUTE, HOST, NOT_FOUND, Handler, Request, ScriptedGateway
+from support.builds import PLAIN, SHARED, Build
+from support.databricks_workspace import ENDPOINTS, TOKEN, WELL_KNOWN, entry, external
+from support.event_streams import chunk, events, send_stream
+from support.scripted_gateway import CHAT_ROUTE, HOST, NOT_FOUND, Handler, Request, ScriptedGateway
 
 WAYS = [
     "token", "password", "header", "header of the request", "client", "proxy", "variable", "proxy variable", "file",
@@ -41,20 +41,20 @@ def serving(number: int, tls: Optional[ssl.SSLContext]) -> ScriptedGateway:
     def script(handler: Handler, request: Request) -> None:
         path = "/" + request.path.split("/", 3)[3] if request.path.startswith("http") else request.path
         if path == WELL_KNOWN:
-            handler.answer(200, {"token_endpoint": gateway.url + TOKEN})
+            handler.respond(200, {"token_endpoint": gateway.url + TOKEN})
         elif path == TOKEN:
             token = {"access_token": secret_of(number + 1), "token_type": "Bearer", "expires_in": 3600}
-            handler.answer(200, token)
+            handler.respond(200, token)
         elif request.method == "POST" and json.loads(request.body).get("stream"):
-            send(handler, events(chunk("hi"), chunk(None, finish_reason="stop"), "[DONE]"))
+            send_stream(handler, events(chunk("hi"), chunk(None, finish_reason="stop"), "[DONE]"))
         elif request.method == "POST":
-            handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
         elif path in ("/api/2.0/endpoints/", "/api/2.0/endpoints/r"):
-            handler.answer(200, CHAT_ROUTE if path.endswith("r") else {"endpoints": [CHAT_ROUTE]})
+            handler.respond(200, CHAT_ROUTE if path.endswith("r") else {"endpoints": [CHAT_ROUTE]})
         elif path in (ENDPOINTS, f"{ENDPOINTS}/r"):
-            handler.answer(200, WORKSPACES_ROUTE if path.endswith("r") else {"endpoints": [WORKSPACES_ROUTE]})
+            handler.respond(200, WORKSPACES_ROUTE if path.endswith("r") else {"endpoints": [WORKSPACES_ROUTE]})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     gateway = ScriptedGateway(script, tls)
     return gateway

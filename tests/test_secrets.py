@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import pytest
 import trustme
-from asks import ASKS
-from builds import CHECKED, SHARED, Build
-from databricks_workspace import TOKEN, Workspace, header, profile
-from event_streams import chunk, events, send
-from scripted_gateway import (
+from support.builds import CHECKED, SHARED, Build
+from support.databricks_workspace import TOKEN, Workspace, header, profile
+from support.event_streams import chunk, events, send_stream
+from support.operations import OPERATIONS
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     NOT_FOUND,
@@ -96,28 +96,28 @@ def breaks_off(handler: Handler, said: str) -> None:
 
 
 def error_in_a_stream(handler: Handler, said: str) -> None:
-    send(handler, events(chunk("a"), {"error": {"message": said, "type": said}}))
+    send_stream(handler, events(chunk("a"), {"error": {"message": said, "type": said}}))
 
 
 def names_of_routes(handler: Handler, said: str) -> None:
     """A list of routes that are called like what was sent, and no other route."""
     if handler.path.split("?")[0].endswith("/api/2.0/endpoints/"):
-        handler.answer(200, {"endpoints": [{**CHAT_ROUTE, "name": name} for name in said.split()]})
+        handler.respond(200, {"endpoints": [{**CHAT_ROUTE, "name": name} for name in said.split()]})
     else:
-        handler.answer(404, {"detail": "The endpoint 'r' is not present or active on the server."})
+        handler.respond(404, {"detail": "The endpoint 'r' is not present or active on the server."})
 
 
 def to_a_path(handler: Handler, said: str) -> None:
     quoted = urllib.parse.quote(said)
-    handler.answer(302, "", {"Location": f"/login/{quoted}?x={quoted}"})
+    handler.respond(302, "", {"Location": f"/login/{quoted}?x={quoted}"})
 
 
 def to_a_user(handler: Handler, said: str) -> None:
-    handler.answer(302, "", {"Location": f"https://u:{urllib.parse.quote(said)}@h/"})
+    handler.respond(302, "", {"Location": f"https://u:{urllib.parse.quote(said)}@h/"})
 
 
 def nested(handler: Handler, said: str) -> None:
-    handler.answer(400, {"detail": {"error": {"message": said, "type": said, "code": said}}})
+    handler.respond(400, {"detail": {"error": {"message": said, "type": said, "code": said}}})
 
 
 def head(handler: Handler, before: bytes, said: str) -> None:
@@ -127,29 +127,29 @@ def head(handler: Handler, before: bytes, said: str) -> None:
 Fault = Callable[[Handler, str], None]
 
 FAULTS: dict[str, Fault] = {
-    "401": lambda handler, said: handler.answer(401, {"detail": f"no: {said}"}),
-    "403": lambda handler, said: handler.answer(403, {"error_code": said, "message": said}),
+    "401": lambda handler, said: handler.respond(401, {"detail": f"no: {said}"}),
+    "403": lambda handler, said: handler.respond(403, {"error_code": said, "message": said}),
     "400 nested": nested,
-    "422": lambda handler, said: handler.answer(422, {"detail": [{"loc": [said], "msg": said}]}),
-    "429": lambda handler, said: handler.answer(429, {"error": said}, {"Retry-After": said}),
-    "headers": lambda handler, said: handler.answer(401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}),
-    "headers of a success": lambda handler, said: handler.answer(200, "no", {"X-Echo": urllib.parse.quote(said)}),
-    "500 text": lambda handler, said: handler.answer(500, said),
-    "500 long text": lambda handler, said: handler.answer(500, "x" * 180 + said * 9),
-    "500 cut text": lambda handler, said: handler.answer(500, "x" * 65_500 + said),
-    "502 page": lambda handler, said: handler.answer(502, f"<html><title>{said}</title></html>"),
-    "404": lambda handler, said: handler.answer(404, {"detail": f"Not Found {said}"}),
-    "405": lambda handler, said: handler.answer(405, {"detail": said}),
-    "407": lambda handler, said: handler.answer(407, said),
-    "501": lambda handler, said: handler.answer(501, {"detail": said}),
+    "422": lambda handler, said: handler.respond(422, {"detail": [{"loc": [said], "msg": said}]}),
+    "429": lambda handler, said: handler.respond(429, {"error": said}, {"Retry-After": said}),
+    "headers": lambda handler, said: handler.respond(401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}),
+    "headers of a success": lambda handler, said: handler.respond(200, "no", {"X-Echo": urllib.parse.quote(said)}),
+    "500 text": lambda handler, said: handler.respond(500, said),
+    "500 long text": lambda handler, said: handler.respond(500, "x" * 180 + said * 9),
+    "500 cut text": lambda handler, said: handler.respond(500, "x" * 65_500 + said),
+    "502 page": lambda handler, said: handler.respond(502, f"<html><title>{said}</title></html>"),
+    "404": lambda handler, said: handler.respond(404, {"detail": f"Not Found {said}"}),
+    "405": lambda handler, said: handler.respond(405, {"detail": said}),
+    "407": lambda handler, said: handler.respond(407, said),
+    "501": lambda handler, said: handler.respond(501, {"detail": said}),
     "302": to_a_path,
     "302 to a user": to_a_user,
-    "wrong JSON": lambda handler, said: handler.answer(200, {"status": said}),
-    "other JSON": lambda handler, said: handler.answer(200, {said: 1, "choices": said}),
-    "cut JSON": lambda handler, said: handler.answer(200, json.dumps({"choices": said})[:-3]),
-    "no JSON": lambda handler, said: handler.answer(200, said),
-    "a page": lambda handler, said: handler.answer(200, f"<!doctype html><title>{said}</title>"),
-    "no candidates": lambda handler, said: handler.answer(200, {"choices": [], "x": said}),
+    "wrong JSON": lambda handler, said: handler.respond(200, {"status": said}),
+    "other JSON": lambda handler, said: handler.respond(200, {said: 1, "choices": said}),
+    "cut JSON": lambda handler, said: handler.respond(200, json.dumps({"choices": said})[:-3]),
+    "no JSON": lambda handler, said: handler.respond(200, said),
+    "a page": lambda handler, said: handler.respond(200, f"<!doctype html><title>{said}</title>"),
+    "no candidates": lambda handler, said: handler.respond(200, {"choices": [], "x": said}),
     "error in a stream": error_in_a_stream,
     "a stream that breaks off": breaks_off,
     "names of routes": names_of_routes,
@@ -226,7 +226,7 @@ def run(
     environment = {"HOME": str(home), **{name: filled(value) for name, value in way.variables.items()}}
     done = build.run("asks.c", input="".join(f"{line}\n" for line in lines), environment=environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert len(done.stdout.splitlines()) == sum(command.split()[0] in ASKS for command in commands)
+    assert len(done.stdout.splitlines()) == sum(command.split()[0] in OPERATIONS for command in commands)
     return told(done.stdout)
 
 
@@ -287,7 +287,7 @@ def repeat_at_the_token(workspace: Workspace, status: int) -> Script:
     def script(handler: Handler, request: Request) -> None:
         if request.path == TOKEN:
             said = repeated(request) + request.body.decode()
-            handler.answer(status, {"error": said, "error_description": said, "access_token": None})
+            handler.respond(status, {"error": said, "error_description": said, "access_token": None})
         else:
             workspace._answer(handler, request)
 
@@ -329,7 +329,7 @@ def test_a_redirect_takes_no_secret_to_another_host(way: str, tmp_path: Path) ->
 
         def away(handler: Handler, request: Request) -> None:
             path = "/" + request.path.split("/", 3)[-1] if request.path.startswith("http") else request.path
-            handler.answer(307, "", {"Location": other.url + path})
+            handler.respond(307, "", {"Location": other.url + path})
 
         with ScriptedGateway(away) as gateway:
             url = f"http://{HOST}:1" if "proxy" in way else gateway.url
@@ -357,11 +357,11 @@ def test_an_endpoint_elsewhere_gets_nothing(tmp_path: Path) -> None:
         def elsewhere(handler: Handler, request: Request) -> None:
             route = {**CHAT_ROUTE, "endpoint_url": f"{other.url}/endpoints/r/invocations"}
             if request.method == "POST":
-                handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+                handler.respond(200, {"choices": [{"message": {"content": "x"}}]})
             elif request.path.startswith("/api/2.0/endpoints/"):
-                handler.answer(200, route if request.path.endswith("/r") else {"endpoints": [route]})
+                handler.respond(200, route if request.path.endswith("/r") else {"endpoints": [route]})
             else:
-                handler.answer(404, NOT_FOUND)
+                handler.respond(404, NOT_FOUND)
 
         with ScriptedGateway(elsewhere) as gateway:
             said = run(WAYS["token"], gateway.url, secret, tmp_path)

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from builds import ADDRESS, SHARED, THREAD, UNDEFINED, VALGRIND, Build
-from fast_gateway import FastGateway
+from support.builds import ADDRESS, SHARED, THREAD, UNDEFINED, VALGRIND, Build
+from support.fast_gateway import FastGateway
 
 THREADS = {SHARED.name: 64, UNDEFINED.name: 64, ADDRESS.name: 64, THREAD.name: 64, VALGRIND.name: 16}
 CALLS = {SHARED.name: 10_000, UNDEFINED.name: 200, ADDRESS.name: 100, THREAD.name: 60, VALGRIND.name: 60}

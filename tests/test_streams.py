@@ -5,10 +5,8 @@ import socket
 import time
 
 import pytest
-from asks import FINISH, OTHER, REASONING, REFUSAL, TEXT, TOOL_CALL, USAGE, ask, ask_all
-from builds import ALL, CHECKED, SHARED, Build
-from chances import three_chances
-from event_streams import (
+from support.builds import ALL, CHECKED, SHARED, Build
+from support.event_streams import (
     FRAMINGS,
     LINE_ENDS,
     STREAM,
@@ -18,19 +16,21 @@ from event_streams import (
     expected,
     framed,
     head,
-    send,
+    send_stream,
     unframed,
     usage_chunk,
 )
-from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering
+from support.operations import FINISH, OTHER, REASONING, REFUSAL, TEXT, TOOL_CALL, USAGE, perform, perform_all
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, one_route
+from support.timing import three_attempts
 
 
 def serving(on_post) -> ScriptedGateway:
-    return ScriptedGateway(answering(on_post, CHAT_ROUTE))
+    return ScriptedGateway(one_route(on_post, CHAT_ROUTE))
 
 
 def streaming(stream: str, framing: str = "chunked") -> ScriptedGateway:
-    return serving(lambda handler, request: send(handler, stream, framing))
+    return serving(lambda handler, request: send_stream(handler, stream, framing))
 
 
 def told(request: Request) -> dict:
@@ -61,7 +61,7 @@ def test_a_stream_that_is_cut(build: Build, step: int, line_end: str, framing: s
         escaped = json.dumps(told).replace("\\", "\\\\")
         commands += ["again", f"message user={escaped}", "stream"]
     with serving(cutting) as gateway:
-        outcomes = ask_all(gateway.url, *commands, build=build)
+        outcomes = perform_all(gateway.url, *commands, build=build)
     for cut, outcome in zip(cuts, outcomes):
         should = expected(unframed(wire[:cut], framing))
         texts = [text for _, text, _ in outcome.deltas]
@@ -85,7 +85,7 @@ def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: 
         handler.close_connection = True
 
     with serving(bytewise) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
     assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", TEXTS)
     response = outcome.response
     assert response.texts == ["".join(TEXTS)]
@@ -98,7 +98,7 @@ def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_both_forms_give_the_same(build: Build) -> None:
     with streaming(STREAM) as gateway:
-        fetched, called = ask_all(gateway.url, "message user=hi", "stream", "callback", build=build)
+        fetched, called = perform_all(gateway.url, "message user=hi", "stream", "callback", build=build)
         assert gateway.requests[-1].json() == {"messages": [{"role": "user", "content": "hi"}], "stream": True}
         assert gateway.connections == 1, "a complete stream leaves its connection for the next call"
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
@@ -106,7 +106,7 @@ def test_both_forms_give_the_same(build: Build) -> None:
     assert fetched.response._replace(times_us=[]) == called.response._replace(times_us=[])
 
 
-@three_chances
+@three_attempts
 def test_deltas_come_as_soon_as_they_are_sent() -> None:
     def slow(handler: Handler, request: Request) -> None:
         handler.raw(head("until close", 0))
@@ -117,7 +117,7 @@ def test_deltas_come_as_soon_as_they_are_sent() -> None:
         handler.wfile.write(events(chunk(None, finish_reason="stop")).encode())
 
     with serving(slow) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_END", "one two three")
     times = [us for _, _, us in outcome.deltas]
     assert times[0] < 250_000 and 200_000 < times[1] - times[0] < 400_000, times
@@ -136,13 +136,13 @@ def test_candidates_may_be_interleaved(build: Build) -> None:
         chunk(None, index=1, finish_reason="length"),
     )
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "param n=2", "stream", build=build)
+        outcome = perform(gateway.url, "message user=hi", "param n=2", "stream", build=build)
     assert outcome.status == "STREAM_END"
     assert [delta[:2] for delta in outcome.deltas] == [(1, "b1"), (0, "a1"), (1, "b2"), (0, "a2"), (1, "b3")]
     assert outcome.response.texts == ["a1a2", "b1b2b3"]
     assert [candidate.finish_reason for candidate in outcome.response.candidates] == ["stop", "length"]
     with streaming(stream.replace('"length"', "null")) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert outcome.status == "STREAM_TRUNCATED", "candidate 1 was not said to be at its end"
 
 
@@ -163,7 +163,7 @@ def test_calls_of_tools_are_put_together(build: Build) -> None:
         chunk(None, finish_reason="tool_calls"),
     )
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
     assert (outcome.status, outcome.deltas) == ("STREAM_END", [])
     (candidate,) = outcome.response.candidates
     calls = [["call_a", "f", '{"city": "Paris \U0001f600"}'], ["call_b", "g", '{"x":1}']]
@@ -192,7 +192,7 @@ def test_a_stream_may_fail_in_the_middle(build: Build) -> None:
     ]
     for stream, status, words, code in rows:
         with streaming(stream) as gateway:
-            outcomes = ask_all(
+            outcomes = perform_all(
                 gateway.url, "handle-header Authorization=Bearer hunter22", "message user=hi", "stream", "callback",
                 build=build,
             )  # fmt: skip
@@ -209,7 +209,7 @@ def test_a_stream_may_fail_in_the_middle(build: Build) -> None:
 def test_a_stream_that_says_nothing_is_no_empty_answer(build: Build) -> None:
     for framing in FRAMINGS:
         with streaming("", framing) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+            outcome = perform(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", []), framing
         assert "before its first word" in outcome.message and "ask without a stream" in outcome.message
 
@@ -257,7 +257,7 @@ ERRORS = [
 def test_error_event_of_any_shape_ends_the_stream(row: int) -> None:
     error, status, code, words = ERRORS[row]
     with streaming(BEGINNING + error + DONE) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "stream", "callback")
+        outcomes = perform_all(gateway.url, "message user=hi", "stream", "callback")
     for outcome in outcomes:
         assert (outcome.status, outcome.code, outcome.error_http_status) == (status, code, 200), outcome
         assert words in outcome.message, outcome
@@ -268,12 +268,12 @@ def test_error_event_of_any_shape_ends_the_stream(row: int) -> None:
 def test_last_event_may_lack_its_end_where_it_is_an_error(end: str) -> None:
     for error in ("event: error", 'error: {"message":"m"}', 'data: {"error":{"message":"m"}}', "event: error\ndata: m"):
         with streaming(BEGINNING + error + end) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream")
+            outcome = perform(gateway.url, "message user=hi", "stream")
         assert outcome.status == "STREAM_ERROR", (error, outcome)
         assert (" m" in outcome.message) == ("m" in error), (error, outcome)
     for cut in ('data: {"error":{"message":"m"}', events(chunk("x", finish_reason="stop")).strip()):
         with streaming(BEGINNING + cut + end) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream")
+            outcome = perform(gateway.url, "message user=hi", "stream")
         assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some words"), (cut, outcome)
 
 
@@ -283,18 +283,18 @@ def test_error_that_says_nothing_is_no_error(error: str) -> None:
     said = '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}],"error":' + error + "}"
     stream = events(said % ("a", "null"), said % ("b", "null"), '{"error":%s}' % error, said % ("", '"stop"'))
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_END", "ab"), outcome
 
 
 def test_empty_finish_reason_is_none() -> None:
     stream = events(*(chunk(word, finish_reason="") for word in ("some", " words")))
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some words"), outcome
     assert outcome.response.candidates[0].finish_reason is None
     with streaming(stream + events(chunk("", finish_reason="stop"), chunk("", finish_reason=""))) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.response.candidates[0].finish_reason) == ("STREAM_END", "stop"), outcome
 
 
@@ -309,7 +309,7 @@ def test_text_may_come_in_a_message_in_place_of_a_delta() -> None:
         choice(message={"content": None}, finish_reason="stop"),
     )
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", ["some", " words", "!"])
     assert outcome.response.candidates[0].role == "assistant"
 
@@ -335,7 +335,7 @@ SPLIT = [
 @pytest.mark.parametrize("contents,texts", SPLIT, ids=range(len(SPLIT)))
 def test_character_that_is_split_over_events_is_joined(contents: list[str], texts: list[str], end: str) -> None:
     with streaming("".join(map(halves, contents)) + end) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", texts), outcome
     assert outcome.response.texts == ["".join(texts)]
 
@@ -344,7 +344,7 @@ def test_arguments_that_are_split_in_a_character_are_joined() -> None:
     call = '[{"index":0,"id":"a","function":{"name":"f","arguments":"%s"}}]'
     stream = halves("", call=call % r"{\"x\":\"\ud83d") + halves("y", call=call % r"\ude00\"}")
     with streaming(stream + halves("", '"stop"')) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_END", "y")
     assert outcome.response.candidates[0].tool_calls == [["a", "f", '{"x":"\U0001f600"}']]
 
@@ -358,7 +358,7 @@ def test_done_counts_with_its_line(line_end: str) -> None:
         handler.stall()
 
     with serving(staying) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream", "callback")
+        outcomes = perform_all(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream", "callback")
     for outcome in outcomes:
         assert outcome.status in ("STREAM_END", "OK") and outcome.text() == "some words", outcome
         assert outcome.took_us < 500_000
@@ -370,7 +370,7 @@ def test_error_line_counts_at_once() -> None:
         handler.stall()
 
     with serving(staying) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream")
+        outcome = perform(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_ERROR", "some words"), outcome
     assert outcome.took_us < 500_000
 
@@ -387,7 +387,7 @@ def test_reasoning_and_refusals_are_passed_over() -> None:
         handler.wfile.write(events(chunk(None, finish_reason="stop")).encode())
 
     with serving(slow) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option idle_timeout_ms=500", "stream")
+        outcome = perform(gateway.url, "message user=hi", "option idle_timeout_ms=500", "stream")
     assert (outcome.status, outcome.text(), outcome.response.texts) == ("STREAM_END", "x", ["x"]), outcome
 
 
@@ -402,7 +402,7 @@ def tool_stream(*calls: list[dict]) -> str:
 def gathered_calls(*calls: list[dict]) -> tuple[list[list], list[dict]]:
     """What comes of such a stream: by the functions, and as JSON."""
     with streaming(tool_stream(*calls)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert outcome.status == "STREAM_END", outcome
     (candidate,) = outcome.response.candidates
     return candidate.tool_calls, candidate.message["tool_calls"]
@@ -434,8 +434,8 @@ def test_tool_call_without_arguments_has_an_empty_object() -> None:
         assert (calls, sent_back) == ([["a", "f", "{}"]], expected)
         whole = {**call, "thought_signature": "x", "z": None, "id": ""}
         choices = [{"message": {"content": None, "tool_calls": [whole]}, "finish_reason": "tool_calls"}]
-        with serving(lambda handler, request: handler.answer(200, {"choices": choices})) as gateway:
-            (candidate,) = ask(gateway.url, "message user=hi", "send").response.candidates
+        with serving(lambda handler, request: handler.respond(200, {"choices": choices})) as gateway:
+            (candidate,) = perform(gateway.url, "message user=hi", "send").response.candidates
         assert candidate.tool_calls == [[None, "f", "{}"]]
         assert candidate.message["tool_calls"] == [{**whole, "function": {"name": "f", "arguments": "{}"}}]
 
@@ -457,32 +457,32 @@ def test_tool_calls_without_ids_are_not_put_together() -> None:
 def test_there_is_an_end_to_the_fields_of_a_tool_call() -> None:
     calls = [[{"index": 0, "function": {"name": "f"}, **{f"x{place}-{at}": 1 for at in range(30)}}] for place in range(3)]
     with streaming(tool_stream(*calls)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert outcome.status == "BAD_RESPONSE" and "more than 64 fields in a tool call" in outcome.message, outcome
     endless = [[{"index": 0, "function": {"arguments": "x"}, "signature": "y" * 1000}]] * 200
     with streaming(tool_stream(*endless)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option max_gathered_bytes=4096", "stream")
+        outcome = perform(gateway.url, "message user=hi", "option max_gathered_bytes=4096", "stream")
     assert outcome.status == "STREAM_END", "what is replaced is not counted"
 
 
 def test_a_stream_that_is_done_without_a_word_has_no_candidates() -> None:
     with streaming("data: [DONE]\n\n") as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.error_http_status) == ("NO_CANDIDATES", 200)
 
 
-@three_chances
+@three_attempts
 def test_no_event_holds_up_a_call_for_long() -> None:
     """However many tool calls are in it, and in whatever order."""
     calls = [{"index": index, "function": {"arguments": "x"}} for index in range(50_000)]
     for fragments in (calls[::-1], calls[:1024]):
         with streaming(events(chunk(None, tool_calls=fragments), "[DONE]")) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "callback")
+            outcome = perform(gateway.url, "message user=hi", "callback")
         assert outcome.took_us < 1_000_000
         assert outcome.status == ("OK" if len(fragments) == 1024 else "BAD_RESPONSE"), outcome.message
     endless = events(*(chunk(None, tool_calls=[call]) for call in calls[:1100]))
     with streaming(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "callback")
+        outcome = perform(gateway.url, "message user=hi", "callback")
     assert outcome.status == "BAD_RESPONSE" and "more than 1024 tool calls" in outcome.message
 
 
@@ -494,12 +494,12 @@ def test_a_connection_may_be_reset() -> None:
         handler.reset()
 
     with serving(reset) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some")
     assert "reset" in outcome.message
 
 
-@three_chances
+@three_attempts
 def test_the_deadline_covers_the_stream() -> None:
     def endless(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0))
@@ -509,16 +509,16 @@ def test_the_deadline_covers_the_stream() -> None:
             time.sleep(0.05)
 
     with serving(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option stream_timeout_ms=400", "callback")
+        outcome = perform(gateway.url, "message user=hi", "option stream_timeout_ms=400", "callback")
         assert outcome.status == "TIMEOUT" and outcome.response.texts[0].startswith("xxxx")
         assert 390_000 < outcome.took_us < 500_000
-        silent = ask(gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback")
+        silent = perform(gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback")
         assert silent.status == "TIMEOUT" and silent.text().startswith("xxxx")
         assert silent.response.texts == [None], "nothing is gathered"
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-@three_chances
+@three_attempts
 def test_a_callback_stops_the_answer(build: Build) -> None:
     closed_after = []
 
@@ -535,7 +535,7 @@ def test_a_callback_stops_the_answer(build: Build) -> None:
             closed_after.append(words)
 
     with serving(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stop-after 3", "callback", "sleep 100", build=build)
+        outcome = perform(gateway.url, "message user=hi", "stop-after 3", "callback", "sleep 100", build=build)
         deadline = time.monotonic() + 5
         while not closed_after and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -548,8 +548,8 @@ def test_a_callback_stops_the_answer(build: Build) -> None:
 
 def test_callback_stops_a_response_that_came_as_a_whole() -> None:
     answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        chat, raw = ask_all(
+    with serving(lambda handler, request: handler.respond(200, answer)) as gateway:
+        chat, raw = perform_all(
             gateway.url, "message user=hi", "stop-after 1", "callback", "again", "path - /x", "body {}",
             f"stop-at {OTHER}", "callback",
         )  # fmt: skip
@@ -563,7 +563,7 @@ def test_events_may_be_large_up_to_a_limit(build: Build) -> None:
     large = "é\U0001f600" * 500_000
     stream = events(chunk(large), chunk(None, finish_reason="stop"))
     with streaming(stream) as gateway:
-        fine, limited, just = ask_all(
+        fine, limited, just = perform_all(
             gateway.url, "message user=hi", "stream", "option max_event_bytes=1024", "stream",
             f"option max_event_bytes={len(stream.encode())}", "stream", build=build,
         )  # fmt: skip
@@ -579,34 +579,34 @@ def test_a_server_may_answer_all_at_once(build: Build) -> None:
         {"index": 0, "message": {"role": "assistant", "content": "whole"}, "finish_reason": "stop"},
         {"index": 1, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"},
     ]
-    with serving(lambda handler, request: handler.answer(200, {"choices": choices, "usage": {"total_tokens": 9}})) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+    with serving(lambda handler, request: handler.respond(200, {"choices": choices, "usage": {"total_tokens": 9}})) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, [delta[:2] for delta in outcome.deltas]) == ("STREAM_END", [(0, "whole")])
         assert outcome.response.texts == ["whole", None] and outcome.response.usage == [-1, -1, 9]
-        outcome = ask(gateway.url, "message user=hi", "option gather_stream=false", "callback", build=build)
+        outcome = perform(gateway.url, "message user=hi", "option gather_stream=false", "callback", build=build)
         assert (outcome.status, outcome.text(), outcome.response.texts) == ("OK", "whole", [None, None])
-    with serving(lambda handler, request: handler.answer(200, "<html>")) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+    with serving(lambda handler, request: handler.respond(200, "<html>")) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, outcome.response) == ("BAD_RESPONSE", None)
-    with serving(lambda handler, request: handler.answer(429, {"detail": "Budget limit exceeded."})) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "callback", build=build)
+    with serving(lambda handler, request: handler.respond(429, {"detail": "Budget limit exceeded."})) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "callback", build=build)
         assert (outcome.status, outcome.response, outcome.error_attempts) == ("BUDGET_EXCEEDED", None, 1)
 
 
 def test_a_kept_connection_serves_streams_and_calls() -> None:
     def either(handler: Handler, request: Request) -> None:
         if request.json().get("stream"):
-            send(handler, STREAM + "data: [DONE]\n\n")
+            send_stream(handler, STREAM + "data: [DONE]\n\n")
         else:
-            handler.answer(200, {"choices": [{"message": {"content": "whole"}}]})
+            handler.respond(200, {"choices": [{"message": {"content": "whole"}}]})
 
     with serving(either) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "stream", "send", "callback", "send", "stream")
+        outcomes = perform_all(gateway.url, "message user=hi", "stream", "send", "callback", "send", "stream")
         assert [outcome.status for outcome in outcomes] == ["STREAM_END", "OK", "OK", "OK", "STREAM_END"]
         assert gateway.connections == 1
 
 
-@three_chances
+@three_attempts
 def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> None:
     def lingering(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("chunked", 0) + framed((STREAM + events("[DONE]")).encode(), "chunked")[:-5])
@@ -618,7 +618,7 @@ def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> No
         handler.close_connection = True
 
     with serving(lingering) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "callback", "callback")
+        outcomes = perform_all(gateway.url, "message user=hi", "callback", "callback")
     for outcome in outcomes:
         assert outcome.status == "OK" and outcome.took_us < 500_000, outcome
 
@@ -636,7 +636,7 @@ REASONED = (
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_events_are_of_each_kind(build: Build) -> None:
     with streaming(REASONED) as gateway:
-        outcome, bare = ask_all(
+        outcome, bare = perform_all(
             gateway.url, "message user=hi", "show-raw", "stream", "option gather_stream=false", "callback", build=build
         )
     assert (outcome.status, bare.status) == ("STREAM_END", "OK"), outcome
@@ -678,7 +678,7 @@ def test_reasoning_is_gathered_under_the_servers_own_name() -> None:
     ]  # fmt: skip
     for chunks, message in rows:
         with streaming(events(*chunks, chunk(None, finish_reason="stop"))) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream")
+            outcome = perform(gateway.url, "message user=hi", "stream")
         (candidate,) = outcome.response.candidates
         assert candidate.reasoning == "hm" == "".join(event.text for event in outcome.events if event.kind == REASONING)
         assert candidate.message == {"role": "assistant", **message}
@@ -694,7 +694,7 @@ def test_tool_call_is_known_from_its_first_event_on() -> None:
         [fragment(0, "1}")],
     )
     with streaming(stream) as gateway:
-        outcome, bare = ask_all(
+        outcome, bare = perform_all(
             gateway.url, "message user=hi", "stream", "option gather_stream=false", "stream"
         )
     found = [(event.tool_call, event.tool_call_id, event.tool_call_name, event.text) for event in outcome.events]
@@ -710,8 +710,8 @@ def test_whole_response_gives_the_same_kinds_of_events() -> None:
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}, "thought_signature": "s"}
     message = {"role": "assistant", "content": "x", "reasoning": "hm", "refusal": "no", "tool_calls": [call]}
     answer = {"id": "i", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        outcome, bare = ask_all(
+    with serving(lambda handler, request: handler.respond(200, answer)) as gateway:
+        outcome, bare = perform_all(
             gateway.url, "message user=hi", "show-raw", "callback", "option gather_stream=false", "stream"
         )
     for one in (outcome, bare):
@@ -732,8 +732,8 @@ def test_whole_response_gives_the_same_kinds_of_events() -> None:
 def test_callback_that_stops_a_complete_response_cancels_it() -> None:
     """As it does while the server still sends: what has come by then makes no difference to the program."""
     answer = {"choices": [{"message": {"content": "x", "reasoning": "hm"}, "finish_reason": "stop"}]}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        outcomes = ask_all(
+    with serving(lambda handler, request: handler.respond(200, answer)) as gateway:
+        outcomes = perform_all(
             gateway.url, "message user=hi", f"stop-at {REASONING}", "callback", f"stop-at {FINISH}", "callback",
             "again", "path - /x", "body {}", f"stop-at {OTHER}", "callback",
         )  # fmt: skip
@@ -747,12 +747,12 @@ def test_callback_that_stops_a_complete_response_cancels_it() -> None:
 def test_response_is_taken_from_a_stream() -> None:
     stream = events(chunk("one"), chunk(" two"), chunk(" three", finish_reason="stop"), "[DONE]")
     with streaming(stream) as gateway:
-        whole, stopped = ask_all(gateway.url, "message user=hi", "take", "stream", "stop-after 2", "stream")
+        whole, stopped = perform_all(gateway.url, "message user=hi", "take", "stream", "stop-after 2", "stream")
     assert (whole.status, whole.response.texts) == ("STREAM_END", ["one two three"])
     assert (stopped.status, stopped.response.texts, stopped.response.http_status) == ("OK", ["one two"], 200)
 
 
-@three_chances
+@three_attempts
 def test_times_are_those_of_the_parts() -> None:
     def slow(handler: Handler, request: Request) -> None:
         time.sleep(0.1)
@@ -765,7 +765,7 @@ def test_times_are_those_of_the_parts() -> None:
         handler.close_connection = True
 
     with serving(slow) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     queued, connected, first_byte, first_token, first_text, total = outcome.response.times_us
     assert queued == -1 and 0 <= connected < 50_000
     for time_us, expected in ((first_byte, 100_000), (first_token, 300_000), (first_text, 400_000), (total, 500_000)):
@@ -774,13 +774,13 @@ def test_times_are_those_of_the_parts() -> None:
 
 def test_times_of_a_whole_response_know_no_tokens() -> None:
     answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        for sent in ask_all(gateway.url, "message user=hi", "send", "send"):
+    with serving(lambda handler, request: handler.respond(200, answer)) as gateway:
+        for sent in perform_all(gateway.url, "message user=hi", "send", "send"):
             queued, connected, first_byte, first_token, first_text, total = sent.response.times_us
             assert (queued, first_token, first_text) == (-1, -1, -1) and 0 <= connected <= first_byte <= total
 
 
-@three_chances
+@three_attempts
 def test_callback_stops_a_model_that_only_reasons() -> None:
     """Case 7: nothing but reasoning for a long time."""
     def reasoning(handler: Handler, request: Request) -> None:
@@ -791,6 +791,6 @@ def test_callback_stops_a_model_that_only_reasons() -> None:
             time.sleep(0.05)
 
     with serving(reasoning) as gateway:
-        outcome = ask(gateway.url, "message user=hi", f"stop-at {REASONING}", "callback")
+        outcome = perform(gateway.url, "message user=hi", f"stop-at {REASONING}", "callback")
     assert (outcome.status, [event.said for event in outcome.events]) == ("CANCELLED", [(REASONING, 0, "0 ")])
     assert outcome.took_us < 500_000 and outcome.response.candidates[0].reasoning == "0 "

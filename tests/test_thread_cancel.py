@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from builds import ADDRESS, PLAIN, SHARED, STATIC, VALGRIND, Build
-from event_streams import chunk, events, head
-from scripted_gateway import (
+from support.builds import ADDRESS, PLAIN, SHARED, STATIC, VALGRIND, Build
+from support.event_streams import chunk, events, head
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
+    one_route,
     unreachable_port,
 )
 
@@ -64,14 +64,14 @@ def serving(server: str) -> Iterator[str]:
             handler.stall()
         elif server == "late":
             time.sleep(LATER)
-            handler.answer(200, answer)
+            handler.respond(200, answer)
         elif server == "busy" and next(busy):
-            handler.answer(503, {"detail": "busy"}, {"Retry-After": "1"})
+            handler.respond(503, {"detail": "busy"}, {"Retry-After": "1"})
         elif server == "busy":
-            handler.answer(200, answer)
+            handler.respond(200, answer)
         elif server == "embeds":
             time.sleep(LATER)
-            handler.answer(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
+            handler.respond(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
         else:
             handler.wfile.write(head("until close", 0) + first.encode())
             handler.wfile.flush()
@@ -87,7 +87,7 @@ def serving(server: str) -> Iterator[str]:
             yield f"http://{HOST}:{port}"
         return
     route = EMBEDDINGS_ROUTE if server == "embeds" else CHAT_ROUTE
-    script = play if server == "silent" else answering(play, route)
+    script = play if server == "silent" else one_route(play, route)
     with ScriptedGateway(script) as gateway:
         yield gateway.url
 

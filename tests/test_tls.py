@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from authority import DAY, NOW, Authority, self_signed
-from builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
-from calls import call, set_options
-from chances import three_chances
-from scripted_gateway import HOST, Handler, Request, ScriptedGateway, answering, echo, listening
+from support.builds import ADDRESS, PLAIN, SHARED, VALGRIND_TLS, Build
+from support.calls import call, set_options
+from support.certificates import DAY, NOW, Authority, self_signed
+from support.scripted_gateway import HOST, Handler, Request, ScriptedGateway, echo, listening, one_route
+from support.timing import three_attempts
 
 YESTERDAY = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
 
@@ -25,14 +25,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 
 @pytest.mark.parametrize("build", (*PLAIN, ADDRESS, VALGRIND_TLS), ids=lambda build: build.name)
 def test_a_certificate_of_the_given_authority_is_trusted(authority: Authority, build: Build) -> None:
-    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(echo), authority.server(HOST)) as gateway:
         outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}", "warm=2", build=build)
         assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
         assert gateway.connections == 1
 
 
 def test_the_machines_own_authorities_are_trusted_by_default(authority: Authority) -> None:
-    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(echo), authority.server(HOST)) as gateway:
         assert call(gateway.url, "hi", environment={"SSL_CERT_FILE": authority.file}).status == "OK"
         outcome = call(gateway.url, "hi")
         assert outcome.status == "TLS_FAILED" and "certificate" in outcome.text, outcome
@@ -41,7 +41,7 @@ def test_the_machines_own_authorities_are_trusted_by_default(authority: Authorit
 def test_a_folder_of_certificates_is_one_of_authorities(authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "readme.txt").write_text("no certificate")
-    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(echo), authority.server(HOST)) as gateway:
         (tmp_path / "ca.0").write_bytes(Path(authority.file).read_bytes().rstrip())
         assert call(gateway.url, "hi", f"option:ca_file={tmp_path}").status == "OK"
         assert call(gateway.url, "hi", environment={"REQUESTS_CA_BUNDLE": str(tmp_path)}).status == "OK"
@@ -49,7 +49,7 @@ def test_a_folder_of_certificates_is_one_of_authorities(authority: Authority, tm
 
 def test_the_given_authority_replaces_the_machines_own(authority: Authority, tmp_path: Path) -> None:
     other = Authority(tmp_path)
-    with ScriptedGateway(answering(echo), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(echo), authority.server(HOST)) as gateway:
         environment = {"SSL_CERT_FILE": authority.file}
         outcome = call(gateway.url, "hi", f"option:ca_file={other.file}", environment=environment)
         assert outcome.status == "TLS_FAILED", outcome
@@ -64,7 +64,7 @@ def test_the_given_authority_replaces_the_machines_own(authority: Authority, tmp
     ids=["another name", "expired"],
 )
 def test_a_wrong_certificate_is_refused(authority: Authority, names: list[str], options: dict, words: str) -> None:
-    with ScriptedGateway(answering(echo), authority.server(*names, **options)) as gateway:
+    with ScriptedGateway(one_route(echo), authority.server(*names, **options)) as gateway:
         outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}")
         assert outcome.status == "TLS_FAILED" and words in outcome.text, outcome
         assert gateway.requests == [], "nothing was sent to a server that is not trusted"
@@ -90,7 +90,7 @@ def trusting(file: str, by: str = "option") -> dict:
 @pytest.mark.parametrize("by", TRUSTING)
 def test_a_self_signed_certificate_is_trusted(tmp_path: Path, by: str, is_ca: bool, version: ssl.TLSVersion) -> None:
     own = self_signed(tmp_path, HOST, is_ca)
-    with ScriptedGateway(answering(echo), own.server(version)) as gateway:
+    with ScriptedGateway(one_route(echo), own.server(version)) as gateway:
         options = [f"option:ca_file={own.file}"] if by == "option" else []
         outcome = call(gateway.url, "hi", *options, **trusting(own.file, by))
         assert (outcome.status, outcome.text) == ("OK", "echo: hi"), outcome
@@ -113,7 +113,7 @@ def test_a_self_signed_certificate_that_is_wrong(
         # Of the same name, but with another key.
         (self_signed(tmp_path, HOST, is_ca), right, "certificate"),
     ):
-        with ScriptedGateway(answering(echo), served.server(version)) as gateway:
+        with ScriptedGateway(one_route(echo), served.server(version)) as gateway:
             file = (trusted or served).file
             options = [f"option:ca_file={file}"] if by == "option" else []
             outcome = call(gateway.url, "hi", *options, **trusting(file, by))
@@ -134,7 +134,7 @@ def test_a_certificate_is_trusted_without_its_authority(
         leaf.configure_cert(context)
         pinned = tmp_path / "pinned.pem"
         pinned.write_bytes(Path(other.file).read_bytes() + leaf.cert_chain_pems[0].bytes())
-        with ScriptedGateway(answering(echo), context) as gateway:
+        with ScriptedGateway(one_route(echo), context) as gateway:
             outcome = call(gateway.url, "hi", f"option:ca_file={pinned}")
             assert outcome.status == status, outcome
             assert call(gateway.url, "hi", f"option:ca_file={other.file}").status == "TLS_FAILED"
@@ -143,7 +143,7 @@ def test_a_certificate_is_trusted_without_its_authority(
 @pytest.mark.parametrize("build", (ADDRESS, VALGRIND_TLS), ids=lambda build: build.name)
 def test_a_self_signed_certificate_leaves_nothing_behind(tmp_path: Path, build: Build) -> None:
     own, other = self_signed(tmp_path, HOST), self_signed(tmp_path, HOST)
-    with ScriptedGateway(answering(echo), own.server()) as gateway:
+    with ScriptedGateway(one_route(echo), own.server()) as gateway:
         for file, status in ((own.file, "OK"), (other.file, "TLS_FAILED")):
             outcome = call(gateway.url, "hi", f"option:ca_file={file}", "warm=1", build=build)
             assert outcome.status == status, outcome
@@ -256,7 +256,7 @@ def test_a_client_certificate_is_shown(authority: Authority, tmp_path: Path) -> 
     authority.ca.configure_trust(context)
     certificate, key, both = authority.client("client")
     trust = f"option:ca_file={authority.file}"
-    with ScriptedGateway(answering(echo), context) as gateway:
+    with ScriptedGateway(one_route(echo), context) as gateway:
         separate = (f"option:client_cert_file={certificate}", f"option:client_key_file={key}")
         assert call(gateway.url, "hi", trust, *separate).status == "OK"
         assert call(gateway.url, "hi", trust, *reversed(separate)).status == "OK"
@@ -278,21 +278,21 @@ def test_sessions_are_resumed(authority: Authority) -> None:
 
     def answer_and_close(handler: Handler, request: Request) -> None:
         resumed.append(handler.connection.session_reused)
-        handler.answer(200, '{"choices":[{"text":"hi"}]}', {"Connection": "close"})
+        handler.respond(200, '{"choices":[{"text":"hi"}]}', {"Connection": "close"})
         handler.close_connection = True
 
-    with ScriptedGateway(answering(answer_and_close), authority.server(HOST)) as gateway:
+    with ScriptedGateway(one_route(answer_and_close), authority.server(HOST)) as gateway:
         assert call(gateway.url, "hi", f"option:ca_file={authority.file}", "warm=3").status == "OK"
     assert resumed[1:] == [True, True, True]
 
 
 def test_a_server_that_speaks_no_tls() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         outcome = call(gateway.url.replace("http:", "https:"), "hi")
         assert outcome.status == "TLS_FAILED" and "its port speaks TLS" in outcome.text, outcome
 
 
-@three_chances
+@three_attempts
 def test_a_handshake_does_not_outlast_the_deadline() -> None:
     SHARED.compile("calls.c")
     with listening(lambda connection: None) as port:

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asks import Outcome, ask, ask_all
-from builds import CHECKED, SHARED, Build
-from calls import call
-from chances import three_chances
-from conftest import ACCOUNTS, RealGateway
 from gateways import tracking_server as tracking
 from gateways.scripted_answers import embedding
 from gateways.scripted_upstream import ScriptedUpstream
 from gateways.tracking_server import Credentials, Endpoint
-from test_requests import TOOLS
+from support.builds import CHECKED, SHARED, Build
+from support.calls import call
+from support.operations import Outcome, perform, perform_all
+from support.real_gateways import ACCOUNTS, RealGateway
+from support.scripted_model import TOOLS
+from support.timing import three_attempts
 
 CHECKED_BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 WRONG = Credentials(ACCOUNTS.user.username, "not the password")
@@ -67,7 +67,7 @@ def test_messages_and_parameters_arrive(server: RealGateway) -> None:
         "message system=be short", "message user=hi", "param candidate_count=2", "param temperature=0.5", "stop END",
         "param max_tokens=7", "send",
     ]  # fmt: skip
-    outcome = ask(server.url, *commands, route="chat")
+    outcome = perform(server.url, *commands, route="chat")
     assert outcome.response.texts == ["echo: hi", "echo: hi #1"]
     assert outcome.response.candidates[0].finish_reason == "stop"
     assert outcome.response.usage == [1, 5, 6]
@@ -84,15 +84,15 @@ def test_messages_and_parameters_arrive(server: RealGateway) -> None:
 
 def test_tools_are_called(server: RealGateway) -> None:
     commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "stream", "send"]
-    for outcome in ask_all(server.url, *commands, route="chat"):
+    for outcome in perform_all(server.url, *commands, route="chat"):
         calls = outcome.response.candidates[0].tool_calls
         assert [json.loads(arguments) for _, _, arguments in calls] == [{"city": "Paris"}, {"city": "Oslo"}]
 
 
 @CHECKED_BUILDS
-@three_chances
+@three_attempts
 def test_words_come_as_they_are_made(server: RealGateway, build: Build) -> None:
-    fetched, called = ask_all(server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build)
+    fetched, called = perform_all(server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build)
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
     for outcome in (fetched, called):
         assert [text for _, text, _ in outcome.deltas] == ["echo:", " !slow", " 300", " one", " two"]
@@ -110,7 +110,7 @@ def test_words_come_as_they_are_made(server: RealGateway, build: Build) -> None:
 )
 def test_what_fails_behind_it_in_a_stream(server: RealGateway, fault: str, status: str, words: str) -> None:
     """This server tells it, unlike the others, but with a success as the status."""
-    outcome = ask(server.url, f"prompt {fault} one two three", "stream", route="chat")
+    outcome = perform(server.url, f"prompt {fault} one two three", "stream", route="chat")
     assert outcome.status == status and words in outcome.message, outcome
     assert "echo: !break 4 one two three".startswith(outcome.text())
     assert (outcome.text() == "") == fault.startswith("!status")
@@ -119,7 +119,7 @@ def test_what_fails_behind_it_in_a_stream(server: RealGateway, fault: str, statu
 @CHECKED_BUILDS
 def test_vectors_come_in_order_from_several_requests(server: RealGateway, build: Build) -> None:
     commands = [*(f"input {number}" for number in range(25)), "option embed_batch_size=10"]
-    plain, as_base64 = ask_all(
+    plain, as_base64 = perform_all(
         server.url, *commands, "embed", "string encoding_format=base64", "embed", route="embeddings", build=build
     )
     for outcome in (plain, as_base64):
@@ -130,7 +130,7 @@ def test_vectors_come_in_order_from_several_requests(server: RealGateway, build:
 
 
 def test_vectors_of_a_real_model(server: RealGateway) -> None:
-    outcome = ask(server.url, "input the cat sleeps", "input a cat is asleep", "input tax law", "embed", route="e5")
+    outcome = perform(server.url, "input the cat sleeps", "input a cat is asleep", "input tax law", "embed", route="e5")
     sleeps, asleep, law = outcome.embeddings.vectors
     assert outcome.embeddings.dimension == 384
 
@@ -159,7 +159,7 @@ def test_refusals_keep_its_words(server: RealGateway) -> None:
 
 @CHECKED_BUILDS
 def test_its_endpoints_are_listed(server: RealGateway, build: Build) -> None:
-    listed, one, own = ask_all(server.url, "list", "get-route e5", "get-route", route="chat", build=build)
+    listed, one, own = perform_all(server.url, "list", "get-route e5", "get-route", route="chat", build=build)
     assert names(listed) == ["chat", "e5", "embeddings", "traced"]
     assert (names(one), names(own)) == (["e5"], ["chat"])
     for route in listed.routes + one.routes:
@@ -171,18 +171,18 @@ def test_its_endpoints_are_listed(server: RealGateway, build: Build) -> None:
 
 @CHECKED_BUILDS
 @pytest.mark.parametrize("asks", ["send", "stream", "embed", "get-route"])
-@three_chances
+@three_attempts
 def test_an_unknown_endpoint_names_what_exists(server: RealGateway, build: Build, asks: str) -> None:
     question = "input x" if asks == "embed" else "prompt x"
-    outcome = ask(server.url, question, asks, route="chatt", build=build)
+    outcome = perform(server.url, question, asks, route="chatt", build=build)
     assert (outcome.status, outcome.response, outcome.embeddings) == ("NOT_FOUND", None, None)
     assert '"chatt"; did you mean "chat"? it has: chat, e5, embeddings, traced' in outcome.message
     assert server.upstream.requests() == []
 
 
 def test_its_health(server: RealGateway) -> None:
-    assert ask(server.url, "health").status == "OK"
-    assert ask(f"{server.url}/nowhere", "health").status == "NOT_FOUND"
+    assert perform(server.url, "health").status == "OK"
+    assert perform(f"{server.url}/nowhere", "health").status == "NOT_FOUND"
 
 
 def test_its_dialect_can_be_forced(server: RealGateway) -> None:
@@ -194,9 +194,9 @@ def test_its_dialect_can_be_forced(server: RealGateway) -> None:
 
 def test_limits_and_routes_cannot_be_changed(server: RealGateway) -> None:
     asks = ("get-limits chat", "set-limits chat=[]", 'create-route {"name": "x"}', "delete-route chat")
-    for outcome in ask_all(server.url, *asks, route="chat"):
+    for outcome in perform_all(server.url, *asks, route="chat"):
         assert outcome.status == "UNSUPPORTED", outcome
-    assert "chat" in names(ask(server.url, "list"))
+    assert "chat" in names(perform(server.url, "list"))
 
 
 # Who may ask
@@ -248,13 +248,13 @@ def test_who_may_ask_is_answered(
     """A user who is no administrator is refused what tells other gateways apart: that must not be the end."""
     commands, environment = WAYS[way](account, tmp_path)
     url = tracking_server_with_auth.url
-    sent, streamed, listed, own, health = ask_all(
+    sent, streamed, listed, own, health = perform_all(
         url, *commands, "prompt hi", "send", "stream", "list", "get-route", "health", route="chat", env=environment
     )
     assert sent.response.texts == ["echo: hi"]
     assert (streamed.status, streamed.text()) == ("STREAM_END", "echo: hi")
     assert (names(listed), names(own), health.status) == (["chat", "embeddings"], ["chat"], "OK")
-    vectors = ask(url, *commands, "input a", "embed", route="embeddings", env=environment).embeddings.vectors
+    vectors = perform(url, *commands, "input a", "embed", route="embeddings", env=environment).embeddings.vectors
     assert vectors == [embedding("a")]
 
 
@@ -264,29 +264,29 @@ def test_who_gives_a_wrong_password_is_unauthorized(
 ) -> None:
     commands, environment = WAYS[way](WRONG, tmp_path)
     url = tracking_server_with_auth.url
-    for outcome in ask_all(
+    for outcome in perform_all(
         url, *commands, "prompt hi", "send", "stream", "list", "get-route", route="chat", env=environment
     ):
         assert (outcome.status, outcome.error_http_status) == ("UNAUTHORIZED", 401), outcome
         assert "You are not authenticated" in outcome.message
         assert WRONG.password not in outcome.message and basic(WRONG) not in outcome.message
-    assert ask(url, *commands, "health", route="chat", env=environment).status == "OK"
+    assert perform(url, *commands, "health", route="chat", env=environment).status == "OK"
 
 
 def test_nobody_is_unauthorized(tracking_server_with_auth: RealGateway) -> None:
     url = tracking_server_with_auth.url
-    for outcome in ask_all(url, "prompt hi", "send", "stream", "list", route="chat"):
+    for outcome in perform_all(url, "prompt hi", "send", "stream", "list", route="chat"):
         assert (outcome.status, outcome.error_http_status) == ("UNAUTHORIZED", 401), outcome
         assert "username" in outcome.message and "password" in outcome.message, "it says what to do"
     for token in ([f"handle-option bearer_token={ACCOUNTS.admin.password}"], []):
         environment = {} if token else {"MLFLOW_TRACKING_TOKEN": ACCOUNTS.admin.password}
-        outcome = ask(url, *token, "prompt hi", "send", route="chat", env=environment)
+        outcome = perform(url, *token, "prompt hi", "send", route="chat", env=environment)
         assert outcome.status == "UNAUTHORIZED", "this server knows no tokens"
 
 
 def test_who_may_not_ask_is_forbidden(tracking_server_with_auth: RealGateway) -> None:
     url = tracking_server_with_auth.url
-    sent, streamed, listed = ask_all(
+    sent, streamed, listed = perform_all(
         url, *options(ACCOUNTS.stranger), "prompt hi", "send", "stream", "list", route="chat"
     )
     for outcome in (sent, streamed):
@@ -295,10 +295,10 @@ def test_who_may_not_ask_is_forbidden(tracking_server_with_auth: RealGateway) ->
     assert names(listed) == []
 
 
-@three_chances
+@three_attempts
 def test_an_unknown_endpoint_names_what_the_user_may_see(tracking_server_with_auth: RealGateway) -> None:
     """The server says of such a one that it is forbidden: it does not tell what is there to who may not see it."""
-    for outcome in ask_all(
+    for outcome in perform_all(
         tracking_server_with_auth.url, *options(ACCOUNTS.user), "prompt hi", "send", "stream", route="chatt"
     ):
         assert (outcome.status, outcome.error_http_status) == ("FORBIDDEN", 403), outcome
@@ -323,7 +323,7 @@ def test_an_option_counts_more_than_the_environment_and_that_more_than_the_file(
         ([f"header Authorization={basic(right)}"], variables(WRONG), "OK"),
     ]
     for commands, environment, status in rows:
-        outcome = ask(url, *commands, "prompt hi", "send", route="chat", env=environment)
+        outcome = perform(url, *commands, "prompt hi", "send", route="chat", env=environment)
         assert outcome.status == status, (commands, environment, outcome)
 
 
@@ -333,12 +333,12 @@ def test_an_option_counts_more_than_the_environment_and_that_more_than_the_file(
 @CHECKED_BUILDS
 def test_it_is_asked_below_its_path(mounted: RealGateway, build: Build) -> None:
     for url in (mounted.url, mounted.url + "/"):
-        sent, streamed, listed, health = ask_all(
+        sent, streamed, listed, health = perform_all(
             url, "prompt hi", "send", "stream", "list", "health", route="chat", build=build
         )
         assert (sent.response.texts, streamed.text(), health.status) == (["echo: hi"], "echo: hi", "OK")
         assert [route.url for route in listed.routes] == [f"{mounted.url}/gateway/chat/mlflow/invocations"]
-    for outcome in ask_all(mounted.server.url, "prompt hi", "send", "list", "health", route="chat", build=build):
+    for outcome in perform_all(mounted.server.url, "prompt hi", "send", "list", "health", route="chat", build=build):
         assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
 
 
@@ -351,7 +351,7 @@ def test_a_workspace_has_endpoints_of_its_own(mounted: RealGateway, way: str) ->
             "header": [f"handle-header X-MLFLOW-WORKSPACE={workspace}"],
         }[way]
         environment = {"MLFLOW_WORKSPACE": workspace} if way == "environment" else {}
-        return ask_all(mounted.url, *commands, *asks, route=route, env=environment)
+        return perform_all(mounted.url, *commands, *asks, route=route, env=environment)
 
     sent, streamed, listed = ask_in("team-a", "theirs", "prompt hi", "send", "stream", "list")
     assert (sent.response.texts, streamed.text(), names(listed)) == (["echo: hi"], "echo: hi", ["theirs"])
@@ -367,13 +367,13 @@ def test_a_workspace_has_endpoints_of_its_own(mounted: RealGateway, way: str) ->
 
 def test_an_option_counts_more_than_the_workspace_of_the_environment(mounted: RealGateway) -> None:
     elsewhere = {"MLFLOW_WORKSPACE": "team-b"}
-    assert names(ask(mounted.url, "handle-option workspace=team-a", "list", env=elsewhere)) == ["theirs"]
-    assert names(ask(mounted.url, "handle-option workspace=", "list", env=elsewhere)) == ["chat"]
+    assert names(perform(mounted.url, "handle-option workspace=team-a", "list", env=elsewhere)) == ["theirs"]
+    assert names(perform(mounted.url, "handle-option workspace=", "list", env=elsewhere)) == ["chat"]
 
 
 def test_a_workspace_on_a_server_without_them(server: RealGateway) -> None:
     asks = ("send", "stream", "list", "get-route", "health")
-    for outcome in ask_all(server.url, "handle-option workspace=team-a", "prompt hi", *asks, route="chat"):
+    for outcome in perform_all(server.url, "handle-option workspace=team-a", "prompt hi", *asks, route="chat"):
         assert (outcome.status, outcome.error_http_status) == ("UNSUPPORTED", 500), outcome
         assert "workspaces are not enabled on this server" in outcome.message
 
@@ -382,10 +382,10 @@ def test_a_workspace_on_a_server_without_them(server: RealGateway) -> None:
 
 
 @CHECKED_BUILDS
-@three_chances
+@three_attempts
 def test_how_long_it_took_comes_back(server: RealGateway, build: Build) -> None:
     headers = ["show-header X-MLflow-Gateway-Duration-Ms", "show-header x-mlflow-gateway-overhead-duration-ms"]
-    sent, streamed = ask_all(server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build)
+    sent, streamed = perform_all(server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build)
     duration, overhead = map(int, sent.response.headers)
     assert 300 <= duration <= sent.response.elapsed_us / 1000 and 0 <= overhead <= duration - 250
     assert int(streamed.response.headers[0]) >= 0 and streamed.response.headers[1] is None, "not in a stream"
@@ -395,7 +395,7 @@ def test_how_long_it_took_comes_back(server: RealGateway, build: Build) -> None:
 def test_a_trace_goes_on_in_the_server(server: RealGateway, asks: str) -> None:
     trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
     question = "input hi" if asks == "embed" else "prompt hi"
-    outcome = ask(server.url, question, f"header traceparent=00-{trace_id}-{span_id}-01", asks, route="traced")
+    outcome = perform(server.url, question, f"header traceparent=00-{trace_id}-{span_id}-01", asks, route="traced")
     assert outcome.status in ("OK", "STREAM_END"), outcome
     with urllib.request.urlopen(f"{server.url}/api/3.0/mlflow/traces/get?trace_id=tr-{trace_id}") as answer:
         spans = json.load(answer)["trace"]["spans"]

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from asks import Outcome, ask_all, escaped
-from builds import CHECKED, SHARED, Build
-from event_streams import chunk, events
-from scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, answering
+from support.builds import CHECKED, SHARED, Build
+from support.event_streams import chunk, events
+from support.operations import Outcome, escaped, perform_all
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, one_route
 
 BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}, "thought_signature": "s"}
@@ -20,7 +20,7 @@ SENT_BACK = {**MESSAGE, "tool_calls": [CALL, {**EMPTY, "function": {"name": "g",
 def answers(*messages: dict) -> Script:
     """A chat that answers with these messages as candidates."""
     choices = [{"index": index, "message": message, "finish_reason": "stop"} for index, message in enumerate(messages)]
-    return answering(lambda handler, request: handler.answer(200, {"choices": choices}), CHAT_ROUTE)
+    return one_route(lambda handler, request: handler.respond(200, {"choices": choices}), CHAT_ROUTE)
 
 
 def streams(*chunks: dict) -> Script:
@@ -28,13 +28,13 @@ def streams(*chunks: dict) -> Script:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
         handler.raw(head + events(*chunks, "[DONE]").encode())
 
-    return answering(script, CHAT_ROUTE)
+    return one_route(script, CHAT_ROUTE)
 
 
 def asked(script: Script, *commands: str, build: Build = SHARED) -> tuple[list[Outcome], list[dict]]:
     """The outcomes, and the bodies that arrived."""
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, *commands, build=build)
+        outcomes = perform_all(gateway.url, *commands, build=build)
         return outcomes, [request.json() for request in gateway.requests if request.method == "POST"]
 
 

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Optional
 
+from support.scripted_gateway import HOST
+
 from faults.answers import Question, beside, good
 from faults.listener import Listener
 from faults.peer import Peer
-from scripted_gateway import HOST
 
 Play = Callable[[Peer, str], None]
 """What is done about an operation's question, whose head has come and, over a plain connection, is not yet read."""

@@ -4,9 +4,9 @@ import json
 import struct
 from typing import NamedTuple, Optional, Union
 
-from builds import SHARED, Build
+from support.builds import SHARED, Build
 
-ASKS = (
+OPERATIONS = (
     "call", "send", "stream", "callback", "embed", "list", "get-route", "health", "get-limits", "set-limits",
     "create-route", "delete-route", "identify",
 )  # fmt: skip
@@ -129,7 +129,7 @@ class Outcome(NamedTuple):
     error_attempts: int
     error_retries: list[str]
     events: list[Event]
-    asked_at_us: int
+    started_at_us: int
     took_us: int
     cancelled_us: int
     response: Optional[Response]
@@ -182,25 +182,25 @@ class Descriptors(NamedTuple):
     after: int
 
 
-def ask(
+def perform(
     uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> Outcome:
     """Asks once. Commands are as tests/c/asks.c describes them, and the last one asks."""
-    (outcome,) = ask_all(uri, *commands, route=route, build=build, env=env)
+    (outcome,) = perform_all(uri, *commands, route=route, build=build, env=env)
     return outcome
 
 
-def ask_all(
+def perform_all(
     uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> list[Outcome]:
     """Asks on one handle as often as the commands do. `env` is what the process finds in its environment besides."""
-    answers = converse(f"route {route}", f"uri {uri or ''}", *commands, build=build, env=env)
+    answers = run_commands(f"route {route}", f"uri {uri or ''}", *commands, build=build, env=env)
     outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
-    assert len(outcomes) == sum(command.split(" ")[0] in ASKS for command in commands)
+    assert len(outcomes) == sum(command.split(" ")[0] in OPERATIONS for command in commands)
     return outcomes
 
 
-def converse(
+def run_commands(
     *commands: str, build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> list[Union[Outcome, Descriptors]]:
     """Gives all these commands, and returns an outcome for each ask, and descriptors for each handle that is closed."""

@@ -7,8 +7,8 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from relay import relayed
-from scripted_gateway import HOST
+from support.relay import relayed
+from support.scripted_gateway import HOST
 
 POST = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
 

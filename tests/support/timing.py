@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 CHANCES = 3
 
 
-def three_chances(check: Callable[..., Result]) -> Callable[..., Result]:
+def three_attempts(check: Callable[..., Result]) -> Callable[..., Result]:
     """Makes a check again that has failed, twice at most.
 
     A machine that is busy with other things is late now and then. A library that is late is so each time.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Optional
 
-from relay import relayed
+from support.relay import relayed
 
 
 @contextlib.contextmanager

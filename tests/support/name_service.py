@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from builds import ROOT
+from support.builds import ROOT
 
 
 def name_service(folder: Path, names: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-from scripted_gateway import HOST
+from support.scripted_gateway import HOST
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ from collections.abc import Callable
 from typing import Optional
 from urllib.parse import parse_qs, unquote
 
-from event_streams import events
-from scripted_gateway import Handler, Request, ScriptedGateway
+from support.event_streams import events
+from support.scripted_gateway import Handler, Request, ScriptedGateway
 
 PAT = "dapi-1234-personal-access"
 CLIENT_ID = "88fd3f75-a0d2-4b03-80dd-c40484d7a31b"
@@ -159,14 +159,14 @@ class Workspace(ScriptedGateway):
     def _answer(self, handler: Handler, request: Request) -> None:
         path = request.path.split("?")[0]
         if path == ABOUT:
-            handler.answer(200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "1", "cloud": "aws"}, JSON)
+            handler.respond(200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "1", "cloud": "aws"}, JSON)
         elif path == WELL_KNOWN:
             self._tell_where_tokens_are(handler)
         elif path == TOKEN and request.method == "POST":
             self._give_token(handler, request)
         elif (refused := self._refusal(request)) is not None:
             self.refused += 1
-            handler.answer(*refused)
+            handler.respond(*refused)
         elif path.startswith(INVOCATIONS) and path.endswith("/invocations") and request.method == "POST":
             self.before_answer(request)
             self.invoke(handler, request, unquote(path[len(INVOCATIONS) : -len("/invocations")]))
@@ -186,7 +186,7 @@ class Workspace(ScriptedGateway):
             WELL_KNOWN_FAULTS[self.well_known_faults.pop(0)](handler)
             return
         issuer = f"{self.url}/oidc"
-        handler.answer(
+        handler.respond(
             200,
             {
                 "authorization_endpoint": f"{issuer}/v1/authorize",
@@ -210,16 +210,16 @@ class Workspace(ScriptedGateway):
         if header(request, "Authorization") != f"Basic {expected}":
             TOKEN_FAULTS["invalid client"](handler)
         elif not header(request, "Content-Type").startswith("application/x-www-form-urlencoded"):
-            handler.answer(400, {"error": "invalid_request", "error_description": "not a form"}, JSON)
+            handler.respond(400, {"error": "invalid_request", "error_description": "not a form"}, JSON)
         elif form != {"grant_type": ["client_credentials"], "scope": ["all-apis"]}:
-            handler.answer(400, {"error": "invalid_scope", "error_description": f"not {form}"}, JSON)
+            handler.respond(400, {"error": "invalid_scope", "error_description": f"not {form}"}, JSON)
         else:
             lifetime = self.lifetime if self.real_lifetime is None else self.real_lifetime
             token = self.new_token()
             with self._lock:
                 self._tokens[token] = time.monotonic() + (lifetime if isinstance(lifetime, (int, float)) else 3600)
             told = {} if self.lifetime is None else {"expires_in": self.lifetime}
-            handler.answer(200, {"access_token": token, "scope": "all-apis", "token_type": "Bearer", **told}, JSON)
+            handler.respond(200, {"access_token": token, "scope": "all-apis", "token_type": "Bearer", **told}, JSON)
 
     def _refusal(self, request: Request) -> Optional[tuple[int, object, dict[str, str]]]:
         scheme, _, token = header(request, "Authorization").partition(" ")
@@ -240,7 +240,7 @@ class Workspace(ScriptedGateway):
     def _list_or_create(self, handler: Handler, request: Request) -> None:
         if request.method == "GET":
             found = list(self.endpoints.values())
-            handler.answer(200, {"endpoints": found} if found else {}, JSON)
+            handler.respond(200, {"endpoints": found} if found else {}, JSON)
         elif request.method == "POST":
             wanted = request.json()
             if wanted["name"] in self.endpoints:
@@ -250,7 +250,7 @@ class Workspace(ScriptedGateway):
             made = entry(wanted["name"], None, {}, config=wanted["config"])
             made["state"] = {"ready": "NOT_READY", "config_update": "IN_PROGRESS"}
             self.endpoints[wanted["name"]] = made
-            handler.answer(200, made, JSON)
+            handler.respond(200, made, JSON)
         else:
             no_such_api(handler, request)
 
@@ -258,17 +258,17 @@ class Workspace(ScriptedGateway):
         if name not in self.endpoints:
             no_such_endpoint(handler, name)
         elif (request.method, rest) == ("GET", ()):
-            handler.answer(200, self.endpoints[name], JSON)
+            handler.respond(200, self.endpoints[name], JSON)
         elif (request.method, rest) == ("DELETE", ()):
             del self.endpoints[name]
-            handler.answer(200, "", JSON)
+            handler.respond(200, "", JSON)
         elif (request.method, rest) == ("PUT", ("rate-limits",)):
             limits = request.json().get("rate_limits")
             if not isinstance(limits, list):
                 refuse(handler, 400, "INVALID_PARAMETER_VALUE", "rate_limits must be a list")
                 return
             self.endpoints[name]["ai_gateway"] = {"rate_limits": limits}
-            handler.answer(200, {"rate_limits": limits}, JSON)
+            handler.respond(200, {"rate_limits": limits}, JSON)
         else:
             no_such_api(handler, request)
 
@@ -303,10 +303,10 @@ class Workspace(ScriptedGateway):
                 return
             message = {"role": "assistant", "content": text}
             choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-            handler.answer(200, whole("chat.completion", choices), JSON)
+            handler.respond(200, whole("chat.completion", choices), JSON)
         elif "prompt" in body:
             choices = [{"index": 0, "text": f"echo: {body['prompt']}", "finish_reason": "stop"}]
-            handler.answer(200, whole("text_completion", choices), JSON)
+            handler.respond(200, whole("text_completion", choices), JSON)
         elif "input" in body:
             inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
             data = [
@@ -314,7 +314,7 @@ class Workspace(ScriptedGateway):
                 for at, text in enumerate(inputs)
             ]
             usage = {"prompt_tokens": len(inputs), "total_tokens": len(inputs)}
-            handler.answer(200, {"object": "list", "model": "bge", "data": data, "usage": usage}, JSON)
+            handler.respond(200, {"object": "list", "model": "bge", "data": data, "usage": usage}, JSON)
         else:
             refuse(handler, 400, "BAD_REQUEST", "Missing required field: messages")
 
@@ -324,28 +324,28 @@ DETAILS = [{"@type": "type.googleapis.com/google.rpc.RequestInfo", "request_id":
 LOGIN_PAGE = "<!doctype html><html><head><title>Databricks - Sign In</title></head></html>"
 
 TOKEN_FAULTS: dict[str, Answer] = {
-    "invalid client": lambda handler: handler.answer(
+    "invalid client": lambda handler: handler.respond(
         401, {"error": "invalid_client", "error_description": "Client authentication failed"}, JSON
     ),
-    "throttled": lambda handler: handler.answer(
+    "throttled": lambda handler: handler.respond(
         400, {"error": "invalid_request", "error_description": "Temporarily throttled, too many requests"}, JSON
     ),
-    "empty refusal": lambda handler: handler.answer(400, ""),
-    "server error": lambda handler: handler.answer(500, "Internal Server Error"),
-    "a web page": lambda handler: handler.answer(200, LOGIN_PAGE),
-    "no token": lambda handler: handler.answer(200, {"token_type": "Bearer", "expires_in": 3600}, JSON),
-    "another type": lambda handler: handler.answer(200, {"access_token": 7, "expires_in": 3600}, JSON),
-    "two lines": lambda handler: handler.answer(200, {"access_token": "a\r\nX-B: c", "expires_in": 3600}, JSON),
-    "a redirect": lambda handler: handler.answer(307, "", {"Location": "http://127.0.0.1:1/oidc/v1/token"}),
+    "empty refusal": lambda handler: handler.respond(400, ""),
+    "server error": lambda handler: handler.respond(500, "Internal Server Error"),
+    "a web page": lambda handler: handler.respond(200, LOGIN_PAGE),
+    "no token": lambda handler: handler.respond(200, {"token_type": "Bearer", "expires_in": 3600}, JSON),
+    "another type": lambda handler: handler.respond(200, {"access_token": 7, "expires_in": 3600}, JSON),
+    "two lines": lambda handler: handler.respond(200, {"access_token": "a\r\nX-B: c", "expires_in": 3600}, JSON),
+    "a redirect": lambda handler: handler.respond(307, "", {"Location": "http://127.0.0.1:1/oidc/v1/token"}),
     "reset": lambda handler: handler.reset(),
     "silent": lambda handler: handler.stall(),
 }
 
 WELL_KNOWN_FAULTS: dict[str, Answer] = {
     "not there": lambda handler: refuse(handler, 404, "ENDPOINT_NOT_FOUND", "No API found"),
-    "a web page": lambda handler: handler.answer(200, LOGIN_PAGE),
-    "a redirect": lambda handler: handler.answer(303, "", {"Location": "/login.html"}),
-    "no endpoint": lambda handler: handler.answer(200, {"issuer": "x"}, JSON),
+    "a web page": lambda handler: handler.respond(200, LOGIN_PAGE),
+    "a redirect": lambda handler: handler.respond(303, "", {"Location": "/login.html"}),
+    "no endpoint": lambda handler: handler.respond(200, {"issuer": "x"}, JSON),
     "server error": lambda handler: refuse(handler, 503, "TEMPORARILY_UNAVAILABLE", "Please try again later."),
     "reset": lambda handler: handler.reset(),
     "silent": lambda handler: handler.stall(),
@@ -358,7 +358,7 @@ def header(request: Request, name: str) -> str:
 
 
 def refuse(handler: Handler, status: int, code: str, message: str) -> None:
-    handler.answer(status, {"error_code": code, "message": message, "details": DETAILS}, JSON)
+    handler.respond(status, {"error_code": code, "message": message, "details": DETAILS}, JSON)
 
 
 def no_such_endpoint(handler: Handler, name: str) -> None:
@@ -383,7 +383,7 @@ def stream(handler: Handler, text: str) -> None:
     choices.append({"index": 0, "delta": {"content": ""}, "finish_reason": "stop"})
     chunks = [whole("chat.completion.chunk", [choice]) for choice in choices]
     body = events(*chunks, "[DONE]").encode()
-    handler.answer(200, body, {"Content-Type": "text/event-stream"})
+    handler.respond(200, body, {"Content-Type": "text/event-stream"})
 
 
 def answer_as_chat_agent(handler: Handler, body: dict) -> None:
@@ -397,10 +397,10 @@ def answer_as_chat_agent(handler: Handler, body: dict) -> None:
     if body.get("stream"):
         deltas = [*work, *({"role": "assistant", "content": word, "id": "3"} for word in words)]
         chunks = [{"delta": delta, "finish_reason": None, "custom_outputs": None} for delta in deltas]
-        handler.answer(200, events(*chunks, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
+        handler.respond(200, events(*chunks, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
         return
     messages = [*work, {"role": "assistant", "content": "".join(words), "id": "3"}]
-    handler.answer(200, {"messages": messages, "finish_reason": "stop", "usage": USAGE}, JSON)
+    handler.respond(200, {"messages": messages, "finish_reason": "stop", "usage": USAGE}, JSON)
 
 
 def answer_as_responses_agent(handler: Handler, body: dict) -> None:
@@ -415,12 +415,12 @@ def answer_as_responses_agent(handler: Handler, body: dict) -> None:
     content = [{"type": "output_text", "text": "".join(words)}]
     message = {"type": "message", "id": "m", "role": "assistant", "content": content}
     if not body.get("stream"):
-        handler.answer(200, {"object": "response", "output": [work, message]}, JSON)
+        handler.respond(200, {"object": "response", "output": [work, message]}, JSON)
         return
     deltas = [{"type": "response.output_text.delta", "item_id": "m", "delta": word} for word in words]
     items = [{"type": "response.output_item.done", "item": item} for item in (work, message)]
     sent = [items[0], *([] if asked.startswith("whole") else deltas), items[1]]
-    handler.answer(200, events(*sent, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
+    handler.respond(200, events(*sent, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
 
 
 def profile(name: str, **keys: str) -> str:

@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
     disable_nagle_algorithm = True
 
-    def answer(self, status: int, body: object, headers: Optional[dict[str, str]] = None) -> None:
+    def respond(self, status: int, body: object, headers: Optional[dict[str, str]] = None) -> None:
         """Answers with JSON, or with bytes or a text as they are."""
         content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
@@ -139,23 +139,30 @@ class _Server(ThreadingHTTPServer):
         """A peer that leaves is what some tests are about."""
 
 
-def answering(on_post: Script, route: dict = COMPLETIONS_ROUTE) -> Script:
+def one_route(on_post: Script, route: dict = COMPLETIONS_ROUTE) -> Script:
     """A deployments server with the one route; what it answers to a question is up to `on_post`."""
 
     def script(handler: Handler, request: Request) -> None:
         if request.method == "POST":
             on_post(handler, request)
         elif request.path.startswith("/api/2.0/endpoints/"):
-            handler.answer(200, route)
+            handler.respond(200, route)
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     return script
 
 
 def echo(handler: Handler, request: Request) -> None:
     """Answers a completions question with the question."""
-    handler.answer(200, {"choices": [{"text": "echo: " + request.json()["prompt"]}]})
+    handler.respond(200, {"choices": [{"text": "echo: " + request.json()["prompt"]}]})
+
+
+def echo_request(handler: Handler, request: Request) -> None:
+    """Responds with the body and the headers of the request, as the text of a JSON object."""
+    text = json.dumps({"body": request.json(), "headers": {k.lower(): v for k, v in request.headers.items()}})
+    choice = {"message": {"role": "assistant", "content": text}, "text": text, "finish_reason": "stop"}
+    handler.respond(200, {"choices": [choice]})
 
 
 @contextlib.contextmanager

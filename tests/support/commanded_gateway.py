@@ -6,8 +6,8 @@ import threading
 import time
 from typing import Optional
 
-from event_streams import chunk, events, framed, head
-from scripted_gateway import NOT_FOUND, Handler, Request, ScriptedGateway
+from support.event_streams import chunk, events, framed, head
+from support.scripted_gateway import NOT_FOUND, Handler, Request, ScriptedGateway
 
 PAUSE = 0.02
 DEPTH = 10_000
@@ -31,15 +31,15 @@ def gateway(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
             name = request.path.rsplit("/", 1)[1]
             found = [route for route in ROUTES if name in ("", route["name"])]
             if name == "":
-                handler.answer(200, {"endpoints": found})
+                handler.respond(200, {"endpoints": found})
             elif found:
-                handler.answer(200, found[0])
+                handler.respond(200, found[0])
             else:
-                handler.answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such endpoint"})
+                handler.respond(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such endpoint"})
         elif request.path == "/health":
-            handler.answer(200, {"status": "OK"})
+            handler.respond(200, {"status": "OK"})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     return ScriptedGateway(script, tls)
 
@@ -59,7 +59,7 @@ class _Once:
 
 def _answer(handler: Handler, question: dict, once: _Once) -> None:
     if "input" in question:
-        handler.answer(200, {"data": [{"embedding": [1.0, 2.0]} for _ in question["input"]]})
+        handler.respond(200, {"data": [{"embedding": [1.0, 2.0]} for _ in question["input"]]})
         return
     text = question["prompt"] if "prompt" in question else question["messages"][0]["content"]
     kind = text.split(" ")[0]
@@ -70,21 +70,21 @@ def _answer(handler: Handler, question: dict, once: _Once) -> None:
     elif kind == "stall":
         handler.stall()
     elif kind == "503":
-        handler.answer(503, {"detail": "busy"})
+        handler.respond(503, {"detail": "busy"})
     elif text == "once 429" and once():
-        handler.answer(429, {"detail": "too many"}, {"Retry-After": "1"})
+        handler.respond(429, {"detail": "too many"}, {"Retry-After": "1"})
     elif kind == "cut":
         handler.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
     elif kind == "long":
-        handler.answer(200, {"choices": [{"text": LONG}]})
+        handler.respond(200, {"choices": [{"text": LONG}]})
     elif text == "deep":
-        handler.answer(200, f'{{"choices": {DEEP}}}')
+        handler.respond(200, f'{{"choices": {DEEP}}}')
     elif text == "deep 400":
-        handler.answer(400, f'{{"detail": {DEEP}}}')
+        handler.respond(400, f'{{"detail": {DEEP}}}')
     elif kind == "deep":
-        handler.answer(200, f'{{"x": {DEEP}, "choices": [{{"text": "{text}", "y": {DEEP}}}]}}')
+        handler.respond(200, f'{{"x": {DEEP}, "choices": [{{"text": "{text}", "y": {DEEP}}}]}}')
     else:
-        handler.answer(200, {"choices": [{"text": text}]})
+        handler.respond(200, {"choices": [{"text": text}]})
 
 
 def _stream(handler: Handler, kind: str, text: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from scripted_gateway import Handler
+from support.scripted_gateway import Handler
 
 LINE_ENDS = ("\n", "\r", "\r\n")
 FRAMINGS = ("until close", "chunked", "length")
@@ -89,7 +89,7 @@ def unframed(wire: bytes, framing: str) -> bytes:
     return body
 
 
-def send(handler: Handler, stream: str, framing: str = "chunked") -> None:
+def send_stream(handler: Handler, stream: str, framing: str = "chunked") -> None:
     """Answers with a whole stream."""
     body = stream.encode()
     handler.raw(head(framing, len(body)) + framed(body, framing))

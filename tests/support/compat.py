@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks real servers of many versions of MLflow the same with one C program, and makes README.md's tables of what works.
 
-    python3 tests/compat.py [--write]
+    python3 tests/support/compat.py [--write]
 
 prints the tables, or with --write puts them into README.md, between the lines `<!-- compat -->` and `<!-- /compat -->`.
 """
@@ -12,17 +12,20 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, Optional
 
-from builds import ROOT, SHARED, Build
-from gateways import language_model, mlflow_server, tracking_server
-from gateways.mlflow_server import CHAT, Route, Split
-from gateways.processes import Server
-from gateways.scripted_answers import CITIES, embedding
-from gateways.scripted_upstream import THOUGHT, ScriptedUpstream
-from gateways.together import started
-from gateways.tracking_server import Endpoint
-from recording_relay import recorded
+if not __package__:  # run as a program
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from gateways import language_model, mlflow_server, tracking_server  # noqa: E402
+from gateways.mlflow_server import CHAT, Route, Split  # noqa: E402
+from gateways.processes import Server  # noqa: E402
+from gateways.scripted_answers import CITIES, embedding  # noqa: E402
+from gateways.scripted_upstream import THOUGHT, ScriptedUpstream  # noqa: E402
+from gateways.together import started  # noqa: E402
+from gateways.tracking_server import Endpoint  # noqa: E402
+from support.builds import ROOT, SHARED, Build  # noqa: E402
+from support.recording_relay import recorded  # noqa: E402
 
 README = ROOT / "README.md"
 MARKS = ("<!-- compat -->", "<!-- /compat -->")

@@ -4,8 +4,8 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 
-from builds import C99, PROGRAMS, ROOT, compile_once
-from scripted_gateway import HOST
+from support.builds import C99, PROGRAMS, ROOT, compile_once
+from support.scripted_gateway import HOST
 
 
 class FastGateway:

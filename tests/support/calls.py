@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, Optional
 
-from asks import shortened
-from builds import SHARED, Build
+from support.builds import SHARED, Build
+from support.operations import shortened
 
 
 class Outcome(NamedTuple):

@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterable
 
 from gateways import scripted_answers
-from scripted_gateway import Handler, Request, ScriptedGateway
+from support.scripted_gateway import Handler, Request, ScriptedGateway
 
 SECONDS_BETWEEN_SLOW_WORDS = 0.02
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOL = {"name": "get_temperature", "description": "tells how warm it is", "parameters": CITY}
+TOOLS = [{"type": "function", "function": TOOL}]
 
 
 def model(handler: Handler, request: Request) -> None:
@@ -19,7 +23,7 @@ def model(handler: Handler, request: Request) -> None:
     """
     question = scripted_answers.chat_question(request.json())
     if not question.body.get("stream"):
-        handler.answer(200, scripted_answers.answer(question))
+        handler.respond(200, scripted_answers.answer(question))
         return
     chunks: Iterable[dict] = list(scripted_answers.chunks(question))
     if "slow" in question.text:
