@@ -24,7 +24,7 @@ REAL = {
     "providers": "tracking server with providers",
     "mounted": "tracking server below a path",
     "smollm2": "language model",
-    "seen": "compat",
+    "compat_results": "compat",
     "clients": "clients",
 }
 """Fixtures that start something real, and the group of the tests that share it: pytest-xdist runs a group in one process.

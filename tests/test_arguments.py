@@ -1,4 +1,4 @@
-"""Bad arguments: a status each, no crash, no leak."""
+"""Bad arguments of every C function: each gets a status, and nothing crashes or leaks."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ PROGRAMS = [
 TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflow_gateway_version_number"}
 TAKES_ANY_NUMBER = {"mlflow_gateway_status_name"}
 
-FULL_ANSWER = {
+FULL_RESPONSE = {
     "id": "i",
     "model": "m",
     "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
@@ -35,27 +35,27 @@ FULL_ANSWER = {
         },
     ],
 }
-BARE_ANSWER = {"choices": [{"message": {"content": ""}}]}
+BARE_RESPONSE = {"choices": [{"message": {"content": ""}}]}
 
 CHUNKS = [
     {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "He"}}]},
     {"choices": [{"index": 0, "delta": {"content": "llo"}, "finish_reason": "stop"}]},
     {"choices": [{"index": 1, "delta": {"content": "two"}}]},
     {"choices": [{"index": 1, "delta": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}}]},
-    {"choices": [{"index": 1, "delta": {}, "finish_reason": "tool_calls"}], "usage": FULL_ANSWER["usage"]},
+    {"choices": [{"index": 1, "delta": {}, "finish_reason": "tool_calls"}], "usage": FULL_RESPONSE["usage"]},
 ]
 
 
-def what_was_sent(handler: Handler, request: Request) -> None:
-    """Answers a chat with the body of the question, and what has none with no chat."""
+def echo_body(handler: Handler, request: Request) -> None:
+    """Responds with the body of the request as the text of a message, or with nothing if it has no body."""
     if not request.body:
         handler.respond(200, "")
         return
     handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": request.body.decode()}}]})
 
 
-def chatting() -> Script:
-    """Answers as the prompt wants: `full`, `bare`, `broken` after a chunk, or `busy` at two attempts of three."""
+def chat_script() -> Script:
+    """Responds as the prompt requires: `full`, `bare`, `broken` after a chunk, or `busy` at two of three attempts."""
     busy = itertools.cycle((503, 429, 200))
 
     def chat(handler: Handler, request: Request) -> None:
@@ -65,8 +65,8 @@ def chatting() -> Script:
         if status != 200:
             handler.respond(status, {"detail": "not now"})
         elif not body.get("stream"):
-            answer = FULL_ANSWER if wanted == "full" else BARE_ANSWER
-            handler.respond(200, answer, {"Content-Type": "application/json"})
+            response = FULL_RESPONSE if wanted == "full" else BARE_RESPONSE
+            handler.respond(200, response, {"Content-Type": "application/json"})
         else:
             chunks = CHUNKS[:1] if wanted == "broken" else CHUNKS
             events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
@@ -75,44 +75,44 @@ def chatting() -> Script:
     return chat
 
 
-def vectors(handler: Handler, request: Request) -> None:
-    """Answers with the same vector for each input, and as the first one wants: `full` or `bare`."""
+def embed(handler: Handler, request: Request) -> None:
+    """Responds with the same embedding for each input; the first input selects `full` or `bare`."""
     inputs = request.json()["input"]
     about = {"model": "v", "usage": {"prompt_tokens": 5}} if inputs[0] == "full" else {}
     handler.respond(200, {"data": [{"embedding": [1, 2, 3]} for _ in inputs], **about})
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_the_simple_path_with_bad_arguments(build: Build) -> None:
+def test_handle_functions_and_call_reject_bad_arguments(build: Build) -> None:
     with refused_port() as port:
         done = build.run("test_arguments.c", f"http://127.0.0.1:{port}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_requests_with_bad_arguments(build: Build) -> None:
-    with ScriptedGateway(one_route(what_was_sent, CHAT_ROUTE)) as gateway:
+def test_request_functions_reject_bad_arguments(build: Build) -> None:
+    with ScriptedGateway(one_route(echo_body, CHAT_ROUTE)) as gateway:
         done = build.run("test_request_arguments.c", gateway.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_asking_with_bad_arguments(build: Build) -> None:
+def test_send_functions_reject_bad_arguments(build: Build) -> None:
     with refused_port() as port:
         done = build.run("test_ask_arguments.c", f"http://127.0.0.1:{port}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_reading_answers_with_bad_arguments(build: Build) -> None:
-    with ScriptedGateway(one_route(chatting(), CHAT_ROUTE)) as chats:
-        with ScriptedGateway(one_route(vectors, EMBEDDINGS_ROUTE)) as embeddings:
+def test_response_functions_reject_bad_arguments(build: Build) -> None:
+    with ScriptedGateway(one_route(chat_script(), CHAT_ROUTE)) as chats:
+        with ScriptedGateway(one_route(embed, EMBEDDINGS_ROUTE)) as embeddings:
             done = build.run("test_answer_arguments.c", chats.url, embeddings.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_routes_limits_and_the_log_with_bad_arguments(build: Build) -> None:
+def test_route_limit_and_log_functions_reject_bad_arguments(build: Build) -> None:
     full = {**CHAT_ROUTE, "model": {"provider": "openai", "name": "gpt"}}
     routes = [full, {"name": "bare", "endpoint_type": "llm/v1/chat"}]
 
@@ -129,13 +129,13 @@ def test_routes_limits_and_the_log_with_bad_arguments(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_json_with_bad_arguments(build: Build) -> None:
+def test_json_functions_reject_bad_arguments(build: Build) -> None:
     done = build.run("test_json_arguments.c")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_no_function_is_left_out() -> None:
-    """Whoever adds a function to the header adds it here, too."""
+def test_every_function_of_the_header_is_covered() -> None:
+    """A function added to the header must be added to one of these programs."""
     named = re.compile(r"\bmlflow_gateway_\w+(?=\()")
     declared = set(named.findall(re.sub(r"/\*.*?\*/", "", (INCLUDE / "mlflow_ai_gateway.h").read_text(), flags=re.S)))
     sources = "".join((ROOT / "tests/c" / program).read_text() for program in PROGRAMS)

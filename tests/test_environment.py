@@ -1,6 +1,6 @@
-"""What the library reads of the environment and of files: each variable by itself, once, and only for whom it is meant.
+"""Environment variables and the files they name: the effect of each, precedence, invalid values, and when they are read.
 
-Those of Databricks are in test_databricks.py, and the plain ones of proxies in test_proxy.py.
+Variables of Databricks are in test_databricks_profiles.py, and those of proxies in test_proxy.py.
 """
 
 import base64
@@ -20,7 +20,7 @@ from support.operations import perform, perform_all
 from support.scripted_gateway import CHAT_ROUTE, HOST, Handler, Request, ScriptedGateway, one_route, refused_port
 from support.timing import three_attempts
 
-QUESTION = ("prompt hi", "send")
+SEND_PROMPT = ("prompt hi", "send")
 TIMEOUTS = (
     "MLFLOW_DEPLOYMENT_PREDICT_TOTAL_TIMEOUT",
     "MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT",
@@ -35,14 +35,14 @@ def chat(handler: Handler, request: Request) -> None:
     handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
 
-def chatting(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
+def chat_gateway(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
     return ScriptedGateway(one_route(chat, CHAT_ROUTE), tls)
 
 
 def sent(name: str, env: dict[str, str], *commands: str) -> str:
-    """What comes in a header of a question."""
-    with chatting() as gateway:
-        outcome = perform(gateway.url, *commands, *QUESTION, env=env)
+    """Returns the value of a request header."""
+    with chat_gateway() as gateway:
+        outcome = perform(gateway.url, *commands, *SEND_PROMPT, env=env)
     assert outcome.status == "OK", outcome
     values = {header(request, name) for request in gateway.requests}
     assert len(values) == 1, "all requests carry the same"
@@ -53,91 +53,91 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-# Where the gateway is
+# Gateway URI
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
-def test_the_gateway(name: str) -> None:
-    with chatting() as gateway, refused_port() as port:
-        assert perform(None, *QUESTION, env={name: gateway.url}).status == "OK"
-        outcome = perform(gateway.url, *QUESTION, env={name: f"http://{HOST}:{port}"})
-        assert outcome.status == "OK", "the argument goes before it"
+def test_gateway_uri_is_read_from_the_environment(name: str) -> None:
+    with chat_gateway() as gateway, refused_port() as port:
+        assert perform(None, *SEND_PROMPT, env={name: gateway.url}).status == "OK"
+        outcome = perform(gateway.url, *SEND_PROMPT, env={name: f"http://{HOST}:{port}"})
+        assert outcome.status == "OK", "the argument takes precedence"
 
 
-def test_the_first_one_that_is_set_says_where() -> None:
-    with chatting() as gateway, refused_port() as port:
+def test_mlflow_gateway_uri_takes_precedence_over_deployments_target() -> None:
+    with chat_gateway() as gateway, refused_port() as port:
         env = {"MLFLOW_GATEWAY_URI": gateway.url, "MLFLOW_DEPLOYMENTS_TARGET": f"http://{HOST}:{port}"}
-        assert perform(None, *QUESTION, env=env).status == "OK"
-        assert perform(None, *QUESTION, env={**env, "MLFLOW_GATEWAY_URI": ""}).status == "CONNECT_FAILED"
+        assert perform(None, *SEND_PROMPT, env=env).status == "OK"
+        assert perform(None, *SEND_PROMPT, env={**env, "MLFLOW_GATEWAY_URI": ""}).status == "CONNECT_FAILED"
 
 
 def test_tracking_uri_is_the_last_fallback() -> None:
-    with chatting() as gateway, refused_port() as port:
+    with chat_gateway() as gateway, refused_port() as port:
         other = f"http://{HOST}:{port}"
-        assert perform(None, *QUESTION, env={"MLFLOW_TRACKING_URI": gateway.url}).status == "OK"
+        assert perform(None, *SEND_PROMPT, env={"MLFLOW_TRACKING_URI": gateway.url}).status == "OK"
         for name in ("MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"):
-            assert perform(None, *QUESTION, env={"MLFLOW_TRACKING_URI": other, name: gateway.url}).status == "OK"
+            assert perform(None, *SEND_PROMPT, env={"MLFLOW_TRACKING_URI": other, name: gateway.url}).status == "OK"
         for store in ("sqlite:///mlflow.db", "file:///mlruns", "mlruns", "databricks-uc", "openai"):
             outcome = call("-", "hi", environment={"MLFLOW_TRACKING_URI": store})
             assert outcome.status == "NO_GATEWAY_URI" and "MLFLOW_TRACKING_URI" in outcome.text, store
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET", "MLFLOW_TRACKING_URI"])
-def test_the_gateway_may_be_a_workspace(name: str, tmp_path: Path) -> None:
+def test_gateway_uri_of_the_environment_may_be_databricks(name: str, tmp_path: Path) -> None:
     with Workspace() as workspace:
-        outcome = perform(None, *QUESTION, route="chat", env={name: "databricks", **workspace.environment()})
+        outcome = perform(None, *SEND_PROMPT, route="chat", env={name: "databricks", **workspace.environment()})
         assert outcome.status == "OK", outcome
         (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url, token=PAT))
-        outcome = perform(None, *QUESTION, route="chat", env={name: "databricks://work", "HOME": str(tmp_path)})
+        outcome = perform(None, *SEND_PROMPT, route="chat", env={name: "databricks://work", "HOME": str(tmp_path)})
         assert outcome.status == "OK", outcome
 
 
-def around(value: str) -> list[str]:
-    """A value as files of settings and copying leave it."""
+def with_spaces_and_quotes(value: str) -> list[str]:
+    """A value with what copying and settings files leave around it."""
     return [f" {value}", f"{value}\n", f"{value}\r\n", f'"{value}"', f"'{value}'", f'\t"{value}" \n']
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
-def test_spaces_and_quotes_around_the_gateway_are_no_part_of_it(name: str) -> None:
-    with chatting() as gateway:
-        for value in around(gateway.url):
-            assert perform(None, *QUESTION, env={name: value}).status == "OK", repr(value)
+def test_spaces_and_quotes_around_the_gateway_uri_are_ignored(name: str) -> None:
+    with chat_gateway() as gateway:
+        for value in with_spaces_and_quotes(gateway.url):
+            assert perform(None, *SEND_PROMPT, env={name: value}).status == "OK", repr(value)
 
 
-def test_spaces_and_quotes_around_a_token_are_no_part_of_it() -> None:
-    for value in around("hunter2"):
+def test_spaces_and_quotes_around_a_token_are_ignored() -> None:
+    for value in with_spaces_and_quotes("hunter2"):
         assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": value}) == "Bearer hunter2", repr(value)
     assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": '""'}) == ""
 
 
-def test_spaces_and_quotes_around_what_names_a_workspace_are_no_part_of_it(tmp_path: Path) -> None:
+def test_spaces_and_quotes_around_databricks_settings_are_ignored(tmp_path: Path) -> None:
     with Workspace() as workspace:
         for environment in (workspace.environment(), workspace.service_environment()):
-            for at in range(len(around(""))):
-                env = {name: around(value)[at] for name, value in environment.items()}
-                outcome = perform("databricks", *QUESTION, route="chat", env=env)
+            for at in range(len(with_spaces_and_quotes(""))):
+                env = {name: with_spaces_and_quotes(value)[at] for name, value in environment.items()}
+                outcome = perform("databricks", *SEND_PROMPT, route="chat", env=env)
                 assert outcome.status == "OK", (env, outcome)
         (tmp_path / ".databrickscfg").write_text(profile("work", host=f'"{workspace.url}"', token=f'"{PAT}"'))
         env = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work\n"}
-        outcome = perform("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *SEND_PROMPT, route="chat", env=env)
         assert outcome.status == "OK", outcome
 
 
 @pytest.mark.parametrize("rest", ["/?o=1", "?o=1", "/browse/folders/2?o=1#job/3", "/#setting"])
-def test_a_workspace_may_be_named_as_a_browser_names_it(rest: str, tmp_path: Path) -> None:
+def test_databricks_host_may_be_a_url_of_the_browser(rest: str, tmp_path: Path) -> None:
     with Workspace() as workspace:
         env = {**workspace.environment(), "DATABRICKS_HOST": workspace.url + rest}
-        outcome = perform("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *SEND_PROMPT, route="chat", env=env)
         assert outcome.status == "OK", outcome
         (tmp_path / ".databrickscfg").write_text(profile("work", host=workspace.url + rest, token=PAT))
-        outcome = perform("databricks://work", *QUESTION, route="chat", env={"HOME": str(tmp_path)})
+        outcome = perform("databricks://work", *SEND_PROMPT, route="chat", env={"HOME": str(tmp_path)})
         assert outcome.status == "OK", outcome
         named = {"HOME": str(tmp_path), "DATABRICKS_CONFIG_PROFILE": "work", "DATABRICKS_HOST": workspace.url}
-        outcome = perform("databricks", *QUESTION, route="chat", env=named)
-        assert outcome.status == "OK", "the token of the profile is for the same host"
+        outcome = perform("databricks", *SEND_PROMPT, route="chat", env=named)
+        assert outcome.status == "OK", "the token of the profile belongs to the same host"
 
 
-# How long
+# Timeouts
 
 
 def silent() -> ScriptedGateway:
@@ -146,22 +146,22 @@ def silent() -> ScriptedGateway:
 
 @pytest.mark.parametrize("name", TIMEOUTS)
 @three_attempts
-def test_a_timeout(name: str) -> None:
+def test_each_timeout_variable_limits_calls_and_options_override_it(name: str) -> None:
     SHARED.compile("asks.c")
     with silent() as gateway:
         start = time.monotonic()
-        outcome = perform(gateway.url, *QUESTION, env={name: "1"})
+        outcome = perform(gateway.url, *SEND_PROMPT, env={name: "1"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
         assert 0.9 < time.monotonic() - start < 2
-        outcome = perform(gateway.url, "handle-option timeout_ms=300", *QUESTION, env={name: "60"})
+        outcome = perform(gateway.url, "handle-option timeout_ms=300", *SEND_PROMPT, env={name: "60"})
         assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
 
 
-def test_which_timeout_counts() -> None:
+def test_timeout_variables_have_a_fixed_precedence() -> None:
     with silent() as gateway:
         for at, name in enumerate(TIMEOUTS):
             env = {**dict.fromkeys(TIMEOUTS[:at], ""), name: "1", **dict.fromkeys(TIMEOUTS[at + 1 :], "60")}
-            outcome = perform(gateway.url, *QUESTION, env=env)
+            outcome = perform(gateway.url, *SEND_PROMPT, env=env)
             assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, (name, outcome)
 
 
@@ -170,7 +170,7 @@ NOT_PREDICTING = ["list", "get-route r", "health"]
 
 
 @pytest.mark.parametrize("command", NOT_PREDICTING)
-def test_routes_have_a_timeout_of_their_own(command: str) -> None:
+def test_route_functions_have_their_own_timeout_variable(command: str) -> None:
     with silent() as gateway:
         outcome = perform(gateway.url, command, env={CLIENT_TIMEOUT: "1", TIMEOUTS[0]: "60"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
@@ -180,33 +180,33 @@ def test_routes_have_a_timeout_of_their_own(command: str) -> None:
         assert outcome.status == "TIMEOUT" and "300 ms" in outcome.message, outcome
 
 
-def test_the_timeout_of_routes_is_for_nothing_else() -> None:
+def test_timeout_variable_of_route_functions_does_not_limit_calls() -> None:
     with silent() as gateway:
-        outcome = perform(gateway.url, *QUESTION, env={CLIENT_TIMEOUT: "60", TIMEOUTS[0]: "1"})
+        outcome = perform(gateway.url, *SEND_PROMPT, env={CLIENT_TIMEOUT: "60", TIMEOUTS[0]: "1"})
         assert outcome.status == "TIMEOUT" and "1000 ms" in outcome.message, outcome
 
 
-# Who asks
+# Authentication
 
 
-def test_a_token() -> None:
+def test_tracking_token_is_sent_and_overridden_by_the_option() -> None:
     assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": "hunter2"}) == "Bearer hunter2"
     assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": ""}) == ""
     mine = "handle-option bearer_token=mine"
     assert sent("Authorization", {"MLFLOW_TRACKING_TOKEN": "hunter2"}, mine) == "Bearer mine"
 
 
-def test_a_name_and_a_password() -> None:
+def test_tracking_username_and_password_are_sent_as_basic() -> None:
     env = {"MLFLOW_TRACKING_USERNAME": "mé", "MLFLOW_TRACKING_PASSWORD": "hunter2"}
     assert sent("Authorization", env) == basic("mé", "hunter2")
     for name in env:
-        assert sent("Authorization", {name: env[name]}) == "", "one of them is not enough"
+        assert sent("Authorization", {name: env[name]}) == "", "both are required"
     assert sent("Authorization", {**env, "MLFLOW_TRACKING_TOKEN": "t"}) == basic("mé", "hunter2")
     mine = ("handle-option username=me", "handle-option password=mine")
     assert sent("Authorization", env, *mine) == basic("me", "mine")
 
 
-def test_the_workspace() -> None:
+def test_workspace_variable_is_sent_and_overridden_by_the_option() -> None:
     assert sent("X-MLFLOW-WORKSPACE", {"MLFLOW_WORKSPACE": "team-a"}) == "team-a"
     assert sent("X-MLFLOW-WORKSPACE", {"MLFLOW_WORKSPACE": "team-a"}, "handle-option workspace=b") == "b"
     assert sent("X-MLFLOW-WORKSPACE", {"MLFLOW_WORKSPACE": "team-a"}, "handle-option workspace=") == ""
@@ -218,7 +218,7 @@ class Home(NamedTuple):
     folder: Path
 
     def write(self, content: Union[str, bytes]) -> dict[str, str]:
-        """Writes the file, and returns the environment of who lives here."""
+        """Writes the file, and returns the environment that refers to it."""
         file = self.folder / ".mlflow/credentials"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -233,7 +233,7 @@ def home(tmp_path: Path) -> Home:
 FILE = "[mlflow]\nmlflow_tracking_username = filed\nmlflow_tracking_password = hunter2\n"
 
 
-def test_the_file_of_credentials(home: Home) -> None:
+def test_credentials_file_is_read_below_the_environment(home: Home) -> None:
     env = home.write(FILE)
     assert sent("Authorization", env) == basic("filed", "hunter2")
     assert sent("Authorization", {**env, "HOME": "/nowhere"}) == ""
@@ -264,13 +264,13 @@ def test_the_file_of_credentials(home: Home) -> None:
         ("[mlflow", ""),
     ],
 )
-def test_files_as_people_write_them(home: Home, content: str, expected: str) -> None:
-    """MLflow reads it with Python's configparser, in which %% stands for a percent sign."""
+def test_credentials_file_is_read_as_configparser_does(home: Home, content: str, expected: str) -> None:
+    """In configparser, which MLflow uses, %% stands for a percent sign."""
     value = "Basic " + base64.b64encode(expected.encode()).decode() if expected else ""
     assert sent("Authorization", home.write(content)) == value
 
 
-def test_a_file_that_cannot_be_used(home: Home) -> None:
+def test_unusable_credentials_file_is_invalid_option_value(home: Home) -> None:
     with refused_port() as port:
         for content in (b"[mlflow]\nmlflow_tracking_password = \xff\n", b"x" * 2_000_000):
             outcome = call(f"http://{HOST}:{port}", "hi", environment=home.write(content))
@@ -282,11 +282,11 @@ def test_a_file_that_cannot_be_used(home: Home) -> None:
         assert "hunter2" not in outcome.text
 
 
-# Whom to trust
+# TLS
 
 
 class Certificates(NamedTuple):
-    """An authority, its file, and another authority's."""
+    """An authority, its file, the file of another authority, and a client certificate."""
 
     ca: trustme.CA
     file: str
@@ -310,31 +310,31 @@ def secure(certificates: Certificates, wants_client: bool = False) -> ScriptedGa
     if wants_client:
         context.verify_mode = ssl.CERT_REQUIRED
         certificates.ca.configure_trust(context)
-    return chatting(context)
+    return chat_gateway(context)
 
 
 def status(gateway: ScriptedGateway, env: dict[str, str], *commands: str) -> str:
-    return perform(gateway.url, *commands, *QUESTION, env=env).status
+    return perform(gateway.url, *commands, *SEND_PROMPT, env=env).status
 
 
 @pytest.mark.parametrize("name", BUNDLES)
-def test_a_bundle(certificates: Certificates, name: str) -> None:
+def test_ca_bundle_variable_is_trusted_and_overridden_by_the_option(certificates: Certificates, name: str) -> None:
     with secure(certificates) as gateway:
         assert status(gateway, {}) == "TLS_FAILED"
         assert status(gateway, {name: certificates.file}) == "OK"
         assert status(gateway, {name: certificates.other}) == "TLS_FAILED"
         option = f"handle-option ca_file={certificates.file}"
-        assert status(gateway, {name: certificates.other}, option) == "OK", "the option goes before it"
-        assert status(gateway, {name: certificates.file}, "handle-option ca_file=") == "TLS_FAILED", "it is taken back"
+        assert status(gateway, {name: certificates.other}, option) == "OK", "the option takes precedence"
+        assert status(gateway, {name: certificates.file}, "handle-option ca_file=") == "TLS_FAILED", "it is unset"
 
 
-def test_which_bundle_counts(certificates: Certificates) -> None:
+def test_ca_bundle_variables_have_a_fixed_precedence(certificates: Certificates) -> None:
     with secure(certificates) as gateway:
         for at, name in enumerate(BUNDLES):
             others = dict.fromkeys(BUNDLES[at + 1 :], certificates.other)
             assert status(gateway, {**dict.fromkeys(BUNDLES[:at], ""), name: certificates.file, **others}) == "OK", name
         env = {"SSL_CERT_FILE": certificates.file, BUNDLES[2]: certificates.other}
-        assert status(gateway, env) == "TLS_FAILED", "they go before the machine's own"
+        assert status(gateway, env) == "TLS_FAILED", "they take precedence over the system's authorities"
         assert status(gateway, {"SSL_CERT_FILE": certificates.file}) == "OK"
 
 
@@ -342,18 +342,18 @@ def test_which_bundle_counts(certificates: Certificates) -> None:
     ("value", "is_insecure"),
     [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False), ("", False)],
 )
-def test_no_trust_at_all(certificates: Certificates, value: str, is_insecure: bool) -> None:
+def test_insecure_tls_variable_disables_verification(certificates: Certificates, value: str, is_insecure: bool) -> None:
     with secure(certificates) as gateway:
         assert status(gateway, {INSECURE: value}) == ("OK" if is_insecure else "TLS_FAILED")
 
 
 @pytest.mark.parametrize("file", ["/nowhere/at-all", "/", __file__])
 @pytest.mark.parametrize("name", BUNDLES)
-def test_a_bundle_that_cannot_be_used_does_not_defeat_an_option(
+def test_option_overrides_an_unusable_ca_bundle_variable(
     certificates: Certificates, name: str, file: str
 ) -> None:
     with secure(certificates) as gateway:
-        outcome = perform(gateway.url, *QUESTION, env={name: file})
+        outcome = perform(gateway.url, *SEND_PROMPT, env={name: file})
         assert outcome.status == "INVALID_OPTION_VALUE" and name in outcome.message, outcome
         assert perform(gateway.url, "list", env={name: file}).status == "INVALID_OPTION_VALUE"
         assert gateway.requests == []
@@ -365,10 +365,10 @@ def test_a_bundle_that_cannot_be_used_does_not_defeat_an_option(
         assert status(gateway, machines, "handle-option ca_file=") == "OK", "it is unset"
 
 
-def test_a_client_certificate_that_cannot_be_used_does_not_defeat_an_option(certificates: Certificates) -> None:
+def test_option_overrides_an_unusable_client_certificate_variable(certificates: Certificates) -> None:
     with secure(certificates, wants_client=True) as gateway:
         env = {BUNDLES[0]: certificates.file, CLIENT: "/nowhere/at-all"}
-        outcome = perform(gateway.url, *QUESTION, env=env)
+        outcome = perform(gateway.url, *SEND_PROMPT, env=env)
         assert outcome.status == "INVALID_OPTION_VALUE" and CLIENT in outcome.message, outcome
         assert status(gateway, env, f"handle-option client_cert_file={certificates.client}") == "OK"
         assert status(gateway, env, "handle-option client_cert_file=") == "TLS_FAILED"
@@ -378,47 +378,47 @@ def test_a_client_certificate_that_cannot_be_used_does_not_defeat_an_option(cert
         assert status(gateway, both, trust, f"handle-option client_cert_file={certificates.client}") == "OK"
 
 
-def test_options_go_before_the_trust_of_the_environment(certificates: Certificates) -> None:
-    """Also where two variables would exclude each other."""
+def test_tls_options_take_precedence_over_tls_variables(certificates: Certificates) -> None:
+    """An option resolves a contradiction of two variables."""
     with secure(certificates) as gateway:
         assert status(gateway, {INSECURE: "true"}, "handle-option insecure_tls=false") == "TLS_FAILED"
         assert status(gateway, {INSECURE: "true"}, f"handle-option ca_file={certificates.other}") == "TLS_FAILED"
         assert status(gateway, {INSECURE: "true"}, f"handle-option ca_file={certificates.file}") == "OK"
         assert status(gateway, {BUNDLES[0]: certificates.other}, "handle-option insecure_tls=true") == "OK"
-        assert status(gateway, {BUNDLES[1]: certificates.other, INSECURE: "true"}) == "OK", "so it is in MLflow"
+        assert status(gateway, {BUNDLES[1]: certificates.other, INSECURE: "true"}) == "OK", "as in MLflow"
 
 
-def test_a_certificate_of_the_client(certificates: Certificates) -> None:
+def test_client_certificate_variable_is_presented(certificates: Certificates) -> None:
     with secure(certificates, wants_client=True) as gateway:
         trust = {BUNDLES[0]: certificates.file}
         assert status(gateway, trust) == "TLS_FAILED"
         assert status(gateway, {**trust, CLIENT: certificates.client}) == "OK"
-        back = "handle-option client_cert_file="
-        assert status(gateway, {**trust, CLIENT: certificates.client}, back) == "TLS_FAILED"
+        unset = "handle-option client_cert_file="
+        assert status(gateway, {**trust, CLIENT: certificates.client}, unset) == "TLS_FAILED"
 
 
-def test_a_workspace_of_databricks_is_trusted_by_the_same_rules(certificates: Certificates) -> None:
+def test_ca_bundle_variables_apply_to_databricks_and_its_tokens(certificates: Certificates) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificates.ca.issue_cert(HOST).configure_cert(context)
     with Workspace(context) as workspace:
         env = {**workspace.service_environment(), "REQUESTS_CA_BUNDLE": certificates.file}
-        outcome = perform("databricks", *QUESTION, route="chat", env=env)
+        outcome = perform("databricks", *SEND_PROMPT, route="chat", env=env)
         assert outcome.status == "OK", outcome
-        assert workspace.tokens_asked() == 1, "the token was asked for in the same trust"
+        assert workspace.token_requests() == 1, "the token request used the same trust"
 
 
-# For whom
+# Scope
 
 
-def test_what_is_for_another_server_is_not_sent() -> None:
-    """A token for MLflow is none of Databricks' business, nor the other way round."""
+def test_credentials_of_mlflow_and_databricks_are_not_mixed() -> None:
+    """MLflow credentials are not sent to Databricks, and vice versa."""
     mlflow = {
         "MLFLOW_TRACKING_TOKEN": "hunter2", "MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "hunter2",
         "MLFLOW_WORKSPACE": "team",
     }  # fmt: skip
     with Workspace() as workspace:
         databricks = workspace.environment()
-        outcome = perform("databricks", *QUESTION, route="chat", env={**mlflow, **databricks})
+        outcome = perform("databricks", *SEND_PROMPT, route="chat", env={**mlflow, **databricks})
         assert outcome.status == "OK", outcome
         assert set(workspace.credentials("/")) == {f"Bearer {PAT}"}
         for env in (databricks, workspace.service_environment()):
@@ -426,17 +426,17 @@ def test_what_is_for_another_server_is_not_sent() -> None:
             assert sent("Authorization", {**env, **mlflow}) == basic("me", "hunter2")
 
 
-def test_trust_is_no_matter_where_there_is_no_tls() -> None:
-    """Such variables often name what is there for other programs only."""
+def test_tls_variables_are_ignored_for_http() -> None:
+    """Such variables are often set for other programs."""
     env = {name: "/nowhere" for name in (*BUNDLES, CLIENT)}
-    with chatting() as gateway:
-        assert perform(gateway.url, *QUESTION, env={**env, INSECURE: "maybe"}).status == "OK"
+    with chat_gateway() as gateway:
+        assert perform(gateway.url, *SEND_PROMPT, env={**env, INSECURE: "maybe"}).status == "OK"
 
 
-# Values that cannot be used
+# Invalid values
 
 
-WRONG = [
+INVALID = [
     *((name, value, "http") for name in (*TIMEOUTS, CLIENT_TIMEOUT) for value in ("0", "-1", "soon", "nan", "inf", "1e99", "1 s", "0x10")),
     ("MLFLOW_TRACKING_TOKEN", "hunter2\nX-A: b", "http"),
     ("MLFLOW_TRACKING_TOKEN", "hunter2" * 2000, "http"),
@@ -453,15 +453,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "scheme"), WRONG, ids=lambda value: repr(value[:24]))
-def test_a_value_that_cannot_be_used_is_named(name: str, value: str, scheme: str) -> None:
-    """To go on without it would be to ask in another way than the user wants."""
+@pytest.mark.parametrize(("name", "value", "scheme"), INVALID, ids=lambda value: repr(value[:24]))
+def test_variable_with_an_invalid_value_is_named(name: str, value: str, scheme: str) -> None:
+    """Ignoring the variable would send requests that the user did not configure."""
     outcome = call(f"{scheme}://{HOST}:1", "hi", environment={name: value})
     assert outcome.status == "INVALID_OPTION_VALUE" and outcome.attempts == 0, outcome
     assert name in outcome.text and "hunter2" not in outcome.text and len(outcome.text) < 1000, outcome.text
 
 
-def test_two_variables_that_exclude_each_other(certificates: Certificates) -> None:
+def test_contradictory_tls_variables_are_named(certificates: Certificates) -> None:
     environment = {INSECURE: "true", BUNDLES[0]: certificates.file}
     outcome = call(f"https://{HOST}:1", "hi", environment=environment)
     assert outcome.status == "INVALID_OPTION_VALUE", outcome
@@ -470,16 +470,16 @@ def test_two_variables_that_exclude_each_other(certificates: Certificates) -> No
 
 @pytest.mark.parametrize("name", ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"])
 @pytest.mark.parametrize("value", ["localhost:5000", "http://me:hunter2@h", "ftp://h", os.fsdecode(b"http://\xff")])
-def test_a_uri_that_cannot_be_used_is_named(name: str, value: str) -> None:
+def test_variable_with_an_invalid_uri_is_named(name: str, value: str) -> None:
     outcome = call("-", "hi", environment={name: value})
     assert outcome.status == "INVALID_URI" and name in outcome.text and "hunter2" not in outcome.text, outcome
 
 
-# Once
+# Time of reading
 
 
-def test_it_is_read_once(certificates: Certificates, home: Home) -> None:
-    """A handle does not change because its process's environment does."""
+def test_environment_is_read_once_per_handle(certificates: Certificates, home: Home) -> None:
+    """Later changes of the environment do not affect a handle."""
     env = {
         **home.write(FILE), "MLFLOW_WORKSPACE": "team", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
         "REQUESTS_CA_BUNDLE": certificates.file,
@@ -498,23 +498,23 @@ def test_it_is_read_once(certificates: Certificates, home: Home) -> None:
         assert {header(request, "X-MLFLOW-WORKSPACE") for request in gateway.requests} == {"team"}
 
 
-def test_a_workspace_is_found_once(tmp_path: Path) -> None:
+def test_databricks_settings_are_read_once_per_handle(tmp_path: Path) -> None:
     later = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "HOME")
     with Workspace() as workspace:
         changes = [f"setenv {name}=http://{HOST}:1" for name in later]
-        outcome = perform("databricks", *changes, *QUESTION, route="chat", env=workspace.service_environment())
+        outcome = perform("databricks", *changes, *SEND_PROMPT, route="chat", env=workspace.service_environment())
         assert outcome.status == "OK", outcome
 
 
-MACHINES = (
+MACHINE_VARIABLES = (
     *TIMEOUTS, *BUNDLES, INSECURE, CLIENT, "MLFLOW_TRACKING_TOKEN", "DATABRICKS_HOST", "MLFLOW_GATEWAY_URI",
     "http_proxy", "HTTP_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "LC_ALL", "TZ", "VALGRIND_OPTS", "GLIBC_TUNABLES",
 )  # fmt: skip
 
 
-def test_the_tests_do_not_depend_on_the_machines_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in MACHINES:
+def test_tests_do_not_depend_on_the_environment_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in MACHINE_VARIABLES:
         monkeypatch.setenv(name, f"http://{HOST}:1")
-    assert not clean_environment().keys() & set(MACHINES)
-    with chatting() as gateway:
-        assert perform(gateway.url, *QUESTION).status == "OK"
+    assert not clean_environment().keys() & set(MACHINE_VARIABLES)
+    with chat_gateway() as gateway:
+        assert perform(gateway.url, *SEND_PROMPT).status == "OK"

@@ -1,4 +1,4 @@
-"""What a program reads of an error before it tries again: headers of the response, and whether trying again may help."""
+"""Details of an error for a program that may retry: the response headers, and whether the error is retryable."""
 
 import json
 
@@ -15,7 +15,7 @@ SHOWING = [f"show-header {name}" for name in SHOWN]
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_headers_of_a_refusal_are_kept(build: Build) -> None:
+def test_headers_of_an_error_response_are_kept(build: Build) -> None:
     with ScriptedGateway(one_route(lambda handler, request: handler.respond(429, "later", SENT), CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *SHOWING, "handle-option max_retries=0", "message user=hi", "send", build=build)
     assert (outcome.status, outcome.error_headers) == ("RATE_LIMITED", EXPECTED)
@@ -33,26 +33,26 @@ def test_headers_of_the_last_response_are_kept() -> None:
     assert (outcome.error_attempts, outcome.error_headers) == (2, ["2"])
 
 
-def test_headers_of_a_success_that_is_none_are_kept() -> None:
+def test_headers_of_an_invalid_http_200_are_kept() -> None:
     with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, "page", SENT), CHAT_ROUTE)) as gateway:
         outcomes = perform_all(gateway.url, *SHOWING, "message user=hi", "send", "call hi", "stream")
     assert [outcome.status for outcome in outcomes] == ["BAD_RESPONSE"] * 3
     assert [outcome.error_headers for outcome in outcomes] == [EXPECTED] * 3
 
 
-@pytest.mark.parametrize("way", ["stream", "callback"])
-def test_headers_of_a_stream_that_failed_are_kept(way: str) -> None:
+@pytest.mark.parametrize("command", ["stream", "callback"])
+def test_headers_of_a_failed_stream_are_kept(command: str) -> None:
     def fail(handler: Handler, request: Request) -> None:
         body = events(chunk("a"), {"error": {"message": "no"}})
         head = "".join(f"{name}: {value}\r\n" for name, value in SENT.items())
         handler.raw(f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{head}\r\n{body}".encode())
 
     with ScriptedGateway(one_route(fail, CHAT_ROUTE)) as gateway:
-        outcome = perform(gateway.url, *SHOWING, "message user=hi", way)
+        outcome = perform(gateway.url, *SHOWING, "message user=hi", command)
     assert (outcome.status, outcome.error_headers) == ("STREAM_ERROR", EXPECTED)
 
 
-def test_first_of_several_headers_counts_and_odd_bytes_are_replaced() -> None:
+def test_first_of_duplicate_headers_counts_and_non_utf8_is_replaced() -> None:
     def refuse(handler: Handler, request: Request) -> None:
         lines = b"X-A: 1\r\nx-a: 2\r\nX-Latin: \xe9\r\nContent-Length: 0\r\n"
         handler.raw(b"HTTP/1.1 400 No\r\n" + lines + b"\r\n")
@@ -76,14 +76,14 @@ RETRYABLE = [408, 425, 429, 500, 502, 503, 504, 529]
 FINAL = [400, 401, 403, 404, 405, 409, 413, 422, 501]
 
 
-def test_whether_trying_again_may_help_after_a_refusal() -> None:
+def test_error_is_retryable_by_http_status() -> None:
     def refuse(handler: Handler, request: Request) -> None:
         handler.respond(int(request.json()["messages"][0]["content"]), {"detail": "no"})
 
     statuses = [*RETRYABLE, *FINAL]
-    asks = [line for status in statuses for line in ("again", f"message user={status}", "send")]
+    commands = [line for status in statuses for line in ("again", f"message user={status}", "send")]
     with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
-        outcomes = perform_all(gateway.url, "handle-option max_retries=0", *asks[1:])
+        outcomes = perform_all(gateway.url, "handle-option max_retries=0", *commands[1:])
     assert [outcome.error_http_status for outcome in outcomes] == statuses
     assert [outcome.error_is_retryable for outcome in outcomes] == [status in RETRYABLE for status in statuses]
 
@@ -93,7 +93,7 @@ def test_whether_trying_again_may_help_after_a_refusal() -> None:
     [(429, "Budget limit exceeded. Ask finance."), (400, "Guardrail 'pii' blocked: a name")],
     ids=["budget", "guardrail"],
 )
-def test_trying_again_does_not_help_against_a_limit_that_stays(status: int, detail: str) -> None:
+def test_budget_and_guardrail_errors_are_not_retryable(status: int, detail: str) -> None:
     def refuse(handler: Handler, request: Request) -> None:
         handler.respond(status, {"detail": detail})
 
@@ -102,7 +102,7 @@ def test_trying_again_does_not_help_against_a_limit_that_stays(status: int, deta
     assert outcome.status in ("BUDGET_EXCEEDED", "GUARDRAIL_BLOCKED") and not outcome.error_is_retryable
 
 
-def test_whether_trying_again_may_help_without_a_response() -> None:
+def test_error_without_response_is_retryable_by_cause() -> None:
     quick = ("handle-option max_retries=0", "handle-option dialect=deployments", "message user=hi")
     with refused_port() as port:
         refused = perform(f"http://127.0.0.1:{port}", *quick, "send")
@@ -122,24 +122,24 @@ def test_whether_trying_again_may_help_without_a_response() -> None:
     }
 
 
-def test_whether_trying_again_may_help_after_a_wrong_response() -> None:
-    def answer(handler: Handler, request: Request) -> None:
-        wanted = request.json()["messages"][0]["content"]
-        if wanted == "page":
+def test_error_of_an_invalid_response_is_retryable_by_kind() -> None:
+    def respond(handler: Handler, request: Request) -> None:
+        kind = request.json()["messages"][0]["content"]
+        if kind == "page":
             handler.respond(200, "<html>")
-        elif wanted == "no text":
+        elif kind == "no text":
             handler.respond(200, {"choices": [{"message": {"content": None}}]})
-        elif wanted == "broken off":
+        elif kind == "broken off":
             body = f"data: {json.dumps(chunk('a'))}\n\n"
             handler.raw(f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{body}".encode())
         else:
-            send_stream(handler, events(chunk("a"), {"error": {"message": "no", "code": int(wanted)}}))
+            send_stream(handler, events(chunk("a"), {"error": {"message": "no", "code": int(kind)}}))
 
-    asks = ["message user=page", "send", "again", "call no text"]
-    for wanted in ("broken off", "500", "400"):
-        asks += ["again", f"message user={wanted}", "stream"]
-    with ScriptedGateway(one_route(answer, CHAT_ROUTE)) as gateway:
-        outcomes = perform_all(gateway.url, *asks)
+    commands = ["message user=page", "send", "again", "call no text"]
+    for kind in ("broken off", "500", "400"):
+        commands += ["again", f"message user={kind}", "stream"]
+    with ScriptedGateway(one_route(respond, CHAT_ROUTE)) as gateway:
+        outcomes = perform_all(gateway.url, *commands)
     assert [(outcome.status, outcome.error_is_retryable) for outcome in outcomes] == [
         ("BAD_RESPONSE", False),
         ("NO_TEXT", False),

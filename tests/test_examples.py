@@ -1,4 +1,4 @@
-"""The examples are programs for people: they do what they say, and their exit codes are for scripts."""
+"""The examples ask and minimal: their output, error messages and exit codes."""
 
 import subprocess
 
@@ -8,26 +8,26 @@ from support.real_gateways import RealGateway
 from support.scripted_gateway import ScriptedGateway, echo, one_route, refused_port
 
 
-def ask(*arguments: str, input: str = "", build: Build = SHARED, **environment: str) -> tuple[int, str, str]:
+def run_ask(*arguments: str, input: str = "", build: Build = SHARED, **environment: str) -> tuple[int, str, str]:
     done = build.run("ask.c", *arguments, input=input, environment=environment)
     return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_ask_answers(build: Build) -> None:
+def test_ask_prints_the_completion(build: Build) -> None:
     with ScriptedGateway(one_route(echo)) as gateway:
-        assert ask("-u", gateway.url, "hello", build=build) == (0, "echo: hello\n", "")
-        assert ask("hello", build=build, MLFLOW_GATEWAY_URI=gateway.url) == (0, "echo: hello\n", "")
+        assert run_ask("-u", gateway.url, "hello", build=build) == (0, "echo: hello\n", "")
+        assert run_ask("hello", build=build, MLFLOW_GATEWAY_URI=gateway.url) == (0, "echo: hello\n", "")
         long = "x" * 100_000
-        assert ask("-u", gateway.url, "-", input=long, build=build) == (0, f"echo: {long}\n", "")
-        assert ask("-u", gateway.url, "-", input="", build=build) == (0, "echo: \n", "")
+        assert run_ask("-u", gateway.url, "-", input=long, build=build) == (0, f"echo: {long}\n", "")
+        assert run_ask("-u", gateway.url, "-", input="", build=build) == (0, "echo: \n", "")
         arguments = ["-r", "r", "-t", "0.5", "-m", "7", "-s", "END", "-s", '"', "--", "-x"]
-        assert ask("-u", gateway.url, *arguments, build=build) == (0, "echo: -x\n", "")
+        assert run_ask("-u", gateway.url, *arguments, build=build) == (0, "echo: -x\n", "")
         sent = {"prompt": "-x", "temperature": 0.5, "max_tokens": 7, "stop": ["END", '"']}
         assert gateway.requests[-1].json() == sent
 
 
-def test_ask_says_what_is_wrong() -> None:
+def test_ask_reports_errors_with_its_exit_status() -> None:
     with refused_port() as port, ScriptedGateway(
         one_route(lambda handler, request: handler.respond(int(request.json()["prompt"]), "<html>"))
     ) as gateway:
@@ -45,15 +45,15 @@ def test_ask_says_what_is_wrong() -> None:
             (["-u", gateway.url, "403"], 4, "HTTP status 403"),
             (["-u", gateway.url, "200"], 5, "an HTML page"),
         ]
-        for arguments, code, words in rows:
-            status, answer, said = ask(*arguments)
-            assert (status, answer) == (code, ""), (arguments, said)
-            assert words in said, (arguments, said)
-    status, answer, said = ask("-h")
-    assert (status, said) == (0, "") and "exit status:" in answer
+        for arguments, code, phrase in rows:
+            status, output, errors = run_ask(*arguments)
+            assert (status, output) == (code, ""), (arguments, errors)
+            assert phrase in errors, (arguments, errors)
+    status, output, errors = run_ask("-h")
+    assert (status, errors) == (0, "") and "exit status:" in output
 
 
-def test_ask_notices_that_its_answer_was_not_printed() -> None:
+def test_ask_fails_if_its_output_cannot_be_written() -> None:
     with ScriptedGateway(one_route(echo)) as gateway, open("/dev/full", "w") as full:
         program = SHARED.compile("ask.c")
         done = subprocess.run(
@@ -63,7 +63,7 @@ def test_ask_notices_that_its_answer_was_not_printed() -> None:
         assert done.returncode == 1 and "No space left" in done.stderr
 
 
-def test_the_examples_makefile_builds_them() -> None:
+def test_makefile_of_the_examples_builds_them() -> None:
     subprocess.run(["make", "-C", str(ROOT / "examples-c"), "--always-make"], check=True, stdout=subprocess.DEVNULL)
     with ScriptedGateway(one_route(echo)) as gateway:
         done = subprocess.run(
@@ -73,13 +73,13 @@ def test_the_examples_makefile_builds_them() -> None:
         assert done.stdout == "echo: x\n"
 
 
-def test_the_readme_shows_the_program_that_is_tested() -> None:
+def test_readme_shows_the_tested_program() -> None:
     program = (ROOT / "examples-c/minimal.c").read_text().split("*/\n", 1)[1]
     assert program in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_minimal_answers(build: Build) -> None:
+def test_minimal_prints_the_completion_or_the_error(build: Build) -> None:
     with ScriptedGateway(one_route(echo)) as gateway:
         done = build.run("minimal.c", environment={"MLFLOW_GATEWAY_URI": gateway.url})
         assert (done.returncode, done.stdout, done.stderr) == (0, "echo: The capital of France is\n", "")
@@ -87,9 +87,9 @@ def test_minimal_answers(build: Build) -> None:
     assert done.returncode == 1 and "cannot connect" in done.stderr
 
 
-def test_ask_and_minimal_with_real_gateways(real_gateway: RealGateway) -> None:
+def test_ask_and_minimal_work_with_real_gateways(real_gateway: RealGateway) -> None:
     for route in ("completions", "chat"):
-        answer = ask("-u", real_gateway.url, "-r", route, "-t", "0", "-m", "8", "The capital of France is")
-        assert answer == (0, "echo: The capital of France is\n", "")
+        output = run_ask("-u", real_gateway.url, "-r", route, "-t", "0", "-m", "8", "The capital of France is")
+        assert output == (0, "echo: The capital of France is\n", "")
     done = SHARED.run("minimal.c", environment={"MLFLOW_GATEWAY_URI": real_gateway.url})
     assert (done.returncode, done.stdout) == (0, "echo: The capital of France is\n")

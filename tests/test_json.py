@@ -519,7 +519,7 @@ def test_numbers_of_vectors_are_what_python_reads(build: Build) -> None:
     for literal, outcome in zip(rows, outcomes):
         if literal in NUMBERS:
             assert outcome.status == "OK", (literal, outcome)
-            assert outcome.embeddings.vectors == [[2.0, python_float32(literal)]], literal
+            assert outcome.embeddings.values == [[2.0, python_float32(literal)]], literal
         else:
             assert python_float32(literal) is None, literal
             assert (outcome.status, outcome.embeddings) == ("BAD_RESPONSE", None), (literal[:99], outcome)
@@ -560,7 +560,7 @@ def test_what_else_is_in_an_answer_with_vectors() -> None:
         outcomes = perform_all(gateway.url, *commands)
     for number, outcome in enumerate(outcomes):
         if number < len(good):
-            assert outcome.status == "OK" and outcome.embeddings.vectors == [[1.0, 2.0]], (rows[number][:200], outcome)
+            assert outcome.status == "OK" and outcome.embeddings.values == [[1.0, 2.0]], (rows[number][:200], outcome)
             assert (outcome.embeddings.input_tokens, outcome.embeddings.model) == (-1, None), rows[number][:200]
         else:
             assert (outcome.status, outcome.embeddings) == ("BAD_RESPONSE", None), (rows[number][:200], outcome)

@@ -1,6 +1,6 @@
-"""json_get, json_count and json_quote: what JSON is, what a pointer finds, and what a string becomes.
+"""mlflow_gateway_json_get(), _count() and _quote(): values by pointer, invalid JSON, and quoted strings.
 
-Python's own reader of JSON says what is right, wherever it has an opinion.
+Python's parser is the reference.
 """
 
 import json
@@ -37,7 +37,7 @@ INVALID = [
 ]  # fmt: skip
 
 NOT_POINTERS = {"a": None, "#/a": None, "/~": 1, "/a~2": 2, "/~0/~": 4, "~0~": 2}
-"""And where their wrong "~" is."""
+"""Invalid pointers, and the offset of their wrong "~"."""
 
 MISSING = {
     '{"a":[1,{"b":null}],"s":"[1]"}': [
@@ -50,7 +50,7 @@ MISSING = {
 }  # fmt: skip
 
 RFC_6901 = r'{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}'
-"""The document of RFC 6901, 5, and what its pointers find there."""
+"""The document of RFC 6901, section 5, and the values of its pointers."""
 RFC_6901_FINDS = {
     **{"": RFC_6901, "/foo": '["bar","baz"]', "/foo/0": "bar", "/": "0", "/a~1b": "1", "/c%d": "2", "/e^f": "3"},
     **{"/g|h": "4", "/i\\j": "5", '/k"l': "6", "/ ": "7", "/m~0n": "8"},
@@ -73,7 +73,7 @@ def run(commands: Sequence[tuple[str, ...]], build: Build = SHARED) -> list[dict
 
 
 def loaded(document: str) -> Any:
-    """What Python reads, which takes a little more for JSON than there is."""
+    """Parses with Python, without the constants that are not JSON."""
 
     def refuse(constant: str) -> None:
         raise ValueError(constant)
@@ -82,12 +82,12 @@ def loaded(document: str) -> Any:
 
 
 def without_halves(text: str) -> str:
-    """Half of a surrogate pair becomes U+FFFD."""
+    """Replaces unpaired surrogates by U+FFFD."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def everywhere(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value within a value, by its pointer."""
+    """Yields the pointer of each value within a value, and the value."""
     yield pointer, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:
@@ -96,12 +96,12 @@ def everywhere(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
-def test_each_value_is_what_python_finds(build: Build) -> None:
-    places = [(document, *place) for document in VALID for place in everywhere(loaded(document)) if "\0" not in place[0]]
-    assert len(places) > 100
-    gets = run([("get", document, pointer) for document, pointer, _ in places], build)
-    counts = run([("count", document, pointer) for document, pointer, _ in places], build)
-    for (document, pointer, value), got, counted in zip(places, gets, counts):
+def test_every_value_equals_that_of_pythons_parser(build: Build) -> None:
+    values = [(document, *value) for document in VALID for value in everywhere(loaded(document)) if "\0" not in value[0]]
+    assert len(values) > 100
+    gets = run([("get", document, pointer) for document, pointer, _ in values], build)
+    counts = run([("count", document, pointer) for document, pointer, _ in values], build)
+    for (document, pointer, value), got, counted in zip(values, gets, counts):
         where = (document, pointer)
         assert (got["status"], got["kind"]) == ("OK", KINDS[type(value)]), where
         if isinstance(value, str):
@@ -114,24 +114,24 @@ def test_each_value_is_what_python_finds(build: Build) -> None:
             assert (counted["status"], counted["count"], counted["message"]) == ("NO_VALUE", 0, ""), where
 
 
-def test_examples_of_rfc_6901() -> None:
+def test_pointers_of_rfc_6901_find_their_values() -> None:
     outcomes = run([("get", RFC_6901, pointer) for pointer in RFC_6901_FINDS])
     assert [outcome["text"] for outcome in outcomes] == list(RFC_6901_FINDS.values())
 
 
-def test_numbers_stay_as_they_are_written() -> None:
+def test_numbers_are_returned_as_written() -> None:
     numbers = ["-0", "1.50", "1E+07", "123456789012345678901234567890", "0.1e-999", "1e400"]
     outcomes = run([("get", f"[0, {number} ]", "/1") for number in numbers])
     assert [(outcome["kind"], outcome["text"]) for outcome in outcomes] == [(3, number) for number in numbers]
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
-def test_what_is_not_json_is_refused_whole(build: Build) -> None:
+def test_invalid_json_is_rejected_even_outside_the_pointer(build: Build) -> None:
     for document in INVALID:
         if len(document) < 1000:
             with pytest.raises(ValueError):
                 loaded(document)
-    # What is wrong is found also where the pointer does not lead.
+    # Errors are found even in parts that the pointer does not reach.
     documents = [*INVALID, *(f'{{"a":1,"b":{document}}}' for document in INVALID if document.strip(" \n"))]
     documents = [document for document in documents if document not in ('{"a":1,"b":}}', '{"a":1,"b":{}}}')]
     for command in ("get", "count"):
@@ -140,22 +140,22 @@ def test_what_is_not_json_is_refused_whole(build: Build) -> None:
             assert re.search(r"json is not JSON: .*\boffset \d+", outcome["message"]), outcome
 
 
-def test_place_of_the_first_wrong_byte_is_named() -> None:
+def test_error_names_the_offset_of_the_first_wrong_byte() -> None:
     ends, wrong = "it ends too early, at offset {}", "the byte at offset {} is wrong"
-    places = {'["\u00e9", 1,]': wrong.format(9), '{"a":1': ends.format(6), '"\u00e9\n"': wrong.format(3), "": ends.format(0)}
-    outcomes = run([("get", document, "") for document in places])
+    values = {'["\u00e9", 1,]': wrong.format(9), '{"a":1': ends.format(6), '"\u00e9\n"': wrong.format(3), "": ends.format(0)}
+    outcomes = run([("get", document, "") for document in values])
     assert [outcome["message"] for outcome in outcomes] == [
-        f"the argument json is not JSON: {place}" for place in places.values()
+        f"the argument json is not JSON: {value}" for value in values.values()
     ]
 
 
-def test_what_is_no_pointer_is_refused() -> None:
+def test_invalid_pointer_is_rejected() -> None:
     for (pointer, at), outcome in zip(NOT_POINTERS.items(), run([("get", "{}", pointer) for pointer in NOT_POINTERS])):
         assert outcome["status"] == "INVALID_ARGUMENT"
         assert ('"/"' if at is None else f"offset {at}") in outcome["message"], outcome
 
 
-def test_what_is_missing_is_no_failure() -> None:
+def test_missing_value_is_no_value_without_an_error() -> None:
     commands = [(name, document, pointer) for document, all in MISSING.items() for pointer in all for name in ("get", "count")]
     for command, outcome in zip(commands, run(commands)):
         expected = {"status": "NO_VALUE", "kind": 0, "count": 0, "text": None, "message": ""}
@@ -163,7 +163,7 @@ def test_what_is_missing_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
-def test_any_depth_is_read(build: Build) -> None:
+def test_ten_thousand_levels_are_read(build: Build) -> None:
     lists, objects = "[" * DEEP + '"x"' + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP
     outcomes = run([("get", lists, ""), ("get", lists, "/0" * 100), ("get", objects, "/a" * 100)], build)
     within = objects[5 * 100 : -100]

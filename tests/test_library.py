@@ -1,4 +1,4 @@
-"""What a packager looks at: names, exports, dependencies, size."""
+"""The shared library as a package contains it: exports, SONAME, dependencies, symbols."""
 
 import re
 import subprocess
@@ -33,14 +33,14 @@ def test_exports_are_what_the_header_declares() -> None:
     assert all(name.startswith("mlflow_gateway_") for name in exports())
 
 
-def test_the_name_and_the_dependencies() -> None:
+def test_soname_and_dependencies_are_as_documented() -> None:
     dynamic = output("readelf", "-d", str(LIBRARY))
     assert re.search(r"SONAME.*\[libmlflow_ai_gateway\.so\.0\.2\]", dynamic)
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", dynamic))
     assert {name for name in needed if not name.startswith("ld-linux")} <= ALLOWED_LIBRARIES
 
 
-def test_a_program_looks_for_the_soname() -> None:
+def test_program_links_to_the_soname() -> None:
     assert "[libmlflow_ai_gateway.so.0.2]" in output("readelf", "-d", str(SHARED.compile("test_version.c")))
 
 
@@ -48,7 +48,7 @@ def test_symbols_are_stripped() -> None:
     assert ".symtab" not in output("readelf", "-S", "-W", str(LIBRARY))
 
 
-def test_nothing_needs_an_executable_stack_or_a_text_relocation() -> None:
+def test_library_needs_no_executable_stack_and_no_text_relocation() -> None:
     segments = output("readelf", "-l", "-W", str(LIBRARY))
     assert re.search(r"GNU_STACK.*\bRW\b", segments) and not re.search(r"GNU_STACK.*\bRWE\b", segments)
     assert "TEXTREL" not in output("readelf", "-d", str(LIBRARY))

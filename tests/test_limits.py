@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from support.builds import CHECKED, SHARED, Build
 from support.certificates import Authority
-from support.event_streams import chunk, events, framed, head
+from support.event_streams import chunk, events, framed
 from support.operations import perform
 from support.scripted_gateway import (
     CHAT_ROUTE,

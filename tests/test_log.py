@@ -276,7 +276,7 @@ def test_a_token_that_was_over_shows_in_the_log() -> None:
             workspace.revoke()
 
     with Workspace() as workspace:
-        workspace.before_answer = revoke_once
+        workspace.before_response = revoke_once
         env = workspace.service_environment()
         _, second = perform_all("databricks", f"log {INFO}", "prompt hi", "send", "send", route="chat", env=env)
     assert second.status == "OK" and second.response.attempts == 2

@@ -113,7 +113,7 @@ def test_token_is_fetched_once_for_all_routes() -> None:
         commands = ("request-route chat", "send", "request-route agent", "send", "request-route completions", "send")
         outcomes = perform_all("databricks", "prompt hi", *commands, route="", env=workspace.service_environment())
         assert [outcome.response.texts for outcome in outcomes] == [["echo: hi"]] * 3
-        assert workspace.tokens_asked() == 1
+        assert workspace.token_requests() == 1
 
 
 @pytest.mark.parametrize("routes", [1, 4])

@@ -310,10 +310,10 @@ def test_a_token_that_is_repeated(fault: str, tmp_path: Path) -> None:
     secret, tokens = new_secret(), [new_secret() for _ in range(100)]
     with Workspace() as workspace:
         workspace.client = ("i", secret)
-        workspace.new_token = lambda: tokens[workspace.tokens_asked() - 1]
+        workspace.new_token = lambda: tokens[workspace.token_requests() - 1]
         workspace.invoke = lambda handler, request, name: failing(fault)(handler, request)
         said = run(WAYS["DATABRICKS_CLIENT_SECRET"], workspace.url, secret, tmp_path)
-        used = tokens[: workspace.tokens_asked()]
+        used = tokens[: workspace.token_requests()]
         assert used and any(used[0] in value for value in workspace.credentials("/"))
     for token in (secret, *used):
         assert found_in(said, token) == []

@@ -37,7 +37,7 @@ def test_every_call_comes_to_what_it_has_to(build: Build) -> None:
         cancelled += cancelled_of_kind
         # What was cut short by a cancel, or by the time, may have left without reaching the gateway.
         cut_short = cancelled_of_kind + (of_kind if kind == "stall" else 0)
-        assert attempts - cut_short <= gateway.asked_for[kind] <= attempts, kind
+        assert attempts - cut_short <= gateway.request_counts[kind] <= attempts, kind
     assert asked == threads * calls
     assert cancelled > calls // 100, "there were cancels"
 
@@ -61,4 +61,4 @@ def test_a_million_calls_leave_nothing_behind(one_core: None) -> None:
     early_kib, kib, early_descriptors, descriptors = map(int, done.stdout.split())
     assert kib - early_kib <= MAX_SOAK_GROWTH_KIB
     assert descriptors == early_descriptors
-    assert gateway.asked_for["asked"] == ALL_CALLS
+    assert gateway.request_counts["asked"] == ALL_CALLS

@@ -553,7 +553,7 @@ def test_callback_stops_a_response_that_came_as_a_whole() -> None:
             gateway.url, "message user=hi", "stop-after 1", "callback", "again", "path - /x", "body {}",
             f"stop-at {OTHER}", "callback",
         )  # fmt: skip
-    assert (chat.status, [event.said for event in chat.events]) == ("CANCELLED", [(TEXT, 0, "x")])
+    assert (chat.status, [event.summary for event in chat.events]) == ("CANCELLED", [(TEXT, 0, "x")])
     assert (raw.status, [event.kind for event in raw.events]) == ("CANCELLED", [OTHER])
     assert chat.response.texts == raw.response.texts == ["x"]
 
@@ -640,7 +640,7 @@ def test_events_are_of_each_kind(build: Build) -> None:
             gateway.url, "message user=hi", "show-raw", "stream", "option gather_stream=false", "callback", build=build
         )
     assert (outcome.status, bare.status) == ("STREAM_END", "OK"), outcome
-    assert [event.said for event in outcome.events] == [
+    assert [event.summary for event in outcome.events] == [
         (OTHER, 0, None), (REASONING, 0, "Let"), (REASONING, 0, " me"), (REASONING, 0, " see"), (OTHER, 0, None),
         (TEXT, 0, "A"), (TEXT, 0, "B"), (REFUSAL, 0, "but"), (TEXT, 0, "C"), (FINISH, 0, "stop"), (USAGE, 0, None),
     ]  # fmt: skip
@@ -715,7 +715,7 @@ def test_whole_response_gives_the_same_kinds_of_events() -> None:
             gateway.url, "message user=hi", "show-raw", "callback", "option gather_stream=false", "stream"
         )
     for one in (outcome, bare):
-        assert [event.said for event in one.events] == [
+        assert [event.summary for event in one.events] == [
             (REASONING, 0, "hm"), (TEXT, 0, "x"), (REFUSAL, 0, "no"), (TOOL_CALL, 0, "{}"), (FINISH, 0, "stop"),
             (USAGE, 0, None),
         ]  # fmt: skip
@@ -792,5 +792,5 @@ def test_callback_stops_a_model_that_only_reasons() -> None:
 
     with serving(reasoning) as gateway:
         outcome = perform(gateway.url, "message user=hi", f"stop-at {REASONING}", "callback")
-    assert (outcome.status, [event.said for event in outcome.events]) == ("CANCELLED", [(REASONING, 0, "0 ")])
+    assert (outcome.status, [event.summary for event in outcome.events]) == ("CANCELLED", [(REASONING, 0, "0 ")])
     assert outcome.took_us < 500_000 and outcome.response.candidates[0].reasoning == "0 "

@@ -124,14 +124,14 @@ def test_vectors_come_in_order_from_several_requests(server: RealGateway, build:
     )
     for outcome in (plain, as_base64):
         assert outcome.status == "OK", outcome
-        assert outcome.embeddings.vectors == [embedding(str(number)) for number in range(25)]
+        assert outcome.embeddings.values == [embedding(str(number)) for number in range(25)]
     sizes = [len(request["body"]["input"]) for request in server.upstream.requests()]
     assert sorted(sizes) == [5, 5, 10, 10, 10, 10]
 
 
 def test_vectors_of_a_real_model(server: RealGateway) -> None:
     outcome = perform(server.url, "input the cat sleeps", "input a cat is asleep", "input tax law", "embed", route="e5")
-    sleeps, asleep, law = outcome.embeddings.vectors
+    sleeps, asleep, law = outcome.embeddings.values
     assert outcome.embeddings.dimension == 384
 
     def likeness(one: list[float], other: list[float]) -> float:
@@ -254,7 +254,7 @@ def test_who_may_ask_is_answered(
     assert sent.response.texts == ["echo: hi"]
     assert (streamed.status, streamed.text()) == ("STREAM_END", "echo: hi")
     assert (names(listed), names(own), health.status) == (["chat", "embeddings"], ["chat"], "OK")
-    vectors = perform(url, *commands, "input a", "embed", route="embeddings", env=environment).embeddings.vectors
+    vectors = perform(url, *commands, "input a", "embed", route="embeddings", env=environment).embeddings.values
     assert vectors == [embedding("a")]
 
 
@@ -356,7 +356,7 @@ def test_a_workspace_has_endpoints_of_its_own(mounted: RealGateway, way: str) ->
     sent, streamed, listed = ask_in("team-a", "theirs", "prompt hi", "send", "stream", "list")
     assert (sent.response.texts, streamed.text(), names(listed)) == (["echo: hi"], "echo: hi", ["theirs"])
     (embedded,) = ask_in("team-b", "embeddings", "input a", "embed")
-    assert embedded.embeddings.vectors == [embedding("a")]
+    assert embedded.embeddings.values == [embedding("a")]
     (elsewhere,) = ask_in("default", "theirs", "prompt hi", "send")
     assert elsewhere.status == "NOT_FOUND" and "it has: chat" in elsewhere.message
     for outcome in ask_in("team-c", "theirs", "prompt hi", "send", "stream", "list", "get-route", "health"):

@@ -1,4 +1,4 @@
-"""The library as the tests use it: in which builds, and how a C program is compiled against each and run."""
+"""Builds of the library, and the compilation and running of C programs against each."""
 
 import contextlib
 import fcntl
@@ -21,36 +21,36 @@ C99 = ["gcc", "-std=c99", "-g", *WARNINGS, f"-I{INCLUDE}"]
 CXX17 = ["g++", "-std=c++17", "-g", *WARNINGS, f"-I{INCLUDE}"]
 
 SYSTEM_LIBRARIES = ["-lpthread", "-ldl", "-lm"]
-"""What a static link needs besides: empty in newer C libraries, but not in older ones."""
+"""Libraries for a static link: empty in newer C libraries, but not in older ones."""
 
 INHERITED = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
-"""What a program gets of the environment that the tests run in. All else could change what a test sees: settings that
-the library reads, a proxy, a locale, a time zone, options of a tool or of the C library."""
+"""Variables that a program inherits. Any other could change the result of a test: settings of the library, a proxy, a
+locale, a time zone, options of a tool or of the C library."""
 NO_HOME = PROGRAMS / "no-home"
-"""A folder that is not there, and so holds no credentials."""
+"""A folder that does not exist, and so contains no credentials."""
 ONLY_THIS_NAME = {"LOCALDOMAIN": "invalid", "RES_OPTIONS": "timeout:1 attempts:1"}
-"""A host name is looked up as it is, not in the domains of this machine, and not for long where no server answers."""
+"""Host names are resolved without the search domains of this machine, and with a short timeout."""
 NO_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-"""Most tests want to see the first failure, and at once."""
+"""Most tests check the first failure, without a delay."""
 
 TOOL_FOUND_SOMETHING = 99
-SECONDS_TO_TALK = 60
+MAX_SECONDS = 60
 
 
 _COMPILED: set[Path] = set()
 
 
 def clean_environment(more: Optional[dict[str, str]] = None) -> dict[str, str]:
-    """The environment of every program that a test starts: the same on each machine, and `more`."""
+    """Returns the environment of a program: the same on each machine, plus `more`."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {**inherited, "HOME": str(NO_HOME), **ONLY_THIS_NAME, **(more or {})}
 
 
 def compile_once(program: Path, command: Sequence[str], sources: Sequence[Path]) -> Path:
-    """Runs a compiler's `command`, which makes `program`, unless that is newer than what it is made of.
+    """Runs the compiler `command` to build `program`, unless the program is up to date.
 
-    Several processes may ask for the same program at once: one compiles it, and the others wait. A program that runs
-    is never written to.
+    Several processes may need the same program: one compiles it, and the others wait. A running program is never
+    overwritten.
     """
     if program in _COMPILED:
         return program
@@ -69,7 +69,7 @@ def compile_once(program: Path, command: Sequence[str], sources: Sequence[Path])
 
 
 def _state(command: Sequence[str], sources: Sequence[Path]) -> str:
-    """The command, and of each file that it reads when it was last changed."""
+    """Returns the command, and the modification time of each file that it reads."""
     headers = [*(ROOT / "tests/c").glob("*.h"), *INCLUDE.glob("*.h")]
     libraries = [Path(word) for word in command if word.endswith(".a")]
     files = sorted({*sources, *headers, *libraries})
@@ -77,7 +77,7 @@ def _state(command: Sequence[str], sources: Sequence[Path]) -> str:
 
 
 class Build(NamedTuple):
-    """A way to link to the library and to run what is linked."""
+    """A build of the library: how to link a program to it and how to run the program."""
 
     name: str
     flags: Sequence[str]
@@ -89,7 +89,7 @@ class Build(NamedTuple):
         return f"<build {self.name}>"
 
     def compile(self, source: str) -> Path:
-        """Compiles a program of tests/c/ or examples-c/, once for all tests, and returns it."""
+        """Compiles a program of tests/c or examples-c, once for all tests, and returns its path."""
         compiler = CXX17 if source.endswith(".cpp") else C99
         folder = ROOT / ("tests/c" if (ROOT / "tests/c" / source).exists() else "examples-c")
         command = [*compiler, *self.flags, str(folder / source), *self.link]
@@ -98,7 +98,7 @@ class Build(NamedTuple):
     def run(
         self, source: str, *arguments: str, input: str = "", environment: Optional[dict[str, str]] = None
     ) -> subprocess.CompletedProcess[str]:
-        """Compiles and runs a program, and returns what came of it."""
+        """Compiles and runs a program, and returns its result."""
         return subprocess.run(
             [*self.runner, str(self.compile(source)), *arguments],
             input=input,
@@ -113,9 +113,9 @@ class Build(NamedTuple):
     def start(
         self, source: str, *arguments: str, environment: Optional[dict[str, str]] = None, **options: Any
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Compiles and starts a program, to talk with it while it runs.
+        """Compiles and starts a program, for tests that interact with it.
 
-        At the end of the `with` it is gone. One that hangs is ended, so that nobody waits for its words for ever.
+        It is killed at the end of the `with`, or when it hangs.
         """
         with subprocess.Popen(
             [*self.runner, str(self.compile(source)), *arguments],
@@ -124,16 +124,16 @@ class Build(NamedTuple):
             env=self._environment(environment),
             **options,
         ) as process:
-            patience = threading.Timer(SECONDS_TO_TALK, process.kill)
-            patience.start()
+            killer = threading.Timer(MAX_SECONDS, process.kill)
+            killer.start()
             try:
                 yield process
             finally:
-                patience.cancel()
+                killer.cancel()
                 process.kill()
 
     def _environment(self, more: Optional[dict[str, str]] = None) -> dict[str, str]:
-        """The same for all, without retries by itself, and what this build's tool needs."""
+        """Returns the clean environment, without retries, and with the settings of this build's tool."""
         return clean_environment({**NO_RETRIES, **self.environment, **(more or {})})
 
 
@@ -142,7 +142,7 @@ def _shared(name: str, folder: Path, runner: Sequence[str] = ()) -> Build:
 
 
 def _runtime(sanitizer: str) -> Path:
-    """The library of one of Rust's sanitizers, which comes with rustup's compilers; without it, the linker names it."""
+    """Returns the runtime of a Rust sanitizer, which rustup installs; if it is missing, the linker names it."""
     command = ["rustc", "--print", "target-libdir"]
     folder = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     name = f"librustc-{{}}_rt.{sanitizer}.a".format
@@ -161,8 +161,8 @@ MEMCHECK = [
 ]
 VALGRIND = _shared("valgrind", RELEASE, MEMCHECK)
 VALGRIND_TLS = _shared("valgrind-tls", RELEASE, [*MEMCHECK, "--undef-value-errors=no"])
-"""For TLS: ring's assembly loads whole vectors of its key schedules, unused bytes included, and masks those afterwards,
-which valgrind reports as use of uninitialised values. Leaks and wrong accesses are looked for all the same."""
+"""For TLS: ring's assembly loads whole registers of its key schedules, with unused bytes, and masks these afterwards,
+which valgrind reports as use of uninitialized values. It still checks leaks and invalid accesses."""
 ADDRESS_LIBRARY = TARGET / "address" / "libmlflow_ai_gateway.a"
 ADDRESS = Build(
     "address",
@@ -176,13 +176,13 @@ UNDEFINED = Build(
     [str(RELEASE / "libmlflow_ai_gateway.a"), *SYSTEM_LIBRARIES],
     environment={"UBSAN_OPTIONS": f"print_stacktrace=1:exitcode={TOOL_FOUND_SOMETHING}"},
 )
-"""It looks at the C side alone: Rust has no such sanitizer, and needs none."""
+"""It covers only the C side: Rust has no such sanitizer, and needs none."""
 THREAD_LIBRARY = TARGET / "thread" / "libmlflow_ai_gateway.a"
 THREAD = Build(
     "thread",
     ["-fsanitize=thread"],
     [
-        # Rust's own runtime: gcc's may be too old for what Rust's compiler writes, and must stay out then.
+        # Rust's own runtime: gcc's may be too old for the code of Rust's compiler, and must not be linked.
         *("-nodefaultlibs", "-Wl,--as-needed"),
         str(THREAD_LIBRARY),
         str(ROOT / "tests/c/thread_order.c"),
@@ -194,20 +194,20 @@ THREAD = Build(
     ],
     environment={"TSAN_OPTIONS": f"exitcode={TOOL_FOUND_SOMETHING}:print_suppressions=0"},
 )
-"""Rust's standard library is not instrumented in it: tests/c/thread_order.c says what follows from that."""
+"""Rust's standard library is not instrumented in it; tests/c/thread_order.c describes the consequences."""
 PANIC = _shared("panic", TARGET / "debug")
-"""The build in which a certain prompt makes the library panic."""
+"""A build in which a certain prompt makes the library panic."""
 PANIC_VALGRIND = _shared("panic-valgrind", TARGET / "debug", MEMCHECK)
 
 PLAIN = (SHARED, STATIC)
 CHECKED = (VALGRIND, ADDRESS)
 THREADED = (*CHECKED, THREAD)
-"""For what is done on several threads."""
+"""Builds for tests with several threads."""
 ALL = (*PLAIN, UNDEFINED, *CHECKED, THREAD)
 
 
 def need(tool: str) -> str:
-    """The path of a tool, which tests/install-tools has installed."""
+    """Returns the path of a tool, which tests/install-tools installs."""
     path = shutil.which(tool)
-    assert path, f"{tool} is not there; run tests/install-tools"
+    assert path, f"{tool} is not installed; run tests/install-tools"
     return path

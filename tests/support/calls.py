@@ -1,4 +1,4 @@
-"""Calls through the C library, and what came of them: the other side of tests/c/calls.c."""
+"""Runs mlflow_gateway_call() through the C program tests/c/calls.c, and parses the outcomes."""
 
 from typing import NamedTuple, Optional
 
@@ -7,7 +7,7 @@ from support.operations import shortened
 
 
 class Outcome(NamedTuple):
-    """What a call came to; `text` is the answer, or else the error's message."""
+    """The outcome of a call; `text` is the completion or the error message."""
 
     status: str
     http_status: int
@@ -19,11 +19,11 @@ class Outcome(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        """All of it: what may stand in no part of an outcome is looked for here."""
+        """All fields: tests search it for secrets."""
         return f"Outcome({', '.join(f'{name}={value!r}' for name, value in zip(self._fields, self))})"
 
     def __repr__(self) -> str:
-        """What a reader of a failed test needs, in a few lines."""
+        """A summary for the report of a failed test."""
         reported = f"HTTP status {self.http_status}, code {self.gateway_code}, {self.attempts} attempts"
         return f"<{self.status}: {shortened(self.text, 400)} ({reported})>"
 
@@ -36,15 +36,15 @@ def call(
     build: Build = SHARED,
     environment: Optional[dict[str, str]] = None,
 ) -> Outcome:
-    """Makes one call. Settings are as tests/c/calls.c describes them, for example "option:timeout_ms=100".
+    """Makes one call. Settings are as in tests/c/calls.c, for example "option:timeout_ms=100".
 
-    A URI of "-" is none.
+    The URI "-" stands for NULL.
     """
     return call_all([(uri, route, prompt, *settings)], build, environment)[0]
 
 
 def set_options(*settings: str, build: Build = SHARED) -> str:
-    """Sets options on a handle; returns why the last one was refused, or nothing."""
+    """Sets options on a handle; returns the error message of the last one, or ""."""
     fields = ["https://127.0.0.1:1", "r", "hi", *(f"option:{setting}" for setting in settings)]
     done = build.run("calls.c", input="\t".join(fields) + "\n")
     return done.stderr if done.returncode else ""
@@ -53,7 +53,7 @@ def set_options(*settings: str, build: Build = SHARED) -> str:
 def call_all(
     calls: list[tuple[str, ...]], build: Build = SHARED, environment: Optional[dict[str, str]] = None
 ) -> list[Outcome]:
-    """Makes one call after the other in one process; each is (uri, route, prompt, setting...)."""
+    """Makes calls in sequence in one process; each is (uri, route, prompt, setting...)."""
     lines = "".join("\t".join(fields) + "\n" for fields in calls)
     done = build.run("calls.c", input=lines, environment=environment)
     assert done.returncode == 0, done.stderr

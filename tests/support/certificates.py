@@ -1,4 +1,4 @@
-"""Certificates for the servers of tests, and for those who ask them."""
+"""Certificates for servers and clients in tests."""
 
 import datetime
 import ipaddress
@@ -16,7 +16,7 @@ DAY = datetime.timedelta(days=1)
 
 
 class Authority:
-    """A certificate authority of our own, and its files."""
+    """A certificate authority for tests, and its files."""
 
     def __init__(self, folder: Path) -> None:
         self.ca = trustme.CA()
@@ -29,7 +29,7 @@ class Authority:
         return context
 
     def client(self, name: str) -> tuple[str, str, str]:
-        """The files of a client's certificate: the certificate, its key, and both together."""
+        """Returns the files of a client certificate: the certificate, its key, and both together."""
         issued = self.ca.issue_cert(f"{name}@example.org")
         certificate = self._write(f"{name}.pem", *issued.cert_chain_pems)
         both = self._write(f"{name}-both.pem", issued.private_key_and_cert_chain_pem)
@@ -42,7 +42,7 @@ class Authority:
 
 
 class SelfSigned(NamedTuple):
-    """The certificate of a server that signed it itself, and its key, in files."""
+    """The files of a self-signed server certificate and its key."""
 
     file: str
     key: str
@@ -62,7 +62,7 @@ def self_signed(
     first: datetime.datetime = NOW - DAY,
     last: datetime.datetime = NOW + DAY,
 ) -> SelfSigned:
-    """A certificate as "openssl req -x509" makes it: unless told otherwise, one that could sign others, too."""
+    """Creates a self-signed certificate as "openssl req -x509" does: by default one that may sign others."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
     try:

@@ -1,5 +1,5 @@
-"""A gateway that does with a question what its first word asks for, as tests/c/fast_gateway.c does, but over TLS, too,
-and for what is not asked often: so a program in C can try everything against one server."""
+"""A gateway that obeys the first word of the prompt, as tests/c/fast_gateway.c does, but also over TLS and with more
+commands: so a C program can test everything against one server."""
 
 import ssl
 import threading
@@ -26,7 +26,7 @@ def gateway(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
 
     def script(handler: Handler, request: Request) -> None:
         if request.method == "POST":
-            _answer(handler, request.json(), once)
+            _respond(handler, request.json(), once)
         elif request.path.startswith("/api/2.0/endpoints/"):
             name = request.path.rsplit("/", 1)[1]
             found = [route for route in ROUTES if name in ("", route["name"])]
@@ -45,7 +45,7 @@ def gateway(tls: Optional[ssl.SSLContext] = None) -> ScriptedGateway:
 
 
 class _Once:
-    """Says of every second question that it is the first one."""
+    """Returns true for every second request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,15 +57,15 @@ class _Once:
             return self._count % 2 == 1
 
 
-def _answer(handler: Handler, question: dict, once: _Once) -> None:
-    if "input" in question:
-        handler.respond(200, {"data": [{"embedding": [1.0, 2.0]} for _ in question["input"]]})
+def _respond(handler: Handler, body: dict, once: _Once) -> None:
+    if "input" in body:
+        handler.respond(200, {"data": [{"embedding": [1.0, 2.0]} for _ in body["input"]]})
         return
-    text = question["prompt"] if "prompt" in question else question["messages"][0]["content"]
+    text = body["prompt"] if "prompt" in body else body["messages"][0]["content"]
     kind = text.split(" ")[0]
     if kind == "later":
         time.sleep(PAUSE)
-    if question.get("stream"):
+    if body.get("stream"):
         _stream(handler, kind, text)
     elif kind == "stall":
         handler.stall()
@@ -88,7 +88,7 @@ def _answer(handler: Handler, question: dict, once: _Once) -> None:
 
 
 def _stream(handler: Handler, kind: str, text: str) -> None:
-    """In two pieces, with a pause between; of "stall" nothing, and of "half" the first one."""
+    """Sends two pieces with a pause between; for "stall" none, and for "half" only the first."""
     if kind == "stall":
         handler.stall()
         return

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks real servers of many versions of MLflow the same with one C program, and makes README.md's tables of what works.
+"""Runs one C program against real servers of many MLflow versions, and makes README.md's tables of what works.
 
     python3 tests/support/compat.py [--write]
 
@@ -29,11 +29,11 @@ from support.recording_relay import recorded  # noqa: E402
 
 README = ROOT / "README.md"
 MARKS = ("<!-- compat -->", "<!-- /compat -->")
-PLACE = re.compile(f"{MARKS[0]}\\n(.*?){MARKS[1]}", re.DOTALL)
+TABLES = re.compile(f"{MARKS[0]}\\n(.*?){MARKS[1]}", re.DOTALL)
 AT_ONCE = 4
 ROUTES = ("completions", "chat", "embeddings")
 PROVIDERS = ("anthropic", "gemini")
-"""Endpoints of a tracking server beside these, each of the provider of its name."""
+"""Further endpoints of a tracking server, each named after its provider."""
 
 
 class Kind(NamedTuple):
@@ -53,17 +53,17 @@ WITHOUT_V1 = (*WITHOUT_STREAMS, "2.10.2")
 WITHOUT_STREAMED_TOOL_CALLS = ("2.10.2", "2.22.5", "3.0.1")
 WITH_SPLITS = ("3.17.2", "3.18.0")
 SECOND_CHAT = "second-chat"
-DIRECTLY = Kind("-", LLAMA_CPP, V1)
+WITHOUT_GATEWAY = Kind("-", LLAMA_CPP, V1)
 KINDS = (
     *(Kind(version, YAML) for version in YAML_VERSIONS),
     *(Kind(version, YAML, V1) for version in YAML_VERSIONS if version not in WITHOUT_V1),
     *(Kind(version, TRACKING) for version in tracking_server.VERSIONS),
     *(Kind(version, TRACKING, OPENAI_V1) for version in tracking_server.VERSIONS),
-    DIRECTLY,
+    WITHOUT_GATEWAY,
 )
-OPTIONS = {DIRECTLY: ("dialect=openai",)}
+OPTIONS = {WITHOUT_GATEWAY: ("dialect=openai",)}
 
-CALLS = {
+BASIC_OPERATIONS = {
     "prompt": "prompt",
     "prompt to chat": "prompt to a chat route",
     "messages": "messages",
@@ -81,16 +81,16 @@ FEATURES = {
     "anthropic": "raw Anthropic messages",
     "gemini": "raw Gemini",
 }
-OPERATIONS = {**CALLS, **FEATURES}
-"""What tests/c/compat.c does, and what the first table and the second one call it."""
+OPERATIONS = {**BASIC_OPERATIONS, **FEATURES}
+"""The operations of tests/c/compat.c, and their titles in the two tables."""
 
-ASK_NO_MODEL = ("list", "health")
+WITHOUT_MODEL = ("list", "health")
 TO_COMPLETIONS = ("prompt", "stream of completions")
 STREAMS = ("stream", "stream of completions", "reasoning", "tool calls")
-RAW = ("responses", "anthropic", "gemini")
+RAW_REQUESTS = ("responses", "anthropic", "gemini")
 
 ECHO = "echo: one two three"
-RIGHT_ANSWERS = {
+EXPECTED = {
     "prompt": [ECHO],
     "prompt to chat": [ECHO],
     "messages": [ECHO, f"{ECHO} #1"],
@@ -114,36 +114,36 @@ DROPPED = {
     ),
     "tool calls": "MLflow 2.10 to 3.5 drop tool calls from streams.",
 }
-"""What MLflow leaves out of its responses."""
+"""Notes on what MLflow drops from its responses."""
 
 
-class Seen(NamedTuple):
-    """What an operation came to: how often something was posted to the server, and how often its model was asked."""
+class Result(NamedTuple):
+    """The result of an operation, with the number of POST requests to the server and of requests to its model."""
 
     status: str
     http_status: int
     message: str
-    answer: list[str]
-    posted: int
-    asked: int
+    response: list[str]
+    posts: int
+    model_requests: int
 
 
-def measure(kinds: Sequence[Kind] = KINDS, build: Build = SHARED) -> dict[Kind, dict[str, Seen]]:
-    """What each server's operations came to."""
+def measure(kinds: Sequence[Kind] = KINDS, build: Build = SHARED) -> dict[Kind, dict[str, Result]]:
+    """Returns the results of the operations of each server."""
     servers = list(dict.fromkeys((kind.version, kind.command) for kind in kinds))
-    seen = {}
+    results = {}
     with ScriptedUpstream("chat") as upstream:
         for first in range(0, len(servers), AT_ONCE):
             starts = {each: functools.partial(start, *each, upstream.url) for each in servers[first : first + AT_ONCE]}
             with started(starts) as running:
                 for kind in kinds:
                     if server := running.get((kind.version, kind.command)):
-                        seen[kind] = ask(kind, server.url, upstream, build)
-    return {kind: seen[kind] for kind in kinds}
+                        results[kind] = run_operations(kind, server.url, upstream, build)
+    return {kind: results[kind] for kind in kinds}
 
 
 def start(version: str, command: str, upstream_url: str) -> Server:
-    """Starts a server with the routes that tests/c/compat.c asks."""
+    """Starts a server with the routes that tests/c/compat.c calls."""
     if command == LLAMA_CPP:
         return language_model.start()
     if command == TRACKING:
@@ -156,91 +156,91 @@ def start(version: str, command: str, upstream_url: str) -> Server:
     return mlflow_server.start(version, upstream_url, upstream_url, [more], [split])
 
 
-def ask(kind: Kind, url: str, upstream: ScriptedUpstream, build: Build = SHARED) -> dict[str, Seen]:
-    """Runs the program, which is the same for all, once for each operation."""
-    seen = {}
+def run_operations(kind: Kind, url: str, upstream: ScriptedUpstream, build: Build = SHARED) -> dict[str, Result]:
+    """Runs the program once for each operation."""
+    results = {}
     for operation in OPERATIONS:
         upstream.forget_requests()
         with recorded(url) as relay:
             done = build.run("compat.c", relay.url + kind.path, operation, *OPTIONS.get(kind, ()))
-            posted = relay.posted()
+            posts = relay.posts()
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         line = json.loads(done.stdout)
         status = line["status"].removeprefix("MLFLOW_GATEWAY_")
-        asked = len(posted) if kind == DIRECTLY else len(upstream.requests())
-        seen[operation] = Seen(status, line["http_status"], line["message"], line["answer"], len(posted), asked)
-    return seen
+        model_requests = len(posts) if kind == WITHOUT_GATEWAY else len(upstream.requests())
+        results[operation] = Result(status, line["http_status"], line["message"], line["answer"], len(posts), model_requests)
+    return results
 
 
-def works(kind: Kind, operation: str, seen: Seen) -> bool:
-    """Whether the operation succeeded, its answer is the right one, and nothing was sent twice."""
-    if seen.status not in SUCCESSES or seen.asked != right_count(operation):
+def works(kind: Kind, operation: str, result: Result) -> bool:
+    """Returns whether the operation succeeded with the expected response, and nothing was sent twice."""
+    if result.status not in SUCCESSES or result.model_requests != expected_model_requests(operation):
         return False
-    if seen.posted != (2 if is_refused_first(kind, operation) else seen.asked):
+    if result.posts != (2 if is_refused_first(kind, operation) else result.model_requests):
         return False
-    if kind == DIRECTLY and operation not in ASK_NO_MODEL:  # its words are its own
-        return "".join(seen.answer).strip() != ""
-    answer, right = seen.answer, right_answer(kind, operation)
-    if operation == "list":  # the tracking server tells them in any order
-        answer, right = sorted(answer), sorted(right)
-    return answer == right
+    if kind == WITHOUT_GATEWAY and operation not in WITHOUT_MODEL:  # the text of a real model
+        return "".join(result.response).strip() != ""
+    response, expected = result.response, expected_response(kind, operation)
+    if operation == "list":  # the tracking server lists them in any order
+        response, expected = sorted(response), sorted(expected)
+    return response == expected
 
 
-def right_count(operation: str) -> int:
-    """How often a model is asked."""
-    return 0 if operation in ASK_NO_MODEL else 1
+def expected_model_requests(operation: str) -> int:
+    """Returns the number of requests to a model."""
+    return 0 if operation in WITHOUT_MODEL else 1
 
 
 def is_refused_first(kind: Kind, operation: str) -> bool:
-    """Whether a prompt is posted to a path that refuses it without asking the model."""
+    """Returns whether a prompt is first posted to a path that refuses it without calling the model."""
     return (kind.command, kind.path) == (YAML, V1) and operation in TO_COMPLETIONS
 
 
-def right_answer(kind: Kind, operation: str) -> list[str]:
-    """What the scripted upstream makes each server answer."""
+def expected_response(kind: Kind, operation: str) -> list[str]:
+    """Returns the response that the scripted upstream produces."""
     if drops(kind, operation):
-        return RIGHT_ANSWERS[operation][1:] if operation == "reasoning" else []
+        return EXPECTED[operation][1:] if operation == "reasoning" else []
     if operation == "list" and kind.command == TRACKING:
         return [f"{name} - {name if name in PROVIDERS else 'openai'} smollm2" for name in (*ROUTES, *PROVIDERS)]
-    if operation == "list" and kind == DIRECTLY:
+    if operation == "list" and kind == WITHOUT_GATEWAY:
         return ["smollm2 - - -"]
     if operation == "list" and kind.version in WITH_SPLITS:
-        return [*RIGHT_ANSWERS[operation], f"{SECOND_CHAT} {CHAT} openai smollm2"]
-    return RIGHT_ANSWERS[operation]
+        return [*EXPECTED[operation], f"{SECOND_CHAT} {CHAT} openai smollm2"]
+    return EXPECTED[operation]
 
 
 def drops(kind: Kind, operation: str) -> bool:
-    """Whether MLflow leaves out of its response what the operation is about."""
+    """Returns whether MLflow drops the tested part from its response."""
     if operation == "reasoning":
         return kind.path != OPENAI_V1
     return operation == "tool calls" and kind.version in WITHOUT_STREAMED_TOOL_CALLS
 
 
 def has_no_list(kind: Kind) -> bool:
-    """Whether the server has no list of models below the path of the gateway URI."""
-    return kind.path != "" and kind != DIRECTLY
+    """Returns whether the server has no list of models below the path of the gateway URI."""
+    return kind.path != "" and kind != WITHOUT_GATEWAY
 
 
 def is_missing(kind: Kind, operation: str) -> bool:
-    """Whether this server, or its model, cannot have what the operation is about."""
+    """Returns whether this server, or its model, does not support the operation."""
     if operation == "split":
         return not (kind.command == YAML and kind.version in WITH_SPLITS)
-    if kind == DIRECTLY:
+    if kind == WITHOUT_GATEWAY:
         return operation in ("reasoning", "tool calls", "gemini")
     if kind.path == OPENAI_V1:
         return operation in ("anthropic", "gemini")
-    return operation in RAW and kind.command == YAML
+    return operation in RAW_REQUESTS and kind.command == YAML
 
 
-def note(kind: Kind, operation: str, seen: Seen) -> Optional[str]:
-    """What there is to say about a cell: why it is right that it does not work, or how it works."""
-    if operation in STREAMS and kind.version in WITHOUT_STREAMS and seen.status == "UNSUPPORTED":
+def note(kind: Kind, operation: str, result: Result) -> Optional[str]:
+    """Returns the note of a cell: why it is right that it does not work, or how it works."""
+    if operation in STREAMS and kind.version in WITHOUT_STREAMS and result.status == "UNSUPPORTED":
         return "MLflow streams from 2.10 on. The status says so, and the message what to do."
-    if operation in ASK_NO_MODEL and has_no_list(kind) and seen.status == "UNSUPPORTED":
+    if operation in WITHOUT_MODEL and has_no_list(kind) and result.status == "UNSUPPORTED":
         return "This server has no list of models below this path. Without the path in the gateway URI it reports its routes."
-    if operation == "embeddings" and kind == DIRECTLY and seen.status not in SUCCESSES:
+    if operation == "embeddings" and kind == WITHOUT_GATEWAY and result.status not in SUCCESSES:
         return "This model makes no embeddings."
-    if works(kind, operation, seen):
+    if works(kind, operation, result):
         if drops(kind, operation):
             return DROPPED[operation]
         if is_refused_first(kind, operation):
@@ -250,32 +250,32 @@ def note(kind: Kind, operation: str, seen: Seen) -> Optional[str]:
             )
         if kind.command == TRACKING and operation in TO_COMPLETIONS:
             return "This server has no completions: the prompt is sent as one message of the user."
-        if kind == DIRECTLY and operation in TO_COMPLETIONS:
+        if kind == WITHOUT_GATEWAY and operation in TO_COMPLETIONS:
             return "A prompt is sent as one message of the user unless the option `task` is `completions`."
         if kind.command == TRACKING and operation == "list":
             return "Without types: each endpoint of this server does both chat and embeddings."
     return None
 
 
-def unexplained(kind: Kind, seen: Mapping[str, Seen]) -> dict[str, Seen]:
-    """What neither works nor is known to be right."""
+def unexplained(kind: Kind, results: Mapping[str, Result]) -> dict[str, Result]:
+    """Returns the results that neither work nor are explained by a note."""
     return {
         operation: one
-        for operation, one in seen.items()
+        for operation, one in results.items()
         if not is_missing(kind, operation)
         and not works(kind, operation, one)
         and (one.status in SUCCESSES or note(kind, operation, one) is None)
     }
 
 
-def table(seen: Mapping[Kind, Mapping[str, Seen]]) -> str:
-    """Both tables in Markdown, with their notes below."""
+def table(results: Mapping[Kind, Mapping[str, Result]]) -> str:
+    """Returns both tables in Markdown, with their notes below."""
     notes: list[str] = []
     lines = []
-    for operations in (CALLS, FEATURES):
+    for operations in (BASIC_OPERATIONS, FEATURES):
         lines.append(f"| MLflow | started with | path of the gateway URI | {' | '.join(operations.values())} |")
         lines.append(f"|---|---|---|{'---|' * len(operations)}")
-        for kind, outcomes in seen.items():
+        for kind, outcomes in results.items():
             cells = [_cell(kind, operation, outcomes[operation], notes) for operation in operations]
             path = f"`{kind.path}`" if kind.path else "-"
             lines.append(f"| {kind.version} | `{kind.command}` | {path} | {' | '.join(cells)} |")
@@ -284,41 +284,41 @@ def table(seen: Mapping[Kind, Mapping[str, Seen]]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _cell(kind: Kind, operation: str, seen: Seen, notes: list[str]) -> str:
+def _cell(kind: Kind, operation: str, result: Result, notes: list[str]) -> str:
     if is_missing(kind, operation):
         return "-"
-    text = seen.status
-    if seen.status in SUCCESSES:
+    text = result.status
+    if result.status in SUCCESSES:
         text = "wrong answer"
-        if works(kind, operation, seen):
+        if works(kind, operation, result):
             text = "dropped" if drops(kind, operation) else "works"
-    said = note(kind, operation, seen)
-    if said is None:
+    footnote = note(kind, operation, result)
+    if footnote is None:
         return text
-    if said not in notes:
-        notes.append(said)
-    return f"{text} <sup>{notes.index(said) + 1}</sup>"
+    if footnote not in notes:
+        notes.append(footnote)
+    return f"{text} <sup>{notes.index(footnote) + 1}</sup>"
 
 
 def table_of(readme: str) -> Optional[str]:
-    """The tables that a README has; None where it has no place for one."""
-    found = PLACE.search(readme)
+    """Returns the tables in a README; None if it has no marks."""
+    found = TABLES.search(readme)
     return found[1].strip() + "\n" if found else None
 
 
 def with_table(readme: str, new: str) -> str:
-    """A README with other tables."""
-    return PLACE.sub(lambda _: f"{MARKS[0]}\n\n{new}\n{MARKS[1]}", readme)
+    """Returns a README with new tables."""
+    return TABLES.sub(lambda _: f"{MARKS[0]}\n\n{new}\n{MARKS[1]}", readme)
 
 
 def main() -> int:
-    """Prints or writes the tables; fails where something in them is not as it should be."""
+    """Prints or writes the tables; fails if a result is unexplained."""
     parser = argparse.ArgumentParser(description="Make README.md's tables of what works with which MLflow.")
     parser.add_argument("--write", action="store_true", help="write them into README.md")
     is_to_write = parser.parse_args().write
-    seen = measure()
-    new = table(seen)
-    wrong = {kind: unexplained(kind, outcomes) for kind, outcomes in seen.items()}
+    results = measure()
+    new = table(results)
+    wrong = {kind: unexplained(kind, outcomes) for kind, outcomes in results.items()}
     for kind, outcomes in wrong.items():
         for operation, one in outcomes.items():
             print(f"{kind.version}, {kind.command} {kind.path}: {operation}: {one}", file=sys.stderr)

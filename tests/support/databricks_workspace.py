@@ -1,22 +1,22 @@
-"""A Databricks workspace with serving endpoints, imitated from what is public about its wire format.
+"""A scripted Databricks workspace with serving endpoints, after public sources about its wire format.
 
-Where it is known from:
+Sources:
 - the list and the entries: the Databricks SDK for Python (service/serving.py: ServingEndpoint, ServingEndpointDetailed,
-  ExternalModel, FoundationModel) and the examples in MLflow's client (mlflow/deployments/databricks). The list comes
-  whole, without pages. Every field may be missing, `task` too: the SDK has it beside the name and in external_model.
-- questions and streams: "Foundation model REST API reference" of Databricks' documentation, and MLflow's client, which
-  waits for `data: [DONE]`. That usage comes with every chunk is so in the recorded answers of Llama Stack's tests.
+  ExternalModel, FoundationModel) and the examples in MLflow's client (mlflow/deployments/databricks). The list has
+  no pages. Every field may be missing, also `task`, which the SDK has beside the name and in external_model.
+- requests and streams: "Foundation model REST API reference" of Databricks' documentation, and MLflow's client, which
+  waits for `data: [DONE]`. Usage is in every chunk in the recorded responses of Llama Stack's tests.
 - tokens of service principals: "Authorize service principal access to Databricks with OAuth" of the documentation, and
-  the SDK's oauth.py: which fields it reads, of successes and of failures, and that a host tells about itself.
+  the SDK's oauth.py: the fields it reads of successes and failures, and the description that a host returns of itself.
 - agents: the ChatAgentResponse, ChatAgentChunk and ResponsesAgentResponse of MLflow's types (mlflow/types/agent.py and
   responses.py), and "Query an agent" of Databricks' documentation.
 - errors: the SDK's errors/deserializer.py; the bodies are those in reports: databricks-sdk-go issue 873 (403, Invalid
   access token, where error_code is a number), dbdemos issues 218 (403, PERMISSION_DENIED) and 220 (404,
-  RESOURCE_DOES_NOT_EXIST), splunk-integration issue 55 (401, Token is expired). n8n issue 34147: an expired token is
-  told as 403 by most of the APIs.
+  RESOURCE_DOES_NOT_EXIST), splunk-integration issue 55 (401, Token is expired). n8n issue 34147: most APIs
+  report an expired token as 403.
 - limits, creating, deleting: the SDK's serving.py (put, create, delete).
 
-That MLflow's own client and the SDK are content with it is a test in test_databricks.py.
+A test in test_databricks.py checks that MLflow's client and the SDK work with it.
 """
 
 import base64
@@ -44,12 +44,12 @@ AI_GATEWAY = "/ai-gateway/mlflow/v1/"
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
 
-Answer = Callable[[Handler], None]
+Respond = Callable[[Handler], None]
 
 
 def entry(name: str, task: Optional[str], served: dict, **more: object) -> dict:
-    """An endpoint, as the list has it."""
-    told = {} if task is None else {"task": task}
+    """Returns an endpoint as an entry of the list."""
+    optional_task = {} if task is None else {"task": task}
     return {
         "name": name,
         "creator": "alice@example.org",
@@ -62,19 +62,19 @@ def entry(name: str, task: Optional[str], served: dict, **more: object) -> dict:
         "route_optimized": False,
         "creator_display_name": "Alice",
         "creator_kind": "User",
-        **told,
+        **optional_task,
         **more,
     }
 
 
 def external(provider: str, model: str, task: str) -> dict:
-    """A model of another provider, as an endpoint serves it."""
+    """Returns the served entity of a model of another provider."""
     key = {"openai_api_key": "{{secrets/scope/key}}"}
     return {"external_model": {"provider": provider, "name": model, "task": task, f"{provider}_config": key}}
 
 
 def foundation(model: str, title: str) -> dict:
-    """A model of Databricks' own, as an endpoint serves it."""
+    """Returns the served entity of a foundation model of Databricks."""
     about = {"name": model, "display_name": title, "docs": "https://example.org/docs", "description": "A model"}
     return {"entity_name": f"system.ai.{model}", "entity_version": "1", "foundation_model": about}
 
@@ -97,29 +97,29 @@ class Workspace(ScriptedGateway):
     """A workspace that listens until the end of its `with`. Its fields may be changed at any time."""
 
     def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
-        super().__init__(self._answer, tls)
+        super().__init__(self._respond, tls)
         self.endpoints = {each["name"]: each for each in default_endpoints()}
         self.pat = PAT
         self.client = (CLIENT_ID, CLIENT_SECRET)
         self.lifetime: object = 3600
-        """What is told as `expires_in`; None leaves it out."""
+        """The value of `expires_in`; None omits it."""
         self.real_lifetime: Optional[float] = None
-        """When a token ends in truth, if not when it was told."""
+        """The actual lifetime of a token, if it differs."""
         self.new_token: Callable[[], str] = lambda: f"eyJraWQ.{secrets.token_hex(12)}"
         self.token_delay = 0.0
         self.token_faults: list[str] = []
-        """Names from TOKEN_FAULTS, one for each of the next questions for a token."""
+        """Names from TOKEN_FAULTS, one for each of the next token requests."""
         self.well_known_faults: list[str] = []
         """Names from WELL_KNOWN_FAULTS, likewise."""
         self.token_endpoint = self.url + TOKEN
         self.stale_status = 401
-        """What a token that is no longer good gets: 401, or 403 as from most of the APIs."""
-        self.before_answer: Callable[[Request], None] = lambda request: None
-        """Is called with each question, after the credentials were looked at and before it is answered."""
-        self.invoke: Callable[[Handler, Request, str], None] = self.answer_question
-        """Answers a question to an endpoint."""
+        """The HTTP status for an expired or revoked token: 401, or 403 as in most APIs."""
+        self.before_response: Callable[[Request], None] = lambda request: None
+        """Called with each invocation, after the check of the credentials and before the response."""
+        self.invoke: Callable[[Handler, Request, str], None] = self.respond_to_invocation
+        """Responds to an invocation of an endpoint."""
         self.refused = 0
-        """How many requests came without credentials, or with some that are no longer good."""
+        """The number of requests without valid credentials."""
         self._lock = threading.Lock()
         self._tokens: dict[str, float] = {}
 
@@ -128,50 +128,50 @@ class Workspace(ScriptedGateway):
         return self
 
     def revoke(self) -> None:
-        """Ends all tokens that were given out."""
+        """Revokes all issued tokens."""
         with self._lock:
             self._tokens.clear()
 
-    def asked(self, path: str, method: Optional[str] = None) -> list[Request]:
-        """The requests to a path that begins so."""
+    def requests_to(self, path: str, method: Optional[str] = None) -> list[Request]:
+        """Returns the requests to paths that start with `path`."""
         return [
             request
             for request in list(self.requests)
             if request.path.startswith(path) and method in (None, request.method)
         ]
 
-    def tokens_asked(self) -> int:
-        return len(self.asked(TOKEN))
+    def token_requests(self) -> int:
+        return len(self.requests_to(TOKEN))
 
     def environment(self) -> dict[str, str]:
-        """The variables by which a user with a token finds it."""
+        """Returns the variables of a user with a personal access token."""
         return {"DATABRICKS_HOST": self.url, "DATABRICKS_TOKEN": self.pat}
 
     def service_environment(self) -> dict[str, str]:
-        """The variables by which a service principal finds it."""
+        """Returns the variables of a service principal."""
         client_id, secret = self.client
         return {"DATABRICKS_HOST": self.url, "DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": secret}
 
     def credentials(self, path: str = INVOCATIONS) -> list[str]:
-        """What came as Authorization, request by request."""
-        return [header(request, "Authorization") for request in self.asked(path)]
+        """Returns the Authorization header of each request."""
+        return [header(request, "Authorization") for request in self.requests_to(path)]
 
-    def _answer(self, handler: Handler, request: Request) -> None:
+    def _respond(self, handler: Handler, request: Request) -> None:
         path = request.path.split("?")[0]
         if path == ABOUT:
             handler.respond(200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "1", "cloud": "aws"}, JSON)
         elif path == WELL_KNOWN:
-            self._tell_where_tokens_are(handler)
+            self._describe_token_endpoint(handler)
         elif path == TOKEN and request.method == "POST":
-            self._give_token(handler, request)
+            self._issue_token(handler, request)
         elif (refused := self._refusal(request)) is not None:
             self.refused += 1
             handler.respond(*refused)
         elif path.startswith(INVOCATIONS) and path.endswith("/invocations") and request.method == "POST":
-            self.before_answer(request)
+            self.before_response(request)
             self.invoke(handler, request, unquote(path[len(INVOCATIONS) : -len("/invocations")]))
         elif path.startswith(AI_GATEWAY) and request.method == "POST":
-            self._ask_model(handler, request, path[len(AI_GATEWAY) :])
+            self._call_model(handler, request, path[len(AI_GATEWAY) :])
         elif path.rstrip("/") == ENDPOINTS:
             self._list_or_create(handler, request)
         elif path.startswith(f"{ENDPOINTS}/"):
@@ -181,7 +181,7 @@ class Workspace(ScriptedGateway):
 
     # Tokens
 
-    def _tell_where_tokens_are(self, handler: Handler) -> None:
+    def _describe_token_endpoint(self, handler: Handler) -> None:
         if self.well_known_faults:
             WELL_KNOWN_FAULTS[self.well_known_faults.pop(0)](handler)
             return
@@ -200,7 +200,7 @@ class Workspace(ScriptedGateway):
             JSON,
         )
 
-    def _give_token(self, handler: Handler, request: Request) -> None:
+    def _issue_token(self, handler: Handler, request: Request) -> None:
         time.sleep(self.token_delay)
         if self.token_faults:
             TOKEN_FAULTS[self.token_faults.pop(0)](handler)
@@ -218,8 +218,8 @@ class Workspace(ScriptedGateway):
             token = self.new_token()
             with self._lock:
                 self._tokens[token] = time.monotonic() + (lifetime if isinstance(lifetime, (int, float)) else 3600)
-            told = {} if self.lifetime is None else {"expires_in": self.lifetime}
-            handler.respond(200, {"access_token": token, "scope": "all-apis", "token_type": "Bearer", **told}, JSON)
+            expiry = {} if self.lifetime is None else {"expires_in": self.lifetime}
+            handler.respond(200, {"access_token": token, "scope": "all-apis", "token_type": "Bearer", **expiry}, JSON)
 
     def _refusal(self, request: Request) -> Optional[tuple[int, object, dict[str, str]]]:
         scheme, _, token = header(request, "Authorization").partition(" ")
@@ -274,28 +274,28 @@ class Workspace(ScriptedGateway):
 
     # Questions
 
-    def _ask_model(self, handler: Handler, request: Request, path: str) -> None:
+    def _call_model(self, handler: Handler, request: Request, path: str) -> None:
         """A model of Unity Catalog: its name is in the body."""
         body = request.json()
         name = body.get("model", "")
         if not name.startswith("main."):
             refuse(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Model service '{name}' does not exist.")
         elif path in ("chat/completions", "embeddings") and ("messages" in body) == (path == "chat/completions"):
-            self.answer_question(handler, request, "chat" if "messages" in body else "bge")
+            self.respond_to_invocation(handler, request, "chat" if "messages" in body else "bge")
         else:
             no_such_api(handler, request)
 
-    def answer_question(self, handler: Handler, request: Request, name: str) -> None:
-        """Echoes the question, or gives vectors that tell how long the inputs are."""
+    def respond_to_invocation(self, handler: Handler, request: Request, name: str) -> None:
+        """Echoes the prompt, or returns embeddings that contain the lengths of the inputs."""
         if name not in self.endpoints:
             no_such_endpoint(handler, name)
             return
         body = request.json()
         task = self.endpoints[name].get("task")
         if task == "agent/v2/chat":
-            answer_as_chat_agent(handler, body)
+            respond_as_chat_agent(handler, body)
         elif task == "agent/v1/responses":
-            answer_as_responses_agent(handler, body)
+            respond_as_responses_agent(handler, body)
         elif "messages" in body:
             text = f"echo: {body['messages'][-1]['content']}"
             if body.get("stream"):
@@ -323,7 +323,7 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 DETAILS = [{"@type": "type.googleapis.com/google.rpc.RequestInfo", "request_id": "28e113da-9127", "serving_data": ""}]
 LOGIN_PAGE = "<!doctype html><html><head><title>Databricks - Sign In</title></head></html>"
 
-TOKEN_FAULTS: dict[str, Answer] = {
+TOKEN_FAULTS: dict[str, Respond] = {
     "invalid client": lambda handler: handler.respond(
         401, {"error": "invalid_client", "error_description": "Client authentication failed"}, JSON
     ),
@@ -341,7 +341,7 @@ TOKEN_FAULTS: dict[str, Answer] = {
     "silent": lambda handler: handler.stall(),
 }
 
-WELL_KNOWN_FAULTS: dict[str, Answer] = {
+WELL_KNOWN_FAULTS: dict[str, Respond] = {
     "not there": lambda handler: refuse(handler, 404, "ENDPOINT_NOT_FOUND", "No API found"),
     "a web page": lambda handler: handler.respond(200, LOGIN_PAGE),
     "a redirect": lambda handler: handler.respond(303, "", {"Location": "/login.html"}),
@@ -353,7 +353,7 @@ WELL_KNOWN_FAULTS: dict[str, Answer] = {
 
 
 def header(request: Request, name: str) -> str:
-    """A header of a request, without regard to case; "" if it is not there."""
+    """Returns a header of a request by its name in any case, or ""."""
     return next((value for key, value in request.headers.items() if key.lower() == name.lower()), "")
 
 
@@ -376,7 +376,7 @@ def whole(kind: str, choices: list[dict]) -> dict:
 
 
 def stream(handler: Handler, text: str) -> None:
-    """A chat's answer word by word, with the usage in each chunk, and the word of the end."""
+    """Streams a chat response word by word, with the usage in each chunk, and [DONE]."""
     words = [f" {word}" if at else word for at, word in enumerate(text.split(" "))]
     deltas = [{"role": "assistant", "content": ""}, *({"content": word} for word in words)]
     choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
@@ -386,8 +386,8 @@ def stream(handler: Handler, text: str) -> None:
     handler.respond(200, body, {"Content-Type": "text/event-stream"})
 
 
-def answer_as_chat_agent(handler: Handler, body: dict) -> None:
-    """Shows a tool's call and its result before the words; it has no choices."""
+def respond_as_chat_agent(handler: Handler, body: dict) -> None:
+    """Returns a tool call and its result before the text; the response has no choices."""
     words = ["echo:", f" {body['messages'][-1]['content']}"]
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     work = [
@@ -403,14 +403,14 @@ def answer_as_chat_agent(handler: Handler, body: dict) -> None:
     handler.respond(200, {"messages": messages, "finish_reason": "stop", "usage": USAGE}, JSON)
 
 
-def answer_as_responses_agent(handler: Handler, body: dict) -> None:
-    """Shows a call of a tool before the words. With the first word "whole", a stream has items only."""
+def respond_as_responses_agent(handler: Handler, body: dict) -> None:
+    """Returns a tool call before the text. If the prompt starts with "whole", a stream has items only."""
     if "input" not in body:
         message = "Invalid input. Error: Model is missing inputs ['input']. Note that there were extra inputs: ['messages']"
         refuse(handler, 400, "BAD_REQUEST", message)
         return
-    asked = body["input"][-1]["content"]
-    words = ["echo:", f" {asked}"]
+    prompt = body["input"][-1]["content"]
+    words = ["echo:", f" {prompt}"]
     work = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     content = [{"type": "output_text", "text": "".join(words)}]
     message = {"type": "message", "id": "m", "role": "assistant", "content": content}
@@ -419,10 +419,10 @@ def answer_as_responses_agent(handler: Handler, body: dict) -> None:
         return
     deltas = [{"type": "response.output_text.delta", "item_id": "m", "delta": word} for word in words]
     items = [{"type": "response.output_item.done", "item": item} for item in (work, message)]
-    sent = [items[0], *([] if asked.startswith("whole") else deltas), items[1]]
+    sent = [items[0], *([] if prompt.startswith("whole") else deltas), items[1]]
     handler.respond(200, events(*sent, "[DONE]").encode(), {"Content-Type": "text/event-stream"})
 
 
 def profile(name: str, **keys: str) -> str:
-    """A section of a file ~/.databrickscfg."""
+    """Returns a section of a file ~/.databrickscfg."""
     return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) + "\n"

@@ -1,4 +1,4 @@
-"""A network of some milliseconds: passes bytes on to a server's port, and the ends of connections, each after a while."""
+"""A relay that simulates network delay: it forwards bytes and ends of connections after a pause."""
 
 import contextlib
 import queue
@@ -13,7 +13,7 @@ from support.relay import relayed
 
 @contextlib.contextmanager
 def delayed(port: int, seconds: float) -> Iterator[int]:
-    """A port that leads to this one, with so much delay each way."""
+    """Yields a port that forwards to `port` with this delay in each direction."""
 
     def connect(client: socket.socket, server: socket.socket) -> None:
         for end in (client, server):
@@ -26,7 +26,7 @@ def delayed(port: int, seconds: float) -> Iterator[int]:
 
 
 def pass_on(source: socket.socket, target: socket.socket, seconds: float) -> None:
-    """One way, until it ends."""
+    """Forwards one direction of a connection until it ends."""
     pieces: queue.Queue[tuple[float, Optional[bytes]]] = queue.Queue()
 
     def receive() -> None:
@@ -44,7 +44,7 @@ def pass_on(source: socket.socket, target: socket.socket, seconds: float) -> Non
                     break
                 target.sendall(piece)
         with contextlib.suppress(OSError):
-            # As a server does that is gone: what is sent to it afterwards is refused.
+            # As if the server were gone: later bytes are refused.
             target.shutdown(socket.SHUT_RDWR)
 
     for work in (receive, send):

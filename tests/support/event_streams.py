@@ -1,4 +1,4 @@
-"""Streams of server-sent events, byte by byte, and what a client has to make of each beginning of them."""
+"""Streams of server-sent events and their framing, and the expected result of each prefix of a stream."""
 
 import json
 from typing import NamedTuple
@@ -10,20 +10,20 @@ FRAMINGS = ("until close", "chunked", "length")
 
 
 def chunk(content: object = None, index: int = 0, finish_reason: object = None, **delta: object) -> dict:
-    """A chat's chunk."""
+    """Returns a chunk of a chat stream."""
     choice = {"index": index, "delta": {"content": content, **delta}, "finish_reason": finish_reason}
     return {"id": "x", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}
 
 
 def usage_chunk(input_tokens: int, output_tokens: int) -> dict:
-    """The last one, of no candidate."""
+    """Returns the last chunk, with the usage and no choices."""
     total = input_tokens + output_tokens
     usage = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens, "total_tokens": total}
     return {"id": "x", "model": "m", "choices": [], "usage": usage}
 
 
 def events(*chunks: object) -> str:
-    """As MLflow writes them: JSON, or a text as it is."""
+    """Formats chunks as MLflow does: JSON, or a string unchanged."""
     data = (each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in chunks)
     return "".join(f"data: {each}\n\n" for each in data)
 
@@ -40,7 +40,7 @@ TEXTS = ["Hé", " wörld", " \U0001f600\n", "!"]
 
 
 class Expected(NamedTuple):
-    """What comes of the beginning of a stream."""
+    """The expected result of a prefix of a stream."""
 
     texts: list[str]
     is_finished: bool
@@ -48,7 +48,7 @@ class Expected(NamedTuple):
 
 
 def expected(beginning: bytes) -> Expected:
-    """Understands the events that are complete; `[DONE]` is complete with its line."""
+    """Parses the complete events of a prefix; `[DONE]` is complete at the end of its line."""
     lines = beginning.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     texts, is_finished, is_done = [], False, lines.endswith("\n\ndata: [DONE]\n")
     for block in lines.split("\n\n")[:-1]:
@@ -64,13 +64,13 @@ def expected(beginning: bytes) -> Expected:
 
 
 def head(framing: str, length: int) -> bytes:
-    """The head of an answer that streams."""
+    """Returns the head of a streaming response."""
     lines = {"until close": "", "chunked": "Transfer-Encoding: chunked\r\n", "length": f"Content-Length: {length}\r\n"}
     return f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n{lines[framing]}\r\n".encode()
 
 
 def framed(body: bytes, framing: str) -> bytes:
-    """The body as it is on the wire, with an odd size of chunks."""
+    """Returns the body as sent on the wire, in chunks of an odd size."""
     if framing != "chunked":
         return body
     pieces = [body[at : at + 37] for at in range(0, len(body), 37)]
@@ -78,7 +78,7 @@ def framed(body: bytes, framing: str) -> bytes:
 
 
 def unframed(wire: bytes, framing: str) -> bytes:
-    """What is of the body in the beginning of a wire."""
+    """Returns the part of the body in a prefix of the bytes on the wire."""
     if framing != "chunked":
         return wire
     body = b""
@@ -90,7 +90,7 @@ def unframed(wire: bytes, framing: str) -> bytes:
 
 
 def send_stream(handler: Handler, stream: str, framing: str = "chunked") -> None:
-    """Answers with a whole stream."""
+    """Responds with a complete stream."""
     body = stream.encode()
     handler.raw(head(framing, len(body)) + framed(body, framing))
     handler.close_connection = framing == "until close"

@@ -1,4 +1,4 @@
-"""The gateway for a great many calls: tests/c/fast_gateway.c, and what it says that it was asked for."""
+"""A gateway for very many calls, tests/c/fast_gateway.c, and its request counts."""
 
 import contextlib
 import subprocess
@@ -9,20 +9,20 @@ from support.scripted_gateway import HOST
 
 
 class FastGateway:
-    """It runs until the end of its `with`; what it was asked for is known afterwards."""
+    """It runs until the end of its `with`; the counts are known afterwards."""
 
     def __init__(self) -> None:
-        self.asked_for: dict[str, int] = {}
-        """How often it was asked for each kind of answer, and for any of them ("asked")."""
+        self.request_counts: dict[str, int] = {}
+        """The number of requests for each kind of response, and in total ("asked")."""
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
-        """Its URL."""
+        """Yields its URL."""
         with subprocess.Popen([_program()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             yield f"http://{HOST}:{int(process.stdout.readline())}"
             lines = process.communicate()[0].splitlines()
         assert process.returncode == 0
-        self.asked_for = {kind: int(count) for kind, count in (line.split() for line in lines)}
+        self.request_counts = {kind: int(count) for kind, count in (line.split() for line in lines)}
 
 
 def _program() -> str:

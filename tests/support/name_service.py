@@ -1,4 +1,4 @@
-"""Names with the addresses that a test gives them: the other side of tests/c/name_service.c."""
+"""Host names that resolve to the addresses of a test, by the preloaded library tests/c/name_service.c."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from support.builds import ROOT
 
 
 def name_service(folder: Path, names: Mapping[str, str]) -> dict[str, str]:
-    """What a program needs in its environment to see these names. `folder` holds the service's files.
+    """Returns the environment in which these names resolve. `folder` contains the files of the service.
 
-    Called again with the same folder it changes the names, also for programs that run already.
+    A further call with the same folder changes the names, also for running programs.
     """
     library, file = folder / "name_service.so", folder / "names"
     if not library.exists():

@@ -1,4 +1,4 @@
-"""Requests by the full path through the C library, and what came of them: the other side of tests/c/asks.c."""
+"""Performs operations of the C library through the C program tests/c/asks.c, and parses their outcomes."""
 
 import json
 import struct
@@ -10,6 +10,7 @@ OPERATIONS = (
     "call", "send", "stream", "callback", "embed", "list", "get-route", "health", "get-limits", "set-limits",
     "create-route", "delete-route", "identify",
 )  # fmt: skip
+"""The commands that produce an outcome."""
 
 
 class Candidate(NamedTuple):
@@ -25,7 +26,7 @@ class Candidate(NamedTuple):
 
     @property
     def message(self) -> dict:
-        """The message, to be sent back."""
+        """The parsed message, which a conversation sends back."""
         return json.loads(self.message_json)
 
 
@@ -50,23 +51,23 @@ class Response(NamedTuple):
 
     @property
     def usage(self) -> list[int]:
-        """The tokens of input, output and both."""
+        """The tokens of the input, of the output, and in total."""
         return self.tokens[:3]
 
     @property
     def elapsed_us(self) -> int:
-        """The whole time."""
+        """The total time."""
         return self.times_us[-1]
 
 
 class Embeddings(NamedTuple):
-    """Vectors, one for each input."""
+    """Embeddings, one for each input."""
 
     count: int
     dimension: int
     tokens: list[int]
     model: Optional[str]
-    vectors: list[list[float]]
+    values: list[list[float]]
 
     @property
     def input_tokens(self) -> int:
@@ -74,7 +75,7 @@ class Embeddings(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A route, as a list or a question for it tells."""
+    """A route, as listed or looked up."""
 
     name: Optional[str]
     type: Optional[str]
@@ -97,7 +98,7 @@ TEXT, REASONING, REFUSAL, TOOL_CALL, FINISH, USAGE, OTHER = range(1, 8)
 
 
 class Event(NamedTuple):
-    """An event of a stream, and the microseconds that had gone by when it came."""
+    """An event of a stream, and the microseconds from the start of the operation to the event."""
 
     kind: int
     candidate: int
@@ -111,15 +112,15 @@ class Event(NamedTuple):
     raw_data: Optional[str]
 
     @property
-    def said(self) -> tuple[int, int, Optional[str]]:
-        """What it is, of which candidate, and its text."""
+    def summary(self) -> tuple[int, int, Optional[str]]:
+        """The kind, the candidate, and the text."""
         return self.kind, self.candidate, self.text
 
 
 class Outcome(NamedTuple):
-    """What one ask came to.
+    """The outcome of one operation.
 
-    `cancelled_us` is how long it went on after it was cancelled; -1 if it was not.
+    `cancelled_us` is the time from its cancellation to its return; -1 if it was not cancelled.
     """
 
     status: str
@@ -142,11 +143,11 @@ class Outcome(NamedTuple):
     error_is_retryable: bool
 
     def __str__(self) -> str:
-        """All of it: what may stand in no part of an outcome is looked for here."""
+        """All fields: tests search it for secrets."""
         return f"Outcome({', '.join(f'{name}={value!r}' for name, value in zip(self._fields, self))})"
 
     def __repr__(self) -> str:
-        """What a reader of a failed test needs, in a few lines."""
+        """A summary for the report of a failed test."""
         parts = [shortened(self.message, 400)] if self.message else []
         if self.error_attempts:
             parts.append(f"{self.error_attempts} attempts, retries {self.error_retries}")
@@ -167,16 +168,16 @@ class Outcome(NamedTuple):
 
     @property
     def deltas(self) -> list[tuple[int, str, int]]:
-        """Of the events that are texts, the candidate, the text, and the microseconds that had gone by."""
+        """The candidate, the text, and the microseconds of each text event."""
         return [(event.candidate, event.text, event.us) for event in self.events if event.kind == TEXT]
 
     def text(self, candidate: int = 0) -> str:
-        """The deltas of one candidate, put together."""
+        """Returns the joined deltas of one candidate."""
         return "".join(text for number, text, _ in self.deltas if number == candidate)
 
 
 class Descriptors(NamedTuple):
-    """How many files and connections the process had open before it made a handle, and after it destroyed it."""
+    """The number of open descriptors before a handle was created, and after it was destroyed."""
 
     before: int
     after: int
@@ -185,7 +186,7 @@ class Descriptors(NamedTuple):
 def perform(
     uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> Outcome:
-    """Asks once. Commands are as tests/c/asks.c describes them, and the last one asks."""
+    """Performs one operation. Commands are as in tests/c/asks.c; the last one is the operation."""
     (outcome,) = perform_all(uri, *commands, route=route, build=build, env=env)
     return outcome
 
@@ -193,9 +194,9 @@ def perform(
 def perform_all(
     uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> list[Outcome]:
-    """Asks on one handle as often as the commands do. `env` is what the process finds in its environment besides."""
-    answers = run_commands(f"route {route}", f"uri {uri or ''}", *commands, build=build, env=env)
-    outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
+    """Performs the operations of these commands on one handle. `env` is added to the clean environment."""
+    results = run_commands(f"route {route}", f"uri {uri or ''}", *commands, build=build, env=env)
+    outcomes = [result for result in results if isinstance(result, Outcome)]
     assert len(outcomes) == sum(command.split(" ")[0] in OPERATIONS for command in commands)
     return outcomes
 
@@ -203,7 +204,7 @@ def perform_all(
 def run_commands(
     *commands: str, build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> list[Union[Outcome, Descriptors]]:
-    """Gives all these commands, and returns an outcome for each ask, and descriptors for each handle that is closed."""
+    """Runs commands, and returns an outcome for each operation and descriptors for each closed handle."""
     done = build.run("asks.c", input="".join(f"{command}\n" for command in commands), environment=env)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     lines = map(json.loads, done.stdout.split("\n")[:-1])
@@ -211,20 +212,20 @@ def run_commands(
 
 
 def shortened(value: object, length: int = 120) -> str:
-    """A value as a message shows it."""
+    """Returns a value as shown in a report, cut to a maximum length."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= length else f"{text[:length]}... ({len(text)} characters)"
 
 
 def escaped(text: str) -> str:
-    """A text as the value of a command."""
+    """Escapes a string as the value of a command."""
     for byte, name in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\0", "\\0")):
         text = text.replace(byte, name)
     return text
 
 
 def float32(number: float) -> float:
-    """The nearest number of 32 bits."""
+    """Rounds to the nearest 32-bit float."""
     return struct.unpack("f", struct.pack("f", number))[0]
 
 
@@ -235,9 +236,9 @@ def _outcome(line: dict) -> Outcome:
         response = Response(**{**response, "candidates": candidates})
     embeddings = line.get("embeddings")
     if embeddings is not None:
-        # As many digits as tell one number of 32 bits from the next.
-        vectors = [[float32(number) for number in vector] for vector in embeddings["vectors"]]
-        embeddings = Embeddings(**{**embeddings, "vectors": vectors})
+        # The program prints just enough digits to distinguish 32-bit floats.
+        values = [[float32(number) for number in vector] for vector in embeddings.pop("vectors")]
+        embeddings = Embeddings(**embeddings, values=values)
     return Outcome(
         line["status"],
         line["message"],

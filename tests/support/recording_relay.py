@@ -1,4 +1,4 @@
-"""A relay before a server that keeps what is posted: the proof of how often something was sent."""
+"""A relay in front of a server that records POST requests, to prove how often something was sent."""
 
 import contextlib
 import itertools
@@ -14,7 +14,7 @@ POST = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
 
 
 class Recorded:
-    """What went through so far. A body of JSON on one line cannot look like the beginning of another request."""
+    """The bytes recorded so far. A body of JSON on one line cannot look like the start of another request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -22,19 +22,19 @@ class Recorded:
         self._lock = threading.Lock()
 
     def add(self, connection: int, piece: bytes) -> None:
-        """Keeps a piece of what a connection sends."""
+        """Records a piece that a connection sent."""
         with self._lock:
             self._pieces[connection] = self._pieces.get(connection, b"") + piece
 
-    def posted(self) -> list[str]:
-        """The paths of all requests that post something."""
+    def posts(self) -> list[str]:
+        """Returns the paths of all POST requests."""
         with self._lock:
             return [path.decode() for sent in self._pieces.values() for path in POST.findall(sent)]
 
 
 @contextlib.contextmanager
 def recorded(url: str) -> Iterator[Recorded]:
-    """A relay to the server at this URL, which has to name a port."""
+    """Yields a relay to the server at this URL, which must contain a port."""
     numbers = itertools.count()
 
     def connect(client: socket.socket, server: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A port of this machine that leads to a server's, through code of the test's own."""
+"""A local port that forwards connections to a server through code of the test."""
 
 import contextlib
 import socket
@@ -10,8 +10,8 @@ from support.scripted_gateway import HOST
 
 @contextlib.contextmanager
 def relayed(port: int, connect: Callable[[socket.socket, socket.socket], None]) -> Iterator[int]:
-    """A port whose connections are each joined with one to the server's port by `connect(client, server)`, which must
-    not wait. All of them are closed at the end."""
+    """Yields a port. Each connection to it is joined with one to the server by `connect(client, server)`, which must
+    not wait. All connections are closed at the end."""
     ends: list[socket.socket] = []
 
     def accept() -> None:

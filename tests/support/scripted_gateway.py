@@ -1,4 +1,4 @@
-"""A gateway whose every byte a test decides: for answers and faults that the real ones do not give on demand."""
+"""A gateway whose every byte is scripted, for responses and faults that real gateways do not produce on demand."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 HOST = "127.0.0.1"
 
 SOCKET_BUFFER = 128 * 1024
-"""Bytes. What a server has sent or not read and still lies in the system is no more on a machine with larger buffers."""
+"""Bytes. The limit makes machines with larger default buffers behave the same."""
 
 COMPLETIONS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/completions"}
 CHAT_ROUTE = {"name": "r", "endpoint_type": "llm/v1/chat"}
@@ -22,7 +22,7 @@ NOT_FOUND = {"detail": "Not Found"}
 
 
 class Request(NamedTuple):
-    """A request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -37,11 +37,11 @@ class Handler(BaseHTTPRequestHandler):
     """One connection, as a script sees it."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # head and body are sent together
     disable_nagle_algorithm = True
 
     def respond(self, status: int, body: object, headers: Optional[dict[str, str]] = None) -> None:
-        """Answers with JSON, or with bytes or a text as they are."""
+        """Responds with JSON, or with bytes or a string unchanged."""
         content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         for name, value in (headers or {}).items():
@@ -51,18 +51,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def raw(self, content: bytes) -> None:
-        """Writes bytes as they are and ends the connection."""
+        """Writes bytes unchanged, and ends the connection."""
         self.wfile.write(content)
         self.close_connection = True
 
     def reset(self) -> None:
-        """Breaks the connection with a RST, as a crashing peer does."""
+        """Resets the connection, as a crashing peer does."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
 
     def stall(self) -> None:
-        """Says nothing more until the peer gives up."""
+        """Sends nothing more until the peer closes the connection."""
         self.wfile.flush()
         while self.connection.recv(1024):
             pass
@@ -71,15 +71,15 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except (OSError, ValueError):  # the peer left, or we closed the socket ourselves
+        except (OSError, ValueError):  # the peer closed the connection, or the script did
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: the requests are kept instead."""
+        """Logs nothing: the requests are recorded instead."""
 
 
 def limit_buffers(listener: socket.socket) -> None:
-    """Limits the system's buffers of the connections that come."""
+    """Limits the socket buffers of accepted connections."""
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         listener.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
 
@@ -88,7 +88,7 @@ Script = Callable[[Handler, Request], None]
 
 
 class ScriptedGateway:
-    """A server that listens until the end of its `with` and answers each request as the script says."""
+    """A server that runs until the end of its `with`, and responds to each request by its script."""
 
     def __init__(
         self, script: Script, tls: Optional[ssl.SSLContext] = None, host: str = HOST, port: int = 0
@@ -136,11 +136,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A peer that leaves is what some tests are about."""
+        """Ignores errors: some tests make the peer close the connection."""
 
 
 def one_route(on_post: Script, route: dict = COMPLETIONS_ROUTE) -> Script:
-    """A deployments server with the one route; what it answers to a question is up to `on_post`."""
+    """Returns the script of a deployments server with one route; `on_post` responds to POST requests."""
 
     def script(handler: Handler, request: Request) -> None:
         if request.method == "POST":
@@ -154,7 +154,7 @@ def one_route(on_post: Script, route: dict = COMPLETIONS_ROUTE) -> Script:
 
 
 def echo(handler: Handler, request: Request) -> None:
-    """Answers a completions question with the question."""
+    """Responds to a completions request with its prompt."""
     handler.respond(200, {"choices": [{"text": "echo: " + request.json()["prompt"]}]})
 
 
@@ -167,10 +167,10 @@ def echo_request(handler: Handler, request: Request) -> None:
 
 @contextlib.contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port on which `talk` is run for each connection, one after the other; they are closed at the end.
+    """Yields a port. `talk` handles its connections one after another; they are closed at the end.
 
-    The listening thread is gone before the listener is closed: one that still waits in accept() could wake up on
-    another test's listener, which gets the same descriptor.
+    The thread ends before the listener is closed: a thread still in accept() could wake up on the listener of another
+    test, which gets the same descriptor.
     """
     connections = []
 
@@ -199,7 +199,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def refused_port() -> Iterator[int]:
-    """A port that nobody listens on, and that stays so: it is bound, but not listened on."""
+    """Yields a port that refuses connections: it is bound, but nothing listens."""
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         yield taken.getsockname()[1]
@@ -207,7 +207,7 @@ def refused_port() -> Iterator[int]:
 
 @contextlib.contextmanager
 def unreachable_port() -> Iterator[int]:
-    """A port on which no connection is ever made, as on a host that is off: its queue is full and is never emptied."""
+    """Yields a port on which connecting hangs, as on a host that is off: its accept queue stays full."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         listener.listen(0)

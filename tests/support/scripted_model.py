@@ -1,4 +1,4 @@
-"""A gateway's chat route as a script: it answers what a test can foresee, in a stream or at once."""
+"""A script for the chat route of a gateway: it responds predictably, in a stream or at once."""
 
 import itertools
 import json
@@ -10,39 +10,38 @@ from support.scripted_gateway import Handler, Request, ScriptedGateway
 
 SECONDS_BETWEEN_SLOW_WORDS = 0.02
 
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"name": "get_temperature", "description": "tells how warm it is", "parameters": CITY}
+CITY_SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOL = {"name": "get_temperature", "description": "Returns the temperature of a city.", "parameters": CITY_SCHEMA}
 TOOLS = [{"type": "function", "function": TOOL}]
 
 
 def model(handler: Handler, request: Request) -> None:
-    """Answers as the scripted upstream does.
+    """Responds as the scripted upstream does.
 
-    Words in the last message command the stream: `slow` makes it go on until the peer leaves, and `broken` ends it
-    before the answer is complete.
+    The last message controls a stream: `slow` continues it until the peer closes, and `broken` cuts it off.
     """
-    question = scripted_answers.chat_question(request.json())
-    if not question.body.get("stream"):
-        handler.respond(200, scripted_answers.answer(question))
+    prompt = scripted_answers.chat_question(request.json())
+    if not prompt.body.get("stream"):
+        handler.respond(200, scripted_answers.answer(prompt))
         return
-    chunks: Iterable[dict] = list(scripted_answers.chunks(question))
-    if "slow" in question.text:
+    chunks: Iterable[dict] = list(scripted_answers.chunks(prompt))
+    if "slow" in prompt.text:
         chunks = itertools.chain(chunks[:-1], itertools.repeat(chunks[-2]))
-    elif "broken" in question.text:
+    elif "broken" in prompt.text:
         chunks = chunks[:-1]
     handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
     for chunk in chunks:
         handler.raw(f"data: {json.dumps(chunk)}\n\n".encode())
         handler.wfile.flush()
-        if "slow" in question.text:
+        if "slow" in prompt.text:
             time.sleep(SECONDS_BETWEEN_SLOW_WORDS)
 
 
-def questions(gateway: ScriptedGateway) -> list[Request]:
-    """What was asked, without what was asked about the gateway itself."""
+def post_requests(gateway: ScriptedGateway) -> list[Request]:
+    """Returns the POST requests, without those of discovery."""
     return [request for request in gateway.requests if request.method == "POST"]
 
 
 def messages(request: Request) -> list[tuple[str, str]]:
-    """Who said what in a question."""
+    """Returns the role and the content of each message of a request."""
     return [(message["role"], message["content"]) for message in request.json()["messages"]]

@@ -1,22 +1,22 @@
-"""More than one chance for what is measured by the clock."""
+"""Repeats checks that measure time."""
 
 import functools
 from collections.abc import Callable
 from typing import TypeVar
 
 Result = TypeVar("Result")
-CHANCES = 3
+ATTEMPTS = 3
 
 
 def three_attempts(check: Callable[..., Result]) -> Callable[..., Result]:
-    """Makes a check again that has failed, twice at most.
+    """Repeats a failed check at most twice.
 
-    A machine that is busy with other things is late now and then. A library that is late is so each time.
+    A busy machine is sometimes late; a faulty library is late each time.
     """
 
     @functools.wraps(check)
     def checked(*arguments: object, **named: object) -> Result:
-        for _ in range(CHANCES - 1):
+        for _ in range(ATTEMPTS - 1):
             try:
                 return check(*arguments, **named)
             except AssertionError:
