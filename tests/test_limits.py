@@ -1,4 +1,4 @@
-"""Limits: a hostile server meets each of them, and gets no more memory than it may have."""
+"""Size limits: a hostile server exceeds each limit, and the memory of the client stays bounded."""
 
 import contextlib
 import gzip
@@ -27,14 +27,14 @@ MIB = 1024 * 1024
 PIECE = 64 * 1024
 TIME_MS = 20_003
 FIXED_KIB = 6 * 1024
-"""What a call takes whatever it gets: buffers, and pages of the libraries that it is the first to touch."""
+"""Memory of every call: buffers, and library pages that it touches first."""
 
-TEXTS = ("call", "send")
-STREAMS = ("stream", "callback")
+TEXT_OPERATIONS = ("call", "send")
+STREAM_OPERATIONS = ("stream", "callback")
 
 
-class Came(NamedTuple):
-    """What came of a call, and what it took."""
+class Result(NamedTuple):
+    """The result of a call, and its peak memory."""
 
     status: str
     peak_kib: int
@@ -42,40 +42,40 @@ class Came(NamedTuple):
     message: str
 
 
-def ask_hostile(
-    gateway: ScriptedGateway, way: str, *options: str, megabytes: int = 0, build: Build = SHARED
-) -> Came:
-    """Asks with some seconds of time, which no answer here needs: what ends by time would be no limit."""
-    done = build.run("test_limits.c", gateway.url, way, str(megabytes), f"timeout_ms={TIME_MS}", *options)
-    assert (done.returncode, done.stderr) == (0, ""), (way, options, megabytes, done.stderr[-500:])
+def call_hostile(
+    gateway: ScriptedGateway, operation: str, *options: str, megabytes: int = 0, build: Build = SHARED
+) -> Result:
+    """Performs an operation with a timeout that no response here reaches: limits must end the call, not time."""
+    done = build.run("test_limits.c", gateway.url, operation, str(megabytes), f"timeout_ms={TIME_MS}", *options)
+    assert (done.returncode, done.stderr) == (0, ""), (operation, options, megabytes, done.stderr[-500:])
     status, peak, text_bytes, message = done.stdout.rstrip("\n").split(" ", 3)
-    return Came(status, int(peak), int(text_bytes), message)
+    return Result(status, int(peak), int(text_bytes), message)
 
 
-def route_for(way: str) -> dict:
-    return EMBEDDINGS_ROUTE if way == "embed" else CHAT_ROUTE
+def route_for(operation: str) -> dict:
+    return EMBEDDINGS_ROUTE if operation == "embed" else CHAT_ROUTE
 
 
-Answer = Callable[[Handler, Request], None]
+Respond = Callable[[Handler, Request], None]
 
 
-def hostile(answer: Answer, way: str = "send") -> ScriptedGateway:
-    """A gateway that does this to what is asked in this way, and answers well to whoever asks what it is."""
+def hostile(respond: Respond, operation: str = "send") -> ScriptedGateway:
+    """A gateway that responds to this operation by `respond`, and normally to discovery."""
 
     def script(handler: Handler, request: Request) -> None:
-        if request.method == "POST" or (way == "list" and request.path == "/api/2.0/endpoints/"):
-            answer(handler, request)
+        if request.method == "POST" or (operation == "list" and request.path == "/api/2.0/endpoints/"):
+            respond(handler, request)
         else:
-            handler.respond(200, route_for(way))
+            handler.respond(200, route_for(operation))
 
     return ScriptedGateway(script)
 
 
 class Endless:
-    """Writes pieces for ever, or until somebody closes. It counts the bytes that were taken from it."""
+    """Writes pieces until the client closes the connection, and counts the bytes sent."""
 
-    def __init__(self, head: bytes, piece: bytes, most: int = 1 << 40) -> None:
-        self.head, self.piece, self.most = head, piece, most
+    def __init__(self, head: bytes, piece: bytes, maximum: int = 1 << 40) -> None:
+        self.head, self.piece, self.most = head, piece, maximum
         self.sent = 0
 
     def __call__(self, handler: Handler, request: Request) -> None:
@@ -90,13 +90,13 @@ class Endless:
         handler.close_connection = True
 
 
-def check_too_large(came: Came, option: str, limit: int, kib: int) -> None:
-    assert came.status == "RESPONSE_TOO_LARGE", came
-    assert option in came.message and str(limit) in came.message and str(TIME_MS) not in came.message, came.message
-    assert came.peak_kib <= kib + FIXED_KIB, came
+def check_too_large(result: Result, option: str, limit: int, kib: int) -> None:
+    assert result.status == "RESPONSE_TOO_LARGE", result
+    assert option in result.message and str(limit) in result.message and str(TIME_MS) not in result.message, result.message
+    assert result.peak_kib <= kib + FIXED_KIB, result
 
 
-# The whole answer
+# Complete responses
 
 
 def chunks(content: bytes) -> bytes:
@@ -116,79 +116,79 @@ ENDLESS_BODIES = {
 }
 
 
-@pytest.mark.parametrize("way", [*TEXTS, *STREAMS, "embed", "list"])
-def test_an_answer_has_an_end(way: str) -> None:
+@pytest.mark.parametrize("operation", [*TEXT_OPERATIONS, *STREAM_OPERATIONS, "embed", "list"])
+def test_body_beyond_max_response_bytes_is_too_large(operation: str) -> None:
     for name, endless in ENDLESS_BODIES.items():
-        with hostile(endless, way) as gateway:
-            check_too_large(ask_hostile(gateway, way, f"max_response_bytes={MIB}"), "max_response_bytes", MIB, 3 * 1024)
-        # Beyond what was read there is only what lies in the sockets' buffers.
+        with hostile(endless, operation) as gateway:
+            check_too_large(call_hostile(gateway, operation, f"max_response_bytes={MIB}"), "max_response_bytes", MIB, 3 * 1024)
+        # Only the socket buffers hold more than what was read.
         assert endless.sent < 16 * MIB, name
-    with hostile(ENDLESS_BODIES["a length"], way) as gateway:
-        ask_hostile(gateway, way, "max_response_bytes=1024")
-        assert ENDLESS_BODIES["a length"].sent < 8 * MIB, "what says that it is too long is not read"
+    with hostile(ENDLESS_BODIES["a length"], operation) as gateway:
+        call_hostile(gateway, operation, "max_response_bytes=1024")
+        assert ENDLESS_BODIES["a length"].sent < 8 * MIB, "a body announced as too long is not read"
 
 
-def test_the_default_is_a_quarter_of_a_gibibyte() -> None:
-    """A body of that length is taken, as far as the limit goes; one that says that it is longer is refused at once."""
+def test_max_response_bytes_defaults_to_256_mib() -> None:
+    """A body announced as longer is rejected at once."""
     with hostile(Endless(OK + b"Content-Length: %d\r\n\r\n" % (256 * MIB + 1), b"x" * PIECE)) as gateway:
-        check_too_large(ask_hostile(gateway, "send"), "max_response_bytes", 256 * MIB, 1024)
+        check_too_large(call_hostile(gateway, "send"), "max_response_bytes", 256 * MIB, 1024)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "until close"])
-def test_the_last_byte_that_is_allowed(framing: str) -> None:
+def test_body_of_exactly_max_response_bytes_is_accepted(framing: str) -> None:
     limit = 5000
     for length in (limit, limit + 1):
         body = JSON_BEGINS + b"x" * (length - len(JSON_BEGINS) - 5) + b'"}}]}'
         assert len(body) == length
 
-        def answer(handler: Handler, request: Request) -> None:
+        def respond(handler: Handler, request: Request) -> None:
             heads = {"length": OK + b"Content-Length: %d\r\n\r\n" % length, "chunked": CHUNKED}
             handler.raw(heads.get(framing, OK + b"\r\n") + framed(body, framing))
 
-        with hostile(answer) as gateway:
-            for way in TEXTS:
-                came = ask_hostile(gateway, way, f"max_response_bytes={limit}")
+        with hostile(respond) as gateway:
+            for operation in TEXT_OPERATIONS:
+                result = call_hostile(gateway, operation, f"max_response_bytes={limit}")
                 if length == limit:
-                    assert (came.status, came.text_bytes) == ("OK", length - len(JSON_BEGINS) - 5), came
+                    assert (result.status, result.text_bytes) == ("OK", length - len(JSON_BEGINS) - 5), result
                 else:
-                    check_too_large(came, "max_response_bytes", limit, 1024)
+                    check_too_large(result, "max_response_bytes", limit, 1024)
 
 
-def test_a_refusal_has_an_end() -> None:
-    """What an error keeps of it is little; the words in it are understood, if they come soon."""
+def test_endless_error_body_is_cut_off() -> None:
+    """The error keeps only the beginning."""
     for status in (400, 404, 429, 503):
         endless = Endless(b"HTTP/1.1 %d No\r\n\r\n" % status, b"x" * PIECE)
         with hostile(endless) as gateway:
-            for way in (*TEXTS, *STREAMS):
-                came = ask_hostile(gateway, way, f"max_response_bytes={MIB}", "max_retries=0")
-                assert came.status not in ("OK", "STREAM_END", "TIMEOUT"), came
-                assert came.peak_kib < 4 * 1024 + FIXED_KIB and len(came.message) < 5000, came
+            for operation in (*TEXT_OPERATIONS, *STREAM_OPERATIONS):
+                result = call_hostile(gateway, operation, f"max_response_bytes={MIB}", "max_retries=0")
+                assert result.status not in ("OK", "STREAM_END", "TIMEOUT"), result
+                assert result.peak_kib < 4 * 1024 + FIXED_KIB and len(result.message) < 5000, result
             assert endless.sent < 16 * MIB
 
 
 HUGE = 12 * MIB
-SPRAWLING = {
+MANY_VALUES = {
     "numbers": (b'{"detail":[', b"0,", b"0]}"),
     "lists": (b'{"detail":[', b"[],", b"0]}"),
     "objects": (b'{"detail":[', b'{"a":0},', b"0]}"),
     "keys": (b'{"x":0', b',"aaaaaaaa":0', b"}"),
 }
-"""Few bytes of JSON become many in memory, for those who make a tree of it."""
+"""Few bytes of JSON that become many in memory if parsed into a tree."""
 
 
-@pytest.mark.parametrize("kind", SPRAWLING)
-@pytest.mark.parametrize("way", ["send", "stream", "embed", "list"])
-def test_no_json_takes_much_more_than_its_own_length(kind: str, way: str) -> None:
-    begins, piece, ends = SPRAWLING[kind]
+@pytest.mark.parametrize("kind", MANY_VALUES)
+@pytest.mark.parametrize("operation", ["send", "stream", "embed", "list"])
+def test_json_takes_at_most_a_few_times_its_length_in_memory(kind: str, operation: str) -> None:
+    begins, piece, ends = MANY_VALUES[kind]
     body = begins + piece * (HUGE // len(piece)) + ends
     for status in (200, 400):
-        with hostile(lambda handler, request: handler.respond(status, body), way) as gateway:
-            came = ask_hostile(gateway, way, "max_retries=0")
-        assert came.status in ("BAD_REQUEST", "BAD_RESPONSE", "RESPONSE_TOO_LARGE"), came
-        assert came.peak_kib < 3 * HUGE / 1024 + FIXED_KIB, (status, came)
+        with hostile(lambda handler, request: handler.respond(status, body), operation) as gateway:
+            result = call_hostile(gateway, operation, "max_retries=0")
+        assert result.status in ("BAD_REQUEST", "BAD_RESPONSE", "RESPONSE_TOO_LARGE"), result
+        assert result.peak_kib < 3 * HUGE / 1024 + FIXED_KIB, (status, result)
 
 
-# The head
+# Heads
 
 
 ENDLESS_HEADS = {
@@ -203,18 +203,18 @@ ENDLESS_HEADS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS_HEADS)
-def test_a_head_has_an_end(name: str) -> None:
+def test_head_beyond_max_header_bytes_is_too_large(name: str) -> None:
     endless = ENDLESS_HEADS[name]
     with hostile(endless) as gateway:
-        check_too_large(ask_hostile(gateway, "send"), "max_header_bytes", 16 * 1024, 512)
-        for way in ("call", "stream"):
-            check_too_large(ask_hostile(gateway, way, "max_header_bytes=65536"), "max_header_bytes", 65536, 512)
-    for way in ("embed", "list"):
-        with hostile(endless, way) as gateway:
-            check_too_large(ask_hostile(gateway, way, "max_header_bytes=2048"), "max_header_bytes", 2048, 512)
+        check_too_large(call_hostile(gateway, "send"), "max_header_bytes", 16 * 1024, 512)
+        for operation in ("call", "stream"):
+            check_too_large(call_hostile(gateway, operation, "max_header_bytes=65536"), "max_header_bytes", 65536, 512)
+    for operation in ("embed", "list"):
+        with hostile(endless, operation) as gateway:
+            check_too_large(call_hostile(gateway, operation, "max_header_bytes=2048"), "max_header_bytes", 2048, 512)
 
 
-def test_the_last_byte_of_a_head_that_is_allowed() -> None:
+def test_head_of_exactly_max_header_bytes_is_accepted() -> None:
     body = b'{"choices":[{"message":{"content":"x"}}]}'
     for limit in (1024, 16384, 65536):
         for length in (limit, limit + 1):
@@ -222,11 +222,11 @@ def test_the_last_byte_of_a_head_that_is_allowed() -> None:
             whole = start + b"y" * (length - len(start) - 4) + b"\r\n\r\n"
             assert len(whole) == length
             with hostile(lambda handler, request: handler.raw(whole + body)) as gateway:
-                came = ask_hostile(gateway, "send", f"max_header_bytes={limit}")
+                result = call_hostile(gateway, "send", f"max_header_bytes={limit}")
             if length == limit:
-                assert (came.status, came.text_bytes) == ("OK", 1), came
+                assert (result.status, result.text_bytes) == ("OK", 1), result
             else:
-                check_too_large(came, "max_header_bytes", limit, 512)
+                check_too_large(result, "max_header_bytes", limit, 512)
 
 
 TRAILERS = {
@@ -238,16 +238,16 @@ TRAILERS = {
 
 
 @pytest.mark.parametrize("name", TRAILERS)
-def test_what_is_around_chunks_has_an_end(name: str) -> None:
+def test_endless_trailers_and_chunk_lines_are_rejected(name: str) -> None:
     endless = TRAILERS[name]
-    for way in ("send", "stream"):
-        with hostile(endless, way) as gateway:
-            came = ask_hostile(gateway, way)
-        assert came.status in ("RESPONSE_TOO_LARGE", "BAD_RESPONSE"), came
-        assert came.peak_kib < FIXED_KIB and endless.sent < 16 * MIB, came
+    for operation in ("send", "stream"):
+        with hostile(endless, operation) as gateway:
+            result = call_hostile(gateway, operation)
+        assert result.status in ("RESPONSE_TOO_LARGE", "BAD_RESPONSE"), result
+        assert result.peak_kib < FIXED_KIB and endless.sent < 16 * MIB, result
 
 
-def test_the_answer_of_a_proxy_has_an_end() -> None:
+def test_endless_head_of_a_proxy_is_rejected() -> None:
     def proxy(connection: socket.socket) -> None:
         connection.recv(4096)
         with contextlib.suppress(OSError):
@@ -263,7 +263,7 @@ def test_the_answer_of_a_proxy_has_an_end() -> None:
     assert str(TIME_MS) not in message
 
 
-# Events, and what is kept of them
+# Events and gathered streams
 
 
 EVENT_STREAM = OK + b"Content-Type: text/event-stream\r\n\r\n"
@@ -278,13 +278,13 @@ ENDLESS_EVENTS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS_EVENTS)
-def test_an_event_has_an_end(name: str) -> None:
+def test_event_beyond_max_event_bytes_is_too_large(name: str) -> None:
     endless = ENDLESS_EVENTS[name]
-    for way in STREAMS:
+    for operation in STREAM_OPERATIONS:
         for gathers in ("true", "false"):
             with hostile(endless) as gateway:
-                came = ask_hostile(gateway, way, f"max_event_bytes={MIB}", f"gather_stream={gathers}")
-            check_too_large(came, "max_event_bytes", MIB, 3 * 1024)
+                result = call_hostile(gateway, operation, f"max_event_bytes={MIB}", f"gather_stream={gathers}")
+            check_too_large(result, "max_event_bytes", MIB, 3 * 1024)
             assert endless.sent < 16 * MIB
 
 
@@ -301,141 +301,141 @@ ENDLESS_DELTAS = {
 }
 
 
-@pytest.mark.parametrize("way", STREAMS)
+@pytest.mark.parametrize("operation", STREAM_OPERATIONS)
 @pytest.mark.parametrize("name", list(ENDLESS_DELTAS)[:5])
-def test_what_is_gathered_has_an_end(name: str, way: str) -> None:
+def test_gathered_stream_beyond_max_gathered_bytes_is_too_large(name: str, operation: str) -> None:
     with hostile(Endless(EVENT_STREAM, ENDLESS_DELTAS[name].encode() * 10)) as gateway:
-        came = ask_hostile(gateway, way, f"max_gathered_bytes={MIB}")
-    check_too_large(came, "max_gathered_bytes", MIB, 4 * 1024)
-    assert name == "calls of tools" or MIB / 2 < came.text_bytes <= MIB + 1000, came
+        result = call_hostile(gateway, operation, f"max_gathered_bytes={MIB}")
+    check_too_large(result, "max_gathered_bytes", MIB, 4 * 1024)
+    assert name == "calls of tools" or MIB / 2 < result.text_bytes <= MIB + 1000, result
 
 
-def long_stream(name: str) -> Answer:
-    """Sixteen megabytes of the same, and an end."""
+def long_stream(name: str) -> Respond:
+    """Sends 16 MB of the same events, and the end."""
     piece = ENDLESS_DELTAS[name].encode() * 50
 
-    def answer(handler: Handler, request: Request) -> None:
+    def respond(handler: Handler, request: Request) -> None:
         handler.wfile.write(EVENT_STREAM)
         for _ in range(16 * MIB // len(piece)):
             handler.wfile.write(piece)
         handler.raw(events("[DONE]").encode())
 
-    return answer
+    return respond
 
 
 @pytest.mark.parametrize("name", ENDLESS_DELTAS)
-def test_a_stream_that_is_not_gathered_takes_no_memory(name: str) -> None:
+def test_stream_that_is_not_gathered_takes_constant_memory(name: str) -> None:
     with hostile(long_stream(name)) as gateway:
-        for way in STREAMS:
-            came = ask_hostile(gateway, way, "gather_stream=false", "max_gathered_bytes=1024")
-            assert came.status in ("STREAM_END", "OK"), came
-            assert came.peak_kib < FIXED_KIB, came
+        for operation in STREAM_OPERATIONS:
+            result = call_hostile(gateway, operation, "gather_stream=false", "max_gathered_bytes=1024")
+            assert result.status in ("STREAM_END", "OK"), result
+            assert result.peak_kib < FIXED_KIB, result
 
 
 @pytest.mark.parametrize("name", ["roles", "reasons", "names"])
-def test_what_is_said_often_is_kept_once(name: str) -> None:
+def test_repeated_fields_of_a_stream_are_kept_once(name: str) -> None:
     with hostile(long_stream(name)) as gateway:
-        came = ask_hostile(gateway, "callback")
-    assert came.status == "OK" and came.peak_kib < FIXED_KIB, came
+        result = call_hostile(gateway, "callback")
+    assert result.status == "OK" and result.peak_kib < FIXED_KIB, result
 
 
-# Compression, which nobody asked for
+# Compression
 
 
 BOMB = gzip.compress(b"0" * (32 * MIB), 1)
-"""Few bytes that would become many."""
+"""A decompression bomb."""
 COMPRESSED = (
     "Content-Encoding: gzip", "Content-Encoding: deflate", "Content-Encoding: br", "content-encoding: GZIP, identity",
     "Transfer-Encoding: gzip, chunked",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ["send", "stream", "embed", "list"])
-def test_what_is_compressed_is_not_read(way: str) -> None:
+@pytest.mark.parametrize("operation", ["send", "stream", "embed", "list"])
+def test_compressed_response_is_bad_response_and_not_read(operation: str) -> None:
     for header in COMPRESSED:
-        asked: list[Request] = []
+        received: list[Request] = []
 
-        def answer(handler: Handler, request: Request) -> None:
-            asked.append(request)
+        def respond(handler: Handler, request: Request) -> None:
+            received.append(request)
             length = "" if "chunked" in header else f"Content-Length: {len(BOMB)}\r\n"
             handler.raw(OK + f"{header}\r\n{length}Content-Type: text/event-stream\r\n\r\n".encode() + BOMB)
 
-        with hostile(answer, way) as gateway:
-            came = ask_hostile(gateway, way, "max_retries=3")
-        assert came.status == "BAD_RESPONSE" and came.peak_kib < FIXED_KIB, (header, came)
-        (request,) = asked
+        with hostile(respond, operation) as gateway:
+            result = call_hostile(gateway, operation, "max_retries=3")
+        assert result.status == "BAD_RESPONSE" and result.peak_kib < FIXED_KIB, (header, result)
+        (request,) = received
         accepted = {name.lower(): value for name, value in request.headers.items()}.get("accept-encoding", "identity")
-        assert accepted == "identity", "none is ever asked for"
+        assert accepted == "identity", "compression is never requested"
 
 
-def test_what_is_not_compressed_may_say_so() -> None:
+def test_content_encoding_identity_is_accepted() -> None:
     body = b'{"choices":[{"message":{"content":"x"}}]}'
     with hostile(lambda handler, request: handler.respond(200, body, {"Content-Encoding": "identity"})) as gateway:
-        assert ask_hostile(gateway, "send").status == "OK"
+        assert call_hostile(gateway, "send").status == "OK"
 
 
 # Redirects
 
 
-GOOD = {"choices": [{"message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}]}
+RESPONSE = {"choices": [{"message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}]}
 SECRET = "handle-option bearer_token=hunter2hunter2"
 
 
-def moving(status: int, *places: str) -> ScriptedGateway:
-    """A gateway that sends each question on, from place to place; where there is no more, it answers."""
-    left = list(places)
+def redirecting(status: int, *locations: str) -> ScriptedGateway:
+    """A gateway that redirects each request to these locations in turn, and then responds."""
+    remaining = list(locations)
 
-    def answer(handler: Handler, request: Request) -> None:
-        if left:
-            handler.respond(status, "", {"Location": left.pop(0)})
+    def respond(handler: Handler, request: Request) -> None:
+        if remaining:
+            handler.respond(status, "", {"Location": remaining.pop(0)})
         else:
-            handler.respond(200, GOOD)
+            handler.respond(200, RESPONSE)
 
-    return hostile(answer)
+    return hostile(respond)
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_a_question_is_sent_on(status: int) -> None:
-    for way in ("call hi", "send", "stream", "callback"):
-        with moving(status, "/elsewhere/a%20b", "/there?x=1") as gateway:
-            outcome = perform(gateway.url, SECRET, "handle-option max_redirects=2", "prompt hi", way)
+def test_redirected_post_is_sent_again_with_body_and_credentials(status: int) -> None:
+    for operation in ("call hi", "send", "stream", "callback"):
+        with redirecting(status, "/elsewhere/a%20b", "/there?x=1") as gateway:
+            outcome = perform(gateway.url, SECRET, "handle-option max_redirects=2", "prompt hi", operation)
             assert outcome.status in ("OK", "STREAM_END"), outcome
             posts = [request for request in gateway.requests if request.method == "POST"]
         assert [request.path for request in posts] == ["/endpoints/r/invocations", "/elsewhere/a%20b", "/there?x=1"]
-        assert len({request.body for request in posts}) == 1, "with all of it"
+        assert len({request.body for request in posts}) == 1, "with the whole body"
         assert {request.headers["authorization"] for request in posts} == {"Bearer hunter2hunter2"}
         if outcome.response:
             assert outcome.response.attempts == 3 and len(outcome.response.retries) == 2, outcome.response
 
 
-def test_a_redirect_is_not_followed_unless_that_is_allowed() -> None:
-    for most in (None, 0, 1):
-        options = [] if most is None else [f"handle-option max_redirects={most}"]
-        with moving(307, "/a", "/b") as gateway:
+def test_redirects_are_followed_at_most_max_redirects_times() -> None:
+    for maximum in (None, 0, 1):
+        options = [] if maximum is None else [f"handle-option max_redirects={maximum}"]
+        with redirecting(307, "/a", "/b") as gateway:
             outcome = perform(gateway.url, *options, "prompt hi", "send")
             assert (outcome.status, outcome.error_http_status) == ("HTTP_ERROR", 307), outcome
-            assert len([path for path in gateway.paths() if path.startswith("POST")]) == (most or 0) + 1
-        assert outcome.error_attempts == (most or 0) + 1
+            assert len([path for path in gateway.paths() if path.startswith("POST")]) == (maximum or 0) + 1
+        assert outcome.error_attempts == (maximum or 0) + 1
 
 
-def test_redirects_have_an_end() -> None:
-    for place in ("", "?", "/endpoints/r/invocations", "/a"):
-        with moving(308, *[place] * 99) as gateway:
+def test_redirect_loop_ends_after_max_redirects() -> None:
+    for location in ("", "?", "/endpoints/r/invocations", "/a"):
+        with redirecting(308, *[location] * 99) as gateway:
             outcome = perform(gateway.url, "handle-option max_redirects=10", "prompt hi", "send")
             assert outcome.status == "HTTP_ERROR", outcome
             assert len([path for path in gateway.paths() if path.startswith("POST")]) <= 11
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 306])
-def test_a_redirect_that_would_change_the_question_is_not_followed(status: int) -> None:
-    with moving(status, "/a") as gateway:
+def test_redirect_that_would_change_the_method_is_not_followed(status: int) -> None:
+    with redirecting(status, "/a") as gateway:
         outcome = perform(gateway.url, "handle-option max_redirects=5", "prompt hi", "send")
         assert (outcome.status, outcome.error_http_status) == ("HTTP_ERROR", status), outcome
         assert len([path for path in gateway.paths() if path.startswith("POST")]) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_what_is_read_is_sent_on(status: int) -> None:
+def test_redirected_get_is_followed(status: int) -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/elsewhere":
             handler.respond(200, {"endpoints": [CHAT_ROUTE]})
@@ -450,8 +450,8 @@ def test_what_is_read_is_sent_on(status: int) -> None:
 
 
 @contextlib.contextmanager
-def strangers(authority: Authority) -> Iterator[list[tuple[ScriptedGateway, str]]]:
-    """Servers that are not the gateway, and how a redirect names them."""
+def other_servers(authority: Authority) -> Iterator[list[tuple[ScriptedGateway, str]]]:
+    """Servers other than the gateway, and the locations of redirects to them."""
     with ScriptedGateway(one_route(echo)) as other, ScriptedGateway(one_route(echo), authority.server(HOST)) as tls:
         yield [
             (other, other.url + "/endpoints/r/invocations"),
@@ -461,16 +461,16 @@ def strangers(authority: Authority) -> Iterator[list[tuple[ScriptedGateway, str]
         ]
 
 
-def test_nobody_else_gets_a_question(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Neither another host, nor another port, nor the same one by another scheme; and no credentials."""
+def test_redirect_to_another_origin_is_not_followed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No request goes to another host, port or scheme, and no credentials are sent."""
     authority = Authority(tmp_path_factory.mktemp("limits"))
-    with strangers(authority) as others:
-        for stranger, location in others:
-            with moving(307, location) as gateway:
+    with other_servers(authority) as others:
+        for other, location in others:
+            with redirecting(307, location) as gateway:
                 options = (SECRET, "handle-option max_redirects=5", "handle-option insecure_tls=true")
                 outcome = perform(gateway.url, *options, "prompt hi", "send")
                 assert (outcome.status, outcome.error_http_status) == ("HTTP_ERROR", 307), (location, outcome)
-            assert stranger.requests == [] and stranger.connections == 0, location
+            assert other.requests == [] and other.connections == 0, location
     for location in (
         "https://{host}/x", "ftp://{host}/x", "http://me:pass@{host}/x", "http://{host}@other.example/x",
         "javascript:alert(1)",
@@ -478,49 +478,49 @@ def test_nobody_else_gets_a_question(tmp_path_factory: pytest.TempPathFactory) -
         "//other.example/x",
         "/\\other.example/x", "http://[::1]:{port}/x",
     ):  # fmt: skip
-        with moving(307, "") as gateway:
+        with redirecting(307, "") as gateway:
             host = f"{HOST}:{gateway.port}"
-        with moving(307, location.format(host=host, port=gateway.port)) as gateway:
+        with redirecting(307, location.format(host=host, port=gateway.port)) as gateway:
             outcome = perform(gateway.url, SECRET, "handle-option max_redirects=5", "prompt hi", "send")
             posts = [path for path in gateway.paths() if path.startswith("POST")]
         assert outcome.status == "HTTP_ERROR" or len(posts) == 2, (location, outcome)
         assert "hunter2" not in str(outcome), location
 
 
-def test_a_place_on_the_same_server_may_be_named_in_full() -> None:
+def test_redirect_to_the_same_origin_may_be_absolute() -> None:
     for form in ("{url}/x", "HTTP://{host}/x", "/x", "{url}/x#part"):
-        left = [form]
+        remaining = [form]
 
-        def answer(handler: Handler, request: Request) -> None:
-            if left:
-                location = left.pop().format(url=gateway.url, host=f"{HOST}:{gateway.port}")
+        def respond(handler: Handler, request: Request) -> None:
+            if remaining:
+                location = remaining.pop().format(url=gateway.url, host=f"{HOST}:{gateway.port}")
                 handler.respond(307, "", {"Location": location})
             else:
-                handler.respond(200, GOOD)
+                handler.respond(200, RESPONSE)
 
-        with hostile(answer) as gateway:
+        with hostile(respond) as gateway:
             outcome = perform(gateway.url, SECRET, "handle-option max_redirects=1", "prompt hi", "send")
             assert outcome.status == "OK", (form, outcome)
             assert gateway.paths()[-1] == "POST /x", form
 
 
-def test_a_redirect_has_its_own_retries() -> None:
-    def answer(handler: Handler, request: Request) -> None:
+def test_retries_continue_after_a_redirect() -> None:
+    def respond(handler: Handler, request: Request) -> None:
         if request.path != "/x":
             handler.respond(307, "", {"Location": "/x"})
         elif gateway.paths().count("POST /x") < 3:
             handler.respond(503, {"detail": "not now"})
         else:
-            handler.respond(200, GOOD)
+            handler.respond(200, RESPONSE)
 
     options = ("handle-option max_redirects=1", "handle-option max_retries=2", "handle-option retry_backoff_ms=1")
-    with hostile(answer) as gateway:
+    with hostile(respond) as gateway:
         outcome = perform(gateway.url, *options, "prompt hi", "send")
     assert outcome.status == "OK" and outcome.response.attempts == 4, outcome
     assert len(outcome.response.retries) == 3
 
 
-# No memory
+# Out of memory
 
 
 def text(content: bytes) -> bytes:
@@ -529,7 +529,7 @@ def text(content: bytes) -> bytes:
 
 BIG = 16 * MIB
 ENDS = ("OUT_OF_MEMORY", "OK", "STREAM_END", "BAD_RESPONSE", "NO_CANDIDATES")
-BIG_ANSWERS: dict[str, tuple[tuple[str, ...], Callable[[], bytes]]] = {
+BIG_RESPONSES: dict[str, tuple[tuple[str, ...], Callable[[], bytes]]] = {
     "text": (("call", "send", "stream"), lambda: text(b"x" * BIG)),
     "escaped text": (("call", "stream"), lambda: text(b"\\n" + b"x" * BIG)),
     "escapes": (("send",), lambda: text(b"\\u00e9" * (BIG // 6))),
@@ -548,19 +548,19 @@ BIG_ANSWERS: dict[str, tuple[tuple[str, ...], Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize("name", BIG_ANSWERS)
-def test_there_may_be_no_memory_for_an_answer(name: str) -> None:
-    """Whatever of it there is no memory for: the call says so, and the process lives."""
-    ways, make = BIG_ANSWERS[name]
+@pytest.mark.parametrize("name", BIG_RESPONSES)
+def test_response_beyond_available_memory_is_out_of_memory(name: str) -> None:
+    """Whatever part does not fit into memory, the call reports it and the process survives."""
+    operations, make = BIG_RESPONSES[name]
     body = make()
-    for way in ways:
-        found = set()
-        with hostile(lambda handler, request: handler.respond(200, body), way) as gateway:
+    for operation in operations:
+        statuses = set()
+        with hostile(lambda handler, request: handler.respond(200, body), operation) as gateway:
             for megabytes in (8, *range(18, 66, 6), 200):
-                came = ask_hostile(gateway, way, megabytes=megabytes)
-                found.add(came.status)
-                assert came.status in ENDS, (megabytes, came)
-        assert "OUT_OF_MEMORY" in found and len(found) > 1, found
+                result = call_hostile(gateway, operation, megabytes=megabytes)
+                statuses.add(result.status)
+                assert result.status in ENDS, (megabytes, result)
+        assert "OUT_OF_MEMORY" in statuses and len(statuses) > 1, statuses
 
 
 ESCAPED_FRAGMENT = {"index": 0, "function": {"arguments": "\n" + "x" * 10_000}}
@@ -575,37 +575,37 @@ BIG_STREAMS: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.mark.parametrize("name", BIG_STREAMS)
-def test_there_may_be_no_memory_for_a_stream(name: str) -> None:
+def test_stream_beyond_available_memory_is_out_of_memory(name: str) -> None:
     begins, piece = BIG_STREAMS[name]
     ends = b'"}}]}\n\n' if name.endswith("event") else b"\n\n"
 
-    def answer(handler: Handler, request: Request) -> None:
+    def respond(handler: Handler, request: Request) -> None:
         handler.wfile.write(EVENT_STREAM + begins)
         for _ in range(BIG // len(piece)):
             handler.wfile.write(piece)
         handler.raw(ends + events("[DONE]").encode())
 
-    found = set()
-    with hostile(answer) as gateway:
+    statuses = set()
+    with hostile(respond) as gateway:
         for megabytes in (8, *range(18, 54, 6), 200):
-            for way in STREAMS:
-                came = ask_hostile(gateway, way, "max_event_bytes=1073741824", megabytes=megabytes)
-                found.add(came.status)
-                assert came.status in ENDS, (megabytes, came)
-    assert "OUT_OF_MEMORY" in found and len(found) > 1, found
+            for operation in STREAM_OPERATIONS:
+                result = call_hostile(gateway, operation, "max_event_bytes=1073741824", megabytes=megabytes)
+                statuses.add(result.status)
+                assert result.status in ENDS, (megabytes, result)
+    assert "OUT_OF_MEMORY" in statuses and len(statuses) > 1, statuses
 
 
-def test_a_length_is_not_believed() -> None:
-    """A server that announces more than there is gets nothing for it before it has sent it."""
+def test_announced_length_allocates_no_memory() -> None:
+    """Memory is allocated for bytes received, not for bytes announced."""
     for length in (1 << 36, (1 << 40) - 1):
-        answer = Endless(OK + b"Content-Length: %d\r\n\r\n" % length, b"x" * 1000, most=1000)
-        with hostile(answer) as gateway:
-            came = ask_hostile(gateway, "send", "max_response_bytes=1099511627776", "timeout_ms=1000")
-        assert came.status in ("OUT_OF_MEMORY", "TIMEOUT") and came.peak_kib < FIXED_KIB, came
+        respond = Endless(OK + b"Content-Length: %d\r\n\r\n" % length, b"x" * 1000, maximum=1000)
+        with hostile(respond) as gateway:
+            result = call_hostile(gateway, "send", "max_response_bytes=1099511627776", "timeout_ms=1000")
+        assert result.status in ("OUT_OF_MEMORY", "TIMEOUT") and result.peak_kib < FIXED_KIB, result
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
-def test_limits_leave_nothing_behind(build: Build) -> None:
+def test_exceeded_limits_are_memory_safe(build: Build) -> None:
     texts, calls = (ENDLESS_DELTAS[name].encode() * 10 for name in ("texts", "calls of tools"))
     rows = [
         ("send", ENDLESS_BODIES["chunks"], "max_response_bytes=100000"),
@@ -617,7 +617,7 @@ def test_limits_leave_nothing_behind(build: Build) -> None:
         ("embed", ENDLESS_BODIES["a length"], "max_response_bytes=100000"),
         ("list", ENDLESS_BODIES["chunks"], "max_response_bytes=100000"),
     ]  # fmt: skip
-    for way, endless, option in rows:
-        with hostile(endless, way) as gateway:
-            came = ask_hostile(gateway, way, option, build=build)
-        assert came.status == "RESPONSE_TOO_LARGE" and option.split("=")[0] in came.message, came
+    for operation, endless, option in rows:
+        with hostile(endless, operation) as gateway:
+            result = call_hostile(gateway, operation, option, build=build)
+        assert result.status == "RESPONSE_TOO_LARGE" and option.split("=")[0] in result.message, result

@@ -1,4 +1,4 @@
-"""The log: a line for each attempt, of the level that is asked for, on the thread that makes the call."""
+"""Logging: one line for each attempt, by level, on the calling thread, and without secrets."""
 
 import re
 import time
@@ -25,8 +25,8 @@ from support.scripted_gateway import (
 OFF, ERROR, INFO, DEBUG = range(4)
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
-CAME = r"(HTTP status \d+|MLFLOW_GATEWAY_\w+)"
-LINE = re.compile(rf"(GET|POST|PUT|DELETE) (http\S+?)( \(again, since .*\))?: {CAME} after \d+(\.\d+)? ms(: .+|;.+)?")
+RESULT = r"(HTTP status \d+|MLFLOW_GATEWAY_\w+)"
+LINE = re.compile(rf"(GET|POST|PUT|DELETE) (http\S+?)( \(again, since .*\))?: {RESULT} after \d+(\.\d+)? ms(: .+|;.+)?")
 
 
 def chat(handler: Handler, request: Request) -> None:
@@ -36,11 +36,11 @@ def chat(handler: Handler, request: Request) -> None:
         handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
 
-def vectors(handler: Handler, request: Request) -> None:
+def embed(handler: Handler, request: Request) -> None:
     handler.respond(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
 
 
-def chatting() -> ScriptedGateway:
+def chat_gateway() -> ScriptedGateway:
     return ScriptedGateway(one_route(chat, CHAT_ROUTE))
 
 
@@ -49,7 +49,7 @@ def levels(log: list[LogLine]) -> list[int]:
 
 
 def check(log: list[LogLine]) -> None:
-    """What holds for every line."""
+    """Checks the rules of every line."""
     for line in log:
         assert line.is_on_calling_thread, line
         assert LINE.fullmatch(line.text), line
@@ -57,41 +57,41 @@ def check(log: list[LogLine]) -> None:
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_levels(build: Build) -> None:
+def test_each_level_logs_its_lines(build: Build) -> None:
     expected = {OFF: [], ERROR: [], INFO: [(INFO, "POST")], DEBUG: [(DEBUG, "GET"), (INFO, "POST")]}
     for level, lines in expected.items():
-        with chatting() as gateway:
+        with chat_gateway() as gateway:
             outcome = perform(gateway.url, f"log {level}", "prompt hi", "send", build=build)
         check(outcome.log)
         assert [(line.level, line.text.split()[0]) for line in outcome.log] == lines
 
 
-def test_a_line() -> None:
+def test_line_has_method_url_status_and_duration() -> None:
     def slow(handler: Handler, request: Request) -> None:
         time.sleep(0.2)
         chat(handler, request)
 
     with ScriptedGateway(one_route(slow, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, f"log {DEBUG}", "prompt hi", "send")
-        discovery, question = outcome.log
-        assert discovery.level == DEBUG and question.level == INFO
+        discovery, post = outcome.log
+        assert discovery.level == DEBUG and post.level == INFO
         assert discovery.text.startswith(f"GET {gateway.url}/api/2.0/endpoints/r: HTTP status 200 after ")
-        asked = f"POST {gateway.url}/endpoints/r/invocations"
-        match = re.fullmatch(rf"{asked}: HTTP status 200 after ([\d.]+) ms", question.text)
-        assert match and 190 < float(match[1]) < 2000, question
+        request = f"POST {gateway.url}/endpoints/r/invocations"
+        match = re.fullmatch(rf"{request}: HTTP status 200 after ([\d.]+) ms", post.text)
+        assert match and 190 < float(match[1]) < 2000, post
 
 
-def test_each_kind_of_question_has_its_line() -> None:
-    with chatting() as gateway:
+def test_each_attempt_of_every_operation_logs_one_line() -> None:
+    with chat_gateway() as gateway:
         outcomes = perform_all(gateway.url, f"log {INFO}", "prompt hi", "send", "stream", "callback", "send")
     for outcome in outcomes:
         check(outcome.log)
-        assert [line.level for line in outcome.log] == [INFO], "one attempt, one line; and none comes twice"
+        assert [line.level for line in outcome.log] == [INFO], "one attempt, one line"
         assert "HTTP status 200" in outcome.log[0].text
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 302])
-def test_a_refused_question_is_an_error(status: int) -> None:
+def test_error_response_is_logged_as_error(status: int) -> None:
     def refuse(handler: Handler, request: Request) -> None:
         handler.respond(status, {"detail": "not now"}, {"Location": "/x"})
 
@@ -112,19 +112,19 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_attempt_without_an_answer_is_an_error(fault: str) -> None:
+def test_attempt_without_response_is_logged_as_error(fault: str) -> None:
     break_off, status = FAULTS[fault]
     with ScriptedGateway(one_route(lambda handler, request: break_off(handler), CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, f"log {ERROR}", "handle-option timeout_ms=500", "prompt hi", "send")
     assert outcome.status == status
     check(outcome.log)
-    # What the connection that discovery used loses at once is sent again on a new one.
+    # A request lost at once by the connection of discovery is sent again on a new one.
     assert levels(outcome.log) == [ERROR] * (2 if fault in ("reset", "closed") else 1)
     assert f"MLFLOW_GATEWAY_{status} after " in outcome.log[0].text or "HTTP status 200" in outcome.log[0].text
 
 
-def test_a_gateway_that_is_not_there_is_an_error() -> None:
-    """Also where the server could not even be asked how it speaks: the call fails, and its log must not be silent."""
+def test_unreachable_gateway_is_logged_as_error() -> None:
+    """Discovery fails already, and the log must not be silent about it."""
     with refused_port() as port:
         for uri, status in (
             (f"http://{HOST}:{port}", "CONNECT_FAILED"),
@@ -132,15 +132,15 @@ def test_a_gateway_that_is_not_there_is_an_error() -> None:
             (f"https://{HOST}:{port}", "CONNECT_FAILED"),
         ):
             for dialect in ("auto", "deployments"):
-                for way in ("send", "stream"):
-                    outcome = perform(uri, f"log {ERROR}", f"handle-option dialect={dialect}", "prompt hi", way)
+                for command in ("send", "stream"):
+                    outcome = perform(uri, f"log {ERROR}", f"handle-option dialect={dialect}", "prompt hi", command)
                     assert outcome.status == status, outcome
-                    assert outcome.log and set(levels(outcome.log)) == {ERROR}, (uri, dialect, way, outcome.log)
+                    assert outcome.log and set(levels(outcome.log)) == {ERROR}, (uri, dialect, command, outcome.log)
                     assert f"MLFLOW_GATEWAY_{status} after " in outcome.log[-1].text
 
 
-def test_a_second_attempt_says_why() -> None:
-    """A proxy hides what the server speaks, so that a question goes to two paths."""
+def test_line_of_a_retry_names_its_reason() -> None:
+    """A proxy hides the dialect, so that a prompt is posted to two paths."""
 
     def hidden(handler: Handler, request: Request) -> None:
         if request.path == "/gateway/r/invocations" and request.method == "POST":
@@ -161,12 +161,12 @@ def test_a_second_attempt_says_why() -> None:
 
 
 @pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
-def test_lines_come_on_the_calling_thread_alone(build: Build) -> None:
-    """Though several threads ask: they end with the call, and no caller expects to hear from them."""
+def test_lines_are_logged_only_on_the_calling_thread(build: Build) -> None:
+    """Several threads send the batches, but the callback runs only on the calling thread."""
 
     def slow(handler: Handler, request: Request) -> None:
         time.sleep(0.02)
-        vectors(handler, request)
+        embed(handler, request)
 
     commands = ("inputs 50", "option embed_batch_size=5", "option embed_concurrency=8")
     with ScriptedGateway(one_route(slow, EMBEDDINGS_ROUTE)) as gateway:
@@ -177,12 +177,12 @@ def test_lines_come_on_the_calling_thread_alone(build: Build) -> None:
     assert levels(outcome.log) == [DEBUG] + [INFO] * 10, "one line for each request"
 
 
-def test_a_batch_that_fails_has_its_line() -> None:
+def test_failed_batch_is_logged_once() -> None:
     def refuse(handler: Handler, request: Request) -> None:
         if "number 7" in request.json()["input"][0]:
             handler.respond(500, {"detail": "no"})
         else:
-            vectors(handler, request)
+            embed(handler, request)
 
     commands = ("inputs 20", "option embed_batch_size=1", "option embed_concurrency=4")
     with ScriptedGateway(one_route(refuse, EMBEDDINGS_ROUTE)) as gateway:
@@ -193,8 +193,8 @@ def test_a_batch_that_fails_has_its_line() -> None:
     assert levels(outcome.log).count(ERROR) == 1 and len(outcome.log) == len(posts)
 
 
-def test_it_can_be_ended() -> None:
-    with chatting() as gateway:
+def test_log_can_be_changed_and_removed() -> None:
+    with chat_gateway() as gateway:
         outcomes = perform_all(
             gateway.url, "prompt hi", "send", f"log {DEBUG}", "send", f"log-off {DEBUG}", "send", f"log {INFO}", "send",
             f"log {OFF}", "send", f"log {ERROR}", "send",
@@ -203,16 +203,16 @@ def test_it_can_be_ended() -> None:
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_a_callback_may_use_the_handle(build: Build) -> None:
-    """Settings, and whole questions: nothing may be locked while it runs."""
-    with listing(CHAT_ROUTE, chat) as gateway:
-        for way in ("send", "stream", "callback", "list", "get-route"):
-            outcome = perform(gateway.url, f"log-busy {DEBUG}", "prompt hi", way, build=build)
+def test_log_callback_may_use_the_handle(build: Build) -> None:
+    """Settings and whole calls: no lock may be held while the callback runs."""
+    with gateway_with_list(CHAT_ROUTE, chat) as gateway:
+        for command in ("send", "stream", "callback", "list", "get-route"):
+            outcome = perform(gateway.url, f"log-busy {DEBUG}", "prompt hi", command, build=build)
             assert outcome.status in ("OK", "STREAM_END"), outcome
-            assert len(outcome.log) > 1, "what the callback asks is told as well"
+            assert len(outcome.log) > 1, "calls of the callback are logged, too"
 
 
-def listing(route: dict, on_post: Script) -> ScriptedGateway:
+def gateway_with_list(route: dict, on_post: Script) -> ScriptedGateway:
     """A gateway that also lists its one route."""
 
     def script(handler: Handler, request: Request) -> None:
@@ -226,8 +226,8 @@ def listing(route: dict, on_post: Script) -> ScriptedGateway:
     return ScriptedGateway(script)
 
 
-def test_a_callback_may_ask_while_a_token_is_fetched() -> None:
-    """The lines about a token come while it is not there yet, and the question that the callback asks needs it."""
+def test_log_callback_may_call_while_a_token_is_fetched() -> None:
+    """Lines about a token are logged before it has arrived, and the call of the callback needs it."""
     with Workspace() as workspace:
         workspace.token_delay = 0.1
         env = workspace.service_environment()
@@ -237,9 +237,9 @@ def test_a_callback_may_ask_while_a_token_is_fetched() -> None:
         assert time.monotonic() - start < 10
 
 
-def test_vectors_and_a_busy_callback() -> None:
+def test_log_callback_may_call_during_concurrent_embeddings() -> None:
     commands = ("inputs 20", "option embed_batch_size=2", "option embed_concurrency=4")
-    with listing(EMBEDDINGS_ROUTE, vectors) as gateway:
+    with gateway_with_list(EMBEDDINGS_ROUTE, embed) as gateway:
         outcome = perform(gateway.url, f"log-busy {DEBUG}", *commands, "embed")
     assert outcome.status == "OK" and all(line.is_on_calling_thread for line in outcome.log), outcome
 
@@ -247,27 +247,27 @@ def test_vectors_and_a_busy_callback() -> None:
 # Tokens
 
 
-def about(outcome: Outcome, *, level: int) -> list[str]:
-    """What lines of a level are about: the method and the path, without the times."""
+def requests_at(outcome: Outcome, *, level: int) -> list[str]:
+    """Returns the method and path of each line of a level."""
     lines = [line.text for line in outcome.log if line.level == level]
     return [re.sub(r"^(\w+) http://[^/]*([^: ]*).*", r"\1 \2", line) for line in lines]
 
 
-def test_tokens_are_asked_for_beside_the_question() -> None:
+def test_token_requests_are_logged_at_debug_without_secrets() -> None:
     with Workspace() as workspace:
         env = workspace.service_environment()
         first, second = perform_all("databricks", f"log {DEBUG}", "prompt hi", "send", "send", route="chat", env=env)
         for outcome in (first, second):
             check(outcome.log)
             assert not any("eyJraWQ" in line.text or workspace.client[1] in line.text for line in outcome.log)
-        told = about(first, level=DEBUG)
-        assert told[:2] == [f"GET {WELL_KNOWN}", f"POST {TOKEN}"]
-        assert about(first, level=INFO) == [f"POST {INVOCATIONS}chat/invocations"]
-        assert about(second, level=DEBUG) == []
+        debug_lines = requests_at(first, level=DEBUG)
+        assert debug_lines[:2] == [f"GET {WELL_KNOWN}", f"POST {TOKEN}"]
+        assert requests_at(first, level=INFO) == [f"POST {INVOCATIONS}chat/invocations"]
+        assert requests_at(second, level=DEBUG) == []
         assert perform("databricks", f"log {INFO}", "prompt hi", "send", route="chat", env=env).log[0].level == INFO
 
 
-def test_a_token_that_was_over_shows_in_the_log() -> None:
+def test_expired_token_is_logged_as_error_and_retry() -> None:
     revoked: list[bool] = []
 
     def revoke_once(request: Request) -> None:
@@ -286,23 +286,23 @@ def test_a_token_that_was_over_shows_in_the_log() -> None:
     assert any("again" in line.text and "token" in line.text for line in second.log), second.log
 
 
-# What is not in it
+# Privacy
 
 
-@pytest.mark.parametrize("way", ["send", "stream", "list", "get-route", "health"])
-def test_secrets_that_a_server_repeats_are_masked(way: str) -> None:
+@pytest.mark.parametrize("command", ["send", "stream", "list", "get-route", "health"])
+def test_secrets_repeated_by_the_server_are_masked(command: str) -> None:
     def repeat(handler: Handler, request: Request) -> None:
-        said = " ".join(request.headers.values())
-        handler.respond(401, {"detail": f"go away, {said}", "error_code": said})
+        secrets_received = " ".join(request.headers.values())
+        handler.respond(401, {"detail": f"go away, {secrets_received}", "error_code": secrets_received})
 
     secrets = ("handle-option bearer_token=hunter2-token", "handle-header X-Key=hunter2-header")
     with ScriptedGateway(repeat) as gateway:
-        outcome = perform(gateway.url, f"log {DEBUG}", *secrets, "prompt hi", way)
+        outcome = perform(gateway.url, f"log {DEBUG}", *secrets, "prompt hi", command)
     assert outcome.log and "hunter2" not in str(outcome), outcome
 
 
-def test_questions_and_answers_are_not_in_it() -> None:
-    """They are the users' own, and not for those who read logs."""
+def test_prompts_and_responses_are_not_logged() -> None:
+    """Contents belong to the users, not to readers of logs."""
 
     def private(handler: Handler, request: Request) -> None:
         handler.respond(200, {"choices": [{"message": {"content": "your diagnosis"}}]})
@@ -312,7 +312,7 @@ def test_questions_and_answers_are_not_in_it() -> None:
     assert outcome.log and not any("symptoms" in line.text or "diagnosis" in line.text for line in outcome.log)
 
 
-def test_a_line_is_one_line() -> None:
+def test_line_contains_no_control_characters() -> None:
     def refuse(handler: Handler, request: Request) -> None:
         handler.respond(400, {"detail": "a\r\nPOST b\x00\x1b[31m"})
 
@@ -320,19 +320,19 @@ def test_a_line_is_one_line() -> None:
         outcome = perform(gateway.url, f"log {DEBUG}", "prompt hi", "send")
         assert len(outcome.log) == 2
         check(outcome.log)
-    odd = "a\\nb%\\r"
+    name = "a\\nb%\\r"
     with ScriptedGateway(lambda handler, request: handler.respond(404, NOT_FOUND)) as gateway:
-        outcome = perform(gateway.url, f"log {DEBUG}", f"get-route {odd}")
+        outcome = perform(gateway.url, f"log {DEBUG}", f"get-route {name}")
         check(outcome.log)
 
 
-def test_without_a_log_nothing_is_printed() -> None:
-    with chatting() as gateway:
+def test_nothing_is_printed_without_a_log_callback() -> None:
+    with chat_gateway() as gateway:
         assert call(gateway.url, "hi", environment={"RUST_LOG": "trace", "RUST_BACKTRACE": "1"}).status == "OK"
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_data_of_a_log_is_destroyed_once_and_after_the_last_line(build: Build) -> None:
+def test_callback_data_is_destroyed_once_after_the_last_line(build: Build) -> None:
     with commanded_gateway.gateway() as gateway:
         done = build.run("test_log_data.c", gateway.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

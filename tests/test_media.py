@@ -1,4 +1,4 @@
-"""Pictures and sound in messages: they arrive byte for byte."""
+"""Pictures and sound in messages arrive byte for byte."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from support.scripted_gateway import CHAT_ROUTE, ScriptedGateway, echo_request, 
 
 
 def png(side: int) -> bytes:
-    """A picture of so many pixels in each direction, with all kinds of bytes."""
+    """Returns a square picture of `side` pixels, with all kinds of bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -26,7 +26,7 @@ def png(side: int) -> bytes:
 
 
 def wav(frames: int) -> bytes:
-    """A sound of so many frames."""
+    """Returns a sound of this number of frames."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
@@ -42,9 +42,9 @@ COMMANDS = (
 
 
 def check(content: list[dict]) -> None:
-    """Whether the parts are those of COMMANDS."""
-    asked, picture, told, sound = content
-    assert (asked, told) == ({"type": "text", "text": "What is this?"}, {"type": "text", "text": "And this?"})
+    """Checks that the parts are those of COMMANDS."""
+    first, picture, second, sound = content
+    assert (first, second) == ({"type": "text", "text": "What is this?"}, {"type": "text", "text": "And this?"})
     assert picture["type"] == "image_url" and sound["type"] == "input_audio"
     before, url = picture["image_url"]["url"].split(",")
     assert (before, base64.b64decode(url, validate=True)) == ("data:image/png;base64", PICTURE)
@@ -53,7 +53,7 @@ def check(content: list[dict]) -> None:
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_they_are_parts_of_the_message(build: Build) -> None:
+def test_picture_and_sound_are_parts_of_the_message(build: Build) -> None:
     with ScriptedGateway(one_route(echo_request, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *COMMANDS, "send", build=build)
     (message,) = json.loads(outcome.response.texts[0])["body"]["messages"]
@@ -61,9 +61,9 @@ def test_they_are_parts_of_the_message(build: Build) -> None:
     check(message["content"])
 
 
-def test_a_real_gateway_passes_them_on(real_gateway: RealGateway) -> None:
+def test_real_gateway_forwards_picture_and_sound(real_gateway: RealGateway) -> None:
     outcome = perform(real_gateway.url, *COMMANDS, "send", route="chat")
-    if real_gateway.version == "2.8.1":  # it takes nothing but text
+    if real_gateway.version == "2.8.1":  # MLflow 2.8.1 accepts only text
         assert outcome.status == "BAD_REQUEST", outcome
     else:
         assert outcome.status == "OK", outcome
@@ -71,7 +71,7 @@ def test_a_real_gateway_passes_them_on(real_gateway: RealGateway) -> None:
         check(request["body"]["messages"][0]["content"])
 
 
-def test_a_real_tracking_server_passes_them_on(providers: RealGateway) -> None:
+def test_real_tracking_server_forwards_picture_and_sound(providers: RealGateway) -> None:
     providers.upstream.forget_requests()
     for command in ("send", "callback"):
         assert perform(providers.url, *COMMANDS, command, route="openai").status == "OK"
@@ -79,7 +79,7 @@ def test_a_real_tracking_server_passes_them_on(providers: RealGateway) -> None:
         check(request["body"]["messages"][0]["content"])
 
 
-def test_a_real_tracking_server_translates_a_picture_for_gemini(providers: RealGateway) -> None:
+def test_real_tracking_server_translates_a_picture_for_gemini(providers: RealGateway) -> None:
     providers.upstream.forget_requests()
     outcome = perform(providers.url, *COMMANDS[:2], "send", route="gemini")
     assert outcome.status == "OK", outcome

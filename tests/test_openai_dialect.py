@@ -1,4 +1,4 @@
-"""Any server with OpenAI's HTTP API: the route is the model, and the paths are below the gateway URI."""
+"""The openai dialect: any server with OpenAI's HTTP API; the route is the model."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MISSING_MODELS = {
 
 
 def openai(handler: Handler, request: Request) -> None:
-    """Echoes, below /v1."""
+    """Echoes prompts below /v1."""
     body = request.json() if request.body else {}
     if request.path == "/v1/models":
         handler.respond(200, MODELS)
@@ -46,15 +46,15 @@ def openai(handler: Handler, request: Request) -> None:
 @CHECKED_BUILDS
 @pytest.mark.parametrize("path", ["/v1", "/v1/"])
 def test_path_that_ends_in_v1_names_the_dialect(path: str, build: Build) -> None:
-    """The only requests are those that were meant."""
+    """No discovery requests are sent."""
     with ScriptedGateway(openai) as server:
-        whole, streamed, vectors, body = perform_all(
+        whole, streamed, embedded, body = perform_all(
             server.url + path, "prompt hi", "param n=1", "send", "stream", "again", "input a", "input b", "embed",
             "again", 'body {"prompt":"p","echo":true}', "send", route="org/m", build=build,
         )  # fmt: skip
         assert whole.response.texts == ["chat: hi"] and whole.response.model == "org/m"
         assert (streamed.status, streamed.text()) == ("STREAM_END", "chat: x")
-        assert vectors.embeddings.count == 2 and body.response.texts == ["text: p"]
+        assert embedded.embeddings.count == 2 and body.response.texts == ["text: p"]
         bodies = {path: json.loads(request.body) for path, request in zip(server.paths(), server.requests)}
         assert bodies == {
             "POST /v1/chat/completions": {
@@ -77,7 +77,7 @@ def test_option_names_the_dialect_below_any_path() -> None:
         assert server.paths() == ["POST /any/where/chat/completions"]
 
 
-def test_auto_asks_a_server_below_a_path_that_ends_in_v1() -> None:
+def test_dialect_auto_discovers_a_server_below_v1() -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path == "/v1/api/2.0/endpoints/r":
             handler.respond(200, {"name": "r", "endpoint_type": "llm/v1/chat"})
@@ -90,7 +90,7 @@ def test_auto_asks_a_server_below_a_path_that_ends_in_v1() -> None:
         assert gateway.paths() == ["GET /v1/api/2.0/endpoints/r", "POST /v1/endpoints/r/invocations"]
 
 
-def test_task_tells_what_a_prompt_becomes() -> None:
+def test_task_option_selects_chat_or_completions_for_a_prompt() -> None:
     with ScriptedGateway(openai) as server:
         outcomes = perform_all(
             f"{server.url}/v1", "prompt hi", "option task=completions", "send", "option task=chat", "send",
@@ -99,10 +99,10 @@ def test_task_tells_what_a_prompt_becomes() -> None:
         assert [outcome.response.texts[0] for outcome in outcomes[:3]] == ["text: hi", "chat: hi", "chat: hi"]
         assert outcomes[3].result == "text: hi"
         messages = perform(f"{server.url}/v1", "handle-option task=completions", "message user=hi", "send", route="m")
-        assert messages.response.texts == ["chat: hi"], "it is about prompts"
+        assert messages.response.texts == ["chat: hi"], "the option applies to prompts only"
 
 
-def test_task_is_for_routes_whose_task_is_not_reported() -> None:
+def test_task_option_applies_only_if_the_server_reports_no_task() -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.method == "GET":
             handler.respond(200, {"name": "r", "endpoint_type": "llm/v1/chat"})
@@ -115,7 +115,7 @@ def test_task_is_for_routes_whose_task_is_not_reported() -> None:
         gateway.requests.clear()
         commands = ("handle-option dialect=deployments", "option task=chat", "prompt hi", "send")
         assert perform(gateway.url, *commands).status == "OK"
-        assert gateway.paths() == ["POST /endpoints/r/invocations"], "nothing is asked first"
+        assert gateway.paths() == ["POST /endpoints/r/invocations"], "nothing is looked up"
 
 
 def test_models_are_listed_and_looked_up() -> None:
@@ -134,8 +134,8 @@ def test_models_are_listed_and_looked_up() -> None:
         assert without.status == "OK"
 
 
-def test_server_without_a_list_says_so() -> None:
-    """As the YAML gateway of MLflow below /v1."""
+def test_missing_list_of_models_is_unsupported() -> None:
+    """MLflow's YAML gateway has none below /v1."""
     with ScriptedGateway(lambda handler, request: handler.respond(404, NOT_FOUND)) as server:
         for outcome in perform_all(f"{server.url}/v1", "list", "get-route", "health", route="m"):
             assert (outcome.status, outcome.error_http_status) == ("UNSUPPORTED", 404), outcome
@@ -143,7 +143,7 @@ def test_server_without_a_list_says_so() -> None:
 
 
 @pytest.mark.parametrize("server", MISSING_MODELS)
-def test_missing_model_is_reported_with_those_that_exist(server: str) -> None:
+def test_missing_model_error_names_existing_models(server: str) -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.method == "POST":
             handler.respond(404, MISSING_MODELS[server])
@@ -156,7 +156,7 @@ def test_missing_model_is_reported_with_those_that_exist(server: str) -> None:
         assert gateway.paths() == ["POST /v1/chat/completions", "GET /v1/models"], "the prompt is posted once"
 
 
-def test_error_in_openais_shape_is_understood() -> None:
+def test_error_in_the_shape_of_openai_has_its_status() -> None:
     for status, kind, code, expected in (
         (400, "invalid_request_error", None, "BAD_REQUEST"),
         (401, "invalid_request_error", "invalid_api_key", "UNAUTHORIZED"),
@@ -170,7 +170,7 @@ def test_error_in_openais_shape_is_understood() -> None:
             assert "m m" in outcome.message and server.paths() == ["POST /v1/chat/completions"]
 
 
-def test_wrong_base_posts_a_prompt_once() -> None:
+def test_prompt_is_posted_once_with_a_wrong_base_path() -> None:
     with ScriptedGateway(lambda handler, request: handler.respond(404, NOT_FOUND)) as server:
         outcome = perform(f"{server.url}/api/v1", "prompt hi", "send", route="m")
         assert outcome.status == "NOT_FOUND" and "check that the gateway URI" in outcome.message, outcome
@@ -182,14 +182,14 @@ def test_wrong_base_posts_a_prompt_once() -> None:
 
 
 def sent_key(server: ScriptedGateway, uri: str, *commands: str, **variables: str) -> str:
-    """What goes with a prompt as Authorization."""
+    """Returns the Authorization header of a prompt."""
     server.requests.clear()
     outcome = perform(uri, *commands, "prompt hi", "send", route="m", env=variables)
     assert outcome.status == "OK", outcome
     return header(server.requests[-1], "Authorization")
 
 
-def test_key_goes_to_the_server_that_is_named_beside_it() -> None:
+def test_api_key_is_sent_to_the_server_of_openai_base_url() -> None:
     with ScriptedGateway(openai) as server:
         base = f"{server.url}/v1"
         both = {"OPENAI_BASE_URL": base, "OPENAI_API_KEY": "sk-1"}
@@ -202,7 +202,7 @@ def test_key_goes_to_the_server_that_is_named_beside_it() -> None:
         assert sent_key(server, "openai", OPENAI_BASE_URL=base, MLFLOW_TRACKING_TOKEN="t") == ""
 
 
-def test_key_goes_to_no_other_server() -> None:
+def test_api_key_is_not_sent_to_another_server() -> None:
     with ScriptedGateway(openai) as server:
         base = f"{server.url}/v1"
         for other in ({}, {"OPENAI_BASE_URL": f"http://{HOST}:1/v1"}, {"OPENAI_BASE_URL": f"https://{HOST}:{server.port}"}):
@@ -210,7 +210,7 @@ def test_key_goes_to_no_other_server() -> None:
             assert sent_key(server, base, **other, OPENAI_API_KEY="sk-1", MLFLOW_TRACKING_TOKEN="t") == "Bearer t"
         own = {"OPENAI_BASE_URL": base, "OPENAI_API_KEY": "sk-1"}
         assert sent_key(server, base, OPENAI_API_KEY="sk-1") == ""
-        assert call("-", "hi", environment=own).status == "NO_GATEWAY_URI", "nobody has named the dialect"
+        assert call("-", "hi", environment=own).status == "NO_GATEWAY_URI", "the variables do not name the dialect"
 
 
 # Real servers
@@ -218,7 +218,7 @@ def test_key_goes_to_no_other_server() -> None:
 
 @pytest.fixture(scope="module")
 def smollm2() -> Iterator[Server]:
-    """A real model behind llama.cpp, and no gateway."""
+    """A real model behind llama.cpp, without a gateway."""
     with language_model.start() as model:
         yield model
 
@@ -226,7 +226,7 @@ def smollm2() -> Iterator[Server]:
 @CHECKED_BUILDS
 @three_attempts
 @pytest.mark.parametrize("uri", ["", "/v1"])
-def test_real_model_without_a_gateway(smollm2: Server, uri: str, build: Build) -> None:
+def test_real_model_is_called_without_a_gateway(smollm2: Server, uri: str, build: Build) -> None:
     """llama.cpp has the same paths without /v1."""
     settings = (OPENAI, "param temperature=0", "param max_tokens=12", "message user=What is the capital of France?")
     whole, fetched, called = perform_all(smollm2.url + uri, *settings, "send", "stream", "callback", route="smollm2", build=build)
@@ -245,7 +245,7 @@ def test_real_model_lists_itself_and_completes(smollm2: Server) -> None:
     assert "Paris" in completed.response.texts[0]
 
 
-def test_llama_cpp_without_the_dialect_gets_no_prompt(smollm2: Server) -> None:
+def test_llama_cpp_gets_no_prompt_without_the_dialect_option(smollm2: Server) -> None:
     outcome = perform(smollm2.url, "log 3", "prompt hi", "send", route="smollm2")
     assert outcome.status == "NOT_FOUND" and "ends in /v1" in outcome.message, outcome
     assert "no prompt was sent" in outcome.message and outcome.error_attempts == 0
@@ -253,7 +253,7 @@ def test_llama_cpp_without_the_dialect_gets_no_prompt(smollm2: Server) -> None:
 
 
 @pytest.mark.parametrize("base", ["/gateway/mlflow/v1", "/gateway/openai/v1"])
-def test_tracking_server_below_v1(tracking_server: RealGateway, base: str) -> None:
+def test_tracking_server_works_below_v1(tracking_server: RealGateway, base: str) -> None:
     tracking_server.upstream.forget_requests()
     uri = tracking_server.url + base
     whole, streamed = perform_all(uri, "prompt one two", "send", "stream", route="chat")
@@ -261,13 +261,13 @@ def test_tracking_server_below_v1(tracking_server: RealGateway, base: str) -> No
     assert len(tracking_server.upstream.requests()) == 2, "each is posted once"
 
 
-def test_tracking_servers_embeddings_below_v1(tracking_server: RealGateway) -> None:
+def test_embeddings_of_the_tracking_server_work_below_v1(tracking_server: RealGateway) -> None:
     outcome = perform(f"{tracking_server.url}/gateway/openai/v1", "input a", "embed", route="embeddings")
     assert outcome.status == "OK" and outcome.embeddings.count == 1, outcome
 
 
 @pytest.mark.parametrize("route", ["chat", "completions", "embeddings"])
-def test_yaml_gateway_below_v1(real_gateways: dict[str, RealGateway], route: str) -> None:
+def test_yaml_gateway_works_below_v1(real_gateways: dict[str, RealGateway], route: str) -> None:
     gateway = real_gateways["3.17.2"]
     gateway.upstream.forget_requests()
     if route == "embeddings":
