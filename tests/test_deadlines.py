@@ -50,8 +50,8 @@ def run_in_parallel(check: Callable[..., None], rows: Iterable[tuple]) -> None:
 def check_timeout(outcome: Outcome, option: str, ms: int, doing: str, *, took: float = 0) -> None:
     """Checks that this option expired in this phase, and that the call took that long, or `took` milliseconds."""
     assert outcome.status == "TIMEOUT", outcome
-    phrase = f": timed out while {doing}: the {ms} ms of {option} are over; "
-    assert phrase in outcome.message, outcome.message
+    words = f": timed out while {doing}: the {ms} ms of {option} are over; "
+    assert words in outcome.message, outcome.message
     method, url = outcome.message.split(":")[0].split(" ")[0], outcome.message.split(" ")[1]
     assert method in ("GET", "POST") and url.startswith("http"), outcome.message
     check_time(outcome, took or ms)

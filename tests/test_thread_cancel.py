@@ -1,4 +1,4 @@
-"""A thread that is cancelled by pthread_cancel() inside a call ends after the call."""
+"""pthread_cancel() on a thread inside a call takes effect after the call."""
 
 import contextlib
 import itertools
@@ -20,26 +20,26 @@ from support.scripted_gateway import (
 )
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
-LATER = 0.8
-"""Longer than tests/c/test_thread_cancel.c waits before it cancels."""
-SOON = "timeout_ms=1500"
+SECONDS_LATER = 0.8
+"""Longer than tests/c/test_thread_cancel.c waits before the cancellation."""
+SHORT_TIMEOUT = "timeout_ms=1500"
 
 
 class Case(NamedTuple):
-    """What the thread does when it is cancelled."""
+    """The operation during which the thread is cancelled."""
 
     call: str
     server: str
-    """What the gateway does."""
+    """The behavior of the gateway."""
     status: str
     milliseconds: int
-    """The call lasts at least so long."""
+    """The minimum duration of the call."""
     options: tuple[str, ...] = ()
 
 
 CASES = {
-    "connecting": Case("call", "unreachable", "TIMEOUT", 1500, (SOON,)),
-    "waiting in vain": Case("call", "silent", "TIMEOUT", 1500, (SOON,)),
+    "connecting": Case("call", "unreachable", "TIMEOUT", 1500, (SHORT_TIMEOUT,)),
+    "waiting in vain": Case("call", "silent", "TIMEOUT", 1500, (SHORT_TIMEOUT,)),
     "waiting": Case("call", "late", "OK", 700),
     "waiting for a response": Case("send", "late", "OK", 700),
     "reading a stream": Case("stream", "streams late", "STREAM_END", 700),
@@ -47,30 +47,30 @@ CASES = {
     "in a callback": Case("callback", "streams", "OK", 300),
     "sleeping before a retry": Case("send", "busy", "OK", 900, ("max_retries=1",)),
     "waiting for its own threads": Case("embed", "embeds", "OK", 700, ("embed_batch_size=1", "embed_concurrency=4")),
-    "waiting for routes": Case("list", "silent", "TIMEOUT", 1500, (SOON,)),
-    "waiting for the health": Case("health", "silent", "TIMEOUT", 1500, (SOON,)),
+    "waiting for routes": Case("list", "silent", "TIMEOUT", 1500, (SHORT_TIMEOUT,)),
+    "waiting for the health": Case("health", "silent", "TIMEOUT", 1500, (SHORT_TIMEOUT,)),
 }
 
 
 @contextlib.contextmanager
 def serving(server: str) -> Iterator[str]:
-    """The URI of a gateway that does this."""
+    """Yields the URI of a gateway with this behavior."""
     busy = itertools.chain([True], itertools.repeat(False))
-    answer = {"choices": [{"message": {"role": "assistant", "content": "x"}}]}
+    response = {"choices": [{"message": {"role": "assistant", "content": "x"}}]}
     first, last = events(chunk("x")), events(chunk("y"), chunk(None, finish_reason="stop"))
 
     def play(handler: Handler, request: Request) -> None:
         if server == "silent":
             handler.stall()
         elif server == "late":
-            time.sleep(LATER)
-            handler.respond(200, answer)
+            time.sleep(SECONDS_LATER)
+            handler.respond(200, response)
         elif server == "busy" and next(busy):
             handler.respond(503, {"detail": "busy"}, {"Retry-After": "1"})
         elif server == "busy":
-            handler.respond(200, answer)
+            handler.respond(200, response)
         elif server == "embeds":
-            time.sleep(LATER)
+            time.sleep(SECONDS_LATER)
             handler.respond(200, {"data": [{"embedding": [1.0]} for _ in request.json()["input"]]})
         else:
             handler.wfile.write(head("until close", 0) + first.encode())
@@ -78,7 +78,7 @@ def serving(server: str) -> Iterator[str]:
             if server == "stops":
                 handler.stall()
             elif server == "streams late":
-                time.sleep(LATER)
+                time.sleep(SECONDS_LATER)
             handler.wfile.write(last.encode())
             handler.close_connection = True
 
@@ -101,7 +101,7 @@ def serving(server: str) -> Iterator[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
-def test_a_cancelled_thread_ends_after_its_call(case: str, build: Build, type_: str) -> None:
+def test_thread_cancelled_during_a_call_ends_after_the_call(case: str, build: Build, type_: str) -> None:
     call, server, status, milliseconds, options = CASES[case]
     with serving(server) as url:
         arguments = [url, type_, call, f"MLFLOW_GATEWAY_{status}", str(milliseconds), *options]
@@ -110,7 +110,7 @@ def test_a_cancelled_thread_ends_after_its_call(case: str, build: Build, type_: 
 
 
 @pytest.mark.parametrize("build", (*PLAIN, VALGRIND, ADDRESS), ids=lambda build: build.name)
-def test_a_cancelled_thread_cancels_calls(build: Build) -> None:
+def test_thread_with_pending_cancellation_can_cancel_calls(build: Build) -> None:
     with serving("silent") as url:
         done = build.run("test_thread_cancel.c", url, "deferred", "cancel", "MLFLOW_GATEWAY_CANCELLED", "0")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,4 +1,4 @@
-"""Turns of a conversation: responses, tool results and clones of requests, and parameters that are left out."""
+"""Conversations: adding responses and tool results to a request, clones of requests, and omitted parameters."""
 
 import json
 
@@ -17,13 +17,13 @@ MESSAGE = {
 SENT_BACK = {**MESSAGE, "tool_calls": [CALL, {**EMPTY, "function": {"name": "g", "arguments": "{}"}}]}
 
 
-def answers(*messages: dict) -> Script:
-    """A chat that answers with these messages as candidates."""
+def chat_responses(*messages: dict) -> Script:
+    """A chat route that responds with these messages as candidates."""
     choices = [{"index": index, "message": message, "finish_reason": "stop"} for index, message in enumerate(messages)]
     return one_route(lambda handler, request: handler.respond(200, {"choices": choices}), CHAT_ROUTE)
 
 
-def streams(*chunks: dict) -> Script:
+def chat_stream(*chunks: dict) -> Script:
     def script(handler: Handler, request: Request) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
         handler.raw(head + events(*chunks, "[DONE]").encode())
@@ -31,17 +31,17 @@ def streams(*chunks: dict) -> Script:
     return one_route(script, CHAT_ROUTE)
 
 
-def asked(script: Script, *commands: str, build: Build = SHARED) -> tuple[list[Outcome], list[dict]]:
-    """The outcomes, and the bodies that arrived."""
+def run(script: Script, *commands: str, build: Build = SHARED) -> tuple[list[Outcome], list[dict]]:
+    """Returns the outcomes, and the bodies received by the gateway."""
     with ScriptedGateway(script) as gateway:
         outcomes = perform_all(gateway.url, *commands, build=build)
         return outcomes, [request.json() for request in gateway.requests if request.method == "POST"]
 
 
 @BUILDS
-def test_a_response_is_added_as_it_came(build: Build) -> None:
+def test_response_is_added_with_all_its_fields(build: Build) -> None:
     commands = ("message user=a", "send", "add-response 0", "tool-result c1=1", "tool-result c2=é \\0", "send")
-    _, (_, body) = asked(answers(MESSAGE), *commands, build=build)
+    _, (_, body) = run(chat_responses(MESSAGE), *commands, build=build)
     assert body["messages"] == [
         {"role": "user", "content": "a"},
         SENT_BACK,
@@ -51,71 +51,71 @@ def test_a_response_is_added_as_it_came(build: Build) -> None:
 
 
 @BUILDS
-def test_a_gathered_stream_is_added_as_a_message(build: Build) -> None:
-    script = streams(
+def test_gathered_stream_is_added_as_one_message(build: Build) -> None:
+    script = chat_stream(
         chunk(None, role="assistant", reasoning_content="h"), chunk(None, reasoning_content="m"), chunk("Hel"), chunk("lo"),
         chunk(None, tool_calls=[{"index": 0, **CALL, "function": {"name": "f", "arguments": ""}}]),
         chunk(None, tool_calls=[{"index": 0, "function": {"arguments": '{"x": 1}'}}, {"index": 1, **EMPTY}]),
         chunk(None, finish_reason="tool_calls"),
     )  # fmt: skip
-    _, (_, body) = asked(script, "message user=a", "callback", "add-response 0", "callback", build=build)
+    _, (_, body) = run(script, "message user=a", "callback", "add-response 0", "callback", build=build)
     assert body["messages"][1] == {
         "role": "assistant", "content": "Hello", "reasoning_content": "hm", "tool_calls": SENT_BACK["tool_calls"],
     }  # fmt: skip
 
 
-def test_each_candidate_can_be_added() -> None:
+def test_any_candidate_can_be_added() -> None:
     first, second = {"role": "assistant", "content": "one"}, {"role": "assistant", "content": "two"}
-    _, (_, body) = asked(answers(first, second), "message user=a", "send", "add-response 1", "add-response 0", "send")
+    _, (_, body) = run(chat_responses(first, second), "message user=a", "send", "add-response 1", "add-response 0", "send")
     assert body["messages"][1:] == [second, first]
 
 
-def test_a_raw_response_in_the_shape_of_a_chat_can_be_added() -> None:
+def test_raw_response_in_the_chat_shape_can_be_added() -> None:
     commands = ("path - /x", "body {}", "send", "again", "message user=a", "add-response 0", "send")
-    _, (_, body) = asked(answers(MESSAGE), *commands)
+    _, (_, body) = run(chat_responses(MESSAGE), *commands)
     assert body["messages"][1] == SENT_BACK
 
 
 @pytest.mark.parametrize(
-    ("script", "commands", "words"),
+    ("script", "commands", "phrase"),
     [
-        (answers(MESSAGE), ("send", "add-response 1"), "has no candidate 1; it has 1, counted from 0"),
-        (streams(chunk("a", finish_reason="stop")), ("option gather_stream=false", "callback", "add-response 0"), "gather_stream"),
-        (answers(), ("again", "path - /x", "body {}", "send", "again", "add-response 0"), "its body is not that of a chat"),
+        (chat_responses(MESSAGE), ("send", "add-response 1"), "has no candidate 1; it has 1, counted from 0"),
+        (chat_stream(chunk("a", finish_reason="stop")), ("option gather_stream=false", "callback", "add-response 0"), "gather_stream"),
+        (chat_responses(), ("again", "path - /x", "body {}", "send", "again", "add-response 0"), "its body is not that of a chat"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_added_says_why(script: Script, commands: tuple[str, ...], words: str) -> None:
+def test_response_that_cannot_be_added_is_invalid_argument_with_the_reason(script: Script, commands: tuple[str, ...], phrase: str) -> None:
     with ScriptedGateway(script) as gateway:
         lines = ("route r", f"uri {gateway.url}", "message user=a", *commands)
         done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))
     assert done.returncode == 1 and "INVALID_ARGUMENT, not MLFLOW_GATEWAY_OK" in done.stderr
-    assert words in done.stderr
+    assert phrase in done.stderr
 
 
 @BUILDS
-def test_clones_go_their_own_ways(build: Build) -> None:
+def test_clone_of_a_request_is_independent(build: Build) -> None:
     commands = (
         "message user=a", "param top_p=1", "header X-A=1", "clone", "message user=b", "omit top_p", "header X-A=2", "send",
         "original", "send", "clone", "request-token", "cancel", "send", "original", "send",
     )  # fmt: skip
-    outcomes, bodies = asked(answers(MESSAGE), *commands, build=build)
+    outcomes, bodies = run(chat_responses(MESSAGE), *commands, build=build)
     assert [outcome.status for outcome in outcomes] == ["OK", "OK", "CANCELLED", "OK"]
     one, both = ([{"role": "user", "content": text} for text in texts] for texts in ("a", "ab"))
     assert bodies == [{"messages": both}, *[{"messages": one, "top_p": 1}] * 2]
 
 
-def test_a_parameter_is_left_out_until_it_is_set_or_unset() -> None:
+def test_omitted_parameter_is_not_sent_until_set_or_unset() -> None:
     params = ("handle-param n=2", "handle-param temperature=1", "handle-stop a", "message user=a")
     commands = (
         "omit candidate_count", "omit temperature", "omit stop", "omit other", "send", "param n=3", "stop b", "send",
         "omit n", "omit stop", "unset candidate_count", "unset stop", "unset temperature", "send",
     )  # fmt: skip
-    _, bodies = asked(answers(MESSAGE), *params, *commands)
+    _, bodies = run(chat_responses(MESSAGE), *params, *commands)
     rest = [{name: value for name, value in body.items() if name != "messages"} for body in bodies]
     assert rest == [{}, {"n": 3, "stop": ["b"]}, {"n": 2, "temperature": 1, "stop": ["a"]}]
 
 
-def test_a_secret_in_a_message_is_the_users_own() -> None:
-    """What is sent is not masked; a refusal that repeats it, neither: it is no credential."""
-    _, (body,) = asked(answers(MESSAGE), f"message user={escaped('Bearer x')}", "text token=hunter2", "send")
+def test_secret_in_a_message_is_sent_unchanged() -> None:
+    """Contents of messages are not credentials, and are never masked."""
+    _, (body,) = run(chat_responses(MESSAGE), f"message user={escaped('Bearer x')}", "text token=hunter2", "send")
     assert json.dumps(body).count("hunter2") == 1
