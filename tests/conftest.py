@@ -27,8 +27,8 @@ REAL = {
     "compat_results": "compat",
     "clients": "clients",
 }
-"""Fixtures that start real servers, and the groups of the tests that share them. pytest-xdist runs a group in one process,
-so each server starts once."""
+"""Fixtures that start real servers, and the groups of the tests that share them. pytest-xdist runs a group in one
+process, so each server starts once."""
 MOST_WORKERS = 8
 MOST_LINES = 12
 
@@ -78,7 +78,7 @@ def real_model() -> Iterator[Server]:
 def real_gateways(real_model: Server) -> Iterator[dict[str, RealGateway]]:
     """The real gateways by version."""
     with contextlib.ExitStack() as stack:
-        # The openai provider expects a chat response to a completions request: in 2.22 always, in newer ones in a stream.
+        # The openai provider expects a chat response to a completions request: 2.22 always, newer in streams.
         shapes = {version: "completions" if version.startswith("2.8.") else "chat" for version in VERSIONS}
         upstreams = {version: stack.enter_context(ScriptedUpstream(shape)) for version, shape in shapes.items()}
         e5 = Route("e5", EMBEDDINGS, real_model.url)

@@ -84,7 +84,7 @@ class Cell(NamedTuple):
         yield f"uri {site.uri(self.operation)}"
         yield from site.settings
         yield from (f"handle-option {option}" for option in self.phase.options)
-        # The token set last is cancelled: the request's with the first command, if there is a request, else the handle's.
+        # The commands cancel the token that was set last: the request's token or the handle's.
         uses_request_token = self.cancel_command == CANCEL_COMMANDS[0] and self.operation not in ("call", "list")
         both = ("token", "request-token") if uses_request_token else ("request-token", "token")
         yield from ("again", *both, f"{self.cancel_command} {before}")
@@ -120,7 +120,9 @@ def cancel_cells(fault_sites: Sites, cells: Sequence[Cell], build: Build) -> dic
     cell is repeated with more time before the cancellation."""
     results: dict[Cell, CellResult] = {}
     for before in MILLISECONDS_BEFORE[build.name]:
-        pending = [cell for cell in cells if cell not in results or not is_correct(cell, results[cell], fault_sites, build)]
+        pending = [
+            cell for cell in cells if cell not in results or not is_correct(cell, results[cell], fault_sites, build)
+        ]
         commands = (command for cell in pending for command in cell.commands(fault_sites[cell.phase.fault], before))
         lines = run_commands(f"route {ROUTE}", *commands, build=build)
         results.update({cell: CellResult(*pair) for cell, *pair in zip(pending, lines[::2], lines[1::2])})
@@ -151,14 +153,16 @@ def check(cell: Cell, result: CellResult, fault_sites: Sites, build: Build) -> N
 @pytest.mark.alone
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.fault)
 def test_call_is_cancelled_in_every_phase(fault_sites: Sites, phase: Phase) -> None:
-    cells = [Cell(phase, operation, cancel_command) for operation in phase.operations for cancel_command in CANCEL_COMMANDS]
+    cells = [
+        Cell(phase, operation, cancel_command) for operation in phase.operations for cancel_command in CANCEL_COMMANDS
+    ]
     for cell, result in cancel_cells(fault_sites, cells, SHARED).items():
         check(cell, result, fault_sites, SHARED)
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
 def test_cancellation_in_each_phase_is_memory_safe(fault_sites: Sites, build: Build) -> None:
-    """Runs each phase once, except TLS, which needs other valgrind options, and uploads of several MB, which are slow."""
+    """Runs each phase once, except TLS (other valgrind options) and uploads of several MB (slow)."""
     phases = [phase for phase in PHASES if "TLS" not in phase.doing + phase.fault and phase.fault not in LONG_QUESTIONS]
     cells = [
         Cell(phase, phase.operations[number % len(phase.operations)], CANCEL_COMMANDS[number % len(CANCEL_COMMANDS)])
@@ -285,7 +289,9 @@ def test_tokens_of_handle_and_request_both_cancel_a_call(server: FaultServer) ->
 def test_token_may_be_destroyed_during_a_call(server: FaultServer, build: Build, command: str) -> None:
     def send_with(fault: str, *commands: str) -> CellResult:
         uri = server.url(fault, "send")
-        result = run_commands(f"route {ROUTE}", f"uri {uri}", "prompt hi", command, *commands, "send", "close", build=build)
+        result = run_commands(
+            f"route {ROUTE}", f"uri {uri}", "prompt hi", command, *commands, "send", "close", build=build
+        )
         return CellResult(*result)
 
     for commands in (["destroy-token"], ["destroy-token-after 100"]):

@@ -2,7 +2,7 @@
 
 import pytest
 from support import compat
-from support.compat import WITHOUT_GATEWAY, KINDS, TRACKING, Kind, Result
+from support.compat import KINDS, TRACKING, WITHOUT_GATEWAY, Kind, Result
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +12,9 @@ def compat_results() -> dict[Kind, dict[str, Result]]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(kind).replace(" ", "-").replace("/", "-"))
-def test_every_result_with_each_mlflow_version_is_as_documented(kind: Kind, compat_results: dict[Kind, dict[str, Result]]) -> None:
+def test_every_result_with_each_mlflow_version_is_as_documented(
+    kind: Kind, compat_results: dict[Kind, dict[str, Result]]
+) -> None:
     assert list(compat_results[kind]) == list(compat.OPERATIONS)
     assert compat.unexplained(kind, compat_results[kind]) == {}
 
@@ -45,7 +47,11 @@ def test_every_prompt_is_posted_once(compat_results: dict[Kind, dict[str, Result
         for operation, one in outcomes.items():
             if one.status in compat.SUCCESSES:
                 assert one.model_requests == compat.expected_model_requests(operation), (kind, operation, one)
-                assert one.posts == one.model_requests + compat.is_refused_first(kind, operation), (kind, operation, one)
+                assert one.posts == one.model_requests + compat.is_refused_first(kind, operation), (
+                    kind,
+                    operation,
+                    one,
+                )
 
 
 def test_missing_route_or_path_is_not_found(compat_results: dict[Kind, dict[str, Result]]) -> None:

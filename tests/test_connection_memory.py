@@ -69,7 +69,9 @@ def test_upload_over_tls_is_written_in_large_pieces(authority: Authority, tmp_pa
     source = ROOT / "tests" / "c" / "sent_sizes.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", str(source), "-o", str(library), "-ldl"], check=True)
     env = {"LD_PRELOAD": str(library), "SENT_SIZES": str(file)}
-    with ScriptedGateway(one_route(lambda h, r: h.respond(200, RESPONSE), CHAT_ROUTE), authority.server(HOST)) as gateway:
+    with ScriptedGateway(
+        one_route(lambda h, r: h.respond(200, RESPONSE), CHAT_ROUTE), authority.server(HOST)
+    ) as gateway:
         trust = (f"handle-option ca_file={authority.file}", "handle-option dialect=deployments")
         outcome = perform(gateway.url, *trust, "message user=" + "x" * 4_000_000, "send", env=env)
     assert outcome.status == "OK", outcome

@@ -213,7 +213,9 @@ def test_credentials_of_the_environment_are_not_sent_over_http(env: dict[str, st
 def test_no_function_sends_credentials_over_http(operation: str) -> None:
     outcome = perform(f"http://{NOWHERE}", *BEARER, "prompt hi", operation)
     assert outcome.status == "INSECURE_AUTH", outcome
-    assert perform(f"http://{NOWHERE}", "prompt hi", operation).status == "RESOLVE_FAILED", "it is sent without credentials"
+    assert perform(f"http://{NOWHERE}", "prompt hi", operation).status == "RESOLVE_FAILED", (
+        "it is sent without credentials"
+    )
 
 
 def test_concurrent_embeddings_do_not_send_credentials_over_http() -> None:

@@ -104,7 +104,9 @@ def contains_no_secret(outcome: Outcome) -> bool:
 
 @pytest.mark.real
 @pytest.mark.parametrize("principal", ["a user", "a service principal"])
-def test_mlflow_client_and_databricks_sdk_work_with_the_scripted_workspace(workspace: Workspace, principal: str, tmp_path: Path) -> None:
+def test_mlflow_client_and_databricks_sdk_work_with_the_scripted_workspace(
+    workspace: Workspace, principal: str, tmp_path: Path
+) -> None:
     environment = workspace.environment() if principal == "a user" else workspace.service_environment()
     python = install("mlflow-3.17.2") / "bin/python"
     silent = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
@@ -197,7 +199,9 @@ def test_responses_agent_takes_prompts_and_messages(workspace: Workspace, questi
 
 
 def test_refused_chat_looks_up_the_endpoint_only_once(workspace: Workspace) -> None:
-    workspace.invoke = lambda handler, request, name: handler.respond(400, {"error_code": "BAD_REQUEST", "message": "no"})
+    workspace.invoke = lambda handler, request, name: handler.respond(
+        400, {"error_code": "BAD_REQUEST", "message": "no"}
+    )
     outcomes = perform_all("databricks", "message user=hi", "send", "send", route="chat", env=workspace.environment())
     assert [outcome.status for outcome in outcomes] == ["BAD_REQUEST"] * 2
     assert [request.method for request in workspace.requests] == ["POST", "GET", "POST"]
@@ -228,7 +232,9 @@ def test_missing_unity_catalog_model_is_not_found(workspace: Workspace) -> None:
 
 def test_one_handle_calls_models_and_endpoints(workspace: Workspace) -> None:
     commands = ("request-route main.llms.claude", "send", "request-route chat", "send", "request-route a.b", "send")
-    model, endpoint, missing = perform_all("databricks", "message user=hi", *commands, route="", env=workspace.environment())
+    model, endpoint, missing = perform_all(
+        "databricks", "message user=hi", *commands, route="", env=workspace.environment()
+    )
     assert model.response.texts == endpoint.response.texts == ["echo: hi"]
     assert missing.status == "NOT_FOUND", "two parts are an endpoint's name"
 
@@ -310,7 +316,9 @@ def test_profile_named_in_the_uri_ignores_the_environment(workspace: Workspace, 
     ],
     ids=["none", "a profile", "a file", "a file of the home", "an empty one"],
 )
-def test_profile_or_file_named_by_the_environment_is_used(workspace: Workspace, home: Path, variables: dict[str, str]) -> None:
+def test_profile_or_file_named_by_the_environment_is_used(
+    workspace: Workspace, home: Path, variables: dict[str, str]
+) -> None:
     """DEFAULT of ~/.databrickscfg, or the profile, or the file, that a variable names."""
     right, wrong = {"host": workspace.url, "token": PAT}, {"host": "http://127.0.0.1:1", "token": "x"}
     name = variables.get("DATABRICKS_CONFIG_PROFILE", "DEFAULT")
@@ -602,7 +610,9 @@ def test_failed_token_request_is_reported_and_repeated_by_the_next_call(workspac
 
 
 @pytest.mark.parametrize("fault", WELL_KNOWN_FAULTS)
-def test_failed_token_endpoint_lookup_is_reported_and_repeated_by_the_next_call(workspace: Workspace, fault: str) -> None:
+def test_failed_token_endpoint_lookup_is_reported_and_repeated_by_the_next_call(
+    workspace: Workspace, fault: str
+) -> None:
     workspace.well_known_faults = [fault]
     failed, later = send_as_service(workspace, *SHORT_DEADLINE_FIRST)
     status, phrase = WELL_KNOWN_STATUS[fault]
@@ -626,7 +636,9 @@ def test_token_endpoint_on_another_host_gets_no_secret(workspace: Workspace, whe
         assert outcome.status not in ("OK", "PANIC", "INTERNAL"), outcome
         assert "token" in outcome.message and contains_no_secret(outcome), outcome
         assert (other.requests, other.connections) == ([], 0)
-    assert [request.path for request in workspace.requests] == [WELL_KNOWN], "neither the secret nor the request was sent"
+    assert [request.path for request in workspace.requests] == [WELL_KNOWN], (
+        "neither the secret nor the request was sent"
+    )
 
 
 def test_redirect_of_the_token_request_gets_no_secret(workspace: Workspace) -> None:
@@ -664,7 +676,9 @@ def test_silent_token_endpoint_delays_a_call_for_at_most_its_deadline() -> None:
         workspace.token_faults = ["silent"] * 64
         start = time.monotonic()
         environment = workspace.service_environment()
-        outcomes = perform_all("databricks", "handle-option timeout_ms=500", *SEND_PROMPT, "send", route="chat", env=environment)
+        outcomes = perform_all(
+            "databricks", "handle-option timeout_ms=500", *SEND_PROMPT, "send", route="chat", env=environment
+        )
         assert [outcome.status for outcome in outcomes] == ["TIMEOUT"] * 2
         assert time.monotonic() - start < 3
 

@@ -115,7 +115,9 @@ def hanging_endpoint(name: str) -> Iterator[Endpoint]:
             yield Endpoint(f"https://{HOST}:1", "asking the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
     elif name == "send":
         with listening(never_read) as port:
-            yield Endpoint(f"http://{HOST}:{port}", "sending the question", ("again", "message user=" + "x" * 6_000_000))
+            yield Endpoint(
+                f"http://{HOST}:{port}", "sending the question", ("again", "message user=" + "x" * 6_000_000)
+            )
     else:
         script = {"wait": stall, "read": stall_in_body, "trickle": trickle}[name]
         with ScriptedGateway(one_route(script, CHAT_ROUTE)) as gateway:
@@ -164,7 +166,9 @@ def test_deadline_is_kept_within_two_milliseconds_on_an_idle_machine(ms: int) ->
     def over(name: str) -> float:
         with hanging_endpoint(name) as endpoint:
             option = f"handle-option timeout_ms={ms}"
-            outcome = perform(endpoint.uri, option, "handle-option dialect=deployments", *endpoint.commands, "message user=hi", "send")
+            outcome = perform(
+                endpoint.uri, option, "handle-option dialect=deployments", *endpoint.commands, "message user=hi", "send"
+            )
         check_timeout(outcome, "timeout_ms", ms, endpoint.doing)
         assert outcome.took_us >= ms * 1000, outcome
         return outcome.took_us / 1000 - ms
@@ -181,7 +185,9 @@ def test_long_deadline_is_kept_within_the_grace_period() -> None:
 
     def check(*token: str) -> None:
         with hanging_endpoint("wait") as endpoint:
-            outcome = perform(endpoint.uri, "handle-option timeout_ms=6000", *token, "prompt hi", *NO_PHASE_TIMEOUTS, "send")
+            outcome = perform(
+                endpoint.uri, "handle-option timeout_ms=6000", *token, "prompt hi", *NO_PHASE_TIMEOUTS, "send"
+            )
         check_timeout(outcome, "timeout_ms", 6000, endpoint.doing)
 
     run_in_parallel(check, [(), ("token",)])
@@ -396,7 +402,9 @@ def test_stream_timeout_ms_includes_the_pauses_of_the_caller() -> None:
 @three_attempts
 def test_timeout_of_0_means_that_only_the_deadline_applies() -> None:
     with unreachable_port() as port:
-        outcome = perform(f"http://{HOST}:{port}", *NO_PHASE_TIMEOUTS, "handle-option timeout_ms=300", "prompt hi", "send")
+        outcome = perform(
+            f"http://{HOST}:{port}", *NO_PHASE_TIMEOUTS, "handle-option timeout_ms=300", "prompt hi", "send"
+        )
         check_timeout(outcome, "timeout_ms", 300, f"connecting to {HOST}:{port}")
     with ScriptedGateway(one_route(stall, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *NO_PHASE_TIMEOUTS, "handle-option timeout_ms=300", "prompt hi", "send")
@@ -460,7 +468,9 @@ def test_all_attempts_and_pauses_share_one_deadline() -> None:
 def test_connect_timeout_ms_applies_to_each_attempt() -> None:
     retries = ("handle-option max_retries=2", "handle-option retry_backoff_ms=1", "handle-option timeout_ms=8000")
     with unreachable_port() as port:
-        outcome = perform(f"http://{HOST}:{port}", *retries, "handle-option connect_timeout_ms=150", "prompt hi", "send")
+        outcome = perform(
+            f"http://{HOST}:{port}", *retries, "handle-option connect_timeout_ms=150", "prompt hi", "send"
+        )
     check_timeout(outcome, "connect_timeout_ms", 150, f"connecting to {HOST}:{port}", took=450)
     assert outcome.message.endswith("; tried 3 times"), outcome.message
 

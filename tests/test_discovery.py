@@ -81,7 +81,9 @@ def test_prompt_is_sent_if_a_proxy_hides_the_discovery_paths(real_gateway: RealG
 
 
 @pytest.mark.parametrize("hidden_by", HIDING)
-def test_tracking_server_is_used_if_a_proxy_hides_the_discovery_paths(tracking_server: RealGateway, hidden_by: str) -> None:
+def test_tracking_server_is_used_if_a_proxy_hides_the_discovery_paths(
+    tracking_server: RealGateway, hidden_by: str
+) -> None:
     tracking_server.upstream.forget_requests()
     with hiding(tracking_server, HIDING[hidden_by]) as proxy:
         outcome = call(proxy.url, "hi", "warm=1", "option:timeout_ms=8000", route="chat")
@@ -248,7 +250,9 @@ def test_dialect_option_gateway_accepts_the_response_of_a_newer_server(route: st
     with ScriptedGateway(script) as gateway:
         for outcome in perform_all(gateway.url, "handle-option dialect=gateway", *hidden_by):
             assert outcome.status == "OK", outcome
-            assert outcome.embeddings.values == [[1.0, 2.0]] if outcome.embeddings else outcome.response.texts == ["newer"]
+            assert (
+                outcome.embeddings.values == [[1.0, 2.0]] if outcome.embeddings else outcome.response.texts == ["newer"]
+            )
         posted = ["POST /gateway/r/invocations"] * 2
         assert [path for path in gateway.paths() if path.startswith("POST")] == posted
         assert len(gateway.paths()) <= 3, "nothing is discovered twice"

@@ -249,14 +249,18 @@ def test_raw_body_returns_embeddings(build: Build) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_real_gateways_return_embeddings(real_gateway: RealGateway, build: Build) -> None:
-    outcome = perform(real_gateway.url, "inputs 41", "string input_type=search_query", "embed", route="embeddings", build=build)
+    outcome = perform(
+        real_gateway.url, "inputs 41", "string input_type=search_query", "embed", route="embeddings", build=build
+    )
     assert outcome.status == "OK", outcome
     assert outcome.embeddings.values == [embedding(f"input number {number}") for number in range(41)]
     bodies = [request["body"] for request in real_gateway.upstream.requests()]
     assert [len(body["input"]) for body in bodies] == [20, 20, 1]
     assert {body["input_type"] for body in bodies} == {"search_query"}
     if real_gateway.version != "2.8.1":
-        again = perform(real_gateway.url, "inputs 41", 'param encoding_format="base64"', "embed", route="embeddings", build=build)
+        again = perform(
+            real_gateway.url, "inputs 41", 'param encoding_format="base64"', "embed", route="embeddings", build=build
+        )
         assert again.embeddings.values == outcome.embeddings.values
 
 

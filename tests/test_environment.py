@@ -1,4 +1,4 @@
-"""Environment variables and the files they name: the effect of each, precedence, invalid values, and when they are read.
+"""Environment variables and the files they name: effect, precedence, invalid values, and time of reading.
 
 Variables of Databricks are in test_databricks_profiles.py, and those of proxies in test_proxy.py.
 """

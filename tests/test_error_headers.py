@@ -16,7 +16,9 @@ SHOWING = [f"show-header {name}" for name in SHOWN]
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 def test_headers_of_an_error_response_are_kept(build: Build) -> None:
-    with ScriptedGateway(one_route(lambda handler, request: handler.respond(429, "later", SENT), CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(
+        one_route(lambda handler, request: handler.respond(429, "later", SENT), CHAT_ROUTE)
+    ) as gateway:
         outcome = perform(gateway.url, *SHOWING, "handle-option max_retries=0", "message user=hi", "send", build=build)
     assert (outcome.status, outcome.error_headers) == ("RATE_LIMITED", EXPECTED)
 

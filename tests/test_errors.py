@@ -362,7 +362,9 @@ def test_call_times_out_at_timeout_ms_in_every_phase() -> None:
 
 def test_minimal_example_reads_the_gateway_uri_from_the_environment() -> None:
     """The example minimal.c passes no URI."""
-    with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, '{"choices":[{"text":"Paris"}]}'))) as g:
+    with ScriptedGateway(
+        one_route(lambda handler, request: handler.respond(200, '{"choices":[{"text":"Paris"}]}'))
+    ) as g:
         for environment in ({"MLFLOW_GATEWAY_URI": g.url}, {"MLFLOW_DEPLOYMENTS_TARGET": g.url}):
             done = SHARED.run("minimal.c", environment=environment)
             assert (done.returncode, done.stdout, done.stderr) == (0, "Paris\n", "")

@@ -207,7 +207,9 @@ def test_chat_works_with_real_gateways(real_gateway: RealGateway) -> None:
     assert (code, output) == (5, "echo: one\necho: !break\necho: two\n"), errors
     first, broken, last = errors.splitlines()
     reports_tokens = real_gateway.version != "2.22.5"  # MLflow 2.22.5 drops the token counts of a stream
-    assert first == ("tokens: asked 1, answered 2" if reports_tokens else "tokens: asked not reported, answered not reported")
+    assert first == (
+        "tokens: asked 1, answered 2" if reports_tokens else "tokens: asked not reported, answered not reported"
+    )
     assert "stream" in broken
     assert [message["content"] for message in real_gateway.upstream.requests()[-1]["body"]["messages"]] == [
         "one",

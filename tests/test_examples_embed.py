@@ -66,7 +66,10 @@ def test_embed_reports_errors_with_its_exit_status() -> None:
 
 
 def test_embed_fails_if_its_output_cannot_be_written() -> None:
-    with ScriptedGateway(one_route(respond_with_embeddings, EMBEDDINGS_ROUTE)) as gateway, open("/dev/full", "w") as full:
+    with (
+        ScriptedGateway(one_route(respond_with_embeddings, EMBEDDINGS_ROUTE)) as gateway,
+        open("/dev/full", "w") as full,
+    ):
         program = SHARED.compile("embed.c")
         command = [str(program), "-u", gateway.url, "a", "b"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=clean_environment())

@@ -160,7 +160,7 @@ def test_tools_works_with_real_gateways(real_gateway: RealGateway) -> None:
 
 
 def test_signatures_of_geminis_tool_calls_are_sent_back(providers: RealGateway) -> None:
-    """The model calls tools in three rounds, twice in the first, and rejects a turn without the signatures of its calls."""
+    """The model calls tools in three rounds, twice in the first, and rejects calls without their signatures."""
     providers.upstream.forget_requests()
     code, output, errors = tools("-u", providers.url, "-r", "gemini", "-v", "!rounds 3")
     assert (code, errors.count("get_temperature(")) == (0, 4), errors

@@ -18,7 +18,7 @@ from support.operations import Descriptors, Outcome, run_commands
 LONG = 10_000
 """timeout_ms of operations that must not time out."""
 SHORT = {"shared": 400, "address": 2_000, "valgrind": 2_000, "valgrind-tls": 2_000}
-"""timeout_ms of operations that must time out. Builds under a tool are ten to fifty times slower in reaching the phase."""
+"""timeout_ms of operations that must time out. Builds under a tool reach the phase ten to fifty times slower."""
 SLACK = {"shared": 50, "address": 300, "valgrind": 2_000, "valgrind-tls": 2_000}
 """Milliseconds that a call may take beyond its timeout_ms."""
 
@@ -400,7 +400,9 @@ def check(cell: Cell, result: CellResult, site: Site, build: Build) -> None:
     assert phrase in outcome.message, context
     assert not is_late(cell, result, build), f"{context}; late, for timeout_ms={cell.milliseconds(build)}"
     assert result.descriptors.before == result.descriptors.after, f"{context}; {result.descriptors}"
-    assert site.was_met(operation) or site.is_beside and operation in ("list", "raw"), f"{context}; it did not meet the fault"
+    assert site.was_met(operation) or site.is_beside and operation in ("list", "raw"), (
+        f"{context}; it did not meet the fault"
+    )
     if status == "OK":
         check_response(operation, outcome, row.text)
     else:
@@ -433,7 +435,9 @@ def test_table_covers_every_fault(fault_sites: Sites) -> None:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_every_fault_has_its_status_for_every_operation(row: Row, fault_sites: Sites, results: dict[Cell, CellResult]) -> None:
+def test_every_fault_has_its_status_for_every_operation(
+    row: Row, fault_sites: Sites, results: dict[Cell, CellResult]
+) -> None:
     for operation in OPERATION_COMMANDS:
         cell = Cell(row, operation)
         check(cell, results[cell], fault_sites[row.fault], SHARED)

@@ -79,7 +79,9 @@ def test_signatures_use_plain_types_only() -> None:
         signature = re.sub(r"^(typedef|MLFLOW_GATEWAY_API) ", "", declaration)
         result, name, arguments = re.fullmatch(r"(.*?)(?:\(\*)?(mlflow_gateway_\w+)\)?\((.*)\)", signature).groups()
         for argument in [f"{result} {name}", *(arguments.split(", ") if arguments != "void" else [])]:
-            match = re.fullmatch(r"(?:const )?(\w+) (\**)\s*(\w+)", " ".join(re.sub(r"(\*+)", r" \1", argument).split()))
+            match = re.fullmatch(
+                r"(?:const )?(\w+) (\**)\s*(\w+)", " ".join(re.sub(r"(\*+)", r" \1", argument).split())
+            )
             assert match, (argument, declaration)
             kind, stars, _ = match.groups()
             known = PLAIN_TYPES | {"mlflow_gateway_status"} | callbacks
@@ -97,8 +99,8 @@ ONE_AFTER_THE_OTHER = pytest.mark.xdist_group("builds of a copy")
 def copy_of_the_tree(name: str) -> Path:
     """Copies the source tree as a release contains it, without build products.
 
-    The copy is below the tree itself, so that its cargo settings apply, and always in the same place, so that cargo reuses
-    the dependencies it has built.
+    The copy is below the tree itself, so that its cargo settings apply, and always in the same place, so that cargo
+    reuses the dependencies it has built.
     """
     tree = TARGET / "tests" / "trees" / name
     shutil.rmtree(tree, ignore_errors=True)

@@ -42,7 +42,9 @@ def connections_after(gateway: ScriptedGateway, pause_ms: int, *commands: str) -
     ("keep_alive", "pause_ms", "connections"),
     [("timeout=5", 10, 1), ("timeout=2, max=100", 300, 1), ("timeout=2", 1200, 2), ("timeout=1", 10, 2), ("timeout=0", 10, 2)],
 )
-def test_connection_is_kept_a_second_less_than_keep_alive_header(keep_alive: str, pause_ms: int, connections: int) -> None:
+def test_connection_is_kept_a_second_less_than_keep_alive_header(
+    keep_alive: str, pause_ms: int, connections: int
+) -> None:
     assert connections_after(gateway_with({"Keep-Alive": keep_alive}), pause_ms) == connections
 
 

@@ -59,7 +59,11 @@ def outcomes_of(
     """Returns the outcome of each operation for each of these responses."""
     commands = ["show-body"]
     for number in range(len(bodies)):
-        commands += ["again", f"prompt {number}", *(f"call {number}" if operation == "call" else operation for operation in operations)]
+        commands += [
+            "again",
+            f"prompt {number}",
+            *(f"call {number}" if operation == "call" else operation for operation in operations),
+        ]
     with ScriptedGateway(one_route(replying(bodies, status), CHAT_ROUTE)) as gateway:
         outcomes = iter(perform_all(gateway.url, *commands, build=build))
     return [{operation: next(outcomes) for operation in operations} for _ in bodies]
@@ -162,7 +166,10 @@ def test_text_in_content_parts_equals_that_of_pythons_parser() -> None:
         for operation, outcome in outcomes.items():
             # An empty text beside another part counts as no text.
             status = "NO_TEXT" if operation == "call" and not python_text(literal) else SUCCESS[operation]
-            assert outcome.status == status and (text_of(operation, outcome) or "") == python_text(literal), (operation, literal)
+            assert outcome.status == status and (text_of(operation, outcome) or "") == python_text(literal), (
+                operation,
+                literal,
+            )
 
 
 def test_arguments_of_tool_calls_are_returned_exactly() -> None:
@@ -262,7 +269,11 @@ def test_unknown_fields_are_accepted_if_they_are_json(build: Build) -> None:
         assert is_json(body) or not is_valid, name
         for operation, outcome in outcomes.items():
             if is_valid:
-                assert (outcome.status, text_of(operation, outcome)) == (SUCCESS[operation], "text"), (operation, name, outcome)
+                assert (outcome.status, text_of(operation, outcome)) == (SUCCESS[operation], "text"), (
+                    operation,
+                    name,
+                    outcome,
+                )
             else:
                 check_refused(operation, outcome, name)
 
@@ -281,7 +292,9 @@ def test_bytes_around_a_response_are_rejected_except_whitespace() -> None:
         "a key without an end": b'{"' + b"x" * 100_000,
     }  # fmt: skip
     for name, body, outcomes in zip(
-        (*valid, *invalid), (*valid.values(), *invalid.values()), outcomes_of((*valid.values(), *invalid.values()), ("call", "send"))
+        (*valid, *invalid),
+        (*valid.values(), *invalid.values()),
+        outcomes_of((*valid.values(), *invalid.values()), ("call", "send")),
     ):
         for operation, outcome in outcomes.items():
             if name in valid:
@@ -344,7 +357,11 @@ def test_invalid_count_or_name_is_not_reported() -> None:
     bodies = [chat(b'"text"', b',"usage":{"prompt_tokens":%s,"completion_tokens":3}' % count) for count in counts]
     for (count, expected), outcomes in zip(counts.items(), outcomes_of(bodies, ("send", "stream"))):
         for operation, outcome in outcomes.items():
-            assert (outcome.status, text_of(operation, outcome)) == (SUCCESS[operation], "text"), (operation, count[:99], outcome)
+            assert (outcome.status, text_of(operation, outcome)) == (SUCCESS[operation], "text"), (
+                operation,
+                count[:99],
+                outcome,
+            )
             assert outcome.response.usage == [expected, 3, -1], (operation, count[:99])
     odd = (b"null", b"7", b"1e400", MANY_DIGITS, LISTS, OBJECTS)
     values = {**dict.fromkeys(odd), b'"m"': "m", rb'"\u00e9"': "é"}
@@ -359,7 +376,11 @@ def test_invalid_count_or_name_is_not_reported() -> None:
             outcome = outcomes["send"]
             assert (outcome.status, text_of("send", outcome)) == ("OK", "text"), (field, value[:99], outcome)
             (candidate,) = outcome.response.candidates
-            reported = {"model": outcome.response.model, "role": candidate.role, "finish_reason": candidate.finish_reason}
+            reported = {
+                "model": outcome.response.model,
+                "role": candidate.role,
+                "finish_reason": candidate.finish_reason,
+            }
             assert field == "index" or reported[field] == expected, (field, value[:99])
 
 

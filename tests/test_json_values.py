@@ -97,7 +97,9 @@ def everywhere(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
 def test_every_value_equals_that_of_pythons_parser(build: Build) -> None:
-    values = [(document, *value) for document in VALID for value in everywhere(loaded(document)) if "\0" not in value[0]]
+    values = [
+        (document, *value) for document in VALID for value in everywhere(loaded(document)) if "\0" not in value[0]
+    ]
     assert len(values) > 100
     gets = run([("get", document, pointer) for document, pointer, _ in values], build)
     counts = run([("count", document, pointer) for document, pointer, _ in values], build)
@@ -142,7 +144,12 @@ def test_invalid_json_is_rejected_even_outside_the_pointer(build: Build) -> None
 
 def test_error_names_the_offset_of_the_first_wrong_byte() -> None:
     ends, wrong = "it ends too early, at offset {}", "the byte at offset {} is wrong"
-    values = {'["\u00e9", 1,]': wrong.format(9), '{"a":1': ends.format(6), '"\u00e9\n"': wrong.format(3), "": ends.format(0)}
+    values = {
+        '["\u00e9", 1,]': wrong.format(9),
+        '{"a":1': ends.format(6),
+        '"\u00e9\n"': wrong.format(3),
+        "": ends.format(0),
+    }
     outcomes = run([("get", document, "") for document in values])
     assert [outcome["message"] for outcome in outcomes] == [
         f"the argument json is not JSON: {value}" for value in values.values()

@@ -92,7 +92,9 @@ class Endless:
 
 def check_too_large(result: Result, option: str, limit: int, kib: int) -> None:
     assert result.status == "RESPONSE_TOO_LARGE", result
-    assert option in result.message and str(limit) in result.message and str(TIME_MS) not in result.message, result.message
+    assert option in result.message and str(limit) in result.message and str(TIME_MS) not in result.message, (
+        result.message
+    )
     assert result.peak_kib <= kib + FIXED_KIB, result
 
 
@@ -120,7 +122,9 @@ ENDLESS_BODIES = {
 def test_body_beyond_max_response_bytes_is_too_large(operation: str) -> None:
     for name, endless in ENDLESS_BODIES.items():
         with hostile(endless, operation) as gateway:
-            check_too_large(call_hostile(gateway, operation, f"max_response_bytes={MIB}"), "max_response_bytes", MIB, 3 * 1024)
+            check_too_large(
+                call_hostile(gateway, operation, f"max_response_bytes={MIB}"), "max_response_bytes", MIB, 3 * 1024
+            )
         # Only the socket buffers hold more than what was read.
         assert endless.sent < 16 * MIB, name
     with hostile(ENDLESS_BODIES["a length"], operation) as gateway:

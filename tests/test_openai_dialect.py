@@ -229,7 +229,9 @@ def smollm2() -> Iterator[Server]:
 def test_real_model_is_called_without_a_gateway(smollm2: Server, uri: str, build: Build) -> None:
     """llama.cpp has the same paths without /v1."""
     settings = (OPENAI, "param temperature=0", "param max_tokens=12", "message user=What is the capital of France?")
-    whole, fetched, called = perform_all(smollm2.url + uri, *settings, "send", "stream", "callback", route="smollm2", build=build)
+    whole, fetched, called = perform_all(
+        smollm2.url + uri, *settings, "send", "stream", "callback", route="smollm2", build=build
+    )
     assert (whole.status, fetched.status, called.status) == ("OK", "STREAM_END", "OK"), (whole, fetched, called)
     assert len(whole.response.texts[0]) > 8 and whole.response.model == "smollm2"
     assert fetched.text() == called.text() == whole.response.texts[0]

@@ -223,7 +223,9 @@ def test_raw_request_obeys_timeout_and_cancel_token(settings: list[str], status:
 
 def test_nothing_is_sent_if_the_token_is_already_cancelled() -> None:
     with ScriptedGateway(responding_with(200, "")) as gateway:
-        outcomes = perform_all(gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send")
+        outcomes = perform_all(
+            gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send"
+        )
         assert [outcome.status for outcome in outcomes] == ["CANCELLED"] * 2
         assert gateway.requests == []
 
@@ -295,7 +297,9 @@ def raw_events(outcome: Outcome) -> list[tuple[Optional[str], Optional[str]]]:
 def streamed(script: Script, *commands: str, build: Build = SHARED) -> list[Outcome]:
     """Performs the request with both kinds of streams."""
     with ScriptedGateway(script) as gateway:
-        outcomes = perform_all(gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build)
+        outcomes = perform_all(
+            gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build
+        )
         assert [request.body for request in gateway.requests] == [BODY.encode()] * 2, "the body is sent unchanged"
     return outcomes
 
@@ -384,5 +388,8 @@ def test_event_size_idle_timeout_and_cancellation_apply_to_raw_streams() -> None
 
 def test_connection_is_reused_after_a_raw_stream() -> None:
     with ScriptedGateway(streaming(STREAM, "data: [DONE]\n\n")) as gateway:
-        assert {outcome.status for outcome in perform_all(gateway.url, "path POST /x", *STREAMS * 2)} == {"STREAM_END", "OK"}
+        assert {outcome.status for outcome in perform_all(gateway.url, "path POST /x", *STREAMS * 2)} == {
+            "STREAM_END",
+            "OK",
+        }
         assert gateway.connections == 1

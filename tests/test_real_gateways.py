@@ -21,7 +21,7 @@ def test_prompt_works_on_completions_and_chat_routes(real_gateway: RealGateway, 
 
 
 def test_candidate_count_is_sent_under_the_name_of_the_server(real_gateway: RealGateway) -> None:
-    """2.8.1 rejects `n`, newer servers ignore `candidate_count`: the library sends the name that the server supports."""
+    """2.8.1 rejects `n`, newer servers ignore `candidate_count`: the library sends the supported name."""
     for route in ("completions", "chat"):
         for name in ("n", "candidate_count"):
             real_gateway.upstream.forget_requests()

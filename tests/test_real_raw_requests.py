@@ -39,7 +39,9 @@ def response(outcome: Outcome) -> dict:
 @BUILDS
 def test_openai_responses_api_works(server: RealGateway, build: Build) -> None:
     fields = {"input": "héllo", "metadata": {"a": "b"}}
-    outcome = perform(server.url, "path - /gateway/openai/v1/responses", body(model="openai", **fields), "send", build=build)
+    outcome = perform(
+        server.url, "path - /gateway/openai/v1/responses", body(model="openai", **fields), "send", build=build
+    )
     assert response(outcome)["output"][0]["content"] == [{"type": "output_text", "text": "echo: héllo"}]
     assert outcome.response.texts == []
     assert arrived(server) == {"path": "/v1/responses", "body": {"model": MODEL, **fields}}

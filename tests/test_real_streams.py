@@ -53,7 +53,9 @@ def test_example_chat_prints_text_while_it_is_generated(smollm2: Server) -> None
         while piece := os.read(program.stdout.fileno(), 1000):
             pieces.append((time.monotonic(), piece))
         errors = program.stderr.read().decode()
-    response = perform(smollm2.url, f"message user={prompt}", "param max_tokens=40", "param temperature=0", "send", route="chat")
+    response = perform(
+        smollm2.url, f"message user={prompt}", "param max_tokens=40", "param temperature=0", "send", route="chat"
+    )
     assert b"".join(piece for _, piece in pieces).decode() == response.response.texts[0] + "\n"
     assert len(pieces) > 5 and pieces[0][0] < pieces[-1][0] - 0.1
     assert errors == f"tokens: asked {response.response.usage[0]}, answered {response.response.usage[1]}\n"
@@ -96,7 +98,9 @@ def test_real_gateways_stream_several_candidates(real_gateways: dict[str, RealGa
 
 @pytest.mark.parametrize("version", STREAMING)
 @pytest.mark.parametrize("fault", ["!error 3", "!break 3", "!error 0", "!status 503", "!status 401"])
-def test_failure_behind_a_real_gateway_is_truncated(real_gateways: dict[str, RealGateway], version: str, fault: str) -> None:
+def test_failure_behind_a_real_gateway_is_truncated(
+    real_gateways: dict[str, RealGateway], version: str, fault: str
+) -> None:
     """The gateways do not report the failure: they end the body under HTTP 200, and 2.22.5 even with a last chunk."""
     outcome = perform(real_gateways[version].url, f"message user={fault} one two three", "stream", route="chat")
     assert outcome.status == "STREAM_TRUNCATED", outcome
@@ -112,7 +116,9 @@ def test_error_response_of_a_real_gateway_has_its_status(real_gateways: dict[str
     assert (outcome.status, outcome.error_http_status) == ("BAD_REQUEST", 422), outcome
 
 
-def test_streamed_tool_calls_of_a_real_gateway_equal_those_of_a_whole_response(real_gateways: dict[str, RealGateway]) -> None:
+def test_streamed_tool_calls_of_a_real_gateway_equal_those_of_a_whole_response(
+    real_gateways: dict[str, RealGateway],
+) -> None:
     commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "stream", "send"]
     streamed, whole = perform_all(real_gateways["3.17.2"].url, *commands, route="chat")
     assert streamed.status == "STREAM_END"

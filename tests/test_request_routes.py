@@ -105,7 +105,9 @@ def test_discovery_starts_with_the_dialect_of_the_previous_route(tracking_server
     for outcome in perform_all(tracking_server.url, "log 3", "prompt hi", *commands, route=""):
         assert outcome.response.texts == ["echo: hi"]
     requested = [line.text.split(": ")[0].replace(tracking_server.url, "") for line in outcome.log]
-    assert requested[0] == "GET /gateway/mlflow/v1/models" and requested[1].startswith("POST /gateway/traced/"), requested
+    assert requested[0] == "GET /gateway/mlflow/v1/models" and requested[1].startswith("POST /gateway/traced/"), (
+        requested
+    )
 
 
 def test_token_is_fetched_once_for_all_routes() -> None:

@@ -96,7 +96,9 @@ def test_every_field_of_a_response_can_be_read(build: Build) -> None:
         ],
         "usage": {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": None},
     }
-    with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, response_body, {"Content-Type": "a/b"}), CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(
+        one_route(lambda handler, request: handler.respond(200, response_body, {"Content-Type": "a/b"}), CHAT_ROUTE)
+    ) as gateway:
         outcome = perform(gateway.url, "prompt hi", "send", build=build)
     response = outcome.response
     assert response.texts == ['a "text"\0', None, ""]
@@ -126,7 +128,9 @@ def test_null_fields_are_accepted_and_wrong_types_are_bad_response(build: Build)
         ({"candidates": [{"message": message}]}, "OK"),  # an older server replaced the newer one
     ]
     for response_body, status in rows:
-        with ScriptedGateway(one_route(lambda handler, request: handler.respond(200, response_body), CHAT_ROUTE)) as gateway:
+        with ScriptedGateway(
+            one_route(lambda handler, request: handler.respond(200, response_body), CHAT_ROUTE)
+        ) as gateway:
             assert perform(gateway.url, "prompt hi", "send", build=build).status == status, response_body
 
 

@@ -220,7 +220,9 @@ def test_max_retries_is_set_by_environment_handle_and_request() -> None:
     assert attempts("handle-option max_retries=10", "prompt hi", env={name: "2"}) == 11
     assert attempts("handle-option max_retries=5", "prompt hi", "option max_retries=1") == 2
     mlflows = "handle-option retry_policy=mlflow"
-    assert attempts(mlflows, "prompt hi", env={**DEFAULT_RETRIES, **NO_PAUSES}) == 8, "seven retries, as MLflow's client"
+    assert attempts(mlflows, "prompt hi", env={**DEFAULT_RETRIES, **NO_PAUSES}) == 8, (
+        "seven retries, as MLflow's client"
+    )
     assert attempts("prompt hi", "option retry_policy=mlflow", env={name: "1", **NO_PAUSES}) == 2
 
 
@@ -419,7 +421,9 @@ def test_untrusted_certificate_is_not_retried(authority: Authority) -> None:
     [(b"502 Bad Gateway", True), (b"503 Busy", True), (b"429 Busy", True), (b"407 Who?", False), (b"403 No", False)],
 )
 @pytest.mark.parametrize("number", [1, 2], ids=["discovery", "question"])
-def test_temporary_failure_of_a_proxy_is_retried_but_not_a_refusal(authority: Authority, status_line: bytes, is_temporary: bool, number: int) -> None:
+def test_temporary_failure_of_a_proxy_is_retried_but_not_a_refusal(
+    authority: Authority, status_line: bytes, is_temporary: bool, number: int
+) -> None:
     connections = 0
 
     def proxy(connection: socket.socket) -> None:
@@ -485,7 +489,9 @@ def test_lost_request_is_not_retried(operation: str) -> None:
 @pytest.mark.parametrize("operation", SUCCESS)
 def test_lost_request_is_retried_with_retry_read_timeouts(operation: str) -> None:
     allowed = (*QUICK, *SHORT_WAIT, "handle-option retry_read_timeouts=true")
-    with FaultyGateway(*[each for fault in LOST.values() for each in (fault, succeed)], route=route_for(operation)) as gateway:
+    with FaultyGateway(
+        *[each for fault in LOST.values() for each in (fault, succeed)], route=route_for(operation)
+    ) as gateway:
         outcomes = gateway.perform_anew(len(LOST), *allowed, *commands_for(operation))
         assert len(gateway.request_times) == 2 * len(LOST)
     for fault, outcome in zip(LOST, outcomes):
@@ -506,7 +512,9 @@ def test_retry_read_timeouts_can_be_set_on_a_request() -> None:
 @pytest.mark.parametrize("operation", SUCCESS)
 def test_response_that_has_begun_is_not_retried(operation: str) -> None:
     with FaultyGateway(*CUT_RESPONSES.values(), route=route_for(operation)) as gateway:
-        outcomes = gateway.perform_anew(len(CUT_RESPONSES), *QUICK, "handle-option retry_read_timeouts=true", *commands_for(operation))
+        outcomes = gateway.perform_anew(
+            len(CUT_RESPONSES), *QUICK, "handle-option retry_read_timeouts=true", *commands_for(operation)
+        )
         assert len(gateway.request_times) == len(CUT_RESPONSES)
     for fault, outcome in zip(CUT_RESPONSES, outcomes):
         assert outcome.status in ("CONNECTION_LOST", "BAD_RESPONSE"), (fault, outcome)

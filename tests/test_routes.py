@@ -139,7 +139,10 @@ def test_list_returns_name_type_model_url_and_json_of_each_route(dialect: Dialec
     names = ["chat", "r", "e5"]
     with serving(dialect, names) as gateway:
         outcome, again = perform_all(gateway.url, "list", "list", build=build)
-        assert (outcome.status, outcome._replace(started_at_us=again.started_at_us, took_us=again.took_us)) == ("OK", again)
+        assert (outcome.status, outcome._replace(started_at_us=again.started_at_us, took_us=again.took_us)) == (
+            "OK",
+            again,
+        )
         assert len(outcome.routes) == len(names)
         for name, route in zip(names, outcome.routes):
             assert (route.name, route.url) == (name, gateway.url + dialect.reported_url.format(name))
@@ -398,7 +401,9 @@ def test_missing_route_error_names_existing_routes(dialect: Dialect, command: st
         commands = ("get-route",) if command == "get-route" else ("message user=hi", command)
         outcome = perform(gateway.url, *commands, route="compltions")
     assert outcome.status == "NOT_FOUND", outcome
-    assert outcome.error_http_status == (200 if dialect is TRACKING and command == "get-route" else 404), "this server lists its routes instead"
+    assert outcome.error_http_status == (200 if dialect is TRACKING and command == "get-route" else 404), (
+        "this server lists its routes instead"
+    )
     message = outcome.message.lower()
     assert 'no route "compltions"; did you mean "completions"?' in message, message
     assert "it has: chat, completions, e5" in message, "the names are sorted"

@@ -64,8 +64,10 @@ def bound_at_start(build: Build) -> Build:
     return build._replace(name=f"{build.name}-bound-at-start", link=[*build.link, BOUND_AT_START])
 
 
-def count_traces(source: str, home: Path, build: Build, tls: Optional[ssl.SSLContext] = None) -> tuple[int, int, int, str]:
-    """Returns the number of pieces of the secret in memory before, during and after the life of the handle; and where."""
+def count_traces(
+    source: str, home: Path, build: Build, tls: Optional[ssl.SSLContext] = None
+) -> tuple[int, int, int, str]:
+    """Returns the pieces of the secret in memory before, during and after the life of the handle, and their places."""
     number = random.randrange(2**31)
     with serving(number, tls) as gateway:
         uri = f"http://{HOST}:1" if "proxy" in source else gateway.url

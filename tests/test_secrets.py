@@ -132,7 +132,9 @@ FAULTS: dict[str, Fault] = {
     "400 nested": respond_nested,
     "422": lambda handler, said: handler.respond(422, {"detail": [{"loc": [said], "msg": said}]}),
     "429": lambda handler, said: handler.respond(429, {"error": said}, {"Retry-After": said}),
-    "headers": lambda handler, said: handler.respond(401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}),
+    "headers": lambda handler, said: handler.respond(
+        401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}
+    ),
     "headers of a success": lambda handler, said: handler.respond(200, "no", {"X-Echo": urllib.parse.quote(said)}),
     "500 text": lambda handler, said: handler.respond(500, said),
     "500 long text": lambda handler, said: handler.respond(500, "x" * 180 + said * 9),
@@ -196,7 +198,9 @@ def printed_text(output: str) -> str:
         outcome = json.loads(line)
         if "gateway_uri" not in outcome.get("result", ""):
             outcome.pop("result", None)
-        plain.append(json.dumps({key: outcome[key] for key in outcome if key not in CONTENT_FIELDS}, ensure_ascii=False))
+        plain.append(
+            json.dumps({key: outcome[key] for key in outcome if key not in CONTENT_FIELDS}, ensure_ascii=False)
+        )
         plain.append(bytes.fromhex(outcome.get("error_body", "")).decode(errors="replace"))
     return "\n".join([*plain, *(urllib.parse.unquote(text) for text in plain)])
 
@@ -234,7 +238,11 @@ def run(
 @pytest.mark.parametrize("source", SOURCES)
 def test_secret_repeated_by_the_server_is_masked_everywhere(source: str, fault: str, tmp_path: Path) -> None:
     secret = new_secret()
-    commands = EVERY_OPERATION if fault != "silent" else ("option timeout_ms=60", "handle-option timeout_ms=60", *EVERY_OPERATION)
+    commands = (
+        EVERY_OPERATION
+        if fault != "silent"
+        else ("option timeout_ms=60", "handle-option timeout_ms=60", *EVERY_OPERATION)
+    )
     with ScriptedGateway(failing(fault)) as gateway:
         is_proxied = "proxy" in source
         url = f"http://{HOST}:1" if is_proxied else gateway.url

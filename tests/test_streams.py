@@ -1,4 +1,4 @@
-"""Streams: text and status are right wherever the stream is cut and however it is split; errors, and kinds of events."""
+"""Streams: text and status wherever the stream is cut and however it is split, errors, limits, and callbacks."""
 
 import json
 import socket
@@ -51,7 +51,9 @@ def send_cut_stream(handler: Handler, request: Request) -> None:
 @pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("done", ["", "data: [DONE]\n\n"], ids=["without DONE", "DONE"])
-def test_stream_cut_at_any_byte_is_truncated_with_the_text_before(build: Build, step: int, line_end: str, framing: str, done: str) -> None:
+def test_stream_cut_at_any_byte_is_truncated_with_the_text_before(
+    build: Build, step: int, line_end: str, framing: str, done: str
+) -> None:
     stream = STREAM + done
     wire = framed(stream.replace("\n", line_end).encode(), framing)
     cuts = list(range(0, len(wire) + 1, step))
@@ -455,7 +457,9 @@ def test_tool_calls_without_id_and_index_stay_separate() -> None:
 
 
 def test_fields_of_a_tool_call_are_limited() -> None:
-    calls = [[{"index": 0, "function": {"name": "f"}, **{f"x{number}-{at}": 1 for at in range(30)}}] for number in range(3)]
+    calls = [
+        [{"index": 0, "function": {"name": "f"}, **{f"x{number}-{at}": 1 for at in range(30)}}] for number in range(3)
+    ]
     with streaming(tool_stream(*calls)) as gateway:
         outcome = perform(gateway.url, "message user=hi", "stream")
     assert outcome.status == "BAD_RESPONSE" and "more than 64 fields in a tool call" in outcome.message, outcome
@@ -512,7 +516,9 @@ def test_stream_timeout_ms_limits_the_whole_stream() -> None:
         outcome = perform(gateway.url, "message user=hi", "option stream_timeout_ms=400", "callback")
         assert outcome.status == "TIMEOUT" and outcome.response.texts[0].startswith("xxxx")
         assert 390_000 < outcome.took_us < 500_000
-        silent = perform(gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback")
+        silent = perform(
+            gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback"
+        )
         assert silent.status == "TIMEOUT" and silent.text().startswith("xxxx")
         assert silent.response.texts == [None], "nothing is gathered"
 
@@ -579,7 +585,9 @@ def test_response_that_is_not_a_stream_is_read(build: Build) -> None:
         {"index": 0, "message": {"role": "assistant", "content": "whole"}, "finish_reason": "stop"},
         {"index": 1, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"},
     ]
-    with serving(lambda handler, request: handler.respond(200, {"choices": choices, "usage": {"total_tokens": 9}})) as gateway:
+    with serving(
+        lambda handler, request: handler.respond(200, {"choices": choices, "usage": {"total_tokens": 9}})
+    ) as gateway:
         outcome = perform(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, [delta[:2] for delta in outcome.deltas]) == ("STREAM_END", [(0, "whole")])
         assert outcome.response.texts == ["whole", None] and outcome.response.usage == [-1, -1, 9]

@@ -63,7 +63,9 @@ def test_ca_file_replaces_the_authorities_of_the_system(authority: Authority, tm
     ],
     ids=["another name", "expired"],
 )
-def test_wrong_certificate_is_refused_unless_insecure_tls_is_set(authority: Authority, names: list[str], options: dict, phrase: str) -> None:
+def test_wrong_certificate_is_refused_unless_insecure_tls_is_set(
+    authority: Authority, names: list[str], options: dict, phrase: str
+) -> None:
     with ScriptedGateway(one_route(echo), authority.server(*names, **options)) as gateway:
         outcome = call(gateway.url, "hi", f"option:ca_file={authority.file}")
         assert outcome.status == "TLS_FAILED" and phrase in outcome.text, outcome
@@ -88,7 +90,9 @@ def environment_trusting(file: str, source: str = "option") -> dict:
 @VERSIONS
 @pytest.mark.parametrize("is_ca", [True, False], ids=["CA:TRUE", "CA:FALSE"])
 @pytest.mark.parametrize("source", TRUST_SOURCES)
-def test_self_signed_certificate_in_ca_file_is_trusted(tmp_path: Path, source: str, is_ca: bool, version: ssl.TLSVersion) -> None:
+def test_self_signed_certificate_in_ca_file_is_trusted(
+    tmp_path: Path, source: str, is_ca: bool, version: ssl.TLSVersion
+) -> None:
     own = self_signed(tmp_path, HOST, is_ca)
     with ScriptedGateway(one_route(echo), own.server(version)) as gateway:
         options = [f"option:ca_file={own.file}"] if source == "option" else []

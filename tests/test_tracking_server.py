@@ -92,7 +92,9 @@ def test_tool_calls_are_returned(server: RealGateway) -> None:
 @CHECKED_BUILDS
 @three_attempts
 def test_text_arrives_while_it_is_generated(server: RealGateway, build: Build) -> None:
-    fetched, called = perform_all(server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build)
+    fetched, called = perform_all(
+        server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build
+    )
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
     for outcome in (fetched, called):
         assert [text for _, text, _ in outcome.deltas] == ["echo:", " !slow", " 300", " one", " two"]
@@ -108,7 +110,9 @@ def test_text_arrives_while_it_is_generated(server: RealGateway, build: Build) -
         ("!break 4", "STREAM_ERROR", "payload is not completed"),
     ],
 )
-def test_failure_behind_the_server_is_reported_in_a_stream(server: RealGateway, fault: str, status: str, phrase: str) -> None:
+def test_failure_behind_the_server_is_reported_in_a_stream(
+    server: RealGateway, fault: str, status: str, phrase: str
+) -> None:
     """This server reports the failure, unlike the others, but under HTTP 200."""
     outcome = perform(server.url, f"prompt {fault} one two three", "stream", route="chat")
     assert outcome.status == status and phrase in outcome.message, outcome
@@ -259,9 +263,7 @@ def test_authorized_account_can_use_every_operation(
 
 
 @EACH_CREDENTIAL_SOURCE
-def test_wrong_password_is_unauthorized(
-    tracking_server_with_auth: RealGateway, tmp_path: Path, source: str
-) -> None:
+def test_wrong_password_is_unauthorized(tracking_server_with_auth: RealGateway, tmp_path: Path, source: str) -> None:
     commands, environment = CREDENTIAL_SOURCES[source](WRONG, tmp_path)
     url = tracking_server_with_auth.url
     for outcome in perform_all(
@@ -296,7 +298,9 @@ def test_account_without_permission_is_forbidden(tracking_server_with_auth: Real
 
 
 @three_attempts
-def test_missing_endpoint_error_names_only_endpoints_visible_to_the_user(tracking_server_with_auth: RealGateway) -> None:
+def test_missing_endpoint_error_names_only_endpoints_visible_to_the_user(
+    tracking_server_with_auth: RealGateway,
+) -> None:
     """The server reports a missing endpoint as forbidden, to hide the existing ones."""
     for outcome in perform_all(
         tracking_server_with_auth.url, *options(ACCOUNTS.user), "prompt hi", "send", "stream", route="chatt"
@@ -385,7 +389,9 @@ def test_workspace_is_unsupported_by_a_server_without_workspaces(server: RealGat
 @three_attempts
 def test_duration_headers_of_the_server_are_returned(server: RealGateway, build: Build) -> None:
     headers = ["show-header X-MLflow-Gateway-Duration-Ms", "show-header x-mlflow-gateway-overhead-duration-ms"]
-    sent, streamed = perform_all(server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build)
+    sent, streamed = perform_all(
+        server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build
+    )
     duration, overhead = map(int, sent.response.headers)
     assert 300 <= duration <= sent.response.elapsed_us / 1000 and 0 <= overhead <= duration - 250
     assert int(streamed.response.headers[0]) >= 0 and streamed.response.headers[1] is None, "not in a stream"

@@ -66,7 +66,9 @@ def test_gathered_stream_is_added_as_one_message(build: Build) -> None:
 
 def test_any_candidate_can_be_added() -> None:
     first, second = {"role": "assistant", "content": "one"}, {"role": "assistant", "content": "two"}
-    _, (_, body) = run(chat_responses(first, second), "message user=a", "send", "add-response 1", "add-response 0", "send")
+    _, (_, body) = run(
+        chat_responses(first, second), "message user=a", "send", "add-response 1", "add-response 0", "send"
+    )
     assert body["messages"][1:] == [second, first]
 
 
@@ -84,7 +86,9 @@ def test_raw_response_in_the_chat_shape_can_be_added() -> None:
         (chat_responses(), ("again", "path - /x", "body {}", "send", "again", "add-response 0"), "its body is not that of a chat"),
     ],
 )  # fmt: skip
-def test_response_that_cannot_be_added_is_invalid_argument_with_the_reason(script: Script, commands: tuple[str, ...], phrase: str) -> None:
+def test_response_that_cannot_be_added_is_invalid_argument_with_the_reason(
+    script: Script, commands: tuple[str, ...], phrase: str
+) -> None:
     with ScriptedGateway(script) as gateway:
         lines = ("route r", f"uri {gateway.url}", "message user=a", *commands)
         done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))

@@ -24,6 +24,7 @@ from gateways.scripted_answers import CITIES, embedding  # noqa: E402
 from gateways.scripted_upstream import THOUGHT, ScriptedUpstream  # noqa: E402
 from gateways.together import started  # noqa: E402
 from gateways.tracking_server import Endpoint  # noqa: E402
+
 from support.builds import ROOT, SHARED, Build  # noqa: E402
 from support.recording_relay import recorded  # noqa: E402
 
@@ -168,7 +169,9 @@ def run_operations(kind: Kind, url: str, upstream: ScriptedUpstream, build: Buil
         line = json.loads(done.stdout)
         status = line["status"].removeprefix("MLFLOW_GATEWAY_")
         model_requests = len(posts) if kind == WITHOUT_GATEWAY else len(upstream.requests())
-        results[operation] = Result(status, line["http_status"], line["message"], line["answer"], len(posts), model_requests)
+        results[operation] = Result(
+            status, line["http_status"], line["message"], line["answer"], len(posts), model_requests
+        )
     return results
 
 

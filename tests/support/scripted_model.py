@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from gateways import scripted_answers
+
 from support.scripted_gateway import Handler, Request, ScriptedGateway
 
 SECONDS_BETWEEN_SLOW_WORDS = 0.02
