@@ -17,12 +17,12 @@ use super::raw;
 use super::request::{Request, RequestParts};
 use super::response::Response;
 use super::routes::Routes;
-use super::settings::{Settings, Snapshots};
+use super::settings::Settings;
 use super::stream::Stream;
 use super::target::{Target, route_name};
 use crate::dialect::{Change, InvalidParam, Params};
 use crate::http::InvalidHeader;
-use crate::sync::CancelToken;
+use crate::sync::{CancelToken, Snapshots};
 
 /// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
 /// it at once.

@@ -55,7 +55,7 @@ pub use tool_call::ToolCall;
 
 pub use crate::dialect::Usage;
 pub use crate::sync::CancelToken;
-pub(crate) use crate::sync::is_our_thread;
+pub(crate) use crate::sync::is_library_thread;
 
 /// What MLflow's users know this kind of language model by: LangChain's `_llm_type`.
 pub const LLM_TYPE: &std::ffi::CStr = c"mlflow-ai-gateway";

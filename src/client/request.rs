@@ -6,11 +6,10 @@ use super::error::{Error, Status};
 use super::options::CallSetting;
 use super::raw::Raw;
 use super::response::Response;
-use super::settings::CopyOnWrite;
 use super::target::route_name;
 use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message, Params, Part};
 use crate::http::{Headers, InvalidHeader, InvalidTarget, RawTarget};
-use crate::sync::CancelToken;
+use crate::sync::{CancelToken, CopyOnWrite};
 
 /// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use super::stream_event::{Event, EventKind, RawEvent};
 use super::target::Target;
 use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
 use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
-use crate::sync::{CancelTokens, current_process};
+use crate::sync::{CancelTokens, ProcessLocal};
 
 /// A response that comes in events. Dropping it before its end closes the connection, which ends the response.
 #[derive(Debug)]
@@ -68,10 +68,8 @@ struct Source {
     options: CallOptions,
     cancel: CancelTokens,
     started: Instant,
-    /// Another one has the same connection, but must not read from it.
-    process: u32,
     /// Until the verdict.
-    incoming: Option<Box<ResponseReader>>,
+    incoming: ProcessLocal<Option<Box<ResponseReader>>>,
     /// Whether an event has come.
     has_begun: bool,
     /// Whether the body has ended, though an event of it may be left.
@@ -121,7 +119,7 @@ impl Stream {
             reader: EventReader::default(),
             gathered: Gathered::new(response, &call.options),
             origin: Origin::Event,
-            source: Source { incoming: Some(incoming), ..source },
+            source: Source { incoming: ProcessLocal::new(Some(incoming)), ..source },
             verdict: None,
             is_taken: false,
         })
@@ -147,7 +145,7 @@ impl Stream {
     /// Waits for the next event; `None` if the response is complete. After a failure it fails in the same way again.
     /// `before_waiting` runs before anything is read or closed, which is seldom necessary.
     pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
-        if self.source.process != current_process() {
+        if self.source.incoming.get().is_none() {
             return Err(report::not_ours(&self.source.tried()));
         }
         if self.verdict.is_none() && self.source.is_cancelled() {
@@ -300,8 +298,8 @@ impl Stream {
         if self.events.begun().is_some_and(is_done) {
             return self.complete();
         }
-        let piece = match &mut self.source.incoming {
-            Some(incoming) => {
+        let piece = match self.source.incoming.get_mut() {
+            Some(Some(incoming)) => {
                 // Comments and other bytes that make no event do not begin it anew.
                 // Until the first event only the whole call's time counts.
                 if !std::mem::replace(&mut self.source.is_waiting, true) {
@@ -310,7 +308,7 @@ impl Stream {
                 }
                 incoming.piece(before_waiting)
             }
-            None => Ok(None),
+            _ => Ok(None),
         };
         let fed = match piece {
             Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Some),
@@ -371,11 +369,11 @@ impl Stream {
 
     /// Keeps the verdict, and the connection if it is good for another question.
     fn end(&mut self, verdict: Result<(), Error>) {
-        let verdict = verdict.map_err(|error| match &self.source.incoming {
+        let incoming = self.source.incoming.get_mut().and_then(Option::take);
+        let verdict = verdict.map_err(|error| match &incoming {
             Some(incoming) => report::with_head(&self.source.tried(), error, incoming.raw_head()),
             None => error,
         });
-        let incoming = self.source.incoming.take();
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish();
             let options = self.source.settings.options();
@@ -399,8 +397,7 @@ impl Source {
             options: call.options,
             cancel: call.cancel.clone(),
             started: call.started,
-            process: call.process,
-            incoming: None,
+            incoming: ProcessLocal::new(None),
             has_begun: false,
             has_ended: false,
             is_waiting: false,
@@ -411,7 +408,7 @@ impl Source {
     fn note_event(&mut self) {
         self.is_waiting = false;
         if !std::mem::replace(&mut self.has_begun, true) {
-            if let Some(incoming) = &self.incoming {
+            if let Some(Some(incoming)) = self.incoming.get() {
                 incoming.extend(self.started + self.options.stream_timeout);
             }
         }

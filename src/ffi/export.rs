@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::mlflow_gateway_error;
 use super::status::mlflow_gateway_status;
-use crate::client::{Error, Status, is_our_thread};
+use crate::client::{Error, Status, is_library_thread};
 
 /// Holds the body of every exported function.
 ///
@@ -98,7 +98,7 @@ fn silence_panics() {
     if !IS_INSTALLED.load(Ordering::Relaxed) && !IS_INSTALLED.swap(true, Ordering::Relaxed) {
         let other = panic::take_hook();
         panic::set_hook(Box::new(
-            move |info| if INSIDE.get() || is_our_thread() { note_place(info) } else { other(info) },
+            move |info| if INSIDE.get() || is_library_thread() { note_place(info) } else { other(info) },
         ));
     }
 }

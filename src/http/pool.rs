@@ -1,13 +1,11 @@
 //! Connections that wait for the next call.
 
-use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::connect_settings::ConnectSettings;
 use super::connection::Connection;
-use crate::sync::{Lock, current_process};
+use crate::sync::{Lock, ProcessLocal};
 
 /// What the options say of connections that are kept for later calls.
 #[derive(Debug, Clone, Copy)]
@@ -27,13 +25,11 @@ const EARLIER: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Lock<Vec<Idle>>,
-    /// Whose they are: after a fork both processes have the sockets, and would read each other's answers.
-    process: AtomicU32,
 }
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: ProcessLocal<Connection>,
     way: Arc<ConnectSettings>,
     until: Instant,
 }
@@ -41,29 +37,13 @@ struct Idle {
 impl Pool {
     /// A connection that was made on this way and that the server has not closed.
     pub fn take(&self, way: &Arc<ConnectSettings>) -> Option<Connection> {
-        self.close_parents();
         loop {
-            let idle = self.idle.lock().pop()?;
-            let mut connection = idle.connection;
-            if Arc::ptr_eq(&idle.way, way) && Instant::now() < idle.until && connection.is_open() {
-                return Some(connection);
+            let mut idle = self.idle.lock().pop()?;
+            let is_current = Arc::ptr_eq(&idle.way, way) && Instant::now() < idle.until;
+            if is_current && idle.connection.get_mut().is_some_and(Connection::is_open) {
+                return idle.connection.into_inner();
             }
         }
-    }
-
-    /// In a process that was forked since the last look, none of them is this one's.
-    fn close_parents(&self) {
-        let process = current_process();
-        if self.process.load(Ordering::Acquire) == process {
-            return;
-        }
-        let parents = {
-            let mut kept = self.idle.lock();
-            // Another thread of this process may have been faster, and have put its own in.
-            let is_first = self.process.swap(process, Ordering::AcqRel) != process;
-            if is_first { mem::take(&mut *kept) } else { Vec::new() }
-        };
-        drop(parents);
     }
 
     /// Keeps the connection, unless as many are kept already, or the server closes it sooner than it is of use.
@@ -75,14 +55,13 @@ impl Pool {
         keep_alive: KeepAlive,
         server_keeps: Option<Duration>,
     ) {
-        self.close_parents();
         let kept_for =
             server_keeps.map_or(keep_alive.max_idle, |time| time.saturating_sub(EARLIER).min(keep_alive.max_idle));
         if kept_for.is_zero() || !connection.go_idle() {
             return;
         }
         let now = Instant::now();
-        let idle = Idle { connection, way: Arc::clone(way), until: now + kept_for };
+        let idle = Idle { connection: ProcessLocal::new(connection), way: Arc::clone(way), until: now + kept_for };
         // What is closed is closed outside of the lock.
         let closed: (Vec<Idle>, Option<Idle>) = {
             let mut kept = self.idle.lock();

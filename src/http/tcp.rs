@@ -12,7 +12,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 use super::buffers::ConnectionBuffers;
 use super::deadline::Deadline;
 use super::layer::{InputState, Layer, SendOutcome, send_all};
-use crate::sync::current_process;
+use crate::sync::ProcessLocal;
 
 /// A shorter wait is left to `poll`, which ends it exactly. A socket's timeout is counted in the system's ticks.
 const MIN_ARMED: Duration = Duration::from_millis(20);
@@ -22,24 +22,25 @@ const TICKS: Duration = Duration::from_millis(8);
 
 #[derive(Debug)]
 pub(super) struct TcpTransport {
-    stream: TcpStream,
+    stream: ProcessLocal<TcpStream>,
     buffers: ConnectionBuffers,
     deadline: Deadline,
     /// As it was last set on the socket.
     read_timeout: Option<Duration>,
-    /// Whose connection it is.
-    process: u32,
 }
 
 impl TcpTransport {
     pub fn new(stream: TcpStream, deadline: &Deadline) -> TcpTransport {
         TcpTransport {
-            stream,
+            stream: ProcessLocal::new(stream),
             buffers: ConnectionBuffers::default(),
             deadline: deadline.clone(),
             read_timeout: None,
-            process: current_process(),
         }
+    }
+
+    fn stream(&self) -> io::Result<&TcpStream> {
+        self.stream.get().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
     /// Makes sure that reading waits no longer than it may; false if `poll` has to wait. The socket's timeout ends well
@@ -52,7 +53,7 @@ impl TcpTransport {
         // The system may end a long wait late by an eighth of it.
         if self.read_timeout.is_none_or(|armed| armed + armed / 7 + TICKS > left) {
             let armed = left / 2;
-            self.stream.set_read_timeout(Some(armed))?;
+            self.stream()?.set_read_timeout(Some(armed))?;
             self.read_timeout = Some(armed);
         }
         Ok(true)
@@ -60,9 +61,10 @@ impl TcpTransport {
 
     /// What the socket holds already.
     fn receive(&mut self) -> io::Result<usize> {
+        let descriptor = self.stream()?.as_raw_fd();
         let free = self.buffers.input_append_buf();
         // SAFETY: there is room for as many bytes.
-        counted(unsafe { libc::recv(self.stream.as_raw_fd(), free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+        counted(unsafe { libc::recv(descriptor, free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
     }
 }
 
@@ -78,10 +80,9 @@ fn counted(count: isize) -> io::Result<usize> {
 
 impl Drop for TcpTransport {
     fn drop(&mut self) {
-        // A process that was forked meanwhile has the socket as well, and would keep the connection open. Its own end
-        // of it says nothing.
-        if self.process == current_process() {
-            let _ = self.stream.shutdown(Shutdown::Both);
+        // A forked child has the socket, too, and keeps the connection open unless it is shut down.
+        if let Some(stream) = self.stream.get() {
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
@@ -106,10 +107,12 @@ impl Transport for TcpTransport {
         let mut must_poll = self.deadline.can_be_cancelled();
         loop {
             let received = if must_poll || !self.arm()? {
-                self.deadline.ready(self.stream.as_raw_fd(), libc::POLLIN)?;
+                self.deadline.ready(self.stream()?.as_raw_fd(), libc::POLLIN)?;
                 self.receive()
             } else {
-                (&self.stream).read(self.buffers.input_append_buf())
+                self.stream.get().map_or(Err(ErrorKind::NotConnected.into()), |mut stream| {
+                    stream.read(self.buffers.input_append_buf())
+                })
             };
             match received {
                 Ok(received) => {
@@ -124,18 +127,18 @@ impl Transport for TcpTransport {
 
     /// Anything to read on an idle connection is its end, or bytes that nobody asked for.
     fn is_open(&mut self) -> bool {
+        let Some(stream) = self.stream.get() else { return false };
         let mut byte = 0u8;
         // SAFETY: the descriptor is open as long as `stream` is, and one byte may be written to `byte`.
-        let peeked = unsafe {
-            libc::recv(self.stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-        };
+        let peeked =
+            unsafe { libc::recv(stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
         peeked < 0 && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
     }
 }
 
 impl Layer for TcpTransport {
     fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<SendOutcome, Error> {
-        let descriptor = self.stream.as_raw_fd();
+        let descriptor = self.stream()?.as_raw_fd();
         loop {
             // SAFETY: all zeroes are a valid value: no address, no control data, no parts.
             let mut message: libc::msghdr = unsafe { mem::zeroed() };

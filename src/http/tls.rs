@@ -14,7 +14,7 @@ use super::error::TransportError;
 use super::pem::PemFile;
 use super::tls_pinned::{Pinned, PinnedVerifier};
 use super::tls_trust::NoVerification;
-use crate::sync::{Lock, current_process};
+use crate::sync::{Lock, ProcessLocal};
 
 type Chain = Vec<CertificateDer<'static>>;
 type Key = Arc<PrivateKeyDer<'static>>;
@@ -43,9 +43,8 @@ pub enum TlsFile {
 #[derive(Debug, Default)]
 pub struct Tls {
     options: Options,
-    /// Made when it is first needed, since reading the machine's certificates takes milliseconds. A process that was
-    /// forked meanwhile needs its own: another thread may have been at what is inside.
-    config: Lock<Option<(u32, Arc<ClientConfig>)>>,
+    /// Made when it is first needed, since reading the machine's certificates takes milliseconds.
+    config: Lock<Option<ProcessLocal<Arc<ClientConfig>>>>,
 }
 
 impl Clone for Tls {
@@ -168,20 +167,13 @@ impl Tls {
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, String> {
-        let process = current_process();
-        let known = self.config.lock().clone();
-        match known {
-            Some((of, config)) if of == process => Ok(config),
-            _ => {
-                let config = Arc::new(self.options.config()?);
-                let before = self.config.lock().replace((process, Arc::clone(&config)));
-                if before.as_ref().is_some_and(|(of, _)| *of != process) {
-                    // What it holds may have been in the middle of a change, and is lost.
-                    std::mem::forget(before);
-                }
-                Ok(config)
-            }
+        if let Some(config) = self.config.lock().as_ref().and_then(ProcessLocal::get) {
+            return Ok(Arc::clone(config));
         }
+        let config = Arc::new(self.options.config()?);
+        let former = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
+        drop(former.and_then(ProcessLocal::into_inner));
+        Ok(config)
     }
 }
 
