@@ -74,9 +74,8 @@ impl Gateway {
 
     /// Takes a parameter back, so that the gateway's own default holds.
     pub fn unset_param(&self, name: &str) {
-        let Ok(()) = self.settings.change(|settings| {
+        self.settings.update(|settings| {
             settings.params.unset(name);
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 
@@ -96,17 +95,15 @@ impl Gateway {
 
     /// Sets who is told of each attempt, and of how much; `None` for nobody.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
-        let Ok(()) = self.settings.change(|settings| {
+        self.settings.update(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 
     /// Sets the token that cancels calls, beside the request's; `None` for none.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        let Ok(()) = self.settings.change(|settings| {
+        self.settings.update(|settings| {
             settings.token = token;
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 

@@ -251,9 +251,8 @@ impl Request {
 
     /// Unsets the request's own parameter, or its omission, so that the handle's holds.
     pub fn unset_param(&self, name: &str) {
-        let Ok(()) = self.0.change(|asking| {
+        self.0.update(|asking| {
             asking.params.unset(name);
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 
@@ -286,9 +285,8 @@ impl Request {
 
     /// Sets the token that cancels calls with this request, beside the handle's; `None` for none.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        let Ok(()) = self.0.change(|asking| {
+        self.0.update(|asking| {
             asking.token = token;
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 

@@ -1,5 +1,6 @@
 //! A value that grows in place.
 
+use std::convert::Infallible;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
@@ -52,6 +53,14 @@ impl<T: Clone> CopyOnWrite<T> {
         is_changing.store(false, Ordering::Relaxed);
         changed
     }
+
+    /// As `change`, for a change that cannot fail.
+    pub fn update(&self, update: impl FnOnce(&mut T)) {
+        let Ok(()) = self.change(|value| {
+            update(value);
+            Ok::<(), Infallible>(())
+        });
+    }
 }
 
 #[cfg(test)]
@@ -63,10 +72,10 @@ mod tests {
     fn value_is_copied_only_while_a_snapshot_is_in_use() {
         let value = CopyOnWrite::new(Arc::new(vec![1]));
         let place = Arc::as_ptr(&value.snapshot());
-        value.change(|value| Ok::<_, ()>(value.push(2))).unwrap();
+        value.update(|value| value.push(2));
         let snapshot = value.snapshot();
         assert_eq!((Arc::as_ptr(&snapshot), &*snapshot), (place, &vec![1, 2]));
-        value.change(|value| Ok::<_, ()>(value.push(3))).unwrap();
+        value.update(|value| value.push(3));
         assert_eq!((&*snapshot, &*value.snapshot()), (&vec![1, 2], &vec![1, 2, 3]));
     }
 
@@ -77,7 +86,7 @@ mod tests {
             changed.push(2);
             Err(in_child(|| {
                 let was_empty = value.snapshot().is_empty();
-                value.change(|value| Ok::<_, ()>(value.push(3))).unwrap();
+                value.update(|value| value.push(3));
                 u8::from(was_empty && *value.snapshot() == [3])
             }))
         });

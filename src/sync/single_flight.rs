@@ -22,8 +22,10 @@ pub struct SingleFlight<T, E, K = ()>(Lock<State<T, E, K>>);
 
 struct State<T, E, K> {
     value: Option<(K, T)>,
-    flight: Option<(K, ProcessLocal<Arc<Flight<T, E>>>)>,
+    flight: Option<(K, SharedFlight<T, E>)>,
 }
+
+type SharedFlight<T, E> = ProcessLocal<Arc<Flight<T, E>>>;
 
 /// What the calling thread has to do for the value.
 pub enum Role<T, E> {
@@ -81,7 +83,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
 
     fn end(&self, ended: &Arc<Flight<T, E>>, value: Option<&T>) {
         let mut state = self.0.lock();
-        let is_ended = |flight: &ProcessLocal<_>| flight.get().is_some_and(|flight| Arc::ptr_eq(flight, ended));
+        let is_ended = |flight: &SharedFlight<T, E>| flight.get().is_some_and(|flight| Arc::ptr_eq(flight, ended));
         let Some((key, _)) = state.flight.take_if(|(_, flight)| is_ended(flight)) else { return };
         if let Some(value) = value {
             state.value = Some((key, value.clone()));

@@ -1,5 +1,6 @@
 //! A value that is replaced as a whole.
 
+use std::convert::Infallible;
 use std::mem;
 use std::sync::Arc;
 
@@ -34,6 +35,14 @@ impl<T: Clone> Snapshots<T> {
         drop(old);
         Ok(())
     }
+
+    /// As `change`, for a change that cannot fail.
+    pub fn update(&self, update: impl FnOnce(&mut T)) {
+        let Ok(()) = self.change(|value| {
+            update(value);
+            Ok::<(), Infallible>(())
+        });
+    }
 }
 
 #[cfg(test)]
@@ -45,7 +54,7 @@ mod tests {
     fn snapshots_keep_the_value_of_their_time() {
         let value = Snapshots::new(vec![1]);
         let first = value.snapshot();
-        value.change(|value| Ok::<_, ()>(value.push(2))).unwrap();
+        value.update(|value| value.push(2));
         assert_eq!((&*first, &*value.snapshot()), (&vec![1], &vec![1, 2]));
     }
 
@@ -66,7 +75,7 @@ mod tests {
             changed.push(2);
             match in_child(|| {
                 let before = value.snapshot().len();
-                value.change(|value| Ok::<_, ()>(value.push(3))).unwrap();
+                value.update(|value| value.push(3));
                 u8::from(before == 1 && *value.snapshot() == [1, 3])
             }) {
                 1 => Ok(()),
@@ -83,13 +92,13 @@ mod tests {
         impl Drop for Reentrant {
             fn drop(&mut self) {
                 if let Some(value) = &self.0 {
-                    value.change(|value| Ok::<_, ()>(value.0 = None)).unwrap();
+                    value.update(|value| value.0 = None);
                 }
             }
         }
         let value = Arc::new(Snapshots::new(Reentrant(None)));
-        value.change(|changed| Ok::<_, ()>(changed.0 = Some(Arc::clone(&value)))).unwrap();
-        value.change(|changed| Ok::<_, ()>(changed.0 = None)).unwrap();
+        value.update(|changed| changed.0 = Some(Arc::clone(&value)));
+        value.update(|changed| changed.0 = None);
         assert!(value.snapshot().0.is_none());
     }
 }
