@@ -4,13 +4,14 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files that hold exported functions, in the order in which a C programmer wants to read them.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "version",
     "status",
-    "text",
+    "string",
     "error",
     "gateway",
     "request",
+    "send",
     "response",
     "usage",
     "json",

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::call::Call;
 use super::completion;
+use super::configure::{Configure, invalid_header, invalid_param};
 use super::embed::Embeddings;
 use super::environment::{EnvironmentSettings, PROCESS};
 use super::error::{Error, Status};
@@ -21,7 +22,6 @@ use super::settings::Settings;
 use super::stream::Stream;
 use super::target::{Target, route_name};
 use crate::dialect::{Change, InvalidParam, Params};
-use crate::http::InvalidHeader;
 use crate::sync::{CancelToken, Snapshots};
 
 /// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
@@ -42,68 +42,10 @@ impl Gateway {
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a parameter of the model, for all calls that begin afterwards.
-    pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_int(&self, name: &str, value: i64) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_int(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_bool(&self, name: &str, value: bool) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_bool(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_string(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_string(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`], with any JSON value.
-    pub fn set_param_json(&self, name: &str, json: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
-    }
-
-    /// Adds a text to the parameter `stop`: the model stops before it would write it.
-    pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
-    }
-
-    /// Takes a parameter back, so that the gateway's own default holds.
-    pub fn unset_param(&self, name: &str) {
-        self.settings.update(|settings| {
-            settings.params.unset(name);
-        });
-    }
-
-    /// Sets an option of this library by its name; the C header lists them.
-    pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Files are read before the settings are locked: a slow disk must not hold up calls.
-        let setting = Setting::parse(name, value)?;
-        self.settings.change(|settings| settings.set_option(setting))
-    }
-
-    /// Sets a header that all requests carry, or with `None` takes it back.
-    pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
-        self.settings
-            .change(|settings| settings.set_header(name, value))
-            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
-    }
-
     /// Sets who is told of each attempt, and of how much; `None` for nobody.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         self.settings.update(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
-        });
-    }
-
-    /// Sets the token that cancels calls, beside the request's; `None` for none.
-    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        self.settings.update(|settings| {
-            settings.token = token;
         });
     }
 
@@ -260,6 +202,30 @@ impl Gateway {
     }
 }
 
+impl Configure for Gateway {
+    fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
+        self.settings.change(|settings| change(&mut settings.params)).map_err(invalid_param)
+    }
+
+    fn unset_param(&self, name: &str) {
+        self.settings.update(|settings| settings.params.unset(name));
+    }
+
+    fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
+        // Files are read before the settings are locked, since a slow disk must not delay other calls.
+        let setting = Setting::parse(name, value)?;
+        self.settings.change(|settings| settings.set_option(setting))
+    }
+
+    fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
+        self.settings.change(|settings| settings.set_header(name, value)).map_err(invalid_header)
+    }
+
+    fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        self.settings.update(|settings| settings.token = token);
+    }
+}
+
 fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
@@ -273,8 +239,4 @@ fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawVal
         return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
     }
     Ok(value)
-}
-
-fn invalid_param(InvalidParam(problem): InvalidParam) -> Error {
-    Error::new(Status::InvalidParam, problem)
 }

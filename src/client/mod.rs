@@ -6,6 +6,7 @@ mod auth;
 mod call;
 mod candidate;
 mod completion;
+mod configure;
 mod discovery;
 mod embed;
 mod environment;
@@ -39,6 +40,7 @@ mod token_cache;
 mod tool_call;
 
 pub use candidate::Candidate;
+pub use configure::Configure;
 pub use embed::Embeddings;
 pub use error::{Error, Status};
 pub use gateway::Gateway;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::configure::{Configure, invalid_header, invalid_param};
 use super::error::{Error, Status};
 use super::options::CallSetting;
 use super::raw::Raw;
 use super::response::Response;
 use super::target::route_name;
 use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message, Params, Part};
-use crate::http::{Headers, InvalidHeader, InvalidTarget, RawTarget};
+use crate::http::{Headers, InvalidTarget, RawTarget};
 use crate::sync::{CancelToken, CopyOnWrite};
 
 /// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
@@ -219,48 +220,13 @@ impl Request {
         })
     }
 
-    /// Sets a parameter of the model for this request, in place of the handle's.
-    pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
-        self.change_params(|params| params.set_double(name, value))
-    }
-
-    /// As [`Request::set_param_double`].
-    pub fn set_param_int(&self, name: &str, value: i64) -> Result<(), Error> {
-        self.change_params(|params| params.set_int(name, value))
-    }
-
-    /// As [`Request::set_param_double`].
-    pub fn set_param_bool(&self, name: &str, value: bool) -> Result<(), Error> {
-        self.change_params(|params| params.set_bool(name, value))
-    }
-
-    /// As [`Request::set_param_double`].
-    pub fn set_param_string(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.change_params(|params| params.set_string(name, value))
-    }
-
-    /// As [`Request::set_param_double`], with any JSON value.
-    pub fn set_param_json(&self, name: &str, json: &str) -> Result<(), Error> {
-        self.change_params(|params| params.set_json(name, json))
-    }
-
-    /// Adds a text to the request's own parameter `stop`, which takes the place of the handle's.
-    pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
-        self.change_params(|params| params.add_stop(stop))
-    }
-
-    /// Unsets the request's own parameter, or its omission, so that the handle's holds.
-    pub fn unset_param(&self, name: &str) {
-        self.0.update(|asking| {
-            asking.params.unset(name);
-        });
-    }
-
     /// Leaves a parameter out, also if the handle has it.
     pub fn omit_param(&self, name: &str) -> Result<(), Error> {
         self.change_params(|params| params.omit(name))
     }
+}
 
+impl Configure for Request {
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
         self.0.change(|asking| match *asking.content {
             _ if asking.path.is_some() => Err(not_raw("parameters")),
@@ -268,36 +234,34 @@ impl Request {
                 Status::InvalidArgument,
                 "the request has a whole body, to which no parameters are added; write it into the body",
             )),
-            _ => change(&mut asking.params).map_err(|InvalidParam(problem)| Error::new(Status::InvalidParam, problem)),
+            _ => change(&mut asking.params).map_err(invalid_param),
         })
     }
 
-    /// Sets an option for this request, in place of the handle's; the C header lists them.
-    pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
+    fn unset_param(&self, name: &str) {
+        self.0.update(|asking| asking.params.unset(name));
+    }
+
+    fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
         let setting = CallSetting::parse_for_request(name, value)?;
-        self.0.change(|asking| {
+        self.0.update(|asking| {
             let kind = std::mem::discriminant(&setting);
             asking.options.retain(|other| std::mem::discriminant(other) != kind);
             asking.options.push(setting);
-            Ok(())
-        })
-    }
-
-    /// Sets the token that cancels calls with this request, beside the handle's; `None` for none.
-    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        self.0.update(|asking| {
-            asking.token = token;
         });
+        Ok(())
     }
 
-    /// Sets a header for this request, in place of the handle's, or with `None` takes the request's back.
-    pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
-        self.0
-            .change(|asking| match value {
-                Some(value) => asking.headers.set(name, value),
-                None => asking.headers.unset(name),
-            })
-            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
+    fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
+        let change = |asking: &mut RequestParts| match value {
+            Some(value) => asking.headers.set(name, value),
+            None => asking.headers.unset(name),
+        };
+        self.0.change(change).map_err(invalid_header)
+    }
+
+    fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        self.0.update(|asking| asking.token = token);
     }
 }
 
