@@ -1,11 +1,13 @@
 //! A value of one process, which a forked child must not use.
 
+use std::fmt;
+
 use super::process;
 
 /// A value that belongs to the process that made it, for example a connection: after a fork both processes have the same
 /// socket, and would read each other's responses. In a forked child [`ProcessLocal::get`] returns `None`. Dropping it
 /// there drops the child's copy of the value, as usual.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ProcessLocal<T> {
     process: u32,
     value: T,
@@ -39,6 +41,12 @@ impl<T> ProcessLocal<T> {
             std::mem::forget(self.value);
             None
         }
+    }
+}
+
+impl<T> fmt::Debug for ProcessLocal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProcessLocal")
     }
 }
 
