@@ -1,6 +1,6 @@
 //! The socket: one system call to send, one to receive, and deadlines that cost a call only when they must.
 
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
@@ -59,12 +59,12 @@ impl TcpTransport {
         Ok(true)
     }
 
-    /// What the socket holds already.
-    fn receive(&mut self) -> io::Result<usize> {
+    /// Receives into the input buffer. Without flags it waits, at most for the timeout of the socket.
+    fn receive(&mut self, flags: libc::c_int) -> io::Result<usize> {
         let descriptor = self.stream()?.as_raw_fd();
         let free = self.buffers.input_append_buf();
         // SAFETY: there is room for as many bytes.
-        counted(unsafe { libc::recv(descriptor, free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+        counted(unsafe { libc::recv(descriptor, free.as_mut_ptr().cast(), free.len(), flags) })
     }
 }
 
@@ -108,11 +108,9 @@ impl Transport for TcpTransport {
         loop {
             let received = if must_poll || !self.arm()? {
                 self.deadline.ready(self.stream()?.as_raw_fd(), libc::POLLIN)?;
-                self.receive()
+                self.receive(AT_ONCE)
             } else {
-                self.stream.get().map_or(Err(ErrorKind::NotConnected.into()), |mut stream| {
-                    stream.read(self.buffers.input_append_buf())
-                })
+                self.receive(0)
             };
             match received {
                 Ok(received) => {
@@ -162,7 +160,7 @@ impl Layer for TcpTransport {
     }
 
     fn take_input(&mut self) -> Result<InputState, Error> {
-        match self.receive() {
+        match self.receive(AT_ONCE) {
             Ok(0) => Ok(InputState::EndOfStream),
             Ok(received) => {
                 self.buffers.input_appended(received);
