@@ -14,10 +14,10 @@ use super::wait::{RECHECK, WaitError, left};
 /// A value that takes long to make, for example by a request to a server. The first thread that needs it becomes the
 /// leader and makes it; the others follow: each waits until its own deadline or cancellation. A value (`Ok`) is remembered
 /// until it is no longer fresh, is replaced or is forgotten. A failure (`Err`) is shared with the followers, and forgotten.
-/// A leader that panics wakes its followers. In a forked child nobody makes the value that a thread of the parent was
-/// making: the next thread becomes a leader.
+/// A leader that panics wakes its followers. In a forked child, a value that a thread of the parent was making is made anew.
 ///
-/// Values are made and remembered under a key, one at a time. A thread with another key neither uses the value nor follows.
+/// A value has a key, and the value of one key is remembered at a time. A thread with another key neither uses that value nor
+/// follows its leader.
 pub struct SingleFlight<T, E, K = ()>(Lock<State<T, E, K>>);
 
 struct State<T, E, K> {
@@ -37,21 +37,23 @@ pub enum Role<T, E> {
     Follower(Follower<T, E>),
 }
 
-/// The duty to make the value. Dropping it wakes the followers without a value.
+/// Held by the thread that makes the value. Dropping it wakes the followers; without [`SingleFlight::lead`] they get no value.
 pub struct Leader<T, E>(Arc<Flight<T, E>>);
 
-/// The right to the value that the leader makes.
+/// Held by a thread that waits for the leader.
 pub struct Follower<T, E>(Arc<Flight<T, E>>);
 
+/// The work of one leader.
 struct Flight<T, E> {
     /// 0 while the leader works. Followers sleep on it.
-    has_landed: AtomicU32,
-    /// `None` also after the landing if the leader panicked.
+    has_ended: AtomicU32,
+    /// `None` until the leader has ended, and also afterwards if it panicked.
     outcome: Lock<Option<Result<T, E>>>,
 }
 
 impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
-    /// Returns the value if it is fresh. Otherwise joins the thread that is making it, or makes the caller the leader.
+    /// Returns the value if it is fresh. Otherwise the caller becomes a follower of the thread that is making it, or the
+    /// leader if there is none.
     pub fn join(&self, key: K, is_fresh: impl FnOnce(&T) -> bool) -> Role<T, E> {
         let mut state = self.0.lock();
         match &state.value {
@@ -60,12 +62,12 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
         }
         match &state.flight {
             Some((of, flight)) if *of == key => match flight.get() {
-                Some(flight) if !flight.has_landed() => return Role::Follower(Follower(Arc::clone(flight))),
+                Some(flight) if !flight.has_ended() => return Role::Follower(Follower(Arc::clone(flight))),
                 _ => {}
             },
             _ => {}
         }
-        let flight = Arc::new(Flight { has_landed: AtomicU32::new(0), outcome: Lock::default() });
+        let flight = Arc::new(Flight { has_ended: AtomicU32::new(0), outcome: Lock::default() });
         state.value.take_if(|(of, _)| *of != key);
         state.flight = Some((key, ProcessLocal::new(Arc::clone(&flight))));
         Role::Leader(Leader(flight))
@@ -107,7 +109,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
 }
 
 impl<T, E> Leader<T, E> {
-    /// Lets another thread lead while this one waits.
+    /// Returns a follower, so that this thread can wait while another one leads.
     pub fn follower(&self) -> Follower<T, E> {
         Follower(Arc::clone(&self.0))
     }
@@ -115,19 +117,19 @@ impl<T, E> Leader<T, E> {
 
 impl<T, E> Drop for Leader<T, E> {
     fn drop(&mut self) {
-        self.0.has_landed.store(1, Ordering::Release);
-        futex::wake(&self.0.has_landed, i32::MAX);
+        self.0.has_ended.store(1, Ordering::Release);
+        futex::wake(&self.0.has_ended, i32::MAX);
     }
 }
 
 impl<T: Clone, E: Clone> Follower<T, E> {
     /// Waits for the leader's outcome; `None` if it has none, since it panicked.
     pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<Result<T, E>>, WaitError> {
-        while !self.0.has_landed() {
+        while !self.0.has_ended() {
             let left = left(until, tokens)?;
             // A signal handler that cancels a token cannot wake this thread.
             let most = if !tokens.is_empty() { left.min(RECHECK) } else { left };
-            futex::wait(&self.0.has_landed, 0, Some(most));
+            futex::wait(&self.0.has_ended, 0, Some(most));
         }
         // The leader may have the same tokens, and its outcome may be that it was cancelled.
         if tokens.is_cancelled() { Err(WaitError::Cancelled) } else { Ok(self.0.outcome.lock().clone()) }
@@ -135,8 +137,8 @@ impl<T: Clone, E: Clone> Follower<T, E> {
 }
 
 impl<T, E> Flight<T, E> {
-    fn has_landed(&self) -> bool {
-        self.has_landed.load(Ordering::Acquire) != 0
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire) != 0
     }
 }
 
