@@ -59,6 +59,7 @@ impl Tokens {
         Ok(token.map(|token| token.secret))
     }
 
+    /// Keeps the present token as the former one.
     fn cached(&self, Token { secret, lifetime }: Token) -> Cached {
         if let Some(former) = self.current.value(()) {
             *self.former.lock() = Some(former.secret);
@@ -70,9 +71,14 @@ impl Tokens {
 
     /// Forgets a token that the server refuses.
     pub fn reject(&self, rejected: &Arc<Secret>) {
-        if let Some(former) = self.current.forget_if(|token| Arc::ptr_eq(&token.secret, rejected)) {
-            *self.former.lock() = Some(former.secret);
-        }
+        self.current.forget_if(|token| {
+            let is_rejected = Arc::ptr_eq(&token.secret, rejected);
+            if is_rejected {
+                // Before it is forgotten, so that `known` contains it at any time.
+                *self.former.lock() = Some(Arc::clone(rejected));
+            }
+            is_rejected
+        });
     }
 
     /// Returns the tokens that may occur in a response.
