@@ -13,7 +13,7 @@ def test_panic_in_a_call_is_returned_as_status(build: Build) -> None:
         done = build.run("test_panic.c", gateway.url, "r")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "a panic prints nothing"
-    message = r"a fault in this library, please report it: .*a panic was asked for.* \(src/http/agent\.rs:\d+\)"
+    message = r"internal error in mlflow-ai-gateway, please report it: .*a panic was asked for.* \(src/http/agent\.rs:\d+\)"
     lines = done.stdout.splitlines()
     assert len(lines) == 3 and all(re.search(message, line) for line in lines), lines
 

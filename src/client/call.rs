@@ -18,7 +18,7 @@ use super::suggestions;
 use super::target::{CallRoute, Target, TargetRoute};
 use crate::dialect::{self, Content, DecodeError, Dialect, ErrorKind, ErrorResponse, Params, RouteLookup, Task};
 use crate::http::{Deadline, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError};
-use crate::sync::{CancelTokens, current_process};
+use crate::sync::CancelTokens;
 
 /// One part in this many of a call's time may go by in asking the server which dialect it speaks, and no more than this.
 const DISCOVERY_SHARE: u32 = 4;
@@ -44,7 +44,6 @@ pub(super) struct Call<'a> {
     pub has_refreshed: AtomicBool,
     pub started: Instant,
     pub deadline: Instant,
-    pub process: u32,
 }
 
 /// What is wanted of the route.
@@ -104,20 +103,7 @@ impl<'a> Call<'a> {
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         let (deadline, has_refreshed) = (started + options.timeout, AtomicBool::new(false));
-        Call {
-            target,
-            route,
-            settings,
-            params,
-            headers,
-            options,
-            cancel,
-            logger,
-            has_refreshed,
-            started,
-            deadline,
-            process: current_process(),
-        }
+        Call { target, route, settings, params, headers, options, cancel, logger, has_refreshed, started, deadline }
     }
 
     /// Asks and reads the whole answer.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::{Lock, is_our_thread};
+use crate::sync::{Lock, is_library_thread};
 
 /// What a line is about; who asks for one level gets the lower ones as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +62,7 @@ impl Logger {
 
     /// Tells what waits, unless this is a thread of ours. No other thread may wait for this one meanwhile.
     pub fn flush(&self) {
-        let Some(log) = self.log.as_ref().filter(|_| !is_our_thread()) else { return };
+        let Some(log) = self.log.as_ref().filter(|_| !is_library_thread()) else { return };
         let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.iter().for_each(|(level, line)| (log.sink)(*level, line));
     }
@@ -79,7 +79,7 @@ impl Drop for Logger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::side_by_side;
+    use crate::sync::run_in_parallel;
 
     #[test]
     fn only_the_calling_thread_is_told() {
@@ -91,7 +91,7 @@ mod tests {
         });
         let logger = Logger::new(Some(Log::new(LogLevel::Info, sink)));
         assert!(logger.wants(LogLevel::Error) && logger.wants(LogLevel::Info) && !logger.wants(LogLevel::Debug));
-        side_by_side(4, &|| {
+        run_in_parallel(4, &|| {
             logger.line(LogLevel::Info, "x".to_owned());
             logger.flush();
         });

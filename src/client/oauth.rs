@@ -52,7 +52,7 @@ impl Call<'_> {
         let secret = Secret::from(token);
         check_value("access_token", secret.expose())
             .map_err(|problem| report::no_token(&place, (&reply).into(), &problem.0))?;
-        Ok(Token { secret, lives: Duration::from_secs(seconds) })
+        Ok(Token { secret, lifetime: Duration::from_secs(seconds) })
     }
 
     fn ask_issuer(

@@ -19,7 +19,7 @@ use super::stream_event::{Event, EventKind, RawEvent};
 use super::target::Target;
 use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
 use crate::http::{Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
-use crate::sync::current_process;
+use crate::sync::ProcessLocal;
 
 /// A response that comes in events. Dropping it before its end closes the connection, which ends the response.
 #[derive(Debug)]
@@ -69,10 +69,8 @@ struct Source {
     options: CallOptions,
     deadline: StreamDeadline,
     started: Instant,
-    /// Another one has the same connection, but must not read from it.
-    process: u32,
     /// Until the verdict.
-    incoming: Option<Box<ResponseReader>>,
+    incoming: ProcessLocal<Option<Box<ResponseReader>>>,
     /// Whether the body has ended, though an event of it may be left.
     has_ended: bool,
 }
@@ -118,7 +116,7 @@ impl Stream {
             reader: EventReader::default(),
             gathered: Gathered::new(response, &call.options),
             origin: Origin::Event,
-            source: Source { incoming: Some(incoming), ..source },
+            source: Source { incoming: ProcessLocal::new(Some(incoming)), ..source },
             verdict: None,
             is_taken: false,
         })
@@ -144,7 +142,7 @@ impl Stream {
     /// Waits for the next event; `None` if the response is complete. After a failure it fails in the same way again.
     /// `before_waiting` runs before anything is read or closed, which is seldom necessary.
     pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
-        if self.source.process != current_process() {
+        if self.source.incoming.get().is_none() {
             return Err(report::not_ours(&self.source.tried()));
         }
         if self.verdict.is_none() && self.source.deadline.is_cancelled() {
@@ -298,9 +296,9 @@ impl Stream {
         if self.events.partial_data().is_some_and(is_done) {
             return self.complete();
         }
-        let piece = match &mut self.source.incoming {
-            Some(incoming) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
-            None => Ok(None),
+        let piece = match self.source.incoming.get_mut() {
+            Some(Some(incoming)) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
+            _ => Ok(None),
         };
         let fed = match piece {
             Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Some),
@@ -361,11 +359,11 @@ impl Stream {
 
     /// Keeps the verdict, and the connection if it is good for another question.
     fn end(&mut self, verdict: Result<(), Error>) {
-        let verdict = verdict.map_err(|error| match &self.source.incoming {
+        let incoming = self.source.incoming.get_mut().and_then(Option::take);
+        let verdict = verdict.map_err(|error| match &incoming {
             Some(incoming) => report::with_head(&self.source.tried(), error, incoming.raw_head()),
             None => error,
         });
-        let incoming = self.source.incoming.take();
         if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
             incoming.finish(&self.source.deadline.of_next_event());
             let options = self.source.settings.options();
@@ -389,8 +387,7 @@ impl Source {
             options: call.options,
             deadline: StreamDeadline::new(call),
             started: call.started,
-            process: call.process,
-            incoming: None,
+            incoming: ProcessLocal::new(None),
             has_ended: false,
         }
     }

@@ -1,6 +1,6 @@
 //! The TCP layer: one system call to send, one to receive, and no further one for the deadline as a rule.
 
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::input_buffer::InputBuffer;
 use super::layer::{InputState, Layer, SendOutcome};
-use crate::sync::current_process;
+use crate::sync::ProcessLocal;
 
 /// For a shorter wait `poll` is used, which ends on time. The system counts a socket's timeout in ticks.
 const MIN_READ_TIMEOUT: Duration = Duration::from_millis(20);
@@ -18,17 +18,19 @@ const MIN_READ_TIMEOUT: Duration = Duration::from_millis(20);
 const TICKS: Duration = Duration::from_millis(8);
 
 pub(super) struct TcpTransport {
-    stream: TcpStream,
+    stream: ProcessLocal<TcpStream>,
     buffer: InputBuffer,
     /// The timeout that was last set on the socket.
     read_timeout: Option<Duration>,
-    /// The process that opened the connection.
-    process: u32,
 }
 
 impl TcpTransport {
     pub fn new(stream: TcpStream) -> TcpTransport {
-        TcpTransport { stream, buffer: InputBuffer::default(), read_timeout: None, process: current_process() }
+        TcpTransport { stream: ProcessLocal::new(stream), buffer: InputBuffer::default(), read_timeout: None }
+    }
+
+    fn stream(&self) -> io::Result<&TcpStream> {
+        self.stream.get().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
     /// Sets the socket's read timeout so that a read ends before the deadline. Returns false if that takes `poll`. The
@@ -42,17 +44,18 @@ impl TcpTransport {
         // The system may end a long wait too late, by an eighth of it.
         if self.read_timeout.is_none_or(|timeout| timeout + timeout / 7 + TICKS > remaining) {
             let timeout = remaining / 2;
-            self.stream.set_read_timeout(Some(timeout))?;
+            self.stream()?.set_read_timeout(Some(timeout))?;
             self.read_timeout = Some(timeout);
         }
         Ok(true)
     }
 
-    /// Receives what the socket holds, without waiting.
-    fn receive_now(&mut self) -> io::Result<usize> {
+    /// Receives into the buffer. Without flags it waits, at most for the timeout of the socket.
+    fn receive_with(&mut self, flags: libc::c_int) -> io::Result<usize> {
+        let descriptor = self.stream()?.as_raw_fd();
         let free = self.buffer.free();
         // SAFETY: there is room for as many bytes.
-        counted(unsafe { libc::recv(self.stream.as_raw_fd(), free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+        counted(unsafe { libc::recv(descriptor, free.as_mut_ptr().cast(), free.len(), flags) })
     }
 
     /// Adds received bytes to the input. None means that the server has closed the connection.
@@ -76,8 +79,8 @@ impl Drop for TcpTransport {
     fn drop(&mut self) {
         // A forked child has the socket as well and keeps the connection open, so the process that opened it shuts it
         // down. The child must not.
-        if self.process == current_process() {
-            let _ = self.stream.shutdown(Shutdown::Both);
+        if let Some(stream) = self.stream.get() {
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
@@ -94,7 +97,7 @@ impl Layer for TcpTransport {
     }
 
     fn send(&mut self, parts: &[IoSlice], stop_on_input: bool, deadline: &Deadline) -> io::Result<SendOutcome> {
-        let descriptor = self.stream.as_raw_fd();
+        let descriptor = self.stream()?.as_raw_fd();
         loop {
             // SAFETY: all zeroes are a valid value: no address, no control data, no parts.
             let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -121,10 +124,10 @@ impl Layer for TcpTransport {
         let mut must_poll = !deadline.tokens().is_empty();
         loop {
             let received = if must_poll || !self.set_read_timeout(deadline)? {
-                deadline.wait_ready(self.stream.as_raw_fd(), libc::POLLIN)?;
-                self.receive_now()
+                deadline.wait_ready(self.stream()?.as_raw_fd(), libc::POLLIN)?;
+                self.receive_with(AT_ONCE)
             } else {
-                (&self.stream).read(self.buffer.free())
+                self.receive_with(0)
             };
             match received {
                 Ok(amount) => return Ok(self.received(amount)),
@@ -135,7 +138,7 @@ impl Layer for TcpTransport {
     }
 
     fn receive_available(&mut self, _: &Deadline) -> io::Result<InputState> {
-        match self.receive_now() {
+        match self.receive_with(AT_ONCE) {
             Ok(amount) => Ok(self.received(amount)),
             Err(error) if is_pause(&error) => Ok(InputState::Open),
             Err(error) => Err(error),
@@ -144,11 +147,11 @@ impl Layer for TcpTransport {
 
     /// Anything to read on an idle connection is its end, or bytes that no request asked for.
     fn is_open(&mut self) -> bool {
+        let Some(stream) = self.stream.get() else { return false };
         let mut byte = 0u8;
         // SAFETY: the descriptor is open as long as `stream` is, and one byte may be written to `byte`.
-        let peeked = unsafe {
-            libc::recv(self.stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-        };
+        let peeked =
+            unsafe { libc::recv(stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
         peeked < 0 && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
     }
 

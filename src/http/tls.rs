@@ -14,7 +14,7 @@ use super::error::TransportError;
 use super::pem::PemFile;
 use super::tls_pinned::{Pinned, PinnedVerifier};
 use super::tls_trust::NoVerification;
-use crate::sync::{Lock, current_process};
+use crate::sync::{Lock, ProcessLocal};
 
 type Chain = Vec<CertificateDer<'static>>;
 type Key = Arc<PrivateKeyDer<'static>>;
@@ -43,9 +43,8 @@ pub enum TlsFile {
 #[derive(Debug, Default)]
 pub struct Tls {
     options: Options,
-    /// Made when it is first needed, since reading the system's certificates takes milliseconds. With the ID of the
-    /// process that made it: a forked child makes its own, because another thread may have been changing this one.
-    config: Lock<Option<(u32, Arc<ClientConfig>)>>,
+    /// Made when it is first needed, since reading the system's certificates takes milliseconds.
+    config: Lock<Option<ProcessLocal<Arc<ClientConfig>>>>,
 }
 
 impl Clone for Tls {
@@ -168,20 +167,13 @@ impl Tls {
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, String> {
-        let process = current_process();
-        let cached = self.config.lock().clone();
-        match cached {
-            Some((owner, config)) if owner == process => Ok(config),
-            _ => {
-                let config = Arc::new(self.options.config()?);
-                let before = self.config.lock().replace((process, Arc::clone(&config)));
-                if before.as_ref().is_some_and(|(owner, _)| *owner != process) {
-                    // Leaked: another thread may have been changing it when the process was forked.
-                    std::mem::forget(before);
-                }
-                Ok(config)
-            }
+        if let Some(config) = self.config.lock().as_ref().and_then(ProcessLocal::get) {
+            return Ok(Arc::clone(config));
         }
+        let config = Arc::new(self.options.config()?);
+        let former = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
+        drop(former.and_then(ProcessLocal::into_inner));
+        Ok(config)
     }
 }
 
