@@ -125,15 +125,21 @@ impl<T, E> Drop for Leader<T, E> {
 impl<T: Clone, E: Clone> Follower<T, E> {
     /// Waits for the leader's outcome; `None` if it has none, since it panicked.
     pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<Result<T, E>>, WaitError> {
-        while !self.0.has_ended() {
-            let left = left(until, tokens)?;
-            // A signal handler that cancels a token cannot wake this thread.
-            let most = if !tokens.is_empty() { left.min(RECHECK) } else { left };
-            futex::wait(&self.0.has_ended, 0, Some(most));
-        }
-        // The leader may have the same tokens, and its outcome may be that it was cancelled.
-        if tokens.is_cancelled() { Err(WaitError::Cancelled) } else { Ok(self.0.outcome.lock().clone()) }
+        wait_for_end(&self.0.has_ended, until, tokens)?;
+        Ok(self.0.outcome.lock().clone())
     }
+}
+
+/// Not generic, so that all kinds of followers share it.
+fn wait_for_end(has_ended: &AtomicU32, until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
+    while has_ended.load(Ordering::Acquire) == 0 {
+        let left = left(until, tokens)?;
+        // A signal handler that cancels a token cannot wake this thread.
+        let timeout = if tokens.is_empty() { left } else { left.min(RECHECK) };
+        futex::wait(has_ended, 0, Some(timeout));
+    }
+    // The leader may have the same tokens, and its outcome may be that it was cancelled.
+    if tokens.is_cancelled() { Err(WaitError::Cancelled) } else { Ok(()) }
 }
 
 impl<T, E> Flight<T, E> {
