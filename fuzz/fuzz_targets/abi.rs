@@ -19,8 +19,8 @@ use mlflow_ai_gateway::ffi::log::*;
 use mlflow_ai_gateway::ffi::request::*;
 use mlflow_ai_gateway::ffi::response::*;
 use mlflow_ai_gateway::ffi::routes::*;
-use mlflow_ai_gateway::ffi::status::*;
 use mlflow_ai_gateway::ffi::send::*;
+use mlflow_ai_gateway::ffi::status::*;
 use mlflow_ai_gateway::ffi::stream::*;
 use mlflow_ai_gateway::ffi::string::*;
 use mlflow_ai_gateway::ffi::version::*;
@@ -479,6 +479,17 @@ impl Objects {
         unsafe {
             let kind = Kind::Remote;
             match call.function {
+                // These two may be called without an output, and then succeed without a string.
+                b'O' if !call.has_outputs() => {
+                    _ = checks::status(call, kind, |error| {
+                        mlflow_gateway_set_limits(gateway, name, json, ptr::null_mut(), ptr::null_mut(), error)
+                    });
+                }
+                b'P' if !call.has_outputs() => {
+                    _ = checks::status(call, kind, |error| {
+                        mlflow_gateway_create_route(gateway, json, ptr::null_mut(), ptr::null_mut(), error)
+                    });
+                }
                 b'M' => call_for_string(call, kind, |text, len, error| {
                     mlflow_gateway_get_limits(gateway, name, text, len, error)
                 }),
