@@ -1,20 +1,23 @@
-//! The handle: a gateway, and the route that calls use unless the request names another.
+//! The handle of a gateway, with the route of requests that name none.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::admin;
 use super::call::Call;
 use super::completion;
+use super::context::CallContext;
 use super::embed::Embeddings;
 use super::environment::{EnvironmentSettings, PROCESS};
 use super::error::{Error, Status};
+use super::health;
 use super::log::{Log, LogLevel, LogSink};
 use super::nul_string::owned;
 use super::options::Setting;
 use super::raw;
-use super::request::{Request, RequestParts};
+use super::request::{RawRequest, Request, RequestParts};
 use super::response::Response;
 use super::routes::Routes;
 use super::settings::{Settings, Snapshots};
@@ -24,8 +27,8 @@ use crate::dialect::{Change, InvalidParam, Params};
 use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
-/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
-/// it at once.
+/// A gateway: its settings, its connections, and the route of requests that name none. Any number of threads may use it at
+/// once.
 #[derive(Debug)]
 pub struct Gateway {
     target: Arc<Target>,
@@ -33,8 +36,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Nothing is sent before the first call. Without a route, each request names its own. Without a URI, the
-    /// environment says it.
+    /// Creates a handle without sending anything. Without a route, each request must name its own. Without a URI, the
+    /// environment must set it.
     pub fn create(route: Option<&str>, uri: Option<&str>) -> Result<Gateway, Error> {
         let route = route.map(route_name).transpose()?;
         let EnvironmentSettings { uri, options } = PROCESS.find(uri)?;
@@ -42,7 +45,7 @@ impl Gateway {
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a parameter of the model, for all calls that begin afterwards.
+    /// Sets a model parameter for all later calls.
     pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
     }
@@ -67,12 +70,12 @@ impl Gateway {
         self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
     }
 
-    /// Adds a text to the parameter `stop`: the model stops before it would write it.
+    /// Adds a string to the parameter `stop`: the model stops before it generates it.
     pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
     }
 
-    /// Takes a parameter back, so that the gateway's own default holds.
+    /// Unsets a parameter, so that the gateway's default applies.
     pub fn unset_param(&self, name: &str) {
         let Ok(()) = self.settings.change(|settings| {
             settings.params.unset(name);
@@ -80,21 +83,21 @@ impl Gateway {
         });
     }
 
-    /// Sets an option of this library by its name; the C header lists them.
+    /// Sets an option. The C header lists them.
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Files are read before the settings are locked: a slow disk must not hold up calls.
+        // Parsing may read files. It comes before the lock, because a slow disk must not block calls.
         let setting = Setting::parse(name, value)?;
         self.settings.change(|settings| settings.set_option(setting))
     }
 
-    /// Sets a header that all requests carry, or with `None` takes it back.
+    /// Sets a header of all requests, or removes it with `None`.
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.settings
             .change(|settings| settings.set_header(name, value))
             .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
     }
 
-    /// Sets who is told of each attempt, and of how much; `None` for nobody.
+    /// Installs a log callback for lines up to a level, or removes it with `None`.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
@@ -102,7 +105,7 @@ impl Gateway {
         });
     }
 
-    /// Sets the token that cancels calls, beside the request's; `None` for none.
+    /// Sets a cancel token for all later calls, in addition to the request's, or removes it with `None`.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.token = token;
@@ -110,7 +113,7 @@ impl Gateway {
         });
     }
 
-    /// What tells one configured model from another: LangChain's `_identifying_params`, as JSON.
+    /// Returns the JSON that identifies the configured model: LangChain's `_identifying_params`.
     pub fn identifying_params(&self) -> Result<String, Error> {
         #[derive(Serialize)]
         struct IdentifyingParams<'a> {
@@ -123,7 +126,7 @@ impl Gateway {
         }
         let settings = self.settings.snapshot();
         serde_json::to_string(&IdentifyingParams {
-            // A parameter of the same name goes before, as in LangChain.
+            // A parameter of the same name takes precedence, as in LangChain.
             gateway_uri: Some(self.target.uri.to_string()).filter(|_| !settings.params.contains("gateway_uri")),
             route: self.own_route().filter(|_| !settings.params.contains("route")),
             params: &settings.params,
@@ -131,63 +134,77 @@ impl Gateway {
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
     }
 
-    /// Asks the route and returns the first candidate's text. On a chat route the prompt is one message of the user.
+    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
         self.call_with(prompt, owned)
     }
 
-    /// As [`Gateway::call`], and hands the text over without a copy.
+    /// As [`Gateway::call`], but passes the text to `take` without a copy.
     pub fn call_with<T>(&self, prompt: &str, take: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
         let own = self.target.route(None).ok_or_else(|| {
             no_route(
                 "the handle has no route: name one in mlflow_gateway_create(), or send a request with its own route",
             )
         })?;
-        completion::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
+        completion::first_text(&Call::new(&self.target, own, self.settings()?, None), prompt, take)
     }
 
-    /// Asks the route and returns all that the answer says.
+    /// Sends a request and returns the whole response.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
-        let asking = request.snapshot();
-        if let Some(raw) = asking.raw() {
-            return raw::response(&raw.begin(&self.target, self.settings()?, &asking), raw);
+        let request = request.snapshot();
+        if let Some(raw) = request.raw() {
+            return raw::request(&self.begin_raw(&request, raw)?, raw);
         }
-        let question = asking.question()?;
-        completion::response(&self.call_with_request(&asking)?, question)
+        let content = request.question()?;
+        completion::request(&self.begin_call(&request)?, content)
     }
 
-    /// Asks the route for its answer as it is made, and waits for the head of it.
+    /// Sends a request and returns the response as a stream, after its head.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
-        let asking = request.snapshot();
-        if let Some(raw) = asking.raw() {
-            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &asking), raw);
+        let request = request.snapshot();
+        if let Some(raw) = request.raw() {
+            return Stream::open_raw(&self.begin_raw(&request, raw)?, raw);
         }
-        let question = asking.question()?;
-        Stream::open(&self.call_with_request(&asking)?, question)
+        let content = request.question()?;
+        Stream::open(&self.begin_call(&request)?, content)
     }
 
-    /// A call to the request's route, or else to the handle's.
-    fn call_with_request<'a>(&'a self, asking: &RequestParts) -> Result<Call<'a>, Error> {
-        let route = self.target.route(asking.route.as_deref()).ok_or_else(|| {
+    /// Sends a request for embeddings of its inputs.
+    pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
+        let request = request.snapshot();
+        if request.raw().is_some() {
+            let problem = "the request has a path; a raw request is sent by mlflow_gateway_send()";
+            return Err(Error::new(Status::InvalidArgument, problem));
+        }
+        let content = request.question()?;
+        Embeddings::request(&self.begin_call(&request)?, content)
+    }
+
+    /// Begins a call to the request's route, or else to the handle's.
+    fn begin_call<'a>(&'a self, request: &RequestParts) -> Result<Call<'a>, Error> {
+        let route = self.target.route(request.route.as_deref()).ok_or_else(|| {
             no_route(
-                "neither the request nor the handle has a route: name one in mlflow_gateway_request_set_route() or \
+                "neither the request nor the handle has a route: set one with mlflow_gateway_request_set_route() or \
                  mlflow_gateway_create()",
             )
         })?;
-        Ok(Call::begin(&self.target, Some(route), self.settings()?, Some(asking)))
+        Ok(Call::new(&self.target, route, self.settings()?, Some(request)))
     }
 
-    /// A call that asks no model, for which MLflow's client has a time of its own.
-    fn call_for(&self) -> Result<Call<'_>, Error> {
-        let mut call = Call::begin(&self.target, None, self.settings()?, None);
-        if let Some(timeout) = call.options.routes_timeout {
-            call.options.timeout = timeout;
-            call.deadline = call.started + timeout;
+    fn begin_raw<'a>(&'a self, request: &RequestParts, raw: RawRequest) -> Result<CallContext<'a>, Error> {
+        Ok(raw::begin(&self.target, self.settings()?, request, raw))
+    }
+
+    /// Begins a call about the gateway and its routes. MLflow's client has a separate timeout for these.
+    fn begin_lookup(&self) -> Result<CallContext<'_>, Error> {
+        let mut context = CallContext::new(&self.target, self.settings()?, None);
+        if let Some(timeout) = context.options.routes_timeout {
+            context.set_timeout(timeout);
         }
-        Ok(call)
+        Ok(context)
     }
 
-    /// Those of a call that begins now.
+    /// The settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
         match settings.options().way.unusable() {
@@ -196,53 +213,53 @@ impl Gateway {
         }
     }
 
-    /// Lists what the gateway has.
+    /// Returns the routes of the gateway.
     pub fn list_routes(&self) -> Result<Routes, Error> {
-        Routes::list(&self.call_for()?)
+        Routes::list(&self.begin_lookup()?)
     }
 
-    /// Looks one route up: that of this handle, or another one.
+    /// Returns one route: the named one, or else the handle's.
     pub fn get_route(&self, name: Option<&str>) -> Result<Routes, Error> {
-        let name = self.named(name)?;
-        Routes::get(&self.call_for()?, name)
+        let name = self.name_or_own(name)?;
+        Routes::get(&self.begin_lookup()?, name)
     }
 
-    /// Asks whether the gateway is well.
+    /// Checks the health of the gateway.
     pub fn health(&self) -> Result<(), Error> {
-        self.call_for()?.health()
+        health::check(&self.begin_lookup()?)
     }
 
-    /// The limits of a route, as JSON.
+    /// Returns the limits of a route, as JSON.
     pub fn get_limits(&self, name: Option<&str>) -> Result<String, Error> {
-        let name = self.named(name)?;
-        self.call_for()?.change(Change::GetLimits(name))
+        let name = self.name_or_own(name)?;
+        admin::change(self.begin_lookup()?, Change::GetLimits(name))
     }
 
-    /// Sets the limits of a route, a JSON list, and returns what the server says to it.
+    /// Sets the limits of a route, a JSON array, and returns the response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
-        let name = self.named(name)?;
-        let limits = checked_json(limits, '[', "limits")?;
-        self.call_for()?.change(Change::SetLimits(name, limits))
+        let name = self.name_or_own(name)?;
+        let limits = check_json(limits, '[', "limits")?;
+        admin::change(self.begin_lookup()?, Change::SetLimits(name, limits))
     }
 
-    /// Makes a route that a JSON object describes, and returns what the server says to it.
+    /// Creates the route that a JSON object describes, and returns the response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
-        let route = checked_json(route, '{', "route")?;
-        self.call_for()?.change(Change::CreateRoute(route))
+        let route = check_json(route, '{', "route")?;
+        admin::change(self.begin_lookup()?, Change::CreateRoute(route))
     }
 
-    /// Removes a route.
+    /// Deletes a route.
     pub fn delete_route(&self, name: &str) -> Result<(), Error> {
         let name = route_name(name)?;
-        self.call_for()?.change(Change::DeleteRoute(name)).map(drop)
+        admin::change(self.begin_lookup()?, Change::DeleteRoute(name)).map(drop)
     }
 
-    /// The route of this name, or without one the handle's.
-    fn named<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
+    /// Checks the name of a route; without a name, returns that of the handle's route.
+    fn name_or_own<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
         match name {
             Some(name) => route_name(name),
             None => self.own_route().ok_or_else(|| {
-                no_route("no route is named, and the handle has none: name one here or in mlflow_gateway_create()")
+                no_route("no route is given, and the handle has none: pass one here or to mlflow_gateway_create()")
             }),
         }
     }
@@ -250,30 +267,18 @@ impl Gateway {
     fn own_route(&self) -> Option<&str> {
         self.target.own.as_ref().map(|route| route.name.as_str())
     }
-
-    /// Asks the route for vectors of the request's inputs.
-    pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
-        let asking = request.snapshot();
-        if asking.raw().is_some() {
-            let problem = "the request has a path, below which there may be anything; mlflow_gateway_send() returns it";
-            return Err(Error::new(Status::InvalidArgument, problem));
-        }
-        let question = asking.question()?;
-        Embeddings::ask(&self.call_with_request(&asking)?, question)
-    }
 }
 
 fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
+fn check_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
-    let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| wrong(format!("{what}: it is not JSON: {error}")))?;
+    let value: &RawValue = serde_json::from_str(json).map_err(|error| wrong(format!("{what} is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
-        let kind = if first == '[' { "a list" } else { "an object" };
-        return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
+        let kind = if first == '[' { "an array" } else { "an object" };
+        return Err(wrong(format!("{what} is JSON, but not {kind}")));
     }
     Ok(value)
 }

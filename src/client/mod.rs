@@ -2,18 +2,22 @@
 #![deny(unsafe_code)]
 
 mod admin;
+mod attempts;
 mod auth;
 mod call;
 mod candidate;
 mod completion;
+mod context;
 mod discovery;
 mod embed;
 mod environment;
 mod error;
+mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod gateway;
 mod gathered;
+mod health;
 mod http_request;
 mod ini;
 mod json;
@@ -22,13 +26,17 @@ mod message;
 mod nul_string;
 mod oauth;
 mod options;
+mod plan;
+mod probe;
 mod raw;
 mod report;
 mod request;
 mod response;
 mod response_body;
 mod retry;
+mod route_list;
 mod routes;
+mod send;
 mod settings;
 mod stream;
 mod stream_event;

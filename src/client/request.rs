@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::error::{Error, Status};
 use super::options::CallSetting;
-use super::raw::Raw;
 use super::response::Response;
 use super::settings::CopyOnWrite;
 use super::target::route_name;
 use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message, Params, Part};
-use crate::http::{Headers, InvalidHeader, InvalidTarget, RawTarget};
+use crate::http::{Headers, InvalidHeader, InvalidTarget, Method, RawTarget};
 use crate::sync::CancelToken;
 
 /// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
@@ -42,6 +41,19 @@ enum OwnedContent {
     Messages(Vec<Message>),
     Inputs(Vec<String>),
     Body(Body),
+}
+
+/// A request with its own path and body.
+#[derive(Clone, Copy)]
+pub(super) struct RawRequest<'a> {
+    pub target: &'a RawTarget,
+    pub body: Option<&'a str>,
+}
+
+impl<'a> RawRequest<'a> {
+    pub fn method(&self) -> Method<'a> {
+        self.target.method(self.body.is_some())
+    }
 }
 
 impl Request {
@@ -306,12 +318,12 @@ impl Request {
 
 impl RequestParts {
     /// Where a raw request goes, and its body.
-    pub fn raw(&self) -> Option<Raw<'_>> {
+    pub fn raw(&self) -> Option<RawRequest<'_>> {
         let body = match &*self.content {
             OwnedContent::Body(body) => Some(body.as_written()),
             _ => None,
         };
-        self.path.as_ref().map(|target| Raw { target, body })
+        self.path.as_ref().map(|target| RawRequest { target, body })
     }
 
     pub fn question(&self) -> Result<Content<'_>, Error> {
