@@ -46,29 +46,29 @@ class Phase(NamedTuple):
 
 
 PHASES = (
-    Phase("connecting", "port cannot be reached, http", is_first=True),
-    Phase("asking the proxy", "proxy: cannot be reached, https", is_first=True),
-    Phase("asking the proxy", "proxy: stalls, https", is_first=True),
-    Phase("shaking hands (TLS)", "TLS: stalls before the handshake", is_first=True),
-    Phase("shaking hands (TLS)", "TLS: stalls in the handshake", is_first=True),
-    Phase("shaking hands (TLS)", "tunnel: stalls, https", is_first=True),
-    Phase("waiting for the answer", "proxy: stalls, http", is_first=True),
-    Phase("waiting for the answer", "beside: stalls before it answers", OTHERS[:-2] + STREAMS, is_first=True),
-    Phase("sending the question", "answers before it reads", OTHERS[:-1] + STREAMS),
-    Phase("waiting for the answer", "stalls before it reads"),
-    Phase("waiting for the answer", "stalls before it answers"),
-    Phase("reading the answer", "stalls in the head"),
-    Phase("reading the answer", "stalls after an interim answer"),
-    Phase("reading the answer", "stalls in the body", OTHERS),
-    Phase("reading the answer", "stalls between chunks", OTHERS),
-    Phase("reading the answer", "TLS: stalls in the body", OTHERS),
-    Phase("reading the answer", "status 503 and stalls in its words"),
-    Phase("waiting for the next event", "stalls before the first event", STREAMS),
-    Phase("waiting for the next event", "stalls between events", STREAMS),
-    Phase("waiting for the next event", "TLS: stalls in the body", STREAMS),
-    Phase("waiting to ask again", "status 503 for half a minute", options=("max_retries=3",)),
+    Phase("while connecting", "port cannot be reached, http", is_first=True),
+    Phase("while connecting through the proxy", "proxy: cannot be reached, https", is_first=True),
+    Phase("while connecting through the proxy", "proxy: stalls, https", is_first=True),
+    Phase("during the TLS handshake", "TLS: stalls before the handshake", is_first=True),
+    Phase("during the TLS handshake", "TLS: stalls in the handshake", is_first=True),
+    Phase("during the TLS handshake", "tunnel: stalls, https", is_first=True),
+    Phase("while waiting for the response", "proxy: stalls, http", is_first=True),
+    Phase("while waiting for the response", "beside: stalls before it answers", OTHERS[:-2] + STREAMS, is_first=True),
+    Phase("while sending the request", "answers before it reads", OTHERS[:-1] + STREAMS),
+    Phase("while waiting for the response", "stalls before it reads"),
+    Phase("while waiting for the response", "stalls before it answers"),
+    Phase("while reading the response", "stalls in the head"),
+    Phase("while reading the response", "stalls after an interim answer"),
+    Phase("while reading the response", "stalls in the body", OTHERS),
+    Phase("while reading the response", "stalls between chunks", OTHERS),
+    Phase("while reading the response", "TLS: stalls in the body", OTHERS),
+    Phase("while reading the response", "status 503 and stalls in its words"),
+    Phase("while waiting for the next event", "stalls before the first event", STREAMS),
+    Phase("while waiting for the next event", "stalls between events", STREAMS),
+    Phase("while waiting for the next event", "TLS: stalls in the body", STREAMS),
+    Phase("while waiting to retry", "status 503 for half a minute", options=("max_retries=3",)),
     # Whoever never has to wait looks for it all the same.
-    Phase("waiting for the next event", "a flood of comments", STREAMS),
+    Phase("while waiting for the next event", "a flood of comments", STREAMS),
 )
 
 
@@ -132,7 +132,7 @@ def is_right(cell: Cell, came: Came, places: Sites, build: Build) -> bool:
 
 
 def message(cell: Cell, places: Sites) -> str:
-    return f"{cell.place(places[cell.phase.fault])}: cancelled while {cell.phase.doing}"
+    return f"{cell.place(places[cell.phase.fault])}: cancelled {cell.phase.doing}"
 
 
 def is_at_once(outcome: Outcome, build: Build) -> bool:
@@ -211,7 +211,7 @@ def test_one_token_ends_many_calls(places: Sites, build: Build) -> None:
     ended = cancel_threads(uri, 20, build=build)
     stalled = [one for number, one in enumerate(ended) if number % 5 != 4]
     assert len(ended) == 20 and {one.status for one in stalled} == {"CANCELLED"}, ended
-    assert all("cancelled while waiting for the answer" in one.message for one in stalled), ended
+    assert all("cancelled while waiting for the response" in one.message for one in stalled), ended
     assert all(one.us < MOST[build.name] * 1000 for one in stalled), ended
 
 
@@ -220,8 +220,8 @@ def test_a_call_that_waits_for_another_threads_question(places: Sites) -> None:
     uri = places["beside: stalls before it answers"].uri("call")
     ended = cancel_threads(uri, 8, "behind-one")
     assert [one.status for one in ended] == ["CANCELLED"] * 8, ended
-    assert ended[0].message == f"GET {uri}/api/2.0/endpoints/{ROUTE}: cancelled while waiting for the answer", ended
-    assert all("cancelled while waiting for another thread's question" in one.message for one in ended[1:]), ended
+    assert ended[0].message == f"GET {uri}/api/2.0/endpoints/{ROUTE}: cancelled while waiting for the response", ended
+    assert all("cancelled while waiting for another thread's request" in one.message for one in ended[1:]), ended
     assert all(one.us < MOST[SHARED.name] * 1000 for one in ended), ended
 
 
@@ -306,7 +306,7 @@ def test_all_batches_of_vectors_are_cancelled(server: FaultServer, way: str) -> 
     """Those that other threads ask for, too, and the threads have gone when the call returns."""
     commands = ("inputs 100", "handle-option embed_batch_size=10", "handle-option embed_concurrency=4")
     (outcome,) = ask_all(server.url("never", "embed"), "token", *commands, f"{way} {BEFORE}", "embed")
-    assert outcome.status == "CANCELLED" and "while waiting for the answer" in outcome.message, outcome
+    assert outcome.status == "CANCELLED" and "while waiting for the response" in outcome.message, outcome
     assert is_at_once(outcome, SHARED), outcome
 
 

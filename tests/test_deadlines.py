@@ -51,7 +51,7 @@ def at_once(check: Callable[..., None], rows: Iterable[tuple]) -> None:
 def check_timeout(outcome: Outcome, option: str, ms: int, doing: str, *, took: float = 0) -> None:
     """This option's time ran out while this was done; the call took as long, or as long as is said."""
     assert outcome.status == "TIMEOUT", outcome
-    words = f": timed out while {doing}: the {ms} ms of {option} are over; "
+    words = f": timed out after {ms} ms ({option}) {doing}; "
     assert words in outcome.message, outcome.message
     method, url = outcome.message.split(":")[0].split(" ")[0], outcome.message.split(" ")[1]
     assert method in ("GET", "POST") and url.startswith("http"), outcome.message
@@ -101,26 +101,26 @@ def trickling(handler: Handler, request: Request) -> None:
 def place(name: str) -> Iterator[Place]:
     """The places by name. Each hangs for good."""
     if name == "resolve":
-        yield Place("http://gateway.slow", "resolving the host name")
+        yield Place("http://gateway.slow", "while resolving the host name")
     elif name == "connect":
         with unreachable_port() as port:
-            yield Place(f"http://{HOST}:{port}", f"connecting to {HOST}:{port}")
+            yield Place(f"http://{HOST}:{port}", f"while connecting to {HOST}:{port}")
     elif name == "TLS":
         with listening(lambda connection: None) as port:
-            yield Place(f"https://{HOST}:{port}", "shaking hands (TLS)")
+            yield Place(f"https://{HOST}:{port}", "during the TLS handshake")
     elif name == "proxy":
         with listening(lambda connection: None) as port:
-            yield Place(f"https://{HOST}:1", "asking the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
+            yield Place(f"https://{HOST}:1", "while connecting through the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
     elif name == "proxy that is not there":
         with unreachable_port() as port:
-            yield Place(f"https://{HOST}:1", "asking the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
+            yield Place(f"https://{HOST}:1", "while connecting through the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
     elif name == "send":
         with listening(never_reading) as port:
-            yield Place(f"http://{HOST}:{port}", "sending the question", ("again", "message user=" + "x" * 6_000_000))
+            yield Place(f"http://{HOST}:{port}", "while sending the request", ("again", "message user=" + "x" * 6_000_000))
     else:
         script = {"wait": silent, "read": half, "trickle": trickling}[name]
         with ScriptedGateway(answering(script, CHAT_ROUTE)) as gateway:
-            yield Place(gateway.url, "waiting for the answer" if name == "wait" else "reading the answer")
+            yield Place(gateway.url, "while waiting for the response" if name == "wait" else "while reading the response")
 
 
 def never_reading(connection: socket.socket) -> None:
@@ -153,7 +153,7 @@ def test_the_whole_call_has_one_deadline(slow_resolver: dict[str, str]) -> None:
             commands = ("prompt hi", *there.commands, *ALONE)
             outcome = ask(there.uri, "handle-option timeout_ms=400", *commands, way, env=slow_resolver)
         is_event = way == "stream" and name in ("read", "trickle")
-        check_timeout(outcome, "timeout_ms", 400, "waiting for the next event" if is_event else there.doing)
+        check_timeout(outcome, "timeout_ms", 400, "while waiting for the next event" if is_event else there.doing)
 
     at_once(check, [(name, way) for name in PLACES for way in ("send", "stream")])
 
@@ -211,9 +211,9 @@ def test_what_is_asked_beside_questions_has_the_same_deadlines() -> None:
         rows = []
         for way in ("list", "get-route", "health", "get-limits r", "set-limits r=[]"):
             rows += [
-                (gateway.url, way, "timeout_ms", 300, "waiting for the answer"),
-                (gateway.url, way, "first_byte_timeout_ms", 200, "waiting for the answer"),
-                (f"http://{HOST}:{port}", way, "connect_timeout_ms", 200, f"connecting to {HOST}:{port}"),
+                (gateway.url, way, "timeout_ms", 300, "while waiting for the response"),
+                (gateway.url, way, "first_byte_timeout_ms", 200, "while waiting for the response"),
+                (f"http://{HOST}:{port}", way, "connect_timeout_ms", 200, f"while connecting to {HOST}:{port}"),
             ]
         at_once(check, rows)
 
@@ -224,7 +224,7 @@ def test_the_first_byte_has_its_own_time() -> None:
         with ScriptedGateway(answering(silent, EMBEDDINGS_ROUTE if way == "embed" else CHAT_ROUTE)) as gateway:
             times = ("handle-option timeout_ms=8000", "handle-option first_byte_timeout_ms=200")
             outcome = ask(gateway.url, *times, question, way)
-        check_timeout(outcome, "first_byte_timeout_ms", 200, "waiting for the answer")
+        check_timeout(outcome, "first_byte_timeout_ms", 200, "while waiting for the response")
         assert outcome.error_attempts == 1, "the server may be at it"
 
     at_once(check, [(way,) for way in ("call hi", "send", "stream", "callback", "embed")])
@@ -313,7 +313,7 @@ def test_a_stream_may_not_pause_for_long() -> None:
         with streaming((0.1, DELTA), *SIGNS_OF_NO_LIFE[name]) as gateway:
             times = ("handle-option timeout_ms=8000", "handle-option idle_timeout_ms=200")
             outcome = ask(gateway.url, *times, "prompt hi", way)
-        check_timeout(outcome, "idle_timeout_ms", 200, "waiting for the next event", took=300)
+        check_timeout(outcome, "idle_timeout_ms", 200, "while waiting for the next event", took=300)
         assert outcome.text() == "x", name
         assert outcome.response.texts == ["x"], "what had come can be read"
 
@@ -327,7 +327,7 @@ def test_first_event_has_the_time_of_a_whole_call() -> None:
         with streaming(*SIGNS_OF_NO_LIFE[name]) as gateway:
             times = ("handle-option timeout_ms=400", "handle-option idle_timeout_ms=100")
             outcome = ask(gateway.url, *times, "prompt hi", "stream")
-        check_timeout(outcome, "timeout_ms", 400, "waiting for the next event")
+        check_timeout(outcome, "timeout_ms", 400, "while waiting for the next event")
         assert outcome.response.texts == []
 
     at_once(check, [(name,) for name in SIGNS_OF_NO_LIFE])
@@ -376,7 +376,7 @@ def test_the_callers_own_time_is_not_the_streams() -> None:
         assert (status, events) == ("STREAM_END", 4), "three texts and the finish reason"
     with streaming((0, DELTA)) as gateway:
         status, took, events, message = read_slowly(gateway, 200, "idle_timeout_ms=150")
-        assert (status, events) == ("TIMEOUT", 1) and "the 150 ms of idle_timeout_ms are over" in message, message
+        assert (status, events) == ("TIMEOUT", 1) and "timed out after 150 ms (idle_timeout_ms)" in message, message
         assert 145 <= took <= 150 + GRACE_MS
 
 
@@ -384,9 +384,9 @@ def test_the_callers_own_time_is_not_the_streams() -> None:
 def test_the_whole_counts_for_a_stream_with_the_callers_own_time() -> None:
     with streaming(*[(0.05, DELTA)] * 40) as gateway:
         outcome = ask(gateway.url, "handle-option stream_timeout_ms=400", "prompt hi", "callback")
-        check_timeout(outcome, "stream_timeout_ms", 400, "waiting for the next event")
+        check_timeout(outcome, "stream_timeout_ms", 400, "while waiting for the next event")
         status, took, events, message = read_slowly(gateway, 150, "stream_timeout_ms=400")
-        assert status == "TIMEOUT" and "the 400 ms of stream_timeout_ms are over" in message, message
+        assert status == "TIMEOUT" and "timed out after 400 ms (stream_timeout_ms)" in message, message
         # What had come by then is given out, and nothing is waited for.
         assert events <= 8 and took <= GRACE_MS
 
@@ -398,20 +398,20 @@ def test_the_whole_counts_for_a_stream_with_the_callers_own_time() -> None:
 def test_nothing_means_that_the_whole_alone_counts() -> None:
     with unreachable_port() as port:
         outcome = ask(f"http://{HOST}:{port}", *ALONE, "handle-option timeout_ms=300", "prompt hi", "send")
-        check_timeout(outcome, "timeout_ms", 300, f"connecting to {HOST}:{port}")
+        check_timeout(outcome, "timeout_ms", 300, f"while connecting to {HOST}:{port}")
     with ScriptedGateway(answering(silent, CHAT_ROUTE)) as gateway:
         outcome = ask(gateway.url, *ALONE, "handle-option timeout_ms=300", "prompt hi", "send")
-        check_timeout(outcome, "timeout_ms", 300, "waiting for the answer")
+        check_timeout(outcome, "timeout_ms", 300, "while waiting for the response")
     with streaming((0, DELTA)) as gateway:
         outcome = ask(gateway.url, *ALONE, "handle-option stream_timeout_ms=300", "prompt hi", "stream")
-        check_timeout(outcome, "stream_timeout_ms", 300, "waiting for the next event")
+        check_timeout(outcome, "stream_timeout_ms", 300, "while waiting for the next event")
 
 
 @three_chances
 def test_the_shorter_one_counts() -> None:
     with ScriptedGateway(answering(silent, CHAT_ROUTE)) as gateway:
         both = ("handle-option timeout_ms=300", "handle-option first_byte_timeout_ms=5000")
-        check_timeout(ask(gateway.url, *both, "prompt hi", "send"), "timeout_ms", 300, "waiting for the answer")
+        check_timeout(ask(gateway.url, *both, "prompt hi", "send"), "timeout_ms", 300, "while waiting for the response")
 
 
 def test_a_request_has_its_own() -> None:
@@ -429,11 +429,11 @@ def test_a_request_has_its_own() -> None:
         port, stream = stack.enter_context(unreachable_port()), stack.enter_context(streaming((0, DELTA)))
         gateway = stack.enter_context(ScriptedGateway(answering(silent, CHAT_ROUTE)))
         rows = [
-            ("timeout_ms", gateway.url, "send", "waiting for the answer"),
-            ("first_byte_timeout_ms", gateway.url, "send", "waiting for the answer"),
-            ("connect_timeout_ms", f"http://{HOST}:{port}", "send", f"connecting to {HOST}:{port}"),
-            ("idle_timeout_ms", stream.url, "callback", "waiting for the next event"),
-            ("stream_timeout_ms", stream.url, "callback", "waiting for the next event"),
+            ("timeout_ms", gateway.url, "send", "while waiting for the response"),
+            ("first_byte_timeout_ms", gateway.url, "send", "while waiting for the response"),
+            ("connect_timeout_ms", f"http://{HOST}:{port}", "send", f"while connecting to {HOST}:{port}"),
+            ("idle_timeout_ms", stream.url, "callback", "while waiting for the next event"),
+            ("stream_timeout_ms", stream.url, "callback", "while waiting for the next event"),
         ]
         at_once(check, rows)
 
@@ -452,7 +452,7 @@ def test_all_attempts_and_sleeps_are_within_one_deadline() -> None:
     retries = ("handle-option max_retries=9", "handle-option retry_backoff_ms=20")
     with ScriptedGateway(answering(refuse_twice, CHAT_ROUTE)) as gateway:
         outcome = ask(gateway.url, *retries, "handle-option timeout_ms=500", "prompt hi", "send")
-    check_timeout(outcome, "timeout_ms", 500, "waiting for the answer")
+    check_timeout(outcome, "timeout_ms", 500, "while waiting for the response")
     assert outcome.error_attempts == 3 and outcome.message.endswith("; tried 3 times"), outcome.message
 
 
@@ -461,7 +461,7 @@ def test_each_attempt_has_the_time_to_connect_anew() -> None:
     retries = ("handle-option max_retries=2", "handle-option retry_backoff_ms=1", "handle-option timeout_ms=8000")
     with unreachable_port() as port:
         outcome = ask(f"http://{HOST}:{port}", *retries, "handle-option connect_timeout_ms=150", "prompt hi", "send")
-    check_timeout(outcome, "connect_timeout_ms", 150, f"connecting to {HOST}:{port}", took=450)
+    check_timeout(outcome, "connect_timeout_ms", 150, f"while connecting to {HOST}:{port}", took=450)
     assert outcome.message.endswith("; tried 3 times"), outcome.message
 
 
@@ -475,4 +475,4 @@ def test_vectors_of_several_requests_have_one_deadline() -> None:
         for concurrency in (1, 3):
             commands = ("inputs 30", "option embed_batch_size=1", f"option embed_concurrency={concurrency}")
             outcome = ask(gateway.url, "handle-option timeout_ms=400", *commands, "embed")
-            check_timeout(outcome, "timeout_ms", 400, "waiting for the answer")
+            check_timeout(outcome, "timeout_ms", 400, "while waiting for the response")

@@ -181,8 +181,8 @@ def test_a_wrong_answer_is_no_answer(build: Build) -> None:
     whole = answer(["x 0", "x 1"])
     row = whole["data"][0]
     rows = [
-        ({**whole, "data": whole["data"][:1]}, "the number of vectors in it is 1, and that of the inputs 2"),
-        ({**whole, "data": whole["data"] + [{**row, "index": 2}]}, "the number of vectors in it is 3"),
+        ({**whole, "data": whole["data"][:1]}, "the number of embeddings is 1, that of the inputs 2"),
+        ({**whole, "data": whole["data"] + [{**row, "index": 2}]}, "the number of embeddings is 3"),
         ({**whole, "data": []}, "no vectors"),
         ({**whole, "data": [row, {**row, "index": 2}]}, "an index that is given twice, or is too large"),
         ({**whole, "data": [row, {"index": 1, "embedding": [1.0]}]}, "different dimensions"),

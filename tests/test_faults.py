@@ -48,8 +48,8 @@ WRONG = "BAD_RESPONSE"
 NOT_HTTP = "BAD_RESPONSE: not HTTP/1.1"
 TOO_LARGE = "RESPONSE_TOO_LARGE"
 LONG_HEAD = "RESPONSE_TOO_LARGE: max_header_bytes"
-WAITING = "TIMEOUT: while waiting for the answer"
-READING = "TIMEOUT: while reading the answer"
+WAITING = "TIMEOUT: while waiting for the response"
+READING = "TIMEOUT: while reading the response"
 STREAMING = "TIMEOUT: while waiting for the next event"
 
 
@@ -102,7 +102,7 @@ TABLE = (
     Row("resets before it answers", LOST),
     Row("stalls before it answers", WAITING),
     # Questions of several MB, but for the list.
-    Row("answers before it reads", "TIMEOUT: while sending the question", list="OK"),
+    Row("answers before it reads", "TIMEOUT: while sending the request", list="OK"),
     Row("refuses before it reads", "HTTP_ERROR: too much"),
     Row("resets while it reads", LOST),
     # A connection that was idle before. The list and a raw request ask nothing before, and so use a new one.
@@ -243,7 +243,7 @@ TABLE = (
     Row("an error by its field", WRONG, stream="STREAM_ERROR: out of order"),
     Row("an error by its field alone", READING, stream="STREAM_ERROR: out of order"),
     Row("an error by the event's name", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("an error without a word", WRONG, stream="STREAM_ERROR: it does not say why"),
+    Row("an error without a word", WRONG, stream="STREAM_ERROR: no reason given"),
     Row("an error with a status", WRONG, stream="STREAM_ERROR: out of order"),
     Row("an error of a limit", WRONG, stream="RATE_LIMITED: Rate limit reached"),
     Row("an error of a guardrail", WRONG, stream="GUARDRAIL_BLOCKED: Guardrail x blocked"),
@@ -283,8 +283,8 @@ TABLE = (
     Row("TLS: another name", "TLS_FAILED: not valid for name"),
     Row("TLS: an unknown authority", "TLS_FAILED: UnknownIssuer"),
     Row("TLS: wants a client's certificate", "TLS_FAILED"),
-    Row("TLS: stalls before the handshake", "TIMEOUT: while shaking hands (TLS)"),
-    Row("TLS: stalls in the handshake", "TIMEOUT: while shaking hands (TLS)"),
+    Row("TLS: stalls before the handshake", "TIMEOUT: during the TLS handshake"),
+    Row("TLS: stalls in the handshake", "TIMEOUT: during the TLS handshake"),
     Row("TLS: closes before the handshake", "TLS_FAILED: ended the handshake"),
     Row("TLS: closes in the handshake", "TLS_FAILED: ended the handshake"),
     Row("TLS: resets in the handshake", "TLS_FAILED: ended the handshake"),
@@ -302,8 +302,8 @@ TABLE = (
     # Proxies: of an https:// gateway they make a tunnel, and to an http:// one they pass requests on.
     Row("proxy: is not there, http", "PROXY_FAILED: cannot connect to it"),
     Row("proxy: is not there, https", "PROXY_FAILED: cannot connect to it"),
-    Row("proxy: cannot be reached, http", "TIMEOUT: while asking the proxy"),
-    Row("proxy: cannot be reached, https", "TIMEOUT: while asking the proxy"),
+    Row("proxy: cannot be reached, http", "TIMEOUT: while connecting through the proxy"),
+    Row("proxy: cannot be reached, https", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: no such host", "PROXY_FAILED: cannot be resolved"),
     Row("proxy: refuses with 403, http", "FORBIDDEN"),
     Row("proxy: refuses with 403, https", "PROXY_FAILED: 403"),
@@ -312,7 +312,7 @@ TABLE = (
     Row("proxy: refuses with 502, http", "SERVER_ERROR"),
     Row("proxy: refuses with 502, https", "PROXY_FAILED: 502"),
     Row("proxy: stalls, http", WAITING),
-    Row("proxy: stalls, https", "TIMEOUT: while asking the proxy"),
+    Row("proxy: stalls, https", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: closes, http", "CONNECTION_LOST: by way of the proxy"),
     Row("proxy: closes, https", "PROXY_FAILED"),
     Row("proxy: resets, http", "CONNECTION_LOST: by way of the proxy"),
@@ -321,7 +321,7 @@ TABLE = (
     Row("proxy: speaks SSH, https", "PROXY_FAILED: does not speak HTTP/1.1"),
     Row("proxy: head without an end, http", LONG_HEAD),
     Row("proxy: head without an end, https", "PROXY_FAILED"),
-    Row("tunnel: stalls, https", "TIMEOUT: while shaking hands (TLS)"),
+    Row("tunnel: stalls, https", "TIMEOUT: during the TLS handshake"),
     Row("tunnel: closes, https", "TLS_FAILED: ended the handshake"),
     Row("tunnel: resets, https", "TLS_FAILED: ended the handshake"),
     Row("tunnel: garbage, https", "TLS_FAILED"),

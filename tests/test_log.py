@@ -26,7 +26,7 @@ OFF, ERROR, INFO, DEBUG = range(4)
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
 CAME = r"(HTTP status \d+|MLFLOW_GATEWAY_\w+)"
-LINE = re.compile(rf"(GET|POST|PUT|DELETE) (http\S+?)( \(again, since .*\))?: {CAME} after \d+(\.\d+)? ms(: .+|;.+)?")
+LINE = re.compile(rf"(GET|POST|PUT|DELETE) (http\S+?)( \(retry: .*\))?: {CAME} after \d+(\.\d+)? ms(: .+|;.+)?")
 
 
 def chat(handler: Handler, request: Request) -> None:

@@ -128,7 +128,7 @@ def test_a_refusal_has_its_status_and_shows_no_query(build: Build) -> None:
         said = "".join(line.text for line in outcome.log) + outcome.message
         assert KEY not in said and "alt=sse" not in said and KEY.encode() not in outcome.error_body
         if expected == "NOT_FOUND":
-            assert "check the method and the path, which is below the gateway URI" in outcome.message
+            assert "check the method and the path, which is relative to the gateway URI" in outcome.message
 
 
 def failing(*failures: object) -> Script:

@@ -74,7 +74,7 @@ def test_a_request_has_its_own_deadline() -> None:
         outcomes = ask_all(gateway.url, "prompt hi", "option timeout_ms=200", "send", "stream")
     for outcome in outcomes:
         assert (outcome.status, outcome.error_attempts) == ("TIMEOUT", 1)
-        assert "timed out while waiting for the answer: the 200 ms of timeout_ms are over; " in outcome.message
+        assert "timed out after 200 ms (timeout_ms) while waiting for the response; " in outcome.message
 
 
 def test_structured_output_passes_through() -> None:
@@ -135,8 +135,8 @@ def test_a_route_that_is_not_for_this() -> None:
     rows = [
         (COMPLETIONS_ROUTE, ["message user=hi", "send"], "takes a prompt, not messages"),
         (COMPLETIONS_ROUTE, ["message user=hi", "stream"], "takes a prompt, not messages"),
-        (embeddings, ["prompt hi", "send"], "vectors, not text"),
-        (embeddings, ["prompt hi", "callback"], "vectors, not text"),
+        (embeddings, ["prompt hi", "send"], "embeddings, not text"),
+        (embeddings, ["prompt hi", "callback"], "embeddings, not text"),
         (CHAT_ROUTE, ["input hi", "embed"], "text, not vectors"),
     ]
     for route, commands, words in rows:

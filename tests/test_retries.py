@@ -202,7 +202,7 @@ def test_other_reasons_to_ask_again_are_told() -> None:
 
     with ScriptedGateway(hidden) as gateway:
         first, second = ask_all(gateway.url, "message user=hi", "send", "send")
-    assert (first.response.attempts, first.response.retries) == (2, ["there is no such path"])
+    assert (first.response.attempts, first.response.retries) == (2, ["no such path"])
     assert (second.response.attempts, second.response.retries) == (1, [])
 
 
@@ -493,7 +493,7 @@ def test_a_question_that_may_have_been_answered_is_asked_again_if_that_is_allowe
         if outcome.response:
             assert outcome.response.attempts == 2
             (reason,) = outcome.response.retries
-            words = "timed out while waiting for the answer: the 150 ms of first_byte_timeout_ms are over"
+            words = "timed out after 150 ms (first_byte_timeout_ms) while waiting for the response"
             assert reason == words if fault == "stalled" else "broke" in reason, reason
 
 
@@ -671,8 +671,8 @@ def test_each_attempt_is_told() -> None:
     first, second, third = outcome.log
     assert [line.level for line in outcome.log] == [error, error, info]
     assert first.text.startswith(f"{url}: HTTP status 503 after ")
-    assert second.text.startswith(f"{url} (again, since HTTP status 503): HTTP status 429 after ")
-    assert third.text.startswith(f"{url} (again, since HTTP status 429): HTTP status 200 after ")
+    assert second.text.startswith(f"{url} (retry: HTTP status 503): HTTP status 429 after ")
+    assert third.text.startswith(f"{url} (retry: HTTP status 429): HTTP status 200 after ")
     assert all(line.is_on_calling_thread for line in outcome.log)
 
 

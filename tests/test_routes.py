@@ -281,7 +281,7 @@ def test_url_of_a_route_is_joined_by_one_slash(url: str) -> None:
 def test_one_route_that_is_of_no_known_shape_is_not_called_a_list() -> None:
     with ScriptedGateway(lambda handler, request: handler.answer(200, {"title": "x"})) as gateway:
         outcome = ask(gateway.url, "handle-option dialect=databricks", "get-route r")
-    assert outcome.status == "BAD_RESPONSE" and "it does not describe the route" in outcome.message, outcome
+    assert outcome.status == "BAD_RESPONSE" and "the response does not describe the route" in outcome.message, outcome
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 use super::attempts::Attempts;
 use super::context::CallContext;
 use super::error::{Error, Status};
-use super::http_request::{HttpRequest, SendError};
+use super::http_request::HttpRequest;
 use super::log::LogLevel;
 use super::retry::RetryClass;
 use super::route_list;
@@ -58,8 +58,7 @@ pub(super) fn change(mut context: CallContext, change: Change) -> Result<String,
             };
             suggestions::error_response(context, &error_context, reply, response, route, dialect)
         }
-        Err(SendError::Transport(error)) => context.transport_error(&error_context, error),
-        Err(SendError::Authentication(error)) => error,
+        Err(error) => context.send_error(&error_context, error),
     };
     Err(error.with_attempts(&attempts))
 }

@@ -6,7 +6,7 @@ use super::attempts::Attempts;
 use super::context::CallContext;
 use super::discovery::{Plan, RouteInfo};
 use super::error::Error;
-use super::http_request::{HttpRequest, SendError};
+use super::http_request::HttpRequest;
 use super::log::LogLevel;
 use super::plan::{Mismatch, Operation, Planner, check_content};
 use super::report::{self, ErrorContext};
@@ -25,9 +25,8 @@ pub(super) struct Call<'a> {
     route: CallRoute<'a>,
 }
 
-/// A successful response, and the request that led to it.
-pub(super) struct Accepted<R> {
-    pub response: R,
+/// The request that led to a successful response.
+pub(super) struct AcceptedRequest {
     pub plan: Plan,
     pub path: String,
     pub attempts: Attempts,
@@ -35,11 +34,8 @@ pub(super) struct Accepted<R> {
     learned: Option<RouteInfo>,
 }
 
-/// An attempt that failed, and whether another plan may succeed.
-struct FailedAttempt {
-    error: Error,
-    mismatch: Option<Mismatch>,
-}
+/// The error of an attempt, and what it shows about the plan.
+type AttemptError = (Error, Option<Mismatch>);
 
 impl<'a> Call<'a> {
     pub fn new(
@@ -53,7 +49,7 @@ impl<'a> Call<'a> {
 
     /// Sends a request: by the most likely plan, then by the plans that error responses show. Reads all of a response
     /// other than an event stream.
-    pub fn send(&self, content: Content, operation: Operation) -> Result<Accepted<HttpResponse>, Error> {
+    pub fn send(&self, content: Content, operation: Operation) -> Result<(HttpResponse, AcceptedRequest), Error> {
         check_content(content, operation)?;
         let mut attempts = Attempts::default();
         let mut planner = Planner::new(&self.context, self.route(), content, operation);
@@ -62,25 +58,19 @@ impl<'a> Call<'a> {
         loop {
             let outcome = self.attempt(plan, content, operation, &mut attempts);
             self.context.logger.flush();
-            let FailedAttempt { error, mismatch } = match outcome {
+            let (error, mismatch) = match outcome {
                 Ok((response, path)) => {
                     let learned = planner.learned(plan);
-                    return Ok(Accepted { response, plan, path, attempts, learned });
+                    return Ok((response, AcceptedRequest { plan, path, attempts, learned }));
                 }
                 Err(failed) => failed,
             };
-            let Some(mismatch) = mismatch else { return Err(error.with_attempts(&attempts)) };
             match planner.next_plan(plan, mismatch, &mut attempts) {
                 Ok(Some(next)) => {
                     first_error.get_or_insert(error);
                     plan = next;
                 }
-                Ok(None) if mismatch == Mismatch::Path => {
-                    // The first plan was the most likely one, so its error is the most helpful.
-                    let error = self.with_existing_routes(first_error.unwrap_or(error));
-                    return Err(error.with_attempts(&attempts));
-                }
-                Ok(None) => return Err(error.with_attempts(&attempts)),
+                Ok(None) => return Err(self.final_error(first_error, error, mismatch).with_attempts(&attempts)),
                 Err(error) => return Err(error.with_attempts(&attempts)),
             }
         }
@@ -93,7 +83,7 @@ impl<'a> Call<'a> {
         content: Content,
         operation: Operation,
         attempts: &mut Attempts,
-    ) -> Result<(HttpResponse, String), FailedAttempt> {
+    ) -> Result<(HttpResponse, String), AttemptError> {
         let (context, route) = (&self.context, self.route().name.as_str());
         let path = plan.dialect.invocations_path(route, plan.task);
         let wants_events = operation == Operation::Stream;
@@ -110,16 +100,14 @@ impl<'a> Call<'a> {
             wants_events,
         };
         let error_context = context.error_context(Method::Post, &path);
-        let failed = |error| FailedAttempt { error, mismatch: None };
         let reply = match send(context, &request, attempts) {
             Ok(HttpResponse::Whole(reply)) if !reply.is_success() => reply,
             Ok(response) => return Ok((response, path)),
-            Err(SendError::Transport(error)) => return Err(failed(context.transport_error(&error_context, error))),
-            Err(SendError::Authentication(error)) => return Err(failed(error)),
+            Err(error) => return Err((context.send_error(&error_context, error), None)),
         };
         let response = ErrorResponse::read(reply.status, &reply.body);
         if response.cannot_stream && operation == Operation::Stream {
-            return Err(failed(report::cannot_stream(&error_context, (&reply).into())));
+            return Err((report::cannot_stream(&error_context, (&reply).into()), None));
         }
         let mismatch = Mismatch::of(&response, plan, content);
         let error = match mismatch {
@@ -127,31 +115,54 @@ impl<'a> Call<'a> {
             Some(Mismatch::Path) => report::error_response(&error_context, reply, response, route),
             _ => suggestions::error_response(context, &error_context, reply, response, route, plan.dialect),
         };
-        Err(FailedAttempt { error, mismatch })
+        Err((error, mismatch))
     }
 
-    fn with_existing_routes(&self, error: Error) -> Error {
+    /// The error after the last plan. If the server has none of the paths, the path of the first plan was the most likely
+    /// one, and the route may be missing.
+    fn final_error(&self, first: Option<Error>, last: Error, mismatch: Option<Mismatch>) -> Error {
+        if mismatch != Some(Mismatch::Path) {
+            return last;
+        }
+        let error = first.unwrap_or(last);
         match suggestions::existing_routes(&self.context, &self.route().name, self.context.dialects()) {
             Some(hint) => error.with_hint(&hint),
             None => error,
         }
     }
 
-    /// Decodes a response and remembers the plan. A response in the shape of another dialect comes from a server that
-    /// has just been replaced: it is valid, but the next call discovers the route anew.
-    pub fn decode<R, T>(
+    /// Reads the rest of a response.
+    pub fn read(&self, request: &AcceptedRequest, response: HttpResponse) -> Result<Reply, Error> {
+        response.whole().map_err(|error| {
+            self.context.transport_error(&self.error_context(request), error).with_attempts(&request.attempts)
+        })
+    }
+
+    /// Decodes a response and remembers the plan.
+    pub fn decode<T>(
         &self,
-        accepted: &Accepted<R>,
+        request: &AcceptedRequest,
+        reply: &Reply,
+        decode: impl FnMut(&'static dyn Dialect) -> Result<T, DecodeError>,
+    ) -> Result<T, Error> {
+        self.decode_in_any_dialect(request, decode).map_err(|error| {
+            report::decode_error(&self.error_context(request), reply.into(), error).with_attempts(&request.attempts)
+        })
+    }
+
+    fn decode_in_any_dialect<T>(
+        &self,
+        request: &AcceptedRequest,
         mut decode: impl FnMut(&'static dyn Dialect) -> Result<T, DecodeError>,
     ) -> Result<T, DecodeError> {
-        let plan = accepted.plan;
+        let plan = request.plan;
         match decode(plan.dialect) {
             Ok(response) => {
-                self.remember(accepted);
+                self.remember(request);
                 Ok(response)
             }
             Err(error) => {
-                // At the paths of a forced dialect, newer servers respond in their own shape.
+                // The server was replaced, or it is newer than the forced dialect and responds in its own shape.
                 let mut others = dialect::DISCOVERED.iter().filter(|dialect| **dialect != plan.dialect);
                 let response = others.find_map(|dialect| decode(*dialect).ok()).ok_or(error)?;
                 if self.context.dialects().len() > 1 {
@@ -163,48 +174,19 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Remembers the plan of a response for later calls.
-    pub fn remember<R>(&self, accepted: &Accepted<R>) {
-        if let Some(learned) = accepted.learned {
+    /// Remembers the plan of a successful request for later calls.
+    pub fn remember(&self, request: &AcceptedRequest) {
+        if let Some(learned) = request.learned {
             self.route().discovery.remember(&self.context.settings, learned);
             self.context.target.last_dialect.set(learned.dialect);
         }
     }
 
+    pub fn error_context<'b>(&'b self, request: &'b AcceptedRequest) -> ErrorContext<'b> {
+        self.context.error_context(Method::Post, &request.path)
+    }
+
     fn route(&self) -> &TargetRoute {
         self.route.get()
-    }
-}
-
-impl<R> Accepted<R> {
-    /// Takes the response out, so that another form of it can take its place.
-    pub fn split(self) -> (R, Accepted<()>) {
-        let Accepted { response, plan, path, attempts, learned } = self;
-        (response, Accepted { response: (), plan, path, attempts, learned })
-    }
-
-    pub fn error_context<'b>(&'b self, context: &'b CallContext) -> ErrorContext<'b> {
-        context.error_context(Method::Post, &self.path)
-    }
-}
-
-impl Accepted<()> {
-    pub fn with<R>(self, response: R) -> Accepted<R> {
-        let Accepted { response: (), plan, path, attempts, learned } = self;
-        Accepted { response, plan, path, attempts, learned }
-    }
-}
-
-impl Accepted<HttpResponse> {
-    /// Reads an event stream to its end.
-    pub fn read_whole(self, context: &CallContext) -> Result<Accepted<Reply>, Error> {
-        let (response, accepted) = self.split();
-        match response.whole() {
-            Ok(reply) => Ok(accepted.with(reply)),
-            Err(error) => {
-                let error = context.transport_error(&accepted.error_context(context), error);
-                Err(error.with_attempts(&accepted.attempts))
-            }
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::error::Error;
+use super::http_request::SendError;
 use super::log::Logger;
 use super::options::CallOptions;
 use super::report::{self, ErrorContext, Secrets};
@@ -108,7 +109,14 @@ impl<'a> CallContext<'a> {
         }
     }
 
-    pub fn transport_error(&self, error_context: &ErrorContext, error: TransportError) -> Error {
-        report::transport_error(error_context, error, &self.options)
+    pub fn send_error(&self, context: &ErrorContext, error: SendError) -> Error {
+        match error {
+            SendError::Transport(error) => self.transport_error(context, error),
+            SendError::Authentication(error) => error,
+        }
+    }
+
+    pub fn transport_error(&self, context: &ErrorContext, error: TransportError) -> Error {
+        report::transport_error(context, error, &self.options)
     }
 }

@@ -7,7 +7,7 @@ use super::error::{Error, Status};
 use super::nul_string::NulString;
 use super::plan::Operation;
 use super::report;
-use crate::dialect::{Content, EmbeddingArray, Usage};
+use crate::dialect::{Content, Dialect, EmbeddingArray, Usage};
 use crate::sync::{self, Lock};
 
 /// Embeddings, one for each input and in the order of the inputs.
@@ -142,17 +142,15 @@ fn reserve(array: &mut EmbeddingArray, count: usize) -> Result<(), Error> {
 
 /// Sends one request and adds the embeddings to the batch.
 fn request_batch(call: &Call, content: Content, expected: Option<usize>, batch: &mut Batch) -> Result<(), Error> {
-    let accepted = call.send(content, Operation::Embeddings)?.read_whole(&call.context)?;
-    let (reply, count_before, array) = (&accepted.response, batch.array.count, &mut batch.array);
-    let decoded = call
-        .decode(&accepted, |dialect| dialect.decode_vectors(&reply.body, expected.unwrap_or(1), array))
-        .map_err(|error| report::decode_error(&accepted.error_context(&call.context), reply.into(), error))
-        .map_err(|error| error.with_attempts(&accepted.attempts))?;
+    let (response, request) = call.send(content, Operation::Embeddings)?;
+    let reply = call.read(&request, response)?;
+    let (count_before, array) = (batch.array.count, &mut batch.array);
+    let decode = |dialect: &'static dyn Dialect| dialect.decode_vectors(&reply.body, expected.unwrap_or(1), array);
+    let decoded = call.decode(&request, &reply, decode)?;
     let count = batch.array.count - count_before;
     if let Some(expected) = expected.filter(|expected| *expected != count) {
-        let error_context = accepted.error_context(&call.context);
-        let error = report::wrong_count(&error_context, reply.into(), expected, count);
-        return Err(error.with_attempts(&accepted.attempts));
+        let error = report::wrong_count(&call.error_context(&request), (&reply).into(), expected, count);
+        return Err(error.with_attempts(&request.attempts));
     }
     batch.usage = decoded.usage;
     if batch.model.is_none() {

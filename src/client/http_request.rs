@@ -57,3 +57,9 @@ pub(super) enum SendError {
     Authentication(Error),
     Transport(TransportError),
 }
+
+impl From<TransportError> for SendError {
+    fn from(error: TransportError) -> SendError {
+        SendError::Transport(error)
+    }
+}

@@ -25,10 +25,8 @@ pub(super) fn access_token(context: &CallContext, client: OAuthClient) -> Result
     let tokens = &context.settings.options().auth.tokens;
     match tokens.get(context.deadline, &context.cancel, || fetch_token(context, client)) {
         Ok(token) => token.map_err(SendError::Authentication),
-        Err(WaitError::DeadlineExpired) => {
-            Err(SendError::Transport(TransportError::Timeout(Limit::Total, Phase::Share)))
-        }
-        Err(WaitError::Cancelled) => Err(SendError::Transport(TransportError::Cancelled(Phase::Share))),
+        Err(WaitError::DeadlineExpired) => Err(TransportError::Timeout(Limit::Total, Phase::Share).into()),
+        Err(WaitError::Cancelled) => Err(TransportError::Cancelled(Phase::Share).into()),
     }
 }
 

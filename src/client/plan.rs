@@ -105,9 +105,10 @@ impl<'a> Planner<'a> {
     pub fn next_plan(
         &mut self,
         failed: Plan,
-        mismatch: Mismatch,
+        mismatch: Option<Mismatch>,
         attempts: &mut Attempts,
     ) -> Result<Option<Plan>, Error> {
+        let Some(mismatch) = mismatch else { return Ok(None) };
         if mismatch != Mismatch::PossiblyTask {
             self.route.discovery.forget(failed);
             self.context.target.last_dialect.forget(failed.dialect);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::attempts::Attempts;
 use super::context::CallContext;
 use super::error::Error;
-use super::http_request::{HttpRequest, SendError};
+use super::http_request::HttpRequest;
 use super::log::LogLevel;
 use super::report::{self, ErrorContext};
 use super::request::{RawRequest, RequestParts};
@@ -81,8 +81,7 @@ pub(super) fn open(
             Err(report::raw_error_response(&error_context, reply, response))
         }
         Ok(response) => Ok(response),
-        Err(SendError::Transport(error)) => Err(context.transport_error(&error_context, error)),
-        Err(SendError::Authentication(error)) => Err(error),
+        Err(error) => Err(context.send_error(&error_context, error)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::attempts::Attempts;
 use super::context::CallContext;
 use super::error::{Error, Status};
-use super::http_request::{HttpRequest, SendError};
+use super::http_request::HttpRequest;
 use super::report::{self, ErrorContext};
 use super::retry::RetryClass;
 use super::send::send_whole;
@@ -53,12 +53,8 @@ pub(super) fn get(
     retry_class: RetryClass,
 ) -> Result<Reply, LookupError> {
     let request = HttpRequest::get(path, deadline, retry_class);
-    send_whole(context, &request, &mut Attempts::default()).map_err(|error| {
-        LookupError::lasting(match error {
-            SendError::Transport(error) => context.transport_error(&context.error_context(Method::Get, path), error),
-            SendError::Authentication(error) => error,
-        })
-    })
+    send_whole(context, &request, &mut Attempts::default())
+        .map_err(|error| LookupError::lasting(context.send_error(&context.error_context(Method::Get, path), error)))
 }
 
 /// Looks something up in one dialect after another, beginning with the last one in which the server responded. Returns

@@ -25,7 +25,7 @@ pub(super) fn send(
     }
     match client {
         Some(client) => send_with_token(context, request, client, attempts),
-        None => follow_redirects(context, request, gateway(context, headers), attempts).map_err(SendError::Transport),
+        None => Ok(follow_redirects(context, request, gateway(context, headers), attempts)?),
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn send_whole(
     request: &HttpRequest,
     attempts: &mut Attempts,
 ) -> Result<Reply, SendError> {
-    send(context, request, attempts)?.whole().map_err(SendError::Transport)
+    Ok(send(context, request, attempts)?.whole()?)
 }
 
 /// Sends a request with a token of the OAuth client. If the server rejects the token, sends it with a new one.
@@ -48,7 +48,7 @@ fn send_with_token(
     let auth = &context.settings.options().auth;
     let send_with = |token: &Secret, attempts: &mut Attempts| {
         let headers = auth.add_token(context.headers(), token);
-        follow_redirects(context, request, gateway(context, &headers), attempts).map_err(SendError::Transport)
+        follow_redirects(context, request, gateway(context, &headers), attempts)
     };
     let token = oauth::access_token(context, client)?;
     let response = send_with(&token, attempts)?;
@@ -59,7 +59,7 @@ fn send_with_token(
     auth.tokens.reject(&token);
     let token = oauth::access_token(context, client)?;
     attempts.retry("the access token was rejected");
-    send_with(&token, attempts)
+    Ok(send_with(&token, attempts)?)
 }
 
 fn rejects_token(response: &HttpResponse) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::attempts::Attempts;
-use super::call::{Accepted, Call};
+use super::call::Call;
 use super::completion;
 use super::context::CallContext;
 use super::error::Error;
@@ -20,7 +20,7 @@ use super::settings::Settings;
 use super::stream_event::{Event, EventKind, RawEvent};
 use super::target::Target;
 use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
-use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
+use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, ResponseReader, TransportError};
 use crate::sync::{CancelTokens, current_process};
 
 /// A response in events. Dropping it before its end closes the connection, which ends the response.
@@ -86,14 +86,20 @@ struct Source {
 impl Stream {
     /// Sends a request, and waits for the head of the response.
     pub(super) fn open(call: &Call, content: Content) -> Result<Stream, Error> {
-        let (response, accepted) = call.send(content, Operation::Stream)?.split();
+        let (response, request) = call.send(content, Operation::Stream)?;
+        let source = Source::new(&call.context, Some(request.plan.dialect), Method::Post, &request.path);
         match response {
             HttpResponse::Stream(incoming) => {
-                call.remember(&accepted);
-                let source = Source::new(&call.context, Some(accepted.plan.dialect), Method::Post, &accepted.path);
-                Stream::begin(source, &accepted.attempts, incoming)
+                call.remember(&request);
+                Stream::begin(source, &request.attempts, incoming)
             }
-            HttpResponse::Whole(reply) => Stream::of_whole(call, accepted.with(reply)),
+            // Makes the events of a response that has none.
+            HttpResponse::Whole(reply) => {
+                let mut stream = Stream::of_response(source, completion::to_response(call, reply, &request)?);
+                stream.gathered.take_whole()?;
+                stream.note_tokens();
+                Ok(stream)
+            }
         }
     }
 
@@ -128,15 +134,6 @@ impl Stream {
             outcome: None,
             is_taken: false,
         })
-    }
-
-    /// Makes events of a response without events.
-    fn of_whole(call: &Call, accepted: Accepted<Reply>) -> Result<Stream, Error> {
-        let source = Source::new(&call.context, Some(accepted.plan.dialect), Method::Post, &accepted.path);
-        let mut stream = Stream::of_response(source, completion::to_response(call, accepted)?);
-        stream.gathered.take_whole()?;
-        stream.note_tokens();
-        Ok(stream)
     }
 
     /// A stream that has ended with this response, without events so far.
