@@ -157,7 +157,7 @@ def test_a_second_attempt_says_why() -> None:
     check(outcome.log)
     assert levels(outcome.log) == [ERROR] * (len(posts) - 1) + [INFO]
     assert [line.text.split(":")[0] for line in outcome.log] == ["POST http"] * len(posts)
-    assert any("again" in line.text for line in outcome.log), outcome.log
+    assert any("(retry: " in line.text for line in outcome.log), outcome.log
 
 
 @pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
@@ -283,7 +283,7 @@ def test_a_token_that_was_over_shows_in_the_log() -> None:
     check(second.log)
     assert levels(second.log) == [ERROR, INFO]
     assert "HTTP status 401" in second.log[0].text and "HTTP status 200" in second.log[1].text
-    assert any("again" in line.text and "token" in line.text for line in second.log), second.log
+    assert any("(retry: " in line.text and "token" in line.text for line in second.log), second.log
 
 
 # What is not in it

@@ -137,7 +137,7 @@ def test_a_route_that_is_not_for_this() -> None:
         (COMPLETIONS_ROUTE, ["message user=hi", "stream"], "takes a prompt, not messages"),
         (embeddings, ["prompt hi", "send"], "embeddings, not text"),
         (embeddings, ["prompt hi", "callback"], "embeddings, not text"),
-        (CHAT_ROUTE, ["input hi", "embed"], "text, not vectors"),
+        (CHAT_ROUTE, ["input hi", "embed"], "text, not embeddings"),
     ]
     for route, commands, words in rows:
         with ScriptedGateway(answering(parrot, route)) as gateway:

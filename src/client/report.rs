@@ -344,7 +344,7 @@ pub(super) fn decode_error(context: &ErrorContext, response: ResponseContext, er
         }
         DecodeError::WrongShape(why, beginning) => (
             Status::BadResponse,
-            format!("the JSON is not that of a gateway's response ({why}); it begins with: {beginning}"),
+            format!("the response is JSON, but not a gateway's response ({why}); it begins with: {beginning}"),
         ),
         DecodeError::ErrorResponse(error) => return error_in_success(context, response, *error),
         DecodeError::NoCandidates => (Status::NoCandidates, "the response has no candidates".to_owned()),
@@ -424,7 +424,7 @@ pub(super) fn truncated(context: &ErrorContext, response: ResponseContext, why: 
     } else {
         "the model provider may have rejected the request: call mlflow_gateway_send() to see its error"
     };
-    let when = if has_begun { "before the response was complete" } else { "before its first event" };
+    let when = if has_begun { "before the response was complete" } else { "without any output" };
     let cause = format!("the stream ended {when} ({why}); {advice}");
     bad_success(context, response, Status::StreamTruncated, &cause)
 }
