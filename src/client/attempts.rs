@@ -6,7 +6,7 @@ pub(super) struct Attempts {
     sent: u32,
     retry_reasons: Vec<String>,
     /// How many of the reasons are failures after which the same request was sent again.
-    repetitions: u32,
+    retries: u32,
     /// Whether the next attempt is a retry. Its reason is the last one.
     is_retry: bool,
 }
@@ -25,8 +25,8 @@ impl Attempts {
         &self.retry_reasons
     }
 
-    pub fn repetitions(&self) -> u32 {
-        self.repetitions
+    pub fn retries(&self) -> u32 {
+        self.retries
     }
 
     /// The reason for the attempt that comes next or is under way; `None` for the first attempt of a request.
@@ -35,15 +35,15 @@ impl Attempts {
     }
 
     /// Starts a retry with a changed request: another path, another token or another body.
-    pub fn retry(&mut self, reason: &str) {
+    pub fn retry_changed(&mut self, reason: &str) {
         self.retry_reasons.push(reason.to_owned());
         self.is_retry = true;
     }
 
     /// Starts a retry of the same request.
-    pub fn repeat(&mut self, failure: String) {
+    pub fn retry(&mut self, failure: String) {
         self.retry_reasons.push(failure);
-        self.repetitions += 1;
+        self.retries += 1;
         self.is_retry = true;
     }
 
@@ -73,23 +73,23 @@ mod tests {
         let mut attempts = Attempts::default();
         assert_eq!(attempts.current_reason(), None);
         attempts.finish(true);
-        attempts.repeat("HTTP status 503".to_owned());
+        attempts.retry("HTTP status 503".to_owned());
         assert_eq!(attempts.current_reason(), Some("HTTP status 503"));
         attempts.finish(false);
         assert_eq!(attempts.current_reason(), None);
-        attempts.retry("redirected");
+        attempts.retry_changed("redirected");
         assert_eq!(attempts.current_reason(), Some("redirected"));
         attempts.finish(true);
-        assert_eq!((attempts.sent(), attempts.repetitions()), (2, 1));
+        assert_eq!((attempts.sent(), attempts.retries()), (2, 1));
     }
 
     #[test]
     fn reason_of_a_lookup_is_not_the_reason_of_the_request() {
         let (mut attempts, mut lookup) = (Attempts::default(), Attempts::default());
-        lookup.repeat("HTTP status 503".to_owned());
+        lookup.retry("HTTP status 503".to_owned());
         lookup.finish(true);
         attempts.add_lookup(&lookup);
-        assert_eq!((attempts.sent(), attempts.repetitions(), attempts.current_reason()), (0, 0, None));
+        assert_eq!((attempts.sent(), attempts.retries(), attempts.current_reason()), (0, 0, None));
         assert_eq!(attempts.retry_reasons(), ["HTTP status 503"]);
     }
 }

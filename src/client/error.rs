@@ -160,8 +160,8 @@ impl Error {
     pub(super) fn with_attempts(mut self, attempts: &Attempts) -> Error {
         self.0.attempts = attempts.sent();
         if self.0.retry_reasons.is_empty() {
-            if attempts.repetitions() > 0 {
-                self.0.message += &format!("; tried {} times", attempts.repetitions() + 1);
+            if attempts.retries() > 0 {
+                self.0.message += &format!("; tried {} times", attempts.retries() + 1);
             }
             self.0.retry_reasons =
                 attempts.retry_reasons().iter().map(|why| why.replace(char::is_control, " ")).collect();

@@ -14,7 +14,7 @@ use crate::sync;
 
 type Outcome = Result<HttpResponse, TransportError>;
 
-/// Sends a request with retries, and repeats that at each place to which the server redirects it.
+/// Sends a request to its path, and then to each path to which the server redirects it.
 pub(super) fn follow_redirects(
     context: &CallContext,
     request: &HttpRequest,
@@ -24,7 +24,7 @@ pub(super) fn follow_redirects(
     let mut outcome = send_with_retries(context, request, to, attempts);
     for _ in 0..context.options.max_redirects {
         let Some(path) = redirect_path(context, request.method, &outcome) else { break };
-        attempts.retry("redirected");
+        attempts.retry_changed("redirected");
         let shown_path = path.split(['?', '#']).next();
         let request = HttpRequest { path: &path, shown_path, ..*request };
         outcome = send_with_retries(context, &request, Destination { uri: &to.uri.root(), ..to }, attempts);
@@ -40,7 +40,7 @@ fn redirect_path(context: &CallContext, method: Method, outcome: &Outcome) -> Op
     context.target.uri.path_of_same_server(reply.location.as_ref().filter(|_| keeps_method)?)
 }
 
-/// Sends a request, and repeats it as the retry options allow.
+/// Sends a request, and retries as the options allow.
 fn send_with_retries(
     context: &CallContext,
     request: &HttpRequest,
@@ -71,7 +71,7 @@ fn send_with_retries(
             sync::sleep(until, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
             (retries, has_lost_idle) = (retries + 1, false);
         }
-        attempts.repeat(match &outcome {
+        attempts.retry(match &outcome {
             Ok(response) => format!("HTTP status {}", response.status()),
             Err(error) => report::retry_reason(&error_context(context, request, to), error, options),
         });

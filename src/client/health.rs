@@ -41,7 +41,7 @@ fn check_dialect(
     }
     match dialect.is_healthy(&reply.body) {
         Some(true) => Ok(()),
-        Some(false) => Err(LookupError::lasting(report::unhealthy(&error_context, (&reply).into()))),
+        Some(false) => Err(LookupError::new(report::unhealthy(&error_context, (&reply).into()))),
         None => Err(LookupError::foreign(report::not_a_health_check(&error_context, (&reply).into()))),
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Mismatch {
     /// The route has this task instead.
     Task(Task),
     /// The route may have another task that takes the same content.
-    PossiblyTask,
+    MaybeTask,
 }
 
 impl Mismatch {
@@ -42,9 +42,7 @@ impl Mismatch {
             ErrorKind::BadRequest if is_prompt && response.wants_prompt && plan.task == Task::Chat => {
                 Some(Mismatch::Task(Task::Completions))
             }
-            ErrorKind::BadRequest if is_prompt || matches!(content, Content::Messages(_)) => {
-                Some(Mismatch::PossiblyTask)
-            }
+            ErrorKind::BadRequest if is_prompt || matches!(content, Content::Messages(_)) => Some(Mismatch::MaybeTask),
             _ => None,
         }
     }
@@ -62,8 +60,8 @@ pub(super) struct Planner<'a> {
     known: Option<RouteInfo>,
     /// Whether the current plan differs from what is known.
     is_new: bool,
-    /// The task that the last error response showed.
-    shown_task: Option<Task>,
+    /// The task that the last error response requires.
+    required_task: Option<Task>,
     tried: Vec<Plan>,
 }
 
@@ -77,8 +75,8 @@ impl<'a> Planner<'a> {
         let has_task = !matches!(content, Content::Prompt(_)) || context.options.task.is_some();
         let forced = context.settings.options().dialect;
         let is_determined = forced.is_some_and(|dialect| has_task || !dialect.has_one_task(&route.name));
-        let (known, shown_task, tried) = (None, None, Vec::new());
-        Planner { context, route, content, operation, is_determined, known, is_new: true, shown_task, tried }
+        let (known, required_task, tried) = (None, None, Vec::new());
+        Planner { context, route, content, operation, is_determined, known, is_new: true, required_task, tried }
     }
 
     /// Chooses the first plan. Discovers the route if nothing is known about it.
@@ -109,26 +107,26 @@ impl<'a> Planner<'a> {
         attempts: &mut Attempts,
     ) -> Result<Option<Plan>, Error> {
         let Some(mismatch) = mismatch else { return Ok(None) };
-        if mismatch != Mismatch::PossiblyTask {
+        if mismatch != Mismatch::MaybeTask {
             self.route.discovery.forget(failed);
             self.context.target.last_dialect.forget(failed.dialect);
         }
         let next = match mismatch {
             Mismatch::Path => self.plan_after_missing_path(failed, attempts)?,
             Mismatch::Task(task) => self.discovered_task(failed, attempts).or(Some(Plan { task, ..failed })),
-            Mismatch::PossiblyTask => self.discovered_task(failed, attempts),
+            Mismatch::MaybeTask => self.discovered_task(failed, attempts),
         };
         // Whether a guessed dialect supports the operation is for the server to decide.
         let next =
             next.filter(|next| !self.tried.contains(next) && (self.known.is_none() || self.check(*next).is_ok()));
         if let Some(next) = next {
-            attempts.retry(match next.task {
+            attempts.retry_changed(match next.task {
                 _ if mismatch == Mismatch::Path => "no such path",
                 Task::Completions => "the route takes a prompt",
                 Task::Responses => "the route takes input",
                 _ => "the route takes messages",
             });
-            self.shown_task = Some(next.task).filter(|_| mismatch != Mismatch::Path);
+            self.required_task = Some(next.task).filter(|_| mismatch != Mismatch::Path);
             self.is_new = true;
             self.tried.push(next);
         }
@@ -138,7 +136,7 @@ impl<'a> Planner<'a> {
     /// What a success of this plan shows about the route, if that is not known yet.
     pub fn learned(&self, plan: Plan) -> Option<RouteInfo> {
         self.is_new.then(|| {
-            let has_one_task = plan.dialect.has_one_task(&self.route.name) || self.shown_task == Some(plan.task);
+            let has_one_task = plan.dialect.has_one_task(&self.route.name) || self.required_task == Some(plan.task);
             RouteInfo { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) }
         })
     }

@@ -135,8 +135,8 @@ fn ask(context: &CallContext, path: &str, deadline: Instant, attempts: &mut Atte
         // The request itself has more time to connect.
         error
             if deadline < context.deadline
-                && lookup_attempts.repetitions() < context.options.retries.max()
-                && context.options.retries.may_repeat_after(RetryClass::Discovery, &error) =>
+                && lookup_attempts.retries() < context.options.retries.max()
+                && context.options.retries.allows_retry_after(RetryClass::Discovery, &error) =>
         {
             Outcome::End(Discovered::Silent)
         }

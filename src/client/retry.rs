@@ -90,10 +90,10 @@ impl RetryOptions {
             return None;
         }
         let retry_after = match outcome {
-            Ok(HttpResponse::Whole(reply)) if !reply.is_success() && self.may_repeat_after_response(class, reply) => {
+            Ok(HttpResponse::Whole(reply)) if !reply.is_success() && self.allows_retry_after_response(class, reply) => {
                 reply.retry_after
             }
-            Err(error) if self.may_repeat_after(class, error) => None,
+            Err(error) if self.allows_retry_after(class, error) => None,
             _ => return None,
         };
         Some(match self.policy {
@@ -106,7 +106,7 @@ impl RetryOptions {
     }
 
     /// Whether an error response may be followed by a success.
-    fn may_repeat_after_response(&self, class: RetryClass, reply: &Reply) -> bool {
+    fn allows_retry_after_response(&self, class: RetryClass, reply: &Reply) -> bool {
         if class == RetryClass::Discovery || !matches!(reply.status, 413 | 429 | 500 | 502 | 503) {
             return false;
         }
@@ -122,7 +122,7 @@ impl RetryOptions {
     }
 
     /// Whether a request may be sent again after this error.
-    pub fn may_repeat_after(&self, class: RetryClass, error: &TransportError) -> bool {
+    pub fn allows_retry_after(&self, class: RetryClass, error: &TransportError) -> bool {
         let is_mlflow = self.policy == RetryPolicy::Mlflow;
         match error {
             TransportError::Resolve { is_lasting, .. } => is_mlflow || !is_lasting,

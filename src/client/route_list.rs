@@ -30,7 +30,7 @@ pub(super) struct LookupError {
 
 impl LookupError {
     /// The server has this dialect, or another one would fail in the same way.
-    pub fn lasting(error: Error) -> LookupError {
+    pub fn new(error: Error) -> LookupError {
         LookupError { error, may_be_foreign: false }
     }
 
@@ -54,7 +54,7 @@ pub(super) fn get(
 ) -> Result<Reply, LookupError> {
     let request = HttpRequest::get(path, deadline, retry_class);
     send_whole(context, &request, &mut Attempts::default())
-        .map_err(|error| LookupError::lasting(context.send_error(&context.error_context(Method::Get, path), error)))
+        .map_err(|error| LookupError::new(context.send_error(&context.error_context(Method::Get, path), error)))
 }
 
 /// Looks something up in one dialect after another, beginning with the last one in which the server responded. Returns
@@ -129,7 +129,7 @@ fn list_pages(
     }
     let limits = format!("{MAX_PAGES} pages, {MAX_ROUTES} routes or {MAX_JSON} bytes");
     let problem = format!("the list of routes of {} exceeds {limits}", context.target.uri);
-    Err(LookupError::lasting(Error::new(Status::ResponseTooLarge, problem)))
+    Err(LookupError::new(Error::new(Status::ResponseTooLarge, problem)))
 }
 
 /// Returns all routes with more details, if the server has such a list and the client may read it.

@@ -95,7 +95,7 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
         }
         RouteLookup::Absent => {
             let hint = suggestions::existing_routes(context, name, &[dialect]).unwrap_or_default();
-            Err(LookupError::lasting(report::route_not_listed(&error_context, (&reply).into(), &hint)))
+            Err(LookupError::new(report::route_not_listed(&error_context, (&reply).into(), &hint)))
         }
         RouteLookup::Foreign => Err(LookupError::foreign(report::not_a_route(&error_context, (&reply).into()))),
     }

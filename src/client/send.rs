@@ -58,7 +58,7 @@ fn send_with_token(
     }
     auth.tokens.reject(&token);
     let token = oauth::access_token(context, client)?;
-    attempts.retry("the access token was rejected");
+    attempts.retry_changed("the access token was rejected");
     Ok(send_with(&token, attempts)?)
 }
 
