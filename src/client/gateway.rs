@@ -1,4 +1,4 @@
-//! The handle of a gateway, with the route of requests that name none.
+//! The handle: a gateway, and the route that calls use unless the request names another.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ use crate::dialect::{Change, InvalidParam, Params};
 use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
-/// A gateway: its settings, its connections, and the route of requests that name none. Any number of threads may use it at
-/// once.
+/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
+/// it at once.
 #[derive(Debug)]
 pub struct Gateway {
     target: Arc<Target>,
@@ -36,8 +36,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Creates a handle without sending anything. Without a route, each request must name its own. Without a URI, the
-    /// environment must set it.
+    /// Nothing is sent before the first call. Without a route, each request names its own. Without a URI, the
+    /// environment says it.
     pub fn create(route: Option<&str>, uri: Option<&str>) -> Result<Gateway, Error> {
         let route = route.map(route_name).transpose()?;
         let EnvironmentSettings { uri, options } = PROCESS.find(uri)?;
@@ -45,7 +45,7 @@ impl Gateway {
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a model parameter for all later calls.
+    /// Sets a parameter of the model, for all calls that begin afterwards.
     pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
     }
@@ -70,12 +70,12 @@ impl Gateway {
         self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
     }
 
-    /// Adds a string to the parameter `stop`: the model stops before it generates it.
+    /// Adds a text to the parameter `stop`: the model stops before it would write it.
     pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
     }
 
-    /// Unsets a parameter, so that the gateway's default applies.
+    /// Takes a parameter back, so that the gateway's own default holds.
     pub fn unset_param(&self, name: &str) {
         let Ok(()) = self.settings.change(|settings| {
             settings.params.unset(name);
@@ -83,21 +83,21 @@ impl Gateway {
         });
     }
 
-    /// Sets an option. The C header lists them.
+    /// Sets an option of this library by its name; the C header lists them.
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Parsing may read files. It comes before the lock, because a slow disk must not block calls.
+        // Files are read before the settings are locked: a slow disk must not hold up calls.
         let setting = Setting::parse(name, value)?;
         self.settings.change(|settings| settings.set_option(setting))
     }
 
-    /// Sets a header of all requests, or removes it with `None`.
+    /// Sets a header that all requests carry, or with `None` takes it back.
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.settings
             .change(|settings| settings.set_header(name, value))
             .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
     }
 
-    /// Installs a log callback for lines up to a level, or removes it with `None`.
+    /// Sets who is told of each attempt, and of how much; `None` for nobody.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
@@ -105,7 +105,7 @@ impl Gateway {
         });
     }
 
-    /// Sets a cancel token for all later calls, in addition to the request's, or removes it with `None`.
+    /// Sets the token that cancels calls, beside the request's; `None` for none.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.token = token;
@@ -113,7 +113,7 @@ impl Gateway {
         });
     }
 
-    /// Returns the JSON that identifies the configured model: LangChain's `_identifying_params`.
+    /// What tells one configured model from another: LangChain's `_identifying_params`, as JSON.
     pub fn identifying_params(&self) -> Result<String, Error> {
         #[derive(Serialize)]
         struct IdentifyingParams<'a> {
@@ -126,7 +126,7 @@ impl Gateway {
         }
         let settings = self.settings.snapshot();
         serde_json::to_string(&IdentifyingParams {
-            // A parameter of the same name takes precedence, as in LangChain.
+            // A parameter of the same name goes before, as in LangChain.
             gateway_uri: Some(self.target.uri.to_string()).filter(|_| !settings.params.contains("gateway_uri")),
             route: self.own_route().filter(|_| !settings.params.contains("route")),
             params: &settings.params,
@@ -167,17 +167,6 @@ impl Gateway {
         }
         let content = request.question()?;
         Stream::open(&self.begin_call(&request)?, content)
-    }
-
-    /// Sends a request for embeddings of its inputs.
-    pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
-        let request = request.snapshot();
-        if request.raw().is_some() {
-            let problem = "the request has a path; a raw request is sent by mlflow_gateway_send()";
-            return Err(Error::new(Status::InvalidArgument, problem));
-        }
-        let content = request.question()?;
-        Embeddings::request(&self.begin_call(&request)?, content)
     }
 
     /// Begins a call to the request's route, or else to the handle's.
@@ -238,13 +227,13 @@ impl Gateway {
     /// Sets the limits of a route, a JSON array, and returns the response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
-        let limits = check_json(limits, '[', "limits")?;
+        let limits = checked_json(limits, '[', "limits")?;
         admin::change(self.begin_lookup()?, Change::SetLimits(name, limits))
     }
 
     /// Creates the route that a JSON object describes, and returns the response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
-        let route = check_json(route, '{', "route")?;
+        let route = checked_json(route, '{', "route")?;
         admin::change(self.begin_lookup()?, Change::CreateRoute(route))
     }
 
@@ -267,18 +256,30 @@ impl Gateway {
     fn own_route(&self) -> Option<&str> {
         self.target.own.as_ref().map(|route| route.name.as_str())
     }
+
+    /// Sends a request for embeddings of its inputs.
+    pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
+        let request = request.snapshot();
+        if request.raw().is_some() {
+            let problem = "the request has a path; a raw request is sent by mlflow_gateway_send()";
+            return Err(Error::new(Status::InvalidArgument, problem));
+        }
+        let content = request.question()?;
+        Embeddings::request(&self.begin_call(&request)?, content)
+    }
 }
 
 fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-fn check_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
+fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
-    let value: &RawValue = serde_json::from_str(json).map_err(|error| wrong(format!("{what} is not JSON: {error}")))?;
+    let value: &RawValue =
+        serde_json::from_str(json).map_err(|error| wrong(format!("{what}: it is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
-        let kind = if first == '[' { "an array" } else { "an object" };
-        return Err(wrong(format!("{what} is JSON, but not {kind}")));
+        let kind = if first == '[' { "a list" } else { "an object" };
+        return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
     }
     Ok(value)
 }
