@@ -1,32 +1,32 @@
 # make          build the library and the examples
-# make demo     send a prompt through a real MLflow gateway to a real language model, on this machine
-# make check    run the tests that need no real server and no sanitizer: a minute or two, for while you work
-# make test     install what the tests need, and run all of them: about eight minutes on two cores
-# make compat   run one program against real servers of many versions, and write the tables of README.md
-# make bench    measure the library beside other clients; the results are in benches/RESULTS.md
-# make fuzz     fuzz what reads responses, settings and arguments, each target for FUZZ_SECONDS: fuzz/README.md
-# make clean    remove what was built; "cargo clean" removes what was installed under target/ as well
+# make demo     send a prompt through an MLflow gateway to a language model on this machine
+# make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
+# make test     install what the tests need and run all tests (10 minutes on two cores)
+# make compat   test all server versions and write the compatibility tables of README.md
+# make bench    compare the library with other clients and write benches/RESULTS.md
+# make fuzz     run each fuzz target for FUZZ_SECONDS (see fuzz/README.md)
+# make clean    remove what make has built ("cargo clean" removes all of target/)
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PYTHON ?= python3
-# Newer compilers refuse a standard library without ThreadSanitizer unless this is set; older ones do not have it.
-STD_AS_IT_IS = $(shell rustc -C help | sed -n 's/.*\(unsafe-allow-abi-mismatch\)=.*/-C\1=sanitizer/p')
+# Newer compilers need this flag to link a standard library built without ThreadSanitizer. Older ones reject it.
+ALLOW_ABI_MISMATCH = $(shell rustc -C help | sed -n 's/.*\(unsafe-allow-abi-mismatch\)=.*/-C\1=sanitizer/p')
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.9.0 \
     mlflow-3.13.0 mlflow-3.17.2 mlflow-3.18.0 \
     language-model embeddings
 
-# In UTF-8 whatever the locale is.
+# Python uses UTF-8 in any locale.
 PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5
 
-# Programs that are linked with the library look for it by this name.
+# The name by which programs load the library.
 SONAME = libmlflow_ai_gateway.so.0.2
 
 all: examples
 
 library: | need-cargo
-	@echo "Building the library (a minute or two the first time) ..."
+	@echo "Building the library. The first build takes one or two minutes ..."
 	$(CARGO) build --release --locked
 	@ln -sf libmlflow_ai_gateway.so target/release/$(SONAME)
 
@@ -36,7 +36,7 @@ examples: library | need-cc
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
 
-# The jobs have target directories of their own, so that no cargo waits for another one.
+# Parallel jobs use different target directories, because cargo locks its target directory.
 check: check-tools
 	@$(MAKE) --no-print-directory -j2 library test-rust
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not real and not tool and not alone' tests
@@ -46,7 +46,7 @@ test: test-tools
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not alone' tests
 	$(PYTEST) -m alone tests
 
-# What cargo, gcc, make and python3 do not bring along.
+# Install what the tests need besides cargo, gcc, make and python3.
 check-tools: | need-cargo need-cc need-python
 	@sh tests/install-tools
 	@$(PYTHON) tests/gateways/install.py pytest
@@ -55,7 +55,7 @@ test-tools: | need-cargo need-cc need-python
 	@sh tests/install-tools valgrind
 	@$(PYTHON) tests/gateways/install.py pytest $(REAL_GATEWAYS)
 
-# With the build that panics on demand: it has the same target directory.
+# Also builds the library with the feature test-panic, because both use target/debug.
 test-rust:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
@@ -64,12 +64,12 @@ test-rust:
 	$(CARGO) build --quiet --locked --features test-panic
 	@ln -sf libmlflow_ai_gateway.so target/debug/$(SONAME)
 
-# The library in the other builds that the C tests link to. Stable Rust has AddressSanitizer and ThreadSanitizer, but
-# does not yet promise to keep them. Both builds share what is built for the compiler itself, and debug data is what
-# most of the time would be spent on.
+# Build the library with AddressSanitizer and ThreadSanitizer, for the C tests. RUSTC_BOOTSTRAP enables the sanitizers
+# in stable Rust. Both builds share a target directory, so that build scripts are built once. Full debug information
+# would take most of the build time.
 test-builds: examples
 	$(call build-with,address,-Zsanitizer=address)
-	$(call build-with,thread,-Zsanitizer=thread $(STD_AS_IT_IS))
+	$(call build-with,thread,-Zsanitizer=thread $(ALLOW_ABI_MISMATCH))
 
 define build-with
 RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CARGO) rustc --quiet --locked --lib \
@@ -78,7 +78,7 @@ RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CA
 @ln -f target/sanitizers/$(TRIPLE)/debug/libmlflow_ai_gateway.a target/$(1)/
 endef
 
-# Run each input that was ever worth keeping once, in a build that notices each wrong memory access and each leak.
+# Run each saved fuzzing input once, with AddressSanitizer and LeakSanitizer.
 test-fuzz:
 	@sh fuzz/run 0
 
@@ -102,7 +102,7 @@ need-cc: TOOL = $(CC)
 need-python: TOOL = $(PYTHON)
 need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
-	    { echo "make: $(TOOL) is not installed; see \"What you need\" in README.md" >&2; exit 1; }
+	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
 .PHONY: need-cargo need-cc need-python all library examples demo check check-tools test test-tools test-rust test-builds \
     test-fuzz compat fuzz bench clean

@@ -1,9 +1,9 @@
-//! Writes the C header, and gives the shared library its name.
+//! Generates the C header and sets the SONAME of the shared library.
 
 use std::path::Path;
 use std::{env, fs};
 
-/// The files that hold exported functions, in the order in which a C programmer wants to read them.
+/// The files of `src/ffi` with exported functions, in the order of the header.
 const SOURCES: [&str; 15] = [
     "version",
     "status",
@@ -22,7 +22,7 @@ const SOURCES: [&str; 15] = [
     "log",
 ];
 
-/// What stands above the first declaration of each part of the header. cbindgen has no means for it.
+/// The first declaration of each section of the header, and the section's heading. cbindgen cannot write headings.
 const HEADINGS: [(&str, &str); 24] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Statuses: the numbers never change"),
@@ -55,31 +55,31 @@ fn main() {
         println!("cargo:rerun-if-changed={input}");
     }
     write_header(Path::new("include/mlflow_ai_gateway.h"), &header());
-    name_library();
+    set_soname();
 }
 
 fn header() -> String {
-    let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is read");
+    let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
     config.after_includes = Some(version_macros());
     let mut builder = cbindgen::Builder::new().with_config(config);
     for source in SOURCES {
         builder = builder.with_src(format!("src/ffi/{source}.rs"));
     }
     let mut bytes = Vec::new();
-    builder.generate().expect("cbindgen reads src/ffi").write(&mut bytes);
+    builder.generate().expect("cbindgen parses src/ffi").write(&mut bytes);
     let header = String::from_utf8(bytes).expect("cbindgen writes UTF-8");
-    // cbindgen would put the types outside of extern "C", and with them that of the callback.
+    // cbindgen's own `extern "C"` would exclude the types, and so the callback types.
     let header = header.replacen("\n#endif  /* MLFLOW", "\n#ifdef __cplusplus\n}\n#endif\n\n#endif  /* MLFLOW", 1);
-    // It breaks the line there only before long declarations.
+    // cbindgen breaks the line after the macro only in long declarations.
     let header = header.replace("\nMLFLOW_GATEWAY_API ", "\nMLFLOW_GATEWAY_API\n");
-    let header = with_kinds_behind_statuses(&header);
+    let header = with_constants_after_statuses(&header);
     let header =
         HEADINGS.iter().fold(header, |header, (declaration, heading)| with_heading(header, declaration, heading));
     with_short_comments(&header)
 }
 
 fn version_macros() -> String {
-    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo tells the version");
+    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo sets the version variables");
     let [major, minor, patch] = ["MAJOR", "MINOR", "PATCH"].map(part);
     format!(
         "\n/* The version of this header. mlflow_gateway_version() tells the version of the library that runs. */\n\
@@ -114,28 +114,28 @@ fn version_macros() -> String {
     )
 }
 
-/// cbindgen writes numbers of the type int32_t first: kinds and levels. They belong behind the types and the statuses.
-fn with_kinds_behind_statuses(header: &str) -> String {
-    let begin = |declaration| {
-        let at = header.find(declaration).expect("the header has a part of this kind");
-        header[..at].rfind("/**").expect("each declaration has a comment")
+/// Moves constants of the type `int32_t` (kinds and levels), which cbindgen writes first, after types and statuses.
+fn with_constants_after_statuses(header: &str) -> String {
+    let start_of = |declaration| {
+        let at = header.find(declaration).expect("the header has a declaration of this kind");
+        header[..at].rfind("/**").expect("every declaration has a comment")
     };
-    let (before, rest) = header.split_at(header.find("\n/**\n").expect("there are comments") + 1);
-    let (kinds, rest) = rest.split_at(begin("typedef struct ") - before.len());
-    let (types_and_statuses, functions) = rest.split_at(begin("\nMLFLOW_GATEWAY_API\n") - before.len() - kinds.len());
-    [before, types_and_statuses, kinds, functions].concat()
+    let first_comment = header.find("\n/**\n").expect("the header has doc comments") + 1;
+    let (types, functions) = (start_of("typedef struct "), start_of("\nMLFLOW_GATEWAY_API\n"));
+    let constants = &header[first_comment..types];
+    [&header[..first_comment], &header[types..functions], constants, &header[functions..]].concat()
 }
 
-/// Writes comments of one line on one line.
+/// Joins the three lines of each doc comment that has one line of text.
 fn with_short_comments(header: &str) -> String {
     let (mut short, mut rest) = (String::new(), header);
     while let Some((before, comment)) = rest.split_once("/**\n * ") {
         short.push_str(before);
-        let (line, behind) = comment.split_once('\n').expect("a comment has an end");
-        rest = match behind.strip_prefix(" */") {
-            Some(behind) => {
+        let (line, after) = comment.split_once('\n').expect("every comment is closed");
+        rest = match after.strip_prefix(" */") {
+            Some(after) => {
                 short.push_str(&format!("/** {line} */"));
-                behind
+                after
             }
             None => {
                 short.push_str("/**\n * ");
@@ -146,20 +146,21 @@ fn with_short_comments(header: &str) -> String {
     short + rest
 }
 
-/// Inserts the heading above the comment of the declaration, which must be there once.
+/// Inserts a heading above the comment of a declaration. Panics unless the header has exactly one such declaration.
 fn with_heading(header: String, declaration: &str, heading: &str) -> String {
     let is_code = |at: usize| !header[..at].rsplit('\n').next().is_some_and(|line| line.starts_with(" *"));
     let is_whole = |at: usize| header[..at].ends_with([' ', '\n']);
-    let places: Vec<_> = header.match_indices(declaration).map(|(at, _)| at).collect();
-    let [at] = places.into_iter().filter(|at| is_code(*at) && is_whole(*at)).collect::<Vec<_>>()[..] else {
-        panic!("the header has not exactly one declaration of {declaration}");
+    let matches = header.match_indices(declaration).map(|(at, _)| at);
+    let [at] = matches.filter(|at| is_code(*at) && is_whole(*at)).collect::<Vec<_>>()[..] else {
+        panic!("the header does not have exactly one declaration of {declaration}");
     };
-    let comment = header[..at].rfind("/**").expect("each declaration has a comment");
+    let comment = header[..at].rfind("/**").expect("every declaration has a comment");
     let rule = "-".repeat(heading.len());
     format!("{}/* {heading}\n * {rule} */\n\n{}", &header[..comment], &header[comment..])
 }
 
-/// A source tree that cannot be written to (a package's, a read-only checkout) holds the right header already.
+/// Writes the header if it differs. A read-only source tree, for example of a package, is only a warning: its header is
+/// up to date.
 fn write_header(path: &Path, header: &str) {
     if fs::read_to_string(path).is_ok_and(|old| old == header) {
         return;
@@ -169,9 +170,9 @@ fn write_header(path: &Path, header: &str) {
     }
 }
 
-/// Programs that link with the library look for this name at run time. Before 1.0 each minor version may break them.
-fn name_library() {
-    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo tells the version");
+/// Sets the SONAME, by which programs find the library at run time. Before 1.0, every minor version has its own.
+fn set_soname() {
+    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo sets the version variables");
     let version = match part("MAJOR").as_str() {
         "0" => format!("0.{}", part("MINOR")),
         major => major.to_owned(),

@@ -1,65 +1,76 @@
 /*
- * ask - one question to an MLflow AI Gateway, for people and scripts.
+ * ask - send one prompt to an MLflow AI gateway and print the completion.
  *
- * The answer goes to standard output and nothing else does; what went wrong goes to standard error.
+ * Only the completion is written to standard output; errors are written to standard error. The exit status tells a
+ * script why a request failed.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <getopt.h>
 #include <mlflow_ai_gateway.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum exit_code {
-    EXIT_ANSWERED = 0,
-    EXIT_CANNOT_PRINT = 1,
+    EXIT_OK = 0,
+    EXIT_OUTPUT = 1,
     EXIT_USAGE = 2,
-    EXIT_NO_CONNECTION = 3,
+    EXIT_TRANSPORT = 3,
     EXIT_REFUSED = 4,
-    EXIT_WRONG_ANSWER = 5,
-    EXIT_FAULT = 6
+    EXIT_BAD_RESPONSE = 5,
+    EXIT_INTERNAL = 6
 };
 
-static const char USAGE[] =
-    "usage: ask [-u URI] [-r ROUTE] [-t TEMPERATURE] [-m MAX_TOKENS] [-s STOP]... PROMPT\n"
+#define SYNOPSIS "usage: ask [-u URI] [-r ROUTE] [-t TEMPERATURE] [-m MAX_TOKENS] [-s STOP]... PROMPT\n"
+
+static const char HELP[] =
+    SYNOPSIS
     "\n"
-    "  -u URI          the gateway's URI; without it, the environment variable\n"
-    "                  MLFLOW_GATEWAY_URI or MLFLOW_DEPLOYMENTS_TARGET says it\n"
-    "  -r ROUTE        the route (endpoint) to ask; default: completions\n"
-    "  -t TEMPERATURE  how freely the model chooses its words, for example 0.7\n"
-    "  -m MAX_TOKENS   the longest answer, in tokens\n"
-    "  -s STOP         a text before which the answer ends; may be given again\n"
-    "  PROMPT          the question; - reads it from standard input\n"
+    "Send a prompt to an MLflow AI gateway and print the completion.\n"
     "\n"
-    "exit status: 0 answered, 1 the answer could not be printed, 2 wrong use,\n"
-    "3 no connection or no answer in time, 4 the gateway refused,\n"
-    "5 the gateway's answer was wrong, 6 a fault in this program\n";
+    "  -u URI          gateway URI; default: $MLFLOW_GATEWAY_URI,\n"
+    "                  $MLFLOW_DEPLOYMENTS_TARGET or $MLFLOW_TRACKING_URI\n"
+    "  -r ROUTE        route (endpoint); default: completions\n"
+    "  -t TEMPERATURE  sampling temperature, for example 0.7\n"
+    "  -m MAX_TOKENS   maximum length of the completion, in tokens\n"
+    "  -s STOP         stop sequence; may be repeated\n"
+    "  -h, --help      show this help\n"
+    "  PROMPT          the prompt, or - to read it from standard input\n"
+    "\n"
+    "exit status: 0 success, 1 output error, 2 usage error, 3 connection failed or\n"
+    "timed out, 4 refused by the gateway or the model provider, 5 invalid response,\n"
+    "6 internal error\n";
+
+static const struct option LONG_OPTIONS[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 
 static enum exit_code exit_code_of(mlflow_gateway_status status)
 {
     if (status == MLFLOW_GATEWAY_OK)
-        return EXIT_ANSWERED;
+        return EXIT_OK;
     if (status < 20)
         return EXIT_USAGE;
     if (status < 40)
-        return EXIT_NO_CONNECTION;
+        return EXIT_TRANSPORT;
     if (status < 60)
         return EXIT_REFUSED;
     if (status < 80)
-        return EXIT_WRONG_ANSWER;
-    return EXIT_FAULT;
+        return EXIT_BAD_RESPONSE;
+    return EXIT_INTERNAL;
 }
 
-static enum exit_code wrong_use(const char *problem)
+/* Prints a usage error. `message` is NULL if getopt_long() has printed one. */
+static enum exit_code usage_error(const char *message)
 {
-    fprintf(stderr, "ask: %s\n\n%s", problem, USAGE);
+    if (message != NULL)
+        fprintf(stderr, "ask: %s\n", message);
+    fputs(SYNOPSIS "Try 'ask --help' for more information.\n", stderr);
     return EXIT_USAGE;
 }
 
-/* All of standard input as a string, or NULL with `problem` set. */
-static char *read_standard_input(const char **problem)
+/* Returns all of standard input, or NULL and an error message. */
+static char *read_standard_input(const char **message)
 {
     size_t size = 0, capacity = 4096;
     char *text = malloc(capacity);
@@ -74,11 +85,11 @@ static char *read_standard_input(const char **problem)
         text = larger;
     }
     if (text == NULL)
-        *problem = "there is no memory for the prompt";
+        *message = "out of memory while reading the prompt";
     else if (ferror(stdin))
-        *problem = "standard input cannot be read";
+        *message = "cannot read standard input";
     else if (memchr(text, '\0', size) != NULL)
-        *problem = "the prompt holds a NUL byte";
+        *message = "the prompt contains a NUL byte";
     else {
         text[size] = '\0';
         return text;
@@ -87,27 +98,28 @@ static char *read_standard_input(const char **problem)
     return NULL;
 }
 
-/* The command line, understood. */
-struct question {
+struct arguments {
     const char *uri, *route, *prompt;
     const char *temperature, *max_tokens;
     const char **stops;
     int stop_count;
 };
 
-static mlflow_gateway_status ask(const struct question *question, char **text, size_t *len, mlflow_gateway_error **error)
+/* Sends the prompt. The caller frees `text`. */
+static mlflow_gateway_status complete(const struct arguments *arguments, char **text, size_t *len,
+                                      mlflow_gateway_error **error)
 {
     mlflow_gateway *gateway = NULL;
-    mlflow_gateway_status status = mlflow_gateway_create(question->route, question->uri, &gateway, error);
+    mlflow_gateway_status status = mlflow_gateway_create(arguments->route, arguments->uri, &gateway, error);
 
-    if (status == MLFLOW_GATEWAY_OK && question->temperature != NULL)
-        status = mlflow_gateway_set_param_double(gateway, "temperature", strtod(question->temperature, NULL), error);
-    if (status == MLFLOW_GATEWAY_OK && question->max_tokens != NULL)
-        status = mlflow_gateway_set_param_int(gateway, "max_tokens", strtoll(question->max_tokens, NULL, 10), error);
-    for (int i = 0; status == MLFLOW_GATEWAY_OK && i < question->stop_count; i++)
-        status = mlflow_gateway_add_stop(gateway, question->stops[i], error);
+    if (status == MLFLOW_GATEWAY_OK && arguments->temperature != NULL)
+        status = mlflow_gateway_set_param_double(gateway, "temperature", strtod(arguments->temperature, NULL), error);
+    if (status == MLFLOW_GATEWAY_OK && arguments->max_tokens != NULL)
+        status = mlflow_gateway_set_param_int(gateway, "max_tokens", strtoll(arguments->max_tokens, NULL, 10), error);
+    for (int i = 0; status == MLFLOW_GATEWAY_OK && i < arguments->stop_count; i++)
+        status = mlflow_gateway_add_stop(gateway, arguments->stops[i], error);
     if (status == MLFLOW_GATEWAY_OK)
-        status = mlflow_gateway_call(gateway, question->prompt, text, len, error);
+        status = mlflow_gateway_call(gateway, arguments->prompt, text, len, error);
     mlflow_gateway_destroy(gateway);
     return status;
 }
@@ -127,71 +139,72 @@ static int is_integer(const char *text)
     return *text != '\0' && *end == '\0' && errno == 0;
 }
 
-static enum exit_code answer(const struct question *question)
+/* Sends the prompt and prints the completion, or why it failed. */
+static enum exit_code print_completion(const struct arguments *arguments)
 {
     mlflow_gateway_error *error = NULL;
     char *text = NULL;
     size_t len = 0;
-    enum exit_code code = exit_code_of(ask(question, &text, &len, &error));
+    enum exit_code code = exit_code_of(complete(arguments, &text, &len, &error));
 
-    if (code != EXIT_ANSWERED)
+    if (code != EXIT_OK)
         fprintf(stderr, "ask: %s\n", mlflow_gateway_error_message(error));
     else if (fwrite(text, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0) {
-        perror("ask: the answer could not be printed");
-        code = EXIT_CANNOT_PRINT;
+        perror("ask: cannot write to standard output");
+        code = EXIT_OUTPUT;
     }
     mlflow_gateway_string_free(text);
     mlflow_gateway_error_destroy(error);
     return code;
 }
 
-static enum exit_code run(int argc, char **argv, struct question *question)
+static enum exit_code run(int argc, char **argv, struct arguments *arguments)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "u:r:t:m:s:h")) != -1) {
+    while ((option = getopt_long(argc, argv, "+u:r:t:m:s:h", LONG_OPTIONS, NULL)) != -1) {
         switch (option) {
-        case 'u': question->uri = optarg; break;
-        case 'r': question->route = optarg; break;
-        case 't': question->temperature = optarg; break;
-        case 'm': question->max_tokens = optarg; break;
-        case 's': question->stops[question->stop_count++] = optarg; break;
-        case 'h': return fputs(USAGE, stdout) == EOF ? EXIT_CANNOT_PRINT : EXIT_ANSWERED;
-        default: return wrong_use("see the usage below");
+        case 'u': arguments->uri = optarg; break;
+        case 'r': arguments->route = optarg; break;
+        case 't': arguments->temperature = optarg; break;
+        case 'm': arguments->max_tokens = optarg; break;
+        case 's': arguments->stops[arguments->stop_count++] = optarg; break;
+        case 'h': return fputs(HELP, stdout) == EOF ? EXIT_OUTPUT : EXIT_OK;
+        default: return usage_error(NULL);
         }
     }
     if (optind + 1 != argc)
-        return wrong_use(optind == argc ? "there is no prompt" : "there is more than one prompt; put it in quotes");
-    if (question->temperature != NULL && !is_number(question->temperature))
-        return wrong_use("TEMPERATURE is not a number");
-    if (question->max_tokens != NULL && !is_integer(question->max_tokens))
-        return wrong_use("MAX_TOKENS is not an integer");
+        return usage_error(optind == argc ? "no prompt given" : "more than one prompt given; put it in quotes");
+    if (arguments->temperature != NULL && !is_number(arguments->temperature))
+        return usage_error("TEMPERATURE is not a number");
+    if (arguments->max_tokens != NULL && !is_integer(arguments->max_tokens))
+        return usage_error("MAX_TOKENS is not an integer");
 
     if (strcmp(argv[optind], "-") != 0) {
-        question->prompt = argv[optind];
-        return answer(question);
+        arguments->prompt = argv[optind];
+        return print_completion(arguments);
     }
-    const char *problem = NULL;
-    char *prompt = read_standard_input(&problem);
+    const char *message = NULL;
+    char *prompt = read_standard_input(&message);
     if (prompt == NULL)
-        return wrong_use(problem);
-    question->prompt = prompt;
-    enum exit_code code = answer(question);
+        return usage_error(message);
+    arguments->prompt = prompt;
+    enum exit_code code = print_completion(arguments);
     free(prompt);
     return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct question question = { .route = "completions" };
+    struct arguments arguments = { .route = "completions" };
 
-    /* There cannot be more stops than arguments. */
-    question.stops = calloc((size_t)argc + 1, sizeof *question.stops);
-    if (question.stops == NULL) {
-        fputs("ask: there is no memory\n", stderr);
-        return EXIT_FAULT;
+    /* There are fewer stop sequences than command-line arguments. */
+    arguments.stops = calloc((size_t)argc + 1, sizeof *arguments.stops);
+    if (arguments.stops == NULL) {
+        fputs("ask: out of memory\n", stderr);
+        return EXIT_INTERNAL;
     }
-    enum exit_code code = run(argc, argv, &question);
-    free(question.stops);
+    enum exit_code code = run(argc, argv, &arguments);
+    free(arguments.stops);
     return code;
 }

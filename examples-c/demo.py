@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""`make demo`: lets the example `ask` put a question to a gateway.
+"""`make demo`: send a prompt through an MLflow gateway with the example `ask`.
 
-With MLFLOW_GATEWAY_URI (or else MLFLOW_DEPLOYMENTS_TARGET) set, it asks that gateway, by the route in
-MLFLOW_DEMO_ROUTE (default: completions). Otherwise it installs a real MLflow gateway and a small language model under
-target/, starts both on this machine for as long as the demo runs, and asks them.
+If MLFLOW_GATEWAY_URI or MLFLOW_DEPLOYMENTS_TARGET is set, the demo uses that gateway and the route MLFLOW_DEMO_ROUTE
+(default: completions). Otherwise it installs an MLflow gateway and a small language model under target/gateways, and
+runs both on this machine until the demo ends.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from gateways.install import InstallFailed, install  # noqa: E402
 from gateways.processes import HOST, ServerFailed  # noqa: E402
 
 MLFLOW_VERSION = "3.17.2"
-QUESTION = "The capital of France is"
-SECONDS_TO_ANSWER = 60
+PROMPT = "The capital of France is"
+TIMEOUT_SECONDS = 60
 
 
 class DemoFailed(RuntimeError):
@@ -36,18 +36,18 @@ class DemoFailed(RuntimeError):
 
 
 class Steps:
-    """Says what is being done, and how long it took."""
+    """Prints each step and its duration."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.number = 0
 
     @contextlib.contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """Announces a step, and tells afterwards whether it went well."""
+    def step(self, title: str) -> Iterator[None]:
+        """Prints the title of a step, and afterwards whether it succeeded."""
         self.number += 1
         label = f"[{self.number}/{self.total}]"
-        print(f"{label} {what} ...", flush=True)
+        print(f"{label} {title} ...", flush=True)
         started = time.monotonic()
         try:
             yield
@@ -58,62 +58,62 @@ class Steps:
 
 
 def main() -> int:
-    """Runs the demo; returns its exit status."""
+    """Runs the demo and returns its exit status."""
     gateway_uri = os.environ.get("MLFLOW_GATEWAY_URI") or os.environ.get("MLFLOW_DEPLOYMENTS_TARGET")
     try:
         if gateway_uri:
-            ask(Steps(1), gateway_uri, os.environ.get("MLFLOW_DEMO_ROUTE") or "completions")
+            send_prompt(Steps(1), gateway_uri, os.environ.get("MLFLOW_DEMO_ROUTE") or "completions")
         else:
-            ask_own_gateway()
+            run_local_gateway()
     except (DemoFailed, InstallFailed) as failure:
         print(failure, file=sys.stderr)
         return 1
     except ServerFailed as failure:
         print(f"Why: {failure}", file=sys.stderr)
-        print("What to do: see its log above; where it was only slow, run the demo again", file=sys.stderr)
+        print("What to do: read its log above; if it only was too slow to start, run make demo again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted: all that was started has been stopped.", file=sys.stderr)
+        print("\nInterrupted. All servers have been stopped.", file=sys.stderr)
         return 130
     return 0
 
 
-def ask_own_gateway() -> None:
-    """Starts a language model and a gateway in front of it, asks, and stops both."""
+def run_local_gateway() -> None:
+    """Starts a language model and a gateway for it, sends the prompt, and stops both."""
     steps = Steps(4)
     with contextlib.ExitStack() as running:
-        with steps.step(f"Installing MLflow {MLFLOW_VERSION} and the language model under target/gateways"):
+        with steps.step(f"Installing MLflow {MLFLOW_VERSION} and the model SmolLM2 (takes minutes the first time)"):
             install(f"mlflow-{MLFLOW_VERSION}")
             install("language-model")
-        with steps.step("Starting the language model SmolLM2"):
+        with steps.step("Starting the language model"):
             model = running.enter_context(language_model.start())
-        with steps.step(f"Starting the gateway of MLflow {MLFLOW_VERSION}"):
+        with steps.step("Starting the MLflow gateway"):
             gateway = running.enter_context(mlflow_server.start(MLFLOW_VERSION, model.url))
-        # A proxy that the user's variables name does not reach this machine's own servers.
-        ask(steps, gateway.url, "completions", {**os.environ, "NO_PROXY": HOST, "no_proxy": HOST})
+        # A proxy from the user's environment cannot reach servers on this machine.
+        send_prompt(steps, gateway.url, "completions", {**os.environ, "NO_PROXY": HOST, "no_proxy": HOST})
 
 
-def ask(steps: Steps, gateway_uri: str, route: str, environment: Optional[dict[str, str]] = None) -> None:
-    """Runs the C program with `environment` (this program's own if None), and prints its output."""
-    command = ["examples-c/ask", "-u", gateway_uri, "-r", route, "-t", "0", "-m", "8", QUESTION]
-    with steps.step(f"Asking the gateway at {gateway_uri}"):
+def send_prompt(steps: Steps, gateway_uri: str, route: str, environment: Optional[dict[str, str]] = None) -> None:
+    """Runs the example `ask` in `environment` (default: that of this program) and prints its output."""
+    command = ["examples-c/ask", "-u", gateway_uri, "-r", route, "-t", "0", "-m", "8", PROMPT]
+    with steps.step(f"Sending a prompt to the gateway at {gateway_uri}"):
         print(f"$ {' '.join(map(shlex.quote, command))}", flush=True)
         try:
             result = subprocess.run(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                timeout=SECONDS_TO_ANSWER, check=True, env=environment,
+                timeout=TIMEOUT_SECONDS, check=True, env=environment,
             )  # fmt: skip
         except OSError as error:
-            raise DemoFailed(f"the example program cannot be run: {error}", "build it first: make demo does") from None
+            raise DemoFailed(f"cannot run {command[0]}: {error}", "build the examples with make") from None
         except subprocess.TimeoutExpired:
             raise DemoFailed(
-                f"no answer within {SECONDS_TO_ANSWER} s", f"check that the gateway at {gateway_uri} is not overloaded"
+                f"no response within {TIMEOUT_SECONDS} s", f"check that the gateway at {gateway_uri} is not overloaded"
             ) from None
         except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip() or "it said nothing"
+            message = error.stderr.decode(errors="replace").strip() or "no error message"
             raise DemoFailed(
-                f"{command[0]} ended with status {error.returncode}: {said}",
-                f"check that the gateway at {gateway_uri} is up and has the route '{route}'",
+                f"{command[0]} failed with exit status {error.returncode}: {message}",
+                f"check that the gateway at {gateway_uri} runs and has the route '{route}'",
             ) from None
         print(result.stdout.decode(errors="replace").rstrip("\n"), flush=True)
 

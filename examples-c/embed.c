@@ -1,80 +1,86 @@
 /*
- * embed - how alike sentences are in meaning: the cosine similarity of their embeddings.
+ * embed - compare sentences by the cosine similarity of their embeddings.
  *
- * The table goes to standard output and nothing else does; what went wrong goes to standard error.
+ * Only the table is written to standard output; errors are written to standard error.
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <getopt.h>
 #include <math.h>
 #include <mlflow_ai_gateway.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum exit_code {
-    EXIT_ANSWERED = 0,
-    EXIT_CANNOT_PRINT = 1,
+    EXIT_OK = 0,
+    EXIT_OUTPUT = 1,
     EXIT_USAGE = 2,
-    EXIT_NO_CONNECTION = 3,
+    EXIT_TRANSPORT = 3,
     EXIT_REFUSED = 4,
-    EXIT_WRONG_ANSWER = 5,
-    EXIT_FAULT = 6
+    EXIT_BAD_RESPONSE = 5,
+    EXIT_INTERNAL = 6
 };
 
-static const char USAGE[] =
-    "usage: embed [-u URI] [-r ROUTE] SENTENCE SENTENCE...\n"
+#define SYNOPSIS "usage: embed [-u URI] [-r ROUTE] SENTENCE SENTENCE...\n"
+
+static const char HELP[] =
+    SYNOPSIS
     "\n"
-    "  -u URI    the gateway's URI; without it, the environment variable\n"
-    "            MLFLOW_GATEWAY_URI or MLFLOW_DEPLOYMENTS_TARGET says it\n"
-    "  -r ROUTE  the route (endpoint) to ask; default: embeddings\n"
-    "  SENTENCE  what to compare: each with each other\n"
+    "Create embeddings of two or more sentences and print a table of their cosine\n"
+    "similarities: 1 for the same meaning, 0 for unrelated sentences.\n"
     "\n"
-    "It prints a table of their cosine similarities: 1 is the same meaning, 0 none\n"
-    "in common.\n"
+    "  -u URI      gateway URI; default: $MLFLOW_GATEWAY_URI,\n"
+    "              $MLFLOW_DEPLOYMENTS_TARGET or $MLFLOW_TRACKING_URI\n"
+    "  -r ROUTE    route (endpoint); default: embeddings\n"
+    "  -h, --help  show this help\n"
     "\n"
-    "exit status: 0 answered, 1 the table could not be printed, 2 wrong use,\n"
-    "3 no connection or no answer in time, 4 the gateway refused,\n"
-    "5 the gateway's answer was wrong, 6 a fault in this program\n";
+    "exit status: 0 success, 1 output error, 2 usage error, 3 connection failed or\n"
+    "timed out, 4 refused by the gateway or the model provider, 5 invalid response,\n"
+    "6 internal error\n";
+
+static const struct option LONG_OPTIONS[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 
 static enum exit_code exit_code_of(mlflow_gateway_status status)
 {
     if (status == MLFLOW_GATEWAY_OK)
-        return EXIT_ANSWERED;
+        return EXIT_OK;
     if (status < 20)
         return EXIT_USAGE;
     if (status < 40)
-        return EXIT_NO_CONNECTION;
+        return EXIT_TRANSPORT;
     if (status < 60)
         return EXIT_REFUSED;
     if (status < 80)
-        return EXIT_WRONG_ANSWER;
-    return EXIT_FAULT;
+        return EXIT_BAD_RESPONSE;
+    return EXIT_INTERNAL;
 }
 
-static enum exit_code wrong_use(const char *problem)
+/* Prints a usage error. `message` is NULL if getopt_long() has printed one. */
+static enum exit_code usage_error(const char *message)
 {
-    fprintf(stderr, "embed: %s\n\n%s", problem, USAGE);
+    if (message != NULL)
+        fprintf(stderr, "embed: %s\n", message);
+    fputs(SYNOPSIS "Try 'embed --help' for more information.\n", stderr);
     return EXIT_USAGE;
 }
 
-/* The command line, understood. */
-struct question {
+struct arguments {
     const char *uri, *route;
     char **sentences;
     int sentence_count;
 };
 
-/* The vectors of all sentences, in their order. The library splits them into requests that the gateway can take. */
-static mlflow_gateway_status embed(const struct question *question, mlflow_gateway_embeddings **embeddings,
+/* Creates the embeddings of all sentences. The library splits them into batches that the gateway accepts. */
+static mlflow_gateway_status embed(const struct arguments *arguments, mlflow_gateway_embeddings **embeddings,
                                    mlflow_gateway_error **error)
 {
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_request *request = NULL;
-    mlflow_gateway_status status = mlflow_gateway_create(question->route, question->uri, &gateway, error);
+    mlflow_gateway_status status = mlflow_gateway_create(arguments->route, arguments->uri, &gateway, error);
 
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_request_create(&request, error);
-    for (int i = 0; status == MLFLOW_GATEWAY_OK && i < question->sentence_count; i++)
-        status = mlflow_gateway_request_add_input(request, question->sentences[i], MLFLOW_GATEWAY_NUL_TERMINATED,
+    for (int i = 0; status == MLFLOW_GATEWAY_OK && i < arguments->sentence_count; i++)
+        status = mlflow_gateway_request_add_input(request, arguments->sentences[i], MLFLOW_GATEWAY_NUL_TERMINATED,
                                                   error);
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_embed(gateway, request, embeddings, error);
@@ -83,7 +89,7 @@ static mlflow_gateway_status embed(const struct question *question, mlflow_gatew
     return status;
 }
 
-/* The cosine of the angle between two vectors; 0 where one of them has no direction. */
+/* Returns the cosine of the angle between two embeddings, or 0 if one of them has length 0. */
 static double cosine(const float *a, const float *b, size_t dimension)
 {
     double product = 0, square_a = 0, square_b = 0;
@@ -100,7 +106,7 @@ static void print_table(const mlflow_gateway_embeddings *embeddings, char **sent
 {
     size_t count = mlflow_gateway_embeddings_count(embeddings);
     size_t dimension = mlflow_gateway_embeddings_dimension(embeddings);
-    const float *vectors = mlflow_gateway_embeddings_data(embeddings);
+    const float *floats = mlflow_gateway_embeddings_data(embeddings);
 
     fputs("    ", stdout);
     for (size_t column = 0; column < count; column++)
@@ -109,24 +115,25 @@ static void print_table(const mlflow_gateway_embeddings *embeddings, char **sent
     for (size_t row = 0; row < count; row++) {
         printf("%4zu", row + 1);
         for (size_t column = 0; column < count; column++)
-            printf("%7.3f", cosine(vectors + row * dimension, vectors + column * dimension, dimension));
+            printf("%7.3f", cosine(floats + row * dimension, floats + column * dimension, dimension));
         printf("  %s\n", sentences[row]);
     }
 }
 
-static enum exit_code answer(const struct question *question)
+/* Compares the sentences and prints the table, or why it failed. */
+static enum exit_code compare(const struct arguments *arguments)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
-    enum exit_code code = exit_code_of(embed(question, &embeddings, &error));
+    enum exit_code code = exit_code_of(embed(arguments, &embeddings, &error));
 
-    if (code != EXIT_ANSWERED)
+    if (code != EXIT_OK)
         fprintf(stderr, "embed: %s\n", mlflow_gateway_error_message(error));
     else {
-        print_table(embeddings, question->sentences);
+        print_table(embeddings, arguments->sentences);
         if (fflush(stdout) != 0 || ferror(stdout)) {
-            perror("embed: the table could not be printed");
-            code = EXIT_CANNOT_PRINT;
+            perror("embed: cannot write to standard output");
+            code = EXIT_OUTPUT;
         }
     }
     mlflow_gateway_embeddings_destroy(embeddings);
@@ -136,20 +143,20 @@ static enum exit_code answer(const struct question *question)
 
 int main(int argc, char **argv)
 {
-    struct question question = { .route = "embeddings" };
+    struct arguments arguments = { .route = "embeddings" };
     int option;
 
-    while ((option = getopt(argc, argv, "u:r:h")) != -1) {
+    while ((option = getopt_long(argc, argv, "+u:r:h", LONG_OPTIONS, NULL)) != -1) {
         switch (option) {
-        case 'u': question.uri = optarg; break;
-        case 'r': question.route = optarg; break;
-        case 'h': return fputs(USAGE, stdout) == EOF ? EXIT_CANNOT_PRINT : EXIT_ANSWERED;
-        default: return wrong_use("see the usage below");
+        case 'u': arguments.uri = optarg; break;
+        case 'r': arguments.route = optarg; break;
+        case 'h': return fputs(HELP, stdout) == EOF ? EXIT_OUTPUT : EXIT_OK;
+        default: return usage_error(NULL);
         }
     }
-    question.sentences = argv + optind;
-    question.sentence_count = argc - optind;
-    if (question.sentence_count < 2)
-        return wrong_use("there must be at least two sentences to compare");
-    return answer(&question);
+    arguments.sentences = argv + optind;
+    arguments.sentence_count = argc - optind;
+    if (arguments.sentence_count < 2)
+        return usage_error("at least two sentences are required");
+    return compare(&arguments);
 }

@@ -1,4 +1,4 @@
-/* The README's program: one question, one answer. */
+/* minimal - the program in README.md: send one prompt and print the completion. */
 #include <mlflow_ai_gateway.h>
 #include <stdio.h>
 
@@ -8,7 +8,7 @@ int main(void)
     mlflow_gateway_error *error = NULL;
     char *text = NULL;
 
-    /* NULL: the environment variable MLFLOW_GATEWAY_URI says where the gateway is. */
+    /* NULL: use the gateway URI from the environment variable MLFLOW_GATEWAY_URI. */
     if (mlflow_gateway_create("completions", NULL, &gateway, &error) == MLFLOW_GATEWAY_OK &&
         mlflow_gateway_set_param_int(gateway, "max_tokens", 8, &error) == MLFLOW_GATEWAY_OK &&
         mlflow_gateway_call(gateway, "The capital of France is", &text, NULL, &error) == MLFLOW_GATEWAY_OK)

@@ -1,34 +1,49 @@
 /*
- * routes - what a gateway has: its routes, what each is for, and the model behind it.
+ * routes - list the routes of a gateway, with their types, model providers, models and URLs.
  *
- * The table goes to standard output and nothing else does; what went wrong, and with -v what goes on, goes to standard
- * error.
+ * Only the table is written to standard output. Errors, and with -v all HTTP requests, are written to standard error.
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <getopt.h>
 #include <mlflow_ai_gateway.h>
 #include <stdio.h>
-#include <unistd.h>
 
-enum exit_code { EXIT_LISTED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static const char USAGE[] =
-    "usage: routes [-v] [URI]\n"
+#define SYNOPSIS "usage: routes [-v] [URI]\n"
+
+static const char HELP[] =
+    SYNOPSIS
     "\n"
-    "  -v   also says what is asked of the gateway, and what comes back\n"
-    "  URI  the gateway's; without it, the environment variable MLFLOW_GATEWAY_URI\n"
-    "       or MLFLOW_DEPLOYMENTS_TARGET says it\n"
+    "List the routes of a gateway: name, type, model provider, model and URL.\n"
+    "A dash means that the gateway does not report the value.\n"
     "\n"
-    "exit status: 0 listed, 1 it could not be, 2 wrong use\n";
+    "  -v          log every HTTP request to standard error\n"
+    "  -h, --help  show this help\n"
+    "  URI         gateway URI; default: $MLFLOW_GATEWAY_URI,\n"
+    "              $MLFLOW_DEPLOYMENTS_TARGET or $MLFLOW_TRACKING_URI\n"
+    "\n"
+    "exit status: 0 success, 1 failure, 2 usage error\n";
 
-static void print_line(int32_t level, const char *line, size_t len, void *user_data)
+static const struct option LONG_OPTIONS[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+
+/* Prints a usage error. `message` is NULL if getopt_long() has printed one. */
+static enum exit_code usage_error(const char *message)
+{
+    if (message != NULL)
+        fprintf(stderr, "routes: %s\n", message);
+    fputs(SYNOPSIS "Try 'routes --help' for more information.\n", stderr);
+    return EXIT_USAGE;
+}
+
+static void print_log_line(int32_t level, const char *line, size_t len, void *user_data)
 {
     (void)level;
     (void)len;
     fprintf(user_data, "routes: %s\n", line);
 }
 
-/* What the gateway does not tell is a dash. */
 static const char *or_dash(const char *text)
 {
     return text == NULL ? "-" : text;
@@ -48,23 +63,22 @@ int main(int argc, char **argv)
     mlflow_gateway_routes *routes = NULL;
     mlflow_gateway_error *error = NULL;
     int32_t level = MLFLOW_GATEWAY_LOG_OFF;
+    int option;
 
-    for (int option; (option = getopt(argc, argv, "v")) != -1;) {
-        if (option != 'v') {
-            fputs(USAGE, stderr);
-            return EXIT_USAGE;
+    while ((option = getopt_long(argc, argv, "+vh", LONG_OPTIONS, NULL)) != -1) {
+        switch (option) {
+        case 'v': level = MLFLOW_GATEWAY_LOG_DEBUG; break;
+        case 'h': return fputs(HELP, stdout) == EOF ? EXIT_FAILED : EXIT_OK;
+        default: return usage_error(NULL);
         }
-        level = MLFLOW_GATEWAY_LOG_DEBUG;
     }
-    if (argc > optind + 1) {
-        fputs(USAGE, stderr);
-        return EXIT_USAGE;
-    }
+    if (argc > optind + 1)
+        return usage_error("more than one URI given");
 
-    /* A handle is one route's, but the list needs none: any name will do. */
-    mlflow_gateway_status status = mlflow_gateway_create("any", argv[optind], &gateway, &error);
+    /* The route is NULL: a list of routes needs none. */
+    mlflow_gateway_status status = mlflow_gateway_create(NULL, argv[optind], &gateway, &error);
     if (status == MLFLOW_GATEWAY_OK)
-        status = mlflow_gateway_set_log(gateway, level, print_line, stderr, NULL, &error);
+        status = mlflow_gateway_set_log(gateway, level, print_log_line, stderr, NULL, &error);
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_list_routes(gateway, &routes, &error);
 
@@ -75,5 +89,5 @@ int main(int argc, char **argv)
     mlflow_gateway_routes_destroy(routes);
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_destroy(gateway);
-    return status == MLFLOW_GATEWAY_OK && fflush(stdout) == 0 ? EXIT_LISTED : EXIT_FAILED;
+    return status == MLFLOW_GATEWAY_OK && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }

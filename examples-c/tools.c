@@ -1,70 +1,82 @@
 /*
- * tools - lets a model use a function of this program, in as many rounds as it needs to answer a question.
+ * tools - let a model call a function of this program, in one or more rounds.
  *
- * The answer goes to standard output and nothing else does; what went wrong goes to standard error.
+ * Only the final response is written to standard output; errors are written to standard error.
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <getopt.h>
 #include <mlflow_ai_gateway.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum exit_code {
-    EXIT_ANSWERED = 0,
-    EXIT_CANNOT_PRINT = 1,
+    EXIT_OK = 0,
+    EXIT_OUTPUT = 1,
     EXIT_USAGE = 2,
-    EXIT_NO_CONNECTION = 3,
+    EXIT_TRANSPORT = 3,
     EXIT_REFUSED = 4,
-    EXIT_WRONG_ANSWER = 5,
-    EXIT_FAULT = 6
+    EXIT_BAD_RESPONSE = 5,
+    EXIT_INTERNAL = 6
 };
 
-static const char USAGE[] =
-    "usage: tools [-u URI] [-r ROUTE] [-v] QUESTION\n"
-    "\n"
-    "  -u URI    the gateway's URI; without it, the environment variable\n"
-    "            MLFLOW_GATEWAY_URI or MLFLOW_DEPLOYMENTS_TARGET says it\n"
-    "  -r ROUTE  the route (endpoint) to ask, for a model that can call tools;\n"
-    "            default: chat\n"
-    "  -v        say what the model calls, and what it is told\n"
-    "  QUESTION  for example: Is it warmer in Paris or in Oslo?\n"
-    "\n"
-    "exit status: 0 answered, 1 the answer could not be printed, 2 wrong use,\n"
-    "3 no connection or no answer in time, 4 the gateway refused,\n"
-    "5 the gateway's answer was wrong, 6 a fault in this program\n";
+#define SYNOPSIS "usage: tools [-u URI] [-r ROUTE] [-v] PROMPT\n"
 
-/* What the model is told that it can call. */
+static const char HELP[] =
+    SYNOPSIS
+    "\n"
+    "Send a prompt to a model that may call the tool get_temperature, which is a\n"
+    "function of this program, and print the final response.\n"
+    "\n"
+    "  -u URI      gateway URI; default: $MLFLOW_GATEWAY_URI,\n"
+    "              $MLFLOW_DEPLOYMENTS_TARGET or $MLFLOW_TRACKING_URI\n"
+    "  -r ROUTE    route (endpoint) of a model that supports tools; default: chat\n"
+    "  -v          print each tool call and its result to standard error\n"
+    "  -h, --help  show this help\n"
+    "  PROMPT      for example: Is it warmer in Paris or in Oslo?\n"
+    "\n"
+    "exit status: 0 success, 1 output error, 2 usage error, 3 connection failed or\n"
+    "timed out, 4 refused by the gateway or the model provider, 5 invalid response,\n"
+    "6 internal error\n";
+
+static const struct option LONG_OPTIONS[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+
+/* The request parameter "tools": the functions that the model may call. */
 static const char TOOLS[] =
     "[{\"type\": \"function\", \"function\": {"
-    "\"name\": \"get_temperature\", \"description\": \"Tells the temperature in a city now.\", "
+    "\"name\": \"get_temperature\", \"description\": \"Get the current temperature in a city.\", "
     "\"parameters\": {\"type\": \"object\", \"properties\": {\"city\": {\"type\": \"string\"}}, "
     "\"required\": [\"city\"]}}}]";
+
+/* Limits the cost of a model that never stops calling tools. */
+enum { MAX_ROUNDS = 8 };
 
 static enum exit_code exit_code_of(mlflow_gateway_status status)
 {
     if (status == MLFLOW_GATEWAY_OK)
-        return EXIT_ANSWERED;
+        return EXIT_OK;
     if (status < 20)
         return EXIT_USAGE;
     if (status < 40)
-        return EXIT_NO_CONNECTION;
+        return EXIT_TRANSPORT;
     if (status < 60)
         return EXIT_REFUSED;
     if (status < 80)
-        return EXIT_WRONG_ANSWER;
-    return EXIT_FAULT;
+        return EXIT_BAD_RESPONSE;
+    return EXIT_INTERNAL;
 }
 
-static enum exit_code wrong_use(const char *problem)
+/* Prints a usage error. `message` is NULL if getopt_long() has printed one. */
+static enum exit_code usage_error(const char *message)
 {
-    fprintf(stderr, "tools: %s\n\n%s", problem, USAGE);
+    if (message != NULL)
+        fprintf(stderr, "tools: %s\n", message);
+    fputs(SYNOPSIS "Try 'tools --help' for more information.\n", stderr);
     return EXIT_USAGE;
 }
 
-/* Returns what the model is told of a call. One that makes no sense is answered as well: the model may try again. */
-static const char *run_call(const char *name, const char *arguments)
+/* Returns the result of a tool call. An invalid call has a result, too, so that the model can correct it. */
+static const char *run_tool(const char *name, const char *arguments)
 {
     static const char *const TEMPERATURES[][2] = {
         { "Paris", "In Paris it is 18.5 degrees Celsius." },
@@ -77,7 +89,7 @@ static const char *run_call(const char *name, const char *arguments)
 
     if (name == NULL || strcmp(name, "get_temperature") != 0)
         return "There is no such tool.";
-    /* What a model writes is not to be trusted: it may be no JSON at all. */
+    /* Models may write arguments that are not valid JSON. */
     if (mlflow_gateway_json_get(arguments, MLFLOW_GATEWAY_NUL_TERMINATED, "/city", &kind, &city, NULL, NULL) !=
             MLFLOW_GATEWAY_OK || kind != MLFLOW_GATEWAY_JSON_STRING)
         result = "The arguments must be JSON with a string \"city\".";
@@ -89,9 +101,9 @@ static const char *run_call(const char *name, const char *arguments)
     return result;
 }
 
-/* Runs all tool calls of a response, and adds the response and their results to the request. */
-static mlflow_gateway_status run_calls(mlflow_gateway_request *request, const mlflow_gateway_response *response,
-                                       int verbose, mlflow_gateway_error **error)
+/* Runs all tool calls of a response. Adds the response and the results to the request. */
+static mlflow_gateway_status run_tool_calls(mlflow_gateway_request *request, const mlflow_gateway_response *response,
+                                            int verbose, mlflow_gateway_error **error)
 {
     mlflow_gateway_status status = mlflow_gateway_request_add_response(request, response, 0, error);
     size_t count = mlflow_gateway_response_tool_call_count(response, 0);
@@ -100,7 +112,7 @@ static mlflow_gateway_status run_calls(mlflow_gateway_request *request, const ml
         const char *id = mlflow_gateway_response_tool_call_id(response, 0, call);
         const char *name = mlflow_gateway_response_tool_call_name(response, 0, call);
         const char *arguments = mlflow_gateway_response_tool_call_arguments(response, 0, call, NULL);
-        const char *result = run_call(name, arguments);
+        const char *result = run_tool(name, arguments);
 
         if (verbose)
             fprintf(stderr, "%s(%s): %s\n", name ? name : "?", arguments, result);
@@ -109,28 +121,24 @@ static mlflow_gateway_status run_calls(mlflow_gateway_request *request, const ml
     return status;
 }
 
-/* The command line, understood. */
-struct question {
-    const char *uri, *route, *text;
+struct arguments {
+    const char *uri, *route, *prompt;
     int verbose;
 };
 
-/* A model that calls tools for ever must not cost for ever. */
-enum { MAX_ROUNDS = 8 };
-
-/* Asks, and as long as the model calls tools, runs them and asks again. */
-static mlflow_gateway_status ask(const struct question *question, mlflow_gateway_response **answer,
-                                 mlflow_gateway_error **error)
+/* Sends the prompt. Runs tool calls and sends their results until a response has no tool calls. */
+static mlflow_gateway_status complete(const struct arguments *arguments, mlflow_gateway_response **final,
+                                      mlflow_gateway_error **error)
 {
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_response *response = NULL;
-    mlflow_gateway_status status = mlflow_gateway_create(question->route, question->uri, &gateway, error);
+    mlflow_gateway_status status = mlflow_gateway_create(arguments->route, arguments->uri, &gateway, error);
 
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_request_create(&request, error);
     if (status == MLFLOW_GATEWAY_OK)
-        status = mlflow_gateway_request_add_message(request, "user", question->text, MLFLOW_GATEWAY_NUL_TERMINATED,
+        status = mlflow_gateway_request_add_message(request, "user", arguments->prompt, MLFLOW_GATEWAY_NUL_TERMINATED,
                                                     error);
     if (status == MLFLOW_GATEWAY_OK)
         status = mlflow_gateway_request_set_param_json(request, "tools", TOOLS, MLFLOW_GATEWAY_NUL_TERMINATED, error);
@@ -139,7 +147,7 @@ static mlflow_gateway_status ask(const struct question *question, mlflow_gateway
     for (int round = 0; round < MAX_ROUNDS; round++) {
         if (status != MLFLOW_GATEWAY_OK || mlflow_gateway_response_tool_call_count(response, 0) == 0)
             break;
-        status = run_calls(request, response, question->verbose, error);
+        status = run_tool_calls(request, response, arguments->verbose, error);
         mlflow_gateway_response_destroy(response);
         response = NULL;
         if (status == MLFLOW_GATEWAY_OK)
@@ -147,26 +155,30 @@ static mlflow_gateway_status ask(const struct question *question, mlflow_gateway
     }
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
-    *answer = response;
+    *final = response;
     return status;
 }
 
-static enum exit_code answer(const struct question *question)
+/* Sends the prompt and prints the final response, or why it failed. */
+static enum exit_code print_response(const struct arguments *arguments)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
-    enum exit_code code = exit_code_of(ask(question, &response, &error));
+    enum exit_code code = exit_code_of(complete(arguments, &response, &error));
     size_t len = 0;
     const char *text = mlflow_gateway_response_text(response, 0, &len);
 
-    if (code != EXIT_ANSWERED)
-        fprintf(stderr, "tools: %s\n", error ? mlflow_gateway_error_message(error) : "there is no memory");
+    if (code != EXIT_OK)
+        fprintf(stderr, "tools: %s\n", mlflow_gateway_error_message(error));
     else if (text == NULL) {
-        fputs("tools: the model wrote no answer, or still calls tools\n", stderr);
-        code = EXIT_WRONG_ANSWER;
+        if (mlflow_gateway_response_tool_call_count(response, 0) != 0)
+            fprintf(stderr, "tools: the model still calls tools after %d rounds\n", MAX_ROUNDS);
+        else
+            fputs("tools: the response has no text\n", stderr);
+        code = EXIT_BAD_RESPONSE;
     } else if (fwrite(text, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0) {
-        perror("tools: the answer could not be printed");
-        code = EXIT_CANNOT_PRINT;
+        perror("tools: cannot write to standard output");
+        code = EXIT_OUTPUT;
     }
     mlflow_gateway_response_destroy(response);
     mlflow_gateway_error_destroy(error);
@@ -175,20 +187,20 @@ static enum exit_code answer(const struct question *question)
 
 int main(int argc, char **argv)
 {
-    struct question question = { .route = "chat" };
+    struct arguments arguments = { .route = "chat" };
     int option;
 
-    while ((option = getopt(argc, argv, "u:r:vh")) != -1) {
+    while ((option = getopt_long(argc, argv, "+u:r:vh", LONG_OPTIONS, NULL)) != -1) {
         switch (option) {
-        case 'u': question.uri = optarg; break;
-        case 'r': question.route = optarg; break;
-        case 'v': question.verbose = 1; break;
-        case 'h': return fputs(USAGE, stdout) == EOF ? EXIT_CANNOT_PRINT : EXIT_ANSWERED;
-        default: return wrong_use("see the usage below");
+        case 'u': arguments.uri = optarg; break;
+        case 'r': arguments.route = optarg; break;
+        case 'v': arguments.verbose = 1; break;
+        case 'h': return fputs(HELP, stdout) == EOF ? EXIT_OUTPUT : EXIT_OK;
+        default: return usage_error(NULL);
         }
     }
     if (optind + 1 != argc)
-        return wrong_use(optind == argc ? "there is no question" : "there is more than one question; put it in quotes");
-    question.text = argv[optind];
-    return answer(&question);
+        return usage_error(optind == argc ? "no prompt given" : "more than one prompt given; put it in quotes");
+    arguments.prompt = argv[optind];
+    return print_response(&arguments);
 }

@@ -236,7 +236,7 @@ def _outcome(line: dict) -> Outcome:
     embeddings = line.get("embeddings")
     if embeddings is not None:
         # As many digits as tell one number of 32 bits from the next.
-        vectors = [[float32(number) for number in vector] for vector in embeddings["vectors"]]
+        vectors = [[float32(number) for number in vector] for vector in embeddings.pop("values")]
         embeddings = Embeddings(**{**embeddings, "vectors": vectors})
     return Outcome(
         line["status"],
@@ -246,7 +246,7 @@ def _outcome(line: dict) -> Outcome:
         line["error_attempts"],
         line["error_retries"],
         [Event(*event[:7], event[7:13], *event[13:]) for event in line.get("events", [])],
-        line["asked_at_us"],
+        line["started_at_us"],
         line["took_us"],
         line["cancelled_us"],
         response,

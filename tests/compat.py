@@ -165,7 +165,7 @@ def ask(kind: Kind, url: str, upstream: ScriptedUpstream, build: Build = SHARED)
         line = json.loads(done.stdout)
         status = line["status"].removeprefix("MLFLOW_GATEWAY_")
         asked = len(posted) if kind == DIRECTLY else len(upstream.requests())
-        seen[operation] = Seen(status, line["http_status"], line["message"], line["answer"], len(posted), asked)
+        seen[operation] = Seen(status, line["http_status"], line["message"], line["output"], len(posted), asked)
     return seen
 
 
@@ -232,25 +232,25 @@ def is_missing(kind: Kind, operation: str) -> bool:
 def note(kind: Kind, operation: str, seen: Seen) -> Optional[str]:
     """What there is to say about a cell: why it is right that it does not work, or how it works."""
     if operation in STREAMS and kind.version in WITHOUT_STREAMS and seen.status == "UNSUPPORTED":
-        return "MLflow streams from 2.10 on. The status says so, and the message what to do."
+        return "MLflow supports streaming from 2.10 on. The error message names the alternative."
     if operation in ASK_NO_MODEL and has_no_list(kind) and seen.status == "UNSUPPORTED":
-        return "This server has no list of models below this path. Without the path in the gateway URI it reports its routes."
+        return "This server has no list of models below this path. To list its routes, use a gateway URI without the path."
     if operation == "embeddings" and kind == DIRECTLY and seen.status not in SUCCESSES:
-        return "This model makes no embeddings."
+        return "This model does not support embeddings."
     if works(kind, operation, seen):
         if drops(kind, operation):
             return DROPPED[operation]
         if is_refused_first(kind, operation):
             return (
-                "The prompt is posted to `/chat/completions` first, which refuses it for this route without asking the "
-                "model. The option `task` tells which path is right."
+                "The prompt is posted to `/chat/completions` first, which rejects it for this route without running "
+                "the model. Set the option `task` to avoid this."
             )
         if kind.command == TRACKING and operation in TO_COMPLETIONS:
-            return "This server has no completions: the prompt is sent as one message of the user."
+            return "This server has no completions. The prompt is sent as one user message."
         if kind == DIRECTLY and operation in TO_COMPLETIONS:
-            return "A prompt is sent as one message of the user unless the option `task` is `completions`."
+            return "A prompt is sent as one user message unless the option `task` is `completions`."
         if kind.command == TRACKING and operation == "list":
-            return "Without types: each endpoint of this server does both chat and embeddings."
+            return "Without types: each endpoint of this server serves both chat and embeddings."
     return None
 
 

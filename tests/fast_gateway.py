@@ -13,7 +13,7 @@ class FastGateway:
 
     def __init__(self) -> None:
         self.asked_for: dict[str, int] = {}
-        """How often it was asked for each kind of answer, and for any of them ("asked")."""
+        """How often it was asked for each kind of answer, and in total ("total")."""
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:

@@ -17,7 +17,7 @@ LONG = "x" * 5_000_000
 ROUTES = [
     {"name": "r", "endpoint_type": "llm/v1/completions"},
     {"name": "chat", "endpoint_type": "llm/v1/chat"},
-    {"name": "vectors", "endpoint_type": "llm/v1/embeddings"},
+    {"name": "embeddings", "endpoint_type": "llm/v1/embeddings"},
 ]
 
 

@@ -17,9 +17,9 @@ def model(handler: Handler, request: Request) -> None:
     Words in the last message command the stream: `slow` makes it go on until the peer leaves, and `broken` ends it
     before the answer is complete.
     """
-    question = scripted_answers.chat_question(request.json())
+    question = scripted_answers.chat_request(request.json())
     if not question.body.get("stream"):
-        handler.answer(200, scripted_answers.answer(question))
+        handler.answer(200, scripted_answers.response(question))
         return
     chunks: Iterable[dict] = list(scripted_answers.chunks(question))
     if "slow" in question.text:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 from asks import Descriptors, Outcome, ask_all, converse
 from builds import ADDRESS, C99, CHECKED, ROOT, SHARED, THREAD, VALGRIND, Build
-from faults.answers import ROUTE, TEXT, good, path_of
-from faults.heads import LONG_QUESTIONS, stall_before_reading
+from faults.answers import ROUTE, TEXT, valid_response, path_of
+from faults.heads import LONG_REQUESTS, stall_without_reading
 from faults.peer import Peer
 from faults.server import FaultServer
 from faults.sites import Site, sites
@@ -46,29 +46,29 @@ class Phase(NamedTuple):
 
 
 PHASES = (
-    Phase("while connecting", "port cannot be reached, http", is_first=True),
-    Phase("while connecting through the proxy", "proxy: cannot be reached, https", is_first=True),
+    Phase("while connecting", "connection not accepted, http", is_first=True),
+    Phase("while connecting through the proxy", "proxy: connection not accepted, https", is_first=True),
     Phase("while connecting through the proxy", "proxy: stalls, https", is_first=True),
     Phase("during the TLS handshake", "TLS: stalls before the handshake", is_first=True),
     Phase("during the TLS handshake", "TLS: stalls in the handshake", is_first=True),
     Phase("during the TLS handshake", "tunnel: stalls, https", is_first=True),
     Phase("while waiting for the response", "proxy: stalls, http", is_first=True),
-    Phase("while waiting for the response", "beside: stalls before it answers", OTHERS[:-2] + STREAMS, is_first=True),
-    Phase("while sending the request", "answers before it reads", OTHERS[:-1] + STREAMS),
-    Phase("while waiting for the response", "stalls before it reads"),
-    Phase("while waiting for the response", "stalls before it answers"),
+    Phase("while waiting for the response", "discovery: stalls without a response", OTHERS[:-2] + STREAMS, is_first=True),
+    Phase("while sending the request", "responds without reading the request body", OTHERS[:-1] + STREAMS),
+    Phase("while waiting for the response", "stalls without reading the request"),
+    Phase("while waiting for the response", "stalls without a response"),
     Phase("while reading the response", "stalls in the head"),
-    Phase("while reading the response", "stalls after an interim answer"),
+    Phase("while reading the response", "stalls after an interim response"),
     Phase("while reading the response", "stalls in the body", OTHERS),
     Phase("while reading the response", "stalls between chunks", OTHERS),
     Phase("while reading the response", "TLS: stalls in the body", OTHERS),
-    Phase("while reading the response", "status 503 and stalls in its words"),
+    Phase("while reading the response", "status 503 and stalls in the body"),
     Phase("while waiting for the next event", "stalls before the first event", STREAMS),
     Phase("while waiting for the next event", "stalls between events", STREAMS),
     Phase("while waiting for the next event", "TLS: stalls in the body", STREAMS),
-    Phase("while waiting to retry", "status 503 for half a minute", options=("max_retries=3",)),
+    Phase("while waiting to retry", "status 503 with Retry-After 30", options=("max_retries=3",)),
     # Whoever never has to wait looks for it all the same.
-    Phase("while waiting for the next event", "a flood of comments", STREAMS),
+    Phase("while waiting for the next event", "flood of comments", STREAMS),
 )
 
 
@@ -80,7 +80,7 @@ class Cell(NamedTuple):
     way: str
 
     def commands(self, site: Site, before: int) -> Iterator[str]:
-        question = LONG_QUESTION if self.phase.fault in LONG_QUESTIONS else QUESTION
+        question = LONG_QUESTION if self.phase.fault in LONG_REQUESTS else QUESTION
         yield f"uri {site.uri(self.operation)}"
         yield from site.settings
         yield from (f"handle-option {option}" for option in self.phase.options)
@@ -159,7 +159,7 @@ def test_a_call_is_cancelled_in_every_phase(places: Sites, phase: Phase) -> None
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
 def test_cancelling_harms_no_memory(places: Sites, build: Build) -> None:
     """Each phase once, but for TLS, which would need another valgrind, and several MB, which take their time."""
-    phases = [phase for phase in PHASES if "TLS" not in phase.doing + phase.fault and phase.fault not in LONG_QUESTIONS]
+    phases = [phase for phase in PHASES if "TLS" not in phase.doing + phase.fault and phase.fault not in LONG_REQUESTS]
     cells = [
         Cell(phase, phase.operations[number % len(phase.operations)], WAYS[number % len(WAYS)])
         for number, phase in enumerate(phases)
@@ -207,7 +207,7 @@ def cancel_threads(uri: str, threads: int, *arguments: str, build: Build = SHARE
 @pytest.mark.parametrize("build", (SHARED, *CHECKED, THREAD), ids=lambda build: build.name)
 def test_one_token_ends_many_calls(places: Sites, build: Build) -> None:
     """A list among them finds no fault on its way, since it is not the one of the path."""
-    uri = places["stalls before it answers"].uri("stream")
+    uri = places["stalls without a response"].uri("stream")
     ended = cancel_threads(uri, 20, build=build)
     stalled = [one for number, one in enumerate(ended) if number % 5 != 4]
     assert len(ended) == 20 and {one.status for one in stalled} == {"CANCELLED"}, ended
@@ -217,7 +217,7 @@ def test_one_token_ends_many_calls(places: Sites, build: Build) -> None:
 
 @pytest.mark.alone
 def test_a_call_that_waits_for_another_threads_question(places: Sites) -> None:
-    uri = places["beside: stalls before it answers"].uri("call")
+    uri = places["discovery: stalls without a response"].uri("call")
     ended = cancel_threads(uri, 8, "behind-one")
     assert [one.status for one in ended] == ["CANCELLED"] * 8, ended
     assert ended[0].message == f"GET {uri}/api/2.0/endpoints/{ROUTE}: cancelled while waiting for the response", ended
@@ -227,14 +227,14 @@ def test_a_call_that_waits_for_another_threads_question(places: Sites) -> None:
 
 def answer_late(peer: Peer, operation: str) -> None:
     """Long after the token has gone."""
-    peer.take()
+    peer.read_request()
     time.sleep(0.3)
-    peer.send(good(operation))
+    peer.send(valid_response(operation))
 
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with FaultServer({"late": answer_late, "never": stall_before_reading}) as running:
+    with FaultServer({"late": answer_late, "never": stall_without_reading}) as running:
         yield running
 
 

@@ -61,7 +61,7 @@ WRONG_ANSWERS = [
     ('{"choices":[{"text":"Par', "BAD_RESPONSE", "the response is not JSON"),
     ('{"status":"OK"}', "BAD_RESPONSE", "JSON, but not a gateway's response (missing field `choices`"),
     ('{"a":"b"}#', "BAD_RESPONSE", "the response is not JSON (trailing characters at line 1 column 10)"),
-    ('{"choices":[{"text":5}]}', "BAD_RESPONSE", "(choices[0].text: a number where a string belongs)"),
+    ('{"choices":[{"text":5}]}', "BAD_RESPONSE", "(choices[0].text: a number, expected a string)"),
     ('{"choices":[{"text":"a","finish_reason":NaN}]}', "BAD_RESPONSE", "not JSON (expected value at line 1 column 41)"),
     ('{"choices":[{"text":null}]}', "BAD_RESPONSE", "JSON, but not a gateway's response"),
     ("[" * 10000, "BAD_RESPONSE", "the response"),

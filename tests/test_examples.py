@@ -33,7 +33,7 @@ def test_ask_says_what_is_wrong() -> None:
     ) as gateway:
         refused = f"http://127.0.0.1:{port}"
         rows = [
-            ([], 2, "there is no prompt"),
+            ([], 2, "no prompt given"),
             (["-u", refused, "a", "b"], 2, "put it in quotes"),
             (["-z"], 2, "usage: ask"),
             (["-t", "warm", "a"], 2, "TEMPERATURE is not a number"),
@@ -49,8 +49,9 @@ def test_ask_says_what_is_wrong() -> None:
             status, answer, said = ask(*arguments)
             assert (status, answer) == (code, ""), (arguments, said)
             assert words in said, (arguments, said)
-    status, answer, said = ask("-h")
-    assert (status, said) == (0, "") and "exit status:" in answer
+    for option in ("-h", "--help"):
+        status, answer, said = ask(option)
+        assert (status, said) == (0, "") and "exit status:" in answer
 
 
 def test_ask_notices_that_its_answer_was_not_printed() -> None:

@@ -87,7 +87,7 @@ def test_it_attaches_a_picture_to_the_first_message(build: Build, tmp_path: Path
 
 
 def test_it_says_what_cannot_be_attached(tmp_path: Path) -> None:
-    for name, words in (("a.txt", "FILE is not a .png"), ("none.png", "none.png cannot be read")):
+    for name, words in (("a.txt", "FILE is not a .png"), ("none.png", f"cannot read {tmp_path}/none.png: No such file")):
         code, answers, said = chat("-u", "http://127.0.0.1:1", "--attach", str(tmp_path / name), input="one\n")
         assert (code, answers) == (2, "") and words in said
 
@@ -163,7 +163,7 @@ def test_it_tells_the_tokens() -> None:
         code, _, said = chat("-u", gateway.url, "-v", input="a b c\nuncounted\n")
         assert (code, said.splitlines()) == (
             0,
-            ["tokens: asked 3, answered 4", "tokens: asked not reported, answered not reported"],
+            ["tokens: input 3, output 4", "tokens: input not reported, output not reported"],
         )
 
 
@@ -195,8 +195,9 @@ def test_it_says_what_is_wrong() -> None:
             status, answer, said = chat(*arguments, input="hi\n")
             assert (status, answer) == (code, ""), (arguments, said)
             assert words in said, (arguments, said)
-    status, answer, said = chat("-h", input="")
-    assert (status, said) == (0, "") and "exit status:" in answer
+    for option in ("-h", "--help"):
+        status, answer, said = chat(option, input="")
+        assert (status, said) == (0, "") and "exit status:" in answer
 
 
 def test_with_real_gateways(real_gateway: RealGateway) -> None:
@@ -207,7 +208,7 @@ def test_with_real_gateways(real_gateway: RealGateway) -> None:
     assert (code, answers) == (5, "echo: one\necho: !break\necho: two\n"), said
     first, broken, last = said.splitlines()
     counted = real_gateway.version != "2.22.5"  # it does not pass the tokens of a stream on
-    assert first == ("tokens: asked 1, answered 2" if counted else "tokens: asked not reported, answered not reported")
+    assert first == ("tokens: input 1, output 2" if counted else "tokens: input not reported, output not reported")
     assert "stream" in broken
     assert [message["content"] for message in real_gateway.upstream.requests()[-1]["body"]["messages"]] == [
         "one",

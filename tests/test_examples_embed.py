@@ -20,7 +20,7 @@ def embed(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 def answer_with_vectors(handler: Handler, request: Request) -> None:
     body = request.json()
-    handler.answer(200, scripted_answers.embeddings(scripted_answers.texts_to_embed(body), body))
+    handler.answer(200, scripted_answers.embeddings(scripted_answers.embeddings_inputs(body), body))
 
 
 def similarity(a: Sequence[float], b: Sequence[float]) -> float:
@@ -61,8 +61,9 @@ def test_it_says_what_is_wrong() -> None:
             status, answer, said = embed(*arguments)
             assert (status, answer) == (code, ""), (arguments, said)
             assert words in said, (arguments, said)
-    status, answer, said = embed("-h")
-    assert (status, said) == (0, "") and "exit status:" in answer
+    for option in ("-h", "--help"):
+        status, answer, said = embed(option)
+        assert (status, said) == (0, "") and "exit status:" in answer
 
 
 def test_it_notices_that_its_table_was_not_printed() -> None:

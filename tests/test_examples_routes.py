@@ -37,6 +37,9 @@ def test_it_lists_what_a_real_gateway_has(real_gateway: RealGateway) -> None:
 def test_it_says_what_is_wrong() -> None:
     assert routes("-z")[0] == 2 and "usage: routes" in routes("-z")[2]
     assert routes("a", "b")[0] == 2
+    for option in ("-h", "--help"):
+        code, table, said = routes(option)
+        assert (code, said) == (0, "") and "exit status:" in table
     with refused_port() as port:
         code, table, said = routes(f"http://127.0.0.1:{port}")
         assert (code, table) == (1, "") and said.startswith("routes: GET ") and "cannot connect" in said

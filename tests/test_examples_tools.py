@@ -94,8 +94,8 @@ def insisting(rounds: int) -> Script:
 
     def script(handler: Handler, request: Request) -> None:
         called = sum("tool_calls" in message for message in request.json()["messages"])
-        question = scripted_answers.chat_question(request.json())._replace(wants_tools=called < rounds)
-        handler.answer(200, scripted_answers.answer(question))
+        question = scripted_answers.chat_request(request.json())._replace(wants_tools=called < rounds)
+        handler.answer(200, scripted_answers.response(question))
 
     return answering(script, CHAT_ROUTE)
 
@@ -135,7 +135,7 @@ def test_it_says_what_is_wrong() -> None:
         answering(lambda handler, request: handler.answer(403, {"detail": "no"}), CHAT_ROUTE)
     ) as gateway:
         rows = [
-            ([], 2, "there is no question"),
+            ([], 2, "no prompt given"),
             (["a", "b"], 2, "put it in quotes"),
             (["-z"], 2, "usage: tools"),
             (["a"], 2, "set the environment variable MLFLOW_GATEWAY_URI"),
@@ -146,8 +146,9 @@ def test_it_says_what_is_wrong() -> None:
             status, answer, said = tools(*arguments)
             assert (status, answer) == (code, ""), (arguments, said)
             assert words in said, (arguments, said)
-    status, answer, said = tools("-h")
-    assert (status, said) == (0, "") and "exit status:" in answer
+    for option in ("-h", "--help"):
+        status, answer, said = tools(option)
+        assert (status, said) == (0, "") and "exit status:" in answer
 
 
 def test_with_real_gateways(real_gateway: RealGateway) -> None:

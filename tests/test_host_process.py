@@ -71,7 +71,7 @@ def test_a_process_forks_while_its_threads_call(build: Build) -> None:
         done = build.run("test_fork_threads.c", url, "4", str(forks))
     assert ended(done) == SILENT
     of_children = 3 * forks + len(range(1, forks, 6))
-    assert gateway.asked_for["asked"] == int(done.stdout) + of_children
+    assert gateway.asked_for["total"] == int(done.stdout) + of_children
 
 
 def test_a_process_forks_while_its_threads_call_over_tls(authority: Authority) -> None:
@@ -152,7 +152,7 @@ def test_a_peer_that_resets_raises_no_signal(authority: Authority, is_tls: bool)
     """The disposition of SIGPIPE is the system's own, by which it ends the process."""
 
     context = authority.server(HOST) if is_tls else None
-    text = b'{"choices":[{"text":"answer"}]}'
+    text = b'{"choices":[{"text":"echo"}]}'
 
     def answer_and_reset(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

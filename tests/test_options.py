@@ -112,7 +112,7 @@ def test_files_that_fit_are_taken(files: dict[str, str]) -> None:
 def test_what_does_not_fit_is_refused(files: dict[str, str], tmp_path: Path) -> None:
     rows = [
         ([f"ca_file={tmp_path}/none"], "cannot be read: No such file"),
-        ([f"ca_file={tmp_path}"], "holds no file"),
+        ([f"ca_file={tmp_path}"], "contains no readable file"),
         ([f"client_cert_file={tmp_path}"], "cannot be read: Is a directory"),
         ([f"ca_file={files['text']}"], f"the file {files['text']} holds no certificate"),
         ([f"ca_file={files['broken']}"], "cannot be used"),

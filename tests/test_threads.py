@@ -17,12 +17,12 @@ def test_sixteen_threads_share_a_handle(build: Build) -> None:
     with ScriptedGateway(answering(echo)) as gateway:
         done = build.run("test_threads.c", gateway.url, "r", "16", str(calls))
         assert done.returncode == 0, done.stderr
-        assert done.stdout == f"{16 * calls} right answers\n"
+        assert done.stdout == f"{16 * calls} right responses\n"
         asked = [request for request in gateway.requests if request.method == "GET"]
         assert len(asked) == 1, "the server is asked once which dialect it speaks"
         assert len(gateway.requests) == 16 * calls + 1
         for request in gateway.requests[1:]:
-            assert request.json().get("stop") in (None, ["never said"]), "settings are never seen half changed"
+            assert request.json().get("stop") in (None, ["unused"]), "settings are never seen half changed"
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
@@ -45,4 +45,4 @@ def test_sixteen_threads_ask_a_real_gateway(real_gateway: RealGateway) -> None:
     for route in ("completions", "chat"):
         done = SHARED.run("test_threads.c", real_gateway.url, route, "16", "10")
         assert done.returncode == 0, done.stderr
-        assert done.stdout == "160 right answers\n"
+        assert done.stdout == "160 right responses\n"

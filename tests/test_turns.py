@@ -81,7 +81,7 @@ def test_a_raw_response_in_the_shape_of_a_chat_can_be_added() -> None:
     [
         (answers(MESSAGE), ("send", "add-response 1"), "has no candidate 1; it has 1, counted from 0"),
         (streams(chunk("a", finish_reason="stop")), ("option gather_stream=false", "callback", "add-response 0"), "gather_stream"),
-        (answers(), ("again", "path - /x", "body {}", "send", "again", "add-response 0"), "its body is not that of a chat"),
+        (answers(), ("again", "path - /x", "body {}", "send", "again", "add-response 0"), "its body is not a chat completion"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_added_says_why(script: Script, commands: tuple[str, ...], words: str) -> None:

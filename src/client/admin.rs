@@ -17,14 +17,14 @@ pub(super) fn change(mut context: CallContext, change: Change) -> Result<String,
     context.mask(change.secrets().into_iter().map(Secret::from));
     let context = &context;
     let dialect = dialect(context)?;
-    let Some(order) = dialect.order(change) else {
+    let Some(order) = dialect.change_request(change) else {
         let (uri, name) = (&context.target.uri, dialect.name());
         let problem = format!(
             "{uri} has the dialect \"{name}\", which does not support this; change the server's configuration instead"
         );
         return Err(Error::new(Status::Unsupported, problem));
     };
-    let method = match order.verb {
+    let method = match order.method {
         ChangeMethod::Get => Method::Get,
         ChangeMethod::Post => Method::Post,
         ChangeMethod::Put => Method::Put,
@@ -44,7 +44,7 @@ pub(super) fn change(mut context: CallContext, change: Change) -> Result<String,
                     format!("{error_context}: HTTP status {status}, but the response is not UTF-8"),
                 )
             })?;
-            return Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(json) } else { json });
+            return Ok(if matches!(change, Change::GetLimits(_)) { dialect.parse_limits(json) } else { json });
         }
         Ok(reply) => {
             let mut response = ErrorResponse::read(reply.status, &reply.body);

@@ -1,11 +1,11 @@
-//! Who the client is: what it was told, and what goes into its requests.
+//! Credentials: which are set, and which of them a request carries in which header.
 
 use std::sync::Arc;
 
 use super::token_cache::Tokens;
 use crate::http::{Headers, Secret};
 
-/// What a setting can be about. Those of one kind belong together.
+/// What an option sets. Parts of one kind make up one way to authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CredentialPart {
     Username,
@@ -32,8 +32,8 @@ impl CredentialPart {
     }
 }
 
-/// The header that says who the client is. MLflow's tracking server looks at its own first, so that the usual one is
-/// free for a proxy before it.
+/// The header that carries the credentials. MLflow's tracking server prefers its own header, which leaves `Authorization`
+/// to a proxy in front of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum AuthHeader {
     #[default]
@@ -52,11 +52,11 @@ impl AuthHeader {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Auth {
-    given: Vec<Credential>,
+    credentials: Vec<Credential>,
     pub header: AuthHeader,
-    /// Whether credentials may go where others can read them.
+    /// Whether credentials may be sent over unencrypted connections.
     pub allow_insecure: bool,
-    /// Those of the OAuth client.
+    /// Access tokens of the OAuth client.
     pub tokens: Arc<Tokens>,
 }
 
@@ -64,11 +64,11 @@ pub(super) struct Auth {
 struct Credential {
     part: CredentialPart,
     secret: Secret,
-    /// Whether it comes from the environment or a file.
+    /// Whether it was found in the environment or a file.
     is_default: bool,
 }
 
-/// An OAuth client, which gets its tokens by an id and a secret.
+/// The credentials with which an OAuth client obtains access tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OAuthClient<'a> {
     pub id: &'a Secret,
@@ -76,34 +76,32 @@ pub(super) struct OAuthClient<'a> {
 }
 
 impl Auth {
-    /// Sets a part, or takes it back. Whoever says who they are by one kind does not mean what the environment says by
-    /// another.
+    /// Sets or unsets a part. Setting one kind of credentials discards the other kinds found in the environment.
     pub fn set(&mut self, part: CredentialPart, secret: Option<Secret>) {
-        self.given.retain(|given| {
-            given.part != part && !(given.is_default && secret.is_some() && given.part.kind() != part.kind())
+        self.credentials.retain(|credential| {
+            credential.part != part
+                && !(credential.is_default && secret.is_some() && credential.part.kind() != part.kind())
         });
-        self.given.extend(secret.map(|secret| Credential { part, secret, is_default: false }));
+        self.credentials.extend(secret.map(|secret| Credential { part, secret, is_default: false }));
         if part.kind() == CredentialKind::Client {
             self.tokens = Arc::default();
         }
     }
 
-    /// Makes all that was set give way to what is set later.
-    pub fn make_default(&mut self) {
-        self.given.iter_mut().for_each(|given| given.is_default = true);
+    /// Marks all credentials as found in the environment.
+    pub fn mark_as_default(&mut self) {
+        self.credentials.iter_mut().for_each(|credential| credential.is_default = true);
     }
 
     fn get(&self, part: CredentialPart) -> Option<&Secret> {
-        self.given.iter().find(|given| given.part == part).map(|given| &given.secret)
+        self.credentials.iter().find(|credential| credential.part == part).map(|credential| &credential.secret)
     }
 
-    /// The headers and, unless they have it already, the one that says who the client is. What it is made of is masked
-    /// in any case.
+    /// Adds the credentials to `headers`, unless these have the header already. Secrets are masked in any case.
     pub fn add_to(&self, mut headers: Headers) -> Headers {
-        for given in
-            self.given.iter().filter(|given| !matches!(given.part, CredentialPart::Username | CredentialPart::ClientId))
-        {
-            headers.hide(&given.secret);
+        let is_secret = |part| !matches!(part, CredentialPart::Username | CredentialPart::ClientId);
+        for credential in self.credentials.iter().filter(|credential| is_secret(credential.part)) {
+            headers.hide(&credential.secret);
         }
         let pair = |name, secret| Some(Secret::basic(self.get(name)?.expose(), self.get(secret)?.expose()));
         if let Some(client) = pair(CredentialPart::ClientId, CredentialPart::ClientSecret) {
@@ -117,13 +115,13 @@ impl Auth {
         }
     }
 
-    /// The headers of a request with a token.
+    /// Adds an access token to `headers`.
     pub fn add_token(&self, headers: &Headers, token: &Secret) -> Headers {
         headers.clone().or_secret(self.header.name(), &Secret::bearer(token.expose()))
     }
 
-    /// The OAuth client, if there is one and these headers do not say already who the client is.
-    pub fn client(&self, headers: &Headers) -> Option<OAuthClient<'_>> {
+    /// Returns the OAuth client, if one is set and `headers` have no credentials.
+    pub fn oauth_client(&self, headers: &Headers) -> Option<OAuthClient<'_>> {
         let client =
             OAuthClient { id: self.get(CredentialPart::ClientId)?, secret: self.get(CredentialPart::ClientSecret)? };
         (!headers.has(self.header.name())).then_some(client)
@@ -140,9 +138,9 @@ mod tests {
 
     fn sent(auth: &Auth) -> Vec<String> {
         let hidden = auth
-            .given
+            .credentials
             .iter()
-            .filter(|given| !matches!(given.part, CredentialPart::Username | CredentialPart::ClientId))
+            .filter(|credential| !matches!(credential.part, CredentialPart::Username | CredentialPart::ClientId))
             .count();
         let headers = auth.add_to(Headers::default());
         let all: Vec<_> = headers.secrets().map(str::to_owned).collect();
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_goes_before_a_token() {
+    fn password_takes_precedence_over_token() {
         let mut auth = Auth::default();
         auth.set(CredentialPart::BearerToken, secret("t"));
         auth.set(CredentialPart::Username, secret("me"));
@@ -163,11 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_goes_before_what_was_found() {
+    fn set_credentials_take_precedence_over_those_of_the_environment() {
         let mut auth = Auth::default();
         auth.set(CredentialPart::Username, secret("me"));
         auth.set(CredentialPart::Password, secret("p"));
-        auth.make_default();
+        auth.mark_as_default();
         auth.set(CredentialPart::BearerToken, None);
         assert_eq!(sent(&auth), ["Basic bWU6cA=="]);
         let mut other = auth.clone();
@@ -181,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn an_oauth_client_is_one_only_where_nothing_else_is() {
+    fn oauth_client_is_used_only_without_other_credentials() {
         let mut auth = Auth::default();
         auth.set(CredentialPart::ClientId, secret("id"));
-        assert!(auth.client(&Headers::default()).is_none());
+        assert!(auth.oauth_client(&Headers::default()).is_none());
         auth.set(CredentialPart::ClientSecret, secret("s"));
-        assert!(auth.client(&Headers::default()).is_some());
+        assert!(auth.oauth_client(&Headers::default()).is_some());
         auth.set(CredentialPart::BearerToken, secret("t"));
-        assert!(auth.client(&auth.add_to(Headers::default())).is_none());
+        assert!(auth.oauth_client(&auth.add_to(Headers::default())).is_none());
     }
 }

@@ -106,7 +106,7 @@ impl<'a> Call<'a> {
             Err(error) => return Err((context.send_error(&error_context, error), None)),
         };
         let response = ErrorResponse::read(reply.status, &reply.body);
-        if response.cannot_stream && operation == Operation::Stream {
+        if response.is_streaming_unsupported && operation == Operation::Stream {
             return Err((report::cannot_stream(&error_context, (&reply).into()), None));
         }
         let mismatch = Mismatch::of(&response, plan, content);

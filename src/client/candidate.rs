@@ -1,17 +1,17 @@
-//! A candidate of a response, whole or gathered from a stream.
+//! A candidate of a response: read from a whole response, or gathered from a stream.
 
 use std::sync::Arc;
 
+use super::assistant_message::{self, AssistantMessage};
 use super::error::Error;
-use super::message;
 use super::nul_string::{NulString, copy, name};
 use super::response_body::Body;
 use super::stream_event::EventKind;
 use super::tool_call::{Growth, ToolCall};
-use crate::dialect::{self, Piece, ReasoningForm, Text};
+use crate::dialect::{self, Delta, ReasoningForm, Text};
 use crate::sync::SetOnce;
 
-/// One of the texts that the model was asked for.
+/// One of the completions that the model generated.
 #[derive(Debug, Default)]
 pub struct Candidate {
     pub(super) text: Option<NulString>,
@@ -21,55 +21,55 @@ pub struct Candidate {
     refusal: Option<NulString>,
     pub(super) role: Option<NulString>,
     pub(super) finish_reason: Option<NulString>,
-    /// In the order in which they begin.
+    /// In the order of their first fragments.
     pub(super) tool_calls: Vec<ToolCall>,
-    /// Whether texts and arguments are not kept.
-    is_bare: bool,
-    /// The whole response in which this is a candidate, and which.
-    whole: Option<(Arc<Body>, usize)>,
-    /// Written when it is asked for.
+    /// Whether text and arguments are discarded.
+    discards_text: bool,
+    /// The body of a whole response, and the index of this candidate in it.
+    body: Option<(Arc<Body>, usize)>,
+    /// Written on first use.
     message_json: SetOnce<NulString>,
 }
 
 impl Candidate {
-    pub(super) fn of(answered: &dialect::Candidate) -> Result<Candidate, Error> {
+    pub(super) fn of(decoded: &dialect::Candidate) -> Result<Candidate, Error> {
         let mut candidate = Candidate {
-            text: copy(answered.text.as_ref())?,
-            reasoning: copy(answered.reasoning.as_ref().map(|reasoning| &reasoning.text.text))?,
-            refusal: copy(answered.refusal.as_ref())?,
-            role: name(answered.role.as_ref())?,
-            finish_reason: name(answered.finish_reason.as_ref())?,
+            text: copy(decoded.text.as_ref())?,
+            reasoning: copy(decoded.reasoning.as_ref().map(|reasoning| &reasoning.text.text))?,
+            refusal: copy(decoded.refusal.as_ref())?,
+            role: name(decoded.role.as_ref())?,
+            finish_reason: name(decoded.finish_reason.as_ref())?,
             ..Candidate::default()
         };
-        if let Some(tool_calls) = &answered.tool_calls {
-            for (place, call) in (0..).zip(&tool_calls.calls) {
-                candidate.tool_calls.push(ToolCall::of(place, call, true)?);
+        if let Some(tool_calls) = &decoded.tool_calls {
+            for (index, call) in (0..).zip(&tool_calls.calls) {
+                candidate.tool_calls.push(ToolCall::of(index, call, true)?);
             }
         }
         Ok(candidate)
     }
 
-    pub(super) fn of_stream(keeps_texts: bool) -> Candidate {
-        Candidate { is_bare: !keeps_texts, ..Candidate::default() }
+    pub(super) fn of_stream(keeps_text: bool) -> Candidate {
+        Candidate { discards_text: !keeps_text, ..Candidate::default() }
     }
 
-    pub(super) fn set_whole(&mut self, body: &Arc<Body>, candidate: usize) {
-        self.whole = Some((Arc::clone(body), candidate));
+    pub(super) fn set_body(&mut self, body: &Arc<Body>, index: usize) {
+        self.body = Some((Arc::clone(body), index));
     }
 
-    /// Adds what a stream's event says, except for the texts and the tool calls; says whether it is why the candidate
-    /// ended, which some servers say twice.
-    pub(super) fn note(&mut self, piece: &Piece) -> Result<bool, Error> {
+    /// Adds the role and the finish reason of a stream's delta. Returns whether the finish reason is new: some servers
+    /// repeat it.
+    pub(super) fn add_role_and_finish_reason(&mut self, delta: &Delta) -> Result<bool, Error> {
         if self.role.is_none() {
-            self.role = name(piece.role.as_ref())?;
+            self.role = name(delta.role.as_ref())?;
             self.message_json.clear();
         }
-        let Some(reason) = &piece.finish_reason else { return Ok(false) };
+        let Some(reason) = &delta.finish_reason else { return Ok(false) };
         let before = self.finish_reason.replace(NulString::of_name(&reason.0)?);
         Ok(before.is_none_or(|before| before.as_str() != reason.0))
     }
 
-    /// Adds to the text, the reasoning or the refusal; returns where it begins there.
+    /// Appends to the text, the reasoning or the refusal. Returns the offset of the appended string.
     pub(super) fn push(&mut self, kind: EventKind, more: &str) -> Result<usize, Error> {
         self.message_json.clear();
         let to = match kind {
@@ -90,8 +90,8 @@ impl Candidate {
         }
     }
 
-    /// The end of the text or the reasoning, with a NUL byte behind it.
-    pub(super) fn end_of(&self, kind: EventKind, start: usize) -> Option<&str> {
+    /// Returns the text or the reasoning from an offset on, with a NUL terminator.
+    pub(super) fn with_nul_from(&self, kind: EventKind, start: usize) -> Option<&str> {
         let text = if kind == EventKind::Reasoning { &self.reasoning } else { &self.text };
         text.as_ref()?.with_nul().get(start..)
     }
@@ -105,26 +105,25 @@ impl Candidate {
         Ok(())
     }
 
-    /// Keeps what ended it, and what tells its tool calls apart.
-    pub(super) fn forget_texts(&mut self) {
+    /// Drops the text and the body, and hides the tool calls: fragments and events still refer to them.
+    pub(super) fn discard_text(&mut self) {
         self.message_json.clear();
         (self.text, self.reasoning, self.refusal) = (None, None, None);
-        self.whole = None;
-        self.is_bare = true;
+        self.body = None;
+        self.discards_text = true;
     }
 
-    /// Adds a fragment to the call that it belongs to: the last of its index, or without one the last of all. One that
-    /// names another id, or where there is neither id nor index another tool, begins a call of its own. Returns which
-    /// call it is.
+    /// Appends a fragment to the last call of its index, or without an index to the last call. A fragment with another
+    /// ID, or with neither ID nor index but another name, begins a new call. Returns the position of the call.
     pub(super) fn push_tool_call(&mut self, fragment: &dialect::ToolCall) -> Result<(usize, Growth), Error> {
         self.message_json.clear();
-        let keeps_arguments = !self.is_bare;
-        let place = match fragment.index {
+        let keeps_arguments = !self.discards_text;
+        let position = match fragment.index {
             Some(index) => self.tool_calls.iter().rposition(|call| call.index == index),
             None => self.tool_calls.len().checked_sub(1),
         };
-        if let Some(place) = place.filter(|place| !self.tool_calls[*place].is_another(fragment)) {
-            return Ok((place, self.tool_calls[place].push(fragment, keeps_arguments)?));
+        if let Some(position) = position.filter(|position| !self.tool_calls[*position].is_other_call(fragment)) {
+            return Ok((position, self.tool_calls[position].push(fragment, keeps_arguments)?));
         }
         let last = self.tool_calls.last().map_or(0, |call| call.index);
         let call = ToolCall::of(fragment.index.unwrap_or(last), fragment, keeps_arguments)?;
@@ -133,59 +132,61 @@ impl Candidate {
         Ok((self.tool_calls.len() - 1, growth))
     }
 
-    /// The text, which may be empty; `None` where the model gave none, for example because it asks for a tool instead.
+    /// Returns the text, which may be empty; `None` if the model wrote none, for example because it calls a tool.
     pub fn text(&self) -> Option<&NulString> {
         self.text.as_ref()
     }
 
-    /// What the model wrote before its answer.
+    /// Returns the reasoning that precedes the text.
     pub fn reasoning(&self) -> Option<&NulString> {
         self.reasoning.as_ref()
     }
 
-    /// Where the provider writes the reasoning.
-    pub(super) fn reasoning_form(&self) -> ReasoningForm {
-        self.reasoning_form
-    }
-
-    pub(super) fn reasoning_signature(&self) -> Option<&NulString> {
-        self.reasoning_signature.as_ref()
-    }
-
-    /// Why the model refuses, in its own words.
+    /// Returns the text with which the model refuses.
     pub fn refusal(&self) -> Option<&NulString> {
         self.refusal.as_ref()
     }
 
-    /// Who speaks: `assistant`. `None` of a completion.
+    /// Returns the role, `assistant`; `None` for a completion of a prompt.
     pub fn role(&self) -> Option<&NulString> {
         self.role.as_ref()
     }
 
-    /// Why the model ended, for example `stop` or `length`.
+    /// Returns the finish reason, for example `stop` or `length`.
     pub fn finish_reason(&self) -> Option<&NulString> {
         self.finish_reason.as_ref()
     }
 
-    /// The tools that the model wants to be called.
+    /// Returns the tool calls.
     pub fn tool_calls(&self) -> &[ToolCall] {
-        if self.is_bare { &[] } else { &self.tool_calls }
+        if self.discards_text { &[] } else { &self.tool_calls }
     }
 
-    /// The message of the assistant as JSON, to be put into the next request: of a whole response as it came, of a
-    /// stream as it was gathered. Arguments of tool calls that are null or empty are `{}`. `None` if nothing was
-    /// gathered, or if there is no memory for it.
+    /// Returns the assistant's message as JSON, to be added to the next request: as received in a whole response, or as
+    /// gathered from a stream. Null or empty arguments of tool calls become `{}`. `None` if nothing was gathered, or if
+    /// memory is exhausted.
     pub fn message_json(&self) -> Option<&NulString> {
         if let Some(json) = self.message_json.get() {
             return Some(json);
         }
-        let whole = self.whole.as_ref().and_then(|(body, candidate)| body.message(*candidate));
-        let json = match whole {
-            Some(message) => message::with_arguments(message),
-            None => message::write(self)?,
+        let received = self.body.as_ref().and_then(|(body, index)| body.message(*index));
+        let json = match received {
+            Some(message) => assistant_message::with_arguments(message),
+            None => self.message().to_json()?,
         };
-        let json = json.ok()?;
-        Some(self.message_json.get_or_set(json))
+        Some(self.message_json.get_or_set(json.ok()?))
+    }
+
+    fn message(&self) -> AssistantMessage<'_> {
+        AssistantMessage {
+            role: self.role.as_ref().map(NulString::as_str),
+            text: self.text.as_ref().map(NulString::as_str),
+            reasoning: self.reasoning.as_ref().map(NulString::as_str),
+            reasoning_form: self.reasoning_form,
+            reasoning_signature: self.reasoning_signature.as_ref().map(NulString::as_str),
+            refusal: self.refusal.as_ref().map(NulString::as_str),
+            tool_calls: self.tool_calls(),
+        }
     }
 }
 
@@ -213,15 +214,15 @@ mod tests {
         candidate.tool_calls().iter().map(|call| call.arguments().as_str().to_owned()).collect()
     }
 
-    /// The tool calls of the message as it is written.
-    fn calls_of(candidate: &Candidate) -> &str {
+    /// Returns the tool calls of the written message.
+    fn tool_calls_json(candidate: &Candidate) -> &str {
         let message = candidate.message_json().unwrap().as_str();
         let calls = message.strip_prefix(r#"{"role":"assistant","content":null,"tool_calls":"#).unwrap();
         calls.strip_suffix('}').unwrap()
     }
 
     #[test]
-    fn message_of_a_stream_is_written_from_what_was_gathered() {
+    fn message_of_a_stream_is_written_from_gathered_text() {
         let mut candidate = Candidate::default();
         candidate.push(EventKind::Text, "a\"").unwrap();
         assert_eq!(candidate.message_json().unwrap().as_str(), r#"{"role":"assistant","content":"a\""}"#);
@@ -238,12 +239,12 @@ mod tests {
         let text = r#"{"type":"text","text":"a\"\u0000é"}"#;
         let message = format!(r#"{{"role":"assistant","content":[{summary},{text}],"refusal":"no"}}"#);
         assert_eq!(candidate.message_json().unwrap().as_str(), message);
-        candidate.forget_texts();
+        candidate.discard_text();
         assert!(candidate.message_json().is_none());
     }
 
     #[test]
-    fn calls_that_are_not_gathered_are_told_apart_all_the_same() {
+    fn tool_calls_are_distinguished_without_gather_stream() {
         let mut candidate = Candidate::of_stream(false);
         let mut which = |fragment| candidate.push_tool_call(&fragment).unwrap().0;
         assert_eq!(which(fragment(Some(0), Some("a"), r#"{"x":"#)), 0);
@@ -256,23 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn message_of_a_whole_response_is_the_one_that_came() {
+    fn message_of_a_whole_response_is_the_received_one() {
         let message =
             r#"{ "role":"assistant","x":[1.50 ,"\u0041"],"tool_calls":[{"function":{"arguments": ""},"s":"é"}]}"#;
         let json = format!(r#"{{"choices":[{{"text":"t"}},{{"message":{message}}}]}}"#);
         let body = Arc::new(Body::of(json.into_bytes()).unwrap());
-        let of = |place| {
+        let message_json = |index| {
             let mut candidate = Candidate::default();
             candidate.push(EventKind::Text, "t").unwrap();
-            candidate.set_whole(&body, place);
+            candidate.set_body(&body, index);
             candidate.message_json().unwrap().as_str().to_owned()
         };
-        assert_eq!(of(0), r#"{"role":"assistant","content":"t"}"#);
-        assert_eq!(of(1), message.replace(r#""arguments": """#, r#""arguments": "{}""#));
+        assert_eq!(message_json(0), r#"{"role":"assistant","content":"t"}"#);
+        assert_eq!(message_json(1), message.replace(r#""arguments": """#, r#""arguments": "{}""#));
     }
 
     #[test]
-    fn fragments_are_put_together_by_index() {
+    fn fragments_are_merged_by_index() {
         let mut candidate = Candidate::default();
         assert!(candidate.message_json().is_none());
         for fragment in [
@@ -285,13 +286,13 @@ mod tests {
             candidate.message_json().unwrap();
         }
         assert_eq!(
-            calls_of(&candidate),
+            tool_calls_json(&candidate),
             r#"[{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"a","type":"function","function":{"name":"f","arguments":"[]"}}]"#
         );
     }
 
     #[test]
-    fn fragments_without_an_index_follow_each_other() {
+    fn fragments_without_index_are_merged_until_the_id_changes() {
         let fragments = [
             fragment(None, Some("a"), "1"),
             fragment(None, None, "2"),
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn object_behind_an_object_is_another_call() {
+    fn second_object_of_arguments_begins_another_call() {
         let whole = |name| named(None, None, name, r#"{"q":1}"#);
         assert_eq!(arguments(&[whole("f"), whole("f")]), [r#"{"q":1}"#; 2]);
         let more = dialect::ToolCall { name: None, ..whole("f") };
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn no_arguments_are_an_empty_object_until_some_come() {
+    fn missing_arguments_are_an_empty_object() {
         assert_eq!(arguments(&[fragment(None, Some("a"), "")]), ["{}"]);
         assert_eq!(arguments(&[fragment(None, Some("a"), ""), fragment(None, None, "1")]), ["1"]);
         let none = dialect::ToolCall { arguments: None, ..fragment(None, Some("a"), "") };
@@ -323,20 +324,20 @@ mod tests {
     }
 
     #[test]
-    fn last_value_of_a_providers_field_counts() {
+    fn last_value_of_an_extra_field_counts() {
         let with = |extras: dialect::Extras<'static>| dialect::ToolCall { extras, ..fragment(Some(0), Some("a"), "") };
         let mut candidate = Candidate::default();
         for extras in [vec![("s".into(), r#""1""#), ("t".into(), "[1 , 2]")], vec![("s".into(), r#""2""#)], vec![]] {
             candidate.push_tool_call(&with(extras)).unwrap();
         }
         assert_eq!(
-            calls_of(&candidate),
+            tool_calls_json(&candidate),
             r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"s":"2","t":[1 , 2]}]"#
         );
     }
 
     #[test]
-    fn calls_that_are_not_the_same_are_not_merged() {
+    fn fragments_with_another_id_or_name_are_not_merged() {
         let one_index =
             [fragment(Some(0), Some("a"), "1"), fragment(Some(0), Some("b"), "2"), fragment(Some(0), None, "3")];
         assert_eq!(arguments(&one_index), ["1", "23"]);

@@ -42,8 +42,8 @@ impl<'a> CallContext<'a> {
         let (mut params, mut headers) = (None, None);
         if let Some(request) = request {
             request.options.iter().for_each(|setting| options.set(*setting));
-            params = (!request.params.is_empty()).then(|| settings.params.with(&request.params));
-            headers = (!request.headers.is_empty()).then(|| settings.sent().with(&request.headers));
+            params = (!request.params.is_empty()).then(|| settings.params.merged_with(&request.params));
+            headers = (!request.headers.is_empty()).then(|| settings.request_headers().with(&request.headers));
         }
         let cancel = CancelTokens::of([settings.token.as_ref(), request.and_then(|request| request.token.as_ref())]);
         let logger = Logger::new(settings.log.clone());
@@ -73,7 +73,7 @@ impl<'a> CallContext<'a> {
     }
 
     pub fn headers(&self) -> &Headers {
-        self.headers.as_ref().unwrap_or_else(|| self.settings.sent())
+        self.headers.as_ref().unwrap_or_else(|| self.settings.request_headers())
     }
 
     /// Whether the request adds headers to those of the settings.

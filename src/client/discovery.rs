@@ -184,7 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::error::Status;
-    use super::super::options::Setting;
+    use super::super::option_parser::HandleOption;
     use super::*;
     use crate::dialect;
 
@@ -207,7 +207,7 @@ mod tests {
 
     fn settings(dialect: &str) -> DiscoveryContext {
         let mut settings = Settings::default();
-        settings.set_option(Setting::parse("dialect", dialect).unwrap()).unwrap();
+        settings.set_option(HandleOption::parse("dialect", dialect).unwrap()).unwrap();
         DiscoveryContext { settings: Arc::new(settings), has_own_headers: false }
     }
 

@@ -145,7 +145,7 @@ fn request_batch(call: &Call, content: Content, expected: Option<usize>, batch: 
     let (response, request) = call.send(content, Operation::Embeddings)?;
     let reply = call.read(&request, response)?;
     let (count_before, array) = (batch.array.count, &mut batch.array);
-    let decode = |dialect: &'static dyn Dialect| dialect.decode_vectors(&reply.body, expected.unwrap_or(1), array);
+    let decode = |dialect: &'static dyn Dialect| dialect.decode_embeddings(&reply.body, expected.unwrap_or(1), array);
     let decoded = call.decode(&request, &reply, decode)?;
     let count = batch.array.count - count_before;
     if let Some(expected) = expected.filter(|expected| *expected != count) {

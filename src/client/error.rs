@@ -1,4 +1,5 @@
-//! What went wrong, for a program (numbers) and for a person (a message).
+//! The error of a failed call: its status, its message, and what is known of the response. Messages about calls are
+//! written in `report.rs`.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,11 +7,11 @@ use std::time::Duration;
 use super::attempts::Attempts;
 use crate::http::header_fields;
 
-/// What a call came to. The numbers are part of the C library's ABI: none is ever changed or used again.
+/// Why a call failed. The numbers are part of the C library's ABI: none is ever changed or reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(i32)]
-#[allow(missing_docs, reason = "the C constants of these names, in ffi/status.rs, say what each means")]
+#[allow(missing_docs, reason = "documented at the C constants of these names, in ffi/status.rs")]
 pub enum Status {
     InvalidArgument = 1,
     InvalidUri = 2,
@@ -52,7 +53,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As it is called in C.
+    /// Returns the name of the C constant.
     pub(crate) fn name(self) -> String {
         let mut name = "MLFLOW_GATEWAY".to_owned();
         for letter in format!("{self:?}").chars() {
@@ -65,7 +66,7 @@ impl Status {
     }
 }
 
-/// A failure. Neither its message nor its `Debug` output holds a header's value or a URI's credentials.
+/// An error. Neither its message nor its `Debug` output contains header values or the credentials of a URI.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Details>);
 
@@ -75,12 +76,12 @@ struct Details {
     message: String,
     attempts: u32,
     retry_reasons: Vec<String>,
-    /// Whether the same would fail later, too, although other failures of this status may pass.
-    is_lasting: bool,
-    answer: Option<ErrorResponseDetails>,
+    /// Whether a retry would fail as well, although the status is one of errors that may be temporary.
+    is_permanent: bool,
+    response: Option<ErrorResponseDetails>,
 }
 
-/// What came back instead of an answer.
+/// The response of a call that failed after it was received.
 #[derive(Debug, Clone)]
 pub(super) struct ErrorResponseDetails {
     pub http_status: u16,
@@ -90,12 +91,12 @@ pub(super) struct ErrorResponseDetails {
     pub body: Vec<u8>,
 }
 
-/// The headers of a response as (name, value), without secrets.
+/// The headers of a response as (name, value). Secrets are masked.
 #[derive(Clone)]
 pub(super) struct ErrorHeaders(Vec<(String, String)>);
 
 impl ErrorHeaders {
-    /// A session's cookie is as good as credentials, and is left out.
+    /// Parses a response head. `Set-Cookie` is omitted: a session cookie is a credential.
     pub fn of_head(head: &[u8], mask: impl Fn(&str) -> String) -> ErrorHeaders {
         let fields = header_fields(head).filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
         let masked = fields.map(|(name, value)| (name.to_owned(), mask(&String::from_utf8_lossy(value))));
@@ -103,7 +104,7 @@ impl ErrorHeaders {
     }
 }
 
-/// The names alone.
+/// Prints the names only.
 impl fmt::Debug for ErrorHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
@@ -111,7 +112,7 @@ impl fmt::Debug for ErrorHeaders {
 }
 
 impl Error {
-    /// A failure without an answer from a gateway.
+    /// Creates an error without a response.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         Error::of(status, message.into())
     }
@@ -119,44 +120,49 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn of(status: Status, message: String) -> Error {
-        // Names and responses that it repeats may hold line breaks, or sequences that a terminal obeys.
+        // Names and responses that the message quotes may contain line breaks or terminal escape sequences.
         let message = message.replace(char::is_control, " ");
-        let (retry_reasons, is_lasting) = (Vec::new(), false);
-        Error(Box::new(Details { status, message, attempts: 0, retry_reasons, is_lasting, answer: None }))
+        let (retry_reasons, is_permanent) = (Vec::new(), false);
+        Error(Box::new(Details { status, message, attempts: 0, retry_reasons, is_permanent, response: None }))
     }
 
-    pub(super) fn with_answer(mut self, answer: ErrorResponseDetails) -> Error {
-        self.0.answer = Some(answer);
+    /// Creates the error for a string that cannot be allocated.
+    pub(super) fn out_of_memory(len: usize) -> Error {
+        Error::new(Status::OutOfMemory, format!("out of memory: a string of {len} bytes cannot be allocated"))
+    }
+
+    pub(super) fn with_response(mut self, response: ErrorResponseDetails) -> Error {
+        self.0.response = Some(response);
         self
     }
 
-    /// Adds what to do about it.
+    /// Appends advice to the message.
     pub(super) fn with_hint(mut self, hint: &str) -> Error {
         self.0.message.push_str("; ");
         self.0.message.extend(hint.chars().map(|c| if c.is_control() { ' ' } else { c }));
         self
     }
 
-    /// Of the response, if there was one.
+    /// Sets the headers of the response, if there is one.
     pub(super) fn set_headers(&mut self, headers: ErrorHeaders) {
-        if let Some(answer) = &mut self.0.answer {
-            answer.headers = headers;
+        if let Some(response) = &mut self.0.response {
+            response.headers = headers;
         }
     }
 
-    /// Says whether the same would fail later, too.
-    pub(super) fn lasting(mut self, is_lasting: bool) -> Error {
-        self.0.is_lasting = is_lasting;
+    /// Sets whether a retry would fail as well.
+    pub(super) fn permanent(mut self, is_permanent: bool) -> Error {
+        self.0.is_permanent = is_permanent;
         self
     }
 
     pub(super) fn set_gateway_code(&mut self, code: Option<String>) {
-        if let Some(answer) = &mut self.0.answer {
-            answer.gateway_code = code;
+        if let Some(response) = &mut self.0.response {
+            response.gateway_code = code;
         }
     }
 
-    /// Says how often it was tried.
+    /// Adds the number of attempts and the reasons for retries.
     pub(super) fn with_attempts(mut self, attempts: &Attempts) -> Error {
         self.0.attempts = attempts.sent();
         if self.0.retry_reasons.is_empty() {
@@ -169,52 +175,53 @@ impl Error {
         self
     }
 
-    /// Whether it comes from how long its own call was to wait, and says nothing of another one that wants the same.
+    /// Returns whether the call's own deadline or cancel token caused the error. Calls that share its result must not
+    /// fail with it.
     pub(super) fn is_of_one_call(&self) -> bool {
         matches!(self.0.status, Status::Timeout | Status::Cancelled)
     }
 
-    /// The number for a program.
+    /// Returns the status.
     pub fn status(&self) -> Status {
         self.0.status
     }
 
-    /// What was tried, what came back, and what to do about it.
+    /// Returns what failed, why, and what to do.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// Returns the HTTP status of the response, if there was one.
     pub fn http_status(&self) -> Option<u16> {
-        Some(self.0.answer.as_ref()?.http_status)
+        Some(self.0.response.as_ref()?.http_status)
     }
 
-    /// The gateway's own name for the error, for example `RESOURCE_DOES_NOT_EXIST`.
+    /// Returns the gateway's own error code, for example `RESOURCE_DOES_NOT_EXIST`.
     pub fn gateway_code(&self) -> Option<&str> {
-        self.0.answer.as_ref()?.gateway_code.as_deref()
+        self.0.response.as_ref()?.gateway_code.as_deref()
     }
 
-    /// How long the gateway asks to wait before the next call.
+    /// Returns the value of the `Retry-After` header.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.answer.as_ref()?.retry_after
+        self.0.response.as_ref()?.retry_after
     }
 
-    /// A header of the response, the first one of that name, without regard to case. `Set-Cookie` is left out, and
-    /// secrets are masked.
+    /// Returns the first response header of that name (case-insensitive). `Set-Cookie` is omitted, and secrets are
+    /// masked.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let headers = &self.0.answer.as_ref()?.headers.0;
+        let headers = &self.0.response.as_ref()?.headers.0;
         headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The names of the response's headers and their values, in their order.
+    /// Returns the names and values of the response headers, in their order.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let headers = self.0.answer.as_ref().map_or(&[][..], |answer| &answer.headers.0);
+        let headers = self.0.response.as_ref().map_or(&[][..], |response| &response.headers.0);
         headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        let may_pass = match self.0.status {
+        let may_be_temporary = match self.0.status {
             Status::ResolveFailed
             | Status::ConnectFailed
             | Status::TlsFailed
@@ -228,22 +235,22 @@ impl Error {
             Status::HttpError => matches!(self.http_status(), Some(408 | 425)),
             _ => false,
         };
-        may_pass && !self.0.is_lasting
+        may_be_temporary && !self.0.is_permanent
     }
 
-    /// How often the question was sent, or begun to be sent.
+    /// Returns how often the request was sent, at least in part.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Why it was asked again, in a few words for each time.
+    /// Returns why each retry was made.
     pub fn retry_reasons(&self) -> &[String] {
         &self.0.retry_reasons
     }
 
-    /// The first 64 KiB of the answer's body, if there was an answer.
+    /// Returns the first 64 KiB of the response body, if there was a response.
     pub fn body(&self) -> Option<&[u8]> {
-        Some(&self.0.answer.as_ref()?.body)
+        Some(&self.0.response.as_ref()?.body)
     }
 }
 
@@ -254,3 +261,13 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Shortens a name that a message quotes, and removes control characters.
+pub(super) fn shortened(name: &str) -> String {
+    const MAX_CHARS: usize = 64;
+    let mut shortened: String = name.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect();
+    if shortened.len() < name.len() {
+        shortened.push('…');
+    }
+    shortened
+}

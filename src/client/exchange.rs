@@ -102,7 +102,7 @@ fn send_once(
         timeouts: context.options.timeouts,
         limits,
         tokens: &context.cancel,
-        way: &options.way,
+        way: &options.connect,
         keep_alive: options.keep_alive,
         may_reuse,
         wants_events: request.wants_events,

@@ -1,41 +1,41 @@
-//! What the fuzz targets see of the client, beside its C functions.
+//! Functions of the client that fuzz targets call and C programs cannot.
 
 use std::env::VarError;
 
-use super::environment::{Environment, EnvironmentSettings};
+use super::environment::{self, EnvironmentSettings, Variables, ini};
 use super::error::Error;
-use super::ini;
-use super::options::{CallSetting, Options, Setting};
+use super::option_parser::{CallOption, HandleOption};
+use super::options::Options;
 use crate::http::Headers;
 
-/// How a handle's options show themselves once this one is set, or why it is not.
+/// Returns the debug output of a handle's options after setting one.
 pub fn handle_option(name: &str, value: &str) -> Result<String, Error> {
     let mut options = Options::default();
-    options.set(Setting::parse(name, value)?)?;
+    options.set(HandleOption::parse(name, value)?)?;
     Ok(format!("{options:?}"))
 }
 
-/// As [`handle_option`], of a request.
+/// Returns the debug output of a parsed option of a request.
 pub fn request_option(name: &str, value: &str) -> Result<String, Error> {
-    CallSetting::parse_for_request(name, value).map(|setting| format!("{setting:?}"))
+    CallOption::parse_for_request(name, value).map(|option| format!("{option:?}"))
 }
 
-/// How what a handle begins with shows itself.
+/// Returns the debug output of the settings that a new handle takes from its environment.
 pub fn environment(
     gateway: Option<&str>,
     variable: &dyn Fn(&str) -> Result<String, VarError>,
 ) -> Result<String, Error> {
-    Environment(variable).find(gateway).map(|found| format!("{found:?}"))
+    environment::find(&Variables(variable), gateway).map(|found| format!("{found:?}"))
 }
 
-/// Where a handle sends requests to, and the credentials that they carry; `None` if there can be no such handle.
+/// Returns the gateway URI of a new handle and the credentials of its requests; `None` if it cannot be created.
 pub fn credentials(
     gateway: Option<&str>,
     variable: &dyn Fn(&str) -> Result<String, VarError>,
 ) -> Option<(String, Vec<String>)> {
-    let EnvironmentSettings { uri, options } = Environment(variable).find(gateway).ok()?;
-    let sent = options.add_to(&Headers::default());
-    Some((uri.to_string(), sent.secrets().map(str::to_owned).collect()))
+    let EnvironmentSettings { uri, options } = environment::find(&Variables(variable), gateway).ok()?;
+    let headers = options.request_headers(&Headers::default());
+    Some((uri.to_string(), headers.secrets().map(str::to_owned).collect()))
 }
 
 pub fn ini_value<'a>(file: &'a str, section: &str, name: &str) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! The handle: a gateway, and the route that calls use unless the request names another.
+//! The handle: a gateway, its settings, and the operations of a program.
 
 use std::sync::Arc;
 
@@ -10,12 +10,11 @@ use super::call::Call;
 use super::completion;
 use super::context::CallContext;
 use super::embed::Embeddings;
-use super::environment::{EnvironmentSettings, PROCESS};
+use super::environment::{self, EnvironmentSettings};
 use super::error::{Error, Status};
 use super::health;
 use super::log::{Log, LogLevel, LogSink};
-use super::nul_string::owned;
-use super::options::Setting;
+use super::option_parser::HandleOption;
 use super::raw;
 use super::request::{RawRequest, Request, RequestParts};
 use super::response::Response;
@@ -27,8 +26,8 @@ use crate::dialect::{Change, InvalidParam, Params};
 use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
-/// A gateway with its settings and its connections, and the route of calls that name none. Any number of threads may use
-/// it at once.
+/// A gateway with its settings and connections, and the route of requests that name none. Any number of threads may use
+/// it concurrently.
 #[derive(Debug)]
 pub struct Gateway {
     target: Arc<Target>,
@@ -36,16 +35,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Nothing is sent before the first call. Without a route, each request names its own. Without a URI, the
-    /// environment says it.
+    /// Creates a handle. It sends nothing before the first call. Without a route, each request must name one. Without a
+    /// URI, the environment's is used.
     pub fn create(route: Option<&str>, uri: Option<&str>) -> Result<Gateway, Error> {
         let route = route.map(route_name).transpose()?;
-        let EnvironmentSettings { uri, options } = PROCESS.find(uri)?;
+        let EnvironmentSettings { uri, options } = environment::find(&environment::PROCESS, uri)?;
         let target = Arc::new(Target::new(route, uri));
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a parameter of the model, for all calls that begin afterwards.
+    /// Sets a parameter of the model, for all calls that start afterwards.
     pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
     }
@@ -70,12 +69,12 @@ impl Gateway {
         self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
     }
 
-    /// Adds a text to the parameter `stop`: the model stops before it would write it.
+    /// Adds a stop sequence.
     pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
         self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
     }
 
-    /// Takes a parameter back, so that the gateway's own default holds.
+    /// Unsets a parameter: the gateway's default applies again.
     pub fn unset_param(&self, name: &str) {
         let Ok(()) = self.settings.change(|settings| {
             settings.params.unset(name);
@@ -83,21 +82,21 @@ impl Gateway {
         });
     }
 
-    /// Sets an option of this library by its name; the C header lists them.
+    /// Sets an option, which the C header lists.
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Files are read before the settings are locked: a slow disk must not hold up calls.
-        let setting = Setting::parse(name, value)?;
-        self.settings.change(|settings| settings.set_option(setting))
+        // Files are read before the settings are locked: a slow disk must not delay calls.
+        let option = HandleOption::parse(name, value)?;
+        self.settings.change(|settings| settings.set_option(option))
     }
 
-    /// Sets a header that all requests carry, or with `None` takes it back.
+    /// Sets or unsets a header of all requests.
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.settings
             .change(|settings| settings.set_header(name, value))
             .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
     }
 
-    /// Sets who is told of each attempt, and of how much; `None` for nobody.
+    /// Sets or unsets the function that each attempt is logged to.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
@@ -105,7 +104,7 @@ impl Gateway {
         });
     }
 
-    /// Sets the token that cancels calls, beside the request's; `None` for none.
+    /// Sets or unsets a token that cancels calls, in addition to the request's.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
         let Ok(()) = self.settings.change(|settings| {
             settings.token = token;
@@ -113,7 +112,7 @@ impl Gateway {
         });
     }
 
-    /// What tells one configured model from another: LangChain's `_identifying_params`, as JSON.
+    /// Returns LangChain's `_identifying_params` as JSON: the gateway, the route and the parameters.
     pub fn identifying_params(&self) -> Result<String, Error> {
         #[derive(Serialize)]
         struct IdentifyingParams<'a> {
@@ -126,7 +125,7 @@ impl Gateway {
         }
         let settings = self.settings.snapshot();
         serde_json::to_string(&IdentifyingParams {
-            // A parameter of the same name goes before, as in LangChain.
+            // A parameter of the same name takes precedence, as in LangChain.
             gateway_uri: Some(self.target.uri.to_string()).filter(|_| !settings.params.contains("gateway_uri")),
             route: self.own_route().filter(|_| !settings.params.contains("route")),
             params: &settings.params,
@@ -136,7 +135,7 @@ impl Gateway {
 
     /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
-        self.call_with(prompt, owned)
+        self.call_with(prompt, try_to_owned)
     }
 
     /// As [`Gateway::call`], but passes the text to `take` without a copy.
@@ -155,7 +154,7 @@ impl Gateway {
         if let Some(raw) = request.raw() {
             return raw::request(&self.begin_raw(&request, raw)?, raw);
         }
-        let content = request.question()?;
+        let content = request.content()?;
         completion::request(&self.begin_call(&request)?, content)
     }
 
@@ -165,7 +164,7 @@ impl Gateway {
         if let Some(raw) = request.raw() {
             return Stream::open_raw(&self.begin_raw(&request, raw)?, raw);
         }
-        let content = request.question()?;
+        let content = request.content()?;
         Stream::open(&self.begin_call(&request)?, content)
     }
 
@@ -196,7 +195,7 @@ impl Gateway {
     /// The settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().way.unusable() {
+        match settings.options().connect.unusable() {
             Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
             None => Ok(settings),
         }
@@ -227,13 +226,13 @@ impl Gateway {
     /// Sets the limits of a route, a JSON array, and returns the response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
-        let limits = checked_json(limits, '[', "limits")?;
+        let limits = checked_json(limits, '[', "limits_json")?;
         admin::change(self.begin_lookup()?, Change::SetLimits(name, limits))
     }
 
     /// Creates the route that a JSON object describes, and returns the response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
-        let route = checked_json(route, '{', "route")?;
+        let route = checked_json(route, '{', "route_json")?;
         admin::change(self.begin_lookup()?, Change::CreateRoute(route))
     }
 
@@ -261,10 +260,10 @@ impl Gateway {
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
         let request = request.snapshot();
         if request.raw().is_some() {
-            let problem = "the request has a path; a raw request is sent by mlflow_gateway_send()";
+            let problem = "a request with a path has no embeddings; send it with mlflow_gateway_send()";
             return Err(Error::new(Status::InvalidArgument, problem));
         }
-        let content = request.question()?;
+        let content = request.content()?;
         Embeddings::request(&self.begin_call(&request)?, content)
     }
 }
@@ -273,13 +272,21 @@ fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
+/// Copies text. The server decides its length, so that the allocation may fail.
+fn try_to_owned(text: &str) -> Result<String, Error> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| Error::out_of_memory(text.len()))?;
+    copy.push_str(text);
+    Ok(copy)
+}
+
 fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
     let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| wrong(format!("{what}: it is not JSON: {error}")))?;
+        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {what} is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
-        let kind = if first == '[' { "a list" } else { "an object" };
-        return Err(wrong(format!("{what}: it is JSON, but not {kind}")));
+        let kind = if first == '[' { "an array" } else { "an object" };
+        return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
     }
     Ok(value)
 }

@@ -32,14 +32,14 @@ fn check_dialect(
         let response = ErrorResponse::read(reply.status, &reply.body);
         let kind = response.kind;
         let error = match own_route {
-            Some(own_route) if !dialect.may_lack_lists() => {
+            Some(own_route) if !dialect.may_lack_route_list() => {
                 report::error_response(&error_context, reply, response, own_route)
             }
             _ => route_list::error_response(&error_context, reply, response, dialect),
         };
         return Err(LookupError::of_response(kind, error));
     }
-    match dialect.is_healthy(&reply.body) {
+    match dialect.parse_health(&reply.body) {
         Some(true) => Ok(()),
         Some(false) => Err(LookupError::new(report::unhealthy(&error_context, (&reply).into()))),
         None => Err(LookupError::foreign(report::not_a_health_check(&error_context, (&reply).into()))),

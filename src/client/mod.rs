@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod admin;
+mod assistant_message;
 mod attempts;
 mod auth;
 mod call;
@@ -19,13 +20,13 @@ mod gateway;
 mod gathered;
 mod health;
 mod http_request;
-mod ini;
 mod json;
 mod log;
-mod message;
 mod nul_string;
 mod oauth;
+mod option_parser;
 mod options;
+mod pem_files;
 mod plan;
 mod probe;
 mod raw;
@@ -65,5 +66,5 @@ pub use crate::dialect::Usage;
 pub use crate::sync::CancelToken;
 pub(crate) use crate::sync::is_our_thread;
 
-/// What MLflow's users know this kind of language model by: LangChain's `_llm_type`.
+/// LangChain's `_llm_type` for language models behind an MLflow gateway.
 pub const LLM_TYPE: &std::ffi::CStr = c"mlflow-ai-gateway";

@@ -1,80 +1,52 @@
-//! Texts that a response lends to C.
+//! Strings of a response that C reads in place: NUL-terminated.
 
-use super::error::{Error, Status};
+use super::error::Error;
 use crate::dialect::Text;
 
-/// A text that ends in a NUL byte, as C wants it, and that may hold NUL bytes itself.
+/// A string with a NUL terminator. It may contain NUL bytes itself.
 #[derive(Debug, Clone)]
 pub struct NulString(String);
 
 impl NulString {
-    /// The server decides how long the text is, so there may be no memory for it.
+    /// Copies a string. The server decides its length, so that the allocation may fail.
     pub(super) fn of(text: &str) -> Result<NulString, Error> {
         let mut copy = NulString(String::new());
         copy.push(text)?;
         Ok(copy)
     }
 
-    /// Of a name, whose length nobody is told: a NUL byte in it becomes a sign for one.
+    /// Copies a name, which C reads without a length: NUL bytes are replaced by U+2400.
     pub(super) fn of_name(name: &str) -> Result<NulString, Error> {
         if name.contains('\0') { NulString::of(&name.replace('\0', "\u{2400}")) } else { NulString::of(name) }
     }
 
-    /// Adds to its end.
     pub(super) fn push(&mut self, more: &str) -> Result<(), Error> {
-        self.0.try_reserve(more.len() + 1).map_err(|_| no_memory(self.0.len() + more.len()))?;
+        self.0.try_reserve(more.len() + 1).map_err(|_| Error::out_of_memory(self.0.len() + more.len()))?;
         self.0.pop();
         self.0.push_str(more);
         self.0.push('\0');
         Ok(())
     }
 
-    /// Without the NUL byte at its end.
+    /// Returns the string without its terminator.
     pub fn as_str(&self) -> &str {
         &self.0[..self.0.len() - 1]
     }
 
-    /// With the NUL byte at its end.
+    /// Returns the string with its terminator.
     pub(crate) fn with_nul(&self) -> &str {
         &self.0
     }
 }
 
-/// A copy of a name, if there is one.
+/// Copies an optional name: see [`NulString::of_name`].
 pub(super) fn name(text: Option<&Text>) -> Result<Option<NulString>, Error> {
     text.map(|text| NulString::of_name(&text.0)).transpose()
 }
 
-/// A copy of a text, if there is one.
+/// Copies an optional string.
 pub(super) fn copy(text: Option<&Text>) -> Result<Option<NulString>, Error> {
     text.map(|text| NulString::of(&text.0)).transpose()
-}
-
-/// A value without the whitespace and the quotes that files of settings leave around it.
-pub(super) fn trimmed(value: &str) -> &str {
-    value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
-}
-
-/// As much of a name as a message repeats.
-pub(super) fn shown(name: &str) -> String {
-    const SHOWN: usize = 64;
-    let mut shown: String = name.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
-    if shown.len() < name.len() {
-        shown.push('…');
-    }
-    shown
-}
-
-pub(super) fn no_memory(len: usize) -> Error {
-    Error::new(Status::OutOfMemory, format!("there is no memory for a text of {len} bytes"))
-}
-
-/// A copy for the caller to keep.
-pub(super) fn owned(text: &str) -> Result<String, Error> {
-    let mut copy = String::new();
-    copy.try_reserve_exact(text.len()).map_err(|_| no_memory(text.len()))?;
-    copy.push_str(text);
-    Ok(copy)
 }
 
 #[cfg(test)]
@@ -82,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_in_one_nul_however_it_grows() {
-        let mut text = NulString::of("").unwrap();
-        assert_eq!((text.as_str(), text.with_nul()), ("", "\0"));
-        text.push("a\0é").unwrap();
-        text.push("").unwrap();
-        text.push("!").unwrap();
-        assert_eq!((text.as_str(), text.with_nul()), ("a\0é!", "a\0é!\0"));
+    fn string_keeps_one_terminator_as_it_grows() {
+        let mut string = NulString::of("").unwrap();
+        assert_eq!((string.as_str(), string.with_nul()), ("", "\0"));
+        string.push("a\0é").unwrap();
+        string.push("").unwrap();
+        string.push("!").unwrap();
+        assert_eq!((string.as_str(), string.with_nul()), ("a\0é!", "a\0é!\0"));
     }
 }

@@ -14,7 +14,7 @@ use super::http_request::{Destination, HttpRequest, SendError};
 use super::report::{self, ErrorContext};
 use super::retry::RetryClass;
 use super::token_cache::Token;
-use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
+use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_REQUEST_BODY, parse_token, parse_token_endpoint};
 use crate::http::{
     ContentType, GatewayUri, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError, check_value,
 };
@@ -34,7 +34,7 @@ fn fetch_token(context: &CallContext, client: OAuthClient) -> Result<Token, Erro
     let issuer = Issuer { context, root: context.target.uri.root() };
     let metadata = issuer.send(Method::Get, METADATA_PATH, &Headers::default(), None)?;
     let error_context = issuer.error_context(Method::Get, METADATA_PATH);
-    let endpoint = token_endpoint(&metadata.body)
+    let endpoint = parse_token_endpoint(&metadata.body)
         .ok_or_else(|| report::no_token(&error_context, (&metadata).into(), "token_endpoint is missing"))?;
     // Only the gateway's own server may see the client's secret.
     let path = issuer.root.path_of_same_server(&endpoint).ok_or_else(|| {
@@ -43,11 +43,11 @@ fn fetch_token(context: &CallContext, client: OAuthClient) -> Result<Token, Erro
     })?;
     let basic = Secret::basic(client.id.expose(), client.secret.expose());
     let headers = Headers::default().or_secret("authorization", &basic);
-    let mut reply = issuer.send(Method::Post, &path, &headers, Some(TOKEN_QUESTION))?;
+    let mut reply = issuer.send(Method::Post, &path, &headers, Some(TOKEN_REQUEST_BODY))?;
     let body = Zeroizing::new(std::mem::take(&mut reply.body));
     let error_context = issuer.error_context(Method::Post, &path);
-    let (token, seconds) =
-        token(&body).ok_or_else(|| report::no_token(&error_context, (&reply).into(), "access_token is missing"))?;
+    let (token, seconds) = parse_token(&body)
+        .ok_or_else(|| report::no_token(&error_context, (&reply).into(), "access_token is missing"))?;
     let secret = Secret::from(token);
     check_value("access_token", secret.expose())
         .map_err(|problem| report::no_token(&error_context, (&reply).into(), &problem.0))?;

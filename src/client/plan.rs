@@ -36,10 +36,10 @@ impl Mismatch {
         let is_prompt = matches!(content, Content::Prompt(_));
         match response.kind {
             ErrorKind::NoSuchPath => Some(Mismatch::Path),
-            ErrorKind::BadRequest if is_prompt && response.wants_messages && plan.task == Task::Completions => {
+            ErrorKind::BadRequest if is_prompt && response.requires_messages && plan.task == Task::Completions => {
                 Some(Mismatch::Task(Task::Chat))
             }
-            ErrorKind::BadRequest if is_prompt && response.wants_prompt && plan.task == Task::Chat => {
+            ErrorKind::BadRequest if is_prompt && response.requires_prompt && plan.task == Task::Chat => {
                 Some(Mismatch::Task(Task::Completions))
             }
             ErrorKind::BadRequest if is_prompt || matches!(content, Content::Messages(_)) => Some(Mismatch::MaybeTask),
@@ -74,7 +74,7 @@ impl<'a> Planner<'a> {
     ) -> Planner<'a> {
         let has_task = !matches!(content, Content::Prompt(_)) || context.options.task.is_some();
         let forced = context.settings.options().dialect;
-        let is_determined = forced.is_some_and(|dialect| has_task || !dialect.has_one_task(&route.name));
+        let is_determined = forced.is_some_and(|dialect| has_task || !dialect.has_single_task(&route.name));
         let (known, required_task, tried) = (None, None, Vec::new());
         Planner { context, route, content, operation, is_determined, known, is_new: true, required_task, tried }
     }
@@ -136,7 +136,7 @@ impl<'a> Planner<'a> {
     /// What a success of this plan shows about the route, if that is not known yet.
     pub fn learned(&self, plan: Plan) -> Option<RouteInfo> {
         self.is_new.then(|| {
-            let has_one_task = plan.dialect.has_one_task(&self.route.name) || self.required_task == Some(plan.task);
+            let has_one_task = plan.dialect.has_single_task(&self.route.name) || self.required_task == Some(plan.task);
             RouteInfo { dialect: plan.dialect, task: Some(plan.task).filter(|_| has_one_task) }
         })
     }
@@ -155,7 +155,7 @@ impl<'a> Planner<'a> {
 
     /// Discovers the task of a route that so far was guessed from the content.
     fn discovered_task(&mut self, failed: Plan, attempts: &mut Attempts) -> Option<Plan> {
-        if !self.is_determined || self.known.is_some() || !failed.dialect.has_one_task(&self.route.name) {
+        if !self.is_determined || self.known.is_some() || !failed.dialect.has_single_task(&self.route.name) {
             return None;
         }
         match self.probe(attempts) {
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
         let dialects = self.context.dialects();
         let index = dialects.iter().position(|dialect| *dialect == plan.dialect)?;
         let dialect = dialects[(index + 1) % dialects.len()];
-        Some(Plan { dialect, task: dialect.task_for(&self.route.name, plan.task) })
+        Some(Plan { dialect, task: dialect.supported_task(&self.route.name, plan.task) })
     }
 
     /// Returns what is known about the route, or discovers it; `None` if the server does not report it.
@@ -214,9 +214,9 @@ impl<'a> Planner<'a> {
         let task = match self.content {
             _ if self.operation == Operation::Embeddings => Task::Embeddings,
             Content::Prompt(_) => self.context.options.task.unwrap_or_else(|| dialect.prompt_task(route)),
-            content => content.likely_task(),
+            content => content.default_task(),
         };
-        Plan { dialect, task: dialect.task_for(route, task) }
+        Plan { dialect, task: dialect.supported_task(route, task) }
     }
 
     /// Fails if a route of this task cannot do the operation with this content.
@@ -229,7 +229,7 @@ impl<'a> Planner<'a> {
             (_, Task::Completions) if matches!(self.content, Content::Messages(_)) => {
                 has_task("it takes a prompt, not messages")
             }
-            (Operation::Stream, _) if !plan.dialect.streams() => {
+            (Operation::Stream, _) if !plan.dialect.supports_streaming() => {
                 "is on a gateway of MLflow 2.5 to 2.8, which cannot stream; call mlflow_gateway_send() instead"
                     .to_owned()
             }

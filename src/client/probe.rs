@@ -70,7 +70,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
             Outcome::End(result) => return result,
         };
         if reply.is_success() {
-            let task = match dialect.route(name, &reply.body) {
+            let task = match dialect.parse_route(name, &reply.body) {
                 RouteLookup::Found(route) => route.task(),
                 // The route may exist but be hidden from this client: the request itself shows it.
                 RouteLookup::Absent => None,
@@ -80,7 +80,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
                 }
             };
             // Newer servers have the older dialect's paths, too.
-            if !is_clear && !dialect.streams() {
+            if !is_clear && !dialect.supports_streaming() {
                 return Discovered::Silent;
             }
             context.target.last_dialect.set(dialect);
@@ -88,7 +88,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
         }
         let response = ErrorResponse::read(reply.status, &reply.body);
         let rejected = Rejected { dialect, path, reply, response };
-        let second_path = if is_second { None } else { dialect.other_route_path(name, &rejected.response) };
+        let second_path = if is_second { None } else { dialect.fallback_route_path(name, &rejected.response) };
         // The next path of the same dialect may have the route: MLflow's tracking server accepts its own auth header
         // below some paths only, and hides some of them from some users.
         let is_absent = rejected.response.is_route_absent && !is_forced;
@@ -99,7 +99,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
             lookups.push_front(Lookup { dialect, path, is_second: true });
         }
         is_clear &= rejected.response.kind == ErrorKind::NoSuchPath;
-        has_no_path &= rejected.response.is_servers_own;
+        has_no_path &= rejected.response.is_from_server;
         if is_absent {
             absent = Some(rejected);
         } else {
@@ -152,7 +152,7 @@ fn ask(context: &CallContext, path: &str, deadline: Instant, attempts: &mut Atte
 fn dialects(context: &CallContext) -> Vec<&'static dyn Dialect> {
     let (last_dialect, dialects) = (&context.target.last_dialect, context.dialects());
     match last_dialect.among(dialects) {
-        Some(dialect) if dialect.streams() => last_dialect.sort(dialects),
+        Some(dialect) if dialect.supports_streaming() => last_dialect.sort(dialects),
         _ => dialects.to_vec(),
     }
 }

@@ -14,7 +14,7 @@ use super::retry::RetryClass;
 use super::send::send;
 use super::settings::Settings;
 use super::target::Target;
-use crate::dialect::{ErrorKind, ErrorResponse, chat_answer, is_done};
+use crate::dialect::{ErrorKind, ErrorResponse, decode_chat, is_done};
 use crate::http::{HttpResponse, Method, Phase, Reply, TransportError};
 
 /// How an event ends a stream.
@@ -87,7 +87,7 @@ pub(super) fn open(
 
 /// Makes the response of a reply. A body in another shape than a chat's has no candidates.
 pub(super) fn to_response(context: &CallContext, reply: Reply, attempts: &Attempts) -> Result<Response, Error> {
-    let mut response = match chat_answer(&reply.body) {
+    let mut response = match decode_chat(&reply.body) {
         Some(chat) => Response::of(&reply, &chat)?,
         None => Response::of_head(reply.status, &reply.head)?,
     };

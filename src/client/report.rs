@@ -4,10 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::auth::Auth;
-use super::error::{Error, ErrorHeaders, ErrorResponseDetails, Status};
-use super::nul_string::shown;
+use super::error::{Error, ErrorHeaders, ErrorResponseDetails, Status, shortened};
 use super::options::CallOptions;
-use crate::dialect::{Candidate, DecodeError, ErrorKind, ErrorResponse, beginning};
+use crate::dialect::{Candidate, DecodeError, ErrorKind, ErrorResponse, excerpt};
 use crate::http::{
     GatewayUri, Headers, Limit, Method, Phase, Reply, TransportError, mask_bytes, mask_text, without_secrets,
 };
@@ -55,7 +54,7 @@ impl fmt::Display for ErrorContext<'_> {
 pub(super) fn transport_error(context: &ErrorContext, error: TransportError, options: &CallOptions) -> Error {
     let (status, cause, advice) = describe(&error, options);
     let (separator, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
-    context.error(status, &format!("{cause}{separator}{advice}")).lasting(is_lasting(&error))
+    context.error(status, &format!("{cause}{separator}{advice}")).permanent(is_lasting(&error))
 }
 
 /// Whether the same request would fail later, too.
@@ -191,9 +190,9 @@ fn http_error(context: &ErrorContext, reply: Reply, response: ErrorResponse, sta
         }
         _ => String::new(),
     };
-    let message = response.words.map(|message| format!(": {message}")).unwrap_or_default();
+    let message = response.message.map(|message| format!(": {message}")).unwrap_or_default();
     let message = if advice.is_empty() { message.as_str() } else { message.trim_end_matches('.') };
-    context.error(status, &format!("HTTP status {}{message}{advice}{redirect}", reply.status)).with_answer(
+    context.error(status, &format!("HTTP status {}{message}{advice}{redirect}", reply.status)).with_response(
         ErrorResponseDetails {
             http_status: reply.status,
             gateway_code: response.code.map(|code| context.secrets.mask(&code)),
@@ -300,13 +299,13 @@ pub(super) fn not_a_route(context: &ErrorContext, response: ResponseContext) -> 
 
 /// The server reports that it is not healthy.
 pub(super) fn unhealthy(context: &ErrorContext, response: ResponseContext) -> Error {
-    let cause = format!("the gateway reports that it is not healthy: {}", beginning(response.body));
+    let cause = format!("the gateway reports that it is not healthy: {}", excerpt(response.body));
     bad_success(context, response, Status::ServerError, &cause)
 }
 
 /// The response has another shape than that of a health check.
 pub(super) fn not_a_health_check(context: &ErrorContext, response: ResponseContext) -> Error {
-    let cause = format!("the response is not that of a health check; it begins with: {}", beginning(response.body));
+    let cause = format!("the response is not that of a health check; it begins with: {}", excerpt(response.body));
     bad_success(context, response, Status::BadResponse, &cause)
 }
 
@@ -348,10 +347,10 @@ pub(super) fn decode_error(context: &ErrorContext, response: ResponseContext, er
         ),
         DecodeError::ErrorResponse(error) => return error_in_success(context, response, *error),
         DecodeError::NoCandidates => (Status::NoCandidates, "the response has no candidates".to_owned()),
-        DecodeError::OutOfMemory(dimension) => {
+        DecodeError::NoMemoryForEmbeddings(dimension) => {
             (Status::OutOfMemory, format!("not enough memory for embeddings of {dimension} floats each"))
         }
-        DecodeError::NoMemory(size) => {
+        DecodeError::NoMemoryToParse(size) => {
             (Status::OutOfMemory, format!("not enough memory to decode {size} bytes"))
         }
     };
@@ -376,7 +375,7 @@ fn provider_error(
     status: Status,
     advice: &str,
 ) -> Error {
-    let message = error.words.as_deref().unwrap_or("no reason given");
+    let message = error.message.as_deref().unwrap_or("no reason given");
     let message = if advice.is_empty() { message } else { message.trim_end_matches('.') };
     let code = error.code.map(|code| context.secrets.mask(&code));
     let mut error = bad_success(context, response, status, &format!("{what}: {message}{advice}"));
@@ -387,7 +386,7 @@ fn provider_error(
 /// The first candidate has no text.
 pub(super) fn no_text(context: &ErrorContext, response: ResponseContext, candidate: &Candidate) -> Error {
     let why = match candidate {
-        Candidate { refusal: Some(refusal), .. } => format!("the model refused: {}", beginning(refusal.0.as_bytes())),
+        Candidate { refusal: Some(refusal), .. } => format!("the model refused: {}", excerpt(refusal.0.as_bytes())),
         candidate if candidate.is_filtered() => "a content filter removed it".to_owned(),
         Candidate { tool_calls: Some(_), .. } => {
             "the model requests tool calls, which mlflow_gateway_send() returns".to_owned()
@@ -400,7 +399,7 @@ pub(super) fn no_text(context: &ErrorContext, response: ResponseContext, candida
         }
         _ => "its content is null or empty".to_owned(),
     };
-    let reason = candidate.finish_reason.as_ref().map(|reason| shown(&reason.0));
+    let reason = candidate.finish_reason.as_ref().map(|reason| shortened(&reason.0));
     let reason = reason.map(|reason| format!(" (finish_reason \"{reason}\")")).unwrap_or_default();
     bad_success(context, response, Status::NoText, &format!("the first candidate has no text: {why}{reason}"))
 }
@@ -446,7 +445,7 @@ pub(super) fn error_event(context: &ErrorContext, response: ResponseContext, err
             | ErrorKind::NoSuchRoute
             | ErrorKind::Disabled
     );
-    provider_error(context, response, "the stream failed", error, status, &advice).lasting(is_lasting)
+    provider_error(context, response, "the stream failed", error, status, &advice).permanent(is_lasting)
 }
 
 /// There is not enough memory for an event of the stream.
@@ -514,7 +513,7 @@ pub(super) fn with_head(context: &ErrorContext, mut error: Error, head: &[u8]) -
 fn bad_success(context: &ErrorContext, response: ResponseContext, status: Status, cause: &str) -> Error {
     const MAX_BODY: usize = 64 * 1024;
     let http_status = response.http_status;
-    context.error(status, &format!("HTTP status {http_status}, but {cause}")).with_answer(ErrorResponseDetails {
+    context.error(status, &format!("HTTP status {http_status}, but {cause}")).with_response(ErrorResponseDetails {
         http_status,
         gateway_code: None,
         retry_after: None,

@@ -1,9 +1,9 @@
-//! A question to be sent as often as one likes, with its own settings beside the handle's.
+//! A request: its content, and the settings with which it overrides those of the handle.
 
 use std::sync::Arc;
 
 use super::error::{Error, Status};
-use super::options::CallSetting;
+use super::option_parser::CallOption;
 use super::response::Response;
 use super::settings::CopyOnWrite;
 use super::target::route_name;
@@ -11,32 +11,31 @@ use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message
 use crate::http::{Headers, InvalidHeader, InvalidTarget, Method, RawTarget};
 use crate::sync::CancelToken;
 
-/// What to ask. Any number of threads may change and send it at once; a call works on it as it stood when it began.
+/// A request, which may be sent any number of times. Threads may change and send it concurrently: a call uses the
+/// request at its start.
 #[derive(Debug, Default)]
 pub struct Request(CopyOnWrite<RequestParts>);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestParts {
-    /// Shared with the request's clones until one of them changes it.
+    /// Shared with copies of the request until one of them changes it.
     content: Arc<OwnedContent>,
-    /// Of a raw request.
-    path: Option<RawTarget>,
-    /// In place of the handle's.
+    /// Set if the request is a raw one.
+    target: Option<RawTarget>,
+    /// Replaces the handle's route.
     pub route: Option<String>,
-    /// Before the handle's.
+    /// These, the headers and the options take precedence over the handle's.
     pub params: Params,
-    /// Before the handle's.
     pub headers: Headers,
-    /// Before the handle's.
-    pub options: Vec<CallSetting>,
-    /// Beside the handle's.
+    pub options: Vec<CallOption>,
+    /// Cancels calls in addition to the handle's.
     pub token: Option<Arc<CancelToken>>,
 }
 
 #[derive(Debug, Clone, Default)]
 enum OwnedContent {
     #[default]
-    Nothing,
+    Empty,
     Prompt(String),
     Messages(Vec<Message>),
     Inputs(Vec<String>),
@@ -61,76 +60,75 @@ impl Request {
         self.0.snapshot()
     }
 
-    /// Names the route to send the request to in place of the handle's; `None` for that of the handle again.
+    /// Sets the route, in place of the handle's, or unsets it.
     pub fn set_route(&self, route: Option<&str>) -> Result<(), Error> {
         let route = route.map(route_name).transpose()?.map(str::to_owned);
-        self.0.change(|asking| {
-            if route.is_some() && asking.path.is_some() {
-                return Err(not_raw("route"));
+        self.0.change(|parts| {
+            if route.is_some() && parts.target.is_some() {
+                return Err(not_raw("a route"));
             }
-            asking.route = route;
+            parts.route = route;
             Ok(())
         })
     }
 
-    /// A copy in constant time: what both have is shared until one of them changes it.
+    /// Copies the request in constant time. The copies share their content until one of them changes it.
     #[must_use]
     pub fn copy(&self) -> Request {
         Request(CopyOnWrite::new(self.snapshot()))
     }
 
-    /// Sets the prompt, or replaces it.
+    /// Sets or replaces the prompt.
     pub fn set_prompt(&self, prompt: &str) -> Result<(), Error> {
         self.change_content(|content| match content {
-            OwnedContent::Nothing | OwnedContent::Prompt(_) => {
+            OwnedContent::Empty | OwnedContent::Prompt(_) => {
                 *content = OwnedContent::Prompt(prompt.to_owned());
                 Ok(())
             }
-            other => Err(other.excludes("a prompt")),
+            other => Err(other.conflict("set a prompt")),
         })
     }
 
-    /// Adds a message of a role, for example `user`, to those that are there.
+    /// Adds a message of a role, for example `user`.
     pub fn add_message(&self, role: &str, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_text(role, content).map_err(invalid_message)?)
+        self.push_message(Message::new(role, content).map_err(invalid_message)?)
     }
 
-    /// Adds a message that is written as JSON already.
+    /// Adds a message as JSON.
     pub fn add_message_json(&self, json: &str) -> Result<(), Error> {
         self.push_message(Message::parse(json).map_err(invalid_message)?)
     }
 
-    /// Adds the message of a candidate, as it came.
+    /// Adds the message of a candidate, as received.
     pub fn add_response(&self, response: &Response, candidate: usize) -> Result<(), Error> {
-        let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
         let candidates = response.candidates();
         let message = match candidates.get(candidate) {
             Some(candidate) => candidate.message_json(),
             None if candidates.is_empty() => {
-                return Err(wrong("the response has no candidates: its body is not that of a chat".to_owned()));
+                return Err(invalid("the response has no candidates: its body is not a chat completion"));
             }
             None => {
                 let count = candidates.len();
-                return Err(wrong(format!(
+                return Err(invalid(&format!(
                     "the response has no candidate {candidate}; it has {count}, counted from 0"
                 )));
             }
         };
         let message = message.ok_or_else(|| {
-            wrong(format!(
-                "nothing of candidate {candidate} was gathered: the stream had nothing of it yet, or its option \
-                     gather_stream is false"
+            invalid(&format!(
+                "the response has no message of candidate {candidate}: the stream has not returned any part of it yet, \
+                 or its option gather_stream is false"
             ))
         })?;
         self.push_message(Message::parse(message.as_str()).map_err(invalid_message)?)
     }
 
-    /// Adds the result of a tool call. Some models give their tool calls no ids.
+    /// Adds the result of a tool call. Some models assign no IDs to tool calls.
     pub fn add_tool_result(&self, tool_call_id: Option<&str>, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_tool(tool_call_id, content))
+        self.push_message(Message::tool_result(tool_call_id, content))
     }
 
-    /// Adds a text to the last message, which must be the user's.
+    /// Adds text to the last message, which must be the user's.
     pub fn add_text(&self, text: &str) -> Result<(), Error> {
         self.add_part(Part::Text(text))
     }
@@ -142,23 +140,21 @@ impl Request {
     }
 
     fn add_part(&self, part: Part) -> Result<(), Error> {
-        const FIRST: &str = "add the user's message first, by mlflow_gateway_request_add_message()";
-        self.change_content(|content| match content {
-            OwnedContent::Messages(messages) => match messages.last_mut() {
-                Some(last) => last
-                    .add(part)
-                    .map_err(|InvalidMessage(why)| Error::new(Status::InvalidArgument, format!("{why}; {FIRST}"))),
-                None => Err(Error::new(Status::InvalidArgument, FIRST)),
-            },
-            OwnedContent::Nothing => {
-                Err(Error::new(Status::InvalidArgument, format!("the request has no message; {FIRST}")))
-            }
-            OwnedContent::Prompt(_) => Err(Error::new(
-                Status::InvalidArgument,
-                "the request has a prompt, to which nothing can be added; \
-                 use mlflow_gateway_request_add_message() in place of mlflow_gateway_request_set_prompt()",
-            )),
-            other => Err(other.excludes("a message")),
+        const FIRST: &str = "add the user's message first, with mlflow_gateway_request_add_message()";
+        self.change_content(|content| {
+            let last = match content {
+                OwnedContent::Messages(messages) => messages.last_mut(),
+                OwnedContent::Empty => None,
+                OwnedContent::Prompt(_) => {
+                    return Err(invalid(
+                        "nothing can be added to a prompt; \
+                         use mlflow_gateway_request_add_message() in place of mlflow_gateway_request_set_prompt()",
+                    ));
+                }
+                other => return Err(other.conflict("add a part of a message")),
+            };
+            let last = last.ok_or_else(|| invalid(&format!("the request has no message; {FIRST}")))?;
+            last.add(part).map_err(|InvalidMessage(why)| invalid(&format!("{why}; {FIRST}")))
         })
     }
 
@@ -166,73 +162,82 @@ impl Request {
         self.change_content(|content| {
             match content {
                 OwnedContent::Messages(messages) => messages.push(message),
-                OwnedContent::Nothing => *content = OwnedContent::Messages(vec![message]),
-                other => return Err(other.excludes("a message")),
+                OwnedContent::Empty => *content = OwnedContent::Messages(vec![message]),
+                other => return Err(other.conflict("add a message")),
             }
             Ok(())
         })
     }
 
-    /// Adds a text to be turned into a vector.
+    /// Adds an input of an embeddings request.
     pub fn add_input(&self, input: &str) -> Result<(), Error> {
         self.change_content(|content| {
             match content {
                 OwnedContent::Inputs(inputs) => inputs.push(input.to_owned()),
-                OwnedContent::Nothing => *content = OwnedContent::Inputs(vec![input.to_owned()]),
-                other => return Err(other.excludes("an input")),
+                OwnedContent::Empty => *content = OwnedContent::Inputs(vec![input.to_owned()]),
+                other => return Err(other.conflict("add an input")),
             }
             Ok(())
         })
     }
 
-    /// Sets the whole body, or replaces it. No parameters are added to it, neither the request's nor the handle's.
+    /// Sets or replaces the whole body. No parameters are added, neither the request's nor the handle's.
     pub fn set_body_json(&self, json: &str) -> Result<(), Error> {
-        let body = Body::parse(json).map_err(|error| not_object("body", &error))?;
-        self.0.change(|asking| match &*asking.content {
-            OwnedContent::Nothing if !asking.params.is_empty() => Err(Error::new(
-                Status::InvalidArgument,
-                "the request has parameters already; a whole body holds its own",
-            )),
-            OwnedContent::Nothing | OwnedContent::Body(_) => {
-                asking.content = Arc::new(OwnedContent::Body(body));
+        let body = Body::parse(json).map_err(|error| {
+            let problem = if error.is_data() {
+                "the body is JSON, but not an object".to_owned()
+            } else {
+                format!("the body is not JSON: {error}")
+            };
+            invalid(&problem)
+        })?;
+        self.0.change(|parts| match &*parts.content {
+            OwnedContent::Empty if !parts.params.is_empty() => {
+                Err(invalid("cannot set a body: the request already has parameters; write them into the body"))
+            }
+            OwnedContent::Empty | OwnedContent::Body(_) => {
+                parts.content = Arc::new(OwnedContent::Body(body));
                 Ok(())
             }
-            other => Err(other.excludes("a whole body")),
+            other => Err(other.conflict("set a body")),
         })
     }
 
     fn change_content(&self, change: impl FnOnce(&mut OwnedContent) -> Result<(), Error>) -> Result<(), Error> {
-        self.0.change(|asking| {
-            if asking.path.is_some() {
+        self.0.change(|parts| {
+            if parts.target.is_some() {
                 return Err(not_raw("a prompt, messages or inputs"));
             }
-            change(Arc::make_mut(&mut asking.content))
+            change(Arc::make_mut(&mut parts.content))
         })
     }
 
-    /// Makes the request a raw one, which is sent to this path below the gateway URI; without a path, makes it one of
-    /// the gateway's route again. Without a method a request with a body is a POST, and one without is a GET.
+    /// Sets the path below the gateway URI that the request is sent to, which makes it a raw request, or unsets it. The
+    /// default method is POST with a body, and GET without one.
     pub fn set_path(&self, method: Option<&str>, path: Option<&str>) -> Result<(), Error> {
-        let path = path.map(|path| RawTarget::new(method, path)).transpose().map_err(invalid_target)?;
-        self.0.change(|asking| {
+        let path = path
+            .map(|path| RawTarget::new(method, path))
+            .transpose()
+            .map_err(|InvalidTarget(problem)| invalid(&problem))?;
+        self.0.change(|parts| {
             if path.is_some() {
-                match &*asking.content {
-                    OwnedContent::Nothing | OwnedContent::Body(_) => {}
-                    other => return Err(other.excludes("a path")),
+                match &*parts.content {
+                    OwnedContent::Empty | OwnedContent::Body(_) => {}
+                    other => return Err(other.conflict("set a path")),
                 }
-                if asking.route.is_some() {
-                    return Err(not_raw("route"));
+                if parts.route.is_some() {
+                    return Err(not_raw("a route"));
                 }
-                if !asking.params.is_empty() {
+                if !parts.params.is_empty() {
                     return Err(not_raw("parameters"));
                 }
             }
-            asking.path = path;
+            parts.target = path;
             Ok(())
         })
     }
 
-    /// Sets a parameter of the model for this request, in place of the handle's.
+    /// Sets a parameter of the model. It takes precedence over the handle's.
     pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
         self.change_params(|params| params.set_double(name, value))
     }
@@ -257,123 +262,109 @@ impl Request {
         self.change_params(|params| params.set_json(name, json))
     }
 
-    /// Adds a text to the request's own parameter `stop`, which takes the place of the handle's.
+    /// Adds a stop sequence. The request's stop sequences replace the handle's.
     pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
         self.change_params(|params| params.add_stop(stop))
     }
 
-    /// Unsets the request's own parameter, or its omission, so that the handle's holds.
+    /// Unsets a parameter of the request, or its omission: the handle's applies again.
     pub fn unset_param(&self, name: &str) {
-        let Ok(()) = self.0.change(|asking| {
-            asking.params.unset(name);
+        let Ok(()) = self.0.change(|parts| {
+            parts.params.unset(name);
             Ok::<(), std::convert::Infallible>(())
         });
     }
 
-    /// Leaves a parameter out, also if the handle has it.
+    /// Omits a parameter, even if the handle has it.
     pub fn omit_param(&self, name: &str) -> Result<(), Error> {
         self.change_params(|params| params.omit(name))
     }
 
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
-        self.0.change(|asking| match *asking.content {
-            _ if asking.path.is_some() => Err(not_raw("parameters")),
-            OwnedContent::Body(_) => Err(Error::new(
-                Status::InvalidArgument,
-                "the request has a whole body, to which no parameters are added; write it into the body",
+        self.0.change(|parts| match *parts.content {
+            _ if parts.target.is_some() => Err(not_raw("parameters")),
+            OwnedContent::Body(_) => Err(invalid(
+                "cannot set a parameter: the request already has a body; write the parameter into the body",
             )),
-            _ => change(&mut asking.params).map_err(|InvalidParam(problem)| Error::new(Status::InvalidParam, problem)),
+            _ => change(&mut parts.params).map_err(|InvalidParam(problem)| Error::new(Status::InvalidParam, problem)),
         })
     }
 
-    /// Sets an option for this request, in place of the handle's; the C header lists them.
+    /// Sets an option, which the C header lists. It takes precedence over the handle's.
     pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        let setting = CallSetting::parse_for_request(name, value)?;
-        self.0.change(|asking| {
-            let kind = std::mem::discriminant(&setting);
-            asking.options.retain(|other| std::mem::discriminant(other) != kind);
-            asking.options.push(setting);
+        let option = CallOption::parse_for_request(name, value)?;
+        self.0.change(|parts| {
+            let kind = std::mem::discriminant(&option);
+            parts.options.retain(|other| std::mem::discriminant(other) != kind);
+            parts.options.push(option);
             Ok(())
         })
     }
 
-    /// Sets the token that cancels calls with this request, beside the handle's; `None` for none.
+    /// Sets or unsets a token that cancels calls with this request, in addition to the handle's.
     pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        let Ok(()) = self.0.change(|asking| {
-            asking.token = token;
+        let Ok(()) = self.0.change(|parts| {
+            parts.token = token;
             Ok::<(), std::convert::Infallible>(())
         });
     }
 
-    /// Sets a header for this request, in place of the handle's, or with `None` takes the request's back.
+    /// Sets a header, in place of the handle's, or unsets the request's.
     pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
         self.0
-            .change(|asking| match value {
-                Some(value) => asking.headers.set(name, value),
-                None => asking.headers.unset(name),
+            .change(|parts| match value {
+                Some(value) => parts.headers.set(name, value),
+                None => parts.headers.unset(name),
             })
-            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
+            .map_err(|InvalidHeader(problem)| invalid(&problem))
     }
 }
 
 impl RequestParts {
-    /// Where a raw request goes, and its body.
+    /// Returns the path and the body of a raw request.
     pub fn raw(&self) -> Option<RawRequest<'_>> {
         let body = match &*self.content {
-            OwnedContent::Body(body) => Some(body.as_written()),
+            OwnedContent::Body(body) => Some(body.as_json()),
             _ => None,
         };
-        self.path.as_ref().map(|target| RawRequest { target, body })
+        self.target.as_ref().map(|target| RawRequest { target, body })
     }
 
-    pub fn question(&self) -> Result<Content<'_>, Error> {
+    /// Returns the content of any other request.
+    pub fn content(&self) -> Result<Content<'_>, Error> {
         match &*self.content {
             OwnedContent::Prompt(prompt) => Ok(Content::Prompt(prompt)),
             OwnedContent::Messages(messages) => Ok(Content::Messages(messages)),
             OwnedContent::Inputs(inputs) => Ok(Content::Inputs(inputs)),
             OwnedContent::Body(body) => Ok(Content::Body(body)),
-            OwnedContent::Nothing => Err(Error::new(
-                Status::InvalidArgument,
-                "the request is empty; give it a prompt, messages, inputs or a body",
-            )),
+            OwnedContent::Empty => Err(invalid("the request is empty; give it a prompt, messages, inputs or a body")),
         }
     }
 }
 
 impl OwnedContent {
-    fn excludes(&self, other: &str) -> Error {
+    fn conflict(&self, change: &str) -> Error {
         let has = match self {
-            OwnedContent::Nothing => "nothing",
+            OwnedContent::Empty => "nothing",
             OwnedContent::Prompt(_) => "a prompt",
             OwnedContent::Messages(_) => "messages",
             OwnedContent::Inputs(_) => "inputs",
-            OwnedContent::Body(_) => "a whole body",
+            OwnedContent::Body(_) => "a body",
         };
-        Error::new(Status::InvalidArgument, format!("the request has {has} already, and cannot have {other} as well"))
+        invalid(&format!("cannot {change}: the request already has {has}"))
     }
 }
 
-fn not_object(what: &str, error: &serde_json::Error) -> Error {
-    let problem = if error.is_data() {
-        format!("the {what} is JSON, but not an object")
-    } else {
-        format!("the {what} is not JSON: {error}")
-    };
+fn invalid(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
 fn not_raw(what: &str) -> Error {
-    let problem =
-        format!("a request with a path has a body only, set by mlflow_gateway_request_set_body_json(), and no {what}");
-    Error::new(Status::InvalidArgument, problem)
+    invalid(&format!("a request with a path cannot have {what}, only a body: mlflow_gateway_request_set_body_json()"))
 }
 
 fn invalid_message(InvalidMessage(problem): InvalidMessage) -> Error {
-    Error::new(Status::InvalidArgument, problem)
-}
-
-fn invalid_target(InvalidTarget(problem): InvalidTarget) -> Error {
-    Error::new(Status::InvalidArgument, problem)
+    invalid(&problem)
 }
 
 #[cfg(test)]
@@ -381,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_share_what_they_have_until_one_changes_it() {
+    fn copies_share_content_until_one_changes_it() {
         let request = Request::default();
         request.add_message("user", "a").unwrap();
         let copy = request.copy();
@@ -393,7 +384,7 @@ mod tests {
         assert!(Arc::ptr_eq(&content(&request), &content(&copy)));
         copy.add_text("b").unwrap();
         assert!(!Arc::ptr_eq(&content(&request), &content(&copy)));
-        let OwnedContent::Messages(messages) = &*content(&request) else { panic!("it has messages") };
+        let OwnedContent::Messages(messages) = &*content(&request) else { panic!("the request has no messages") };
         assert_eq!(messages[0].as_json(), r#"{"role":"user","content":"a"}"#);
     }
 }

@@ -1,4 +1,4 @@
-//! What came of a question.
+//! The response to a request, complete or gathered from a stream.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::timings::Times;
 use crate::dialect::{Chunk, ModelResponse, Usage};
 use crate::http::{Reply, header_fields};
 
-/// The answer to one question, or what is gathered of a stream so far.
+/// The response to a request, or what a stream has gathered so far.
 #[derive(Debug, Default)]
 pub struct Response {
     pub(super) http_status: u16,
@@ -19,21 +19,21 @@ pub struct Response {
     attempts: u32,
     retry_reasons: Vec<NulString>,
     pub(super) times: Times,
-    /// Of a whole response.
+    /// `None` for a stream.
     body: Option<Arc<Body>>,
-    /// Of a stream.
+    /// Gathered from a stream; those of a whole response are read from its body.
     details: BodyDetails,
     pub(super) candidates: Vec<Candidate>,
 }
 
 impl Response {
-    /// Of a whole answer.
-    pub(super) fn of(reply: &Reply, answer: &ModelResponse) -> Result<Response, Error> {
-        let candidates = answer.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
+    /// Creates a response from a reply and its decoded body.
+    pub(super) fn of(reply: &Reply, decoded: &ModelResponse) -> Result<Response, Error> {
+        let candidates = decoded.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
         Ok(Response { candidates, ..Response::of_head(reply.status, &reply.head)? })
     }
 
-    /// Of a stream that begins.
+    /// Creates a response without candidates from a response head.
     pub(super) fn of_head(http_status: u16, head: &[u8]) -> Result<Response, Error> {
         let headers = header_fields(head)
             .map(|(name, value)| Ok((name.to_owned(), NulString::of(&String::from_utf8_lossy(value))?)))
@@ -41,11 +41,11 @@ impl Response {
         Ok(Response { http_status, headers, ..Response::default() })
     }
 
-    /// Keeps the body of a whole response.
+    /// Attaches the body of a whole response.
     pub(super) fn with_body(mut self, body: Vec<u8>) -> Result<Response, Error> {
         let body = Arc::new(Body::of(body)?);
-        for (place, candidate) in self.candidates.iter_mut().enumerate() {
-            candidate.set_whole(&body, place);
+        for (index, candidate) in self.candidates.iter_mut().enumerate() {
+            candidate.set_body(&body, index);
         }
         self.body = Some(body);
         Ok(self)
@@ -57,14 +57,14 @@ impl Response {
         Ok(())
     }
 
-    /// The same for an error.
-    pub(super) fn told_attempts(&self) -> Attempts {
+    /// Returns the attempts in the form that an error takes.
+    pub(super) fn attempts_of_error(&self) -> Attempts {
         let reasons = self.retry_reasons.iter().map(|why| why.as_str().to_owned()).collect();
         Attempts::new(self.attempts, reasons)
     }
 
-    /// Adds what a stream's event says of the whole.
-    pub(super) fn note(&mut self, chunk: &Chunk) -> Result<(), Error> {
+    /// Adds the ID, model and usage of a stream's chunk.
+    pub(super) fn add_details(&mut self, chunk: &Chunk) -> Result<(), Error> {
         let BodyDetails { id, model, usage } = &mut self.details;
         for (known, named) in [(id, &chunk.id), (model, &chunk.model)] {
             if known.is_none() {
@@ -75,9 +75,9 @@ impl Response {
         Ok(())
     }
 
-    /// Keeps of a whole response what is kept of a stream whose texts are not gathered.
-    pub(super) fn forget_texts(&mut self) {
-        self.candidates.iter_mut().for_each(Candidate::forget_texts);
+    /// Drops what a stream without `gather_stream` does not keep: the body, and the text of the candidates.
+    pub(super) fn discard_text(&mut self) {
+        self.candidates.iter_mut().for_each(Candidate::discard_text);
         if let Some(body) = self.body.take() {
             self.details = body.details().clone();
         }
@@ -91,58 +91,58 @@ impl Response {
         self.body.as_ref().map_or(&self.details, |body| body.details())
     }
 
-    /// The candidates, the first one first.
+    /// Returns the candidates.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
     }
 
-    /// The name that the gateway gives the response.
+    /// Returns the response ID of the gateway.
     pub fn id(&self) -> Option<&NulString> {
         self.details().id.as_ref()
     }
 
-    /// The model that answered, as the gateway names it.
+    /// Returns the model, as the gateway names it.
     pub fn model(&self) -> Option<&NulString> {
         self.details().model.as_ref()
     }
 
-    /// How many tokens it took, as the gateway reports.
+    /// Returns the token counts that the gateway reports.
     pub fn usage(&self) -> &Usage {
         &self.details().usage
     }
 
-    /// The HTTP status, which is a success.
+    /// Returns the HTTP status, one of success.
     pub fn http_status(&self) -> u16 {
         self.http_status
     }
 
-    /// A header of the answer, the first one of that name, without regard to case.
+    /// Returns the first response header of that name (case-insensitive).
     pub fn header(&self, name: &str) -> Option<&NulString> {
         let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value)
     }
 
-    /// How often the question was sent.
+    /// Returns how often the request was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Why it was asked again, in a few words for each time.
+    /// Returns why each retry was made.
     pub fn retry_reasons(&self) -> &[NulString] {
         &self.retry_reasons
     }
 
-    /// When the parts of the call were done.
+    /// Returns when each phase of the call ended.
     pub fn times(&self) -> &Times {
         &self.times
     }
 
-    /// The body of a whole response as it came; `None` for a stream.
+    /// Returns the body of a whole response as received; `None` for a stream.
     pub fn body(&self) -> Option<&[u8]> {
         self.body_with_nul().map(|body| &body[..body.len() - 1])
     }
 
-    /// With a NUL byte behind it.
+    /// As [`Response::body`], with a NUL terminator.
     pub(crate) fn body_with_nul(&self) -> Option<&[u8]> {
         self.body.as_ref().map(|body| body.with_nul())
     }

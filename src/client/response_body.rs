@@ -1,23 +1,22 @@
-//! The body of a whole response. Some of it is read only when it is asked for.
+//! The body of a whole response, and the fields of it that are parsed on first use.
 
 use std::ops::Range;
 
 use super::error::Error;
-use super::nul_string::{NulString, name, no_memory};
+use super::nul_string::{NulString, name};
 use crate::dialect::{self, Usage};
 use crate::sync::SetOnce;
 
-/// Shared by a response and its candidates.
+/// The body of a response, shared with its candidates.
 #[derive(Debug)]
 pub(super) struct Body {
-    /// With a NUL byte behind it.
     with_nul: Vec<u8>,
     details: SetOnce<BodyDetails>,
-    /// Where the messages of the candidates are.
+    /// The ranges of the candidates' messages.
     messages: SetOnce<Vec<Option<Range<usize>>>>,
 }
 
-/// What a response says beside its candidates.
+/// The fields of a response beside its candidates.
 #[derive(Debug, Default, Clone)]
 pub(super) struct BodyDetails {
     pub id: Option<NulString>,
@@ -27,7 +26,7 @@ pub(super) struct BodyDetails {
 
 impl Body {
     pub fn of(mut bytes: Vec<u8>) -> Result<Body, Error> {
-        bytes.try_reserve_exact(1).map_err(|_| no_memory(bytes.len()))?;
+        bytes.try_reserve_exact(1).map_err(|_| Error::out_of_memory(bytes.len()))?;
         bytes.push(0);
         Ok(Body { with_nul: bytes, details: SetOnce::new(), messages: SetOnce::new() })
     }
@@ -40,25 +39,25 @@ impl Body {
         if let Some(details) = self.details.get() {
             return details;
         }
-        let dialect::ResponseDetails { id, model, usage } = dialect::details(self.text());
-        // Where there is no memory for a name, there is none.
+        let dialect::ResponseDetails { id, model, usage } = dialect::read_details(self.text());
+        // A name that cannot be allocated is omitted.
         let (id, model) = (name(id.as_ref()), name(model.as_ref()));
         let details = BodyDetails { id: id.ok().flatten(), model: model.ok().flatten(), usage };
         self.details.get_or_set(details)
     }
 
-    /// The message of a candidate as it came.
+    /// Returns the message of a candidate as received.
     pub fn message(&self, candidate: usize) -> Option<&str> {
         let text = self.text();
         let messages = match self.messages.get() {
             Some(messages) => messages,
             None => {
-                let place = |message: &str| {
+                let range = |message: &str| {
                     let start = message.as_ptr() as usize - text.as_ptr() as usize;
                     start..start + message.len()
                 };
-                let places = dialect::messages(text).into_iter().map(|message| message.map(place)).collect();
-                self.messages.get_or_set(places)
+                let ranges = dialect::read_messages(text).into_iter().map(|message| message.map(range)).collect();
+                self.messages.get_or_set(ranges)
             }
         };
         text.get(messages.get(candidate)?.clone()?)
@@ -66,7 +65,7 @@ impl Body {
 
     fn text(&self) -> &str {
         let bytes = &self.with_nul[..self.with_nul.len() - 1];
-        // What was decoded is UTF-8.
+        // A body that was decoded is UTF-8. No field is read from any other.
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 }

@@ -116,7 +116,9 @@ impl RetryOptions {
         let response = ErrorResponse::read(reply.status, &reply.body);
         match response.kind {
             ErrorKind::RateLimited => true,
-            ErrorKind::ServerError => !response.cannot_stream && (class != RetryClass::Change || reply.status == 503),
+            ErrorKind::ServerError => {
+                !response.is_streaming_unsupported && (class != RetryClass::Change || reply.status == 503)
+            }
             _ => false,
         }
     }

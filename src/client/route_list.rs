@@ -113,13 +113,13 @@ fn list_pages(
             let error = LookupError::of_response(kind, error_response(&error_context, reply, response, dialect));
             return Err(LookupError { may_be_foreign: error.may_be_foreign && page.is_none(), ..error });
         }
-        let Some(part) = dialect.list(&reply.body) else {
+        let Some(part) = dialect.parse_list(&reply.body) else {
             let error = report::not_a_list(&error_context, (&reply).into());
             return Err(LookupError { error, may_be_foreign: page.is_none() });
         };
         routes.extend(part.routes);
         length += reply.body.len();
-        page = part.next;
+        page = part.next_page_token;
         if page.is_none() || number == max_pages && max_pages < MAX_PAGES {
             return Ok(routes);
         }
@@ -135,7 +135,7 @@ fn list_pages(
 /// Returns all routes with more details, if the server has such a list and the client may read it.
 pub(super) fn detailed_list(context: &CallContext, dialect: &dyn Dialect, deadline: Instant) -> Option<Vec<Route>> {
     let reply = get(context, dialect.details_path()?, deadline, RetryClass::Never).ok().filter(Reply::is_success)?;
-    Some(dialect.details(&reply.body)?.routes)
+    Some(dialect.parse_details(&reply.body)?.routes)
 }
 
 /// The error for an error response to a lookup that is not about one route.
@@ -145,7 +145,7 @@ pub(super) fn error_response(
     response: ErrorResponse,
     dialect: &dyn Dialect,
 ) -> Error {
-    if response.kind == ErrorKind::NoSuchPath && dialect.may_lack_lists() {
+    if response.kind == ErrorKind::NoSuchPath && dialect.may_lack_route_list() {
         return report::no_model_list(error_context, reply, response);
     }
     report::error_response(error_context, reply, response, "")

@@ -69,7 +69,7 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
     let mut reply = get(&path)?;
     if !reply.is_success() {
         let response = ErrorResponse::read(reply.status, &reply.body);
-        let other = match dialect.other_route_path(name, &response) {
+        let other = match dialect.fallback_route_path(name, &response) {
             Some(path) => Some((get(&path)?, path)),
             None => None,
         };
@@ -78,7 +78,7 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
             None => {
                 let error_context = context.error_context(Method::Get, &path);
                 let kind = response.kind;
-                let error = if dialect.may_lack_lists() {
+                let error = if dialect.may_lack_route_list() {
                     route_list::error_response(&error_context, reply, response, dialect)
                 } else {
                     suggestions::error_response(context, &error_context, reply, response, name, dialect)
@@ -88,7 +88,7 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
         }
     }
     let error_context = context.error_context(Method::Get, &path);
-    match dialect.route(name, &reply.body) {
+    match dialect.parse_route(name, &reply.body) {
         RouteLookup::Found(route) => {
             let mut details = detailed_list(context, dialect, context.deadline).unwrap_or_default().into_iter();
             Ok(details.find(|other| other.name == name).unwrap_or(route))

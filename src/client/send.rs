@@ -19,7 +19,7 @@ pub(super) fn send(
     attempts: &mut Attempts,
 ) -> Result<HttpResponse, SendError> {
     let headers = context.headers();
-    let client = context.settings.options().auth.client(headers);
+    let client = context.settings.options().auth.oauth_client(headers);
     if client.is_some() || headers.has_credentials() {
         refuse_insecure(context).map_err(SendError::Authentication)?;
     }
@@ -65,7 +65,7 @@ fn send_with_token(
 fn rejects_token(response: &HttpResponse) -> bool {
     match response {
         HttpResponse::Whole(reply) if !reply.is_success() => {
-            ErrorResponse::read(reply.status, &reply.body).is_token_over
+            ErrorResponse::read(reply.status, &reply.body).is_token_expired
         }
         _ => false,
     }
@@ -78,7 +78,7 @@ fn gateway<'a>(context: &'a CallContext, headers: &'a Headers) -> Destination<'a
 /// Refuses to send credentials where others could read them.
 fn refuse_insecure(context: &CallContext) -> Result<(), Error> {
     let (options, uri) = (context.settings.options(), &context.target.uri);
-    if options.auth.allow_insecure || !options.way.is_open_to_others(uri) {
+    if options.auth.allow_insecure || !options.connect.is_open_to_others(uri) {
         return Ok(());
     }
     let problem = format!(

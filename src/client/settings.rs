@@ -1,4 +1,5 @@
-//! What a handle or a request was told. A call works on the settings as they stood when it began.
+//! The settings of a handle, and the containers in which threads share and change settings. A call uses the settings at
+//! its start.
 
 use std::mem;
 use std::sync::Arc;
@@ -6,60 +7,60 @@ use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 use super::error::Error;
 use super::log::Log;
-use super::options::{Options, Setting};
+use super::option_parser::HandleOption;
+use super::options::Options;
 use crate::dialect::Params;
 use crate::http::{Headers, InvalidHeader};
 use crate::sync::{CancelToken, Lock};
 
-/// A handle's.
+/// The settings of a handle.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub params: Params,
     headers: Headers,
     options: Options,
     pub log: Option<Log>,
-    /// Cancels calls.
     pub token: Option<Arc<CancelToken>>,
-    /// What requests carry: the headers that were set, and those that the options ask for.
-    sent: Headers,
+    /// The headers of every request: `headers`, and those that options add.
+    request_headers: Headers,
 }
 
 impl Settings {
     pub fn new(options: Options) -> Settings {
-        let sent = options.add_to(&Headers::default());
-        Settings { options, sent, ..Settings::default() }
+        let request_headers = options.request_headers(&Headers::default());
+        Settings { options, request_headers, ..Settings::default() }
     }
 
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    pub fn sent(&self) -> &Headers {
-        &self.sent
+    pub fn request_headers(&self) -> &Headers {
+        &self.request_headers
     }
 
-    pub fn set_option(&mut self, setting: Setting) -> Result<(), Error> {
-        self.options.set(setting)?;
-        self.sent = self.options.add_to(&self.headers);
+    pub fn set_option(&mut self, option: HandleOption) -> Result<(), Error> {
+        self.options.set(option)?;
+        self.request_headers = self.options.request_headers(&self.headers);
         Ok(())
     }
 
-    /// With `None` the header is taken back.
+    /// Sets or unsets a header.
     pub fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), InvalidHeader> {
         match value {
             Some(value) => self.headers.set(name, value)?,
             None => self.headers.unset(name)?,
         }
-        self.sent = self.options.add_to(&self.headers);
+        self.request_headers = self.options.request_headers(&self.headers);
         Ok(())
     }
 }
 
-/// A handle's settings, which any thread may change while calls run on the older ones.
+/// A value that any thread may replace while calls use the former one.
 #[derive(Debug)]
 pub(super) struct Snapshots<T> {
     current: Lock<Arc<T>>,
-    /// Changes are made on a copy, one after the other: a process that is forked meanwhile has the old or the new one.
+    /// Held during a change, which is made on a copy: a child that is forked meanwhile has the old or the new value.
     changing: Lock<()>,
 }
 
@@ -72,26 +73,26 @@ impl<T: Clone> Snapshots<T> {
         Arc::clone(&self.current.lock())
     }
 
-    /// A change that fails leaves the settings as they were.
+    /// Changes the value. A change that fails has no effect.
     pub fn change<E>(&self, change: impl FnOnce(&mut T) -> Result<(), E>) -> Result<(), E> {
         let alone = self.changing.lock();
         let mut changed = T::clone(&self.snapshot());
         change(&mut changed)?;
         let before = mem::replace(&mut *self.current.lock(), Arc::new(changed));
         drop(alone);
-        // Without a lock: what destroys a log's data is the program's, and may change settings itself.
+        // Dropped without a lock: the program's destructor of log data may change settings.
         drop(before);
         Ok(())
     }
 }
 
-/// What a request was told, which grows piece by piece and may be large: a piece is added where it is.
+/// A value that may be large and grows piece by piece. It is changed in place, and copied only if a call uses it.
 #[derive(Debug)]
 pub(super) struct CopyOnWrite<T>(Lock<Held<T>>);
 
 #[derive(Debug)]
 struct Held<T> {
-    /// Then a process that is forked cannot use it.
+    /// Set during a change: a child that is forked meanwhile must not use the value.
     is_changing: AtomicBool,
     value: Arc<T>,
 }
@@ -119,7 +120,7 @@ impl<T: Clone> CopyOnWrite<T> {
         Arc::clone(&self.0.lock().value)
     }
 
-    /// A change that fails has to leave it as it was. It is copied only if a call works on it.
+    /// Changes the value. `change` must have no effect if it fails.
     pub fn change<E>(&self, change: impl FnOnce(&mut T) -> Result<(), E>) -> Result<(), E> {
         let mut held = self.0.lock();
         let Held { is_changing, value } = &mut *held;

@@ -8,7 +8,7 @@ use super::call::Call;
 use super::completion;
 use super::context::CallContext;
 use super::error::Error;
-use super::gathered::{GatherError, Gathered, Queued};
+use super::gathered::{GatherError, Gathered, QueuedEvent};
 use super::options::CallOptions;
 use super::plan::Operation;
 use super::raw::{self, StreamEnd};
@@ -50,7 +50,7 @@ enum Origin {
 
 /// The result of one step of reading.
 enum Progress {
-    Event(Queued),
+    Event(QueuedEvent),
     /// There may be events in the queue, or more to read.
     Continue,
     /// The response is complete.
@@ -96,7 +96,7 @@ impl Stream {
             // Makes the events of a response that has none.
             HttpResponse::Whole(reply) => {
                 let mut stream = Stream::of_response(source, completion::to_response(call, reply, &request)?);
-                stream.gathered.take_whole()?;
+                stream.gathered.add_whole_response()?;
                 stream.note_tokens();
                 Ok(stream)
             }
@@ -114,7 +114,7 @@ impl Stream {
                 let has_payload = !reply.body.is_empty();
                 let mut stream = Stream::of_response(source, raw::to_response(context, reply, &attempts)?);
                 if has_payload {
-                    stream.gathered.take_other_whole();
+                    stream.gathered.add_whole_raw_response();
                 }
                 Ok(stream)
             }
@@ -152,12 +152,12 @@ impl Stream {
         }
         if self.outcome.is_none() && self.source.is_cancelled() {
             before_waiting();
-            self.gathered.forget_events();
+            self.gathered.clear_events();
             let error = self.source.transport_error(TransportError::Cancelled(Phase::Event));
             self.end(Err(error));
         }
         loop {
-            if let Some(queued) = self.gathered.next() {
+            if let Some(queued) = self.gathered.next_event() {
                 return Ok(Some(self.event(queued)));
             }
             if let Some(outcome) = &self.outcome {
@@ -178,7 +178,7 @@ impl Stream {
         }
     }
 
-    fn event(&self, queued: Queued) -> Event<'_> {
+    fn event(&self, queued: QueuedEvent) -> Event<'_> {
         let raw = match &self.origin {
             Origin::Event => {
                 let (name, data) = self.events.last_with_nul();
@@ -203,7 +203,7 @@ impl Stream {
 
     /// Ends the response as cancelled, even if it is complete or has failed.
     fn stop(&mut self, why: &str) {
-        self.gathered.forget_events();
+        self.gathered.clear_events();
         self.end(Err(report::stopped(&self.source.error_context(), why)));
     }
 
@@ -214,7 +214,7 @@ impl Stream {
 
     /// Takes the response gathered so far, and ends the stream; `None` if it was taken before.
     pub fn take_response(&mut self) -> Option<Response> {
-        self.gathered.forget_events();
+        self.gathered.clear_events();
         if self.outcome.is_none() {
             self.stop("the response was taken before it was complete");
         }
@@ -250,7 +250,7 @@ impl Stream {
                 }
                 None => {
                     self.source.note_event();
-                    self.gathered.take_other();
+                    self.gathered.add_other();
                     Ok(Progress::Continue)
                 }
             };
@@ -260,12 +260,12 @@ impl Stream {
             Ok(dialect::Event::Reasoning(candidate, text)) => (EventKind::Reasoning, candidate, text),
             Ok(dialect::Event::Chunk(chunk)) => {
                 // Servers send empty chunks to keep the connection alive.
-                if !chunk.pieces.is_empty() || chunk.usage.is_some() {
+                if !chunk.deltas.is_empty() || chunk.usage.is_some() {
                     self.source.note_event();
                 }
-                match self.gathered.take(&chunk) {
+                match self.gathered.add_chunk(&chunk) {
                     Ok(true) => self.note_tokens(),
-                    Ok(false) => self.gathered.take_other(),
+                    Ok(false) => self.gathered.add_other(),
                     Err(error) => return Err(self.source.gather_error(error, response)),
                 }
                 return Ok(Progress::Continue);
@@ -278,7 +278,7 @@ impl Stream {
             }
             Err(error) => return Err(report::decode_error(&self.source.error_context(), response, error)),
         };
-        match self.gathered.take_delta(kind, candidate, &text) {
+        match self.gathered.add_delta(kind, candidate, &text) {
             Ok(queued) => {
                 self.source.note_event();
                 let is_text = kind == EventKind::Text;
@@ -352,7 +352,7 @@ impl Stream {
         if self.gathered.response.candidates.is_empty() {
             return Err(report::decode_error(&self.source.error_context(), response, DecodeError::NoCandidates));
         }
-        let rest = self.gathered.take(&self.reader.rest());
+        let rest = self.gathered.add_chunk(&self.reader.flush());
         rest.map_err(|error| self.source.gather_error(error, response))?;
         self.origin = Origin::Nothing;
         Ok(Progress::Complete)
@@ -377,10 +377,10 @@ impl Stream {
         if let (Ok(()), Some(mut incoming)) = (&outcome, incoming) {
             incoming.finish();
             let options = self.source.settings.options();
-            self.source.target.agent.keep(*incoming, &options.way, options.keep_alive);
+            self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
         self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
-        let attempts = self.gathered.response.told_attempts();
+        let attempts = self.gathered.response.attempts_of_error();
         self.outcome = Some(outcome.map_err(|error| error.with_attempts(&attempts)));
     }
 }

@@ -1,53 +1,53 @@
-//! What a stream hands out.
+//! The events that a stream returns.
 
 use super::nul_string::NulString;
 use crate::dialect::Usage;
 
-/// What an event says.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// A part of the text.
+    /// A fragment of the text.
     Text,
-    /// A part of what the model writes before its answer.
+    /// A fragment of the reasoning.
     Reasoning,
-    /// A part of the words in which it refuses.
+    /// A fragment of the refusal.
     Refusal,
     /// A fragment of a tool call's arguments.
     ToolCall,
-    /// Why a candidate ended.
+    /// The finish reason of a candidate.
     Finish,
-    /// How many tokens the response took.
+    /// The token counts.
     Usage,
-    /// Data that is none of these.
+    /// Any other data.
     Other,
 }
 
-/// A part of a response as it comes.
+/// An event of a stream.
 #[derive(Debug)]
 pub struct Event<'a> {
-    /// What it says.
+    /// The kind.
     pub kind: EventKind,
-    /// Which candidate's, beginning with 0.
+    /// The index of the candidate.
     pub candidate: usize,
-    /// With a NUL byte behind it.
+    /// With a NUL terminator.
     pub(super) text: Option<&'a str>,
-    /// Of a fragment of one.
+    /// Set if the kind is `ToolCall`.
     pub tool_call: Option<EventToolCall<'a>>,
-    /// Of that kind of event.
+    /// Set if the kind is `Usage`.
     pub usage: Option<&'a Usage>,
     pub(super) raw: RawEvent<'a>,
 }
 
-/// The tool call that an event is of.
+/// The tool call of an event.
 #[derive(Debug)]
 pub struct EventToolCall<'a> {
-    /// Its place in the response's list.
+    /// The position in the candidate's tool calls.
     pub index: usize,
     pub id: Option<&'a NulString>,
     pub name: Option<&'a NulString>,
 }
 
-/// What the server sent, with a NUL byte behind each.
+/// The event as received, with NUL terminators.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RawEvent<'a> {
     pub(crate) name: Option<&'a [u8]>,
@@ -55,12 +55,12 @@ pub struct RawEvent<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The text, the fragment of arguments, or the reason.
+    /// Returns the text, the fragment of arguments, or the finish reason.
     pub fn text(&self) -> Option<&'a str> {
         self.text.map(|text| &text[..text.len() - 1])
     }
 
-    /// With a NUL byte behind it.
+    /// As [`Event::text`], with a NUL terminator.
     pub(crate) fn text_with_nul(&self) -> Option<&'a str> {
         self.text
     }

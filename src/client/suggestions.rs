@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::CallContext;
-use super::error::Error;
-use super::nul_string::shown;
+use super::error::{Error, shortened};
 use super::report::{self, ErrorContext};
 use super::route_list;
 use crate::dialect::{Dialect, ErrorKind, ErrorResponse};
@@ -33,7 +32,7 @@ pub(super) fn error_response(
 ) -> Error {
     let may_be_missing = match response.kind {
         ErrorKind::NoSuchRoute => true,
-        ErrorKind::Forbidden => dialect.refuses_unknown_routes(),
+        ErrorKind::Forbidden => dialect.forbids_unknown_routes(),
         _ => false,
     };
     let hint = if may_be_missing { existing_routes(context, route, &[dialect]) } else { None };
@@ -56,16 +55,16 @@ pub(super) fn existing_routes(context: &CallContext, name: &str, dialects: &[&'s
 }
 
 fn hint(name: &str, names: &[&str]) -> String {
-    let missing = format!("the gateway lists no route \"{}\"", shown(name));
+    let missing = format!("the gateway lists no route \"{}\"", shortened(name));
     if names.is_empty() {
         return format!("{missing}; its list is empty");
     }
     let mut close: Vec<(usize, &str)> =
         names.iter().take(MAX_COMPARED).filter_map(|other| Some((distance(name, other)?, *other))).collect();
     close.sort_unstable();
-    let close: Vec<_> = close.iter().map(|(_, name)| format!("\"{}\"", shown(name))).take(3).collect();
+    let close: Vec<_> = close.iter().map(|(_, name)| format!("\"{}\"", shortened(name))).take(3).collect();
     let suggestion = if close.is_empty() { ";".to_owned() } else { format!("; did you mean {}?", close.join(" or ")) };
-    let mut listed: Vec<_> = names.iter().take(MAX_SHOWN).map(|name| shown(name)).collect();
+    let mut listed: Vec<_> = names.iter().take(MAX_SHOWN).map(|name| shortened(name)).collect();
     listed.sort_unstable();
     let more = match names.len().saturating_sub(MAX_SHOWN) {
         0 => String::new(),

@@ -1,4 +1,4 @@
-//! A tool call of a response, whole or gathered from the fragments of a stream.
+//! A tool call of a response: read from a whole response, or gathered from the fragments of a stream.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -7,42 +7,42 @@ use super::error::Error;
 use super::nul_string::NulString;
 use crate::dialect::{self, Text};
 
-/// A tool that the model wants to be called.
+/// A call of a tool that the model requests.
 #[derive(Debug)]
 pub struct ToolCall {
-    /// Which call of the stream's message its fragments belong to.
+    /// The index in the fragments of a stream.
     pub(super) index: u64,
     pub(super) id: Option<NulString>,
     kind: Option<NulString>,
     pub(super) name: Option<NulString>,
     pub(super) arguments: NulString,
     has_arguments: bool,
-    /// Whether the arguments so far end as an object does.
-    is_closed: bool,
-    extras: Extras,
-    function_extras: Extras,
+    /// Whether the arguments so far end with a brace.
+    ends_with_brace: bool,
+    extra_fields: ExtraFields,
+    extra_function_fields: ExtraFields,
 }
 
-/// Fields that only the model provider understands: names, and their JSON.
+/// Fields of a model provider: names, and values as JSON.
 #[derive(Debug, Default)]
-struct Extras(Vec<(NulString, NulString)>);
+struct ExtraFields(Vec<(NulString, NulString)>);
 
-/// What a fragment of a tool call adds.
+/// What a fragment added to a tool call.
 pub(super) struct Growth {
-    /// So many bytes more are kept.
+    /// The number of bytes that were added.
     pub bytes: usize,
-    /// So many fields that only the provider understands the call has now.
-    pub extras: usize,
+    /// The number of extra fields that the call has now.
+    pub extra_fields: usize,
 }
 
-/// As much is kept of a field beside its name and its JSON.
-const FIELD: usize = 96;
+/// The memory of an extra field beside its name and its JSON.
+const FIELD_BYTES: usize = 96;
 
-/// What the arguments are of a tool that needs none: MLflow does not take an empty text back.
+/// The arguments of a call that has none: MLflow refuses an empty string in the next request.
 pub(super) const NO_ARGUMENTS: &str = "{}";
 
 impl ToolCall {
-    /// The beginning of a call. What only the provider and the tool need is not kept unless `keeps_all`.
+    /// Creates a call from its first fragment. Arguments and extra fields are kept only if `keeps_all`.
     pub(super) fn of(index: u64, fragment: &dialect::ToolCall, keeps_all: bool) -> Result<ToolCall, Error> {
         let mut call = ToolCall {
             index,
@@ -51,89 +51,91 @@ impl ToolCall {
             name: None,
             arguments: NulString::of(NO_ARGUMENTS)?,
             has_arguments: false,
-            is_closed: false,
-            extras: Extras::default(),
-            function_extras: Extras::default(),
+            ends_with_brace: false,
+            extra_fields: ExtraFields::default(),
+            extra_function_fields: ExtraFields::default(),
         };
         call.push(fragment, keeps_all)?;
         Ok(call)
     }
 
-    /// Whether a fragment is of another call, though it may have the same index.
-    pub(super) fn is_another(&self, fragment: &dialect::ToolCall) -> bool {
+    /// Returns whether a fragment belongs to another call, even if it has the same index.
+    pub(super) fn is_other_call(&self, fragment: &dialect::ToolCall) -> bool {
         let differs = |known: &Option<NulString>, named: &Option<Text>| match (known, named) {
             (Some(known), Some(named)) => known.as_str() != named.0,
             _ => false,
         };
-        let is_nameless = fragment.id.is_none() && fragment.index.is_none();
-        // Between the objects of one text there would be a comma.
-        let begins = fragment.arguments.as_ref().is_some_and(|arguments| arguments.0.starts_with('{'));
-        let begins_anew = begins && self.is_closed;
+        let is_anonymous = fragment.id.is_none() && fragment.index.is_none();
+        // One JSON text cannot contain an object directly after another one.
+        let starts_object = fragment.arguments.as_ref().is_some_and(|arguments| arguments.0.starts_with('{'));
+        let starts_another_object = starts_object && self.ends_with_brace;
         differs(&self.id, &fragment.id)
             || (self.id.is_none() && fragment.id.is_some() && fragment.index.is_none())
-            || (is_nameless && differs(&self.name, &fragment.name))
-            || (fragment.id.is_none() && fragment.name.is_some() && begins_anew)
+            || (is_anonymous && differs(&self.name, &fragment.name))
+            || (fragment.id.is_none() && fragment.name.is_some() && starts_another_object)
     }
 
-    /// Ids, types and names come whole, with the first fragment; some servers repeat them. Arguments come in parts. Of
-    /// any other field the last value counts.
+    /// Appends a fragment. IDs, types and names are complete in the first fragment, and some servers repeat them.
+    /// Arguments are split over fragments. Of any other field the last value counts.
     pub(super) fn push(&mut self, fragment: &dialect::ToolCall, keeps_all: bool) -> Result<Growth, Error> {
-        let mut more = 0;
+        let mut added = 0;
         for (known, named) in
             [(&mut self.id, &fragment.id), (&mut self.kind, &fragment.kind), (&mut self.name, &fragment.name)]
         {
             if let (None, Some(named)) = (&known, named) {
-                more += named.0.len();
+                added += named.0.len();
                 *known = Some(NulString::of_name(&named.0)?);
             }
         }
         let arguments = fragment.arguments.as_ref().map(|text| text.0.as_ref()).filter(|text| !text.is_empty());
-        self.is_closed = arguments.map_or(self.is_closed, |arguments| arguments.ends_with('}'));
+        self.ends_with_brace = arguments.map_or(self.ends_with_brace, |arguments| arguments.ends_with('}'));
         if !keeps_all {
-            return Ok(self.growth(more));
+            return Ok(self.growth(added));
         }
-        more += self.extras.put(&fragment.extras)? + self.function_extras.put(&fragment.function_extras)?;
+        added += self.extra_fields.set(&fragment.extras)?;
+        added += self.extra_function_fields.set(&fragment.function_extras)?;
         if let Some(arguments) = arguments {
             if !std::mem::replace(&mut self.has_arguments, true) {
                 self.arguments = NulString::of("")?;
             }
             self.arguments.push(arguments)?;
-            more += arguments.len();
+            added += arguments.len();
         }
-        Ok(self.growth(more))
+        Ok(self.growth(added))
     }
 
-    /// How much the call has grown by these bytes.
     fn growth(&self, bytes: usize) -> Growth {
-        Growth { bytes, extras: self.extras.0.len() + self.function_extras.0.len() }
+        Growth { bytes, extra_fields: self.extra_fields.0.len() + self.extra_function_fields.0.len() }
     }
 
-    /// How much is kept of the call.
+    /// Returns the size of the whole call.
     pub(super) fn size(&self) -> Growth {
         let names = [&self.id, &self.kind, &self.name].into_iter().flatten();
         let names = names.map(|name| name.as_str().len()).sum::<usize>();
-        self.growth(names + self.arguments.as_str().len() + self.extras.size() + self.function_extras.size())
+        self.growth(
+            names + self.arguments.as_str().len() + self.extra_fields.size() + self.extra_function_fields.size(),
+        )
     }
 
-    /// What the tool's answer has to name.
+    /// Returns the ID, which the tool's result must repeat.
     pub fn id(&self) -> Option<&NulString> {
         self.id.as_ref()
     }
 
-    /// The tool.
+    /// Returns the name of the tool.
     pub fn name(&self) -> Option<&NulString> {
         self.name.as_ref()
     }
 
-    /// JSON, as the model wrote it, which may be wrong; `{}` if it wrote none.
+    /// Returns the arguments: JSON as the model wrote it, which may be invalid; `{}` if it wrote none.
     pub fn arguments(&self) -> &NulString {
         &self.arguments
     }
 }
 
-impl Extras {
-    /// Sets these fields, in place of those of the same names, and returns how many bytes more are kept.
-    fn put(&mut self, fields: &dialect::Extras) -> Result<usize, Error> {
+impl ExtraFields {
+    /// Sets or replaces fields. Returns the number of bytes that were added.
+    fn set(&mut self, fields: &dialect::Extras) -> Result<usize, Error> {
         let before = self.size();
         for (name, json) in fields {
             let value = NulString::of(json)?;
@@ -146,7 +148,7 @@ impl Extras {
     }
 
     fn size(&self) -> usize {
-        self.0.iter().map(|(name, json)| name.as_str().len() + json.as_str().len() + FIELD).sum()
+        self.0.iter().map(|(name, json)| name.as_str().len() + json.as_str().len() + FIELD_BYTES).sum()
     }
 
     fn write_to<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -157,17 +159,17 @@ impl Extras {
     }
 }
 
-/// The function of a call, as OpenAI writes it.
+/// The object `function` of a call.
 struct Function<'a>(&'a ToolCall);
 
-/// As OpenAI writes it.
+/// Writes OpenAI's format.
 impl Serialize for ToolCall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut call = serializer.serialize_map(None)?;
         call.serialize_entry("id", &self.id.as_ref().map(NulString::as_str))?;
         call.serialize_entry("type", self.kind.as_ref().map_or("function", NulString::as_str))?;
         call.serialize_entry("function", &Function(self))?;
-        self.extras.write_to(&mut call)?;
+        self.extra_fields.write_to(&mut call)?;
         call.end()
     }
 }
@@ -177,7 +179,7 @@ impl Serialize for Function<'_> {
         let mut function = serializer.serialize_map(None)?;
         function.serialize_entry("name", &self.0.name.as_ref().map(NulString::as_str))?;
         function.serialize_entry("arguments", self.0.arguments.as_str())?;
-        self.0.function_extras.write_to(&mut function)?;
+        self.0.extra_function_fields.write_to(&mut function)?;
         function.end()
     }
 }
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_of_fields_is_counted() {
+    fn memory_of_extra_fields_is_counted() {
         let extras = |name: &'static str| dialect::ToolCall { extras: vec![(name.into(), "1")], ..Default::default() };
         let mut call = ToolCall::of(0, &extras("a"), true).unwrap();
         let of_one = call.size().bytes;

@@ -339,7 +339,7 @@ fn seconds(value: &[u8]) -> Option<Duration> {
         return None;
     }
     // More than there is room for is as good as for ever.
-    Some(Duration::try_from_secs_f64(value.parse().ok()?).unwrap_or(Duration::from_secs(u64::MAX)))
+    Some(Duration::try_from_secs_f64(fast_float2::parse(value).ok()?).unwrap_or(Duration::from_secs(u64::MAX)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-/* Asking with one line, where only the answer counts: it has to be the question. */
+/* One-line calls of a gateway that echoes the prompt. */
 #ifndef ASK_H
 #define ASK_H
 
 #include "check.h"
 
-/* A handle for the route "r". `ca_file` is NULL for an http:// gateway. */
+/* Creates a handle for the route "r". `ca_file` is NULL for an http:// gateway. */
 static inline mlflow_gateway *make_handle(const char *uri, const char *ca_file)
 {
     mlflow_gateway *gateway = NULL;
@@ -16,7 +16,7 @@ static inline mlflow_gateway *make_handle(const char *uri, const char *ca_file)
     return gateway;
 }
 
-/* A request with that prompt. `token` may be NULL. */
+/* Creates a request with this prompt. `token` may be NULL. */
 static inline mlflow_gateway_request *make_request(const char *prompt, mlflow_gateway_cancel_token *token)
 {
     mlflow_gateway_request *request = NULL;
@@ -28,7 +28,8 @@ static inline mlflow_gateway_request *make_request(const char *prompt, mlflow_ga
     return request;
 }
 
-static inline void ask(mlflow_gateway *gateway, const char *prompt)
+/* Makes a call and checks that the response is the prompt. */
+static inline void check_echo(mlflow_gateway *gateway, const char *prompt)
 {
     char *text = NULL;
 
@@ -37,8 +38,8 @@ static inline void ask(mlflow_gateway *gateway, const char *prompt)
     mlflow_gateway_string_free(text);
 }
 
-/* Asks with a token, and says what it came to. */
-static inline mlflow_gateway_status ask_with(mlflow_gateway *gateway, const char *prompt,
+/* Sends a request with a cancel token. Returns the status, and if it is OK checks that the response is the prompt. */
+static inline mlflow_gateway_status send_with_token(mlflow_gateway *gateway, const char *prompt,
                                              mlflow_gateway_cancel_token *token)
 {
     mlflow_gateway_request *request = make_request(prompt, token);

@@ -1,42 +1,50 @@
 /*
- * Asks by the full path as standard input says, and prints what came of it: the bridge by which a script checks
- * requests, responses, streams and embeddings through C. calls.c is the one for the simple path.
+ * Runs the commands on standard input with the full API and prints the results as JSON. The Python tests use it to
+ * check requests, responses, streams and embeddings through the C API. calls.c is the same for the simple API.
  *
- *   in:  one command a line, "NAME VALUE", where \n, \r, \t, \0 and \\ in the value stand for those bytes
- *          route, uri                       of the gateway (no route, no uri: NULL); then its settings:
- *          handle-option NAME=VALUE, handle-param NAME=JSON, handle-header NAME=VALUE, handle-stop TEXT
- *          log LEVEL                        lines come with the next ask; log-off LEVEL: no callback for them;
- *                                           log-busy LEVEL: the callback itself uses the handle
+ *   in:  one command per line, "NAME VALUE". In the value, \n, \r, \t, \0 and \\ are escapes.
+ *        Gateway:
+ *          route NAME                       route of the next handle (default: NULL)
+ *          uri URI                          create the handle (no URI: NULL)
+ *          handle-option NAME=VALUE, handle-param NAME=JSON, handle-header NAME=VALUE, handle-stop STRING
+ *          log LEVEL                        log; the lines are printed with the next result
+ *          log-off LEVEL                    set a NULL log callback
+ *          log-busy LEVEL                   log with a callback that uses the handle itself
+ *          close                            destroy the handle, the request and all tokens, and print
+ *                                           {"descriptors": [open files before the handle was created, open files now]}
+ *        Request:
  *          prompt, message ROLE=TEXT, message-json, input, body, option NAME=VALUE, param NAME=JSON,
- *          string NAME=VALUE, header NAME=VALUE, stop TEXT       of the request
- *          request-route NAME               of the request (none: NULL)
- *          stop-after N                     the callback stops the answer at the N-th text
- *          stop-at KIND [N]                 the callback stops the answer at the first (N-th) event of this kind
- *          take                             takes the response of all streams that are fetched from now on
- *          show-raw                         the raw data of all events that follow
- *          show-header NAME                 of all responses and errors that follow
- *          show-body                        of all errors that follow
- *          and what request_commands.h describes
- *          setenv NAME=VALUE                in this process
- *          again                            forgets the request, and begins another one on the same handle
- *          sleep MS
- *          inputs N                         adds N numbered inputs
- *          token, no-token                  makes a token that cancels, or takes it from the handle
- *          request-token, no-request-token  the same of the request. The token that was made last is the one for:
- *          cancel, reset-token, destroy-token          now
- *          cancel-after MS, destroy-token-after MS     by another thread, so long after the next ask has begun
- *          cancel-by-signal MS              by a signal's handler on the asking thread
- *          close                            destroys the handle, the request and all tokens, and prints
- *                                           {"descriptors": [how many files were open before it was made, and how
- *                                           many are now]}
- *        and one of these asks, and prints a line of JSON: call PROMPT (the simple one), send, stream (fetched),
- *        callback, embed, list, get-route NAME (none: NULL), health, get-limits NAME, set-limits NAME=JSON,
- *        create-route JSON, delete-route NAME, identify
- *   out: {"status": ..., "message": ..., "http_status": ..., "code": ..., "attempts": ..., "retries": [why,
- *        ...], "error_headers": [...], "error_is_retryable": ..., "asked_at_us": by CLOCK_MONOTONIC, "took_us": microseconds, "cancelled_us": how many of them after it was cancelled, or -1, "log": [[level,
- *        line, whether it came on the calling thread], ...], "events": [[kind, candidate, text, microseconds since the
- *        question, the tool call's index, id and name, [its tokens], raw name, raw data], ...], "response": {...}} or {"embeddings": {...}} or {"routes": [...]} or {"result": a text, or
- *        JSON as one}
+ *          string NAME=VALUE, header NAME=VALUE, stop STRING
+ *          inputs N                         add N numbered inputs
+ *          request-route NAME               set the route of the request (no NAME: NULL)
+ *          again                            replace the request by a new one
+ *          and the commands of request_commands.h
+ *        Streams:
+ *          stop-after N                     the callback stops the stream at the Nth text event
+ *          stop-at KIND [N]                 the callback stops the stream at the Nth (or first) event of this kind
+ *          take                             take the response from all following streams of "stream"
+ *        Output, of all following calls:
+ *          show-raw                         print the raw data of events
+ *          show-header NAME                 print this header of responses and errors
+ *          show-body                        print the body of errors
+ *        Cancel tokens. The commands after the first two apply to the token created last:
+ *          token, no-token                  create and set, or unset, the token of the handle
+ *          request-token, no-request-token  the same for the request
+ *          cancel, reset-token, destroy-token
+ *          cancel-after MS, destroy-token-after MS    on another thread, MS after the start of the next call
+ *          cancel-by-signal MS              in a signal handler on the calling thread
+ *        Process: setenv NAME=VALUE, sleep MS
+ *        Calls. Each prints a line of JSON:
+ *          call PROMPT (simple API), send, stream (read event by event), callback (stream with a callback), embed,
+ *          list, get-route NAME (no NAME: NULL), health, get-limits NAME, set-limits NAME=JSON, create-route JSON,
+ *          delete-route NAME, identify
+ *   out: {"status": ..., "message": ..., "code": ..., "error_http_status": ..., "error_attempts": ...,
+ *        "started_at_us": CLOCK_MONOTONIC, "took_us": ..., "cancelled_us": time from the cancellation to the return, or
+ *        -1, "error_retries": [REASON, ...], "error_headers": [...], "error_is_retryable": ...,
+ *        "log": [[LEVEL, LINE, on the calling thread?], ...]} and one of
+ *        "events": [[KIND, CANDIDATE, TEXT, microrests since the start, TOOL_CALL_INDEX, TOOL_CALL_ID,
+ *        TOOL_CALL_NAME, TOKENS..., RAW_NAME, RAW_DATA], ...], "response": {...}, "embeddings": {...}, "routes": [...],
+ *        "result": string
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -59,7 +67,7 @@ static char header_names[8][64];
 static size_t shown_headers;
 static bool shows_body;
 static int descriptors_before;
-static int64_t asked_at;
+static int64_t started_at;
 
 static void print_tokens(int64_t (*tokens)(const void *, int32_t), const void *object)
 {
@@ -87,7 +95,7 @@ static void print_sized(const char *(*get)(const mlflow_gateway_response *, size
 
     CHECK(text == NULL ? len == 0 : text[len] == '\0');
     CHECK(text == get(response, candidate, NULL));
-    print_text(text, len);
+    print_string_len(text, len);
 }
 
 static void print_candidate(const mlflow_gateway_response *response, size_t candidate)
@@ -115,7 +123,7 @@ static void print_candidate(const mlflow_gateway_response *response, size_t cand
         printf(", ");
         text = mlflow_gateway_response_tool_call_arguments(response, candidate, call, &len);
         CHECK(text != NULL && text[len] == '\0');
-        print_text(text, len);
+        print_string_len(text, len);
         printf("]");
     }
     CHECK(mlflow_gateway_response_tool_call_id(response, candidate, count) == NULL);
@@ -123,11 +131,11 @@ static void print_candidate(const mlflow_gateway_response *response, size_t cand
     text = mlflow_gateway_response_message_json(response, candidate, &len);
     CHECK(text == NULL ? len == 0 && count == 0 : text[len] == '\0' && len == strlen(text));
     printf("], \"message_json\": ");
-    print_text(text, len);
+    print_string_len(text, len);
     printf("}");
 }
 
-/* That of a raw request may be no UTF-8, of which there is no JSON. */
+/* The body of a raw response may not be UTF-8, which JSON cannot represent. */
 static void print_body(const char *body, size_t len)
 {
     char *json = NULL;
@@ -187,7 +195,7 @@ static void print_response(const mlflow_gateway_response *response)
     printf("}");
 }
 
-/* The lines of the log since the last ask, as JSON. Should they come on other threads, they wait for each other. */
+/* The log lines since the last call, as JSON. The lock is for lines logged on other threads. */
 static struct {
     char *json;
     size_t len, count;
@@ -203,14 +211,14 @@ static void keep_line(int32_t level, const char *line, size_t len, void *user_da
     CHECK((lines.json = realloc(lines.json, lines.len + 6 * len + 100)) != NULL);
     char *end = lines.json + lines.len;
     end += sprintf(end, "%s[%d, \"", lines.count++ == 0 ? "" : ", ", (int)level);
-    end = write_text(end, line, len);
+    end = write_string(end, line, len);
     end += sprintf(end, "\", %s]", pthread_equal(pthread_self(), lines.thread) ? "true" : "false");
     lines.len = (size_t)(end - lines.json);
     pthread_mutex_unlock(&lines.lock);
 }
 
-/* Asks on the handle whose question is just told of, and changes its settings. */
-static void keep_line_and_ask(int32_t level, const char *line, size_t len, void *user_data)
+/* Makes a call on the handle that is logging, and changes its settings. */
+static void keep_line_and_use_handle(int32_t level, const char *line, size_t len, void *user_data)
 {
     static bool is_inside;
 
@@ -235,7 +243,7 @@ static void print_log(void)
     lines.len = lines.count = 0;
 }
 
-/* In hexadecimal digits, for it is bytes of any kind. */
+/* Prints hexadecimal digits, because the body is arbitrary bytes. */
 static void print_error_body(const mlflow_gateway_error *error)
 {
     size_t len = 0;
@@ -260,9 +268,9 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
     print_string(mlflow_gateway_error_message(error));
     printf(", \"code\": ");
     print_string(code);
-    printf(", \"error_http_status\": %d, \"error_attempts\": %u, \"asked_at_us\": %" PRId64 ", \"took_us\": %" PRId64,
-           (int)mlflow_gateway_error_http_status(error), (unsigned)mlflow_gateway_error_attempts(error), asked_at,
-           ended - asked_at);
+    printf(", \"error_http_status\": %d, \"error_attempts\": %u, \"started_at_us\": %" PRId64 ", \"took_us\": %" PRId64,
+           (int)mlflow_gateway_error_http_status(error), (unsigned)mlflow_gateway_error_attempts(error), started_at,
+           ended - started_at);
     printf(", \"cancelled_us\": %" PRId64, cancelled);
     printf(", \"error_retries\": [");
     for (size_t retry = 0; retry < retries; retry++) {
@@ -285,7 +293,7 @@ static void print_status(mlflow_gateway_status status, mlflow_gateway_error *err
 /* The events of one response as JSON, kept until they are printed. */
 static struct {
     char *json;
-    size_t len, room, count, texts;
+    size_t len, room, count, text_count;
 } events;
 
 static void begin_events(void)
@@ -293,11 +301,11 @@ static void begin_events(void)
     free(events.json);
     events.room = 1000;
     CHECK((events.json = calloc(1, events.room)) != NULL);
-    events.len = events.count = events.texts = 0;
+    events.len = events.count = events.text_count = 0;
 }
 
-/* Room for so many bytes more of JSON strings, and some numbers. */
-static char *end_of_events(size_t len)
+/* Makes room for JSON strings of `len` bytes and some numbers. Returns the end of the events. */
+static char *reserve_events(size_t len)
 {
     if (events.room < events.len + 6 * len + 300) {
         events.room = 2 * (events.len + 6 * len + 300);
@@ -306,31 +314,31 @@ static char *end_of_events(size_t len)
     return events.json + events.len;
 }
 
-static void keep_text(const char *text, size_t len)
+static void add_string_len(const char *text, size_t len)
 {
-    char *end = end_of_events(len);
+    char *end = reserve_events(len);
 
     if (text == NULL)
         end += sprintf(end, ", null");
     else {
         end += sprintf(end, ", \"");
-        end = write_text(end, text, len);
+        end = write_string(end, text, len);
         end += sprintf(end, "\"");
     }
     events.len = (size_t)(end - events.json);
 }
 
-static void keep_string(const char *text)
+static void add_string(const char *text)
 {
-    keep_text(text, text == NULL ? 0 : strlen(text));
+    add_string_len(text, text == NULL ? 0 : strlen(text));
 }
 
-static void keep_number(int64_t number)
+static void add_number(int64_t number)
 {
-    events.len += (size_t)sprintf(end_of_events(0), ", %" PRId64, number);
+    events.len += (size_t)sprintf(reserve_events(0), ", %" PRId64, number);
 }
 
-static int keep_event(const mlflow_gateway_event *event, void *user_data)
+static int add_event(const mlflow_gateway_event *event, void *user_data)
 {
     size_t len = 42, raw_len = 42;
     int32_t kind = mlflow_gateway_event_kind(event);
@@ -343,21 +351,22 @@ static int keep_event(const mlflow_gateway_event *event, void *user_data)
     CHECK((text != NULL) == has_text && (text == NULL ? len == 0 : text[len] == '\0'));
     CHECK(!has_text || kind == MLFLOW_GATEWAY_EVENT_TOOL_CALL || len > 0);
     CHECK(raw == NULL ? raw_len == 0 : raw[raw_len] == '\0');
-    events.len += (size_t)sprintf(end_of_events(0), "%s[%d", events.count++ == 0 ? "" : ", ", (int)kind);
-    keep_number((int64_t)mlflow_gateway_event_candidate(event));
-    keep_text(text, len);
-    keep_number(now_us() - asked_at);
-    keep_number((int64_t)mlflow_gateway_event_tool_call_index(event));
-    keep_string(mlflow_gateway_event_tool_call_id(event));
-    keep_string(mlflow_gateway_event_tool_call_name(event));
+    events.len += (size_t)sprintf(reserve_events(0), "%s[%d", events.count++ == 0 ? "" : ", ", (int)kind);
+    add_number((int64_t)mlflow_gateway_event_candidate(event));
+    add_string_len(text, len);
+    add_number(now_us() - started_at);
+    add_number((int64_t)mlflow_gateway_event_tool_call_index(event));
+    add_string(mlflow_gateway_event_tool_call_id(event));
+    add_string(mlflow_gateway_event_tool_call_name(event));
     for (int32_t tokens = MLFLOW_GATEWAY_TOKENS_INPUT; tokens <= MLFLOW_GATEWAY_TOKENS_CACHE_WRITE; tokens++)
-        keep_number(mlflow_gateway_event_tokens(event, tokens));
+        add_number(mlflow_gateway_event_tokens(event, tokens));
     CHECK(mlflow_gateway_event_tokens(event, 0) == -1);
-    keep_string(mlflow_gateway_event_raw_name(event));
-    keep_text(shows_raw ? raw : NULL, shows_raw ? raw_len : 0);
-    events.len += (size_t)sprintf(end_of_events(0), "]");
-    events.texts += kind == MLFLOW_GATEWAY_EVENT_TEXT;
-    return (kind == stop_at && --stop_at_left == 0) || (kind == MLFLOW_GATEWAY_EVENT_TEXT && (long)events.texts == stop_after);
+    add_string(mlflow_gateway_event_raw_name(event));
+    add_string_len(shows_raw ? raw : NULL, shows_raw ? raw_len : 0);
+    events.len += (size_t)sprintf(reserve_events(0), "]");
+    events.text_count += kind == MLFLOW_GATEWAY_EVENT_TEXT;
+    return (kind == stop_at && --stop_at_left == 0) ||
+           (kind == MLFLOW_GATEWAY_EVENT_TEXT && (long)events.text_count == stop_after);
 }
 
 static void send_request(void)
@@ -373,7 +382,7 @@ static void send_request(void)
     keep_response(response);
 }
 
-static void fetch_stream(void)
+static void read_stream(void)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_stream *stream = NULL;
@@ -383,7 +392,7 @@ static void fetch_stream(void)
     mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     if (status == MLFLOW_GATEWAY_OK)
         while ((status = mlflow_gateway_stream_next(stream, &event, &error)) == MLFLOW_GATEWAY_OK)
-            if (keep_event(event, &events))
+            if (add_event(event, &events))
                 break;
     print_status(status, error);
     printf(", \"events\": [%s]", events.json);
@@ -403,7 +412,7 @@ static void fetch_stream(void)
         mlflow_gateway_response_destroy(response);
     } else if (stream != NULL) {
         print_response(mlflow_gateway_stream_response(stream));
-        /* What it came to does not change. */
+        /* The final status does not change. */
         if (status != MLFLOW_GATEWAY_OK)
             CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == status);
     }
@@ -411,14 +420,14 @@ static void fetch_stream(void)
     mlflow_gateway_stream_destroy(stream);
 }
 
-static void call_back(void)
+static void stream_with_callback(void)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
 
     begin_events();
     mlflow_gateway_status status =
-        mlflow_gateway_stream_call(gateway, request, keep_event, &events, &response, &error);
+        mlflow_gateway_stream_call(gateway, request, add_event, &events, &response, &error);
     print_status(status, error);
     printf(", \"events\": [%s]", events.json);
     if (response != NULL)
@@ -448,7 +457,7 @@ static void embed(void)
         print_tokens(embeddings_tokens, embeddings);
         printf(", \"model\": ");
         print_string(mlflow_gateway_embeddings_model(embeddings));
-        printf(", \"vectors\": [");
+        printf(", \"values\": [");
         for (size_t i = 0; i < count * dimension; i++) {
             CHECK(memcmp(&data[i], &copy[i], sizeof *copy) == 0);
             printf("%s%.9g", i % dimension != 0 ? ", " : i == 0 ? "[" : "], [", (double)data[i]);
@@ -478,7 +487,7 @@ static void print_route(const mlflow_gateway_routes *routes, size_t route)
     printf(", \"url\": ");
     print_string(mlflow_gateway_routes_url(routes, route));
     printf(", \"json\": ");
-    print_text(json, len);
+    print_string_len(json, len);
     printf("}");
 }
 
@@ -502,14 +511,14 @@ static void print_routes(mlflow_gateway_status status, mlflow_gateway_error *err
     mlflow_gateway_routes_destroy(routes);
 }
 
-/* What a function gave as a text, if it did. */
+/* Prints the string that a function returned, if any. */
 static void print_result(mlflow_gateway_status status, mlflow_gateway_error *error, char *json, size_t len)
 {
     print_status(status, error);
     if (json != NULL) {
         CHECK(status == MLFLOW_GATEWAY_OK && json[len] == '\0');
         printf(", \"result\": ");
-        print_text(json, len);
+        print_string_len(json, len);
     }
     puts("}");
     mlflow_gateway_string_free(json);
@@ -525,10 +534,10 @@ static void call(const char *prompt)
     print_result(status, error, text, len);
 }
 
-static char *cut(char *value);
+static char *split(char *value);
 
-/* The asks that are about routes; false if it is none of them. An empty name is NULL. */
-static bool ask_about_routes(const char *ask, char *value)
+/* Runs the calls about routes. Returns false if the command is not one of them. An empty name is NULL. */
+static bool run_route_call(const char *name, char *value)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_routes *routes = NULL;
@@ -536,29 +545,29 @@ static bool ask_about_routes(const char *ask, char *value)
     char *json = NULL;
     size_t len = 0;
 
-    if (strcmp(ask, "list") == 0) {
+    if (strcmp(name, "list") == 0) {
         status = mlflow_gateway_list_routes(gateway, &routes, &error);
         print_routes(status, error, routes);
-    } else if (strcmp(ask, "get-route") == 0) {
+    } else if (strcmp(name, "get-route") == 0) {
         status = mlflow_gateway_get_route(gateway, *value == '\0' ? NULL : value, &routes, &error);
         print_routes(status, error, routes);
-    } else if (strcmp(ask, "health") == 0) {
+    } else if (strcmp(name, "health") == 0) {
         status = mlflow_gateway_health(gateway, &error);
         print_result(status, error, NULL, 0);
-    } else if (strcmp(ask, "get-limits") == 0) {
+    } else if (strcmp(name, "get-limits") == 0) {
         status = mlflow_gateway_get_limits(gateway, *value == '\0' ? NULL : value, &json, &len, &error);
         print_result(status, error, json, len);
-    } else if (strcmp(ask, "set-limits") == 0) {
-        char *limits = cut(value);
+    } else if (strcmp(name, "set-limits") == 0) {
+        char *limits = split(value);
         status = mlflow_gateway_set_limits(gateway, *value == '\0' ? NULL : value, limits, &json, &len, &error);
         print_result(status, error, json, len);
-    } else if (strcmp(ask, "create-route") == 0) {
+    } else if (strcmp(name, "create-route") == 0) {
         status = mlflow_gateway_create_route(gateway, value, &json, &len, &error);
         print_result(status, error, json, len);
-    } else if (strcmp(ask, "delete-route") == 0) {
+    } else if (strcmp(name, "delete-route") == 0) {
         status = mlflow_gateway_delete_route(gateway, value, &error);
         print_result(status, error, NULL, 0);
-    } else if (strcmp(ask, "identify") == 0) {
+    } else if (strcmp(name, "identify") == 0) {
         status = mlflow_gateway_identifying_params(gateway, &json, &len, &error);
         print_result(status, error, json, len);
     } else {
@@ -578,7 +587,7 @@ static void add_inputs(long count)
     }
 }
 
-/* Undoes the escapes in place, and returns the length. */
+/* Decodes escapes in place, and returns the length. */
 static size_t unescape(char *text)
 {
     char *to = text;
@@ -600,8 +609,8 @@ static size_t unescape(char *text)
     return (size_t)(to - text);
 }
 
-/* What is behind the first "=", which is cut off. */
-static char *cut(char *value)
+/* Ends the value at the first "=", and returns the rest. */
+static char *split(char *value)
 {
     char *end = strchr(value, '=');
 
@@ -610,23 +619,23 @@ static char *cut(char *value)
     return end + 1;
 }
 
-static void set_up(const char *name, char *value, const char *route)
+static void run_handle_command(const char *name, char *value, const char *route)
 {
     if (strcmp(name, "uri") == 0) {
         mlflow_gateway_destroy(gateway);
-        descriptors_before = open_descriptors();
+        descriptors_before = count_open_descriptors();
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_create(*route == '\0' ? NULL : route, *value == '\0' ? NULL : value, &gateway,
                                            &error));
     } else if (strcmp(name, "handle-option") == 0) {
-        char *second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, value, second, &error));
+        char *rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, value, rest, &error));
     } else if (strcmp(name, "handle-param") == 0) {
-        char *second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_json(gateway, value, second, &error));
+        char *rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_json(gateway, value, rest, &error));
     } else if (strcmp(name, "handle-header") == 0) {
-        char *second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, value, second, &error));
+        char *rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, value, rest, &error));
     } else if (strcmp(name, "handle-stop") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, value, &error));
     } else if (strcmp(name, "log") == 0) {
@@ -635,21 +644,21 @@ static void set_up(const char *name, char *value, const char *route)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, atoi(value), NULL, &lines, NULL, &error));
     } else if (strcmp(name, "log-busy") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                     mlflow_gateway_set_log(gateway, atoi(value), keep_line_and_ask, &lines, NULL, &error));
+                     mlflow_gateway_set_log(gateway, atoi(value), keep_line_and_use_handle, &lines, NULL, &error));
     } else if (strcmp(name, "close") == 0) {
         mlflow_gateway_request_destroy(request);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
         mlflow_gateway_destroy(gateway);
         gateway = NULL;
         destroy_tokens();
-        printf("{\"descriptors\": [%d, %d]}\n", descriptors_before, open_descriptors());
+        printf("{\"descriptors\": [%d, %d]}\n", descriptors_before, count_open_descriptors());
     } else {
-        CHECK(!"a known command");
+        CHECK(!"the command exists");
     }
 }
 
-/* The commands about tokens; false if it is none of them. */
-static bool cancel(const char *name, const char *value)
+/* Runs the commands about cancel tokens. Returns false if the command is not one of them. */
+static bool run_token_command(const char *name, const char *value)
 {
     if (strcmp(name, "token") == 0)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, new_token(), &error));
@@ -676,25 +685,25 @@ static bool cancel(const char *name, const char *value)
     return true;
 }
 
-static bool is_ask(const char *name)
+static bool is_call(const char *name)
 {
-    static const char *asks[] = { "call", "send", "stream", "callback", "embed", "list", "get-route", "health",
+    static const char *calls[] = { "call", "send", "stream", "callback", "embed", "list", "get-route", "health",
                                   "get-limits", "set-limits", "create-route", "delete-route", "identify" };
 
-    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
-        if (strcmp(name, asks[i]) == 0)
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(name, calls[i]) == 0)
             return true;
     return false;
 }
 
-static void command(char *name, char *value, size_t len)
+static void run_command(char *name, char *value, size_t len)
 {
     static char route[300];
-    char *second;
+    char *rest;
 
-    if (is_ask(name)) {
-        asked_at = now_us();
-        begin_cancelling(&asked_at);
+    if (is_call(name)) {
+        started_at = now_us();
+        start_cancelling(&started_at);
     }
     if (strcmp(name, "route") == 0) {
         snprintf(route, sizeof route, "%s", value);
@@ -704,9 +713,9 @@ static void command(char *name, char *value, size_t len)
     } else if (strcmp(name, "prompt") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, value, len, &error));
     } else if (strcmp(name, "message") == 0) {
-        second = cut(value);
-        len -= (size_t)(second - value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, value, second, len, &error));
+        rest = split(value);
+        len -= (size_t)(rest - value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, value, rest, len, &error));
     } else if (strcmp(name, "message-json") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message_json(request, value, len, &error));
     } else if (strcmp(name, "input") == 0) {
@@ -716,19 +725,19 @@ static void command(char *name, char *value, size_t len)
     } else if (strcmp(name, "body") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_body_json(request, value, len, &error));
     } else if (strcmp(name, "option") == 0) {
-        second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(request, value, second, &error));
+        rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(request, value, rest, &error));
     } else if (strcmp(name, "param") == 0) {
-        second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_json(request, value, second,
+        rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_json(request, value, rest,
                                                                              MLFLOW_GATEWAY_NUL_TERMINATED, &error));
     } else if (strcmp(name, "string") == 0) {
-        second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_string(request, value, second,
+        rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_string(request, value, rest,
                                                                                MLFLOW_GATEWAY_NUL_TERMINATED, &error));
     } else if (strcmp(name, "header") == 0) {
-        second = cut(value);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, value, second, &error));
+        rest = split(value);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, value, rest, &error));
     } else if (strcmp(name, "stop") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_stop(request, value, len, &error));
     } else if (strcmp(name, "stop-after") == 0) {
@@ -746,8 +755,8 @@ static void command(char *name, char *value, size_t len)
     } else if (strcmp(name, "show-body") == 0) {
         shows_body = true;
     } else if (strcmp(name, "setenv") == 0) {
-        second = cut(value);
-        CHECK(setenv(value, second, 1) == 0);
+        rest = split(value);
+        CHECK(setenv(value, rest, 1) == 0);
     } else if (strcmp(name, "sleep") == 0) {
         struct timespec pause = { atol(value) / 1000, atol(value) % 1000 * 1000000 };
         nanosleep(&pause, NULL);
@@ -759,14 +768,14 @@ static void command(char *name, char *value, size_t len)
     } else if (strcmp(name, "send") == 0) {
         send_request();
     } else if (strcmp(name, "stream") == 0) {
-        fetch_stream();
+        read_stream();
     } else if (strcmp(name, "callback") == 0) {
-        call_back();
+        stream_with_callback();
     } else if (strcmp(name, "embed") == 0) {
         embed();
-    } else if (!ask_about_routes(name, value) && !cancel(name, value) &&
-               !shape_request(&request, name, value, len)) {
-        set_up(name, value, route);
+    } else if (!run_route_call(name, value) && !run_token_command(name, value) &&
+               !run_request_command(&request, name, value, len)) {
+        run_handle_command(name, value, route);
     }
 }
 
@@ -783,7 +792,7 @@ int main(void)
             value = line + strlen(line);
         else
             *value++ = '\0';
-        command(line, value, unescape(value));
+        run_command(line, value, unescape(value));
         fflush(stdout);
     }
     free(events.json);

@@ -1,18 +1,18 @@
 /*
- * Every function that reads an answer, with NULL and with what is behind the end: of responses, streams and embeddings.
+ * The accessors of responses, streams and embeddings, with NULL and with indices out of range.
  *
- * usage: test_answer_arguments URI URI, of two gateways as tests/test_arguments.py has them: the first one's route "r"
- *        answers chats, the second one's gives vectors
+ * usage: test_answer_arguments CHAT_URI EMBEDDINGS_URI
+ *   Two gateways of tests/test_arguments.py, each with a route "r".
  */
 #include "bad_arguments.h"
 
 #define END MLFLOW_GATEWAY_STREAM_END
 #define TRUNCATED MLFLOW_GATEWAY_STREAM_TRUNCATED
 
-/* As the script writes it. */
+/* As tests/test_arguments.py writes it. */
 #define FIRST_MESSAGE "{\"role\": \"assistant\", \"content\": \"one\"}"
 
-static const char *chat_uri, *vectors_uri;
+static const char *chat_uri, *embeddings_uri;
 
 static mlflow_gateway *create(const char *uri)
 {
@@ -21,7 +21,7 @@ static mlflow_gateway *create(const char *uri)
     return gateway;
 }
 
-static mlflow_gateway_request *with_prompt(const char *prompt)
+static mlflow_gateway_request *create_request(const char *prompt)
 {
     mlflow_gateway_request *request = NULL;
     CHECK_STATUS(OK, mlflow_gateway_request_create(&request, &error));
@@ -29,12 +29,12 @@ static mlflow_gateway_request *with_prompt(const char *prompt)
     return request;
 }
 
-static bool is(const char *text, const char *expected)
+static bool equals(const char *text, const char *expected)
 {
     return text != NULL && strcmp(text, expected) == 0;
 }
 
-/* What a function gives that also tells a length: nothing, and the length of that; with and without a place for it. */
+/* Checks that a function returns NULL and a length of 0, with and without a length argument. */
 #define CHECK_NO_TEXT(function, ...)                             \
     do {                                                         \
         size_t len = 42;                                         \
@@ -42,12 +42,12 @@ static bool is(const char *text, const char *expected)
         CHECK(function(__VA_ARGS__, NULL) == NULL);              \
     } while (0)
 
-/* The same for a text that is there. */
+/* Checks that a function returns this string and its length, with and without a length argument. */
 #define CHECK_TEXT(expected, function, ...)                                                      \
     do {                                                                                         \
         size_t len = 42;                                                                         \
-        CHECK(is(function(__VA_ARGS__, &len), expected) && len == strlen(expected));             \
-        CHECK(is(function(__VA_ARGS__, NULL), expected));                                        \
+        CHECK(equals(function(__VA_ARGS__, &len), expected) && len == strlen(expected));             \
+        CHECK(equals(function(__VA_ARGS__, NULL), expected));                                        \
     } while (0)
 
 static void check_no_tool_call(const mlflow_gateway_response *response, size_t candidate, size_t call)
@@ -70,10 +70,10 @@ static void check_no_candidate(const mlflow_gateway_response *response, size_t c
     check_no_tool_call(response, candidate, SIZE_MAX);
 }
 
-/* The kinds of tokens and of times, and such as there are none. */
+/* The kinds of tokens and times, and invalid kinds. */
 static const int32_t KINDS[] = { 0, 1, 2, 3, 4, 5, 6, 7, -1, INT32_MIN, INT32_MAX };
 
-static void check_no_kinds(const mlflow_gateway_response *response)
+static void check_invalid_kinds(const mlflow_gateway_response *response)
 {
     for (size_t i = 0; i < COUNT(KINDS); i++)
         if (KINDS[i] < 1 || KINDS[i] > 6) {
@@ -82,7 +82,7 @@ static void check_no_kinds(const mlflow_gateway_response *response)
         }
 }
 
-static void check_no_event(void)
+static void null_event_has_no_content(void)
 {
     CHECK(mlflow_gateway_event_kind(NULL) == 0);
     CHECK(mlflow_gateway_event_candidate(NULL) == 0);
@@ -100,7 +100,7 @@ static void check_no_event(void)
     CHECK(mlflow_gateway_event_raw_data(NULL, NULL) == NULL);
 }
 
-static void check_no_response(void)
+static void null_response_has_no_content(void)
 {
     CHECK(mlflow_gateway_response_candidate_count(NULL) == 0);
     check_no_candidate(NULL, 0);
@@ -133,9 +133,9 @@ static void check_no_retries(const mlflow_gateway_response *response)
 
 static void check_headers(const mlflow_gateway_response *response, const char *content_type)
 {
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
-    CHECK(is(mlflow_gateway_response_header(response, "content-TYPE"), content_type));
+    CHECK(equals(mlflow_gateway_response_header(response, "content-TYPE"), content_type));
     CHECK(mlflow_gateway_response_header(response, NULL) == NULL);
     CHECK(mlflow_gateway_response_header(response, "") == NULL);
     CHECK(mlflow_gateway_response_header(response, "Content-Type:") == NULL);
@@ -145,31 +145,31 @@ static void check_headers(const mlflow_gateway_response *response, const char *c
     free(text);
 }
 
-/* A response as full as can be: the first candidate is a text, the second one asks for two tools. */
-static void check_response(void)
+/* A response with all fields: the first candidate is a text, the second one has two tool calls. */
+static void response_accessors_return_all_content(void)
 {
     mlflow_gateway *gateway = create(chat_uri);
-    mlflow_gateway_request *request = with_prompt("full");
+    mlflow_gateway_request *request = create_request("full");
     mlflow_gateway_response *response = NULL;
     size_t len = 42;
 
     CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
-    /* It outlives what it came of. */
+    /* It outlives the gateway and the request. */
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
 
     CHECK(mlflow_gateway_response_candidate_count(response) == 2);
     CHECK_TEXT("one", mlflow_gateway_response_text, response, 0);
-    CHECK(is(mlflow_gateway_response_role(response, 0), "assistant"));
-    CHECK(is(mlflow_gateway_response_finish_reason(response, 0), "stop"));
+    CHECK(equals(mlflow_gateway_response_role(response, 0), "assistant"));
+    CHECK(equals(mlflow_gateway_response_finish_reason(response, 0), "stop"));
     CHECK(mlflow_gateway_response_tool_call_count(response, 0) == 0);
     CHECK_TEXT(FIRST_MESSAGE, mlflow_gateway_response_message_json, response, 0);
     check_no_tool_call(response, 0, 0);
 
     CHECK_NO_TEXT(mlflow_gateway_response_text, response, 1);
     CHECK(mlflow_gateway_response_tool_call_count(response, 1) == 2);
-    CHECK(is(mlflow_gateway_response_tool_call_id(response, 1, 0), "c"));
-    CHECK(is(mlflow_gateway_response_tool_call_name(response, 1, 0), "f"));
+    CHECK(equals(mlflow_gateway_response_tool_call_id(response, 1, 0), "c"));
+    CHECK(equals(mlflow_gateway_response_tool_call_name(response, 1, 0), "f"));
     CHECK_TEXT("{\"a\":1}", mlflow_gateway_response_tool_call_arguments, response, 1, 0);
     CHECK(mlflow_gateway_response_tool_call_id(response, 1, 1) == NULL);
     CHECK(mlflow_gateway_response_tool_call_name(response, 1, 1) == NULL);
@@ -182,13 +182,13 @@ static void check_response(void)
     check_no_candidate(response, 2);
     check_no_candidate(response, SIZE_MAX);
 
-    CHECK(is(mlflow_gateway_response_model(response), "m"));
-    CHECK(is(mlflow_gateway_response_id(response), "i"));
+    CHECK(equals(mlflow_gateway_response_model(response), "m"));
+    CHECK(equals(mlflow_gateway_response_id(response), "i"));
     CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_INPUT) == 1);
     CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_OUTPUT) == 2);
     CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_TOTAL) == 3);
     CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_CACHED_INPUT) == -1);
-    check_no_kinds(response);
+    check_invalid_kinds(response);
     CHECK_TEXT("hm", mlflow_gateway_response_reasoning, response, 1);
     CHECK_TEXT("no", mlflow_gateway_response_refusal, response, 1);
     CHECK(mlflow_gateway_response_http_status(response) == 200);
@@ -204,11 +204,11 @@ static void check_response(void)
     mlflow_gateway_response_destroy(response);
 }
 
-/* A response with nothing but an empty text, which is another thing than none. */
-static void check_bare_response(void)
+/* A response with only an empty text, which is not the same as no text. */
+static void response_without_optional_fields_has_defaults(void)
 {
     mlflow_gateway *gateway = create(chat_uri);
-    mlflow_gateway_request *request = with_prompt("bare");
+    mlflow_gateway_request *request = create_request("bare");
     mlflow_gateway_response *response = NULL;
 
     CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
@@ -231,17 +231,17 @@ static void check_two_retries(const mlflow_gateway_response *response)
 {
     CHECK(mlflow_gateway_response_attempts(response) == 3);
     CHECK(mlflow_gateway_response_retry_count(response) == 2);
-    CHECK(is(mlflow_gateway_response_retry_reason(response, 0), "HTTP status 503"));
-    CHECK(is(mlflow_gateway_response_retry_reason(response, 1), "HTTP status 429"));
+    CHECK(equals(mlflow_gateway_response_retry_reason(response, 0), "HTTP status 503"));
+    CHECK(equals(mlflow_gateway_response_retry_reason(response, 1), "HTTP status 429"));
     CHECK(mlflow_gateway_response_retry_reason(response, 2) == NULL);
     CHECK(mlflow_gateway_response_retry_reason(response, SIZE_MAX) == NULL);
 }
 
-/* Answers that came of the third attempt, whole and as a stream, and an error that did. */
-static void check_retries(void)
+/* A response, a stream and an error, each after three attempts. */
+static void retries_are_reported_by_responses_streams_and_errors(void)
 {
     mlflow_gateway *gateway = create(chat_uri);
-    mlflow_gateway_request *request = with_prompt("busy");
+    mlflow_gateway_request *request = create_request("busy");
     mlflow_gateway_response *response = NULL;
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_error *error = NULL;
@@ -258,7 +258,7 @@ static void check_retries(void)
     CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "max_retries", "1", &error));
     CHECK(mlflow_gateway_send(gateway, request, &response, &error) == MLFLOW_GATEWAY_RATE_LIMITED);
     CHECK(mlflow_gateway_error_attempts(error) == 2 && mlflow_gateway_error_retry_count(error) == 1);
-    CHECK(is(mlflow_gateway_error_retry_reason(error, 0), "HTTP status 503"));
+    CHECK(equals(mlflow_gateway_error_retry_reason(error, 0), "HTTP status 503"));
     CHECK(mlflow_gateway_error_retry_reason(error, 1) == NULL);
     CHECK(mlflow_gateway_error_is_retryable(error) == 1);
     CHECK(mlflow_gateway_error_header(error, "CONTENT-length") != NULL);
@@ -271,13 +271,13 @@ static void check_retries(void)
     mlflow_gateway_destroy(gateway);
 }
 
-static void check_no_stream(void)
+static void stream_functions_reject_null(void)
 {
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(NULL, &event, &error));
     CHECK(mlflow_gateway_stream_next(NULL, NULL, NULL) == ARGUMENT);
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
     CHECK(mlflow_gateway_stream_response(NULL) == NULL);
     CHECK(mlflow_gateway_stream_take_response(NULL) == NULL);
     mlflow_gateway_stream_destroy(NULL);
@@ -286,17 +286,17 @@ static void check_no_stream(void)
 static mlflow_gateway_stream *open_stream(const char *prompt)
 {
     mlflow_gateway *gateway = create(chat_uri);
-    mlflow_gateway_request *request = with_prompt(prompt);
+    mlflow_gateway_request *request = create_request(prompt);
     mlflow_gateway_stream *stream = NULL;
 
     CHECK_STATUS(OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-    /* It outlives what it came of. */
+    /* It outlives the gateway and the request. */
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
     return stream;
 }
 
-/* Checks what an event says. `text` is NULL for none. */
+/* Checks an event. `text` is NULL if it has none. */
 static void check_event(const mlflow_gateway_event *event, int32_t kind, size_t candidate, const char *text)
 {
     CHECK(mlflow_gateway_event_kind(event) == kind && mlflow_gateway_event_candidate(event) == candidate);
@@ -320,20 +320,20 @@ static void check_event(const mlflow_gateway_event *event, int32_t kind, size_t 
     }
 }
 
-static const mlflow_gateway_event *next(mlflow_gateway_stream *stream)
+static const mlflow_gateway_event *next_event(mlflow_gateway_stream *stream)
 {
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     CHECK_STATUS(OK, mlflow_gateway_stream_next(stream, &event, &error));
-    CHECK(event != NOWHERE);
+    CHECK(event != BAD_PTR);
     return event;
 }
 
-/* Nothing is lost to a call without a place for it. */
-static void check_stream(void)
+/* A call with a NULL event pointer consumes no event. */
+static void stream_returns_events_and_gathers_the_response(void)
 {
     mlflow_gateway_stream *stream = open_stream("full");
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     const mlflow_gateway_response *response = mlflow_gateway_stream_response(stream);
     CHECK(mlflow_gateway_response_candidate_count(response) == 0);
@@ -347,27 +347,28 @@ static void check_stream(void)
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &error));
     CHECK(mlflow_gateway_stream_next(stream, NULL, NULL) == ARGUMENT);
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "llo");
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_FINISH, 0, "stop");
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 1, "two");
-    event = next(stream);
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "llo");
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_FINISH, 0, "stop");
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_TEXT, 1, "two");
+    event = next_event(stream);
     check_event(event, MLFLOW_GATEWAY_EVENT_TOOL_CALL, 1, "{}");
     CHECK(mlflow_gateway_event_tool_call_index(event) == 0);
-    CHECK(is(mlflow_gateway_event_tool_call_id(event), "c") && is(mlflow_gateway_event_tool_call_name(event), "f"));
+    CHECK(equals(mlflow_gateway_event_tool_call_id(event), "c"));
+    CHECK(equals(mlflow_gateway_event_tool_call_name(event), "f"));
     CHECK(mlflow_gateway_stream_response(stream) == response);
     CHECK_TEXT("Hello", mlflow_gateway_response_text, response, 0);
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_FINISH, 1, "tool_calls");
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_USAGE, 0, NULL);
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_FINISH, 1, "tool_calls");
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_USAGE, 0, NULL);
 
-    event = NOWHERE;
+    event = BAD_PTR;
     for (int i = 0; i < 2; i++) {
-        mlflow_gateway_error *error = NOWHERE;
-        CHECK(mlflow_gateway_stream_next(stream, &event, &error) == END && error == NOWHERE);
+        mlflow_gateway_error *error = BAD_PTR;
+        CHECK(mlflow_gateway_stream_next(stream, &event, &error) == END && error == BAD_PTR);
         CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == END);
         CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_next(stream, NULL, &error));
     }
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
 
     CHECK(mlflow_gateway_response_candidate_count(response) == 2);
     CHECK_TEXT("two", mlflow_gateway_response_text, response, 1);
@@ -376,10 +377,10 @@ static void check_stream(void)
     CHECK_TEXT("{}", mlflow_gateway_response_tool_call_arguments, response, 1, 0);
     check_no_tool_call(response, 1, 1);
     CHECK(mlflow_gateway_response_tokens(response, MLFLOW_GATEWAY_TOKENS_TOTAL) == 3);
-    check_no_kinds(response);
+    check_invalid_kinds(response);
     CHECK_NO_TEXT(mlflow_gateway_response_body, response);
 
-    /* It is given away once, and outlives the stream. */
+    /* It can be taken once, and outlives the stream. */
     mlflow_gateway_response *taken = mlflow_gateway_stream_take_response(stream);
     CHECK(taken != NULL && mlflow_gateway_stream_take_response(stream) == NULL);
     CHECK(mlflow_gateway_stream_response(stream) == response);
@@ -391,44 +392,42 @@ static void check_stream(void)
     mlflow_gateway_response_destroy(taken);
 }
 
-/* A stream that breaks stays broken, and what came before stays readable. */
-static void check_broken_stream(void)
+static void truncated_stream_keeps_its_status_and_content(void)
 {
     mlflow_gateway_stream *stream = open_stream("broken");
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
-    check_event(next(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
+    check_event(next_event(stream), MLFLOW_GATEWAY_EVENT_TEXT, 0, "He");
     for (int i = 0; i < 2; i++) {
         CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_next(stream, &event, &error));
         CHECK(mlflow_gateway_stream_next(stream, &event, NULL) == TRUNCATED);
     }
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
     CHECK_TEXT("He", mlflow_gateway_response_text, mlflow_gateway_stream_response(stream), 0);
     mlflow_gateway_stream_destroy(stream);
 }
 
-/* One that is given up has what came by then, and fails from then on. */
-static void check_stream_that_is_left(void)
+static void taking_the_response_early_ends_the_stream(void)
 {
-    const mlflow_gateway_event *event = NOWHERE;
+    const mlflow_gateway_event *event = BAD_PTR;
 
     mlflow_gateway_stream_destroy(open_stream("full"));
     mlflow_gateway_stream *stream = open_stream("full");
-    next(stream);
+    next_event(stream);
     mlflow_gateway_stream_destroy(stream);
 
     stream = open_stream("full");
-    next(stream);
+    next_event(stream);
     mlflow_gateway_response *taken = mlflow_gateway_stream_take_response(stream);
     CHECK_TEXT("He", mlflow_gateway_response_text, taken, 0);
     CHECK(mlflow_gateway_response_time_us(taken, MLFLOW_GATEWAY_TIME_TOTAL) > 0);
     CHECK_STATUS(MLFLOW_GATEWAY_CANCELLED, mlflow_gateway_stream_next(stream, &event, &error));
-    CHECK(event == NOWHERE);
+    CHECK(event == BAD_PTR);
     mlflow_gateway_stream_destroy(stream);
     mlflow_gateway_response_destroy(taken);
 }
 
-/* Counts the events, if there is a counter; and returns what was asked for, if the second number is set. */
+/* user_data is NULL or two ints: the number of events, and the return value of the callback. */
 static int on_event(const mlflow_gateway_event *event, void *user_data)
 {
     int *numbers = user_data;
@@ -440,20 +439,20 @@ static int on_event(const mlflow_gateway_event *event, void *user_data)
     return numbers[1];
 }
 
-static void check_stream_call(void)
+static void stream_callback_can_stop_the_stream(void)
 {
     static const int STOPS[] = { 1, -1, 256, INT32_MIN };
     mlflow_gateway *gateway = create(chat_uri);
-    mlflow_gateway_request *request = with_prompt("full");
-    mlflow_gateway_response *response = NOWHERE;
+    mlflow_gateway_request *request = create_request("full");
+    mlflow_gateway_response *response = BAD_PTR;
     int numbers[2] = { 0, 0 };
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, numbers, &response, &error));
-    CHECK(response == NOWHERE);
+    CHECK(response == BAD_PTR);
     CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, &error));
     CHECK(mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, NULL) == OK);
     CHECK_STATUS(OK, mlflow_gateway_stream_call(gateway, request, on_event, numbers, &response, &error));
-    CHECK(numbers[0] == 7 && response != NOWHERE);
+    CHECK(numbers[0] == 7 && response != BAD_PTR);
     CHECK_TEXT("Hello", mlflow_gateway_response_text, response, 0);
     mlflow_gateway_response_destroy(response);
 
@@ -470,24 +469,24 @@ static void check_stream_call(void)
     }
     mlflow_gateway_request_destroy(request);
 
-    /* After its beginning a failure has a response as well, before it has none. */
-    request = with_prompt("broken");
-    response = NOWHERE;
+    /* A failure after the stream has begun has a response as well. */
+    request = create_request("broken");
+    response = BAD_PTR;
     CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error));
     CHECK_TEXT("He", mlflow_gateway_response_text, response, 0);
     mlflow_gateway_response_destroy(response);
     CHECK_STATUS(TRUNCATED, mlflow_gateway_stream_call(gateway, request, on_event, NULL, NULL, &error));
     mlflow_gateway_destroy(gateway);
-    gateway = create(vectors_uri);
-    response = NOWHERE;
+    gateway = create(embeddings_uri);
+    response = BAD_PTR;
     CHECK_STATUS(MLFLOW_GATEWAY_UNSUPPORTED,
                  mlflow_gateway_stream_call(gateway, request, on_event, NULL, &response, &error));
-    CHECK(response == NOWHERE);
+    CHECK(response == BAD_PTR);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
 }
 
-static void check_no_embeddings(void)
+static void null_embeddings_have_no_content(void)
 {
     float to[1] = { 42 };
 
@@ -505,7 +504,7 @@ static void check_no_embeddings(void)
 
 static mlflow_gateway_embeddings *embed(const char *first, const char *second)
 {
-    mlflow_gateway *gateway = create(vectors_uri);
+    mlflow_gateway *gateway = create(embeddings_uri);
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
@@ -513,13 +512,13 @@ static mlflow_gateway_embeddings *embed(const char *first, const char *second)
     CHECK_STATUS(OK, mlflow_gateway_request_add_input(request, first, strlen(first), &error));
     CHECK_STATUS(OK, mlflow_gateway_request_add_input(request, second, strlen(second), &error));
     CHECK_STATUS(OK, mlflow_gateway_embed(gateway, request, &embeddings, &error));
-    /* They outlive what they came of. */
+    /* They outlive the gateway and the request. */
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_destroy(gateway);
     return embeddings;
 }
 
-static void check_embeddings(void)
+static void embeddings_are_contiguous_in_input_order(void)
 {
     static const float EXPECTED[] = { 1, 2, 3, 1, 2, 3 };
     mlflow_gateway_embeddings *embeddings = embed("full", "full");
@@ -529,15 +528,16 @@ static void check_embeddings(void)
     CHECK(mlflow_gateway_embeddings_dimension(embeddings) == 3);
     CHECK(memcmp(mlflow_gateway_embeddings_data(embeddings), EXPECTED, sizeof EXPECTED) == 0);
     for (size_t i = 0; i < COUNT(KINDS); i++)
-        CHECK(mlflow_gateway_embeddings_tokens(embeddings, KINDS[i]) == (KINDS[i] == MLFLOW_GATEWAY_TOKENS_INPUT ? 5 : -1));
-    CHECK(is(mlflow_gateway_embeddings_model(embeddings), "v"));
+        CHECK(mlflow_gateway_embeddings_tokens(embeddings, KINDS[i]) ==
+              (KINDS[i] == MLFLOW_GATEWAY_TOKENS_INPUT ? 5 : -1));
+    CHECK(equals(mlflow_gateway_embeddings_model(embeddings), "v"));
 
     for (size_t i = 0; i < COUNT(to); i++)
         to[i] = 42;
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NULL, COUNT(to), &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NULL, 0, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NOWHERE, 0, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, NOWHERE, COUNT(EXPECTED) - 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, BAD_PTR, 0, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, BAD_PTR, COUNT(EXPECTED) - 1, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_embeddings_copy_to(embeddings, to, COUNT(EXPECTED) - 1, &error));
     CHECK(mlflow_gateway_embeddings_copy_to(embeddings, to, 0, NULL) == ARGUMENT);
     for (size_t i = 0; i < COUNT(to); i++)
@@ -559,19 +559,19 @@ int main(int argc, char **argv)
 {
     CHECK(argc == 3);
     chat_uri = argv[1];
-    vectors_uri = argv[2];
+    embeddings_uri = argv[2];
 
-    check_no_response();
-    check_no_event();
-    check_response();
-    check_bare_response();
-    check_retries();
-    check_no_stream();
-    check_stream();
-    check_broken_stream();
-    check_stream_that_is_left();
-    check_stream_call();
-    check_no_embeddings();
-    check_embeddings();
+    null_response_has_no_content();
+    null_event_has_no_content();
+    response_accessors_return_all_content();
+    response_without_optional_fields_has_defaults();
+    retries_are_reported_by_responses_streams_and_errors();
+    stream_functions_reject_null();
+    stream_returns_events_and_gathers_the_response();
+    truncated_stream_keeps_its_status_and_content();
+    taking_the_response_early_ends_the_stream();
+    stream_callback_can_stop_the_stream();
+    null_embeddings_have_no_content();
+    embeddings_are_contiguous_in_input_order();
     return 0;
 }

@@ -1,91 +1,92 @@
 /*
- * Every function that sends a request, with what is wrong in every position. That is found before anything is sent; and
- * what is allowed gets as far as a port that refuses connections.
+ * Every function that sends a request, with invalid arguments in every position. They are rejected before anything is
+ * sent; valid ones fail with CONNECT_FAILED.
  *
- * usage: test_ask_arguments URI, of a port that refuses connections
+ * usage: test_ask_arguments URI
+ *   The port of the URI refuses connections.
  */
 #include "bad_arguments.h"
 
 #define REFUSED MLFLOW_GATEWAY_CONNECT_FAILED
 
-/* All functions that send, as one type. The place is for whatever they give. */
-typedef mlflow_gateway_status asker(mlflow_gateway *, mlflow_gateway_request *, void **, mlflow_gateway_error **);
+/* The functions that send a request, as one type. */
+typedef mlflow_gateway_status send_fn(mlflow_gateway *, mlflow_gateway_request *, void **, mlflow_gateway_error **);
 
-/* A function that gives a pointer of its own type, as one that gives any. */
-#define ASKER(name, type, function)                                                                         \
-    static mlflow_gateway_status name(mlflow_gateway *gateway, mlflow_gateway_request *request, void **place, \
-                                      mlflow_gateway_error **error)                                         \
-    {                                                                                                       \
-        type *given = place == NULL ? NULL : *place;                                                        \
-        mlflow_gateway_status status = function(gateway, request, place == NULL ? NULL : &given, error);    \
-        if (place != NULL)                                                                                  \
-            *place = given;                                                                                 \
-        return status;                                                                                      \
+/* Wraps a function with a typed output pointer. */
+#define SEND_FUNCTION(name, type, function)                                                                   \
+    static mlflow_gateway_status name(mlflow_gateway *gateway, mlflow_gateway_request *request, void **output,  \
+                                      mlflow_gateway_error **error)                                           \
+    {                                                                                                         \
+        type *object = output == NULL ? NULL : *output;                                                       \
+        mlflow_gateway_status status = function(gateway, request, output == NULL ? NULL : &object, error);    \
+        if (output != NULL)                                                                                   \
+            *output = object;                                                                                 \
+        return status;                                                                                        \
     }
 
 static int never_called(const mlflow_gateway_event *event, void *user_data)
 {
     (void)event, (void)user_data;
-    CHECK(!"a callback, though there is no answer");
+    CHECK(!"no callback without a response");
     return 0;
 }
 
-static mlflow_gateway_status call_back(mlflow_gateway *gateway, mlflow_gateway_request *request,
-                                       mlflow_gateway_response **response, mlflow_gateway_error **error)
+static mlflow_gateway_status call_stream(mlflow_gateway *gateway, mlflow_gateway_request *request,
+                                         mlflow_gateway_response **response, mlflow_gateway_error **error)
 {
-    return mlflow_gateway_stream_call(gateway, request, never_called, NOWHERE, response, error);
+    return mlflow_gateway_stream_call(gateway, request, never_called, BAD_PTR, response, error);
 }
 
-ASKER(send_it, mlflow_gateway_response, mlflow_gateway_send)
-ASKER(open_stream, mlflow_gateway_stream, mlflow_gateway_stream_open)
-ASKER(stream_it, mlflow_gateway_response, call_back)
-ASKER(embed_it, mlflow_gateway_embeddings, mlflow_gateway_embed)
+SEND_FUNCTION(send_request, mlflow_gateway_response, mlflow_gateway_send)
+SEND_FUNCTION(open_stream, mlflow_gateway_stream, mlflow_gateway_stream_open)
+SEND_FUNCTION(stream_with_callback, mlflow_gateway_response, call_stream)
+SEND_FUNCTION(embed, mlflow_gateway_embeddings, mlflow_gateway_embed)
 
-static const struct way {
-    asker *ask;
-    bool place_is_optional;
-    mlflow_gateway_status text, input; /* what comes of a request that holds such */
-} WAYS[] = {
-    { send_it, false, REFUSED, ARGUMENT },
+static const struct operation {
+    send_fn *send;
+    bool output_is_optional;
+    mlflow_gateway_status text, input; /* the status for a request with a prompt or messages, and with inputs */
+} OPERATIONS[] = {
+    { send_request, false, REFUSED, ARGUMENT },
     { open_stream, false, REFUSED, ARGUMENT },
-    { stream_it, true, REFUSED, ARGUMENT },
-    { embed_it, false, ARGUMENT, REFUSED },
+    { stream_with_callback, true, REFUSED, ARGUMENT },
+    { embed, false, ARGUMENT, REFUSED },
 };
 
-/* Asks with and without the places for what is given, and checks that nothing is. */
-static void check_fails(mlflow_gateway *gateway, mlflow_gateway_request *request, const struct way *way,
+/* Checks the status with and without output pointers, and that the output stays unset. */
+static void check_fails(mlflow_gateway *gateway, mlflow_gateway_request *request, const struct operation *operation,
                         mlflow_gateway_status expected)
 {
-    void *given = NOWHERE;
+    void *object = BAD_PTR;
 
-    CHECK_STATUS(expected, way->ask(gateway, request, &given, &error));
-    CHECK(way->ask(gateway, request, &given, NULL) == expected);
-    CHECK(given == NOWHERE);
-    CHECK_STATUS(way->place_is_optional ? expected : ARGUMENT, way->ask(gateway, request, NULL, &error));
+    CHECK_STATUS(expected, operation->send(gateway, request, &object, &error));
+    CHECK(operation->send(gateway, request, &object, NULL) == expected);
+    CHECK(object == BAD_PTR);
+    CHECK_STATUS(operation->output_is_optional ? expected : ARGUMENT, operation->send(gateway, request, NULL, &error));
 }
 
-static void check_null(mlflow_gateway *gateway, mlflow_gateway_request *full)
+static void null_handle_or_request_is_rejected(mlflow_gateway *gateway, mlflow_gateway_request *full)
 {
-    for (size_t i = 0; i < COUNT(WAYS); i++) {
-        check_fails(NULL, full, &WAYS[i], ARGUMENT);
-        check_fails(gateway, NULL, &WAYS[i], ARGUMENT);
-        check_fails(NULL, NULL, &WAYS[i], ARGUMENT);
-        CHECK(WAYS[i].ask(NULL, NULL, NULL, NULL) == ARGUMENT);
+    for (size_t i = 0; i < COUNT(OPERATIONS); i++) {
+        check_fails(NULL, full, &OPERATIONS[i], ARGUMENT);
+        check_fails(gateway, NULL, &OPERATIONS[i], ARGUMENT);
+        check_fails(NULL, NULL, &OPERATIONS[i], ARGUMENT);
+        CHECK(OPERATIONS[i].send(NULL, NULL, NULL, NULL) == ARGUMENT);
     }
 }
 
-static void check_no_callback(mlflow_gateway *gateway, mlflow_gateway_request *request)
+static void null_callback_is_rejected(mlflow_gateway *gateway, mlflow_gateway_request *request)
 {
-    mlflow_gateway_response *response = NOWHERE;
+    mlflow_gateway_response *response = BAD_PTR;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, NULL, &response, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, NOWHERE, NULL, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_stream_call(gateway, request, NULL, BAD_PTR, NULL, &error));
     CHECK(mlflow_gateway_stream_call(NULL, NULL, NULL, NULL, NULL, NULL) == ARGUMENT);
     CHECK_STATUS(REFUSED, mlflow_gateway_stream_call(gateway, request, never_called, NULL, NULL, &error));
-    CHECK(response == NOWHERE);
+    CHECK(response == BAD_PTR);
 }
 
-/* A request with one content, by the function that gives it. */
+/* The functions that set the content of a request, as one type. */
 typedef mlflow_gateway_status text_setter(mlflow_gateway_request *, const char *, size_t, mlflow_gateway_error **);
 
 static mlflow_gateway_status add_message(mlflow_gateway_request *r, const char *text, size_t len,
@@ -94,7 +95,7 @@ static mlflow_gateway_status add_message(mlflow_gateway_request *r, const char *
     return mlflow_gateway_request_add_message(r, "user", text, len, error);
 }
 
-static mlflow_gateway_request *request_with(text_setter *set, const char *text, size_t len)
+static mlflow_gateway_request *create_request_with(text_setter *set, const char *text, size_t len)
 {
     mlflow_gateway_request *request = NULL;
 
@@ -104,7 +105,7 @@ static mlflow_gateway_request *request_with(text_setter *set, const char *text, 
     return request;
 }
 
-static void check_contents(mlflow_gateway *gateway)
+static void contents_must_fit_the_operation(mlflow_gateway *gateway)
 {
     static const struct {
         text_setter *set;
@@ -123,44 +124,44 @@ static void check_contents(mlflow_gateway *gateway)
 
     for (size_t c = 0; c < COUNT(CONTENTS); c++) {
         size_t len = CONTENTS[c].text == NULL ? 0 : strlen(CONTENTS[c].text);
-        mlflow_gateway_request *request = request_with(CONTENTS[c].set, CONTENTS[c].text, len);
-        for (size_t w = 0; w < COUNT(WAYS); w++) {
-            bool is_allowed = WAYS[w].text == REFUSED ? CONTENTS[c].is_text : CONTENTS[c].is_input;
-            check_fails(gateway, request, &WAYS[w], is_allowed ? REFUSED : ARGUMENT);
+        mlflow_gateway_request *request = create_request_with(CONTENTS[c].set, CONTENTS[c].text, len);
+        for (size_t w = 0; w < COUNT(OPERATIONS); w++) {
+            bool is_allowed = OPERATIONS[w].text == REFUSED ? CONTENTS[c].is_text : CONTENTS[c].is_input;
+            check_fails(gateway, request, &OPERATIONS[w], is_allowed ? REFUSED : ARGUMENT);
         }
         mlflow_gateway_request_destroy(request);
     }
 }
 
-static void check_long_contents(mlflow_gateway *gateway)
+static void long_contents_are_accepted(mlflow_gateway *gateway)
 {
     size_t len = 4 * 1024 * 1024;
-    char *text = long_text(len);
-    mlflow_gateway_request *request = request_with(mlflow_gateway_request_set_prompt, text, len);
+    char *text = make_long_string(len);
+    mlflow_gateway_request *request = create_request_with(mlflow_gateway_request_set_prompt, text, len);
 
-    for (size_t w = 0; w < COUNT(WAYS); w++)
-        check_fails(gateway, request, &WAYS[w], WAYS[w].text);
+    for (size_t w = 0; w < COUNT(OPERATIONS); w++)
+        check_fails(gateway, request, &OPERATIONS[w], OPERATIONS[w].text);
     mlflow_gateway_request_destroy(request);
 
-    request = request_with(mlflow_gateway_request_add_input, text, len);
-    for (size_t w = 0; w < COUNT(WAYS); w++)
-        check_fails(gateway, request, &WAYS[w], WAYS[w].input);
+    request = create_request_with(mlflow_gateway_request_add_input, text, len);
+    for (size_t w = 0; w < COUNT(OPERATIONS); w++)
+        check_fails(gateway, request, &OPERATIONS[w], OPERATIONS[w].input);
     mlflow_gateway_request_destroy(request);
     free(text);
 }
 
-/* More inputs than one question takes, by more threads than there are questions. */
-static void check_many_inputs(mlflow_gateway *gateway)
+/* More inputs than fit in one batch, and a higher concurrency than there are batches. */
+static void failed_batches_return_no_embeddings(mlflow_gateway *gateway)
 {
-    mlflow_gateway_request *request = request_with(NULL, NULL, 0);
-    mlflow_gateway_embeddings *embeddings = NOWHERE;
+    mlflow_gateway_request *request = create_request_with(NULL, NULL, 0);
+    mlflow_gateway_embeddings *embeddings = BAD_PTR;
 
     for (int i = 0; i < 10; i++)
         CHECK_STATUS(OK, mlflow_gateway_request_add_input(request, "x", 1, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "embed_batch_size", "3", &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_option(request, "embed_concurrency", "64", &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_embed(gateway, request, &embeddings, &error));
-    CHECK(embeddings == NOWHERE);
+    CHECK(embeddings == BAD_PTR);
     mlflow_gateway_request_destroy(request);
 }
 
@@ -170,13 +171,13 @@ int main(int argc, char **argv)
 
     CHECK(argc == 2);
     CHECK_STATUS(OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
-    mlflow_gateway_request *request = request_with(mlflow_gateway_request_set_body_json, "{}", 2);
-    check_null(gateway, request);
-    check_no_callback(gateway, request);
+    mlflow_gateway_request *request = create_request_with(mlflow_gateway_request_set_body_json, "{}", 2);
+    null_handle_or_request_is_rejected(gateway, request);
+    null_callback_is_rejected(gateway, request);
     mlflow_gateway_request_destroy(request);
-    check_contents(gateway);
-    check_long_contents(gateway);
-    check_many_inputs(gateway);
+    contents_must_fit_the_operation(gateway);
+    long_contents_are_accepted(gateway);
+    failed_batches_return_no_embeddings(gateway);
     mlflow_gateway_destroy(gateway);
     return 0;
 }

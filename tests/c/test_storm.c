@@ -1,11 +1,11 @@
 /*
- * Threads that ask the same few handles and ones of their own, for answers and for all kinds of faults, while other
- * threads cancel some of these calls, change the handles, and make and destroy objects beside them. Each call has to
- * come to what its question asks the gateway for (fast_gateway.c says what there is), or else to the cancelling of
- * those calls that have a token; and at the end the process has to be as it was.
+ * Threads make calls on a few shared handles and on their own, with responses and faults of all kinds. Meanwhile other
+ * threads cancel some of the calls, change the settings, and create and destroy objects. Each call must return what its
+ * prompt requests from the gateway (see fast_gateway.c), or CANCELLED if it has a token. At the end, the process must
+ * have as many threads and descriptors, and about as much memory, as before.
  *
  * usage: test_storm URI THREADS CALLS SEED MAX_GROWTH_KIB
- *   CALLS are those of each thread. A twentieth of them is made before, to learn what the process needs.
+ *   CALLS is the number of calls of each thread. A warm-up with a twentieth of them comes first.
  *   out: one line for each kind: KIND CALLS CANCELLED ATTEMPTS
  */
 #define _POSIX_C_SOURCE 200809L
@@ -19,22 +19,22 @@
 
 #define SHARED_HANDLES 4
 #define MAX_THREADS 256
-/* Of so many calls, one has the thread's token. */
+/* One of this many calls has the token of the thread. */
 #define ONE_WITH_TOKEN_OF 8
-/* After so many calls, a few are made on a handle of the thread's own. */
+/* After this many calls, some calls use a new handle of the thread. */
 #define OWN_HANDLE_AFTER 64
 #define CALLS_ON_OWN_HANDLE 4
 
 static const struct kind {
     const char *name;
-    /* Of a thousand calls. */
+    /* Per thousand calls. */
     unsigned share;
     mlflow_gateway_status status, stream_status;
     int http_status;
-    /* Without a retry; some calls have two. */
+    /* Without retries; some calls have two. */
     bool can_be_retried;
 } KINDS[] = {
-    { "answer", 790, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
+    { "echo", 790, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
     { "later", 30, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
     { "pieces", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
     { "closing", 20, MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, 200, false },
@@ -60,13 +60,13 @@ struct tally {
 
 struct worker {
     pthread_t thread;
-    int number, calls, asked;
+    int number, calls, call_count;
     uint64_t random;
     mlflow_gateway_cancel_token *token;
     struct tally tallies[KIND_COUNT];
 };
 
-/* What a call came to. `text` is the caller's. */
+/* The result of a call. */
 struct outcome {
     mlflow_gateway_status status;
     int http_status;
@@ -81,18 +81,18 @@ static struct worker workers[MAX_THREADS];
 static int worker_count;
 static bool is_running;
 
-static bool goes_on(void)
+static bool is_storm_running(void)
 {
     return __atomic_load_n(&is_running, __ATOMIC_RELAXED);
 }
 
 /* xorshift64 */
-static unsigned chance(uint64_t *state, unsigned of)
+static unsigned random_below(uint64_t *state, unsigned limit)
 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
     *state ^= *state << 17;
-    return (unsigned)(*state % of);
+    return (unsigned)(*state % limit);
 }
 
 static uint64_t seed(uint64_t from, int number)
@@ -101,7 +101,7 @@ static uint64_t seed(uint64_t from, int number)
     return state == 0 ? 1 : state;
 }
 
-static void rest(unsigned microseconds)
+static void sleep_us(unsigned microseconds)
 {
     nanosleep(&(struct timespec){ 0, (long)microseconds * 1000 }, NULL);
 }
@@ -172,7 +172,7 @@ static void send_request(mlflow_gateway *gateway, mlflow_gateway_request *reques
     }
 }
 
-static int take_event(const mlflow_gateway_event *event, void *outcome)
+static int add_event(const mlflow_gateway_event *event, void *outcome)
 {
     size_t len = 0;
     const char *text = mlflow_gateway_event_text(event, &len);
@@ -183,7 +183,7 @@ static int take_event(const mlflow_gateway_event *event, void *outcome)
     return 0;
 }
 
-static void pull_stream(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
+static void read_stream(mlflow_gateway *gateway, mlflow_gateway_request *request, struct outcome *outcome)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_stream *stream = NULL;
@@ -193,7 +193,7 @@ static void pull_stream(mlflow_gateway *gateway, mlflow_gateway_request *request
     while (outcome->status == MLFLOW_GATEWAY_OK) {
         outcome->status = mlflow_gateway_stream_next(stream, &event, &error);
         if (outcome->status == MLFLOW_GATEWAY_OK)
-            take_event(event, outcome);
+            add_event(event, outcome);
     }
     if (outcome->status == MLFLOW_GATEWAY_STREAM_END)
         keep_response(outcome, mlflow_gateway_stream_response(stream));
@@ -207,7 +207,7 @@ static void call_stream(mlflow_gateway *gateway, mlflow_gateway_request *request
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
 
-    outcome->status = mlflow_gateway_stream_call(gateway, request, take_event, outcome, &response, &error);
+    outcome->status = mlflow_gateway_stream_call(gateway, request, add_event, outcome, &response, &error);
     if (outcome->status == MLFLOW_GATEWAY_OK) {
         outcome->status = MLFLOW_GATEWAY_STREAM_END;
         keep_response(outcome, response);
@@ -219,14 +219,14 @@ static void call_stream(mlflow_gateway *gateway, mlflow_gateway_request *request
 
 static const struct kind *pick_kind(struct worker *worker)
 {
-    unsigned number = chance(&worker->random, 1000), at = 0;
+    unsigned number = random_below(&worker->random, 1000), at = 0;
 
     while (number >= KINDS[at].share)
         number -= KINDS[at++].share;
     return &KINDS[at];
 }
 
-/* A request for that question, with what its kind needs. Returns how often it may be asked again. */
+/* Creates a request with this prompt and the options of its kind. Returns the maximum number of retries. */
 static unsigned make_request(struct worker *worker, const struct kind *kind, const char *prompt,
                              mlflow_gateway_request **request)
 {
@@ -244,14 +244,14 @@ static unsigned make_request(struct worker *worker, const struct kind *kind, con
     }
     if (strcmp(kind->name, "flaky") == 0)
         retries = FLAKY_RETRIES;
-    else if (chance(&worker->random, 2) == 0)
+    else if (random_below(&worker->random, 2) == 0)
         retries = RETRIES;
     snprintf(value, sizeof value, "%u", retries);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(*request, "max_retries", value, &error));
     return retries;
 }
 
-/* Whether the call came to what its question asked for; `retries` is how often it could be asked again. */
+/* Whether the call returned what its prompt requested, with at most `retries` retries. */
 static bool is_expected(const struct kind *kind, bool is_stream, const char *prompt, unsigned retries,
                         const struct outcome *outcome)
 {
@@ -263,12 +263,12 @@ static bool is_expected(const struct kind *kind, bool is_stream, const char *pro
         return outcome->attempts == attempts && outcome->http_status == 503;
     if (outcome->status != status)
         return false;
-    /* How far it came before its time was over, the question does not say. */
+    /* The prompt does not determine how far the call gets before the timeout. */
     if (status == MLFLOW_GATEWAY_TIMEOUT)
         return outcome->attempts <= 1;
     if (has_text ? strcmp(outcome->text, prompt) != 0 : strncmp(outcome->text, prompt, outcome->len) != 0)
         return false;
-    /* What an idle connection loses without a byte is sent once more. */
+    /* A request on an idle connection that is closed without a response is sent once more. */
     if (status == MLFLOW_GATEWAY_CONNECTION_LOST && kind->http_status == 0)
         attempts++;
     else if (!is_flaky)
@@ -276,31 +276,31 @@ static bool is_expected(const struct kind *kind, bool is_stream, const char *pro
     return outcome->attempts >= 1 && outcome->attempts <= attempts;
 }
 
-static void ask(struct worker *worker, mlflow_gateway *gateway)
+static void make_call(struct worker *worker, mlflow_gateway *gateway)
 {
     const struct kind *kind = pick_kind(worker);
     struct tally *tally = &worker->tallies[kind - KINDS];
     struct outcome outcome = { .len = 0 };
     mlflow_gateway_request *request = NULL;
-    bool has_token = chance(&worker->random, ONE_WITH_TOKEN_OF) == 0, was_cancelled = false;
-    unsigned way = chance(&worker->random, 16), retries;
-    bool is_stream = way < 4;
+    bool has_token = random_below(&worker->random, ONE_WITH_TOKEN_OF) == 0, was_cancelled = false;
+    unsigned call_kind = random_below(&worker->random, 16), retries;
+    bool is_stream = call_kind < 4;
     char prompt[128];
 
-    snprintf(prompt, sizeof prompt, "%s %d of thread %d", kind->name, worker->asked++, worker->number);
+    snprintf(prompt, sizeof prompt, "%s %d of thread %d", kind->name, worker->call_count++, worker->number);
     retries = make_request(worker, kind, prompt, &request);
     if (has_token) {
-        if (chance(&worker->random, 4) != 0)
+        if (random_below(&worker->random, 4) != 0)
             mlflow_gateway_cancel_token_reset(worker->token);
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_request_set_cancel_token(request, worker->token, &error));
         was_cancelled = mlflow_gateway_cancel_token_is_cancelled(worker->token);
     }
-    if (way < 2) {
-        pull_stream(gateway, request, &outcome);
+    if (call_kind < 2) {
+        read_stream(gateway, request, &outcome);
     } else if (is_stream) {
         call_stream(gateway, request, &outcome);
-    } else if (way < 8 && !has_token && kind->status == MLFLOW_GATEWAY_OK && strcmp(kind->name, "flaky") != 0) {
+    } else if (call_kind < 8 && !has_token && kind->status == MLFLOW_GATEWAY_OK && strcmp(kind->name, "flaky") != 0) {
         call(gateway, prompt, &outcome);
     } else {
         send_request(gateway, request, &outcome);
@@ -313,7 +313,7 @@ static void ask(struct worker *worker, mlflow_gateway *gateway)
         CHECK(strncmp(outcome.text, prompt, outcome.len) == 0);
         tally->cancelled++;
     } else if (!is_expected(kind, is_stream, prompt, retries, &outcome) || was_cancelled) {
-        fprintf(stderr, "\"%s\" came to %s, HTTP status %d, %u attempts, \"%s\"%s%s%s\n", prompt,
+        fprintf(stderr, "\"%s\" returned %s, HTTP status %d, %u attempts, \"%s\"%s%s%s\n", prompt,
                 mlflow_gateway_status_name(outcome.status), outcome.http_status, outcome.attempts, outcome.text,
                 is_stream ? ", a stream" : "", has_token ? ", with a token" : "", was_cancelled ? ", cancelled" : "");
         exit(1);
@@ -322,42 +322,42 @@ static void ask(struct worker *worker, mlflow_gateway *gateway)
         CHECK(outcome.attempts == 0);
 }
 
-static void *work(void *argument)
+static void *run_worker(void *argument)
 {
     struct worker *worker = argument;
 
     while (worker->calls > 0) {
         mlflow_gateway *own = make_handle();
         for (int i = 0; i < CALLS_ON_OWN_HANDLE && worker->calls > 0; i++, worker->calls--)
-            ask(worker, own);
+            make_call(worker, own);
         mlflow_gateway_destroy(own);
         for (int i = 0; i < OWN_HANDLE_AFTER && worker->calls > 0; i++, worker->calls--)
-            ask(worker, gateways[chance(&worker->random, SHARED_HANDLES)]);
+            make_call(worker, gateways[random_below(&worker->random, SHARED_HANDLES)]);
     }
     return NULL;
 }
 
-static void *cancel(void *random)
+static void *cancel_repeatedly(void *random)
 {
-    while (goes_on()) {
-        mlflow_gateway_cancel(workers[chance(random, (unsigned)worker_count)].token);
-        rest(chance(random, 200));
+    while (is_storm_running()) {
+        mlflow_gateway_cancel(workers[random_below(random, (unsigned)worker_count)].token);
+        sleep_us(random_below(random, 200));
     }
     return NULL;
 }
 
-/* Settings, and tokens that nobody cancels, change under the calls. */
-static void *change(void *random)
+/* Changes settings and tokens during the calls. These tokens are never cancelled. */
+static void *change_settings(void *random)
 {
-    while (goes_on()) {
-        mlflow_gateway *gateway = gateways[chance(random, SHARED_HANDLES)];
+    while (is_storm_running()) {
+        mlflow_gateway *gateway = gateways[random_below(random, SHARED_HANDLES)];
         mlflow_gateway_cancel_token *token = NULL;
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 8, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_connections", "32", &error));
-        rest(chance(random, 500));
-        if (chance(random, 2) == 0)
+        sleep_us(random_below(random, 500));
+        if (random_below(random, 2) == 0)
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_unset_param(gateway, "max_tokens", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_connections", "64", &error));
@@ -366,15 +366,15 @@ static void *change(void *random)
     return NULL;
 }
 
-/* Objects are made and destroyed, in another order each time, with a call between that is cancelled before it began. */
-static void *make_and_destroy(void *random)
+/* Creates and destroys objects in varying order, with a call that is cancelled before it starts. */
+static void *create_and_destroy(void *random)
 {
-    while (goes_on()) {
+    while (is_storm_running()) {
         mlflow_gateway *gateway = make_handle();
         mlflow_gateway_request *request = NULL;
         mlflow_gateway_response *response = NULL;
         mlflow_gateway_cancel_token *token = NULL;
-        unsigned order = chance(random, 3);
+        unsigned order = random_below(random, 3);
 
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
@@ -391,14 +391,14 @@ static void *make_and_destroy(void *random)
         mlflow_gateway_request_destroy(request);
         if (order == 2)
             mlflow_gateway_cancel_token_destroy(token);
-        rest(chance(random, 500));
+        sleep_us(random_below(random, 500));
     }
     return NULL;
 }
 
-static void storm(int calls, uint64_t from)
+static void run_storm(int calls, uint64_t from)
 {
-    void *(*const others[])(void *) = { cancel, change, make_and_destroy };
+    void *(*const others[])(void *) = { cancel_repeatedly, change_settings, create_and_destroy };
     enum { OTHERS = sizeof others / sizeof *others };
     pthread_t other_threads[OTHERS];
     uint64_t randoms[OTHERS];
@@ -417,7 +417,7 @@ static void storm(int calls, uint64_t from)
         CHECK(pthread_create(&other_threads[i], NULL, others[i], &randoms[i]) == 0);
     }
     for (int i = 0; i < worker_count; i++)
-        CHECK(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
+        CHECK(pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0);
     for (int i = 0; i < worker_count; i++)
         CHECK(pthread_join(workers[i].thread, NULL) == 0);
     __atomic_store_n(&is_running, false, __ATOMIC_RELAXED);
@@ -429,7 +429,7 @@ static void storm(int calls, uint64_t from)
         mlflow_gateway_destroy(gateways[i]);
 }
 
-/* So that a tool has started a thread of its own, if it has one. */
+/* Makes sanitizers start their own threads before threads are counted. */
 static void *do_nothing(void *unused)
 {
     return unused;
@@ -448,10 +448,10 @@ int main(int argc, char **argv)
     CHECK(worker_count > 0 && worker_count <= MAX_THREADS && calls >= 20);
 
     CHECK(pthread_create(&first, NULL, do_nothing, NULL) == 0 && pthread_join(first, NULL) == 0);
-    long descriptors = open_descriptors(), threads = running_threads();
-    storm(calls / 20, from);
+    long descriptors = count_open_descriptors(), threads = count_threads();
+    run_storm(calls / 20, from);
     long early = resident_kib();
-    storm(calls - calls / 20, from + MAX_THREADS);
+    run_storm(calls - calls / 20, from + MAX_THREADS);
     long growth = resident_kib() - early;
 
     for (size_t kind = 0; kind < KIND_COUNT; kind++) {
@@ -463,10 +463,10 @@ int main(int argc, char **argv)
         }
         printf("%s %lu %lu %lu\n", KINDS[kind].name, all.calls, all.cancelled, all.attempts);
     }
-    CHECK(open_descriptors() == descriptors);
-    CHECK(threads_come_to(threads));
+    CHECK(count_open_descriptors() == descriptors);
+    CHECK(wait_for_thread_count(threads));
     if (growth > max_growth) {
-        fprintf(stderr, "the storm has left %ld KiB behind\n", growth);
+        fprintf(stderr, "memory has grown by %ld KiB\n", growth);
         return 1;
     }
     return 0;

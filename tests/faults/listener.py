@@ -1,4 +1,4 @@
-"""A port on which something is done about each connection, all of them side by side."""
+"""A listening port that serves each connection on a thread of its own."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ BACKLOG = 128
 
 
 class Listener:
-    """It listens until the end of its `with`; then all its connections are broken."""
+    """Listens until the end of its `with`, which shuts down all connections."""
 
     def __init__(self, serve: Callable[[Peer], None]) -> None:
         self._serve = serve
@@ -48,7 +48,7 @@ class Listener:
     def _run(self, peer: Peer) -> None:
         with self._lock:
             self._peers.add(peer)
-        with contextlib.suppress(OSError):  # the client has left
+        with contextlib.suppress(OSError):  # the client closed the connection
             self._serve(peer)
         with self._lock:
             self._peers.discard(peer)

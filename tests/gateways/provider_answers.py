@@ -1,10 +1,10 @@
-"""What the scripted upstream answers in the shapes of other APIs than OpenAI's chat: whole, or as server-sent events.
+"""The responses of the scripted upstream in other APIs than OpenAI's chat: whole, or as server-sent events.
 
-The text is "echo: " and the last text of the user, and so is that of Gemini, which calls tools as well:
+The text is "echo: " and the last text of the user. Gemini also supports tool calls:
 
-    !rounds 3     call tools in so many turns before it answers: two in the first one, and one in each other
+    !rounds 3     3 turns with tool calls before the text: two calls in the first turn, and one in each other turn
 
-Each of its calls has a signature, and a later turn without it is refused, as Gemini refuses it.
+Each tool call has a signature. A later turn without the signature is rejected, as Gemini does.
 """
 
 import json
@@ -17,15 +17,15 @@ Json = dict[str, Any]
 CITIES = (("Paris", "Oslo"), ("Cairo",))
 
 
-class Answer(NamedTuple):
-    """An answer, and the events that it is in a stream: their names, or none, and their data."""
+class Response(NamedTuple):
+    """A response, and the same as events of a stream: their names (may be empty) and data."""
 
     status: int
     body: Json
     events: list[tuple[str, Json]]
 
 
-def responses(body: Json) -> Answer:
+def responses(body: Json) -> Response:
     """POST /v1/responses."""
     given = body.get("input", "")
     text = "echo: " + (given if isinstance(given, str) else given[-1]["content"])
@@ -33,10 +33,10 @@ def responses(body: Json) -> Answer:
     whole = {"id": "resp_1", "object": "response", "status": "completed", "model": body.get("model"), "output": [message]}
     names = ("response.created", *["response.output_text.delta"] * 2, "response.completed")
     data = ({"response": {"id": "resp_1"}}, {"delta": text[:6]}, {"delta": text[6:]}, {"response": whole})
-    return Answer(200, whole, [(name, {"type": name, **one}) for name, one in zip(names, data)])
+    return Response(200, whole, [(name, {"type": name, **one}) for name, one in zip(names, data)])
 
 
-def anthropic_messages(body: Json) -> Answer:
+def anthropic_messages(body: Json) -> Response:
     """POST /v1/messages."""
     text = "echo: " + body["messages"][-1]["content"]
     whole = {
@@ -45,32 +45,32 @@ def anthropic_messages(body: Json) -> Answer:
     }  # fmt: skip
     deltas = [("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": part}}) for part in (text[:6], text[6:])]
     events = [("message_start", {"message": {**whole, "content": []}}), *deltas, ("message_stop", {})]
-    return Answer(200, whole, [(name, {"type": name, **data}) for name, data in events])
+    return Response(200, whole, [(name, {"type": name, **data}) for name, data in events])
 
 
-def gemini(body: Json) -> Answer:
+def gemini(body: Json) -> Response:
     """POST /v1beta/models/NAME:generateContent, and :streamGenerateContent."""
     contents = body["contents"]
     turns = [[part for part in turn["parts"] if "functionCall" in part] for turn in contents if turn["role"] == "model"]
     if any("thoughtSignature" not in part for calls in turns for part in calls):
         status = {"code": 400, "message": "Function call is missing a thought_signature", "status": "INVALID_ARGUMENT"}
-        return Answer(400, {"error": status}, [])
+        return Response(400, {"error": status}, [])
     rounds = re.search(r"!rounds (\d+)", contents[0]["parts"][0].get("text", ""))
     calling = [turn for turn in turns if turn]
     if rounds and len(calling) < int(rounds[1]):
         parts = [_call(len(calling), number, city) for number, city in enumerate(CITIES[min(len(calling), 1)])]
     else:
-        parts = [{"text": f"echo: {_last_words(contents[-1])}"}]
+        parts = [{"text": f"echo: {_last_text(contents[-1])}"}]
     whole = {
         "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
         "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3},
         "modelVersion": "scripted",
     }
-    return Answer(200, whole, [("", whole)])
+    return Response(200, whole, [("", whole)])
 
 
 def event_lines(events: list[tuple[str, Json]]) -> Iterator[bytes]:
-    """Each event as it is sent."""
+    """The lines of each event."""
     for name, data in events:
         yield (f"event: {name}\n" if name else "").encode() + f"data: {json.dumps(data)}\n\n".encode()
 
@@ -80,7 +80,7 @@ def _call(turn: int, number: int, city: str) -> Json:
     return {"functionCall": call, "thoughtSignature": f"signature {turn}.{number}"}
 
 
-def _last_words(turn: Json) -> str:
+def _last_text(turn: Json) -> str:
     part = turn["parts"][-1]
     if "functionResponse" in part:
         return json.dumps(part["functionResponse"]["response"])

@@ -1,4 +1,4 @@
-"""What the scripted upstream answers: OpenAI's JSON, at once or in the chunks of a stream. Nothing here does I/O."""
+"""The responses of the scripted upstream in OpenAI's JSON, whole or as chunks of a stream. Does no I/O."""
 
 import base64
 import hashlib
@@ -18,78 +18,78 @@ CITIES = ("Paris", "Oslo")
 FRAGMENT_LENGTH = 4
 
 
-class Question(NamedTuple):
-    """What is asked: the request's body, the text in it that is answered, and the shape that the answer takes."""
+class Request(NamedTuple):
+    """A request: its body, the text in it that is echoed, and the shape of the response."""
 
     body: Json
     text: str
-    in_chat_shape: bool
+    is_chat: bool
     wants_tools: bool = False
     is_signed: bool = False
 
 
 class Candidate(NamedTuple):
-    """One of the answers to a question: a text, or else calls of tools."""
+    """A candidate of a response: a text or tool calls."""
 
     index: int
     text: str
     tool_calls: Sequence[Json] = ()
 
 
-def completions_question(body: Json, in_chat_shape: bool) -> Question:
-    """Understands a request to /v1/completions."""
+def completions_request(body: Json, is_chat: bool) -> Request:
+    """Parses a request to /v1/completions."""
     prompt = body.get("prompt", "")
-    return Question(body, prompt if isinstance(prompt, str) else " ".join(map(str, prompt)), in_chat_shape)
+    return Request(body, prompt if isinstance(prompt, str) else " ".join(map(str, prompt)), is_chat)
 
 
-def chat_question(body: Json) -> Question:
-    """Understands a request to /v1/chat/completions: the last words of the user, or of a tool, are answered."""
+def chat_request(body: Json) -> Request:
+    """Parses a request to /v1/chat/completions. The last message of the user or a tool is echoed."""
     messages = [message for message in body.get("messages", []) if message.get("role") in ("user", "tool")]
     last = messages[-1].get("content") if messages else ""
     text = "".join(part.get("text", "") for part in last) if isinstance(last, list) else last or ""
-    return Question(body, text, in_chat_shape=True, wants_tools=TOOLS in text, is_signed=SIGNED in text)
+    return Request(body, text, is_chat=True, wants_tools=TOOLS in text, is_signed=SIGNED in text)
 
 
-def answer(question: Question) -> Json:
-    """The answer at once."""
-    candidates = _candidates(question)
-    choice = _chat_choice if question.in_chat_shape else _completions_choice
+def response(request: Request) -> Json:
+    """The whole response."""
+    candidates = _candidates(request)
+    choice = _chat_choice if request.is_chat else _completions_choice
     return {
-        **_frame(question, "chat.completion" if question.in_chat_shape else "text_completion"),
+        **_frame(request, "chat.completion" if request.is_chat else "text_completion"),
         "choices": [choice(candidate) for candidate in candidates],
-        "usage": _usage(question, candidates),
+        "usage": _usage(request, candidates),
     }
 
 
-def chunks(question: Question) -> Iterator[Json]:
-    """The same answer in chunks of a word or so; the candidates take turns."""
-    candidates = _candidates(question)
-    frame = _frame(question, "chat.completion.chunk" if question.in_chat_shape else "text_completion")
-    pieces = _chat_pieces if question.in_chat_shape else _completions_pieces
-    wants_usage = (question.body.get("stream_options") or {}).get("include_usage")
+def chunks(request: Request) -> Iterator[Json]:
+    """The same response in chunks of about a word; the candidates are interleaved."""
+    candidates = _candidates(request)
+    frame = _frame(request, "chat.completion.chunk" if request.is_chat else "text_completion")
+    pieces = _chat_pieces if request.is_chat else _completions_pieces
+    wants_usage = (request.body.get("stream_options") or {}).get("include_usage")
     if wants_usage:
         frame["usage"] = None
     for piece in _in_turns(*map(pieces, candidates)):
         yield {**frame, "choices": [piece]}
     if wants_usage:
-        yield {**frame, "choices": [], "usage": _usage(question, candidates)}
+        yield {**frame, "choices": [], "usage": _usage(request, candidates)}
 
 
-def texts_to_embed(body: Json) -> list[str]:
-    """The texts of a request to /v1/embeddings."""
-    texts = body.get("input", [])
-    return [texts] if isinstance(texts, str) else list(map(str, texts))
+def embeddings_inputs(body: Json) -> list[str]:
+    """The inputs of a request to /v1/embeddings."""
+    inputs = body.get("input", [])
+    return [inputs] if isinstance(inputs, str) else list(map(str, inputs))
 
 
-def embeddings(texts: list[str], body: Json) -> Json:
-    """The answer to a request to /v1/embeddings."""
-    words = sum(len(text.split()) for text in texts)
+def embeddings(inputs: list[str], body: Json) -> Json:
+    """The response to a request to /v1/embeddings."""
+    words = sum(len(text.split()) for text in inputs)
     encode = _base64 if body.get("encoding_format") == "base64" else list
     return {
         "object": "list",
         "data": [
             {"object": "embedding", "index": index, "embedding": encode(embedding(text))}
-            for index, text in enumerate(texts)
+            for index, text in enumerate(inputs)
         ],
         "model": body.get("model", "scripted"),
         "usage": {"prompt_tokens": words, "total_tokens": words},
@@ -97,25 +97,25 @@ def embeddings(texts: list[str], body: Json) -> Json:
 
 
 def embedding(text: str) -> list[float]:
-    """The vector that this text gets: eight numbers from 0 to 1, exact in 32-bit floats, different for each text."""
+    """The embedding of a text: eight numbers from 0 to 1, exact in 32-bit floats, different for each text."""
     return [byte / 256 for byte in hashlib.sha256(text.encode()).digest()[:8]]
 
 
 def error(message: str) -> Json:
-    """An error body, which is also the event of an error in a stream."""
+    """An error body, also used as the error event of a stream."""
     return {"error": {"message": message, "type": "scripted"}}
 
 
-def _candidates(question: Question) -> list[Candidate]:
-    indices = range(question.body.get("n") or 1)
-    if question.wants_tools:
-        make = _signed_tool_call if question.is_signed else _tool_calls
-        return [Candidate(index, "", make(question.body, index)) for index in indices]
-    return [Candidate(index, f"echo: {question.text}" + (f" #{index}" if index else "")) for index in indices]
+def _candidates(request: Request) -> list[Candidate]:
+    indices = range(request.body.get("n") or 1)
+    if request.wants_tools:
+        make = _signed_tool_call if request.is_signed else _tool_calls
+        return [Candidate(index, "", make(request.body, index)) for index in indices]
+    return [Candidate(index, f"echo: {request.text}" + (f" #{index}" if index else "")) for index in indices]
 
 
 def _tool_calls(body: Json, candidate: int) -> list[Json]:
-    """A call for each of the cities, of the first tool that was offered and with its first parameter."""
+    """A call of the first tool for each city, with its first parameter."""
     tools = body.get("tools") or [{}]
     function = tools[0].get("function") or {}
     parameters = (function.get("parameters") or {}).get("properties") or ["city"]
@@ -131,22 +131,23 @@ def _tool_calls(body: Json, candidate: int) -> list[Json]:
 
 
 def _signed_tool_call(body: Json, candidate: int) -> list[Json]:
-    """One call without arguments, as Gemini's thinking models make it: its signature has to be sent back."""
+    """One call without arguments and with a signature to be sent back, as from Gemini's thinking models."""
     call = _tool_calls(body, candidate)[0]
     function = {**call["function"], "arguments": ""}
     return [{**call, "function": function, "thought_signature": "c2lnbmVk"}]
 
 
-def _frame(question: Question, kind: str) -> Json:
-    model = question.body.get("model", "scripted")
+def _frame(request: Request, kind: str) -> Json:
+    model = request.body.get("model", "scripted")
     return {"id": "scripted", "object": kind, "created": int(time.time()), "model": model}
 
 
-def _usage(question: Question, candidates: list[Candidate]) -> dict[str, int]:
-    """Counts a word, and a call of a tool, as one token."""
-    asked = len(question.text.split())
-    answered = sum(len(candidate.text.split()) + len(candidate.tool_calls) for candidate in candidates)
-    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+def _usage(request: Request, candidates: list[Candidate]) -> dict[str, int]:
+    """Counts each word and each tool call as a token."""
+    prompt_tokens = len(request.text.split())
+    completion_tokens = sum(len(candidate.text.split()) + len(candidate.tool_calls) for candidate in candidates)
+    total_tokens = prompt_tokens + completion_tokens
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": total_tokens}
 
 
 def _chat_choice(candidate: Candidate) -> Json:
@@ -161,7 +162,7 @@ def _completions_choice(candidate: Candidate) -> Json:
 
 
 def _chat_pieces(candidate: Candidate) -> Iterator[Json]:
-    """Who speaks, then what, then why it ended."""
+    """The role, then the content, then the finish reason."""
 
     def piece(delta: Json, finish_reason: Optional[str] = None) -> Json:
         return {"index": candidate.index, "delta": delta, "finish_reason": finish_reason}
@@ -185,7 +186,7 @@ def _completions_pieces(candidate: Candidate) -> Iterator[Json]:
 
 
 def _tool_call_fragments(number: int, call: Json) -> Iterator[Json]:
-    """The first fragment says which tool, and those after it hold a few characters of the arguments each."""
+    """The first fragment has the name of the tool, the others a few characters of the arguments each."""
     arguments = call["function"]["arguments"]
     yield {"index": number, **call, "function": {**call["function"], "arguments": ""}}
     for start in range(0, len(arguments), FRAGMENT_LENGTH):
@@ -197,16 +198,16 @@ def _finish_reason(candidate: Candidate) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words with the space before them, as models write them; joined they are the text again."""
+    """The words with the space before them, as models generate them."""
     return re.findall(r"\s*\S+|\s+", text)
 
 
 def _in_turns(*rows: Iterator[Json]) -> Iterator[Json]:
-    """One of each row, then the next of each, until all have ended."""
+    """Interleaves the rows."""
     for turn in itertools.zip_longest(*rows):
         yield from (one for one in turn if one is not None)
 
 
-def _base64(vector: list[float]) -> str:
-    """The numbers as 32-bit floats, the least significant byte first."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+def _base64(embedding: list[float]) -> str:
+    """The numbers as little-endian 32-bit floats."""
+    return base64.b64encode(struct.pack(f"<{len(embedding)}f", *embedding)).decode()

@@ -1,4 +1,4 @@
-"""The large answers: a long stream of a chat, and the vectors of many texts. Every run makes them anew, all alike."""
+"""Generates the large responses: a long chat stream and the embeddings of many inputs. Every run generates the same."""
 
 import base64
 import json
@@ -13,14 +13,14 @@ from typing import NamedTuple, Union
 from common import FOLDER
 
 EVENTS = 100_000
-"""Those with text."""
+"""Number of events with text."""
 FEW_EVENTS = 10_000
 ROWS = 1_000
 DIMENSION = 1_536
-AS_BASE64 = "/base64"
-"""Below this path of the server, the same vectors come as base64."""
-SHORT = "/short"
-"""Below this path, the stream is over after its first FEW_EVENTS."""
+BASE64_PREFIX = "/base64"
+"""Path prefix for embeddings encoded as base64."""
+SHORT_PREFIX = "/short"
+"""Path prefix for the stream of FEW_EVENTS events."""
 
 SEED = 1_536
 LETTERS = "etaoinshrdlu"
@@ -30,33 +30,33 @@ FOREIGN = (" größer", " naïve", "日本", " Привет", " 🙂", " —")
 Expected = dict[str, Union[int, float, str]]
 
 
-class Answers(NamedTuple):
-    """What the server sends, and what a peer has to make of it."""
+class Responses(NamedTuple):
+    """Files that the server sends, and the summaries that a peer must print."""
 
     stream: Path
     short_stream: Path
-    text: Expected
+    stream_summary: Expected
     numbers: Path
     base64: Path
-    vectors: Expected
+    embeddings_summary: Expected
 
 
-def make() -> Answers:
-    """Writes the files, which the server takes them from."""
-    folder = FOLDER / "answers"
+def generate() -> Responses:
+    """Writes the files that the server sends."""
+    folder = FOLDER / "responses"
     folder.mkdir(parents=True, exist_ok=True)
     stream, short, numbers, in_base64 = (folder / name for name in ("chat", "short", "numbers", "base64"))
-    words = list(_words(random.Random(SEED)))
-    stream.write_bytes(_stream(words))
-    short.write_bytes(_stream(words[:FEW_EVENTS]))
+    tokens = list(_tokens(random.Random(SEED)))
+    stream.write_bytes(_stream(tokens))
+    short.write_bytes(_stream(tokens[:FEW_EVENTS]))
     rows = list(_rows(random.Random(SEED)))
-    numbers.write_bytes(_vectors(f"[{','.join(f'{value:.9g}' for value in row)}]" for row in rows))
-    in_base64.write_bytes(_vectors(f'"{base64.b64encode(_little_endian(row)).decode()}"' for row in rows))
-    return Answers(stream, short, _expected_text(words), numbers, in_base64, _expected_vectors(rows))
+    numbers.write_bytes(_embeddings_body(f"[{','.join(f'{value:.9g}' for value in row)}]" for row in rows))
+    in_base64.write_bytes(_embeddings_body(f'"{base64.b64encode(_little_endian(row)).decode()}"' for row in rows))
+    return Responses(stream, short, _stream_summary(tokens), numbers, in_base64, _embeddings_summary(rows))
 
 
-def _words(source: random.Random) -> Iterator[str]:
-    """Pieces of a text as models write them, most of them a short word, and some that JSON writes at more length."""
+def _tokens(source: random.Random) -> Iterator[str]:
+    """Text as models generate it: most tokens are a short word, some need escapes in JSON or are not ASCII."""
     for _ in range(EVENTS):
         kind = source.random()
         if kind < 0.04:
@@ -67,18 +67,18 @@ def _words(source: random.Random) -> Iterator[str]:
             yield " " + "".join(source.choices(LETTERS, k=source.randint(1, 9)))
 
 
-def _stream(words: Sequence[str]) -> bytes:
-    """The stream as it is on the wire: MLflow's server makes each event a chunk of a chunked body."""
-    return b"".join(b"%x\r\n%s\r\n" % (len(event), event) for event in (*_events(words), b""))
+def _stream(tokens: Sequence[str]) -> bytes:
+    """The chunked body. MLflow's server sends each event as a chunk."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(event), event) for event in (*_events(tokens), b""))
 
 
-def _events(words: Sequence[str]) -> Iterator[bytes]:
-    """The events as MLflow 3.17.2 sends them, and at the end "[DONE]", which later ones send."""
+def _events(tokens: Sequence[str]) -> Iterator[bytes]:
+    """The events as MLflow 3.17.2 sends them, and a final "[DONE]" as newer versions send it."""
     yield _event([_choice({"role": "assistant", "content": None})])
-    for word in words:
-        yield _event([_choice({"role": None, "content": word})])
+    for token in tokens:
+        yield _event([_choice({"role": None, "content": token})])
     yield _event([_choice({"role": None, "content": None}, "stop")])
-    yield _event([], {"prompt_tokens": 13, "completion_tokens": len(words), "total_tokens": 13 + len(words)})
+    yield _event([], {"prompt_tokens": 13, "completion_tokens": len(tokens), "total_tokens": 13 + len(tokens)})
     yield b"data: [DONE]\n\n"
 
 
@@ -95,7 +95,7 @@ def _event(choices: list[dict[str, object]], usage: object = None) -> bytes:
 
 
 def _rows(source: random.Random) -> Iterator["array[float]"]:
-    """Vectors of about the length 1."""
+    """Embeddings with a norm of about 1."""
     for _ in range(ROWS):
         yield array("f", (source.gauss(0, DIMENSION**-0.5) for _ in range(DIMENSION)))
 
@@ -107,22 +107,22 @@ def _little_endian(row: "array[float]") -> bytes:
     return row.tobytes()
 
 
-def _vectors(rows: Iterator[str]) -> bytes:
-    """The answer to a question for embeddings, with each vector as it is written."""
+def _embeddings_body(rows: Iterator[str]) -> bytes:
+    """The body of an embeddings response. Each row is an embedding written as JSON."""
     objects = (f'{{"object":"embedding","embedding":{row},"index":{index}}}' for index, row in enumerate(rows))
     usage = f'{{"prompt_tokens":{4 * ROWS},"total_tokens":{4 * ROWS}}}'
     return f'{{"object":"list","data":[{",".join(objects)}],"model":"m","usage":{usage}}}'.encode()
 
 
-def _expected_text(words: Sequence[str]) -> Expected:
-    text = "".join(words).encode()
+def _stream_summary(tokens: Sequence[str]) -> Expected:
+    text = "".join(tokens).encode()
     return {
         "length": len(text), "checksum": zlib.adler32(text), "deltas": EVENTS, "finish_reason": "stop",
         "output_tokens": EVENTS,
     }  # fmt: skip
 
 
-def _expected_vectors(rows: Sequence["array[float]"]) -> Expected:
+def _embeddings_summary(rows: Sequence["array[float]"]) -> Expected:
     values = (value for row in rows for value in row)
     total = sum((place % 7 + 1) * value for place, value in enumerate(values))
     return {"count": ROWS, "dimension": DIMENSION, "sum": total}

@@ -1,8 +1,8 @@
-#include "what_came.h"
+#include "summary.h"
 
 #include <stdio.h>
 
-void print_text(const char *text, size_t length, long deltas, const char *finish_reason, long output_tokens)
+void print_text_summary(const char *text, size_t length, long deltas, const char *finish_reason, long output_tokens)
 {
     unsigned long a = 1, b = 0; /* Adler-32 */
 
@@ -14,11 +14,11 @@ void print_text(const char *text, size_t length, long deltas, const char *finish
            length, b << 16 | a, deltas, finish_reason, output_tokens);
 }
 
-void print_vectors(const float *values, size_t count, size_t dimension)
+void print_embeddings_summary(const float *values, size_t count, size_t dimension)
 {
     double sum = 0;
 
     for (size_t i = 0; i < count * dimension; i++)
-        sum += (double)(i % 7 + 1) * (double)values[i]; /* so that two that changed places are noticed */
+        sum += (double)(i % 7 + 1) * (double)values[i]; /* weighted, to detect swapped values */
     printf(", \"count\": %zu, \"dimension\": %zu, \"sum\": %.9f", count, dimension, sum);
 }
