@@ -83,7 +83,7 @@ test-fuzz:
 	@sh fuzz/run 0
 
 compat: test-tools library
-	@target/gateways/pytest/bin/python tests/compat.py --write
+	@target/gateways/pytest/bin/python tests/support/compat.py --write
 
 fuzz: | need-cargo
 	@sh tests/install-tools

@@ -1,6 +1,6 @@
-"""Whatever goes wrong, whatever was asked: the right status, in time, nothing left behind, and a message that says it.
+"""The fault matrix: each fault in each operation has the right status in time, a clear message, and no leak.
 
-The table is what has to come of each fault for each of seven operations. The faults themselves are in the folder faults.
+The table lists the expected result of each fault for each of seven operations. tests/faults contains the faults.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,39 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import Descriptors, Outcome, converse
-from builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
 from faults.answers import ROUTE, TEXT, EMBEDDING, path_of
 from faults.heads import LONG_REQUESTS
+from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.sites import Site, sites
-
-QUESTION = "hi"
-LONG_QUESTION = "x" * 8_000_000
-"""More than the system takes from one who sends to one who does not read."""
-
-ASKS: dict[str, tuple[str, ...]] = {
-    "call": ("call {}",),
-    "send": ("prompt {}", "send"),
-    "stream": ("message user={}", "stream"),
-    "callback": ("message user={}", "callback"),
-    "embed": ("input {}", "embed"),
-    "list": ("list",),
-    "raw": (f"path POST {path_of('raw')}", 'body {{"prompt":"{}"}}', "send"),
-}
-"""The operations, as tests/c/asks.c takes them."""
+from support.builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
+from support.operations import Descriptors, Outcome, run_commands
 
 LONG = 10_000
-"""Milliseconds of timeout_ms, where the time must not run out."""
+"""timeout_ms of operations that must not time out."""
 SHORT = {"shared": 400, "address": 2_000, "valgrind": 2_000, "valgrind-tls": 2_000}
-"""Where it has to. A build under a tool is some ten to fifty times as slow, and has to get to where it has to wait."""
+"""timeout_ms of operations that must time out. Builds under a tool reach the phase ten to fifty times slower."""
 SLACK = {"shared": 50, "address": 300, "valgrind": 2_000, "valgrind-tls": 2_000}
-"""How many milliseconds a call may outlast them."""
+"""Milliseconds that a call may take beyond its timeout_ms."""
 
 LIMITS = ("max_response_bytes", "max_event_bytes", "max_gathered_bytes")
-"""Options that are set to a MiB, so that what has no end is soon too much."""
-TIMES_AGAIN = 2
-PARTS = 6
-"""So many programs ask side by side: most of the time they wait."""
+"""Options that are set to 1 MiB, so that endless responses soon exceed them."""
+REPETITIONS = 2
+PROCESSES = 6
+"""Number of programs that run in parallel: most of the time they wait."""
 
 LOST = "CONNECTION_LOST"
 CUT = "STREAM_TRUNCATED"
@@ -54,24 +40,24 @@ STREAMING = "TIMEOUT: while waiting for the next event"
 
 
 class Row(NamedTuple):
-    """What has to come of a fault: "STATUS", or "STATUS: words of the message". A stream that ends well is OK, too."""
+    """The expected result of a fault: "STATUS", or "STATUS: part of the message". A complete stream is OK, too."""
 
     fault: str
     every: str
-    """For every operation, but for those that have their own:"""
+    """For every operation without its own entry."""
     call: Optional[str] = None
     stream: Optional[str] = None
-    """By both forms of it."""
+    """For both kinds of streams."""
     embed: Optional[str] = None
     list: Optional[str] = None
     raw: Optional[str] = None
-    """Of a raw request. Where only the body is not what the others need, it is OK."""
+    """For a raw request. OK if only the body is invalid for the other operations."""
     timeout_ms: int = 0
-    """Where it is not the usual one."""
+    """Set if it differs from the usual one."""
     settings: tuple[str, ...] = ()
     """Other options."""
     text: str = TEXT
-    """What the text is all the same."""
+    """The expected text of a successful operation."""
 
     @property
     def name(self) -> str:
@@ -96,16 +82,16 @@ TABLE = (
     Row("unknown host, https", "RESOLVE_FAILED: name service"),
     Row("closes without reading the request", LOST),
     Row("resets without reading the request", LOST),
-    Row("half-closes without reading the request", "CONNECTION_LOST: closed it before it answered"),
+    Row("half-closes without reading the request", "CONNECTION_LOST: closed it before sending a response"),
     Row("stalls without reading the request", WAITING),
-    Row("closes without a response", "CONNECTION_LOST: closed it before it answered"),
+    Row("closes without a response", "CONNECTION_LOST: closed it before sending a response"),
     Row("resets without a response", LOST),
     Row("stalls without a response", WAITING),
-    # Questions of several MB, but for the list.
+    # Requests of several MB, except for the list.
     Row("responds without reading the request body", "TIMEOUT: while sending the request", list="OK"),
     Row("refuses without reading the request body", "HTTP_ERROR: too much"),
     Row("resets while reading the request body", LOST),
-    # A connection that was idle before. The list and a raw request ask nothing before, and so use a new one.
+    # A connection that was idle before. The list and a raw request need no discovery, and so use a new one.
     Row("closes a reused connection without a response", "OK"),
     Row("resets a reused connection without a response", "OK"),
     Row("closes a reused connection long after the request", LOST, list="OK", raw="OK"),
@@ -134,10 +120,10 @@ TABLE = (
     Row("101 Switching Protocols", READING),
     Row("head byte by byte", "OK"),
     Row("head byte by byte, too slow", READING),
-    Row("closes in the head", "CONNECTION_LOST: in the middle of the answer's head"),
+    Row("closes in the head", "CONNECTION_LOST: in the middle of the response head"),
     Row("resets in the head", LOST),
     Row("stalls in the head", READING),
-    # How the body is framed, and its way. A stream is complete where it says so, whatever its framing says.
+    # Framing and transfer of the body. A stream is complete at its end event, whatever the framing says.
     Row("closes in the body", LOST, stream=CUT),
     Row("resets in the body", LOST, stream=CUT),
     Row("stalls in the body", READING, stream=STREAMING),
@@ -173,7 +159,7 @@ TABLE = (
     Row("endless trailers", NOT_HTTP, stream="OK"),
     Row("chunks and a Content-Length", "OK"),
     Row("Transfer-Encoding gzip", NOT_HTTP),
-    # What the answer says.
+    # Contents of the response.
     Row("empty body", WRONG, stream=CUT),
     Row("half of the body", WRONG, stream=CUT),
     Row("HTML page", "BAD_RESPONSE: HTML page", list="BAD_RESPONSE: not a list of routes", raw="OK"),
@@ -202,7 +188,7 @@ TABLE = (
     Row("duplicate fields", "OK"),
     Row("JSON null", WRONG),
     Row("JSON number", WRONG),
-    # A server without routes may leave their list out.
+    # A server without routes may omit the list.
     Row("empty JSON object", WRONG, stream=CUT, list="OK"),
     Row("no candidates", "NO_CANDIDATES", stream=CUT, embed=WRONG, list="OK"),
     Row("error object", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list=WRONG, raw="OK"),
@@ -220,10 +206,10 @@ TABLE = (
     Row("status 503 with Retry-After 30", "SERVER_ERROR: status 503"),
     Row("status 503 and closes in the body", "SERVER_ERROR: status 503"),
     Row("status 503 and resets in the body", "SERVER_ERROR: status 503"),
-    # Its words are waited for.
+    # The library waits for the body of the error response.
     Row("status 503 and stalls in the body", "SERVER_ERROR: status 503", timeout_ms=500),
     Row("status 422 with an endless body", "BAD_REQUEST: status 422"),
-    # Events. To all others than a stream they are an answer that is none.
+    # Events. They are an invalid response for all operations except streams.
     Row("closes before the first event", WRONG, stream=CUT),
     Row("stalls before the first event", READING, stream=STREAMING),
     Row("closes between events", WRONG, stream=CUT),
@@ -265,7 +251,7 @@ TABLE = (
     Row("byte order mark before the events", WRONG, stream="OK"),
     Row("events with bare carriage returns", WRONG, stream="OK"),
     Row("events after [DONE]", WRONG, stream="OK"),
-    # The question what the server speaks: where that comes to nothing, the operation's own is asked all the same.
+    # Faults of discovery: if it fails, the operation is sent anyway.
     Row("discovery: closes without reading the request", "OK"),
     Row("discovery: resets without reading the request", "OK"),
     Row("discovery: stalls without reading the request", "OK", timeout_ms=1_000),
@@ -292,14 +278,14 @@ TABLE = (
     Row("TLS: garbage instead of a handshake", "TLS_FAILED"),
     Row("TLS: record too long", "TLS_FAILED"),
     Row("TLS: plain HTTP instead of a handshake", "TLS_FAILED: its port speaks TLS"),
-    Row("TLS: closes without close_notify", "CONNECTION_LOST: without saying so by TLS", stream="OK"),
+    Row("TLS: closes without close_notify", "CONNECTION_LOST: without a TLS close_notify", stream="OK"),
     Row("TLS: closes without close_notify after the body", "OK"),
     Row("TLS: closes in the body", LOST, stream=CUT),
     Row("TLS: close_notify in the body", LOST, stream=CUT),
     Row("TLS: resets in the body", LOST, stream=CUT),
     Row("TLS: stalls in the body", READING, stream=STREAMING),
     Row("TLS: corrupt record", "TLS_FAILED"),
-    # Proxies: of an https:// gateway they make a tunnel, and to an http:// one they pass requests on.
+    # Proxies: they tunnel to an https:// gateway, and forward requests to an http:// one.
     Row("proxy: connection refused, http", "PROXY_FAILED: cannot connect to it"),
     Row("proxy: connection refused, https", "PROXY_FAILED: cannot connect to it"),
     Row("proxy: connection not accepted, http", "TIMEOUT: while connecting through the proxy"),
@@ -313,9 +299,9 @@ TABLE = (
     Row("proxy: refuses with 502, https", "PROXY_FAILED: 502"),
     Row("proxy: stalls, http", WAITING),
     Row("proxy: stalls, https", "TIMEOUT: while connecting through the proxy"),
-    Row("proxy: closes, http", "CONNECTION_LOST: by way of the proxy"),
+    Row("proxy: closes, http", "CONNECTION_LOST: through the proxy"),
     Row("proxy: closes, https", "PROXY_FAILED"),
-    Row("proxy: resets, http", "CONNECTION_LOST: by way of the proxy"),
+    Row("proxy: resets, http", "CONNECTION_LOST: through the proxy"),
     Row("proxy: resets, https", "PROXY_FAILED"),
     Row("proxy: SSH banner, http", "PROXY_FAILED: does not speak HTTP/1.1"),
     Row("proxy: SSH banner, https", "PROXY_FAILED: does not speak HTTP/1.1"),
@@ -335,26 +321,26 @@ class Cell(NamedTuple):
     operation: str
 
     def milliseconds(self, build: Build) -> int:
-        runs_out = self.row.expected(self.operation).startswith("TIMEOUT")
-        # Just to write down a question of several MB takes long under a tool.
-        is_short = runs_out and (build is SHARED or self.row.fault not in LONG_REQUESTS)
+        times_out = self.row.expected(self.operation).startswith("TIMEOUT")
+        # Building a request of several MB takes long under a tool.
+        is_short = times_out and (build is SHARED or self.row.fault not in LONG_REQUESTS)
         return self.row.timeout_ms or (SHORT[build.name] if is_short else LONG)
 
     def commands(self, site: Site, build: Build) -> tuple[str, ...]:
-        question = LONG_QUESTION if self.row.fault in LONG_REQUESTS else QUESTION
+        prompt = LONG_PROMPT if self.row.fault in LONG_REQUESTS else PROMPT
         options = (
             f"timeout_ms={self.milliseconds(build)}",
             f"stream_timeout_ms={self.milliseconds(build)}",
             *(f"{limit}={1 << 20}" for limit in LIMITS),
             *self.row.settings,
         )
-        asks = (command.format(question) for command in ASKS[self.operation])
+        commands = (command.format(prompt) for command in OPERATION_COMMANDS[self.operation])
         settings = (*site.settings, *(f"handle-option {option}" for option in options))
-        return (f"uri {site.uri(self.operation)}", *settings, "again", *asks, "close")
+        return (f"uri {site.uri(self.operation)}", *settings, "again", *commands, "close")
 
 
-class Came(NamedTuple):
-    """What came of a cell."""
+class CellResult(NamedTuple):
+    """The result of a cell."""
 
     outcome: Outcome
     descriptors: Descriptors
@@ -364,70 +350,72 @@ Sites = dict[str, Site]
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+def fault_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     with sites(tmp_path_factory.mktemp("faults")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def came(places: Sites) -> dict[Cell, Came]:
-    """Every fault for every operation."""
-    return asked(places, [Cell(row, operation) for row in TABLE for operation in ASKS], SHARED)
+def results(fault_sites: Sites) -> dict[Cell, CellResult]:
+    """Runs every fault for every operation."""
+    return run_cells(fault_sites, [Cell(row, operation) for row in TABLE for operation in OPERATION_COMMANDS], SHARED)
 
 
-def asked(places: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, Came]:
-    """Asks one cell after the other in a few processes. Where the time was not enough for what was to come it is asked
-    again, by itself: a machine that has other things to do is slow to get there."""
+def run_cells(fault_sites: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, CellResult]:
+    """Runs the cells in a few processes. A cell that was late, or timed out before it met its fault, is repeated alone:
+    the machine may have been busy."""
 
-    def ask(part: Sequence[Cell]) -> dict[Cell, Came]:
-        commands = [command for cell in part for command in cell.commands(places[cell.row.fault], build)]
-        answers = converse(f"route {ROUTE}", *commands, build=build)
-        return {cell: Came(*pair) for cell, *pair in zip(part, answers[::2], answers[1::2])}
+    def perform(part: Sequence[Cell]) -> dict[Cell, CellResult]:
+        commands = [command for cell in part for command in cell.commands(fault_sites[cell.row.fault], build)]
+        lines = run_commands(f"route {ROUTE}", *commands, build=build)
+        return {cell: CellResult(*pair) for cell, *pair in zip(part, lines[::2], lines[1::2])}
 
     build.compile("asks.c")
-    with ThreadPoolExecutor(PARTS) as pool:
-        parts = pool.map(ask, (cells[number::PARTS] for number in range(PARTS)))
-        came = {cell: one for part in parts for cell, one in part.items()}
-    for _ in range(TIMES_AGAIN):
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        parts = pool.map(perform, (cells[number::PROCESSES] for number in range(PROCESSES)))
+        results = {cell: one for part in parts for cell, one in part.items()}
+    for _ in range(REPETITIONS):
         for cell in cells:
-            if is_late(cell, came[cell], build) or is_stopped_early(cell, came[cell]):
-                came.update(ask([cell]))
-    return came
+            if is_late(cell, results[cell], build) or is_stopped_early(cell, results[cell]):
+                results.update(perform([cell]))
+    return results
 
 
-def is_late(cell: Cell, came: Came, build: Build) -> bool:
-    return came.outcome.took_us > (cell.milliseconds(build) + SLACK[build.name]) * 1000
+def is_late(cell: Cell, result: CellResult, build: Build) -> bool:
+    return result.outcome.took_us > (cell.milliseconds(build) + SLACK[build.name]) * 1000
 
 
-def is_stopped_early(cell: Cell, came: Came) -> bool:
-    """Whether the time ran out before the fault was met."""
-    status, _, words = cell.row.expected(cell.operation).partition(": ")
-    return came.outcome.status == "TIMEOUT" and (status != "TIMEOUT" or words not in came.outcome.message)
+def is_stopped_early(cell: Cell, result: CellResult) -> bool:
+    """Returns whether the operation timed out before it met the fault."""
+    status, _, phrase = cell.row.expected(cell.operation).partition(": ")
+    return result.outcome.status == "TIMEOUT" and (status != "TIMEOUT" or phrase not in result.outcome.message)
 
 
-def check(cell: Cell, came: Came, site: Site, build: Build) -> None:
-    """One cell of the table."""
-    outcome, (row, operation) = came.outcome, cell
-    status, _, words = row.expected(operation).partition(": ")
-    said = f"{row.name}; {operation}, {build.name}: expected {row.expected(operation)}, got {outcome!r}"
-    assert outcome.status.replace("STREAM_END", "OK") == status, said
-    assert words in outcome.message, said
-    assert not is_late(cell, came, build), f"{said}; late, for timeout_ms={cell.milliseconds(build)}"
-    assert came.descriptors.before == came.descriptors.after, f"{said}; {came.descriptors}"
-    assert site.has_occurred(operation) or site.is_discovery and operation in ("list", "raw"), f"{said}; it did not meet the fault"
+def check(cell: Cell, result: CellResult, site: Site, build: Build) -> None:
+    """Checks the result of one cell."""
+    outcome, (row, operation) = result.outcome, cell
+    status, _, phrase = row.expected(operation).partition(": ")
+    context = f"{row.name}; {operation}, {build.name}: expected {row.expected(operation)}, got {outcome!r}"
+    assert outcome.status.replace("STREAM_END", "OK") == status, context
+    assert phrase in outcome.message, context
+    assert not is_late(cell, result, build), f"{context}; late, for timeout_ms={cell.milliseconds(build)}"
+    assert result.descriptors.before == result.descriptors.after, f"{context}; {result.descriptors}"
+    assert site.has_occurred(operation) or site.is_discovery and operation in ("list", "raw"), (
+        f"{context}; it did not meet the fault"
+    )
     if status == "OK":
-        check_answer(operation, outcome, row.text)
+        check_response(operation, outcome, row.text)
     else:
         method = "GET" if operation == "list" else "POST"
         first = f"{method} {site.uri(operation)}{path_of(operation)}: "
-        asks_first = f"GET {site.uri(operation)}/api/2.0/endpoints/{ROUTE}: "
-        assert outcome.message.startswith((first, asks_first)), said
+        discovery_first = f"GET {site.uri(operation)}/api/2.0/endpoints/{ROUTE}: "
+        assert outcome.message.startswith((first, discovery_first)), context
     if status == "TIMEOUT":
-        assert outcome.took_us > cell.milliseconds(build) * 900, f"{said}; early, for {cell.milliseconds(build)} ms"
+        assert outcome.took_us > cell.milliseconds(build) * 900, f"{context}; early, for {cell.milliseconds(build)} ms"
 
 
-def check_answer(operation: str, outcome: Outcome, text: str) -> None:
-    """Whatever was wrong on the way, the answer is the right one."""
+def check_response(operation: str, outcome: Outcome, text: str) -> None:
+    """Checks that the response is the right one despite the fault."""
     if operation == "call":
         assert outcome.result == text, outcome
     elif operation == "raw":
@@ -435,33 +423,35 @@ def check_answer(operation: str, outcome: Outcome, text: str) -> None:
     elif operation == "list":
         assert outcome.routes is not None, outcome
     elif operation == "embed":
-        assert outcome.embeddings and outcome.embeddings.vectors == [EMBEDDING], outcome
+        assert outcome.embeddings and outcome.embeddings.values == [EMBEDDING], outcome
     else:
         assert outcome.response and outcome.response.texts == [text], outcome
 
 
-def test_the_table_is_complete(places: Sites) -> None:
-    assert {row.fault for row in TABLE} == set(places)
+def test_table_covers_every_fault(fault_sites: Sites) -> None:
+    assert {row.fault for row in TABLE} == set(fault_sites)
     assert len({row.name for row in TABLE}) == len(TABLE) >= 40
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Came]) -> None:
-    for operation in ASKS:
+def test_every_fault_has_its_status_for_every_operation(
+    row: Row, fault_sites: Sites, results: dict[Cell, CellResult]
+) -> None:
+    for operation in OPERATION_COMMANDS:
         cell = Cell(row, operation)
-        check(cell, came[cell], places[row.fault], SHARED)
+        check(cell, results[cell], fault_sites[row.fault], SHARED)
 
 
 @pytest.mark.parametrize("build", [ADDRESS, VALGRIND, VALGRIND_TLS], ids=lambda build: build.name)
-def test_no_fault_harms_the_memory(build: Build, places: Sites) -> None:
-    """Each fault for one operation, those of TLS under the valgrind for TLS."""
-    operations = list(ASKS)
+def test_every_fault_is_memory_safe(build: Build, fault_sites: Sites) -> None:
+    """Runs each fault for one operation; faults of TLS use the valgrind options for TLS."""
+    operations = list(OPERATION_COMMANDS)
     cells = [Cell(row, operations[number % len(operations)]) for number, row in enumerate(TABLE)]
     if build is not ADDRESS:
-        cells = [cell for cell in cells if is_about_tls(places[cell.row.fault]) == (build is VALGRIND_TLS)]
-    for cell, one in asked(places, cells, build).items():
-        check(cell, one, places[cell.row.fault], build)
+        cells = [cell for cell in cells if is_about_tls(fault_sites[cell.row.fault]) == (build is VALGRIND_TLS)]
+    for cell, one in run_cells(fault_sites, cells, build).items():
+        check(cell, one, fault_sites[cell.row.fault], build)
 
 
 def is_about_tls(site: Site) -> bool:

@@ -8,7 +8,7 @@
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{Chunk, DISCOVERED, Dialect, Event, EventReader};
 use mlflow_ai_gateway::fuzz::http;
-use mlflow_ai_gateway::fuzz::http::{EventError, Events};
+use mlflow_ai_gateway::fuzz::http::{Events, TransportError};
 use mlflow_ai_gateway_fuzz::pieces::pieces;
 
 /// The name and the data of an event.
@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
     read(DISCOVERED[usize::from(*dialect) % DISCOVERED.len()], &whole.0);
 });
 
-fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<NamedEvent>, Option<EventError>) {
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<NamedEvent>, Option<TransportError>) {
     let (mut events, mut found) = (Events::new(limit), Vec::new());
     for piece in pieces {
         events.feed(piece).expect("there is memory");

@@ -63,7 +63,7 @@ fn body(framing: Framing, wire: &[u8], pattern: u8) {
             assert!(used == 0 || cut.1 == End::Partial, "without its last byte: {cut:?}");
         }
         End::Open => assert_eq!(whole.0, wire),
-        End::Partial | End::Wrong(_) => assert!(whole.0.len() <= wire.len()),
+        End::Partial | End::Invalid(_) => assert!(whole.0.len() <= wire.len()),
     }
 }
 

@@ -75,7 +75,7 @@ fn no_proxy(text: &str) {
     let mut lines = text.splitn(3, '\n');
     let (Some(one), Some(other), Some(uri)) = (lines.next(), lines.next(), lines.next()) else { return };
     let Ok(uri) = GatewayUri::parse(uri) else { return };
-    let names = |list: &str| http::is_without_proxy(list, &uri);
+    let names = |list: &str| http::is_in_no_proxy(list, &uri);
     let either = names(one) || names(other);
     assert_eq!(names(&format!("{one},{other}")), either);
     assert_eq!(names(&format!("{other} , {one} ")), either);

@@ -133,7 +133,7 @@ impl<'a> Call<'a> {
 
     /// Reads the rest of a response.
     pub fn read(&self, request: &AcceptedRequest, response: HttpResponse) -> Result<Reply, Error> {
-        response.whole().map_err(|error| {
+        response.whole(&self.context.deadline(self.context.deadline)).map_err(|error| {
             self.context.transport_error(&self.error_context(request), error).with_attempts(&request.attempts)
         })
     }

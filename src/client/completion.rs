@@ -36,7 +36,7 @@ pub(super) fn to_response(call: &Call, reply: Reply, request: &AcceptedRequest) 
     let decoded = call.decode(request, &reply, |dialect| dialect.decode(request.plan.task, &reply.body))?;
     let mut response = Response::of(&reply, &decoded).map_err(|error| error.with_attempts(&request.attempts))?;
     response.note_attempts(&request.attempts)?;
-    response.times.note_moments(call.context.started, reply.moments);
+    response.times.note_timestamps(call.context.started, reply.timestamps);
     response.times.total = Some(call.context.started.elapsed());
     response.with_body(reply.body)
 }

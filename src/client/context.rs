@@ -13,8 +13,8 @@ use super::request::RequestParts;
 use super::settings::Settings;
 use super::target::Target;
 use crate::dialect::{self, Dialect, Params};
-use crate::http::{Headers, Method, Secret, TransportError};
-use crate::sync::{CancelTokens, current_process};
+use crate::http::{Deadline, Headers, Limit, Method, Secret, TransportError};
+use crate::sync::CancelTokens;
 
 /// One call: its deadline covers everything that it sends, and it uses the settings of the moment when it began.
 pub(super) struct CallContext<'a> {
@@ -32,7 +32,6 @@ pub(super) struct CallContext<'a> {
     pub has_refreshed_token: AtomicBool,
     pub started: Instant,
     pub deadline: Instant,
-    pub process: u32,
 }
 
 impl<'a> CallContext<'a> {
@@ -59,13 +58,18 @@ impl<'a> CallContext<'a> {
             has_refreshed_token: AtomicBool::new(false),
             started,
             deadline: started + options.timeout,
-            process: current_process(),
         }
     }
 
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.options.timeout = timeout;
         self.deadline = self.started + timeout;
+    }
+
+    /// Returns the deadline of an exchange, which may end before the call.
+    pub fn deadline(&self, end: Instant) -> Deadline<'_> {
+        let limit = if end < self.deadline { Limit::Discovery } else { Limit::Total };
+        Deadline::new(end, limit, &self.cancel)
     }
 
     pub fn params(&self) -> &Params {
@@ -84,7 +88,7 @@ impl<'a> CallContext<'a> {
     /// Masks these secrets, too, if the server repeats them.
     pub fn mask(&mut self, secrets: impl Iterator<Item = Secret>) {
         let mut headers = self.headers().clone();
-        secrets.for_each(|secret| headers.hide(&secret));
+        secrets.for_each(|secret| headers.mask(&secret));
         self.headers = Some(headers);
     }
 

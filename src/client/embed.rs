@@ -93,7 +93,7 @@ fn request_sequentially(call: &Call, batches: &[&[String]], count: usize) -> Res
 fn request_concurrently(call: &Call, batches: &[&[String]], workers: usize) -> Result<Embeddings, Error> {
     let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let done = Lock::new(Vec::with_capacity(batches.len()));
-    sync::side_by_side(workers, &|| {
+    sync::run_in_parallel(workers, &|| {
         while !has_failed.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(inputs) = batches.get(number) else { break };

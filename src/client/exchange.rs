@@ -9,7 +9,7 @@ use super::http_request::{Destination, HttpRequest};
 use super::log::LogLevel;
 use super::report::{self, ErrorContext};
 use super::retry::{RetryClass, RetryPolicy};
-use crate::http::{Exchange, HttpResponse, Limit, Method, Phase, TransportError};
+use crate::http::{Exchange, HttpResponse, Method, Phase, TransportError};
 use crate::sync;
 
 type Outcome = Result<HttpResponse, TransportError>;
@@ -97,12 +97,10 @@ fn send_once(
         headers: to.headers,
         content: to.content,
         body: request.body,
-        deadline: request.deadline,
-        limit: if request.deadline < context.deadline { Limit::Discovery } else { Limit::Total },
+        deadline: context.deadline(request.deadline),
         timeouts: context.options.timeouts,
         limits,
-        tokens: &context.cancel,
-        way: &options.connect,
+        connect_settings: &options.connect,
         keep_alive: options.keep_alive,
         may_reuse,
         wants_events: request.wants_events,

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::admin;
 use super::call::Call;
 use super::completion;
+use super::configure::{Configure, invalid_header, invalid_param};
 use super::context::CallContext;
 use super::embed::Embeddings;
 use super::environment::{self, EnvironmentSettings};
@@ -19,12 +20,11 @@ use super::raw;
 use super::request::{RawRequest, Request, RequestParts};
 use super::response::Response;
 use super::routes::Routes;
-use super::settings::{Settings, Snapshots};
+use super::settings::Settings;
 use super::stream::Stream;
 use super::target::{Target, route_name};
 use crate::dialect::{Change, InvalidParam, Params};
-use crate::http::InvalidHeader;
-use crate::sync::CancelToken;
+use crate::sync::{CancelToken, Snapshots};
 
 /// A gateway with its settings and connections, and the route of requests that name none. Any number of threads may use
 /// it concurrently.
@@ -44,71 +44,10 @@ impl Gateway {
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a parameter of the model, for all calls that start afterwards.
-    pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_int(&self, name: &str, value: i64) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_int(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_bool(&self, name: &str, value: bool) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_bool(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_string(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_string(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`], with any JSON value.
-    pub fn set_param_json(&self, name: &str, json: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
-    }
-
-    /// Adds a stop sequence.
-    pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
-    }
-
-    /// Unsets a parameter: the gateway's default applies again.
-    pub fn unset_param(&self, name: &str) {
-        let Ok(()) = self.settings.change(|settings| {
-            settings.params.unset(name);
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
-
-    /// Sets an option, which the C header lists.
-    pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Files are read before the settings are locked: a slow disk must not delay calls.
-        let option = HandleOption::parse(name, value)?;
-        self.settings.change(|settings| settings.set_option(option))
-    }
-
-    /// Sets or unsets a header of all requests.
-    pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
-        self.settings
-            .change(|settings| settings.set_header(name, value))
-            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
-    }
-
     /// Sets or unsets the function that each attempt is logged to.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
-        let Ok(()) = self.settings.change(|settings| {
+        self.settings.update(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
-
-    /// Sets or unsets a token that cancels calls, in addition to the request's.
-    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        let Ok(()) = self.settings.change(|settings| {
-            settings.token = token;
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 
@@ -195,7 +134,7 @@ impl Gateway {
     /// The settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().connect.unusable() {
+        match settings.options().connect.configuration_error() {
             Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
             None => Ok(settings),
         }
@@ -268,6 +207,30 @@ impl Gateway {
     }
 }
 
+impl Configure for Gateway {
+    fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
+        self.settings.change(|settings| change(&mut settings.params)).map_err(invalid_param)
+    }
+
+    fn unset_param(&self, name: &str) {
+        self.settings.update(|settings| settings.params.unset(name));
+    }
+
+    fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
+        // Files are read before the settings are locked, since a slow disk must not delay other calls.
+        let option = HandleOption::parse(name, value)?;
+        self.settings.change(|settings| settings.set_option(option))
+    }
+
+    fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
+        self.settings.change(|settings| settings.set_header(name, value)).map_err(invalid_header)
+    }
+
+    fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        self.settings.update(|settings| settings.token = token);
+    }
+}
+
 fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
@@ -289,8 +252,4 @@ fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawVal
         return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
     }
     Ok(value)
-}
-
-fn invalid_param(InvalidParam(problem): InvalidParam) -> Error {
-    Error::new(Status::InvalidParam, problem)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::{Lock, is_our_thread};
+use crate::sync::{Lock, is_library_thread};
 
 /// The level of a log line. Each level includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +63,7 @@ impl Logger {
     /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for this
     /// one meanwhile, because the callback may make calls.
     pub fn flush(&self) {
-        let Some(log) = self.log.as_ref().filter(|_| !is_our_thread()) else { return };
+        let Some(log) = self.log.as_ref().filter(|_| !is_library_thread()) else { return };
         let pending = std::mem::take(&mut *self.pending.lock());
         pending.iter().for_each(|(level, line)| (log.sink)(*level, line));
     }
@@ -80,7 +80,7 @@ impl Drop for Logger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::side_by_side;
+    use crate::sync::run_in_parallel;
 
     #[test]
     fn callback_runs_on_the_calling_thread_only() {
@@ -96,7 +96,7 @@ mod tests {
                 && logger.is_enabled(LogLevel::Info)
                 && !logger.is_enabled(LogLevel::Debug)
         );
-        side_by_side(4, &|| {
+        run_in_parallel(4, &|| {
             logger.push(LogLevel::Info, "x".to_owned());
             logger.flush();
         });

@@ -8,6 +8,7 @@ mod auth;
 mod call;
 mod candidate;
 mod completion;
+mod configure;
 mod context;
 mod discovery;
 mod embed;
@@ -40,6 +41,7 @@ mod routes;
 mod send;
 mod settings;
 mod stream;
+mod stream_deadline;
 mod stream_event;
 mod suggestions;
 mod target;
@@ -48,6 +50,7 @@ mod token_cache;
 mod tool_call;
 
 pub use candidate::Candidate;
+pub use configure::Configure;
 pub use embed::Embeddings;
 pub use error::{Error, Status};
 pub use gateway::Gateway;
@@ -64,7 +67,7 @@ pub use tool_call::ToolCall;
 
 pub use crate::dialect::Usage;
 pub use crate::sync::CancelToken;
-pub(crate) use crate::sync::is_our_thread;
+pub(crate) use crate::sync::is_library_thread;
 
 /// LangChain's `_llm_type` for language models behind an MLflow gateway.
 pub const LLM_TYPE: &std::ffi::CStr = c"mlflow-ai-gateway";

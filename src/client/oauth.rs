@@ -15,9 +15,7 @@ use super::report::{self, ErrorContext};
 use super::retry::RetryClass;
 use super::token_cache::Token;
 use crate::dialect::{ErrorResponse, METADATA_PATH, TOKEN_REQUEST_BODY, parse_token, parse_token_endpoint};
-use crate::http::{
-    ContentType, GatewayUri, Headers, HttpResponse, Limit, Method, Phase, Reply, Secret, TransportError, check_value,
-};
+use crate::http::{ContentType, GatewayUri, Headers, Limit, Method, Phase, Reply, Secret, TransportError, check_value};
 use crate::sync::WaitError;
 
 /// Returns the client's token. Fetching one may take all the time of the call, even for a lookup with a shorter limit.
@@ -51,7 +49,7 @@ fn fetch_token(context: &CallContext, client: OAuthClient) -> Result<Token, Erro
     let secret = Secret::from(token);
     check_value("access_token", secret.expose())
         .map_err(|problem| report::no_token(&error_context, (&reply).into(), &problem.0))?;
-    Ok(Token { secret, lives: Duration::from_secs(seconds) })
+    Ok(Token { secret, lifetime: Duration::from_secs(seconds) })
 }
 
 /// The server that issues tokens. Its paths begin at the root, not at the path of the gateway URI.
@@ -67,7 +65,7 @@ impl Issuer<'_> {
         let to = Destination { uri: &self.root, headers, content: ContentType::Form };
         let response = follow_redirects(self.context, &request, to, &mut Attempts::default());
         let error_context = self.error_context(method, path);
-        match response.and_then(HttpResponse::whole) {
+        match response.and_then(|response| response.whole(&self.context.deadline(self.context.deadline))) {
             Ok(reply) if reply.is_success() => Ok(reply),
             Ok(reply) => {
                 let response = ErrorResponse::read(reply.status, &reply.body);

@@ -42,7 +42,9 @@ pub(super) fn begin<'a>(
 pub(super) fn request(context: &CallContext, raw: RawRequest) -> Result<Response, Error> {
     let mut attempts = Attempts::default();
     let reply = open(context, raw, false, &mut attempts).and_then(|response| {
-        response.whole().map_err(|error| context.transport_error(&error_context(context, raw), error))
+        response
+            .whole(&context.deadline(context.deadline))
+            .map_err(|error| context.transport_error(&error_context(context, raw), error))
     });
     to_response(context, reply.map_err(|error| error.with_attempts(&attempts))?, &attempts)
 }
@@ -61,7 +63,7 @@ pub(super) fn open(
     let request = HttpRequest {
         method: raw.method(),
         path: raw.target.path(),
-        shown_path: Some(raw.target.shown()),
+        shown_path: Some(raw.target.path_without_query()),
         body: raw.body.map(str::as_bytes),
         deadline: context.deadline,
         log_level: LogLevel::Info,
@@ -92,7 +94,7 @@ pub(super) fn to_response(context: &CallContext, reply: Reply, attempts: &Attemp
         None => Response::of_head(reply.status, &reply.head)?,
     };
     response.note_attempts(attempts)?;
-    response.times.note_moments(context.started, reply.moments);
+    response.times.note_timestamps(context.started, reply.timestamps);
     response.times.total = Some(context.started.elapsed());
     response.with_body(reply.body)
 }
@@ -106,5 +108,5 @@ pub(super) fn stream_end(name: &[u8], data: &[u8]) -> Option<StreamEnd> {
 }
 
 fn error_context<'a>(context: &'a CallContext, raw: RawRequest<'a>) -> ErrorContext<'a> {
-    context.error_context(raw.method(), raw.target.shown())
+    context.error_context(raw.method(), raw.target.path_without_query())
 }

@@ -54,15 +54,15 @@ impl fmt::Display for ErrorContext<'_> {
 pub(super) fn transport_error(context: &ErrorContext, error: TransportError, options: &CallOptions) -> Error {
     let (status, cause, advice) = describe(&error, options);
     let (separator, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
-    context.error(status, &format!("{cause}{separator}{advice}")).permanent(is_lasting(&error))
+    context.error(status, &format!("{cause}{separator}{advice}")).permanent(is_permanent(&error))
 }
 
 /// Whether the same request would fail later, too.
-fn is_lasting(error: &TransportError) -> bool {
+fn is_permanent(error: &TransportError) -> bool {
     match error {
-        TransportError::Resolve { is_lasting, .. }
-        | TransportError::Tls { is_lasting, .. }
-        | TransportError::Proxy { is_lasting, .. } => *is_lasting,
+        TransportError::Resolve { is_permanent, .. }
+        | TransportError::Tls { is_permanent, .. }
+        | TransportError::Proxy { is_permanent, .. } => *is_permanent,
         _ => false,
     }
 }
@@ -128,6 +128,9 @@ fn describe(error: &TransportError, options: &CallOptions) -> (Status, String, &
             format!("the response head exceeds {limit} bytes"),
             "see the option max_header_bytes",
         ),
+        TransportError::EventTooLarge(limit) => {
+            (Status::ResponseTooLarge, format!("an event of the stream exceeds {limit} bytes (max_event_bytes)"), "")
+        }
         TransportError::TooManyHeaders(limit) => (
             Status::ResponseTooLarge,
             format!("the response has more than {limit} header fields"),
@@ -138,11 +141,11 @@ fn describe(error: &TransportError, options: &CallOptions) -> (Status, String, &
 
 fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
     let (time, option) = match limit {
-        Limit::Total => (options.timeout, "timeout_ms"),
+        Limit::Total => (Some(options.timeout), "timeout_ms"),
         Limit::Connect => (options.timeouts.connect, "connect_timeout_ms"),
         Limit::FirstByte => (options.timeouts.first_byte, "first_byte_timeout_ms"),
         Limit::Idle => (options.idle_timeout, "idle_timeout_ms"),
-        Limit::Stream => (options.stream_timeout, "stream_timeout_ms"),
+        Limit::Stream => (Some(options.stream_timeout), "stream_timeout_ms"),
         Limit::Discovery => {
             return (
                 Status::Timeout,
@@ -159,7 +162,7 @@ fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> 
         Phase::Send | Phase::Backoff | Phase::Share => "the gateway may be overloaded",
         Phase::Wait | Phase::Read | Phase::Event => "raise the timeout if the model needs longer",
     };
-    (Status::Timeout, format!("timed out after {} ms ({option}) {doing}", time.as_millis()), advice)
+    (Status::Timeout, format!("timed out after {} ms ({option}) {doing}", time.unwrap_or_default().as_millis()), advice)
 }
 
 fn doing(phase: Phase) -> &'static str {
@@ -436,7 +439,7 @@ pub(super) fn error_event(context: &ErrorContext, response: ResponseContext, err
         }
         _ => (Status::StreamError, String::new()),
     };
-    let is_lasting = matches!(
+    let is_permanent = matches!(
         error.kind,
         ErrorKind::BadRequest
             | ErrorKind::Unauthorized
@@ -445,7 +448,7 @@ pub(super) fn error_event(context: &ErrorContext, response: ResponseContext, err
             | ErrorKind::NoSuchRoute
             | ErrorKind::Disabled
     );
-    provider_error(context, response, "the stream failed", error, status, &advice).permanent(is_lasting)
+    provider_error(context, response, "the stream failed", error, status, &advice).permanent(is_permanent)
 }
 
 /// There is not enough memory for an event of the stream.

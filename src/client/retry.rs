@@ -127,12 +127,14 @@ impl RetryOptions {
     pub fn allows_retry_after(&self, class: RetryClass, error: &TransportError) -> bool {
         let is_mlflow = self.policy == RetryPolicy::Mlflow;
         match error {
-            TransportError::Resolve { is_lasting, .. } => is_mlflow || !is_lasting,
+            TransportError::Resolve { is_permanent, .. } => is_mlflow || !is_permanent,
             TransportError::Connect(_)
             | TransportError::ConnectTimeout(Limit::Connect, _)
             | TransportError::Timeout(Limit::Connect, _) => true,
-            TransportError::Tls { is_lasting, is_late, .. } => is_mlflow || !is_lasting && !is_late,
-            TransportError::Proxy { is_lasting, .. } => is_mlflow || !is_lasting,
+            TransportError::Tls { is_permanent, is_after_sending, .. } => {
+                is_mlflow || !is_permanent && !is_after_sending
+            }
+            TransportError::Proxy { is_permanent, .. } => is_mlflow || !is_permanent,
             TransportError::Lost(_, Phase::Send | Phase::Wait) if class == RetryClass::Safe => true,
             TransportError::Lost(_, Phase::Send | Phase::Wait) | TransportError::Timeout(Limit::FirstByte, _) => {
                 is_mlflow && class != RetryClass::Discovery
@@ -147,6 +149,7 @@ impl RetryOptions {
             | TransportError::TooLarge(_)
             | TransportError::HeadTooLarge(_)
             | TransportError::TooManyHeaders(_)
+            | TransportError::EventTooLarge(_)
             | TransportError::Encoded(_)
             | TransportError::OutOfMemory(_) => false,
         }

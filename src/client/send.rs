@@ -35,7 +35,7 @@ pub(super) fn send_whole(
     request: &HttpRequest,
     attempts: &mut Attempts,
 ) -> Result<Reply, SendError> {
-    Ok(send(context, request, attempts)?.whole()?)
+    Ok(send(context, request, attempts)?.whole(&context.deadline(request.deadline))?)
 }
 
 /// Sends a request with a token of the OAuth client. If the server rejects the token, sends it with a new one.
@@ -78,7 +78,7 @@ fn gateway<'a>(context: &'a CallContext, headers: &'a Headers) -> Destination<'a
 /// Refuses to send credentials where others could read them.
 fn refuse_insecure(context: &CallContext) -> Result<(), Error> {
     let (options, uri) = (context.settings.options(), &context.target.uri);
-    if options.auth.allow_insecure || !options.connect.is_open_to_others(uri) {
+    if options.auth.allow_insecure || !options.connect.sends_in_clear(uri) {
         return Ok(());
     }
     let problem = format!(

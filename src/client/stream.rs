@@ -1,7 +1,7 @@
 //! Streaming: a response in events, as the model generates it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::attempts::Attempts;
 use super::call::Call;
@@ -17,11 +17,12 @@ use super::request::RawRequest;
 use super::response::Response;
 use super::response_body::Body;
 use super::settings::Settings;
+use super::stream_deadline::StreamDeadline;
 use super::stream_event::{Event, EventKind, RawEvent};
 use super::target::Target;
 use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
-use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, ResponseReader, TransportError};
-use crate::sync::{CancelTokens, current_process};
+use crate::http::{Events, Headers, HttpResponse, Method, Phase, ResponseReader, TransportError};
+use crate::sync::ProcessLocal;
 
 /// A response in events. Dropping it before its end closes the connection, which ends the response.
 #[derive(Debug)]
@@ -69,18 +70,12 @@ struct Source {
     path: String,
     headers: Headers,
     options: CallOptions,
-    cancel: CancelTokens,
+    deadline: StreamDeadline,
     started: Instant,
-    /// A forked process shares the connection, but must not read from it.
-    process: u32,
-    /// `None` after the end.
-    incoming: Option<Box<ResponseReader>>,
-    /// Whether an event has arrived.
-    has_begun: bool,
+    /// `None` after the end. A forked child must not read from it.
+    incoming: ProcessLocal<Option<Box<ResponseReader>>>,
     /// Whether the body has ended. One event of it may be left.
     has_ended: bool,
-    /// Whether the idle timeout of the next event is running.
-    is_waiting: bool,
 }
 
 impl Stream {
@@ -107,7 +102,7 @@ impl Stream {
     pub(super) fn open_raw(context: &CallContext, raw: RawRequest) -> Result<Stream, Error> {
         let mut attempts = Attempts::default();
         let response = raw::open(context, raw, true, &mut attempts);
-        let source = Source::new(context, None, raw.method(), raw.target.shown());
+        let source = Source::new(context, None, raw.method(), raw.target.path_without_query());
         match response.map_err(|error| error.with_attempts(&attempts))? {
             HttpResponse::Stream(incoming) => Stream::begin(source, &attempts, incoming),
             HttpResponse::Whole(reply) => {
@@ -124,13 +119,13 @@ impl Stream {
     fn begin(source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(attempts)?;
-        response.times.note_moments(source.started, incoming.moments());
+        response.times.note_timestamps(source.started, incoming.timestamps());
         Ok(Stream {
             events: Events::new(source.options.max_event_bytes),
             reader: EventReader::default(),
             gathered: Gathered::new(response, &source.options),
             origin: Origin::Event,
-            source: Source { incoming: Some(incoming), ..source },
+            source: Source { incoming: ProcessLocal::new(Some(incoming)), ..source },
             outcome: None,
             is_taken: false,
         })
@@ -147,10 +142,10 @@ impl Stream {
     /// Waits for the next event; `None` if the response is complete. A failed stream returns the same error each time.
     /// `before_waiting` runs before anything is read or closed. Most events need neither.
     pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
-        if self.source.process != current_process() {
+        if self.source.incoming.get().is_none() {
             return Err(report::foreign_process(&self.source.error_context()));
         }
-        if self.outcome.is_none() && self.source.is_cancelled() {
+        if self.outcome.is_none() && self.source.deadline.is_cancelled() {
             before_waiting();
             self.gathered.clear_events();
             let error = self.source.transport_error(TransportError::Cancelled(Phase::Event));
@@ -236,8 +231,9 @@ impl Stream {
             Err(error) => {
                 let (error_context, response) = (self.source.error_context(), ResponseContext::in_stream(status, b""));
                 return Err(match error {
-                    EventError::TooLarge(limit) => report::event_too_large(&error_context, response, limit),
-                    EventError::OutOfMemory(size) => report::event_out_of_memory(&error_context, response, size),
+                    TransportError::EventTooLarge(limit) => report::event_too_large(&error_context, response, limit),
+                    TransportError::OutOfMemory(size) => report::event_out_of_memory(&error_context, response, size),
+                    other => self.source.transport_error(other),
                 });
             }
         };
@@ -249,7 +245,7 @@ impl Stream {
                     Err(report::error_event(&self.source.error_context(), response, error))
                 }
                 None => {
-                    self.source.note_event();
+                    self.source.deadline.note_event();
                     self.gathered.add_other();
                     Ok(Progress::Continue)
                 }
@@ -261,7 +257,7 @@ impl Stream {
             Ok(dialect::Event::Chunk(chunk)) => {
                 // Servers send empty chunks to keep the connection alive.
                 if !chunk.deltas.is_empty() || chunk.usage.is_some() {
-                    self.source.note_event();
+                    self.source.deadline.note_event();
                 }
                 match self.gathered.add_chunk(&chunk) {
                     Ok(true) => self.note_tokens(),
@@ -280,7 +276,7 @@ impl Stream {
         };
         match self.gathered.add_delta(kind, candidate, &text) {
             Ok(queued) => {
-                self.source.note_event();
+                self.source.deadline.note_event();
                 let is_text = kind == EventKind::Text;
                 self.gathered.response.times.note_token(self.source.started, is_text);
                 Ok(Progress::Event(queued))
@@ -299,20 +295,12 @@ impl Stream {
 
     fn read(&mut self, before_waiting: &dyn Fn()) -> Result<Progress, Error> {
         // A server may omit the blank line after the last event and keep the connection open.
-        if self.events.begun().is_some_and(is_done) {
+        if self.events.partial_data().is_some_and(is_done) {
             return self.complete();
         }
-        let piece = match &mut self.source.incoming {
-            Some(incoming) => {
-                // Comments and incomplete events do not restart the idle timeout.
-                // Before the first event, only the timeout of the whole call applies.
-                if !std::mem::replace(&mut self.source.is_waiting, true) {
-                    let idle_timeout = self.source.options.idle_timeout;
-                    incoming.allow_idle(if self.source.has_begun { idle_timeout } else { Duration::ZERO });
-                }
-                incoming.piece(before_waiting)
-            }
-            None => Ok(None),
+        let piece = match self.source.incoming.get_mut() {
+            Some(Some(incoming)) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
+            _ => Ok(None),
         };
         let progress = match piece {
             Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Continue),
@@ -362,20 +350,20 @@ impl Stream {
         let response = ResponseContext::in_stream(self.gathered.response.http_status, b"");
         let has_begun = match self.source.dialect {
             Some(_) => !self.gathered.response.candidates.is_empty(),
-            None => self.source.has_begun,
+            None => self.source.deadline.has_begun(),
         };
         report::truncated(&self.source.error_context(), response, why, has_begun)
     }
 
     /// Notes the outcome, and keeps the connection if other requests can use it.
     fn end(&mut self, outcome: Result<(), Error>) {
-        let outcome = outcome.map_err(|error| match &self.source.incoming {
+        let incoming = self.source.incoming.get_mut().and_then(Option::take);
+        let outcome = outcome.map_err(|error| match &incoming {
             Some(incoming) => report::with_head(&self.source.error_context(), error, incoming.raw_head()),
             None => error,
         });
-        let incoming = self.source.incoming.take();
         if let (Ok(()), Some(mut incoming)) = (&outcome, incoming) {
-            incoming.finish();
+            incoming.finish(&self.source.deadline.of_next_event());
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
@@ -395,28 +383,11 @@ impl Source {
             path: path.to_owned(),
             headers: context.headers().clone(),
             options: context.options,
-            cancel: context.cancel.clone(),
+            deadline: StreamDeadline::new(context),
             started: context.started,
-            process: context.process,
-            incoming: None,
-            has_begun: false,
+            incoming: ProcessLocal::new(None),
             has_ended: false,
-            is_waiting: false,
         }
-    }
-
-    /// Notes an event. With the first one, the timeout of the stream replaces that of the call.
-    fn note_event(&mut self) {
-        self.is_waiting = false;
-        if !std::mem::replace(&mut self.has_begun, true) {
-            if let Some(incoming) = &self.incoming {
-                incoming.extend(self.started + self.options.stream_timeout);
-            }
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
     }
 
     fn transport_error(&self, error: TransportError) -> Error {

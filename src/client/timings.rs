@@ -20,9 +20,9 @@ pub struct Times {
 }
 
 impl Times {
-    pub(super) fn note_moments(&mut self, started: Instant, moments: Timestamps) {
-        self.connected = Some(moments.connected.saturating_duration_since(started));
-        self.first_byte = Some(moments.first_byte.saturating_duration_since(started));
+    pub(super) fn note_timestamps(&mut self, started: Instant, timestamps: Timestamps) {
+        self.connected = Some(timestamps.connected.saturating_duration_since(started));
+        self.first_byte = Some(timestamps.first_byte.saturating_duration_since(started));
     }
 
     /// Notes the arrival of text or other output of the model. Only the first one reads the clock.

@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from event_streams import chunk, events
+from support.event_streams import chunk, events
 
 ROUTE = "r"
 TEXT = "Bonjour"

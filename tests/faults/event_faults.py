@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from event_streams import chunk, events
+from support.event_streams import chunk, events
+
 from faults import answers
 from faults.answers import STREAMED
 from faults.peer import Peer

@@ -5,8 +5,9 @@ import socket
 import threading
 from collections.abc import Callable
 
+from support.scripted_gateway import HOST, limit_buffers
+
 from faults.peer import Peer
-from scripted_gateway import HOST, limit_buffers
 
 BACKLOG = 128
 

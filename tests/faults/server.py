@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Optional
 
+from support.scripted_gateway import HOST
+
 from faults.answers import Request, discovery_response, valid_response
 from faults.listener import Listener
 from faults.peer import Peer
-from scripted_gateway import HOST
 
 Fault = Callable[[Peer, str], None]
 """Handles a request of an operation. The head has arrived; without TLS it has not been read yet."""

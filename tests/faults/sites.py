@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from authority import Authority
+from support.certificates import Authority
+from support.scripted_gateway import HOST, refused_port, unreachable_port
+
 from faults import contents, event_faults, framings, heads, proxy_faults, tls_faults
 from faults.listener import Listener
 from faults.server import FaultServer, segment
-from scripted_gateway import HOST, refused_port, unreachable_port
 
 UNKNOWN_HOST = "gateway.invalid"
 

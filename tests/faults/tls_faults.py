@@ -5,12 +5,13 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from authority import Authority
+from support.certificates import Authority
+from support.scripted_gateway import HOST
+
 from faults import framings
 from faults.answers import content, valid_response
 from faults.peer import Peer
 from faults.server import Fault
-from scripted_gateway import HOST
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)

@@ -95,7 +95,7 @@ fn set_tls(variables: &Variables, options: &mut Options, family: Family) -> Resu
 /// As [`set`], for a file. An unusable file is an error only when it is used: an option may replace it before.
 fn set_file(options: &mut Options, option: &str, file: TlsFile, path: &str, variable: &str) -> Result<(), Error> {
     set(options, option, path, variable).or_else(|error| {
-        let unusable = TlsSetting::Unusable(file, error.message().to_owned());
+        let unusable = TlsSetting::InvalidFile(file, error.message().to_owned());
         options.set(HandleOption::Connect(ConnectSetting::Tls(unusable)))
     })
 }
