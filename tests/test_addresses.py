@@ -113,7 +113,7 @@ def test_connect_timeout_names_a_silent_address(tmp_path: Path) -> None:
     with unreachable_port() as port:
         outcome = failing(tmp_path, f"{HERE} {ELSEWHERE}", port, "handle-option connect_timeout_ms=400")
     assert outcome.status == "TIMEOUT", outcome
-    assert f"timed out while connecting to {HERE}:{port}: the 400 ms of connect_timeout_ms" in outcome.message, outcome
+    assert f"timed out after 400 ms (connect_timeout_ms) while connecting to {HERE}:{port}" in outcome.message, outcome
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

@@ -46,29 +46,29 @@ class Phase(NamedTuple):
 
 
 PHASES = (
-    Phase("connecting", "connection not accepted, http", is_first=True),
-    Phase("asking the proxy", "proxy: connection not accepted, https", is_first=True),
-    Phase("asking the proxy", "proxy: stalls, https", is_first=True),
-    Phase("shaking hands (TLS)", "TLS: stalls before the handshake", is_first=True),
-    Phase("shaking hands (TLS)", "TLS: stalls in the handshake", is_first=True),
-    Phase("shaking hands (TLS)", "tunnel: stalls, https", is_first=True),
-    Phase("waiting for the answer", "proxy: stalls, http", is_first=True),
-    Phase("waiting for the answer", "discovery: stalls without a response", OTHERS[:-2] + STREAMS, is_first=True),
-    Phase("sending the question", "responds without reading the request body", OTHERS[:-1] + STREAMS),
-    Phase("waiting for the answer", "stalls without reading the request"),
-    Phase("waiting for the answer", "stalls without a response"),
-    Phase("reading the answer", "stalls in the head"),
-    Phase("reading the answer", "stalls after an interim response"),
-    Phase("reading the answer", "stalls in the body", OTHERS),
-    Phase("reading the answer", "stalls between chunks", OTHERS),
-    Phase("reading the answer", "TLS: stalls in the body", OTHERS),
-    Phase("reading the answer", "status 503 and stalls in the body"),
-    Phase("waiting for the next event", "stalls before the first event", STREAMS),
-    Phase("waiting for the next event", "stalls between events", STREAMS),
-    Phase("waiting for the next event", "TLS: stalls in the body", STREAMS),
-    Phase("waiting to ask again", "status 503 for half a minute", options=("max_retries=3",)),
+    Phase("while connecting", "connection not accepted, http", is_first=True),
+    Phase("while connecting through the proxy", "proxy: connection not accepted, https", is_first=True),
+    Phase("while connecting through the proxy", "proxy: stalls, https", is_first=True),
+    Phase("during the TLS handshake", "TLS: stalls before the handshake", is_first=True),
+    Phase("during the TLS handshake", "TLS: stalls in the handshake", is_first=True),
+    Phase("during the TLS handshake", "tunnel: stalls, https", is_first=True),
+    Phase("while waiting for the response", "proxy: stalls, http", is_first=True),
+    Phase("while waiting for the response", "discovery: stalls without a response", OTHERS[:-2] + STREAMS, is_first=True),
+    Phase("while sending the request", "responds without reading the request body", OTHERS[:-1] + STREAMS),
+    Phase("while waiting for the response", "stalls without reading the request"),
+    Phase("while waiting for the response", "stalls without a response"),
+    Phase("while reading the response", "stalls in the head"),
+    Phase("while reading the response", "stalls after an interim response"),
+    Phase("while reading the response", "stalls in the body", OTHERS),
+    Phase("while reading the response", "stalls between chunks", OTHERS),
+    Phase("while reading the response", "TLS: stalls in the body", OTHERS),
+    Phase("while reading the response", "status 503 and stalls in the body"),
+    Phase("while waiting for the next event", "stalls before the first event", STREAMS),
+    Phase("while waiting for the next event", "stalls between events", STREAMS),
+    Phase("while waiting for the next event", "TLS: stalls in the body", STREAMS),
+    Phase("while waiting to retry", "status 503 for half a minute", options=("max_retries=3",)),
     # A call that never has to wait checks for cancellation, too.
-    Phase("waiting for the next event", "a flood of comments", STREAMS),
+    Phase("while waiting for the next event", "a flood of comments", STREAMS),
 )
 
 
@@ -134,7 +134,7 @@ def is_correct(cell: Cell, result: CellResult, fault_sites: Sites, build: Build)
 
 
 def message(cell: Cell, fault_sites: Sites) -> str:
-    return f"{cell.endpoint(fault_sites[cell.phase.fault])}: cancelled while {cell.phase.doing}"
+    return f"{cell.endpoint(fault_sites[cell.phase.fault])}: cancelled {cell.phase.doing}"
 
 
 def is_immediate(outcome: Outcome, build: Build) -> bool:
@@ -215,7 +215,7 @@ def test_one_token_cancels_many_calls(fault_sites: Sites, build: Build) -> None:
     ended = cancel_threads(uri, 20, build=build)
     stalled = [one for number, one in enumerate(ended) if number % 5 != 4]
     assert len(ended) == 20 and {one.status for one in stalled} == {"CANCELLED"}, ended
-    assert all("cancelled while waiting for the answer" in one.message for one in stalled), ended
+    assert all("cancelled while waiting for the response" in one.message for one in stalled), ended
     assert all(one.us < MAX_MS[build.name] * 1000 for one in stalled), ended
 
 
@@ -224,8 +224,8 @@ def test_call_waiting_for_the_discovery_of_another_thread_is_cancelled(fault_sit
     uri = fault_sites["discovery: stalls without a response"].uri("call")
     ended = cancel_threads(uri, 8, "behind-one")
     assert [one.status for one in ended] == ["CANCELLED"] * 8, ended
-    assert ended[0].message == f"GET {uri}/api/2.0/endpoints/{ROUTE}: cancelled while waiting for the answer", ended
-    assert all("cancelled while waiting for another thread's question" in one.message for one in ended[1:]), ended
+    assert ended[0].message == f"GET {uri}/api/2.0/endpoints/{ROUTE}: cancelled while waiting for the response", ended
+    assert all("cancelled while waiting for another thread's request" in one.message for one in ended[1:]), ended
     assert all(one.us < MAX_MS[SHARED.name] * 1000 for one in ended), ended
 
 
@@ -312,7 +312,7 @@ def test_all_batches_of_embeddings_are_cancelled(server: FaultServer, cancel_com
     """Batches of other threads are cancelled too, and these threads have ended when the call returns."""
     commands = ("inputs 100", "handle-option embed_batch_size=10", "handle-option embed_concurrency=4")
     (outcome,) = perform_all(server.url("never", "embed"), "token", *commands, f"{cancel_command} {BEFORE}", "embed")
-    assert outcome.status == "CANCELLED" and "while waiting for the answer" in outcome.message, outcome
+    assert outcome.status == "CANCELLED" and "while waiting for the response" in outcome.message, outcome
     assert is_immediate(outcome, SHARED), outcome
 
 

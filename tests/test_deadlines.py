@@ -52,7 +52,7 @@ def run_in_parallel(check: Callable[..., None], rows: Iterable[tuple]) -> None:
 def check_timeout(outcome: Outcome, option: str, ms: int, doing: str, *, took: float = 0) -> None:
     """Checks that this option expired in this phase, and that the call took that long, or `took` milliseconds."""
     assert outcome.status == "TIMEOUT", outcome
-    words = f": timed out while {doing}: the {ms} ms of {option} are over; "
+    words = f": timed out after {ms} ms ({option}) {doing}; "
     assert words in outcome.message, outcome.message
     method, url = outcome.message.split(":")[0].split(" ")[0], outcome.message.split(" ")[1]
     assert method in ("GET", "POST") and url.startswith("http"), outcome.message
@@ -102,32 +102,32 @@ def trickle(handler: Handler, request: Request) -> None:
 def hanging_endpoint(name: str) -> Iterator[Endpoint]:
     """Starts the endpoint of this name. It hangs for ever."""
     if name == "resolve":
-        yield Endpoint("http://gateway.slow", "resolving the host name")
+        yield Endpoint("http://gateway.slow", "while resolving the host name")
     elif name == "connect":
         with unreachable_port() as port:
-            yield Endpoint(f"http://{HOST}:{port}", f"connecting to {HOST}:{port}")
+            yield Endpoint(f"http://{HOST}:{port}", f"while connecting to {HOST}:{port}")
     elif name == "TLS":
         with listening(lambda connection: None) as port:
-            yield Endpoint(f"https://{HOST}:{port}", "shaking hands (TLS)")
+            yield Endpoint(f"https://{HOST}:{port}", "during the TLS handshake")
     elif name == "proxy":
         with listening(lambda connection: None) as port:
-            yield Endpoint(f"https://{HOST}:1", "asking the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
+            yield Endpoint(f"https://{HOST}:1", "while connecting through the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
     elif name == "proxy that is not there":
         with unreachable_port() as port:
-            yield Endpoint(f"https://{HOST}:1", "asking the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
+            yield Endpoint(f"https://{HOST}:1", "while connecting through the proxy", (f"handle-option proxy=http://{HOST}:{port}",))
     elif name == "send":
         with listening(never_read) as port:
             yield Endpoint(
-                f"http://{HOST}:{port}", "sending the question", ("again", "message user=" + "x" * 6_000_000)
+                f"http://{HOST}:{port}", "while sending the request", ("again", "message user=" + "x" * 6_000_000)
             )
     elif name == "send over TLS":
         with never_reading_tls() as port:
             commands = ("handle-option insecure_tls=true", "again", "message user=" + "x" * 6_000_000)
-            yield Endpoint(f"https://{HOST}:{port}", "sending the question", commands)
+            yield Endpoint(f"https://{HOST}:{port}", "while sending the request", commands)
     else:
         script = {"wait": stall, "read": stall_in_body, "trickle": trickle}[name]
         with ScriptedGateway(one_route(script, CHAT_ROUTE)) as gateway:
-            yield Endpoint(gateway.url, "waiting for the answer" if name == "wait" else "reading the answer")
+            yield Endpoint(gateway.url, "while waiting for the response" if name == "wait" else "while reading the response")
 
 
 def never_read(connection: socket.socket) -> None:
@@ -181,7 +181,7 @@ def test_timeout_ms_limits_the_whole_call_in_every_phase(slow_resolver: dict[str
             commands = ("prompt hi", *endpoint.commands, *NO_PHASE_TIMEOUTS)
             outcome = perform(endpoint.uri, "handle-option timeout_ms=400", *commands, command, env=slow_resolver)
         is_event = command == "stream" and name in ("read", "trickle")
-        check_timeout(outcome, "timeout_ms", 400, "waiting for the next event" if is_event else endpoint.doing)
+        check_timeout(outcome, "timeout_ms", 400, "while waiting for the next event" if is_event else endpoint.doing)
 
     run_in_parallel(check, [(name, command) for name in HANGING_ENDPOINTS for command in ("send", "stream")])
 
@@ -243,9 +243,9 @@ def test_route_functions_obey_the_same_timeouts() -> None:
         rows = []
         for command in ("list", "get-route", "health", "get-limits r", "set-limits r=[]"):
             rows += [
-                (gateway.url, command, "timeout_ms", 300, "waiting for the answer"),
-                (gateway.url, command, "first_byte_timeout_ms", 200, "waiting for the answer"),
-                (f"http://{HOST}:{port}", command, "connect_timeout_ms", 200, f"connecting to {HOST}:{port}"),
+                (gateway.url, command, "timeout_ms", 300, "while waiting for the response"),
+                (gateway.url, command, "first_byte_timeout_ms", 200, "while waiting for the response"),
+                (f"http://{HOST}:{port}", command, "connect_timeout_ms", 200, f"while connecting to {HOST}:{port}"),
             ]
         run_in_parallel(check, rows)
 
@@ -256,7 +256,7 @@ def test_first_byte_timeout_ms_limits_waiting_for_the_first_byte() -> None:
         with ScriptedGateway(one_route(stall, EMBEDDINGS_ROUTE if command == "embed" else CHAT_ROUTE)) as gateway:
             options = ("handle-option timeout_ms=8000", "handle-option first_byte_timeout_ms=200")
             outcome = perform(gateway.url, *options, input, command)
-        check_timeout(outcome, "first_byte_timeout_ms", 200, "waiting for the answer")
+        check_timeout(outcome, "first_byte_timeout_ms", 200, "while waiting for the response")
         assert outcome.error_attempts == 1, "the server may be processing the request"
 
     run_in_parallel(check, [(command,) for command in ("call hi", "send", "stream", "callback", "embed")])
@@ -345,7 +345,7 @@ def test_idle_timeout_ms_limits_the_pause_between_events() -> None:
         with streaming((0.1, DELTA), *NO_EVENTS[name]) as gateway:
             options = ("handle-option timeout_ms=8000", "handle-option idle_timeout_ms=200")
             outcome = perform(gateway.url, *options, "prompt hi", command)
-        check_timeout(outcome, "idle_timeout_ms", 200, "waiting for the next event", took=300)
+        check_timeout(outcome, "idle_timeout_ms", 200, "while waiting for the next event", took=300)
         assert outcome.text() == "x", name
         assert outcome.response.texts == ["x"], "events received before can be read"
 
@@ -359,7 +359,7 @@ def test_first_event_is_limited_by_timeout_ms_not_idle_timeout_ms() -> None:
         with streaming(*NO_EVENTS[name]) as gateway:
             options = ("handle-option timeout_ms=400", "handle-option idle_timeout_ms=100")
             outcome = perform(gateway.url, *options, "prompt hi", "stream")
-        check_timeout(outcome, "timeout_ms", 400, "waiting for the next event")
+        check_timeout(outcome, "timeout_ms", 400, "while waiting for the next event")
         assert outcome.response.texts == []
 
     run_in_parallel(check, [(name,) for name in NO_EVENTS])
@@ -408,7 +408,7 @@ def test_pause_of_the_caller_does_not_count_as_idle() -> None:
         assert (status, events) == ("STREAM_END", 4), "three texts and the finish reason"
     with streaming((0, DELTA)) as gateway:
         status, took, events, message = read_slowly(gateway, 200, "idle_timeout_ms=150")
-        assert (status, events) == ("TIMEOUT", 1) and "the 150 ms of idle_timeout_ms are over" in message, message
+        assert (status, events) == ("TIMEOUT", 1) and "timed out after 150 ms (idle_timeout_ms)" in message, message
         assert 145 <= took <= 150 + GRACE_MS
 
 
@@ -416,9 +416,9 @@ def test_pause_of_the_caller_does_not_count_as_idle() -> None:
 def test_stream_timeout_ms_includes_the_pauses_of_the_caller() -> None:
     with streaming(*[(0.05, DELTA)] * 40) as gateway:
         outcome = perform(gateway.url, "handle-option stream_timeout_ms=400", "prompt hi", "callback")
-        check_timeout(outcome, "stream_timeout_ms", 400, "waiting for the next event")
+        check_timeout(outcome, "stream_timeout_ms", 400, "while waiting for the next event")
         status, took, events, message = read_slowly(gateway, 150, "stream_timeout_ms=400")
-        assert status == "TIMEOUT" and "the 400 ms of stream_timeout_ms are over" in message, message
+        assert status == "TIMEOUT" and "timed out after 400 ms (stream_timeout_ms)" in message, message
         # Events received by then are returned without waiting.
         assert events <= 8 and took <= GRACE_MS
 
@@ -432,20 +432,20 @@ def test_timeout_of_0_means_that_only_the_deadline_applies() -> None:
         outcome = perform(
             f"http://{HOST}:{port}", *NO_PHASE_TIMEOUTS, "handle-option timeout_ms=300", "prompt hi", "send"
         )
-        check_timeout(outcome, "timeout_ms", 300, f"connecting to {HOST}:{port}")
+        check_timeout(outcome, "timeout_ms", 300, f"while connecting to {HOST}:{port}")
     with ScriptedGateway(one_route(stall, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *NO_PHASE_TIMEOUTS, "handle-option timeout_ms=300", "prompt hi", "send")
-        check_timeout(outcome, "timeout_ms", 300, "waiting for the answer")
+        check_timeout(outcome, "timeout_ms", 300, "while waiting for the response")
     with streaming((0, DELTA)) as gateway:
         outcome = perform(gateway.url, *NO_PHASE_TIMEOUTS, "handle-option stream_timeout_ms=300", "prompt hi", "stream")
-        check_timeout(outcome, "stream_timeout_ms", 300, "waiting for the next event")
+        check_timeout(outcome, "stream_timeout_ms", 300, "while waiting for the next event")
 
 
 @three_attempts
 def test_shorter_of_two_timeouts_applies() -> None:
     with ScriptedGateway(one_route(stall, CHAT_ROUTE)) as gateway:
         both = ("handle-option timeout_ms=300", "handle-option first_byte_timeout_ms=5000")
-        check_timeout(perform(gateway.url, *both, "prompt hi", "send"), "timeout_ms", 300, "waiting for the answer")
+        check_timeout(perform(gateway.url, *both, "prompt hi", "send"), "timeout_ms", 300, "while waiting for the response")
 
 
 def test_request_timeout_overrides_the_handles_for_one_request() -> None:
@@ -463,11 +463,11 @@ def test_request_timeout_overrides_the_handles_for_one_request() -> None:
         port, stream = stack.enter_context(unreachable_port()), stack.enter_context(streaming((0, DELTA)))
         gateway = stack.enter_context(ScriptedGateway(one_route(stall, CHAT_ROUTE)))
         rows = [
-            ("timeout_ms", gateway.url, "send", "waiting for the answer"),
-            ("first_byte_timeout_ms", gateway.url, "send", "waiting for the answer"),
-            ("connect_timeout_ms", f"http://{HOST}:{port}", "send", f"connecting to {HOST}:{port}"),
-            ("idle_timeout_ms", stream.url, "callback", "waiting for the next event"),
-            ("stream_timeout_ms", stream.url, "callback", "waiting for the next event"),
+            ("timeout_ms", gateway.url, "send", "while waiting for the response"),
+            ("first_byte_timeout_ms", gateway.url, "send", "while waiting for the response"),
+            ("connect_timeout_ms", f"http://{HOST}:{port}", "send", f"while connecting to {HOST}:{port}"),
+            ("idle_timeout_ms", stream.url, "callback", "while waiting for the next event"),
+            ("stream_timeout_ms", stream.url, "callback", "while waiting for the next event"),
         ]
         run_in_parallel(check, rows)
 
@@ -487,7 +487,7 @@ def test_all_attempts_and_pauses_share_one_deadline() -> None:
     retries = ("handle-option max_retries=9", "handle-option retry_backoff_ms=20")
     with ScriptedGateway(one_route(refuse_twice, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *retries, "handle-option timeout_ms=500", "prompt hi", "send")
-    check_timeout(outcome, "timeout_ms", 500, "waiting for the answer")
+    check_timeout(outcome, "timeout_ms", 500, "while waiting for the response")
     assert outcome.error_attempts == 3 and outcome.message.endswith("; tried 3 times"), outcome.message
 
 
@@ -498,7 +498,7 @@ def test_connect_timeout_ms_applies_to_each_attempt() -> None:
         outcome = perform(
             f"http://{HOST}:{port}", *retries, "handle-option connect_timeout_ms=150", "prompt hi", "send"
         )
-    check_timeout(outcome, "connect_timeout_ms", 150, f"connecting to {HOST}:{port}", took=450)
+    check_timeout(outcome, "connect_timeout_ms", 150, f"while connecting to {HOST}:{port}", took=450)
     assert outcome.message.endswith("; tried 3 times"), outcome.message
 
 
@@ -512,4 +512,4 @@ def test_batches_of_embeddings_share_one_deadline() -> None:
         for concurrency in (1, 3):
             commands = ("inputs 30", "option embed_batch_size=1", f"option embed_concurrency={concurrency}")
             outcome = perform(gateway.url, "handle-option timeout_ms=400", *commands, "embed")
-            check_timeout(outcome, "timeout_ms", 400, "waiting for the answer")
+            check_timeout(outcome, "timeout_ms", 400, "while waiting for the response")

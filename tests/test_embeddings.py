@@ -181,8 +181,8 @@ def test_invalid_embeddings_response_is_bad_response(build: Build) -> None:
     whole = response_to(["x 0", "x 1"])
     row = whole["data"][0]
     rows = [
-        ({**whole, "data": whole["data"][:1]}, "the number of vectors in it is 1, and that of the inputs 2"),
-        ({**whole, "data": whole["data"] + [{**row, "index": 2}]}, "the number of vectors in it is 3"),
+        ({**whole, "data": whole["data"][:1]}, "the number of embeddings is 1, that of the inputs 2"),
+        ({**whole, "data": whole["data"] + [{**row, "index": 2}]}, "the number of embeddings is 3"),
         ({**whole, "data": []}, "no embeddings"),
         ({**whole, "data": [row, {**row, "index": 2}]}, "duplicate or too large index"),
         ({**whole, "data": [row, {"index": 1, "embedding": [1.0]}]}, "different dimensions"),

@@ -63,16 +63,16 @@ ERROR_RESPONSES = [
 
 # Bodies under HTTP 200 that are not valid responses.
 INVALID_RESPONSES = [
-    (PAGE, "BAD_RESPONSE", "the answer is an HTML page"),
-    ("", "BAD_RESPONSE", "the answer is not JSON"),
-    ("hello", "BAD_RESPONSE", "the answer is not JSON"),
-    ('{"choices":[{"text":"Par', "BAD_RESPONSE", "the answer is not JSON"),
-    ('{"status":"OK"}', "BAD_RESPONSE", "JSON, but not a gateway's answer (missing field `choices`"),
-    ('{"a":"b"}#', "BAD_RESPONSE", "the answer is not JSON (trailing characters at line 1 column 10)"),
+    (PAGE, "BAD_RESPONSE", "the response is an HTML page"),
+    ("", "BAD_RESPONSE", "the response is not JSON"),
+    ("hello", "BAD_RESPONSE", "the response is not JSON"),
+    ('{"choices":[{"text":"Par', "BAD_RESPONSE", "the response is not JSON"),
+    ('{"status":"OK"}', "BAD_RESPONSE", "JSON, but not a gateway's response (missing field `choices`"),
+    ('{"a":"b"}#', "BAD_RESPONSE", "the response is not JSON (trailing characters at line 1 column 10)"),
     ('{"choices":[{"text":5}]}', "BAD_RESPONSE", "(choices[0].text: a number, expected a string)"),
     ('{"choices":[{"text":"a","finish_reason":NaN}]}', "BAD_RESPONSE", "not JSON (expected value at line 1 column 41)"),
-    ('{"choices":[{"text":null}]}', "BAD_RESPONSE", "JSON, but not a gateway's answer"),
-    ("[" * 10000, "BAD_RESPONSE", "the answer"),
+    ('{"choices":[{"text":null}]}', "BAD_RESPONSE", "JSON, but not a gateway's response"),
+    ("[" * 10000, "BAD_RESPONSE", "the response"),
     ('{"choices":[]}', "NO_CANDIDATES", "no candidates"),
 ]
 
@@ -128,7 +128,7 @@ WITHOUT_TEXT = [
     ({"content": None, **TOOL_CALLS}, "tool_calls", "tool calls, which mlflow_gateway_send() returns"),
     ({"content": "", **TOOL_CALLS}, "tool_calls", "tool calls"),
     (TOOL_CALLS, "tool_calls", "tool calls"),
-    ({"content": None, "reasoning_content": "hm"}, "length", "only reasoning; if the model had no tokens left"),
+    ({"content": None, "reasoning_content": "hm"}, "length", "only reasoning; raise max_tokens if the model had no tokens left"),
     ({"content": "", "reasoning": "hm"}, "length", "(finish_reason \"length\")"),
     ({"content": [{"type": "reasoning", "summary": []}]}, "stop", "only reasoning"),
     ({"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, "stop", "only images"),
@@ -180,7 +180,7 @@ ERRORS_IN_SUCCESSES = [
     ({"message": "m", "code": "429", "type": "x"}, "RATE_LIMITED", "429", "m"),
     ({"message": "m", "type": "rate_limit_error"}, "RATE_LIMITED", "rate_limit_error", "m"),
     ({"message": "429: Budget limit exceeded. Later.", "type": "HTTPException"}, "BUDGET_EXCEEDED", "HTTPException",
-     "Budget limit exceeded. Later; calling again does not help"),
+     "Budget limit exceeded. Later; a retry does not help"),
     ({"message": "Guardrail 'x' blocked: y", "type": "GuardrailViolation"}, "GUARDRAIL_BLOCKED", "GuardrailViolation",
      "Guardrail 'x' blocked: y"),
     ({"message": "m", "code": 401}, "UNAUTHORIZED", "401", "m; check the credentials"),

@@ -34,8 +34,8 @@ WRONG = "BAD_RESPONSE"
 NOT_HTTP = "BAD_RESPONSE: not HTTP/1.1"
 TOO_LARGE = "RESPONSE_TOO_LARGE"
 LONG_HEAD = "RESPONSE_TOO_LARGE: max_header_bytes"
-WAITING = "TIMEOUT: while waiting for the answer"
-READING = "TIMEOUT: while reading the answer"
+WAITING = "TIMEOUT: while waiting for the response"
+READING = "TIMEOUT: while reading the response"
 STREAMING = "TIMEOUT: while waiting for the next event"
 
 
@@ -88,7 +88,7 @@ TABLE = (
     Row("resets without a response", LOST),
     Row("stalls without a response", WAITING),
     # Requests of several MB, except for the list.
-    Row("responds without reading the request body", "TIMEOUT: while sending the question", list="OK"),
+    Row("responds without reading the request body", "TIMEOUT: while sending the request", list="OK"),
     Row("refuses without reading the request body", "HTTP_ERROR: too much"),
     Row("resets while reading the request body", LOST),
     # A connection that was idle before. The list and a raw request need no discovery, and so use a new one.
@@ -229,7 +229,7 @@ TABLE = (
     Row("error field", WRONG, stream="STREAM_ERROR: out of order"),
     Row("error field without a blank line", READING, stream="STREAM_ERROR: out of order"),
     Row("event named error", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("event named error without data", WRONG, stream="STREAM_ERROR: it does not say why"),
+    Row("event named error without data", WRONG, stream="STREAM_ERROR: no reason given"),
     Row("event with a status code", WRONG, stream="STREAM_ERROR: out of order"),
     Row("rate limit error in an event", WRONG, stream="RATE_LIMITED: Rate limit reached"),
     Row("guardrail error in an event", WRONG, stream="GUARDRAIL_BLOCKED: Guardrail x blocked"),
@@ -269,8 +269,8 @@ TABLE = (
     Row("TLS: certificate of another host", "TLS_FAILED: not valid for name"),
     Row("TLS: unknown authority", "TLS_FAILED: UnknownIssuer"),
     Row("TLS: requires a client certificate", "TLS_FAILED"),
-    Row("TLS: stalls before the handshake", "TIMEOUT: while shaking hands (TLS)"),
-    Row("TLS: stalls in the handshake", "TIMEOUT: while shaking hands (TLS)"),
+    Row("TLS: stalls before the handshake", "TIMEOUT: during the TLS handshake"),
+    Row("TLS: stalls in the handshake", "TIMEOUT: during the TLS handshake"),
     Row("TLS: closes before the handshake", "TLS_FAILED: ended the handshake"),
     Row("TLS: closes in the handshake", "TLS_FAILED: ended the handshake"),
     Row("TLS: resets in the handshake", "TLS_FAILED: ended the handshake"),
@@ -288,8 +288,8 @@ TABLE = (
     # Proxies: they tunnel to an https:// gateway, and forward requests to an http:// one.
     Row("proxy: connection refused, http", "PROXY_FAILED: cannot connect to it"),
     Row("proxy: connection refused, https", "PROXY_FAILED: cannot connect to it"),
-    Row("proxy: connection not accepted, http", "TIMEOUT: while asking the proxy"),
-    Row("proxy: connection not accepted, https", "TIMEOUT: while asking the proxy"),
+    Row("proxy: connection not accepted, http", "TIMEOUT: while connecting through the proxy"),
+    Row("proxy: connection not accepted, https", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: unknown host", "PROXY_FAILED: cannot be resolved"),
     Row("proxy: refuses with 403, http", "FORBIDDEN"),
     Row("proxy: refuses with 403, https", "PROXY_FAILED: 403"),
@@ -298,7 +298,7 @@ TABLE = (
     Row("proxy: refuses with 502, http", "SERVER_ERROR"),
     Row("proxy: refuses with 502, https", "PROXY_FAILED: 502"),
     Row("proxy: stalls, http", WAITING),
-    Row("proxy: stalls, https", "TIMEOUT: while asking the proxy"),
+    Row("proxy: stalls, https", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: closes, http", "CONNECTION_LOST: through the proxy"),
     Row("proxy: closes, https", "PROXY_FAILED"),
     Row("proxy: resets, http", "CONNECTION_LOST: through the proxy"),
@@ -307,7 +307,7 @@ TABLE = (
     Row("proxy: SSH banner, https", "PROXY_FAILED: does not speak HTTP/1.1"),
     Row("proxy: endless head, http", LONG_HEAD),
     Row("proxy: endless head, https", "PROXY_FAILED"),
-    Row("tunnel: stalls, https", "TIMEOUT: while shaking hands (TLS)"),
+    Row("tunnel: stalls, https", "TIMEOUT: during the TLS handshake"),
     Row("tunnel: closes, https", "TLS_FAILED: ended the handshake"),
     Row("tunnel: resets, https", "TLS_FAILED: ended the handshake"),
     Row("tunnel: garbage, https", "TLS_FAILED"),

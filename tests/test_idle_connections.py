@@ -131,7 +131,7 @@ def test_request_lost_by_an_idle_connection_is_sent_once_more(end: str, command:
     (reason,) = outcome.response.retries
     assert reason.startswith("the connection broke before the response was complete ("), reason
     posts = [line.text for line in outcome.log if line.text.startswith("POST")]
-    assert len(posts) == 2 and "CONNECTION_LOST" in posts[0] and "(again, since the connection broke" in posts[1], posts
+    assert len(posts) == 2 and "CONNECTION_LOST" in posts[0] and "(retry: the connection broke" in posts[1], posts
 
 
 @pytest.mark.parametrize("end", ENDS)

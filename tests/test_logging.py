@@ -26,7 +26,7 @@ OFF, ERROR, INFO, DEBUG = range(4)
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
 RESULT = r"(HTTP status \d+|MLFLOW_GATEWAY_\w+)"
-LINE = re.compile(rf"(GET|POST|PUT|DELETE) (http\S+?)( \(again, since .*\))?: {RESULT} after \d+(\.\d+)? ms(: .+|;.+)?")
+LINE = re.compile(rf"(GET|POST|PUT|DELETE) (http\S+?)( \(retry: .*\))?: {RESULT} after \d+(\.\d+)? ms(: .+|;.+)?")
 
 
 def chat(handler: Handler, request: Request) -> None:
@@ -157,7 +157,7 @@ def test_line_of_a_retry_names_its_reason() -> None:
     check(outcome.log)
     assert levels(outcome.log) == [ERROR] * (len(posts) - 1) + [INFO]
     assert [line.text.split(":")[0] for line in outcome.log] == ["POST http"] * len(posts)
-    assert any("again" in line.text for line in outcome.log), outcome.log
+    assert any("(retry: " in line.text for line in outcome.log), outcome.log
 
 
 @pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
@@ -283,7 +283,7 @@ def test_expired_token_is_logged_as_error_and_retry() -> None:
     check(second.log)
     assert levels(second.log) == [ERROR, INFO]
     assert "HTTP status 401" in second.log[0].text and "HTTP status 200" in second.log[1].text
-    assert any("again" in line.text and "token" in line.text for line in second.log), second.log
+    assert any("(retry: " in line.text and "token" in line.text for line in second.log), second.log
 
 
 # Privacy

@@ -128,7 +128,7 @@ def test_error_response_has_its_status_and_no_query_in_messages(build: Build) ->
         printed = "".join(line.text for line in outcome.log) + outcome.message
         assert KEY not in printed and "alt=sse" not in printed and KEY.encode() not in outcome.error_body
         if expected == "NOT_FOUND":
-            assert "check the method and the path, which is below the gateway URI" in outcome.message
+            assert "check the method and the path, which is relative to the gateway URI" in outcome.message
 
 
 def failing(*failures: object) -> Script:

@@ -74,7 +74,7 @@ def test_timeout_ms_can_be_set_on_a_request() -> None:
         outcomes = perform_all(gateway.url, "prompt hi", "option timeout_ms=200", "send", "stream")
     for outcome in outcomes:
         assert (outcome.status, outcome.error_attempts) == ("TIMEOUT", 1)
-        assert "timed out while waiting for the answer: the 200 ms of timeout_ms are over; " in outcome.message
+        assert "timed out after 200 ms (timeout_ms) while waiting for the response; " in outcome.message
 
 
 def test_structured_parameters_are_sent_unchanged() -> None:
@@ -139,9 +139,9 @@ def test_operation_that_the_route_does_not_support_is_unsupported() -> None:
     rows = [
         (COMPLETIONS_ROUTE, ["message user=hi", "send"], "takes a prompt, not messages"),
         (COMPLETIONS_ROUTE, ["message user=hi", "stream"], "takes a prompt, not messages"),
-        (embeddings, ["prompt hi", "send"], "vectors, not text"),
-        (embeddings, ["prompt hi", "callback"], "vectors, not text"),
-        (CHAT_ROUTE, ["input hi", "embed"], "text, not vectors"),
+        (embeddings, ["prompt hi", "send"], "embeddings, not text"),
+        (embeddings, ["prompt hi", "callback"], "embeddings, not text"),
+        (CHAT_ROUTE, ["input hi", "embed"], "text, not embeddings"),
     ]
     for route, commands, phrase in rows:
         with ScriptedGateway(one_route(echo_request, route)) as gateway:

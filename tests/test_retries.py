@@ -202,7 +202,7 @@ def test_attempt_with_another_path_is_reported_as_retry() -> None:
 
     with ScriptedGateway(hidden) as gateway:
         first, second = perform_all(gateway.url, "message user=hi", "send", "send")
-    assert (first.response.attempts, first.response.retries) == (2, ["there is no such path"])
+    assert (first.response.attempts, first.response.retries) == (2, ["no such path"])
     assert (second.response.attempts, second.response.retries) == (1, [])
 
 
@@ -499,7 +499,7 @@ def test_lost_request_is_retried_with_retry_read_timeouts(operation: str) -> Non
         if outcome.response:
             assert outcome.response.attempts == 2
             (reason,) = outcome.response.retries
-            words = "timed out while waiting for the answer: the 150 ms of first_byte_timeout_ms are over"
+            words = "timed out after 150 ms (first_byte_timeout_ms) while waiting for the response"
             assert reason == words if fault == "stalled" else "broke" in reason, reason
 
 
@@ -679,8 +679,8 @@ def test_each_attempt_is_logged_with_the_reason_of_the_retry() -> None:
     first, second, third = outcome.log
     assert [line.level for line in outcome.log] == [error, error, info]
     assert first.text.startswith(f"{url}: HTTP status 503 after ")
-    assert second.text.startswith(f"{url} (again, since HTTP status 503): HTTP status 429 after ")
-    assert third.text.startswith(f"{url} (again, since HTTP status 429): HTTP status 200 after ")
+    assert second.text.startswith(f"{url} (retry: HTTP status 503): HTTP status 429 after ")
+    assert third.text.startswith(f"{url} (retry: HTTP status 429): HTTP status 200 after ")
     assert all(line.is_on_calling_thread for line in outcome.log)
 
 

@@ -284,7 +284,7 @@ def test_url_of_a_route_is_joined_by_one_slash(url: str) -> None:
 def test_route_of_unknown_shape_is_bad_response() -> None:
     with ScriptedGateway(lambda handler, request: handler.respond(200, {"title": "x"})) as gateway:
         outcome = perform(gateway.url, "handle-option dialect=databricks", "get-route r")
-    assert outcome.status == "BAD_RESPONSE" and "it does not describe the route" in outcome.message, outcome
+    assert outcome.status == "BAD_RESPONSE" and "the response does not describe the route" in outcome.message, outcome
 
 
 @pytest.mark.parametrize(

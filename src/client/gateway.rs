@@ -5,16 +5,19 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::admin;
 use super::call::Call;
 use super::completion;
 use super::configure::{Configure, invalid_header, invalid_param};
+use super::context::CallContext;
 use super::embed::Embeddings;
 use super::environment::{self, EnvironmentSettings};
 use super::error::{Error, Status};
+use super::health;
 use super::log::{Log, LogLevel, LogSink};
 use super::option_parser::HandleOption;
 use super::raw;
-use super::request::{Request, RequestParts};
+use super::request::{RawRequest, Request, RequestParts};
 use super::response::Response;
 use super::routes::Routes;
 use super::settings::Settings;
@@ -69,7 +72,7 @@ impl Gateway {
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
     }
 
-    /// Sends a prompt and returns the text of the first candidate. To a chat route the prompt is sent as a user message.
+    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
         self.call_with(prompt, try_to_owned)
     }
@@ -81,51 +84,54 @@ impl Gateway {
                 "the handle has no route: name one in mlflow_gateway_create(), or send a request with its own route",
             )
         })?;
-        completion::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
+        completion::first_text(&Call::new(&self.target, own, self.settings()?, None), prompt, take)
     }
 
-    /// Sends a request and returns the response.
+    /// Sends a request and returns the whole response.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
-        let parts = request.snapshot();
-        if let Some(raw) = parts.raw() {
-            return raw::response(&raw.begin(&self.target, self.settings()?, &parts), raw);
+        let request = request.snapshot();
+        if let Some(raw) = request.raw() {
+            return raw::request(&self.begin_raw(&request, raw)?, raw);
         }
-        let content = parts.content()?;
-        completion::response(&self.call_with_request(&parts)?, content)
+        let content = request.content()?;
+        completion::request(&self.begin_call(&request)?, content)
     }
 
-    /// Sends a request for a stream, and waits for the response head.
+    /// Sends a request and returns the response as a stream, after its head.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
-        let parts = request.snapshot();
-        if let Some(raw) = parts.raw() {
-            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &parts), raw);
+        let request = request.snapshot();
+        if let Some(raw) = request.raw() {
+            return Stream::open_raw(&self.begin_raw(&request, raw)?, raw);
         }
-        let content = parts.content()?;
-        Stream::open(&self.call_with_request(&parts)?, content)
+        let content = request.content()?;
+        Stream::open(&self.begin_call(&request)?, content)
     }
 
     /// Begins a call to the request's route, or else to the handle's.
-    fn call_with_request<'a>(&'a self, parts: &RequestParts) -> Result<Call<'a>, Error> {
-        let route = self.target.route(parts.route.as_deref()).ok_or_else(|| {
+    fn begin_call<'a>(&'a self, request: &RequestParts) -> Result<Call<'a>, Error> {
+        let route = self.target.route(request.route.as_deref()).ok_or_else(|| {
             no_route(
-                "neither the request nor the handle has a route: name one in mlflow_gateway_request_set_route() or \
+                "neither the request nor the handle has a route: set one with mlflow_gateway_request_set_route() or \
                  mlflow_gateway_create()",
             )
         })?;
-        Ok(Call::begin(&self.target, Some(route), self.settings()?, Some(parts)))
+        Ok(Call::new(&self.target, route, self.settings()?, Some(request)))
     }
 
-    /// Begins a call that sends nothing to a model, for which MLflow's client has a separate timeout.
-    fn call_without_route(&self) -> Result<Call<'_>, Error> {
-        let mut call = Call::begin(&self.target, None, self.settings()?, None);
-        if let Some(timeout) = call.options.routes_timeout {
-            call.options.timeout = timeout;
-            call.deadline = call.started + timeout;
+    fn begin_raw<'a>(&'a self, request: &RequestParts, raw: RawRequest) -> Result<CallContext<'a>, Error> {
+        Ok(raw::begin(&self.target, self.settings()?, request, raw))
+    }
+
+    /// Begins a call about the gateway and its routes. MLflow's client has a separate timeout for these.
+    fn begin_lookup(&self) -> Result<CallContext<'_>, Error> {
+        let mut context = CallContext::new(&self.target, self.settings()?, None);
+        if let Some(timeout) = context.options.routes_timeout {
+            context.set_timeout(timeout);
         }
-        Ok(call)
+        Ok(context)
     }
 
-    /// Returns the settings of a call that starts now.
+    /// The settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
         match settings.options().connect.configuration_error() {
@@ -134,53 +140,53 @@ impl Gateway {
         }
     }
 
-    /// Lists the routes of the gateway.
+    /// Returns the routes of the gateway.
     pub fn list_routes(&self) -> Result<Routes, Error> {
-        Routes::list(&self.call_without_route()?)
+        Routes::list(&self.begin_lookup()?)
     }
 
-    /// Looks up a route, by default the handle's.
+    /// Returns one route: the named one, or else the handle's.
     pub fn get_route(&self, name: Option<&str>) -> Result<Routes, Error> {
         let name = self.name_or_own(name)?;
-        Routes::get(&self.call_without_route()?, name)
+        Routes::get(&self.begin_lookup()?, name)
     }
 
     /// Checks the health of the gateway.
     pub fn health(&self) -> Result<(), Error> {
-        self.call_without_route()?.health()
+        health::check(&self.begin_lookup()?)
     }
 
     /// Returns the limits of a route, as JSON.
     pub fn get_limits(&self, name: Option<&str>) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
-        self.call_without_route()?.change(Change::GetLimits(name))
+        admin::change(self.begin_lookup()?, Change::GetLimits(name))
     }
 
-    /// Sets the limits of a route to a JSON array, and returns the server's response.
+    /// Sets the limits of a route, a JSON array, and returns the response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
         let limits = checked_json(limits, '[', "limits_json")?;
-        self.call_without_route()?.change(Change::SetLimits(name, limits))
+        admin::change(self.begin_lookup()?, Change::SetLimits(name, limits))
     }
 
-    /// Creates a route that a JSON object describes, and returns the server's response.
+    /// Creates the route that a JSON object describes, and returns the response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
         let route = checked_json(route, '{', "route_json")?;
-        self.call_without_route()?.change(Change::CreateRoute(route))
+        admin::change(self.begin_lookup()?, Change::CreateRoute(route))
     }
 
     /// Deletes a route.
     pub fn delete_route(&self, name: &str) -> Result<(), Error> {
         let name = route_name(name)?;
-        self.call_without_route()?.change(Change::DeleteRoute(name)).map(drop)
+        admin::change(self.begin_lookup()?, Change::DeleteRoute(name)).map(drop)
     }
 
-    /// Returns the route of this name, by default the handle's.
+    /// Checks the name of a route; without a name, returns that of the handle's route.
     fn name_or_own<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
         match name {
             Some(name) => route_name(name),
             None => self.own_route().ok_or_else(|| {
-                no_route("no route is named, and the handle has none: name one here or in mlflow_gateway_create()")
+                no_route("no route is given, and the handle has none: pass one here or to mlflow_gateway_create()")
             }),
         }
     }
@@ -189,15 +195,15 @@ impl Gateway {
         self.target.own.as_ref().map(|route| route.name.as_str())
     }
 
-    /// Sends a request for the embeddings of its inputs.
+    /// Sends a request for embeddings of its inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
-        let parts = request.snapshot();
-        if parts.raw().is_some() {
+        let request = request.snapshot();
+        if request.raw().is_some() {
             let problem = "a request with a path has no embeddings; send it with mlflow_gateway_send()";
             return Err(Error::new(Status::InvalidArgument, problem));
         }
-        let content = parts.content()?;
-        Embeddings::ask(&self.call_with_request(&parts)?, content)
+        let content = request.content()?;
+        Embeddings::request(&self.begin_call(&request)?, content)
     }
 }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use super::configure::{Configure, invalid_header, invalid_param};
 use super::error::{Error, Status};
 use super::option_parser::CallOption;
-use super::raw::Raw;
 use super::response::Response;
 use super::target::route_name;
 use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message, Params, Part};
-use crate::http::{Headers, InvalidTarget, RawTarget};
+use crate::http::{Headers, InvalidTarget, Method, RawTarget};
 use crate::sync::{CancelToken, CopyOnWrite};
 
 /// A request, which may be sent any number of times. Threads may change and send it concurrently: a call uses the
@@ -41,6 +40,19 @@ enum OwnedContent {
     Messages(Vec<Message>),
     Inputs(Vec<String>),
     Body(Body),
+}
+
+/// A request with its own path and body.
+#[derive(Clone, Copy)]
+pub(super) struct RawRequest<'a> {
+    pub target: &'a RawTarget,
+    pub body: Option<&'a str>,
+}
+
+impl<'a> RawRequest<'a> {
+    pub fn method(&self) -> Method<'a> {
+        self.target.method(self.body.is_some())
+    }
 }
 
 impl Request {
@@ -270,13 +282,13 @@ impl Configure for Request {
 }
 
 impl RequestParts {
-    /// Returns the target and the body of a raw request.
-    pub fn raw(&self) -> Option<Raw<'_>> {
+    /// Returns the path and the body of a raw request.
+    pub fn raw(&self) -> Option<RawRequest<'_>> {
         let body = match &*self.content {
             OwnedContent::Body(body) => Some(body.as_json()),
             _ => None,
         };
-        self.target.as_ref().map(|target| Raw { target, body })
+        self.target.as_ref().map(|target| RawRequest { target, body })
     }
 
     /// Returns the content of any other request.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::Call;
+use super::context::CallContext;
 use crate::http::{Deadline, Limit, Phase};
 use crate::sync::CancelTokens;
 
@@ -19,13 +19,13 @@ pub(super) struct StreamDeadline {
 }
 
 impl StreamDeadline {
-    pub fn new(call: &Call) -> StreamDeadline {
+    pub fn new(context: &CallContext) -> StreamDeadline {
         StreamDeadline {
-            tokens: call.cancel.clone(),
-            end: call.deadline,
+            tokens: context.cancel.clone(),
+            end: context.deadline,
             limit: Limit::Total,
-            stream_end: call.started + call.options.stream_timeout,
-            idle_timeout: call.options.idle_timeout,
+            stream_end: context.started + context.options.stream_timeout,
+            idle_timeout: context.options.idle_timeout,
             idle_end: None,
         }
     }
