@@ -15,6 +15,7 @@ from gateways.scripted_upstream import ScriptedUpstream
 from gateways.together import started
 from gateways.tracking_server import Endpoint
 from support.builds import SHARED, Build
+from support.databricks_workspace import Workspace
 from support.real_gateways import ACCOUNTS, RealGateway
 
 REAL = {
@@ -128,3 +129,10 @@ def tracking_server_with_auth() -> Iterator[RealGateway]:
         endpoints = [Endpoint("chat", upstream.url), Endpoint("embeddings", upstream.url)]
         with tracking.start(endpoints, accounts=ACCOUNTS) as server:
             yield RealGateway(tracking.VERSION, server, upstream)
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    """A scripted Databricks workspace."""
+    with Workspace() as running:
+        yield running

@@ -3,22 +3,34 @@
 import concurrent.futures
 import contextlib
 import email.utils
-import json
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import pytest
-from gateways.install import install
-from support.builds import CHECKED, ROOT, SHARED, Build, clean_environment
+from support.builds import CHECKED, SHARED, Build
 from support.calls import call
 from support.certificates import Authority
-from support.event_streams import chunk, events, framed, head, send_stream
+from support.event_streams import chunk, events, framed, head
+from support.faulty_gateway import (
+    BUDGET,
+    CUT_RESPONSES,
+    NO_PAUSES,
+    RESPONSE,
+    RETRIED,
+    CuttingPort,
+    Fault,
+    FaultyGateway,
+    forward,
+    raw,
+    reset,
+    stall,
+    status,
+    succeed,
+)
 from support.name_service import name_service
 from support.operations import Outcome, perform, perform_all
 from support.scripted_gateway import (
@@ -37,79 +49,9 @@ from support.timing import three_attempts
 DEFAULT_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": ""}
 """An environment with the default number of retries; tests run with none by default."""
 
-NO_PAUSES = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0", "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0"}
 QUICK = ("handle-option max_retries=3", "handle-option retry_backoff_ms=5")
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
-RESPONSE = {
-    "choices": [{"message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}],
-    "candidates": [{"message": {"role": "assistant", "content": "x"}, "metadata": {}}],
-    "metadata": {},
-    "data": [{"embedding": [1.0]}],
-    "endpoints": [{"name": "r", "endpoint_type": "llm/v1/chat"}],
-}
-BUDGET = {"detail": "Budget limit exceeded. Ask finance."}
 SUCCESS = {"call hi": "OK", "send": "OK", "stream": "STREAM_END", "callback": "OK", "embed": "OK"}
-
-Fault = Callable[[Handler, Request], None]
-
-
-def status(number: int, body: object = None, **headers: str) -> Fault:
-    """Returns a fault that responds with this status; keyword arguments become headers."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda handler, _: handler.respond(number, {"detail": "not now"} if body is None else body, named)
-
-
-def raw(content: bytes) -> Fault:
-    return lambda handler, _: handler.raw(content)
-
-
-def reset(handler: Handler, request: Request) -> None:
-    handler.reset()
-
-
-def stall(handler: Handler, request: Request) -> None:
-    handler.stall()
-
-
-def succeed(handler: Handler, request: Request) -> None:
-    """Responds without a fault."""
-    if request.body and request.json().get("stream"):
-        send_stream(handler, events(chunk("x"), chunk(None, finish_reason="stop"), "[DONE]"))
-    else:
-        handler.respond(200, RESPONSE)
-
-
-class FaultyGateway(ScriptedGateway):
-    """A gateway that applies these faults in turn to requests with these methods, and then succeeds.
-
-    It records the time of each such request.
-    """
-
-    def __init__(
-        self, *faults: Fault, route: dict = CHAT_ROUTE, methods: str = "POST", tls: Optional[ssl.SSLContext] = None
-    ) -> None:
-        remaining = list(faults)
-        self.request_times: list[float] = []
-
-        def script(handler: Handler, request: Request) -> None:
-            if request.method not in methods:
-                handler.respond(200, {"route_type": route["endpoint_type"], **route})
-                return
-            self.request_times.append(time.monotonic())
-            (remaining.pop(0) if remaining else succeed)(handler, request)
-
-        super().__init__(script, tls)
-
-    def gaps(self) -> list[float]:
-        """Returns the seconds between consecutive requests."""
-        return [later - earlier for earlier, later in zip(self.request_times, self.request_times[1:])]
-
-    def perform_anew(
-        self, times: int, *commands: str, build: Build = SHARED, env: Optional[dict[str, str]] = None
-    ) -> list[Outcome]:
-        """Performs the operation `times` times, each time on a new handle."""
-        again = [f"uri {self.url}", "again", *commands]
-        return perform_all(self.url, *again * times, build=build, env=env)
 
 
 def commands_for(operation: str) -> tuple[str, str]:
@@ -123,7 +65,6 @@ def route_for(operation: str) -> dict:
 # Retried and not retried statuses
 
 
-RETRIED = (429, 500, 502, 503)
 NOT_RETRIED = (400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 425, 501, 504, 505, 507, 509, 529)
 
 
@@ -350,40 +291,6 @@ def test_temporary_name_failure_is_retried_but_not_a_missing_name(tmp_path: Path
     assert lasting.error_retries == [], "a missing name does not appear a moment later"
 
 
-class CuttingPort:
-    """A port that closes connections selected by their number, and forwards the others to another port."""
-
-    def __init__(self, target: int, is_cut: Callable[[int], bool], reply: bytes = b"") -> None:
-        self.connections = 0
-        self._target, self._is_cut, self._reply = target, is_cut, reply
-
-    def talk(self, connection: socket.socket) -> None:
-        self.connections += 1
-        if self._is_cut(self.connections):
-            connection.recv(4096)
-            connection.sendall(self._reply)
-            connection.close()
-        else:
-            threading.Thread(target=forward, args=(connection, self._target), daemon=True).start()
-
-
-def forward(connection: socket.socket, port: int) -> None:
-    """Forwards both directions until both have ended."""
-    with socket.create_connection((HOST, port)) as onward:
-        return_thread = threading.Thread(target=copy, args=(onward, connection), daemon=True)
-        return_thread.start()
-        copy(connection, onward)
-        return_thread.join()
-
-
-def copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("retries"))
@@ -465,13 +372,6 @@ def test_unreachable_proxy_is_retried() -> None:
 
 
 LOST = {"reset": reset, "closed": raw(b""), "stalled": stall}
-CUT_RESPONSES = {
-    "cut head": raw(b"HTTP/1.1 200 OK\r\nContent-Le"),
-    "cut body": raw(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"choices"'),
-    "cut chunk": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"),
-    "not HTTP": raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "not JSON": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{x"),
-}
 SHORT_WAIT = ("handle-option first_byte_timeout_ms=150",)
 
 
@@ -699,162 +599,3 @@ INVALID = [
 def test_variable_with_an_invalid_value_is_named(name: str, value: str) -> None:
     outcome = call(f"http://{HOST}:1", "hi", environment={name: value})
     assert outcome.status == "INVALID_OPTION_VALUE" and name in outcome.text, outcome
-
-
-# The policy of MLflow's client
-
-
-VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
-TWICE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", **NO_PAUSES}
-RESPECT = "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER"
-
-
-class Client:
-    """MLflow's own client of one version, in a process that performs calls in sequence."""
-
-    def __init__(self, version: str, home: Path) -> None:
-        self.version = version
-        python = install(f"mlflow-{version}") / "bin" / "python"
-        self.process = subprocess.Popen(
-            [str(python), str(ROOT / "tests/gateways/mlflow_predict.py")], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=clean_environment({"HOME": str(home)}),
-        )  # fmt: skip
-
-    def succeeds(self, url: str, environment: dict[str, str]) -> bool:
-        """Performs a call, and returns whether it succeeded."""
-        line = {"url": url, "route": "r", "environment": environment}
-        self.process.stdin.write(json.dumps(line) + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline() == "OK\n"
-
-    def end(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(10)
-
-
-def succeeds_as_mlflow(version: str, url: str, environment: dict[str, str], *options: str) -> bool:
-    dialect = "gateway" if version == "2.8.1" else "deployments"
-    options = ("handle-option retry_policy=mlflow", f"handle-option dialect={dialect}", *options)
-    return perform(url, *options, "prompt hi", "send", env=environment).status == "OK"
-
-
-@pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Client]]:
-    """The clients, started in parallel."""
-    home = tmp_path_factory.mktemp("clients")
-    started = {version: Client(version, home) for version in VERSIONS}
-    yield started
-    for client in started.values():
-        client.end()
-
-
-SCRIPTS: dict[str, list[Fault]] = {
-    **{str(number): [status(number)] for number in (*RETRIED, 400, 404, 408, 413, 501, 504)},
-    "429 for a budget": [status(429, BUDGET)],
-    "503 twice": [status(503), status(503)],
-    "503 three times": [status(503)] * 3,
-    "each once": [status(500), status(502), status(503)],
-    "503, then 400": [status(503), status(400)],
-    "413 with a time": [status(413, retry_after="0")],
-    "501 with a time": [status(501, retry_after="0")],
-    "reset": [reset],
-    "closed": [raw(b"")],
-    "closed three times": [raw(b"")] * 3,
-    "not HTTP": [raw(b"SSH-2.0-OpenSSH_9.2\r\n")],
-    "cut head": [CUT_RESPONSES["cut head"]],
-    "cut body": [CUT_RESPONSES["cut body"]],
-    "reset, then 503": [reset, status(503)],
-}
-"""Faults of the same gateway for both clients. (An invalid Retry-After ends urllib3's retries, but not ours.)"""
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_mlflow_policy_sends_the_same_requests_as_mlflows_client(clients: dict[str, Client], version: str) -> None:
-    for name, faults in SCRIPTS.items():
-        with FaultyGateway(*faults) as gateway:
-            theirs = (clients[version].succeeds(gateway.url, TWICE), len(gateway.request_times))
-        with FaultyGateway(*faults) as gateway:
-            ours = (succeeds_as_mlflow(version, gateway.url, TWICE), len(gateway.request_times))
-        assert ours == theirs, (name, "ours, theirs:", ours, theirs)
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_mlflow_policy_opens_as_many_connections_as_mlflows_client(
-    clients: dict[str, Client], version: str, authority: Authority
-) -> None:
-    """The connections fail before a request is sent."""
-
-    def both(url: str, connections: Callable[[], int], environment: dict[str, str]) -> None:
-        before = connections()
-        assert not clients[version].succeeds(url, {**TWICE, **environment})
-        theirs = connections() - before
-        assert not succeeds_as_mlflow(version, url, {**TWICE, **environment})
-        ours = connections() - before - theirs
-        assert ours == theirs == 3, (url, ours, theirs)
-
-    port_cutter = CuttingPort(1, lambda _: True)
-    with listening(port_cutter.talk) as port:
-        both(f"https://{HOST}:{port}", lambda: port_cutter.connections, {})
-    for status_line in (b"502 Bad Gateway", b"407 Who?"):
-        proxy = CuttingPort(1, lambda _: True, b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status_line)
-        with listening(proxy.talk) as port:
-            both(f"https://{HOST}:1", lambda: proxy.connections, {"HTTPS_PROXY": f"http://{HOST}:{port}"})
-    with FaultyGateway(tls=authority.server(HOST)) as gateway:
-        both(gateway.url, lambda: gateway.connections, {})
-
-
-class Row(NamedTuple):
-    """The faults of a gateway, the environment, and the seconds between requests: minimum and maximum."""
-
-    faults: list[Fault]
-    environment: dict[str, str]
-    gaps: list[tuple[float, float]]
-
-
-AT_ONCE, ONE_SECOND = (0.0, 0.0), (1.0, 1.0)
-JITTER = {**NO_PAUSES, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0.2"}
-PAUSES = [
-    Row([status(503)] * 2, {**TWICE, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}, [AT_ONCE, (2.0, 2.0)]),
-    Row([status(500, retry_after="1"), status(413, retry_after="1")], TWICE, [ONE_SECOND, ONE_SECOND]),
-]
-NEWER_PAUSES = [
-    Row([status(503)] * 9, JITTER, [AT_ONCE, *[(0.0, 0.2)] * 3]),
-    Row([status(503, retry_after="1")], {**TWICE, RESPECT: "false"}, [AT_ONCE]),
-    Row([status(413, retry_after="1")], {**TWICE, RESPECT: "false"}, []),
-]
-"""MLflow 2.8.1 supports neither of these variables."""
-
-
-@three_attempts
-def test_mlflow_policy_pauses_as_mlflows_client(clients: dict[str, Client]) -> None:
-    """The first retry is immediate; Retry-After takes precedence, after each status."""
-
-    def check(version: str) -> None:
-        for row in [*PAUSES, *([] if version == "2.8.1" else NEWER_PAUSES)]:
-            with FaultyGateway(*row.faults) as theirs, FaultyGateway(*row.faults) as ours:
-                client = pool.submit(clients[version].succeeds, theirs.url, row.environment)
-                succeeds_as_mlflow(version, ours.url, row.environment)
-                client.result()
-            for client_name, gaps in (("theirs", theirs.gaps()), ("ours", ours.gaps())):
-                assert len(gaps) == len(row.gaps), (version, client_name, gaps, row)
-                for gap, (shortest, longest) in zip(gaps, row.gaps):
-                    assert shortest - 0.01 <= gap <= longest + 0.25, (version, client_name, gaps, row)
-
-    with concurrent.futures.ThreadPoolExecutor(2 * len(VERSIONS)) as pool:
-        for done in [pool.submit(check, version) for version in VERSIONS]:
-            done.result()
-
-
-@three_attempts
-def test_mlflow_policy_retries_a_read_timeout_as_mlflows_client(clients: dict[str, Client]) -> None:
-    """It retries even if the model may still be working."""
-    with FaultyGateway(stall) as theirs, FaultyGateway(stall) as ours:
-        environment = {**TWICE, "MLFLOW_DEPLOYMENT_PREDICT_TIMEOUT": "1"}
-        thread = threading.Thread(target=clients["3.17.2"].succeeds, args=(theirs.url, environment))
-        thread.start()
-        assert succeeds_as_mlflow("3.17.2", ours.url, TWICE, "handle-option first_byte_timeout_ms=1000")
-        thread.join()
-    assert len(theirs.request_times) == len(ours.request_times) == 2
-    for gap in (*theirs.gaps(), *ours.gaps()):
-        assert 0.95 < gap < 1.4, (theirs.gaps(), ours.gaps())

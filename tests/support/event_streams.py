@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from support.scripted_gateway import Handler
+from support.scripted_gateway import CHAT_ROUTE, Handler, Script, ScriptedGateway, one_route
 
 LINE_ENDS = ("\n", "\r", "\r\n")
 FRAMINGS = ("until close", "chunked", "length")
@@ -94,3 +94,24 @@ def send_stream(handler: Handler, stream: str, framing: str = "chunked") -> None
     body = stream.encode()
     handler.raw(head(framing, len(body)) + framed(body, framing))
     handler.close_connection = framing == "until close"
+
+
+def serving(on_post: Script) -> ScriptedGateway:
+    """Returns a gateway whose chat route responds by `on_post`."""
+    return ScriptedGateway(one_route(on_post, CHAT_ROUTE))
+
+
+def streaming(stream: str, framing: str = "chunked") -> ScriptedGateway:
+    """Returns a gateway whose chat route responds with a stream."""
+    return serving(lambda handler, request: send_stream(handler, stream, framing))
+
+
+BEGINNING = events(chunk("some"), chunk(" words"))
+
+DONE = events("[DONE]")
+
+
+def event_of(content: str, finish_reason: str = "null", call: str = "null") -> str:
+    """Returns an event whose text has this JSON spelling."""
+    delta = '{"content":%s,"tool_calls":%s}' % (f'"{content}"' if content else "null", call)
+    return events('{"choices":[{"index":0,"delta":%s,"finish_reason":%s}]}' % (delta, finish_reason))
