@@ -272,7 +272,7 @@ class Workspace(ScriptedGateway):
         else:
             no_such_api(handler, request)
 
-    # Questions
+    # Invocations
 
     def _call_model(self, handler: Handler, request: Request, path: str) -> None:
         """A model of Unity Catalog: its name is in the body."""
