@@ -60,15 +60,15 @@ def chat_script() -> Script:
 
     def chat(handler: Handler, request: Request) -> None:
         body = request.json()
-        wanted = body["messages"][0]["content"]
-        status = next(busy) if wanted == "busy" else 200
+        kind = body["messages"][0]["content"]
+        status = next(busy) if kind == "busy" else 200
         if status != 200:
             handler.respond(status, {"detail": "not now"})
         elif not body.get("stream"):
-            response = FULL_RESPONSE if wanted == "full" else BARE_RESPONSE
+            response = FULL_RESPONSE if kind == "full" else BARE_RESPONSE
             handler.respond(200, response, {"Content-Type": "application/json"})
         else:
-            chunks = CHUNKS[:1] if wanted == "broken" else CHUNKS
+            chunks = CHUNKS[:1] if kind == "broken" else CHUNKS
             events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
             handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + events.encode())
 

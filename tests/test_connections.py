@@ -17,14 +17,14 @@ TEXT = b'{"choices":[{"text":"hello"}]}'
 def raw(*pieces: bytes, pause: float = 0) -> ScriptedGateway:
     """A gateway that responds with these bytes and closes the connection."""
 
-    def answer(handler: Handler, request: Request) -> None:
+    def reply(handler: Handler, request: Request) -> None:
         for piece in pieces:
             handler.wfile.write(piece)
             handler.wfile.flush()
             time.sleep(pause)
         handler.close_connection = True
 
-    return ScriptedGateway(one_route(answer))
+    return ScriptedGateway(one_route(reply))
 
 
 def chunked(*chunks: bytes) -> bytes:
@@ -55,11 +55,11 @@ def test_connections_beyond_max_connections_are_closed() -> None:
 
 @pytest.mark.parametrize("announces", [True, False], ids=["announced", "silent"])
 def test_connection_closed_by_the_server_is_replaced(announces: bool) -> None:
-    def answer_and_close(handler: Handler, request: Request) -> None:
+    def respond_and_close(handler: Handler, request: Request) -> None:
         handler.respond(200, TEXT, {"Connection": "close"} if announces else {})
         handler.close_connection = True
 
-    with ScriptedGateway(one_route(answer_and_close)) as gateway:
+    with ScriptedGateway(one_route(respond_and_close)) as gateway:
         pause = "pause=0" if announces else "pause=50"
         outcome = call(gateway.url, "hi", "warm=3", pause)
         assert outcome.status == "OK", outcome
@@ -67,17 +67,17 @@ def test_connection_closed_by_the_server_is_replaced(announces: bool) -> None:
 
 
 def test_connection_with_unrequested_bytes_is_not_reused() -> None:
-    def answer_and_more(handler: Handler, request: Request) -> None:
+    def respond_and_more(handler: Handler, request: Request) -> None:
         handler.respond(200, TEXT)
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n" + TEXT.replace(b"hello", b"WRONG"))
 
-    with ScriptedGateway(one_route(answer_and_more)) as gateway:
+    with ScriptedGateway(one_route(respond_and_more)) as gateway:
         outcome = call(gateway.url, "hi", "warm=3", "pause=20")
         assert (outcome.status, outcome.text) == ("OK", "hello")
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(TEXT), TEXT),
         b"HTTP/1.1 200 OK\nContent-Length: %d\n\n%s" % (len(TEXT), TEXT),
@@ -90,15 +90,15 @@ def test_connection_with_unrequested_bytes_is_not_reused() -> None:
     ],
     ids=["length", "bare line feeds", "terse", "HTTP/1.0", "one chunk", "many chunks", "interim", "long head"],
 )
-def test_every_framing_of_http_1_responses_is_read(answer: bytes) -> None:
-    for gateway in (raw(answer), raw(*(bytes([byte]) for byte in answer[:400]), answer[400:], pause=0.0005)):
+def test_every_framing_of_http_1_responses_is_read(reply: bytes) -> None:
+    for gateway in (raw(reply), raw(*(bytes([byte]) for byte in reply[:400]), reply[400:], pause=0.0005)):
         with gateway:
             outcome = call(gateway.url, "hi")
             assert (outcome.status, outcome.text) == ("OK", "hello"), outcome
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab",
@@ -109,8 +109,8 @@ def test_every_framing_of_http_1_responses_is_read(answer: bytes) -> None:
     ],
     ids=["two lengths", "no number", "no chunk", "long chunk", "HTTP/2", "TLS"],
 )
-def test_reply_that_is_not_http_1_1_is_bad_response(answer: bytes) -> None:
-    with raw(answer) as gateway:
+def test_reply_that_is_not_http_1_1_is_bad_response(reply: bytes) -> None:
+    with raw(reply) as gateway:
         outcome = call(gateway.url, "hi", "option:timeout_ms=5000")
         assert outcome.status == "BAD_RESPONSE" and "not HTTP/1.1" in outcome.text, outcome
 
@@ -192,10 +192,10 @@ def test_parent_and_child_share_no_connection_after_fork() -> None:
 def test_response_that_does_not_fit_into_memory_is_out_of_memory() -> None:
     size = 150_000_000
 
-    def answer(handler: Handler, request: Request) -> None:
+    def reply(handler: Handler, request: Request) -> None:
         handler.respond(200, b'{"choices":[{"text":"%s"}]}' % (b"x" * size))
 
-    with ScriptedGateway(one_route(answer)) as gateway:
+    with ScriptedGateway(one_route(reply)) as gateway:
         for megabytes in (100, 200, 300, 400):
             done = SHARED.run("test_memory.c", gateway.url, "r", str(megabytes))
             assert (done.returncode, done.stderr) == (0, ""), (megabytes, done.stderr)

@@ -61,10 +61,10 @@ def test_mlflow_client_and_databricks_sdk_work_with_the_scripted_workspace(
 ) -> None:
     environment = workspace.environment() if principal == "a user" else workspace.service_environment()
     python = install("mlflow-3.17.2") / "bin/python"
-    silent = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    no_telemetry = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     done = subprocess.run(
         [str(python), "-c", MLFLOW_CLIENT],
-        env=clean_environment({"HOME": str(tmp_path), **environment, **silent}),
+        env=clean_environment({"HOME": str(tmp_path), **environment, **no_telemetry}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -132,12 +132,12 @@ def test_chat_agent_returns_its_last_message(workspace: Workspace) -> None:
         assert outcome.response.candidates[0].tool_calls == [["c", "f", "{}"]]
 
 
-@pytest.mark.parametrize("question", ["prompt ", "message user="])
-def test_responses_agent_takes_prompts_and_messages(workspace: Workspace, question: str) -> None:
+@pytest.mark.parametrize("command", ["prompt ", "message user="])
+def test_responses_agent_takes_prompts_and_messages(workspace: Workspace, command: str) -> None:
     """Its task is looked up before a prompt is sent, or after it refused messages."""
     env = workspace.environment()
-    commands = ("send", "stream", "callback", "again", f"{question}whole: it", "stream")
-    outcomes = perform_all("databricks", f"{question}hi", *commands, route="responses-agent", env=env)
+    commands = ("send", "stream", "callback", "again", f"{command}whole: it", "stream")
+    outcomes = perform_all("databricks", f"{command}hi", *commands, route="responses-agent", env=env)
     whole, fetched, called, in_items = outcomes
     assert whole.response.texts == ["echo: hi"] and fetched.status == "STREAM_END", outcomes
     for outcome in (fetched, called):
@@ -145,7 +145,7 @@ def test_responses_agent_takes_prompts_and_messages(workspace: Workspace, questi
     assert [text for _, text, _ in in_items.deltas] == ["echo: whole: it"]
     sent = [f"{request.method} {request.path}" for request in workspace.requests]
     lookup, invocation = f"GET {ENDPOINTS}/responses-agent", f"POST {INVOCATIONS}responses-agent/invocations"
-    first = [lookup, invocation] if question == "prompt " else [invocation, lookup, invocation]
+    first = [lookup, invocation] if command == "prompt " else [invocation, lookup, invocation]
     assert sent == [*first, invocation, invocation, invocation], "the task is remembered"
     assert workspace.requests[-1].json() == {"input": [{"role": "user", "content": "whole: it"}], "stream": True}
 
@@ -347,10 +347,10 @@ def test_error_bodies_of_every_shape_are_understood(workspace: Workspace) -> Non
         assert phrase in outcome.message, outcome.message
 
 
-@pytest.mark.parametrize("way", ["handle-header Authorization=Bearer ", "handle-option bearer_token="])
-def test_dialect_of_a_workspace_url_is_discovered(workspace: Workspace, way: str) -> None:
+@pytest.mark.parametrize("credentials", ["handle-header Authorization=Bearer ", "handle-option bearer_token="])
+def test_dialect_of_a_workspace_url_is_discovered(workspace: Workspace, credentials: str) -> None:
     """The program passes only the URL and a token."""
-    outcomes = perform_all(workspace.url, way + PAT, "prompt hi", "send", "send", "list", route="chat")
+    outcomes = perform_all(workspace.url, credentials + PAT, "prompt hi", "send", "send", "list", route="chat")
     assert texts(outcomes[:2]) == ["echo: hi"] * 2 and len(outcomes[2].routes) == len(workspace.endpoints)
     assert workspace.paths()[-3:] == [INVOCATION, INVOCATION, f"GET {ENDPOINTS}"], "the task is remembered"
 

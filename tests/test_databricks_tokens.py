@@ -118,8 +118,8 @@ def test_invalid_token_lifetime_is_not_an_error(workspace: Workspace, lifetime: 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("way", ["send", "stream", "callback"])
-def test_refused_token_is_renewed_and_the_request_repeated(workspace: Workspace, way: str, status: int) -> None:
+@pytest.mark.parametrize("command", ["send", "stream", "callback"])
+def test_refused_token_is_renewed_and_the_request_repeated(workspace: Workspace, command: str, status: int) -> None:
     workspace.stale_status = status
     revoked = []
 
@@ -129,7 +129,7 @@ def test_refused_token_is_renewed_and_the_request_repeated(workspace: Workspace,
             workspace.revoke()
 
     workspace.before_response = revoke_once
-    first, second = send_as_service(workspace, "prompt hi", way, way)
+    first, second = send_as_service(workspace, "prompt hi", command, command)
     assert (first.response.texts, second.response.texts) == (["echo: hi"], ["echo: hi"])
     assert (first.response.attempts, second.response.attempts) == (1, 2)
     assert workspace.token_requests() == 2

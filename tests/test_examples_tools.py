@@ -27,8 +27,8 @@ def test_tool_calls_are_run_and_their_results_sent_back(build: Build) -> None:
         assert tools("-u", gateway.url, "!tools", build=build) == (0, f"echo: {OSLO}\n", "")
         first, second = (request.json() for request in post_requests(gateway))
         assert first["tools"] == second["tools"]
-        user, calls, *results = second["messages"]
-        assert [user] == first["messages"] == [{"role": "user", "content": "!tools"}]
+        prompt, calls, *results = second["messages"]
+        assert [prompt] == first["messages"] == [{"role": "user", "content": "!tools"}]
         assert (calls["role"], calls["content"]) == ("assistant", None)
         assert [call["function"]["name"] for call in calls["tool_calls"]] == ["get_temperature"] * 2
         assert results == [
@@ -94,8 +94,8 @@ def calling_tools(rounds: int) -> Script:
 
     def script(handler: Handler, request: Request) -> None:
         called = sum("tool_calls" in message for message in request.json()["messages"])
-        chat_request = scripted_answers.chat_request(request.json())._replace(wants_tools=called < rounds)
-        handler.respond(200, scripted_answers.response(chat_request))
+        prompt = scripted_answers.chat_request(request.json())._replace(wants_tools=called < rounds)
+        handler.respond(200, scripted_answers.response(prompt))
 
     return one_route(script, CHAT_ROUTE)
 

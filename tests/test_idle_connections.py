@@ -174,8 +174,8 @@ def run(*arguments: object) -> tuple[int, int, int, str]:
     """Returns the number of successful and of failed calls, the number of attempts, and the last error."""
     done = SHARED.run("test_idle_connections.c", *map(str, arguments))
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    good, lost, attempts, error = done.stdout.split(" ", 3)
-    return int(good), int(lost), int(attempts), error.strip()
+    succeeded, failed, attempts, error = done.stdout.split(" ", 3)
+    return int(succeeded), int(failed), int(attempts), error.strip()
 
 
 @pytest.mark.parametrize("threads", [1, 8])
@@ -183,8 +183,8 @@ def test_no_call_is_lost_after_an_exception_of_a_real_server(
     real_gateways: dict[str, RealGateway], threads: int
 ) -> None:
     gateway = real_gateways["3.17.2"]
-    good, lost, attempts, error = run("after-failure", gateway.url, "chat", 1000 // threads, threads)
-    assert (good, lost, error) == (1000, 0, "")
+    succeeded, failed, attempts, error = run("after-failure", gateway.url, "chat", 1000 // threads, threads)
+    assert (succeeded, failed, error) == (1000, 0, "")
     # Repetitions are counted and rare: a connection is not reused after a server error.
     assert 1000 <= attempts <= 1010
 
@@ -192,8 +192,8 @@ def test_no_call_is_lost_after_an_exception_of_a_real_server(
 def check_period(gateway: RealGateway, period_ms: int) -> None:
     """40 handles poll at the keep-alive period of the server, with 5 ms of network delay."""
     with delayed(port_of(gateway.url), 0.005) as port:
-        good, lost, attempts, error = run("period", f"http://{HOST}:{port}", "chat", 5, 40, period_ms)
-    assert (good, lost, error) == (200, 0, ""), (good, lost, error)
+        succeeded, failed, attempts, error = run("period", f"http://{HOST}:{port}", "chat", 5, 40, period_ms)
+    assert (succeeded, failed, error) == (200, 0, ""), (succeeded, failed, error)
     assert attempts >= 200
 
 

@@ -80,88 +80,88 @@ SOURCES: dict[str, Source] = {
 
 def received_secrets(request: Request) -> str:
     """Returns all that a server knows of the client: the headers, and the decoded credentials."""
-    said = [f"{name}: {value}" for name, value in request.headers.items()]
+    parts = [f"{name}: {value}" for name, value in request.headers.items()]
     for name in ("Authorization", "X-MLflow-Authorization", "Proxy-Authorization"):
         scheme, _, encoded = header(request, name).partition(" ")
-        said.append(encoded)
+        parts.append(encoded)
         if scheme == "Basic":
             pair = base64.b64decode(encoded).decode()
-            said += [pair, pair.split(":", 1)[1]]
-    return " ".join(said)
+            parts += [pair, pair.split(":", 1)[1]]
+    return " ".join(parts)
 
 
-def cut_stream(handler: Handler, said: str) -> None:
-    body = events(chunk(said), chunk("more")).encode()
+def cut_stream(handler: Handler, echoed: str) -> None:
+    body = events(chunk(echoed), chunk("more")).encode()
     handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + body)
 
 
-def error_in_a_stream(handler: Handler, said: str) -> None:
-    send_stream(handler, events(chunk("a"), {"error": {"message": said, "type": said}}))
+def error_in_a_stream(handler: Handler, echoed: str) -> None:
+    send_stream(handler, events(chunk("a"), {"error": {"message": echoed, "type": echoed}}))
 
 
-def list_routes(handler: Handler, said: str) -> None:
+def list_routes(handler: Handler, echoed: str) -> None:
     """Lists routes named like the received secrets, and no other route."""
     if handler.path.split("?")[0].endswith("/api/2.0/endpoints/"):
-        handler.respond(200, {"endpoints": [{**CHAT_ROUTE, "name": name} for name in said.split()]})
+        handler.respond(200, {"endpoints": [{**CHAT_ROUTE, "name": name} for name in echoed.split()]})
     else:
         handler.respond(404, {"detail": "The endpoint 'r' is not present or active on the server."})
 
 
-def redirect_to_a_path(handler: Handler, said: str) -> None:
-    quoted = urllib.parse.quote(said)
+def redirect_to_a_path(handler: Handler, echoed: str) -> None:
+    quoted = urllib.parse.quote(echoed)
     handler.respond(302, "", {"Location": f"/login/{quoted}?x={quoted}"})
 
 
-def redirect_to_a_user(handler: Handler, said: str) -> None:
-    handler.respond(302, "", {"Location": f"https://u:{urllib.parse.quote(said)}@h/"})
+def redirect_to_a_user(handler: Handler, echoed: str) -> None:
+    handler.respond(302, "", {"Location": f"https://u:{urllib.parse.quote(echoed)}@h/"})
 
 
-def respond_nested(handler: Handler, said: str) -> None:
-    handler.respond(400, {"detail": {"error": {"message": said, "type": said, "code": said}}})
+def respond_nested(handler: Handler, echoed: str) -> None:
+    handler.respond(400, {"detail": {"error": {"message": echoed, "type": echoed, "code": echoed}}})
 
 
-def respond_raw(handler: Handler, before: bytes, said: str) -> None:
-    handler.raw(before + said.encode() + b"\r\n\r\n")
+def respond_raw(handler: Handler, before: bytes, echoed: str) -> None:
+    handler.raw(before + echoed.encode() + b"\r\n\r\n")
 
 
 Fault = Callable[[Handler, str], None]
 
 FAULTS: dict[str, Fault] = {
-    "401": lambda handler, said: handler.respond(401, {"detail": f"no: {said}"}),
-    "403": lambda handler, said: handler.respond(403, {"error_code": said, "message": said}),
+    "401": lambda handler, echoed: handler.respond(401, {"detail": f"no: {echoed}"}),
+    "403": lambda handler, echoed: handler.respond(403, {"error_code": echoed, "message": echoed}),
     "400 nested": respond_nested,
-    "422": lambda handler, said: handler.respond(422, {"detail": [{"loc": [said], "msg": said}]}),
-    "429": lambda handler, said: handler.respond(429, {"error": said}, {"Retry-After": said}),
-    "headers": lambda handler, said: handler.respond(
-        401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}
+    "422": lambda handler, echoed: handler.respond(422, {"detail": [{"loc": [echoed], "msg": echoed}]}),
+    "429": lambda handler, echoed: handler.respond(429, {"error": echoed}, {"Retry-After": echoed}),
+    "headers": lambda handler, echoed: handler.respond(
+        401, "no", {"X-Echo": echoed, "Location": f"/{echoed}", "Set-Cookie": echoed}
     ),
-    "headers of a success": lambda handler, said: handler.respond(200, "no", {"X-Echo": urllib.parse.quote(said)}),
-    "500 text": lambda handler, said: handler.respond(500, said),
-    "500 long text": lambda handler, said: handler.respond(500, "x" * 180 + said * 9),
-    "500 cut text": lambda handler, said: handler.respond(500, "x" * 65_500 + said),
-    "502 page": lambda handler, said: handler.respond(502, f"<html><title>{said}</title></html>"),
-    "404": lambda handler, said: handler.respond(404, {"detail": f"Not Found {said}"}),
-    "405": lambda handler, said: handler.respond(405, {"detail": said}),
-    "407": lambda handler, said: handler.respond(407, said),
-    "501": lambda handler, said: handler.respond(501, {"detail": said}),
+    "headers of a success": lambda handler, echoed: handler.respond(200, "no", {"X-Echo": urllib.parse.quote(echoed)}),
+    "500 text": lambda handler, echoed: handler.respond(500, echoed),
+    "500 long text": lambda handler, echoed: handler.respond(500, "x" * 180 + echoed * 9),
+    "500 cut text": lambda handler, echoed: handler.respond(500, "x" * 65_500 + echoed),
+    "502 page": lambda handler, echoed: handler.respond(502, f"<html><title>{echoed}</title></html>"),
+    "404": lambda handler, echoed: handler.respond(404, {"detail": f"Not Found {echoed}"}),
+    "405": lambda handler, echoed: handler.respond(405, {"detail": echoed}),
+    "407": lambda handler, echoed: handler.respond(407, echoed),
+    "501": lambda handler, echoed: handler.respond(501, {"detail": echoed}),
     "302": redirect_to_a_path,
     "302 to a user": redirect_to_a_user,
-    "wrong JSON": lambda handler, said: handler.respond(200, {"status": said}),
-    "other JSON": lambda handler, said: handler.respond(200, {said: 1, "choices": said}),
-    "cut JSON": lambda handler, said: handler.respond(200, json.dumps({"choices": said})[:-3]),
-    "no JSON": lambda handler, said: handler.respond(200, said),
-    "a page": lambda handler, said: handler.respond(200, f"<!doctype html><title>{said}</title>"),
-    "no candidates": lambda handler, said: handler.respond(200, {"choices": [], "x": said}),
+    "wrong JSON": lambda handler, echoed: handler.respond(200, {"status": echoed}),
+    "other JSON": lambda handler, echoed: handler.respond(200, {echoed: 1, "choices": echoed}),
+    "cut JSON": lambda handler, echoed: handler.respond(200, json.dumps({"choices": echoed})[:-3]),
+    "no JSON": lambda handler, echoed: handler.respond(200, echoed),
+    "a page": lambda handler, echoed: handler.respond(200, f"<!doctype html><title>{echoed}</title>"),
+    "no candidates": lambda handler, echoed: handler.respond(200, {"choices": [], "x": echoed}),
     "error in a stream": error_in_a_stream,
     "a stream that breaks off": cut_stream,
     "names of routes": list_routes,
-    "no HTTP": lambda handler, said: respond_raw(handler, b"", said),
-    "wrong head": lambda handler, said: respond_raw(handler, b"HTTP/1.1 200 OK\r\n", said),
-    "wrong length": lambda handler, said: respond_raw(handler, b"HTTP/1.1 200 OK\r\nContent-Length: ", said),
-    "wrong status": lambda handler, said: respond_raw(handler, b"HTTP/1.1 2OO ", said),
-    "cut": lambda handler, said: respond_raw(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", said),
-    "reset": lambda handler, said: handler.reset(),
-    "silent": lambda handler, said: handler.stall(),
+    "no HTTP": lambda handler, echoed: respond_raw(handler, b"", echoed),
+    "wrong head": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 200 OK\r\n", echoed),
+    "wrong length": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 200 OK\r\nContent-Length: ", echoed),
+    "wrong status": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 2OO ", echoed),
+    "cut": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", echoed),
+    "reset": lambda handler, echoed: handler.reset(),
+    "silent": lambda handler, echoed: handler.stall(),
 }
 
 
@@ -246,12 +246,12 @@ def test_secret_repeated_by_the_server_is_masked_everywhere(source: str, fault: 
     with ScriptedGateway(failing(fault)) as gateway:
         is_proxied = "proxy" in source
         url = f"http://{HOST}:1" if is_proxied else gateway.url
-        said = run(SOURCES[source], url, secret, tmp_path, commands, f"{HOST}:{gateway.port}")
+        output = run(SOURCES[source], url, secret, tmp_path, commands, f"{HOST}:{gateway.port}")
         # An unset secret is not sent, and a client secret only to a token endpoint.
         is_sent = source not in ("taken back", "DATABRICKS_CLIENT_SECRET", "client by option")
         received = "".join(received_secrets(request) for request in gateway.requests)
         assert (secret in received) == is_sent, "the server received the secret"
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
@@ -269,8 +269,8 @@ def test_connection_failure_reveals_no_secret(source: str, tmp_path: Path) -> No
         for host in (f"{HOST}:{port}", "no-such-host.invalid"):
             for url in (f"http://{host}", f"https://{host}"):
                 assert found_in(run(SOURCES[source], url, secret, tmp_path, proxy=f"{HOST}:{port}"), secret) == []
-        said = run(SOURCES[source], f"http://{HOST}:{port}", secret, tmp_path, proxy="no-such-host.invalid:1")
-        assert found_in(said, secret) == []
+        output = run(SOURCES[source], f"http://{HOST}:{port}", secret, tmp_path, proxy="no-such-host.invalid:1")
+        assert found_in(output, secret) == []
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -294,8 +294,8 @@ def repeat_at_the_token_endpoint(workspace: Workspace, status: int) -> Script:
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == TOKEN:
-            said = received_secrets(request) + request.body.decode()
-            handler.respond(status, {"error": said, "error_description": said, "access_token": None})
+            echoed = received_secrets(request) + request.body.decode()
+            handler.respond(status, {"error": echoed, "error_description": echoed, "access_token": None})
         else:
             workspace._respond(handler, request)
 
@@ -307,9 +307,9 @@ def test_client_secret_repeated_by_the_token_endpoint_is_masked(status: int, tmp
     secret = new_secret()
     with Workspace() as workspace, ScriptedGateway(repeat_at_the_token_endpoint(workspace, status)) as gateway:
         workspace.token_endpoint = gateway.url + TOKEN
-        said = run(SOURCES["DATABRICKS_CLIENT_SECRET"], gateway.url, secret, tmp_path)
+        output = run(SOURCES["DATABRICKS_CLIENT_SECRET"], gateway.url, secret, tmp_path)
         assert secret in "".join(received_secrets(request) for request in gateway.requests)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "silent"])
@@ -320,11 +320,11 @@ def test_access_token_repeated_by_the_server_is_masked(fault: str, tmp_path: Pat
         workspace.client = ("i", secret)
         workspace.new_token = lambda: tokens[workspace.token_requests() - 1]
         workspace.invoke = lambda handler, request, name: failing(fault)(handler, request)
-        said = run(SOURCES["DATABRICKS_CLIENT_SECRET"], workspace.url, secret, tmp_path)
+        output = run(SOURCES["DATABRICKS_CLIENT_SECRET"], workspace.url, secret, tmp_path)
         used = tokens[: workspace.token_requests()]
         assert used and any(used[0] in value for value in workspace.credentials("/"))
     for token in (secret, *used):
-        assert found_in(said, token) == []
+        assert found_in(output, token) == []
 
 
 # Other hosts
@@ -341,9 +341,9 @@ def test_redirect_sends_no_secret_to_another_host(source: str, tmp_path: Path) -
 
         with ScriptedGateway(away) as gateway:
             url = f"http://{HOST}:1" if "proxy" in source else gateway.url
-            said = run(SOURCES[source], url, secret, tmp_path, proxy=f"{HOST}:{gateway.port}")
+            output = run(SOURCES[source], url, secret, tmp_path, proxy=f"{HOST}:{gateway.port}")
         assert (other.requests, other.connections) == ([], 0)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
 @pytest.mark.parametrize("source", ["DATABRICKS_CLIENT_SECRET", "client by option"])
@@ -351,10 +351,10 @@ def test_token_endpoint_on_another_host_gets_no_request(source: str, tmp_path: P
     secret = new_secret()
     with Workspace() as other, Workspace() as workspace:
         workspace.token_endpoint = other.url + TOKEN
-        said = run(SOURCES[source], workspace.url, secret, tmp_path)
+        output = run(SOURCES[source], workspace.url, secret, tmp_path)
         assert (other.requests, other.connections) == ([], 0)
         assert secret not in "".join(received_secrets(request) for request in workspace.requests)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
 def test_route_url_on_another_host_gets_no_request(tmp_path: Path) -> None:
@@ -372,10 +372,10 @@ def test_route_url_on_another_host_gets_no_request(tmp_path: Path) -> None:
                 handler.respond(404, NOT_FOUND)
 
         with ScriptedGateway(elsewhere) as gateway:
-            said = run(SOURCES["token"], gateway.url, secret, tmp_path)
+            output = run(SOURCES["token"], gateway.url, secret, tmp_path)
             assert any(request.method == "POST" for request in gateway.requests)
         assert (other.requests, other.connections) == ([], 0)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
 # Rejected settings
@@ -417,10 +417,10 @@ def test_rejected_setting_is_not_repeated_in_the_error(lines: list[str], variabl
     filled = [line.replace("{secret}", secret) for line in ["route r", *lines]]
     environment = {name: value.replace("{secret}", secret) for name, value in variables.items()}
     done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in filled), environment=environment)
-    said = done.stderr + done.stdout
-    assert "MLFLOW_GATEWAY_INVALID" in said or '"status": "INVALID' in said, said
+    output = done.stderr + done.stdout
+    assert "MLFLOW_GATEWAY_INVALID" in output or '"status": "INVALID' in output, output
     if not lines[-1].startswith(("handle-option auth_header", "handle-header X A")):
-        assert found_in(said, secret) == [], said
+        assert found_in(output, secret) == [], output
 
 
 @pytest.mark.parametrize("fault", ["400 nested", "422", "cut JSON", "reset", "500 text"])
@@ -438,9 +438,9 @@ def test_provider_key_in_a_new_route_is_not_repeated_in_the_error(fault: str, tm
 
         with ScriptedGateway(refuse) as gateway:
             source = Source((), {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": workspace.pat}, {}, "databricks")
-            said = run(source, gateway.url, "unused-secret", tmp_path, (f"create-route {body}",))
+            output = run(source, gateway.url, "unused-secret", tmp_path, (f"create-route {body}",))
             assert secret.encode() in b"".join(request.body for request in gateway.requests)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
 def test_search_finds_secrets_in_every_encoding() -> None:

@@ -71,14 +71,14 @@ class Endless:
     """Writes pieces until the client closes the connection, and counts the bytes sent."""
 
     def __init__(self, head: bytes, piece: bytes, maximum: int = 1 << 40) -> None:
-        self.head, self.piece, self.most = head, piece, maximum
+        self.head, self.piece, self.maximum = head, piece, maximum
         self.sent = 0
 
     def __call__(self, handler: Handler, request: Request) -> None:
         self.sent = 0
         with contextlib.suppress(OSError):
             handler.wfile.write(self.head)
-            while self.sent < self.most:
+            while self.sent < self.maximum:
                 handler.wfile.write(self.piece)
                 handler.wfile.flush()
                 self.sent += len(self.piece)

@@ -28,5 +28,5 @@ def texts(outcomes: list[Outcome]) -> list[str]:
 
 
 def contains_no_secret(outcome: Outcome) -> bool:
-    said = str(outcome)
-    return not any(secret in said for secret in (PAT, CLIENT_SECRET, "eyJraWQ"))
+    output = str(outcome)
+    return not any(secret in output for secret in (PAT, CLIENT_SECRET, "eyJraWQ"))

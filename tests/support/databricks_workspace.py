@@ -242,15 +242,15 @@ class Workspace(ScriptedGateway):
             found = list(self.endpoints.values())
             handler.respond(200, {"endpoints": found} if found else {}, JSON)
         elif request.method == "POST":
-            wanted = request.json()
-            if wanted["name"] in self.endpoints:
-                message = f"Endpoint with name '{wanted['name']}' already exists."
+            description = request.json()
+            if description["name"] in self.endpoints:
+                message = f"Endpoint with name '{description['name']}' already exists."
                 refuse(handler, 400, "RESOURCE_ALREADY_EXISTS", message)
                 return
-            made = entry(wanted["name"], None, {}, config=wanted["config"])
-            made["state"] = {"ready": "NOT_READY", "config_update": "IN_PROGRESS"}
-            self.endpoints[wanted["name"]] = made
-            handler.respond(200, made, JSON)
+            created = entry(description["name"], None, {}, config=description["config"])
+            created["state"] = {"ready": "NOT_READY", "config_update": "IN_PROGRESS"}
+            self.endpoints[description["name"]] = created
+            handler.respond(200, created, JSON)
         else:
             no_such_api(handler, request)
 

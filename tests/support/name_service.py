@@ -16,5 +16,5 @@ def name_service(folder: Path, names: Mapping[str, str]) -> dict[str, str]:
     if not library.exists():
         source = ROOT / "tests" / "c" / "name_service.c"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", str(source), "-o", str(library), "-ldl"], check=True)
-    file.write_text("".join(f"{name} {answer}\n" for name, answer in names.items()))
+    file.write_text("".join(f"{name} {addresses}\n" for name, addresses in names.items()))
     return {"LD_PRELOAD": str(library), "NAME_SERVICE": str(file)}
