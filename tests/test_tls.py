@@ -293,7 +293,7 @@ def test_tls_sessions_are_resumed(authority: Authority) -> None:
 def test_server_without_tls_is_tls_failed() -> None:
     with ScriptedGateway(one_route(echo)) as gateway:
         outcome = call(gateway.url.replace("http:", "https:"), "hi")
-        assert outcome.status == "TLS_FAILED" and "its port speaks TLS" in outcome.text, outcome
+        assert outcome.status == "TLS_FAILED" and "its port uses TLS" in outcome.text, outcome
 
 
 @three_attempts

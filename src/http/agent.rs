@@ -86,7 +86,7 @@ impl Agent {
         }
         .write(small_body);
         #[cfg(feature = "test-panic")]
-        assert!(!body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
+        assert!(!body.windows(13).any(|part| part == b"panic, please"), "the test requests a panic");
 
         let (mut connection, sent) = self.send(&request.0, large_body, exchange)?;
         let waiting = exchange.deadline.in_phase(Phase::Wait).limited(Limit::FirstByte, exchange.timeouts.first_byte);

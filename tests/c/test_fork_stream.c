@@ -32,7 +32,7 @@ static void run_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, ml
 
     for (int i = 0; i < 2; i++) {
         CHECK(mlflow_gateway_stream_next(stream, &event, &error) == MLFLOW_GATEWAY_INVALID_ARGUMENT);
-        CHECK(strstr(mlflow_gateway_error_message(error), "another process") != NULL);
+        CHECK(strstr(mlflow_gateway_error_message(error), "the process that opened it") != NULL);
         mlflow_gateway_error_destroy(error);
         error = NULL;
     }
