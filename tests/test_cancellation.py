@@ -66,9 +66,9 @@ PHASES = (
     Phase("while waiting for the next event", "stalls before the first event", STREAMS),
     Phase("while waiting for the next event", "stalls between events", STREAMS),
     Phase("while waiting for the next event", "TLS: stalls in the body", STREAMS),
-    Phase("while waiting to retry", "status 503 for half a minute", options=("max_retries=3",)),
+    Phase("while waiting to retry", "status 503 with Retry-After 30", options=("max_retries=3",)),
     # A call that never has to wait checks for cancellation, too.
-    Phase("while waiting for the next event", "a flood of comments", STREAMS),
+    Phase("while waiting for the next event", "flood of comments", STREAMS),
 )
 
 

@@ -277,7 +277,7 @@ TABLE = (
     Row("TLS: handshake_failure alert", "TLS_FAILED: HandshakeFailure"),
     Row("TLS: garbage instead of a handshake", "TLS_FAILED"),
     Row("TLS: record too long", "TLS_FAILED"),
-    Row("TLS: plain HTTP instead of a handshake", "TLS_FAILED: its port speaks TLS"),
+    Row("TLS: plain HTTP instead of a handshake", "TLS_FAILED: its port uses TLS"),
     Row("TLS: closes without close_notify", "CONNECTION_LOST: without a TLS close_notify", stream="OK"),
     Row("TLS: closes without close_notify after the body", "OK"),
     Row("TLS: closes in the body", LOST, stream=CUT),
