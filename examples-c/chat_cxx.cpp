@@ -34,8 +34,8 @@ int main(int argc, char** argv)
         return 2;
     }
     try {
-        // Without a URI, the environment variable MLFLOW_GATEWAY_URI names the gateway.
-        gw::handle gateway = argc == 3 ? gw::handle(argv[1], argv[2]) : gw::handle(argv[1]);
+        // Without a second argument, argv[2] is null, and MLFLOW_GATEWAY_URI names the gateway.
+        gw::handle gateway(argv[1], argv[2]);
         gw::cancel_token token; // Ctrl-C cancels a response
         gateway.set_cancel_token(&token);
         interrupted = token.get();

@@ -29,12 +29,12 @@
  *            that is returned. A view is valid as long as the object that it was read from; an event, and what is read
  *            from stream::response(), until the next event is fetched. A std::string that is returned is yours.
  * Errors     A function that can fail has two forms. The plain one throws an error. The one named try_... returns a
- *            result: std::expected<T, error> if the standard library has it, else a class with the same members. Apart
- *            from the exceptions of callbacks and std::bad_alloc, the try_ form throws nothing. In a program compiled
- *            with -fno-exceptions, the plain form calls std::abort() where it would throw.
+ *            result: std::expected<T, error> if the standard library has it, else a class with the same basic members.
+ *            The try_ form throws only std::bad_alloc and exceptions of callbacks. In a program compiled with
+ *            -fno-exceptions, the plain form calls std::abort() where it would throw.
  * Strings    Strings are UTF-8. The content of a request may contain NUL bytes. In any other string, a NUL byte is
- *            status::invalid_argument. std::nullopt stands for C's NULL, as an argument and as a result: a value that
- *            the gateway did not report differs from an empty one and from 0.
+ *            status::invalid_argument. Where C has NULL, there is std::nullopt, as an argument and as a result: a value
+ *            that the gateway did not report differs from an empty one and from 0.
  * Threads    Threads may share any object. Moving, assigning and destroying one requires exclusive access. Only one
  *            thread at a time may fetch the events of a stream.
  * Callbacks  Any callable is a callback. A call that fetches events catches an exception of its callback, stops, and
@@ -273,6 +273,24 @@ span<const std::byte> as_bytes(const Container& container) noexcept
     return {reinterpret_cast<const std::byte*>(std::data(container)), std::size(container) * sizeof(element)};
 }
 
+/// A string argument that may be absent. std::nullopt, nullptr and a null `const char*`, for example of std::getenv(),
+/// mean that it is.
+class optional_string {
+public:
+    optional_string(std::nullopt_t) noexcept {}
+    optional_string(std::nullptr_t) noexcept {}
+    optional_string(const char* text) noexcept : text_(text ? std::optional<std::string_view>(text) : std::nullopt) {}
+    optional_string(const std::string& text) noexcept : text_(text) {}
+    optional_string(std::string_view text) noexcept : text_(text) {}
+    optional_string(std::optional<std::string_view> text) noexcept : text_(text) {}
+
+    /// Return the string.
+    std::optional<std::string_view> get() const noexcept { return text_; }
+
+private:
+    std::optional<std::string_view> text_ = std::nullopt;
+};
+
 namespace detail {
 
 /// Lets std::unique_ptr destroy a C object.
@@ -353,6 +371,14 @@ private:
     bool is_null_;
     std::string text_;
 };
+
+template <typename T>
+std::optional<std::string_view> find_header(const char* (*find)(const T*, const char*), const T* object,
+                                            std::string_view name)
+{
+    const c_string text(name);
+    return text.has_nul() ? std::nullopt : optional_view(find(object, text));
+}
 
 /// Calls `element(index)` for each index from 0 on.
 template <typename Element>
@@ -474,7 +500,7 @@ public:
     /// Return the first response header of that name (case-insensitive).
     std::optional<std::string_view> header(std::string_view name) const
     {
-        return detail::optional_view(mlflow_gateway_error_header(get(), std::string(name).c_str()));
+        return detail::find_header(mlflow_gateway_error_header, get(), name);
     }
 
     /// Return the body of the response, or the failed event of a stream. It may have any encoding.
@@ -639,9 +665,9 @@ inline c_string prepare(std::string_view text)
 {
     return c_string(text);
 }
-inline c_string prepare(std::optional<std::string_view> text)
+inline c_string prepare(optional_string text)
 {
-    return c_string(text);
+    return c_string(text.get());
 }
 template <typename T>
 T prepare(T argument)
@@ -929,7 +955,7 @@ public:
     /// Return the first response header of that name (case-insensitive).
     std::optional<std::string_view> header(std::string_view name) const
     {
-        return detail::optional_view(mlflow_gateway_response_header(object_, std::string(name).c_str()));
+        return detail::find_header(mlflow_gateway_response_header, object_, name);
     }
 
     /// Return how many times the request was sent.
@@ -1041,20 +1067,19 @@ public:
     }
 
     /// Set the route of this request, in place of the handle's, or remove it with std::nullopt.
-    void set_route(std::optional<std::string_view> route) { detail::unwrap(try_set_route(route)); }
-    [[nodiscard]] result<void> try_set_route(std::optional<std::string_view> route)
+    void set_route(optional_string route) { detail::unwrap(try_set_route(route)); }
+    [[nodiscard]] result<void> try_set_route(optional_string route)
     {
         return detail::run(mlflow_gateway_request_set_route, get(), route);
     }
 
     /// Turn the request into a raw request to any path below the gateway URI. `method` is an HTTP method; std::nullopt
     /// means POST with a body, else GET. A `path` of std::nullopt removes the path.
-    void set_path(std::optional<std::string_view> method, std::optional<std::string_view> path)
+    void set_path(optional_string method, optional_string path)
     {
         detail::unwrap(try_set_path(method, path));
     }
-    [[nodiscard]] result<void> try_set_path(std::optional<std::string_view> method,
-                                            std::optional<std::string_view> path)
+    [[nodiscard]] result<void> try_set_path(optional_string method, optional_string path)
     {
         return detail::run(mlflow_gateway_request_set_path, get(), method, path);
     }
@@ -1112,12 +1137,11 @@ public:
     }
 
     /// Append the result of a tool call. `tool_call_id` is tool_call::id(); std::nullopt leaves the field out.
-    void add_tool_result(std::optional<std::string_view> tool_call_id, std::string_view content)
+    void add_tool_result(optional_string tool_call_id, std::string_view content)
     {
         detail::unwrap(try_add_tool_result(tool_call_id, content));
     }
-    [[nodiscard]] result<void> try_add_tool_result(std::optional<std::string_view> tool_call_id,
-                                                   std::string_view content)
+    [[nodiscard]] result<void> try_add_tool_result(optional_string tool_call_id, std::string_view content)
     {
         return detail::run(mlflow_gateway_request_add_tool_result, get(), tool_call_id, content.data(), content.size());
     }
@@ -1195,11 +1219,11 @@ public:
     }
 
     /// Set a header for this request, in place of the handle's, or unset it with std::nullopt.
-    void set_header(std::string_view name, std::optional<std::string_view> value)
+    void set_header(std::string_view name, optional_string value)
     {
         detail::unwrap(try_set_header(name, value));
     }
-    [[nodiscard]] result<void> try_set_header(std::string_view name, std::optional<std::string_view> value)
+    [[nodiscard]] result<void> try_set_header(std::string_view name, optional_string value)
     {
         return detail::run(mlflow_gateway_request_set_header, get(), name, value);
     }
@@ -1640,12 +1664,12 @@ class handle : public detail::owner<mlflow_gateway, mlflow_gateway_destroy> {
 public:
     /// Create a handle. Nothing is sent before the first call. If `route` is std::nullopt, each request names its own.
     /// If `gateway_uri` is std::nullopt, it is read from the environment, for example from MLFLOW_GATEWAY_URI.
-    explicit handle(std::optional<std::string_view> route, std::optional<std::string_view> gateway_uri = std::nullopt)
+    explicit handle(optional_string route, optional_string gateway_uri = std::nullopt)
         : handle(detail::unwrap(try_create(route, gateway_uri)))
     {
     }
-    [[nodiscard]] static result<handle> try_create(std::optional<std::string_view> route,
-                                                   std::optional<std::string_view> gateway_uri = std::nullopt)
+    [[nodiscard]] static result<handle> try_create(optional_string route,
+                                                   optional_string gateway_uri = std::nullopt)
     {
         return detail::create<handle>(mlflow_gateway_create, route, gateway_uri);
     }
@@ -1663,11 +1687,11 @@ public:
     }
 
     /// Set a header that every request carries, or remove it with std::nullopt.
-    void set_header(std::string_view name, std::optional<std::string_view> value)
+    void set_header(std::string_view name, optional_string value)
     {
         detail::unwrap(try_set_header(name, value));
     }
-    [[nodiscard]] result<void> try_set_header(std::string_view name, std::optional<std::string_view> value)
+    [[nodiscard]] result<void> try_set_header(std::string_view name, optional_string value)
     {
         return detail::run(mlflow_gateway_set_header, get(), name, value);
     }
@@ -1818,11 +1842,11 @@ public:
     }
 
     /// Look up one route. Returns a list with this route.
-    routes get_route(std::optional<std::string_view> name = std::nullopt) const
+    routes get_route(optional_string name = std::nullopt) const
     {
         return detail::unwrap(try_get_route(name));
     }
-    [[nodiscard]] result<routes> try_get_route(std::optional<std::string_view> name = std::nullopt) const
+    [[nodiscard]] result<routes> try_get_route(optional_string name = std::nullopt) const
     {
         return detail::create<routes>(mlflow_gateway_get_route, get(), name);
     }
@@ -1832,22 +1856,21 @@ public:
     [[nodiscard]] result<void> try_health() const { return detail::run(mlflow_gateway_health, get()); }
 
     /// Get the rate limits of a route, as the server's JSON.
-    std::string get_limits(std::optional<std::string_view> name = std::nullopt) const
+    std::string get_limits(optional_string name = std::nullopt) const
     {
         return detail::unwrap(try_get_limits(name));
     }
-    [[nodiscard]] result<std::string> try_get_limits(std::optional<std::string_view> name = std::nullopt) const
+    [[nodiscard]] result<std::string> try_get_limits(optional_string name = std::nullopt) const
     {
         return detail::create_string(mlflow_gateway_get_limits, get(), name);
     }
 
     /// Replace the rate limits of a route by a JSON array. Returns the server's JSON.
-    std::string set_limits(std::optional<std::string_view> name, std::string_view limits_json) const
+    std::string set_limits(optional_string name, std::string_view limits_json) const
     {
         return detail::unwrap(try_set_limits(name, limits_json));
     }
-    [[nodiscard]] result<std::string> try_set_limits(std::optional<std::string_view> name,
-                                                     std::string_view limits_json) const
+    [[nodiscard]] result<std::string> try_set_limits(optional_string name, std::string_view limits_json) const
     {
         return detail::create_string(mlflow_gateway_set_limits, get(), name, limits_json);
     }

@@ -143,17 +143,19 @@ def test_every_case_passes(build: Build, compiler: str, standard: str) -> None:
     with servers() as urls:
         passed = run(build, program, *urls).splitlines()
     written = [name for source in CASES for name in re.findall(r"^TEST\((\w+)\)", source.read_text(), re.M)]
-    assert sorted(passed) == sorted(name for name in written if standard != "c++17" or not name.startswith("stop_token"))
+    if standard == "c++17":
+        written = [name for name in written if not name.startswith("stop_token")]
+    assert sorted(passed) == sorted(written)
 
 
 @pytest.mark.parametrize("standard", STANDARDS)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_header_and_cases_compile_without_warnings(compiler: str, standard: str, tmp_path: Path) -> None:
-    """Also with -Weffc++, which is for the header alone, and without exceptions and run-time type information."""
+    """The header also with -Weffc++, and without exceptions and run-time type information."""
     alone = tmp_path / "alone.cpp"
     alone.write_text("#include <mlflow_ai_gateway.hpp>\n#include <mlflow_ai_gateway.hpp>\n")
-    for flags in (["-Weffc++"], ["-fno-rtti"], ["-fno-exceptions"]):
-        subprocess.run(command(compiler, standard, *flags, "-fsyntax-only", str(alone)), check=True)
+    flags = ("-Weffc++", "-fno-exceptions", "-fno-rtti", "-fsyntax-only")
+    subprocess.run(command(compiler, standard, *flags, str(alone)), check=True)
     if (compiler, standard) not in [row[1:] for row in RUN]:
         subprocess.run(command(compiler, standard, "-fsyntax-only", *map(str, CASES)), check=True)
 
@@ -170,9 +172,8 @@ def test_program_of_several_language_versions(tmp_path: Path) -> None:
         run(SHARED, program, gateway)
 
 
-@pytest.mark.parametrize("standard", ["c++17", "c++2b"])
-def test_program_without_exceptions(standard: str) -> None:
-    program = compiled(SHARED, "g++", standard, [SOURCES / "no_exceptions.cpp"], "-fno-exceptions", "-fno-rtti")
+def test_program_without_exceptions() -> None:
+    program = compiled(SHARED, "g++", "c++17", [SOURCES / "no_exceptions.cpp"], "-fno-exceptions", "-fno-rtti")
     with servers() as (gateway, _):
         run(SHARED, program, gateway)
 
@@ -197,7 +198,7 @@ def test_header_uses_every_function_and_number_of_the_c_header() -> None:
 
 
 def test_cases_call_every_c_function() -> None:
-    """A wrapper that no case calls is not compiled, so that its C function is not among those that the program needs."""
+    """If no case calls a wrapper, it is not compiled, and the program does not need its C function."""
     program = compiled(SHARED, "g++", "c++17", CASES)
     needed = {line.split()[-1] for line in symbols(program, "-D", "--undefined-only")}
     assert {name for name in needed if name.startswith("mlflow_gateway_")} == c_functions()
@@ -239,7 +240,8 @@ def test_no_line_is_too_long() -> None:
 
 def symbols(file: Path, *options: str) -> list[str]:
     need("nm")
-    return subprocess.run(["nm", *options, str(file)], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    nm = ["nm", *options, str(file)]
+    return subprocess.run(nm, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
 
 
 def functions(file: Path) -> set[str]:

@@ -42,7 +42,8 @@ def test_errors_and_usage() -> None:
 
 
 def test_makefile_builds_it() -> None:
-    subprocess.run(["make", "-C", str(ROOT / "examples-c"), "--always-make", "chat_cxx"], check=True, stdout=subprocess.DEVNULL)
+    make = ["make", "-C", str(ROOT / "examples-c"), "--always-make", "chat_cxx"]
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
     with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
         command = [str(ROOT / "examples-c/chat_cxx"), "r", gateway.url]
         environment = clean_environment()

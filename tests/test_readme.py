@@ -43,4 +43,5 @@ def test_c_blocks_compile(tmp_path: Path) -> None:
 def test_cpp_blocks_compile(tmp_path: Path) -> None:
     (block,) = re.findall(r"^```cpp\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
     compiler = ["g++", "-std=c++17", *WARNINGS, f"-I{ROOT / 'include'}"]
-    subprocess.run([*compiler, "-x", "c++", "-", "-c", "-o", str(tmp_path / "program.o")], input=block, text=True, check=True)
+    command = [*compiler, "-x", "c++", "-", "-c", "-o", str(tmp_path / "program.o")]
+    subprocess.run(command, input=block, text=True, check=True)

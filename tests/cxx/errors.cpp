@@ -35,6 +35,7 @@ TEST(error_has_everything_of_the_response)
         CHECK(error.retry_reasons().empty());
         CHECK_EQUAL(error.header("X-Request-Id"), "abc");
         CHECK_EQUAL(error.header("x-other"), std::optional<int>());
+        CHECK_EQUAL(error.header("x-request-id\0"s), std::optional<int>());
         CHECK(error.body()->find("slow down") != std::string_view::npos);
         CHECK(std::string_view(error.what()).find("slow down") != std::string_view::npos);
         CHECK(error.what() == std::string_view(mlflow_gateway_error_message(error.get())));
@@ -89,6 +90,10 @@ TEST(error_copies_outlive_the_original)
     CHECK(std::string_view(copy->what()).find("ftp") != std::string_view::npos);
     CHECK(mlflow_gateway_error_status(copy->get()) == MLFLOW_GATEWAY_INVALID_URI);
 }
+
+#if defined(__cpp_lib_expected)
+static_assert(std::is_same_v<gw::result<int>, std::expected<int, gw::error>>);
+#endif
 
 TEST(result_with_value)
 {

@@ -25,6 +25,10 @@ TEST(handle_is_created_moved_and_released)
     CHECK_EQUAL(status_of(gw::handle::try_create("r")), status::no_gateway_uri);
     CHECK_EQUAL(status_of(gw::handle::try_create("", servers().gateway)), status::invalid_argument);
 
+    const char* absent = nullptr;
+    CHECK_EQUAL(status_of(gw::handle::try_create(absent, absent)), status::no_gateway_uri);
+    CHECK_EQUAL(status_of(gw::handle::try_create(nullptr, std::string_view("http://host"))), status::ok);
+
     gw::handle without_route(std::nullopt, servers().gateway);
     gw::request request = prompt("hello");
     request.set_route("r");
@@ -84,8 +88,10 @@ TEST(handle_settings_that_fail)
     gw::handle gateway = chat();
     CHECK_EQUAL(thrown_by([&] { gateway.set_header("Host", "a"); }), status::invalid_argument);
     CHECK_EQUAL(thrown_by([&] { gateway.set_param("messages", 1); }), status::invalid_param);
-    CHECK_EQUAL(status_of(gateway.try_set_param("a", std::numeric_limits<std::uint64_t>::max())), status::invalid_param);
-    CHECK_EQUAL(status_of(gateway.try_set_param("a", std::numeric_limits<double>::infinity())), status::invalid_param);
+    const std::uint64_t too_large = std::numeric_limits<std::uint64_t>::max();
+    CHECK_EQUAL(status_of(gateway.try_set_param("a", too_large)), status::invalid_param);
+    const double infinite = std::numeric_limits<double>::infinity();
+    CHECK_EQUAL(status_of(gateway.try_set_param("a", infinite)), status::invalid_param);
     CHECK_EQUAL(status_of(gateway.try_set_param("", true)), status::invalid_param);
     CHECK_EQUAL(status_of(gateway.try_set_param("", "text")), status::invalid_param);
     CHECK_EQUAL(thrown_by([&] { gateway.set_param_json("a", "{"); }), status::invalid_param);
@@ -138,6 +144,18 @@ TEST(request_continues_a_conversation)
     }
     request.add_response(stream.response(), 0);
     CHECK_EQUAL(received(gateway, std::move(request), "/body/messages/3/content"), "echo: again");
+}
+
+TEST(request_returns_tool_results)
+{
+    const gw::handle gateway = chat();
+    gw::request request;
+    request.add_message("user", "!tools");
+    const gw::response response = gateway.send(request);
+    request.add_response(response);
+    for (const gw::tool_call call : response.candidates()[0].tool_calls())
+        request.add_tool_result(call.id(), "sunny");
+    CHECK_EQUAL(received(gateway, std::move(request), "/body/messages/3/tool_call_id"), "call_0_1");
 }
 
 TEST(request_settings)
