@@ -1,4 +1,4 @@
-"""The C code in README.md compiles."""
+"""The C and C++ code in README.md compiles."""
 
 import re
 import subprocess
@@ -38,3 +38,10 @@ def test_c_blocks_compile(tmp_path: Path) -> None:
     for block in blocks:
         command = [*COMPILER, f"-I{ROOT / 'include'}", "-x", "c", "-", "-c", "-o", str(tmp_path / "program.o")]
         subprocess.run(command, input=program_of(block), text=True, check=True)
+
+
+def test_cpp_blocks_compile(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```cpp\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    compiler = ["g++", "-std=c++17", *WARNINGS, f"-I{ROOT / 'include'}"]
+    command = [*compiler, "-x", "c++", "-", "-c", "-o", str(tmp_path / "program.o")]
+    subprocess.run(command, input=block, text=True, check=True)

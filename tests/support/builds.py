@@ -70,7 +70,7 @@ def compile_once(program: Path, command: Sequence[str], sources: Sequence[Path])
 
 def _state(command: Sequence[str], sources: Sequence[Path]) -> str:
     """Returns the command, and the modification time of each file that it reads."""
-    headers = [*(ROOT / "tests/c").glob("*.h"), *INCLUDE.glob("*.h")]
+    headers = [*(ROOT / "tests/c").glob("*.h"), *INCLUDE.glob("*.h*")]
     libraries = [Path(word) for word in command if word.endswith(".a")]
     files = sorted({*sources, *headers, *libraries})
     return "\n".join([*command, *(f"{file} {file.stat().st_mtime_ns}" for file in files)])
