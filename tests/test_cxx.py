@@ -12,9 +12,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.builds import ADDRESS, INCLUDE, PROGRAMS, ROOT, SHARED, VALGRIND, Build, clean_environment, compile_once, need
-from databricks_workspace import Workspace
-from support.scripted_gateway import CHAT_ROUTE, NOT_FOUND, Handler, Request, ScriptedGateway, one_route
+from support.builds import (
+    ADDRESS,
+    INCLUDE,
+    PROGRAMS,
+    ROOT,
+    SHARED,
+    VALGRIND,
+    Build,
+    clean_environment,
+    compile_once,
+    need,
+)
+from support.databricks_workspace import Workspace
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    NOT_FOUND,
+    Handler,
+    Request,
+    ScriptedGateway,
+)
 from support.scripted_model import model
 
 HEADER = INCLUDE / "mlflow_ai_gateway.hpp"

@@ -13,8 +13,16 @@ from pathlib import Path
 
 import pytest
 from support.builds import ALL, PLAIN, SHARED, Build, clean_environment
+from support.program_output import read_until
 from support.real_gateways import RealGateway
-from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, one_route, refused_port
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    Handler,
+    Request,
+    ScriptedGateway,
+    one_route,
+    refused_port,
+)
 from support.scripted_model import messages, model, post_requests
 
 CTRL_C = b"\x03"
@@ -24,16 +32,6 @@ CTRL_D = b"\x04"
 def chat(*arguments: str, input: str, build: Build = SHARED) -> tuple[int, str, str]:
     done = build.run("chat.c", *arguments, input=input)
     return done.returncode, done.stdout, done.stderr
-
-
-def read_until(end: bytes, program: subprocess.Popen[bytes], output: int) -> bytes:
-    """Reads the output of a running program up to these bytes."""
-    errors = b""
-    while end not in errors:
-        more = os.read(output, 1000)
-        assert more, (errors, program.wait())
-        errors += more
-    return errors
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)

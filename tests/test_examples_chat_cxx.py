@@ -5,10 +5,15 @@ import subprocess
 
 import pytest
 from support.builds import PLAIN, ROOT, SHARED, Build, clean_environment
-from conftest import RealGateway
-from support.scripted_gateway import CHAT_ROUTE, ScriptedGateway, one_route, refused_port
-from support.scripted_model import messages, model, questions
-from test_examples_chat import read_until
+from support.program_output import read_until
+from support.real_gateways import RealGateway
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    ScriptedGateway,
+    one_route,
+    refused_port,
+)
+from support.scripted_model import messages, model, post_requests
 
 
 @pytest.mark.parametrize("build", PLAIN, ids=lambda build: build.name)
@@ -17,7 +22,7 @@ def test_conversation_continues_after_a_failure(build: Build) -> None:
         done = build.run("chat_cxx.cpp", "r", gateway.url, input="one\nbroken\nlast")
         assert (done.returncode, done.stdout) == (0, "echo: one\necho: brokenecho: last\n")
         assert "stream" in done.stderr
-        assert messages(questions(gateway)[-1]) == [("user", "one"), ("assistant", "echo: one"), ("user", "last")]
+        assert messages(post_requests(gateway)[-1]) == [("user", "one"), ("assistant", "echo: one"), ("user", "last")]
 
 
 def test_ctrl_c_cancels_a_response_only() -> None:
