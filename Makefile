@@ -5,6 +5,7 @@
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
 # make fuzz     run each fuzz target for FUZZ_SECONDS (see fuzz/README.md)
+# make man      write a man page for each function into target/man/
 # make clean    remove what make has built ("cargo clean" removes all of target/)
 
 CARGO ?= cargo
@@ -32,6 +33,10 @@ library: | need-cargo
 
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
+
+# Fails if a function has no comment, or if no program of docs/man/examples calls it.
+man: | need-python
+	@$(PYTHON) docs/generate/man.py
 
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
@@ -104,5 +109,5 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples demo check check-tools test test-tools test-rust test-builds \
+.PHONY: need-cargo need-cc need-python all library examples man demo check check-tools test test-tools test-rust test-builds \
     test-fuzz compat fuzz bench clean
