@@ -1,8 +1,11 @@
 """Divides a comment of the header into paragraphs, parameters, lists and code."""
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple, Union
+
+from header import read
 
 
 class Paragraph(NamedTuple):
@@ -89,5 +92,14 @@ def headline(comment: str) -> str:
 
 
 def full_statuses(text: str) -> str:
-    """The text with each status by its full name."""
-    return STATUS.sub(r"MLFLOW_GATEWAY_\1", text)
+    """The text with each status by its full name. Other abbreviations stay as they are."""
+    return STATUS.sub(lambda found: _full_name(found) if _full_name(found) in _statuses() else found.group(), text)
+
+
+def _full_name(found: re.Match[str]) -> str:
+    return f"MLFLOW_GATEWAY_{found.group(1)}"
+
+
+@functools.cache
+def _statuses() -> set[str]:
+    return {constant.name for constant in read().constants}

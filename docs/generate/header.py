@@ -46,6 +46,14 @@ class Constant(NamedTuple):
     section: str
 
 
+class Macro(NamedTuple):
+    """A macro that is no number, for example `MLFLOW_GATEWAY_AT_LEAST(major, minor, patch)`."""
+
+    name: str
+    definition: str
+    comment: str
+
+
 class Rule(NamedTuple):
     """A rule that applies to every function, for example "Errors"."""
 
@@ -57,6 +65,7 @@ class Header(NamedTuple):
     summary: str
     shortest_program: str
     rules: list[Rule]
+    macros: list[Macro]
     types: list[Type]
     constants: list[Constant]
     functions: list[Function]
@@ -80,6 +89,12 @@ TOKEN = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 
+MACRO = re.compile(
+    r"^/\* (?P<comment>[^*]+) \*/\n(?:#ifndef \w+\n#if .*\n)?"
+    r"#define (?P<name>MLFLOW_GATEWAY_\w+)(?P<definition>(?:\([^)]*\))? (?:.*\\\n)*.*)$",
+    re.MULTILINE,
+)
+
 
 def read(path: Path = HEADER) -> Header:
     """Reads the header. A declaration without a comment has an empty one."""
@@ -99,7 +114,8 @@ def read(path: Path = HEADER) -> Header:
         else:
             constants.append(Constant(token["constant"], token["value"], comment, section))
     version = ".".join(re.findall(r"#define MLFLOW_GATEWAY_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text))
-    return Header(summary, shortest_program, rules, types, constants, functions, version)
+    macros = [Macro(found["name"], found["definition"], found["comment"]) for found in MACRO.finditer(text)]
+    return Header(summary, shortest_program, rules, macros, types, constants, functions, version)
 
 
 def _plain(comment: str) -> str:
