@@ -38,16 +38,16 @@ examples: library | need-cc
 
 # Fails if a function has no comment, or if no program of docs/man/examples calls it.
 man: | need-python
-	@$(PYTHON) docs/generate/man.py
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/man.py
 
 # Fails if Doxygen reports anything.
 docs: | need-python
-	@$(PYTHON) docs/generate/site.py
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/site.py
 
 test-docs: | need-python
 	@sh tests/install-tools doxygen chromium
 	@$(MAKE) --no-print-directory docs
-	@$(PYTHON) docs/generate/screenshots.py
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/screenshots.py
 
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py

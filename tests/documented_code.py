@@ -15,7 +15,9 @@ sys.path.insert(0, str(ROOT / "docs/generate"))
 from comment import Verbatim, blocks  # noqa: E402
 from header import HEADER, read  # noqa: E402
 
-BLOCK = re.compile(r"^```(?P<language>c|python)\n(?P<code>.*?)^```$(?:\n\nOutput:\n\n```text\n(?P<output>.*?)^```$)?", re.M | re.S)
+BLOCK = re.compile(
+    r"^```(?P<language>c|python)\n(?P<code>.*?)^```$(?:\n\nOutput:\n\n```text\n(?P<output>.*?)^```$)?", re.M | re.S
+)
 LINK = ["-D_POSIX_C_SOURCE=200809L", f"-L{RELEASE}", "-lmlflow_ai_gateway", "-lm", "-lpthread", f"-Wl,-rpath,{RELEASE}"]
 
 FRAGMENT = """\

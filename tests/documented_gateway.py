@@ -1,4 +1,4 @@
-"""The gateway that the programs of the documentation run against: each kind of route, with responses that never change."""
+"""The gateway that the programs of the documentation run against: each kind of route, with fixed responses."""
 
 import json
 from typing import Optional

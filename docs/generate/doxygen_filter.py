@@ -27,7 +27,9 @@ def prepare_header(header: Header) -> str:
         f"/** @file\n{header.summary} */",
         _rules(header),
         *(
-            _group(_identifier(section), section, [_function(each) for each in header.functions if each.section == section])
+            _group(
+                _identifier(section), section, [_function(each) for each in header.functions if each.section == section]
+            )
             for section in header.sections()
         ),
         _group("types", "Types", [_type(each) for each in header.types]),
@@ -134,6 +136,7 @@ def _prose(text: str) -> str:
     """Statuses become links. Doxygen would read `\\"` and `<` as its own commands."""
     text = re.sub(r"\bMLFLOW_GATEWAY_[A-Z]+_?(?= numbers\b)", lambda prefix: f"`{prefix.group()}`", text)
     text = re.sub(r'"(?:[^"\\]|\\.)*\\.(?:[^"\\]|\\.)*"', r"`\g<0>`", text).replace("#if", r"\#if")
+    text = text.replace("docs/options.md", '@ref options "Options"')
     return re.sub(r"(?<![`\w#])MLFLOW_GATEWAY_(?!URI)\w+[A-Z](?!\w|`)", r"#\g<0>", comment.full_statuses(text))
 
 

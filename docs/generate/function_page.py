@@ -3,8 +3,10 @@
 import re
 
 import comment
+import options
+import options_list
 import roff
-from comment import Block, Paragraph
+from comment import Block, Paragraph, Verbatim
 from header import Function, Header
 from release import date, source
 
@@ -28,12 +30,12 @@ def write(function: Function, header: Header, example: str) -> str:
     parts = [
         ("NAME", [f"{name} \\- {_headline(function)}"]),
         ("SYNOPSIS", [".nf", ".B #include <mlflow_ai_gateway.h>", ".PP", *roff.declaration(function.signature), ".fi"]),
-        ("DESCRIPTION", roff.blocks(description, name)),
+        ("DESCRIPTION", _description(description, function, header)),
     ]
     if function.result != "void":
         parts.append(("RETURN VALUE", [*roff.prose(_result(function)), *roff.blocks(outcomes, name)]))
     if function.result == "mlflow_gateway_status":
-        parts.append(("ERRORS", _errors(function, header, failures + outcomes)))
+        parts.append(("ERRORS", _errors(function, header, failures, outcomes)))
     parts.append(("EXAMPLE", _example(example)))
     parts.append(("SEE ALSO", roff.references(_related(function, header))))
     return roff.page(name, 3, date(), source(header.version), parts)
@@ -61,7 +63,9 @@ def _result(function: Function) -> str:
         if not any("*" in parameter for parameter in function.parameters):
             return STATIC
         length = " If `len` is not NULL, it receives the length in bytes without the NUL." if "len" in names else ""
-        none = "" if function.name.endswith("_message") else f" It is NULL if there is none, or if `{names[0]}` is NULL."
+        none = (
+            "" if function.name.endswith("_message") else f" It is NULL if there is none, or if `{names[0]}` is NULL."
+        )
         return BORROWED.format(owner=names[0]) + none + length
     if function.result.startswith("const"):
         return f"A pointer that belongs to `{names[0]}`. It is NULL if `{names[0]}` is NULL."
@@ -71,10 +75,19 @@ def _result(function: Function) -> str:
     return text[0].upper() + text[1:]
 
 
-def _errors(function: Function, header: Header, failures: list[Block]) -> list[str]:
+def _description(found: list[Block], function: Function, header: Header) -> list[str]:
+    """The table of options is wider than a terminal, so they are listed."""
+    lines: list[str] = []
+    for block in found:
+        is_table = isinstance(block, Verbatim) and options.is_table(block)
+        lines += options_list.short(header) if is_table else roff.blocks([block], function.name)
+    return lines
+
+
+def _errors(function: Function, header: Header, failures: list[Block], outcomes: list[Block]) -> list[str]:
     """The statuses that the comment lists, each with its meaning, and a reference to the general ones."""
-    text = " ".join(block.text for block in failures)
-    lines = roff.blocks(failures, function.name) if failures else []
+    text = " ".join(block.text for block in failures + outcomes)
+    lines = roff.blocks(failures, function.name)
     listed = {f"MLFLOW_GATEWAY_{name}" for name in comment.STATUS.findall(text)}
     for constant in header.constants:
         if constant.name in listed and int(constant.value) < 100:
@@ -100,7 +113,9 @@ def _related(function: Function, header: Header) -> list[str]:
     names = {each.name for each in header.functions}
     mentioned = set(re.findall(r"\b(mlflow_gateway_\w+)\(\)", function.comment)) & names
     mentioning = {each.name for each in header.functions if f"{function.name}()" in each.comment}
-    kind = re.match(r"mlflow_gateway_(cancel_token|embeddings|error|event|request|response|routes|stream)_", function.name)
+    kind = re.match(
+        r"mlflow_gateway_(cancel_token|embeddings|error|event|request|response|routes|stream)_", function.name
+    )
     prefix = f"mlflow_gateway_{kind.group(1)}_" if kind else "mlflow_gateway_"
     pair = {f"{prefix}{verb}" for verb in ("create", "destroy")} & names
     order = [each.name for each in header.functions]

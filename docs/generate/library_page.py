@@ -2,15 +2,20 @@
 
 import comment
 import options
+import options_list
 import roff
 from header import Constant, Header
 from release import date, source
+
 
 def write(header: Header, example: str) -> str:
     program = example.partition("*/\n")[2]
     parts = [
         ("NAME", [f"mlflow_ai_gateway \\- {header.summary.rstrip('.')}"]),
-        ("SYNOPSIS", [".nf", ".B #include <mlflow_ai_gateway.h>", ".PP", ".B cc program.c \\-lmlflow_ai_gateway", ".fi"]),
+        (
+            "SYNOPSIS",
+            [".nf", ".B #include <mlflow_ai_gateway.h>", ".PP", ".B cc program.c \\-lmlflow_ai_gateway", ".fi"],
+        ),
         ("DESCRIPTION", _description()),
         ("RULES", _rules(header)),
         ("OPTIONS", _options(header)),
@@ -45,16 +50,11 @@ def _rules(header: Header) -> list[str]:
 
 
 def _options(header: Header) -> list[str]:
-    lines = roff.prose(
+    introduction = roff.prose(
         "Set an option with mlflow_gateway_set_option(). A request accepts those marked with *, with "
         "mlflow_gateway_request_set_option(). A timeout of 0 sets no separate limit."
     )
-    for option in options.read(header):
-        mark = " *" if option.for_request else ""
-        read = f" Environment: {', '.join(option.variables)}." if option.variables else ""
-        text = f"{option.description} Values: {option.values}. Default: {option.default}.{read}"
-        lines += roff.tagged(f"\\fB{option.name}\\fR{mark}", text.strip())
-    return lines
+    return [*introduction, *options_list.full(header)]
 
 
 def _environment(header: Header) -> list[str]:
@@ -77,7 +77,9 @@ def _constants(constants: list[Constant]) -> list[str]:
         if constant.section != section:
             section = constant.section
             lines.append(f".SS {section}")
-        lines += roff.tagged(f"\\fB{constant.name}\\fR ({roff.code(constant.value)})", " ".join(constant.comment.split()))
+        lines += roff.tagged(
+            f"\\fB{constant.name}\\fR ({roff.code(constant.value)})", " ".join(constant.comment.split())
+        )
     return lines
 
 

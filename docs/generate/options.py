@@ -7,7 +7,9 @@ import comment
 from comment import Verbatim
 from header import ROOT, Header
 
-VARIABLE = re.compile(r"\b(?:(?:MLFLOW|DATABRICKS|OPENAI|REQUESTS|CURL|SSL)_[A-Z_]*[A-Z]\b|(?:https?|all|no)_proxy\b|(?:HTTPS?|ALL|NO)_PROXY\b)(?!_)")
+VARIABLE = re.compile(
+    r"\b(?:(?:MLFLOW|DATABRICKS|OPENAI|REQUESTS|CURL|SSL)_[A-Z_]*[A-Z]\b|(?:https?|all|no)_proxy\b|(?:HTTPS?|ALL|NO)_PROXY\b)(?!_)"
+)
 
 
 class Option(NamedTuple):
@@ -36,6 +38,11 @@ def read(header: Header) -> list[Option]:
     ]
 
 
+def is_table(block: Verbatim) -> bool:
+    """Whether it is the table of options."""
+    return block.lines[0].startswith("name ") and "environment variables" in block.lines[0]
+
+
 def environment(header: Header) -> dict[str, str]:
     """Each environment variable, and what it is used for."""
     (create,) = (function for function in header.functions if function.name == "mlflow_gateway_create")
@@ -55,7 +62,7 @@ def environment(header: Header) -> dict[str, str]:
 def _table(header: Header) -> list[list[str]]:
     """The rows of the table in the comment of mlflow_gateway_set_option(), without its heading."""
     (function,) = (function for function in header.functions if function.name == "mlflow_gateway_set_option")
-    (table,) = (block for block in comment.blocks(function.comment) if isinstance(block, Verbatim))
+    (table,) = (block for block in comment.blocks(function.comment) if isinstance(block, Verbatim) and is_table(block))
     starts = [table.lines[0].index(title) for title in ("name", "values", "default", "environment")]
     rows: list[list[str]] = []
     for line in table.lines[1:]:
@@ -71,9 +78,7 @@ def _sections() -> dict[str, str]:
     """The text of each option's section."""
     text = (ROOT / "docs/options.md").read_text()
     parts = re.split(r"^##+ (.*)$", text, flags=re.M)
-    return {
-        title.strip("`"): body for title, body in zip(parts[1::2], parts[2::2]) if re.fullmatch(r"`\w+`", title)
-    }
+    return {title.strip("`"): body for title, body in zip(parts[1::2], parts[2::2]) if re.fullmatch(r"`\w+`", title)}
 
 
 def _description(section: str) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from comment import Block, Item, Paragraph, Parameter, Verbatim, full_statuses, sentences
 
 INLINE = re.compile(
-    r"`(?P<name>[^`]+)`|(?P<call>\bmlflow_gateway_\w+)\(\)|(?P<constant>\bMLFLOW_GATEWAY_[A-Z_]*[A-Z])\b(?!_)"
+    r"`(?P<name>[^`]+)`|(?P<options>\bdocs/options\.md)|(?P<call>\bmlflow_gateway_\w+)\(\)|(?P<constant>\bMLFLOW_GATEWAY_[A-Z_]*[A-Z])\b(?!_)"
 )
 SPECIAL = {"\\": r"\e", "-": r"\-", "`": r"\(ga", "'": r"\(aq", "^": r"\(ha", "~": r"\(ti"}
 """Characters that a terminal would otherwise print as typographic ones."""
@@ -29,7 +29,11 @@ def verbatim(text: str) -> list[str]:
 def prose(text: str, own_name: str = "") -> list[str]:
     """A paragraph, one sentence a line. Functions are set in bold, with their section of the manual."""
     lines = [_inline(sentence, own_name) for sentence in sentences(full_statuses(text))]
-    return [_guard(part) for line in lines for part in textwrap.wrap(line, 78, break_long_words=False, break_on_hyphens=False)]
+    return [
+        _guard(part)
+        for line in lines
+        for part in textwrap.wrap(line, 78, break_long_words=False, break_on_hyphens=False)
+    ]
 
 
 def blocks(found: list[Block], own_name: str = "") -> list[str]:
@@ -88,6 +92,8 @@ def _inline(text: str, own_name: str) -> str:
         result.append(_escaped(text[at : match.start()]))
         if match["name"]:
             result.append(f"\\fI{_escaped(match['name'])}\\fR")
+        elif match["options"]:
+            result.append("\\fBmlflow_ai_gateway\\fR(7)")
         elif match["call"] == own_name:
             result.append(f"\\fB{own_name}\\fR()")
         elif match["call"]:

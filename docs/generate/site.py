@@ -19,7 +19,9 @@ def build() -> None:
     shutil.rmtree(OUTPUT / "html", ignore_errors=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     settings = (ROOT / "docs/Doxyfile").read_text()
+    prepare = f'"{sys.executable} docs/generate/doxygen_filter.py"'
     settings += f"PROJECT_NUMBER = {read().version}\nINPUT = {' '.join(_input())}\n"
+    settings += f"FILTER_PATTERNS = *.md={prepare} *.h={prepare}\n"
     if _version() >= (1, 9, 5):
         settings += "HTML_COLORSTYLE = LIGHT\n"
     done = subprocess.run(["doxygen", "-"], input=settings, cwd=ROOT, text=True)
