@@ -5,6 +5,9 @@
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
 # make fuzz     run each fuzz target for FUZZ_SECONDS (see fuzz/README.md)
+# make man      write a man page for each function into target/man/
+# make docs     build a site of the guide and the header in target/docs/html/ with Doxygen
+# make test-docs  the same, with three screenshots of it in target/docs/screenshots/
 # make clean    remove what make has built ("cargo clean" removes all of target/)
 
 CARGO ?= cargo
@@ -33,6 +36,19 @@ library: | need-cargo
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
 
+# Fails if a function has no comment, or if no program of docs/man/examples calls it.
+man: | need-python
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/man.py
+
+# Fails if Doxygen reports anything.
+docs: | need-python
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/site.py
+
+test-docs: | need-python
+	@sh tests/install-tools doxygen chromium
+	@$(MAKE) --no-print-directory docs
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/screenshots.py
+
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
 
@@ -42,7 +58,7 @@ check: check-tools
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not real and not tool and not alone' tests
 
 test: test-tools
-	@$(MAKE) --no-print-directory -j3 test-fuzz test-rust test-builds
+	@$(MAKE) --no-print-directory -j3 docs test-fuzz test-rust test-builds
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not alone' tests
 	$(PYTEST) -m alone tests
 
@@ -52,7 +68,7 @@ check-tools: | need-cargo need-cc need-python
 	@$(PYTHON) tests/gateways/install.py pytest
 
 test-tools: | need-cargo need-cc need-python
-	@sh tests/install-tools valgrind
+	@sh tests/install-tools doxygen valgrind
 	@$(PYTHON) tests/gateways/install.py pytest $(REAL_GATEWAYS)
 
 # Also builds the library with the feature test-panic, because both use target/debug.
@@ -104,5 +120,5 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples demo check check-tools test test-tools test-rust test-builds \
+.PHONY: need-cargo need-cc need-python all library examples man docs test-docs demo check check-tools test test-tools test-rust test-builds \
     test-fuzz compat fuzz bench clean

@@ -114,6 +114,7 @@ PROSE = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/**/*.md",
+    "docs/man/examples/*.c",
     "examples-c/*",
     "Makefile",
     "Cargo.toml",
