@@ -77,7 +77,7 @@ class RunningProgram:
 
 @contextlib.contextmanager
 def running_program(environment: Optional[dict[str, str]] = None) -> Iterator[RunningProgram]:
-    with SHARED.start("asks.c", environment=environment, stdin=subprocess.PIPE) as process:
+    with SHARED.start("operations.c", environment=environment, stdin=subprocess.PIPE) as process:
         yield RunningProgram(process)
 
 

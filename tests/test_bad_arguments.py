@@ -11,7 +11,7 @@ from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, Scrip
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
 PROGRAMS = [
-    "test_arguments.c", "test_request_arguments.c", "test_ask_arguments.c", "test_answer_arguments.c",
+    "test_arguments.c", "test_request_arguments.c", "test_call_arguments.c", "test_response_arguments.c",
     "test_route_arguments.c", "test_json_arguments.c",
 ]  # fmt: skip
 TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflow_gateway_version_number"}
@@ -99,7 +99,7 @@ def test_request_functions_reject_bad_arguments(build: Build) -> None:
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_send_functions_reject_bad_arguments(build: Build) -> None:
     with refused_port() as port:
-        done = build.run("test_ask_arguments.c", f"http://127.0.0.1:{port}")
+        done = build.run("test_call_arguments.c", f"http://127.0.0.1:{port}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -107,7 +107,7 @@ def test_send_functions_reject_bad_arguments(build: Build) -> None:
 def test_response_functions_reject_bad_arguments(build: Build) -> None:
     with ScriptedGateway(one_route(chat_script(), CHAT_ROUTE)) as chats:
         with ScriptedGateway(one_route(embed, EMBEDDINGS_ROUTE)) as embeddings:
-            done = build.run("test_answer_arguments.c", chats.url, embeddings.url)
+            done = build.run("test_response_arguments.c", chats.url, embeddings.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

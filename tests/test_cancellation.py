@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
-from faults.answers import ROUTE, TEXT, valid_response, path_of
+from faults.responses import ROUTE, TEXT, valid_response, path_of
 from faults.heads import LONG_REQUESTS, stall_without_reading
 from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.peer import Peer

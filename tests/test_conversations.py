@@ -91,7 +91,7 @@ def test_response_that_cannot_be_added_is_invalid_argument_with_the_reason(
 ) -> None:
     with ScriptedGateway(script) as gateway:
         lines = ("route r", f"uri {gateway.url}", "message user=a", *commands)
-        done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))
+        done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in lines))
     assert done.returncode == 1 and "INVALID_ARGUMENT, not MLFLOW_GATEWAY_OK" in done.stderr
     assert phrase in done.stderr
 

@@ -398,7 +398,7 @@ def test_proxy_and_gateway_each_receive_only_their_own_credentials(tmp_path: Pat
 
 def refusal(*commands: str) -> str:
     """Returns why the library rejects the last command, a setting."""
-    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in ("route r", f"uri http://{HOST}:1", *commands)))
+    done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in ("route r", f"uri http://{HOST}:1", *commands)))
     assert done.returncode == 1, "the setting was accepted"
     return done.stderr
 
@@ -438,5 +438,5 @@ def test_overlong_credentials_are_rejected(operation: str) -> None:
 
 
 def test_uri_with_credentials_is_rejected_without_repeating_them() -> None:
-    done = SHARED.run("asks.c", input="route r\nuri http://me:hunter2@127.0.0.1:1\n")
+    done = SHARED.run("operations.c", input="route r\nuri http://me:hunter2@127.0.0.1:1\n")
     assert "MLFLOW_GATEWAY_INVALID_URI" in done.stderr and "hunter2" not in done.stderr

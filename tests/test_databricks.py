@@ -30,7 +30,7 @@ from mlflow.deployments import get_deploy_client
 client = get_deploy_client("databricks")
 chat = {"messages": [{"role": "user", "content": "hi you"}]}
 limits = {"rate_limits": [{"calls": 10, "key": "user", "renewal_period": "minute"}]}
-told = {
+reported = {
     "list": [endpoint["name"] for endpoint in client.list_endpoints()],
     "task": client.get_endpoint("chat")["task"],
     "chat": client.predict(endpoint="chat", inputs=chat)["choices"][0]["message"]["content"],
@@ -42,15 +42,15 @@ told = {
     "created": client.create_endpoint(config={"name": "new", "config": {}})["name"],
 }
 sdk = WorkspaceClient()
-told["limit"] = sdk.serving_endpoints.get("chat").ai_gateway.rate_limits[0].calls
+reported["limit"] = sdk.serving_endpoints.get("chat").ai_gateway.rate_limits[0].calls
 sdk.serving_endpoints.delete("new")
-told["errors"] = []
+reported["errors"] = []
 for path in ("/api/2.0/serving-endpoints/new", "/api/2.0/none"):
     try:
         sdk.api_client.do("GET", path)
     except Exception as error:
-        told["errors"].append([type(error).__name__, str(error)])
-print(json.dumps(told))
+        reported["errors"].append([type(error).__name__, str(error)])
+print(json.dumps(reported))
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from gateways.install import install
-from gateways.scripted_answers import embedding
+from gateways.scripted_responses import embedding
 from support.builds import ALL, CHECKED, ROOT, SHARED, THREADED, Build, clean_environment
 from support.operations import float32, perform, perform_all
 from support.real_gateways import RealGateway

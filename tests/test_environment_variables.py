@@ -147,7 +147,7 @@ def silent() -> ScriptedGateway:
 @pytest.mark.parametrize("name", TIMEOUTS)
 @three_attempts
 def test_each_timeout_variable_limits_calls_and_options_override_it(name: str) -> None:
-    SHARED.compile("asks.c")
+    SHARED.compile("operations.c")
     with silent() as gateway:
         start = time.monotonic()
         outcome = perform(gateway.url, *SEND_PROMPT, env={name: "1"})

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 
 import pytest
-from gateways import scripted_answers
+from gateways import scripted_responses
 from support.builds import ALL, SHARED, Build, clean_environment
 from support.real_gateways import RealGateway
 from support.scripted_gateway import Handler, Request, ScriptedGateway, one_route, refused_port
@@ -20,7 +20,7 @@ def embed(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 def respond_with_embeddings(handler: Handler, request: Request) -> None:
     body = request.json()
-    handler.respond(200, scripted_answers.embeddings(scripted_answers.embeddings_inputs(body), body))
+    handler.respond(200, scripted_responses.embeddings(scripted_responses.embeddings_inputs(body), body))
 
 
 def similarity(a: Sequence[float], b: Sequence[float]) -> float:
@@ -29,7 +29,7 @@ def similarity(a: Sequence[float], b: Sequence[float]) -> float:
 
 def table(sentences: Sequence[str]) -> str:
     """Returns the expected output for sentences with the scripted embeddings."""
-    embeddings = [scripted_answers.embedding(sentence) for sentence in sentences]
+    embeddings = [scripted_responses.embedding(sentence) for sentence in sentences]
     lines = ["    " + "".join(f"{column:7}" for column in range(1, len(sentences) + 1))]
     for row, (sentence, embedding) in enumerate(zip(sentences, embeddings), 1):
         cells = "".join(f"{similarity(embedding, other):7.3f}" for other in embeddings)

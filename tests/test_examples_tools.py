@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from gateways import scripted_answers
+from gateways import scripted_responses
 from support.builds import ALL, SHARED, Build
 from support.real_gateways import RealGateway
 from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, one_route, refused_port
@@ -94,8 +94,8 @@ def calling_tools(rounds: int) -> Script:
 
     def script(handler: Handler, request: Request) -> None:
         called = sum("tool_calls" in message for message in request.json()["messages"])
-        prompt = scripted_answers.chat_request(request.json())._replace(wants_tools=called < rounds)
-        handler.respond(200, scripted_answers.response(prompt))
+        prompt = scripted_responses.chat_request(request.json())._replace(wants_tools=called < rounds)
+        handler.respond(200, scripted_responses.response(prompt))
 
     return one_route(script, CHAT_ROUTE)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Optional
 
 import pytest
-from faults.answers import ROUTE, TEXT, EMBEDDING, path_of
+from faults.responses import ROUTE, TEXT, EMBEDDING, path_of
 from faults.heads import LONG_REQUESTS
 from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.sites import Site, sites
@@ -370,7 +370,7 @@ def run_cells(fault_sites: Sites, cells: Sequence[Cell], build: Build) -> dict[C
         lines = run_commands(f"route {ROUTE}", *commands, build=build)
         return {cell: CellResult(*pair) for cell, *pair in zip(part, lines[::2], lines[1::2])}
 
-    build.compile("asks.c")
+    build.compile("operations.c")
     with ThreadPoolExecutor(PROCESSES) as pool:
         parts = pool.map(perform, (cells[number::PROCESSES] for number in range(PROCESSES)))
         results = {cell: one for part in parts for cell, one in part.items()}

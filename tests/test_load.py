@@ -28,7 +28,7 @@ def test_64_threads_get_their_own_responses_despite_faults_and_cancellation(buil
     max_growth = MAX_GROWTH_KIB if build == SHARED else ANY_GROWTH_KIB
     gateway = FastGateway()
     with gateway.running() as url:
-        done = build.run("test_storm.c", url, str(threads), str(calls), str(SEED), str(max_growth))
+        done = build.run("test_load.c", url, str(threads), str(calls), str(SEED), str(max_growth))
     assert (done.returncode, done.stderr) == (0, "")
     called = cancelled = 0
     for kind, *counts in (line.split() for line in done.stdout.splitlines()):

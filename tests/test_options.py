@@ -52,7 +52,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def set_on_handle(*settings: str) -> str:
     """Like `set_options`, without a call afterwards, which could wait for long."""
     lines = ["route r", "uri http://127.0.0.1:1", *(f"handle-option {setting}" for setting in settings)]
-    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))
+    done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in lines))
     return done.stderr if done.returncode else ""
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from gateways.scripted_answers import embedding
+from gateways.scripted_responses import embedding
 from support.builds import CHECKED, SHARED, Build
 from support.operations import OTHER, Outcome, escaped, perform, perform_all
 from support.real_gateways import RealGateway

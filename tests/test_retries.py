@@ -551,7 +551,7 @@ def test_pauses_are_random_below_a_doubling_limit() -> None:
             perform(gateway.url, *options, "prompt hi", "send")
         return gateway.gaps()
 
-    SHARED.compile("asks.c")
+    SHARED.compile("operations.c")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         all_gaps = list(pool.map(gaps, range(callers)))
     bounds = [min(maximum, first * 2**retry) for retry in range(retries)]

@@ -341,7 +341,7 @@ def test_server_that_is_not_a_gateway_is_not_found() -> None:
 @pytest.mark.parametrize("command", ["list", "get-route", "health", "get-limits"])
 @three_attempts
 def test_route_functions_obey_timeout_ms(command: str) -> None:
-    SHARED.compile("asks.c")
+    SHARED.compile("operations.c")
     for script in (lambda handler, request: handler.stall(), trickle):
         with ScriptedGateway(script) as gateway:
             start = time.monotonic()

@@ -228,7 +228,7 @@ def run(
         *(filled(command) for command in source.commands), *commands,
     ]  # fmt: skip
     environment = {"HOME": str(home), **{name: filled(value) for name, value in source.variables.items()}}
-    done = build.run("asks.c", input="".join(f"{line}\n" for line in lines), environment=environment)
+    done = build.run("operations.c", input="".join(f"{line}\n" for line in lines), environment=environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert len(done.stdout.splitlines()) == sum(command.split()[0] in OPERATIONS for command in commands)
     return printed_text(done.stdout)
@@ -416,7 +416,7 @@ def test_rejected_setting_is_not_repeated_in_the_error(lines: list[str], variabl
     secret = new_secret()
     filled = [line.replace("{secret}", secret) for line in ["route r", *lines]]
     environment = {name: value.replace("{secret}", secret) for name, value in variables.items()}
-    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in filled), environment=environment)
+    done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in filled), environment=environment)
     output = done.stderr + done.stdout
     assert "MLFLOW_GATEWAY_INVALID" in output or '"status": "INVALID' in output, output
     if not lines[-1].startswith(("handle-option auth_header", "handle-header X A")):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from gateways import tracking_server as tracking
-from gateways.scripted_answers import embedding
+from gateways.scripted_responses import embedding
 from gateways.scripted_upstream import ScriptedUpstream
 from gateways.tracking_server import Credentials, Endpoint
 from support.builds import CHECKED, SHARED, Build

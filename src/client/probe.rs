@@ -19,7 +19,7 @@ use crate::http::{Limit, Method, Reply, TransportError};
 const TIME_SHARE: u32 = 4;
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// One path to ask, in one dialect.
+/// One path to request, in one dialect.
 struct Lookup {
     dialect: &'static dyn Dialect,
     path: String,

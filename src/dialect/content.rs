@@ -14,7 +14,7 @@ pub enum Content<'a> {
     /// A prompt. A chat route receives it as a message of the user.
     Prompt(&'a str),
     Messages(&'a [Message]),
-    /// Texts to embed.
+    /// Strings to embed.
     Inputs(&'a [String]),
     /// The whole body, including parameters.
     Body(&'a Body),

@@ -150,12 +150,12 @@ mod tests {
     fn responses_of_mlflow_2_8_1_are_decoded() {
         let body = br#"{"candidates":[{"text":"a \"b\"","metadata":{"finish_reason":"length"}},{"text":"c","metadata":null}],
             "metadata":{"input_tokens":35,"output_tokens":8,"total_tokens":43,"model":"m","route_type":"llm/v1/completions"}}"#;
-        assert_eq!(texts(Gateway.decode(Task::Completions, body)), ["a \"b\"", "c"]);
+        assert_eq!(texts_of(Gateway.decode(Task::Completions, body)), ["a \"b\"", "c"]);
         let response = Gateway.decode(Task::Completions, body).unwrap();
         let reasons: Vec<_> = response.candidates.into_iter().map(|candidate| candidate.finish_reason).collect();
         assert_eq!(reasons, [Some(Text("length".into())), None]);
         let body = br#"{"candidates":[{"message":{"role":"assistant","content":"hi"},"metadata":{}}],"metadata":{}}"#;
-        assert_eq!(texts(Gateway.decode(Task::Chat, body)), ["hi"]);
+        assert_eq!(texts_of(Gateway.decode(Task::Chat, body)), ["hi"]);
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         );
     }
 
-    fn texts(response: Result<ModelResponse, DecodeError>) -> Vec<String> {
+    fn texts_of(response: Result<ModelResponse, DecodeError>) -> Vec<String> {
         response.unwrap().candidates.into_iter().map(|candidate| candidate.text.unwrap().0.into_owned()).collect()
     }
 }

@@ -14,7 +14,7 @@ use super::reader::OBJECT_IF_ANY;
 pub(super) const MAX_ELEMENTS: usize = 1024;
 
 /// The fields of an object, read in their order. If a field is repeated, the last value counts, as in most parsers,
-/// unless [`read_once`] refuses it: a response must not have two texts.
+/// unless [`read_once`] refuses it: the text of a response must not occur twice.
 pub(super) trait Fields<'de>: Default {
     /// Reads a field's value. Returns false for an unknown field, whose value the caller skips.
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error>;

@@ -298,7 +298,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 mod tests {
     use super::*;
 
-    /// Values, and texts that are nearly a value.
+    /// Values, and strings that are almost a value.
     const VALUES: [&str; 36] = [
         "null",
         "true",

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     /// Returns the strings of these events, and those at the end of the stream.
-    fn texts(events: &[&str]) -> Vec<(u64, String)> {
+    fn texts_of(events: &[&str]) -> Vec<(u64, String)> {
         let (mut split, mut texts) = (SplitPairs::default(), Vec::new());
         let mut take = |chunk: &Chunk| {
             for delta in &chunk.deltas {
@@ -155,20 +155,20 @@ mod tests {
     fn pair_split_between_events_is_joined() {
         let (high, low) = (delta_event(0, r"a\ud83d"), delta_event(0, r"\ude00b"));
         let joined = [(0, "a".to_owned()), (0, "\u{1F600}b".to_owned())];
-        assert_eq!(texts(&[&high, &low]), joined);
-        assert_eq!(texts(&[&high, &delta_event(0, ""), &low]), joined);
-        let other = texts(&[&high, &delta_event(1, "x"), &low]);
+        assert_eq!(texts_of(&[&high, &low]), joined);
+        assert_eq!(texts_of(&[&high, &delta_event(0, ""), &low]), joined);
+        let other = texts_of(&[&high, &delta_event(1, "x"), &low]);
         assert_eq!(other, [(0, "a".to_owned()), (1, "x".to_owned()), (0, "\u{1F600}b".to_owned())]);
     }
 
     #[test]
     fn lone_surrogate_is_replaced() {
         let high = delta_event(0, r"\ud83d");
-        assert_eq!(texts(&[&high, &delta_event(0, "x")]), [(0, "\u{fffd}x".to_owned())]);
-        assert_eq!(texts(&[&high]), [(0, "\u{fffd}".to_owned())]);
-        assert_eq!(texts(&[&delta_event(0, r"\ude00")]), [(0, "\u{fffd}".to_owned())]);
+        assert_eq!(texts_of(&[&high, &delta_event(0, "x")]), [(0, "\u{fffd}x".to_owned())]);
+        assert_eq!(texts_of(&[&high]), [(0, "\u{fffd}".to_owned())]);
+        assert_eq!(texts_of(&[&delta_event(0, r"\ude00")]), [(0, "\u{fffd}".to_owned())]);
         let finish = r#"{"choices":[{"index":0,"delta":{"content":null},"finish_reason":"length"}]}"#;
-        assert_eq!(texts(&[&high, finish]), [(0, "\u{fffd}".to_owned())]);
+        assert_eq!(texts_of(&[&high, finish]), [(0, "\u{fffd}".to_owned())]);
     }
 
     #[test]
@@ -176,8 +176,12 @@ mod tests {
         for field in ["reasoning_content", "refusal"] {
             let of = |text: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{text}","content":"{text}"}}}}]}}"#);
             let expected = ["a", "a", "\u{1F600}", "\u{1F600}"].map(|text| (0, text.to_owned()));
-            assert_eq!(texts(&[&of(r"a\ud83d"), &of(r"\ude00")]), expected, "{field}");
-            assert_eq!(texts(&[&of(r"\ud83d")]), [(0, "\u{fffd}".to_owned()), (0, "\u{fffd}".to_owned())], "{field}");
+            assert_eq!(texts_of(&[&of(r"a\ud83d"), &of(r"\ude00")]), expected, "{field}");
+            assert_eq!(
+                texts_of(&[&of(r"\ud83d")]),
+                [(0, "\u{fffd}".to_owned()), (0, "\u{fffd}".to_owned())],
+                "{field}"
+            );
         }
     }
 
@@ -190,6 +194,6 @@ mod tests {
         };
         let events = [call(0, r"a\ud83d"), call(1, r"b\ud83d"), call(0, r"\ude00"), call(1, "c")];
         let expected = ["a", "b", "\u{1F600}", "\u{fffd}c"].map(|text| (0, text.to_owned()));
-        assert_eq!(texts(&events.each_ref().map(String::as_str)), expected);
+        assert_eq!(texts_of(&events.each_ref().map(String::as_str)), expected);
     }
 }

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Accepts the certificates that another verifier accepts, and those that are trusted themselves, whoever signed them.
+/// Accepts the certificates that another verifier accepts, and those that are trusted themselves, regardless of their issuer.
 /// So does OpenSSL. webpki, which the other verifiers use, rejects a server certificate with CA:TRUE, as most
 /// self-signed ones have.
 #[derive(Debug)]

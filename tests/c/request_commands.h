@@ -1,5 +1,5 @@
 /*
- * The commands of asks.c that change a request, except for its prompt, messages and settings:
+ * The commands of operations.c that change a request, except for its prompt, messages and settings:
  *
  *   text TEXT, media TYPE=HEX             add a part to the last message
  *   tool-result ID=TEXT                   add a tool result; an empty ID is NULL

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 #define THREADS 4

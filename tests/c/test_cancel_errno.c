@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 #define THREADS 8
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_cancel_token *token;

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 static void *make_first_call(void *gateway)

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 #define MAX_THREADS 64

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 /* The user data. It stays allocated, so that the test can count its uses. */

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <time.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 #define LONG_LEN 10000000
 

@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "clock.h"
 
 #define LAST_SIGNAL 64

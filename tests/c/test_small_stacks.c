@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 static const char *uri, *ca_file;
 

@@ -7,7 +7,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "process_state.h"
 
 struct state {

@@ -3,8 +3,8 @@
 import gzip
 from collections.abc import Callable
 
-from faults import answers
-from faults.answers import content, content_type, head
+from faults import responses
+from faults.responses import content, content_type, head
 from faults.peer import Peer
 from faults.server import Fault
 
@@ -32,7 +32,7 @@ def with_content_type(content_type: str, body: Body = lambda body: body) -> Faul
 
     def fault(peer: Peer, operation: str) -> None:
         peer.read_request()
-        peer.send(answers.response(body(content(operation)), content_type=content_type))
+        peer.send(responses.response(body(content(operation)), content_type=content_type))
 
     return fault
 
@@ -42,8 +42,8 @@ def with_json(text: bytes) -> Fault:
 
     def fault(peer: Peer, operation: str) -> None:
         peer.read_request()
-        body = b"data: " + text + b"\n\n" if answers.is_streamed(operation) else text
-        peer.send(answers.response(body, content_type=content_type(operation)))
+        body = b"data: " + text + b"\n\n" if responses.is_streamed(operation) else text
+        peer.send(responses.response(body, content_type=content_type(operation)))
 
     return fault
 
@@ -52,8 +52,8 @@ def with_fields(fields: bytes) -> Fault:
     """Inserts these JSON fields in the valid body, or in each of its events."""
 
     def add(body: bytes) -> bytes:
-        start = b"data: {" if body == answers.STREAMED else b"{"
-        return body.replace(start, start + fields + b",", -1 if body == answers.STREAMED else 1)
+        start = b"data: {" if body == responses.STREAMED else b"{"
+        return body.replace(start, start + fields + b",", -1 if body == responses.STREAMED else 1)
 
     return with_body(add)
 
@@ -85,7 +85,7 @@ def respond_with_endless_error_body(peer: Peer, _: str) -> None:
 
 def as_json(body: bytes) -> bytes:
     """Replaces a stream by a JSON response with the same text."""
-    return WHOLE if body == answers.STREAMED else body
+    return WHOLE if body == responses.STREAMED else body
 
 
 FAULTS: dict[str, Fault] = {

@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 from support.event_streams import chunk, events
 
-from faults import answers
-from faults.answers import STREAMED
+from faults import responses
+from faults.responses import STREAMED
 from faults.peer import Peer
 from faults.server import Fault
 
-FIRST = events(chunk(answers.TEXT, role="assistant")).encode()
+FIRST = events(chunk(responses.TEXT, role="assistant")).encode()
 FINISH = events(chunk(None, finish_reason="stop")).encode()
 DONE = b"data: [DONE]\n\n"
-HEAD = answers.head(content_type="text/event-stream")
+HEAD = responses.head(content_type="text/event-stream")
 PAUSE = 0.05
 DEPTH = 100_000
 
 
-WITH_EMPTY_ERROR = b'{"choices":[{"delta":{"content":"%s"}}],"error":{}}' % answers.TEXT.encode()
+WITH_EMPTY_ERROR = b'{"choices":[{"delta":{"content":"%s"}}],"error":{}}' % responses.TEXT.encode()
 SPLIT_SURROGATE_PAIR = (
     b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\ndata: {"choices":[{"delta":{"content":"\\ude00"}}]}\n\n'
 )

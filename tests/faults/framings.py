@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from faults import answers
-from faults.answers import content, content_type, valid_response
+from faults import responses
+from faults.responses import content, content_type, valid_response
 from faults.peer import Peer, bytewise
 from faults.server import Fault
 
@@ -15,7 +15,7 @@ Body = Callable[[bytes], bytes]
 
 
 def head(operation: str, *headers: str) -> bytes:
-    return answers.head(*headers, content_type=content_type(operation))
+    return responses.head(*headers, content_type=content_type(operation))
 
 
 def half(body: bytes) -> bytes:

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 
-from faults import answers
-from faults.answers import head, valid_response
+from faults import responses
+from faults.responses import head, valid_response
 from faults.peer import Peer, bytewise
 from faults.server import Fault
 
 SETTINGS_OF_HTTP_2 = bytes.fromhex("0000120400000000000003000000640004003fffff000600002000")
 TLS_ALERT = bytes.fromhex("15030300020246")
-ERROR_413 = answers.response(b"too much", "413 Content Too Large", "text/plain")
+ERROR_413 = responses.response(b"too much", "413 Content Too Large", "text/plain")
 SLOW = 0.05
 LATE = 0.4
 """Seconds after which a lost connection no longer counts as closed while idle."""
@@ -157,8 +157,8 @@ FAULTS: dict[str, Fault] = {
     "TLS alert": responding(TLS_ALERT),
     "status line without a status": responding(b"HTTP/1.1 OK\r\n\r\n"),
     "status of four digits": responding(b"HTTP/1.1 2000 OK\r\n\r\n{}"),
-    "status 000": responding(answers.response(b"{}", "000 Nothing")),
-    "status 999": responding(answers.response(b"{}", "999 Everything")),
+    "status 000": responding(responses.response(b"{}", "000 Nothing")),
+    "status 999": responding(responses.response(b"{}", "999 Everything")),
     "header without a colon": responding(head("no header") + b"{}"),
     "NUL in a header": responding(head("X: a\0b") + b"{}"),
     "folded header": with_header_lines(b"X: a\r\n b\r\n\tc"),

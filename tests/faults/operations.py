@@ -1,6 +1,6 @@
-"""The operations that each fault is run through, as commands of tests/c/asks.c."""
+"""The operations that each fault is run through, as commands of tests/c/operations.c."""
 
-from faults.answers import path_of
+from faults.responses import path_of
 
 PROMPT = "hi"
 LONG_PROMPT = "x" * 8_000_000

@@ -7,7 +7,7 @@ from typing import Optional
 
 from support.scripted_gateway import HOST
 
-from faults.answers import Request, discovery_response, valid_response
+from faults.responses import Request, discovery_response, valid_response
 from faults.listener import Listener
 from faults.peer import Peer
 

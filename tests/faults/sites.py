@@ -21,7 +21,7 @@ class Site(NamedTuple):
     uri: Callable[[str], str]
     """The gateway URI, by operation."""
     settings: tuple[str, ...] = ()
-    """Commands of tests/c/asks.c."""
+    """Commands of tests/c/operations.c."""
     has_occurred: Callable[[str], bool] = lambda operation: True
     """Whether the fault occurred, by operation."""
     is_discovery: bool = False

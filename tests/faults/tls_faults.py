@@ -9,7 +9,7 @@ from support.certificates import Authority
 from support.scripted_gateway import HOST
 
 from faults import framings
-from faults.answers import content, valid_response
+from faults.responses import content, valid_response
 from faults.peer import Peer
 from faults.server import Fault
 

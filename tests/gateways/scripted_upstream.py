@@ -9,7 +9,7 @@ last message of the user or of a tool, so that a test can match each response wi
 those after the first end in " #1", " #2" and so on.
 
 It also supports /v1/responses, /v1/messages (Anthropic) and /v1beta/models/NAME:generateContent and
-:streamGenerateContent (Gemini): see provider_answers.py.
+:streamGenerateContent (Gemini): see provider_responses.py.
 
 GET /requests returns the last requests as a JSON list of {"path", "body"}; DELETE /requests clears it.
 
@@ -49,8 +49,8 @@ from typing import Any, Optional
 
 if not __package__:  # run as a program
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from gateways import provider_answers as others  # noqa: E402
-from gateways import scripted_answers as answers  # noqa: E402
+from gateways import provider_responses as others  # noqa: E402
+from gateways import scripted_responses as responses  # noqa: E402
 
 HOST = "127.0.0.1"
 SHAPES = ("completions", "chat")
@@ -137,35 +137,35 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/health":
             self._respond(200, {"status": "OK"})
         else:
-            self._respond(404, answers.error("no such path"))
+            self._respond(404, responses.error("no such path"))
 
     def do_DELETE(self) -> None:
         if self.path == "/requests":
             self.upstream.forget_requests()
             self._respond(200, [])
         else:
-            self._respond(404, answers.error("no such path"))
+            self._respond(404, responses.error("no such path"))
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             body = json.loads(content)
         except ValueError:
-            self._respond(400, answers.error("the body is not JSON"))
+            self._respond(400, responses.error("the body is not JSON"))
             return
         self.upstream.record(self.path, body)
         if not isinstance(body, dict):
-            self._respond(400, answers.error("the body is not a JSON object"))
+            self._respond(400, responses.error("the body is not a JSON object"))
         elif self.path == "/v1/completions":
             is_chat = self.upstream.completions_shape == "chat"
-            self._generate(answers.completions_request(body, is_chat))
+            self._generate(responses.completions_request(body, is_chat))
         elif self.path == "/v1/chat/completions":
-            self._generate(answers.chat_request(body))
+            self._generate(responses.chat_request(body))
         elif self.path == "/v1/embeddings":
-            inputs = answers.embeddings_inputs(body)
+            inputs = responses.embeddings_inputs(body)
             commands = " ".join(inputs)
             if self._follow_commands(commands):
-                self._respond(200, answers.embeddings(inputs, body), "!cut" in commands)
+                self._respond(200, responses.embeddings(inputs, body), "!cut" in commands)
         elif self.path == "/v1/responses":
             self._respond_as(others.responses(body), bool(body.get("stream")))
         elif self.path == "/v1/messages":
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/v1beta/models/"):
             self._respond_as(others.gemini(body), ":streamGenerateContent" in self.path)
         else:
-            self._respond(404, answers.error("no such path"))
+            self._respond(404, responses.error("no such path"))
 
     def _respond_as(self, response: others.Response, is_streamed: bool) -> None:
         if not is_streamed or response.status != 200:
@@ -187,20 +187,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_chunk(lines)
         self._send_chunk(b"")
 
-    def _generate(self, request: answers.Request) -> None:
+    def _generate(self, request: responses.Request) -> None:
         if not self._follow_commands(request.text):
             return
         if request.body.get("stream"):
-            self._stream(request.text, list(answers.chunks(request)))
+            self._stream(request.text, list(responses.chunks(request)))
         else:
-            self._respond(200, answers.response(request), "!cut" in request.text)
+            self._respond(200, responses.response(request), "!cut" in request.text)
 
     def _follow_commands(self, commands: str) -> bool:
         """Waits or fails as commanded. Returns whether to send the response."""
         time.sleep((_number("!delay", commands) or 0) / 1000)
         status = _number("!status", commands)
         if status is not None:
-            self._respond(status, answers.error(f"scripted {status}"), "!cut" in commands)
+            self._respond(status, responses.error(f"scripted {status}"), "!cut" in commands)
         elif "!strange" in commands:
             self._respond(200, {"object": "strange"})
         return status is None and "!strange" not in commands
@@ -234,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_events(map(json.dumps, chunks[: len(chunks) // 2]), pause)
             self.close_connection = True
         elif chunks_before_error is not None:
-            sent = [*chunks[:chunks_before_error], answers.error("scripted error")]
+            sent = [*chunks[:chunks_before_error], responses.error("scripted error")]
             self._send_events(map(json.dumps, sent), pause)
             self._send_chunk(b"")
         else:

@@ -20,7 +20,7 @@ if not __package__:  # run as a program
 from gateways import language_model, mlflow_server, tracking_server  # noqa: E402
 from gateways.mlflow_server import CHAT, Route, Split  # noqa: E402
 from gateways.processes import Server  # noqa: E402
-from gateways.scripted_answers import CITIES, embedding  # noqa: E402
+from gateways.scripted_responses import CITIES, embedding  # noqa: E402
 from gateways.scripted_upstream import THOUGHT, ScriptedUpstream  # noqa: E402
 from gateways.together import started  # noqa: E402
 from gateways.tracking_server import Endpoint  # noqa: E402

@@ -1,4 +1,4 @@
-"""Performs operations of the C library through the C program tests/c/asks.c, and parses their outcomes."""
+"""Performs operations of the C library through the C program tests/c/operations.c, and parses their outcomes."""
 
 import json
 import struct
@@ -186,7 +186,7 @@ class Descriptors(NamedTuple):
 def perform(
     uri: Optional[str], *commands: str, route: str = "r", build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> Outcome:
-    """Performs one operation. Commands are as in tests/c/asks.c; the last one is the operation."""
+    """Performs one operation. Commands are as in tests/c/operations.c; the last one is the operation."""
     (outcome,) = perform_all(uri, *commands, route=route, build=build, env=env)
     return outcome
 
@@ -205,7 +205,7 @@ def run_commands(
     *commands: str, build: Build = SHARED, env: Optional[dict[str, str]] = None
 ) -> list[Union[Outcome, Descriptors]]:
     """Runs commands, and returns an outcome for each operation and descriptors for each closed handle."""
-    done = build.run("asks.c", input="".join(f"{command}\n" for command in commands), environment=env)
+    done = build.run("operations.c", input="".join(f"{command}\n" for command in commands), environment=env)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     lines = map(json.loads, done.stdout.split("\n")[:-1])
     return [Descriptors(*line["descriptors"]) if "descriptors" in line else _outcome(line) for line in lines]

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterable
 
-from gateways import scripted_answers
+from gateways import scripted_responses
 
 from support.scripted_gateway import Handler, Request, ScriptedGateway
 
@@ -21,11 +21,11 @@ def model(handler: Handler, request: Request) -> None:
 
     The last message controls a stream: `slow` continues it until the peer closes, and `broken` cuts it off.
     """
-    prompt = scripted_answers.chat_request(request.json())
+    prompt = scripted_responses.chat_request(request.json())
     if not prompt.body.get("stream"):
-        handler.respond(200, scripted_answers.response(prompt))
+        handler.respond(200, scripted_responses.response(prompt))
         return
-    chunks: Iterable[dict] = list(scripted_answers.chunks(prompt))
+    chunks: Iterable[dict] = list(scripted_responses.chunks(prompt))
     if "slow" in prompt.text:
         chunks = itertools.chain(chunks[:-1], itertools.repeat(chunks[-2]))
     elif "broken" in prompt.text:

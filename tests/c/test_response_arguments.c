@@ -1,7 +1,7 @@
 /*
  * The accessors of responses, streams and embeddings, with NULL and with indices out of range.
  *
- * usage: test_answer_arguments CHAT_URI EMBEDDINGS_URI
+ * usage: test_response_arguments CHAT_URI EMBEDDINGS_URI
  *   Two gateways of tests/test_arguments.py, each with a route "r".
  */
 #include "bad_arguments.h"

@@ -1,6 +1,6 @@
 /* One-line calls of a gateway that echoes the prompt. */
-#ifndef ASK_H
-#define ASK_H
+#ifndef CALL_HELPERS_H
+#define CALL_HELPERS_H
 
 #include "check.h"
 

@@ -4,7 +4,7 @@
  * prompt requests from the gateway (see fast_gateway.c), or CANCELLED if it has a token. At the end, the process must
  * have as many threads and descriptors, and about as much memory, as before.
  *
- * usage: test_storm URI THREADS CALLS SEED MAX_GROWTH_KIB
+ * usage: test_load URI THREADS CALLS SEED MAX_GROWTH_KIB
  *   CALLS is the number of calls of each thread. A warm-up with a twentieth of them comes first.
  *   out: one line for each kind: KIND CALLS CANCELLED ATTEMPTS
  */

@@ -2,7 +2,7 @@
  * Every function that sends a request, with invalid arguments in every position. They are rejected before anything is
  * sent; valid ones fail with CONNECT_FAILED.
  *
- * usage: test_ask_arguments URI
+ * usage: test_call_arguments URI
  *   The port of the URI refuses connections.
  */
 #include "bad_arguments.h"
