@@ -1,4 +1,6 @@
 # make          build the library and the examples
+# make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
+# make uninstall  remove what make install with the same variables has installed
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
 # make test     install what the tests need and run all tests (10 minutes on two cores)
@@ -20,10 +22,13 @@ REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22
 # Python uses UTF-8 in any locale.
 PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5
 
+# The static library that is installed.
+STATIC = target/package/libmlflow_ai_gateway.a
+
 # The name by which programs load the library.
 SONAME = libmlflow_ai_gateway.so.0.2
 
-all: examples
+all: examples $(STATIC)
 
 library: | need-cargo
 	@echo "Building the library. The first build takes one or two minutes ..."
@@ -32,6 +37,19 @@ library: | need-cargo
 
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
+
+# "sudo make install" after "make" needs no cargo: it builds only what is not there.
+install: target/release/libmlflow_ai_gateway.so $(STATIC)
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install install
+
+uninstall:
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install uninstall
+
+$(STATIC): target/release/libmlflow_ai_gateway.a packaging/static-library
+	@sh packaging/static-library $< $@
+
+target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a:
+	@$(MAKE) --no-print-directory library
 
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
@@ -104,5 +122,5 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz compat fuzz bench clean
+.PHONY: need-cargo need-cc need-python all library examples install uninstall demo check check-tools test test-tools \
+    test-rust test-builds test-fuzz compat fuzz bench clean
