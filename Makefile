@@ -63,6 +63,7 @@ dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
 	@sh packaging/dist $*
 
 test-dist: check-tools dist
+	@sh packaging/old-root
 	$(PYTEST) tests/packaging/test_dist.py
 
 test-cargo-c: check-tools all
