@@ -30,12 +30,13 @@ STATIC = target/package/libmlflow_ai_gateway.a
 # The name by which programs load the library.
 SONAME = libmlflow_ai_gateway.so.0.2
 
-all: examples $(STATIC)
+all: examples
 
 library: | need-cargo
 	@echo "Building the library. The first build takes one or two minutes ..."
 	$(CARGO) build --release --locked
 	@ln -sf libmlflow_ai_gateway.so target/release/$(SONAME)
+	@$(MAKE) --no-print-directory --silent $(STATIC)
 
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c

@@ -12,8 +12,6 @@ from conftest import RealGateway
 from consumers import WAYS, Way, answer_of, pkg_config
 from scripted_gateway import ScriptedGateway, answering, echo
 
-pytestmark = pytest.mark.xdist_group("install")
-
 MOST_BYTES_OF_STATIC_LIBRARY = 8_000_000
 
 OTHER_RUST_LIBRARY = """\

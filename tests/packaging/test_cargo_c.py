@@ -1,5 +1,6 @@
 """`cargo cinstall` installs the files that `make install` installs."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -22,9 +23,10 @@ def files_in(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def cinstalled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cinstall") / "prefix"
-    command = [str(ROOT / "target/tools/cargo/bin/cargo-cinstall"), "cinstall", "--release", "--locked", "--libdir=lib"]
-    command += [f"--prefix={folder}", f"--target-dir={ROOT / 'target/cargo-c'}"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    command = ["cargo", "cinstall", "--release", "--locked", f"--prefix={folder}", "--libdir=lib"]
+    path = f"{ROOT / 'target/tools/cargo/bin'}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "CARGO_TARGET_DIR": str(ROOT / "target/cargo-c")}
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
     return folder
 
 

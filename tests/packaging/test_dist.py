@@ -165,7 +165,7 @@ def test_a_program_runs_on_an_older_system(library: str, prefix: Path, tmp_path:
     shutil.copytree(prefix, OLD_ROOT / "opt/gateway", symlinks=True)
     oldest = ".".join(map(str, OLDEST_GLIBC))
     command = [ROOT / "target/gateways/packaging/bin/python-zig", "cc", "-target", f"{HERE}-linux-gnu.{oldest}"]
-    command += [MINIMAL, f"-I{prefix / 'include'}", f"-L{prefix / 'lib'}", f"-l:{library}", "-lunwind"]
+    command += [MINIMAL, f"-I{prefix / 'include'}", prefix / "lib" / library, "-lunwind"]
     subprocess.run([*map(str, command), "-Wl,-rpath,/opt/gateway/lib", "-o", str(OLD_ROOT / "opt/app")], check=True)
     with ScriptedGateway(answering(echo)) as gateway:
         environment = clean_environment({"MLFLOW_GATEWAY_URI": gateway.url})
