@@ -1,4 +1,8 @@
 # make          build the library and the examples
+# make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
+# make uninstall  remove what make install with the same variables has installed
+# make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
+# make test-dist  test them; make test-cargo-c: test that cargo-c installs what make install installs
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
 # make test     install what the tests need and run all tests (10 minutes on two cores)
@@ -23,6 +27,9 @@ REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22
 # Python uses UTF-8 in any locale.
 PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5
 
+# The static library that is installed.
+STATIC = target/package/libmlflow_ai_gateway.a
+
 # The name by which programs load the library.
 SONAME = libmlflow_ai_gateway.so.0.2
 
@@ -32,6 +39,7 @@ library: | need-cargo
 	@echo "Building the library. The first build takes one or two minutes ..."
 	$(CARGO) build --release --locked
 	@ln -sf libmlflow_ai_gateway.so target/release/$(SONAME)
+	@$(MAKE) --no-print-directory --silent $(STATIC)
 
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
@@ -48,6 +56,36 @@ test-docs: | need-python
 	@sh tests/install-tools doxygen chromium
 	@$(MAKE) --no-print-directory docs
 	@PYTHONUTF8=1 $(PYTHON) docs/generate/screenshots.py
+
+# "sudo make install" after "make" needs no cargo: it builds only what is missing.
+install: target/release/libmlflow_ai_gateway.so $(STATIC) man
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install install
+
+uninstall:
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install uninstall
+
+$(STATIC): target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a packaging/static-library
+	@sh packaging/static-library target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a $@
+
+target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a:
+	@$(MAKE) --no-print-directory library
+
+# The release archives. On Debian and Ubuntu, as root, it installs the arm64 parts of Rust and binutils.
+dist: dist-x86_64 dist-aarch64
+	@cd target/dist && sha256sum *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
+
+dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
+	@sh packaging/install-tools $*
+	@$(PYTHON) tests/gateways/install.py packaging
+	@sh packaging/dist $*
+
+test-dist: check-tools dist
+	@sh packaging/old-root
+	$(PYTEST) tests/packaging/test_dist.py
+
+test-cargo-c: check-tools all
+	@sh packaging/install-tools cargo-c
+	$(PYTEST) tests/packaging/test_cargo_c.py
 
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
@@ -88,9 +126,10 @@ test-builds: examples
 	$(call build-with,thread,-Zsanitizer=thread $(ALLOW_ABI_MISMATCH))
 
 define build-with
-RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CARGO) rustc --quiet --locked --lib \
-    --crate-type staticlib --target $(TRIPLE) --target-dir target/sanitizers
 @mkdir -p target/$(1)
+RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CARGO) rustc --quiet --locked --lib \
+    --crate-type staticlib --target $(TRIPLE) --target-dir target/sanitizers \
+    -- --print=native-static-libs=$(CURDIR)/target/$(1)/native-static-libs
 @ln -f target/sanitizers/$(TRIPLE)/debug/libmlflow_ai_gateway.a target/$(1)/
 endef
 
@@ -120,5 +159,6 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples man docs test-docs demo check check-tools test test-tools test-rust test-builds \
+.PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
+    dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
     test-fuzz compat fuzz bench clean
