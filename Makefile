@@ -4,6 +4,7 @@
 # make test     install what the tests need and run all tests (10 minutes on two cores)
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
+# make abi      write abi/libmlflow_ai_gateway.abi; "make check-abi" prints what has changed (see docs/abi.md)
 # make fuzz     run each fuzz target for FUZZ_SECONDS (see fuzz/README.md)
 # make clean    remove what make has built ("cargo clean" removes all of target/)
 
@@ -82,6 +83,15 @@ endef
 test-fuzz:
 	@sh fuzz/run 0
 
+# The description of what compiled programs use.
+abi: library | need-cc need-python
+	@sh tests/install-tools
+	@$(PYTHON) tests/abi.py write
+
+check-abi: library | need-cc need-python
+	@sh tests/install-tools
+	@$(PYTHON) tests/abi.py check
+
 compat: test-tools library
 	@target/gateways/pytest/bin/python tests/compat.py --write
 
@@ -105,4 +115,4 @@ need-cargo need-cc need-python:
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
 .PHONY: need-cargo need-cc need-python all library examples demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz compat fuzz bench clean
+    test-fuzz abi check-abi compat fuzz bench clean
