@@ -8,6 +8,7 @@
 # make test     install what the tests need and run all tests (10 minutes on two cores)
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
+# make abi      write abi/libmlflow_ai_gateway.abi; "make check-abi" prints what has changed (see docs/abi.md)
 # make fuzz     run each fuzz target for FUZZ_SECONDS (see fuzz/README.md)
 # make man      write a man page for each function into target/man/
 # make docs     build a site of the guide and the header in target/docs/html/ with Doxygen
@@ -137,6 +138,15 @@ endef
 test-fuzz:
 	@sh fuzz/run 0
 
+# The description of what compiled programs use.
+abi: library | need-cc need-python
+	@sh tests/install-tools
+	@$(PYTHON) tests/support/abi.py write
+
+check-abi: library | need-cc need-python
+	@sh tests/install-tools
+	@$(PYTHON) tests/support/abi.py check
+
 compat: test-tools library
 	@target/gateways/pytest/bin/python tests/support/compat.py --write
 
@@ -161,4 +171,4 @@ need-cargo need-cc need-python:
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
     dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz compat fuzz bench clean
+    test-fuzz abi check-abi compat fuzz bench clean

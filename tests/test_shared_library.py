@@ -17,22 +17,6 @@ def output(*command: str) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()).stdout
 
 
-def exports() -> set[str]:
-    lines = output("nm", "-D", "--defined-only", str(LIBRARY)).splitlines()
-    return {line.split()[-1] for line in lines}
-
-
-def declared() -> set[str]:
-    code = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.DOTALL)
-    return set(re.findall(r"\b(mlflow_gateway_\w+)\(", code))
-
-
-def test_exports_are_what_the_header_declares() -> None:
-    assert len(declared()) > 20
-    assert exports() == declared()
-    assert all(name.startswith("mlflow_gateway_") for name in exports())
-
-
 def test_soname_and_dependencies_are_as_documented() -> None:
     dynamic = output("readelf", "-d", str(LIBRARY))
     assert re.search(r"SONAME.*\[libmlflow_ai_gateway\.so\.0\.2\]", dynamic)
