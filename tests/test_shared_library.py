@@ -28,6 +28,11 @@ def test_program_links_to_the_soname() -> None:
     assert "[libmlflow_ai_gateway.so.0.2]" in output("readelf", "-d", str(SHARED.compile("test_version.c")))
 
 
+def test_library_is_small() -> None:
+    """Without optimization across packages it would have 2.66 MB."""
+    assert LIBRARY.stat().st_size < 2_600_000
+
+
 def test_symbols_are_stripped() -> None:
     assert ".symtab" not in output("readelf", "-S", "-W", str(LIBRARY))
 
