@@ -59,7 +59,7 @@ impl Attempts {
     }
 
     /// The retries of a lookup that failed before the call itself sent anything.
-    pub fn of_failed_lookup(self) -> Attempts {
+    pub fn without_sent(self) -> Attempts {
         Attempts { sent: 0, ..self }
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Call<'a> {
         if response.is_streaming_unsupported && operation == Operation::Stream {
             return Err((report::cannot_stream(&error_context, (&reply).into()), None));
         }
-        let mismatch = Mismatch::of(&response, plan, content);
+        let mismatch = Mismatch::from_response(&response, plan, content);
         let error = match mismatch {
             // The existing routes are looked up only after the last plan.
             Some(Mismatch::Path) => report::error_response(&error_context, reply, response, route),

@@ -44,7 +44,7 @@ impl<'a> CallContext<'a> {
             params = (!request.params.is_empty()).then(|| settings.params.merged_with(&request.params));
             headers = (!request.headers.is_empty()).then(|| settings.request_headers().with(&request.headers));
         }
-        let cancel = CancelTokens::of([settings.token.as_ref(), request.and_then(|request| request.token.as_ref())]);
+        let cancel = CancelTokens::new([settings.token.as_ref(), request.and_then(|request| request.token.as_ref())]);
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         CallContext {

@@ -26,7 +26,7 @@ pub(super) struct RouteInfo {
 
 /// The settings under which a call discovers.
 #[derive(Debug)]
-pub(super) struct DiscoveryContext {
+pub(super) struct CallSettings {
     pub settings: Arc<Settings>,
     /// Whether the request has headers of its own.
     pub has_own_headers: bool,
@@ -37,7 +37,7 @@ pub(super) struct DiscoveryContext {
 pub(super) enum Discovered {
     Known(RouteInfo),
     /// The server did not report it, or not in time. The request itself may still succeed.
-    Silent,
+    Unknown,
     /// The request would fail in the same way.
     Failed(Error),
 }
@@ -53,7 +53,7 @@ pub(super) struct Discovery(SingleFlight<RouteInfo, NotDiscovered, Forced>);
 /// A discovery without a result, as the calls that wait for it get it.
 #[derive(Debug, Clone)]
 enum NotDiscovered {
-    Silent,
+    Unknown,
     Failed(Error, LeaderSettings),
 }
 
@@ -63,13 +63,13 @@ enum NotDiscovered {
 struct LeaderSettings(Weak<Settings>);
 
 impl LeaderSettings {
-    fn of(context: &DiscoveryContext) -> LeaderSettings {
-        LeaderSettings(if context.has_own_headers { Weak::new() } else { Arc::downgrade(&context.settings) })
+    fn new(call: &CallSettings) -> LeaderSettings {
+        LeaderSettings(if call.has_own_headers { Weak::new() } else { Arc::downgrade(&call.settings) })
     }
 
     /// Whether the server must treat both calls alike. With other headers or TLS settings it may reply otherwise.
-    fn apply_to(&self, context: &DiscoveryContext) -> bool {
-        !context.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&context.settings)
+    fn apply_to(&self, call: &CallSettings) -> bool {
+        !call.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&call.settings)
     }
 }
 
@@ -78,18 +78,18 @@ impl Discovery {
     /// already. A call that has less time than the discovering one goes on without a result.
     pub fn find(
         &self,
-        context: &DiscoveryContext,
+        call: &CallSettings,
         deadline: Instant,
         cancel: &CancelTokens,
         discover: impl FnOnce() -> Discovered,
     ) -> Result<Discovered, WaitError> {
-        let follower = match self.0.join(forced(&context.settings), |_| true) {
+        let follower = match self.0.join(forced(&call.settings), |_| true) {
             Role::Known(info) => return Ok(Discovered::Known(info)),
             Role::Leader(leader) => {
                 let discovered = self.0.lead(leader, || match discover() {
                     Discovered::Known(info) => Ok(info),
-                    Discovered::Silent => Err(NotDiscovered::Silent),
-                    Discovered::Failed(error) => Err(NotDiscovered::Failed(error, LeaderSettings::of(context))),
+                    Discovered::Unknown => Err(NotDiscovered::Unknown),
+                    Discovered::Failed(error) => Err(NotDiscovered::Failed(error, LeaderSettings::new(call))),
                 });
                 return Ok(discovered.map_or_else(Discovered::from, Discovered::Known));
             }
@@ -98,12 +98,12 @@ impl Discovery {
         match follower.wait(deadline, cancel) {
             Ok(Some(Ok(info))) => Ok(Discovered::Known(info)),
             Ok(Some(Err(NotDiscovered::Failed(error, leader))))
-                if error.is_of_one_call() || !leader.apply_to(context) =>
+                if error.is_specific_to_call() || !leader.apply_to(call) =>
             {
                 Ok(discover())
             }
             Ok(Some(Err(not_discovered))) => Ok(not_discovered.into()),
-            Ok(None) | Err(WaitError::DeadlineExpired) => Ok(Discovered::Silent),
+            Ok(None) | Err(WaitError::DeadlineExpired) => Ok(Discovered::Unknown),
             Err(WaitError::Cancelled) => Err(WaitError::Cancelled),
         }
     }
@@ -127,7 +127,7 @@ impl Discovery {
 impl From<NotDiscovered> for Discovered {
     fn from(not_discovered: NotDiscovered) -> Discovered {
         match not_discovered {
-            NotDiscovered::Silent => Discovered::Silent,
+            NotDiscovered::Unknown => Discovered::Unknown,
             NotDiscovered::Failed(error, _) => Discovered::Failed(error),
         }
     }
@@ -150,11 +150,11 @@ mod tests {
 
     fn find(
         discovery: &Discovery,
-        context: &DiscoveryContext,
+        call: &CallSettings,
         deadline: Instant,
         discover: impl FnOnce() -> Discovered,
     ) -> Discovered {
-        discovery.find(context, deadline, &CancelTokens::default(), discover).unwrap()
+        discovery.find(call, deadline, &CancelTokens::default(), discover).unwrap()
     }
 
     fn info(number: usize) -> RouteInfo {
@@ -165,10 +165,10 @@ mod tests {
         Instant::now() + Duration::from_secs(10)
     }
 
-    fn settings(dialect: &str) -> DiscoveryContext {
+    fn settings(dialect: &str) -> CallSettings {
         let mut settings = Settings::default();
         settings.set_option(HandleOption::parse("dialect", dialect).unwrap()).unwrap();
-        DiscoveryContext { settings: Arc::new(settings), has_own_headers: false }
+        CallSettings { settings: Arc::new(settings), has_own_headers: false }
     }
 
     fn is_known(outcome: Discovered, expected: RouteInfo) -> bool {
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn failure_is_not_remembered() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        assert!(matches!(find(&discovery, &auto, soon(), || Discovered::Silent), Discovered::Silent));
+        assert!(matches!(find(&discovery, &auto, soon(), || Discovered::Unknown), Discovered::Unknown));
         assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(0))), info(0)));
         assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), info(0)));
     }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_info_behind_a_wrong_plan_is_forgotten() {
+    fn only_the_info_of_a_wrong_plan_is_forgotten() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         discovery.remember(&auto.settings, info(0));
         discovery.forget(Plan { dialect: dialect::ALL[1], task: Task::Chat });
@@ -226,16 +226,16 @@ mod tests {
     }
 
     /// Runs `follow` while another thread discovers, with the result of `end`.
-    fn beside(
+    fn while_discovering(
         discovery: &Discovery,
-        auto: &DiscoveryContext,
+        leader_settings: &CallSettings,
         end: impl Fn() -> Discovered + Sync,
         follow: impl FnOnce(),
     ) {
         let discovering = Barrier::new(2);
         std::thread::scope(|scope| {
             let leader = scope.spawn(|| {
-                find(discovery, auto, soon(), || {
+                find(discovery, leader_settings, soon(), || {
                     discovering.wait();
                     std::thread::sleep(Duration::from_millis(200));
                     end()
@@ -251,12 +251,12 @@ mod tests {
     fn followers_survive_a_panic_and_keep_their_deadline() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let panics = || panic!("a fault in the discovering thread");
-        beside(&discovery, &auto, panics, || {
+        while_discovering(&discovery, &auto, panics, || {
             let start = Instant::now();
             let short = start + Duration::from_millis(20);
-            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Discovered::Silent));
+            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Discovered::Unknown));
             assert!(start.elapsed() < Duration::from_millis(150));
-            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Discovered::Silent));
+            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Discovered::Unknown));
         });
         assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(0))), info(0)));
     }
@@ -281,7 +281,7 @@ mod tests {
             find(discovery, &settings("auto"), soon(), || {
                 has_ended.wait();
                 assert_eq!(of_leader.strong_count(), 0);
-                Discovered::Silent
+                Discovered::Unknown
             });
         });
     }
@@ -290,17 +290,17 @@ mod tests {
     fn failure_under_other_settings_is_not_taken_over() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let fails = || Discovered::Failed(Error::new(Status::TlsFailed, "no trust"));
-        beside(&discovery, &auto, fails, || {
+        while_discovering(&discovery, &auto, fails, || {
             let same = find(&discovery, &auto, soon(), || unreachable!());
             assert!(matches!(same, Discovered::Failed(_)));
         });
-        beside(&discovery, &auto, fails, || {
+        while_discovering(&discovery, &auto, fails, || {
             assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(info(0))), info(0)));
         });
-        let own = DiscoveryContext { has_own_headers: true, settings: Arc::clone(&auto.settings) };
+        let own = CallSettings { has_own_headers: true, settings: Arc::clone(&auto.settings) };
         for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
             let discovery = Discovery::default();
-            beside(&discovery, first, fails, || {
+            while_discovering(&discovery, first, fails, || {
                 assert!(is_known(find(&discovery, second, soon(), || Discovered::Known(info(0))), info(0)));
             });
         }

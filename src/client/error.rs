@@ -97,7 +97,7 @@ pub(super) struct ErrorHeaders(Vec<(String, String)>);
 
 impl ErrorHeaders {
     /// Parses a response head. `Set-Cookie` is omitted: a session cookie is a credential.
-    pub fn of_head(head: &[u8], mask: impl Fn(&str) -> String) -> ErrorHeaders {
+    pub fn parse(head: &[u8], mask: impl Fn(&str) -> String) -> ErrorHeaders {
         let fields = header_fields(head).filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
         let masked = fields.map(|(name, value)| (name.to_owned(), mask(&String::from_utf8_lossy(value))));
         ErrorHeaders(masked.collect())
@@ -114,12 +114,12 @@ impl fmt::Debug for ErrorHeaders {
 impl Error {
     /// Creates an error without a response.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
-        Error::of(status, message.into())
+        Error::from_text(status, message.into())
     }
 
     #[cold]
     #[inline(never)]
-    fn of(status: Status, message: String) -> Error {
+    fn from_text(status: Status, message: String) -> Error {
         // Names and responses that the message quotes may contain line breaks or terminal escape sequences.
         let message = message.replace(char::is_control, " ");
         let (retry_reasons, is_permanent) = (Vec::new(), false);
@@ -177,7 +177,7 @@ impl Error {
 
     /// Returns whether the call's own deadline or cancel token caused the error. Calls that share its result must not
     /// fail with it.
-    pub(super) fn is_of_one_call(&self) -> bool {
+    pub(super) fn is_specific_to_call(&self) -> bool {
         matches!(self.0.status, Status::Timeout | Status::Cancelled)
     }
 

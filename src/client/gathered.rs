@@ -106,7 +106,7 @@ impl Gathered {
         }
         let candidates = &mut self.response.candidates;
         while index >= candidates.len() {
-            candidates.push(Candidate::of_stream(self.keeps_text));
+            candidates.push(Candidate::for_stream(self.keeps_text));
         }
         let is_new_reason = candidates[index].add_role_and_finish_reason(delta)?;
         if let Some(reasoning) = &delta.reasoning {

@@ -37,7 +37,7 @@ fn check_dialect(
             }
             _ => route_list::error_response(&error_context, reply, response, dialect),
         };
-        return Err(LookupError::of_response(kind, error));
+        return Err(LookupError::from_response(kind, error));
     }
     match dialect.parse_health(&reply.body) {
         Some(true) => Ok(()),

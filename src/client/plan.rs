@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::attempts::Attempts;
 use super::context::CallContext;
-use super::discovery::{Discovered, DiscoveryContext, Plan, RouteInfo};
+use super::discovery::{CallSettings, Discovered, Plan, RouteInfo};
 use super::error::{Error, Status};
 use super::probe::{self, probe};
 use super::target::TargetRoute;
@@ -32,7 +32,7 @@ pub(super) enum Mismatch {
 }
 
 impl Mismatch {
-    pub fn of(response: &ErrorResponse, plan: Plan, content: Content) -> Option<Mismatch> {
+    pub fn from_response(response: &ErrorResponse, plan: Plan, content: Content) -> Option<Mismatch> {
         let is_prompt = matches!(content, Content::Prompt(_));
         match response.kind {
             ErrorKind::NoSuchPath => Some(Mismatch::Path),
@@ -146,7 +146,7 @@ impl<'a> Planner<'a> {
         if self.known.is_some() && !self.is_determined && self.tried.len() == 1 {
             match self.probe(attempts) {
                 Discovered::Known(route) => return Ok(Some(self.plan_for(route))),
-                Discovered::Silent => {}
+                Discovered::Unknown => {}
                 Discovered::Failed(error) => return Err(error),
             }
         }
@@ -180,14 +180,13 @@ impl<'a> Planner<'a> {
     fn discover(&self, attempts: &mut Attempts) -> Result<Option<RouteInfo>, Error> {
         let context = self.context;
         let deadline = probe::deadline(context);
-        let asker =
-            DiscoveryContext { settings: Arc::clone(&context.settings), has_own_headers: context.has_own_headers() };
+        let call = CallSettings { settings: Arc::clone(&context.settings), has_own_headers: context.has_own_headers() };
         let probe = || probe(context, &self.route.name, deadline, attempts);
-        let found = self.route.discovery.find(&asker, deadline, &context.cancel, probe);
+        let found = self.route.discovery.find(&call, deadline, &context.cancel, probe);
         context.logger.flush();
         match found.map_err(|_| self.cancelled(Phase::Share))? {
             Discovered::Known(route) => Ok(Some(route)),
-            Discovered::Silent => Ok(None),
+            Discovered::Unknown => Ok(None),
             Discovered::Failed(error) => Err(error),
         }
     }

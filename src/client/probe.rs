@@ -28,7 +28,7 @@ struct Lookup {
 }
 
 /// An error response to a lookup.
-struct Rejected {
+struct ErrorReply {
     dialect: &'static dyn Dialect,
     path: String,
     reply: Reply,
@@ -56,12 +56,12 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
     let mut is_clear = true;
     // Whether the server itself, and not a proxy in front of it, responded to each path that it does not exist.
     let mut has_no_path = true;
-    let (mut first_rejected, mut absent) = (None, None::<Rejected>);
+    let (mut first_error_reply, mut absent) = (None, None::<ErrorReply>);
     let first_lookup =
         |dialect: &'static dyn Dialect| Lookup { dialect, path: dialect.route_path(name), is_second: false };
     let mut lookups: VecDeque<_> = dialects(context).into_iter().map(first_lookup).collect();
     while let Some(Lookup { dialect, path, is_second }) = lookups.pop_front() {
-        let reply = match ask(context, &path, deadline, attempts) {
+        let reply = match look_up(context, &path, deadline, attempts) {
             Outcome::Response(reply) => reply,
             Outcome::NoResponse => {
                 (is_clear, has_no_path) = (false, false);
@@ -81,42 +81,42 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
             };
             // Newer servers have the older dialect's paths, too.
             if !is_clear && !dialect.supports_streaming() {
-                return Discovered::Silent;
+                return Discovered::Unknown;
             }
             context.target.last_dialect.set(dialect);
             return Discovered::Known(RouteInfo { dialect, task });
         }
         let response = ErrorResponse::read(reply.status, &reply.body);
-        let rejected = Rejected { dialect, path, reply, response };
-        let second_path = if is_second { None } else { dialect.fallback_route_path(name, &rejected.response) };
+        let error_reply = ErrorReply { dialect, path, reply, response };
+        let second_path = if is_second { None } else { dialect.fallback_route_path(name, &error_reply.response) };
         // The next path of the same dialect may have the route: MLflow's tracking server accepts its own auth header
         // below some paths only, and hides some of them from some users.
-        let is_absent = rejected.response.is_route_absent && !is_forced;
+        let is_absent = error_reply.response.is_route_absent && !is_forced;
         if is_absent && second_path.is_none() || is_second && absent.is_some() {
-            return Discovered::Failed(absent.unwrap_or(rejected).into_error(context, name));
+            return Discovered::Failed(absent.unwrap_or(error_reply).into_error(context, name));
         }
         if let Some(path) = second_path {
             lookups.push_front(Lookup { dialect, path, is_second: true });
         }
-        is_clear &= rejected.response.kind == ErrorKind::NoSuchPath;
-        has_no_path &= rejected.response.is_from_server;
+        is_clear &= error_reply.response.kind == ErrorKind::NoSuchPath;
+        has_no_path &= error_reply.response.is_from_server;
         if is_absent {
-            absent = Some(rejected);
+            absent = Some(error_reply);
         } else {
-            first_rejected.get_or_insert(rejected);
+            first_error_reply.get_or_insert(error_reply);
         }
     }
-    match first_rejected {
+    match first_error_reply {
         // No prompt is sent to a path that is only a guess.
-        Some(Rejected { path, reply, response, .. }) if has_no_path && !is_forced => {
+        Some(ErrorReply { path, reply, response, .. }) if has_no_path && !is_forced => {
             Discovered::Failed(report::no_gateway(&context.error_context(Method::Get, &path), reply, response))
         }
-        _ => Discovered::Silent,
+        _ => Discovered::Unknown,
     }
 }
 
 /// Sends one lookup.
-fn ask(context: &CallContext, path: &str, deadline: Instant, attempts: &mut Attempts) -> Outcome {
+fn look_up(context: &CallContext, path: &str, deadline: Instant, attempts: &mut Attempts) -> Outcome {
     let mut lookup_attempts = Attempts::default();
     let request = HttpRequest::get(path, deadline, RetryClass::Discovery);
     let result = send_whole(context, &request, &mut lookup_attempts);
@@ -130,7 +130,7 @@ fn ask(context: &CallContext, path: &str, deadline: Instant, attempts: &mut Atte
     match error {
         TransportError::Cancelled(_) => Outcome::End(Discovered::Failed(message(error))),
         TransportError::Timeout(Limit::Total | Limit::Discovery, _)
-        | TransportError::ConnectTimeout(Limit::Total | Limit::Discovery, _) => Outcome::End(Discovered::Silent),
+        | TransportError::ConnectTimeout(Limit::Total | Limit::Discovery, _) => Outcome::End(Discovered::Unknown),
         error if error.is_after_sending() => Outcome::NoResponse,
         // The request itself has more time to connect.
         error
@@ -138,10 +138,10 @@ fn ask(context: &CallContext, path: &str, deadline: Instant, attempts: &mut Atte
                 && lookup_attempts.retries() < context.options.retries.max()
                 && context.options.retries.allows_retry_after(RetryClass::Discovery, &error) =>
         {
-            Outcome::End(Discovered::Silent)
+            Outcome::End(Discovered::Unknown)
         }
         error => {
-            let error = message(error).with_attempts(&lookup_attempts.of_failed_lookup());
+            let error = message(error).with_attempts(&lookup_attempts.without_sent());
             Outcome::End(Discovered::Failed(error))
         }
     }
@@ -157,9 +157,9 @@ fn dialects(context: &CallContext) -> Vec<&'static dyn Dialect> {
     }
 }
 
-impl Rejected {
+impl ErrorReply {
     fn into_error(self, context: &CallContext, name: &str) -> Error {
-        let Rejected { dialect, path, reply, response } = self;
+        let ErrorReply { dialect, path, reply, response } = self;
         let error_context = context.error_context(Method::Get, &path);
         suggestions::error_response(context, &error_context, reply, response, name, dialect)
     }

@@ -90,8 +90,8 @@ pub(super) fn open(
 /// Makes the response of a reply. A body in another shape than a chat's has no candidates.
 pub(super) fn to_response(context: &CallContext, reply: Reply, attempts: &Attempts) -> Result<Response, Error> {
     let mut response = match decode_chat(&reply.body) {
-        Some(chat) => Response::of(&reply, &chat)?,
-        None => Response::of_head(reply.status, &reply.head)?,
+        Some(chat) => Response::from_reply(&reply, &chat)?,
+        None => Response::from_head(reply.status, &reply.head)?,
     };
     response.note_attempts(attempts)?;
     response.times.note_timestamps(context.started, reply.timestamps);

@@ -110,11 +110,11 @@ fn describe(error: &TransportError, options: &CallOptions) -> (Status, String, &
             ),
             "disable compression in the gateway or the proxy in front of it",
         ),
-        TransportError::Timeout(limit, phase) => timed_out(*limit, doing(*phase), *phase, options),
+        TransportError::Timeout(limit, phase) => timed_out(*limit, phase_text(*phase), *phase, options),
         TransportError::ConnectTimeout(limit, addresses) => {
             timed_out(*limit, &format!("while connecting to {addresses}"), Phase::Connect, options)
         }
-        TransportError::Cancelled(phase) => (Status::Cancelled, format!("cancelled {}", doing(*phase)), ""),
+        TransportError::Cancelled(phase) => (Status::Cancelled, format!("cancelled {}", phase_text(*phase)), ""),
         TransportError::OutOfMemory(size) => {
             (Status::OutOfMemory, format!("not enough memory for a response of {size} bytes"), "")
         }
@@ -139,7 +139,7 @@ fn describe(error: &TransportError, options: &CallOptions) -> (Status, String, &
     }
 }
 
-fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
+fn timed_out(limit: Limit, phase_text: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
     let (time, option) = match limit {
         Limit::Total => (Some(options.timeout), "timeout_ms"),
         Limit::Connect => (options.timeouts.connect, "connect_timeout_ms"),
@@ -149,7 +149,7 @@ fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> 
         Limit::Discovery => {
             return (
                 Status::Timeout,
-                format!("discovery timed out {doing}"),
+                format!("discovery timed out {phase_text}"),
                 "set the option dialect to skip discovery",
             );
         }
@@ -162,10 +162,14 @@ fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> 
         Phase::Send | Phase::Backoff | Phase::Share => "the gateway may be overloaded",
         Phase::Wait | Phase::Read | Phase::Event => "raise the timeout if the model needs longer",
     };
-    (Status::Timeout, format!("timed out after {} ms ({option}) {doing}", time.unwrap_or_default().as_millis()), advice)
+    (
+        Status::Timeout,
+        format!("timed out after {} ms ({option}) {phase_text}", time.unwrap_or_default().as_millis()),
+        advice,
+    )
 }
 
-fn doing(phase: Phase) -> &'static str {
+fn phase_text(phase: Phase) -> &'static str {
     match phase {
         Phase::Share => "while waiting for another thread's request",
         Phase::Resolve => "while resolving the host name",
@@ -200,7 +204,7 @@ fn http_error(context: &ErrorContext, reply: Reply, response: ErrorResponse, sta
             http_status: reply.status,
             gateway_code: response.code.map(|code| context.secrets.mask(&code)),
             retry_after: reply.retry_after,
-            headers: ErrorHeaders::of_head(&reply.head, |value| context.secrets.mask(value)),
+            headers: ErrorHeaders::parse(&reply.head, |value| context.secrets.mask(value)),
             body: context.secrets.mask_bytes(reply.body),
         },
     )
@@ -341,12 +345,12 @@ pub(super) fn decode_error(context: &ErrorContext, response: ResponseContext, er
             "the response is an HTML page; check that the gateway URI is that of the gateway, not of a login page or a proxy"
                 .to_owned(),
         ),
-        DecodeError::NotJson(why, beginning) => {
-            (Status::BadResponse, format!("the response is not JSON ({why}); it begins with: {beginning}"))
+        DecodeError::NotJson(why, excerpt) => {
+            (Status::BadResponse, format!("the response is not JSON ({why}); it begins with: {excerpt}"))
         }
-        DecodeError::WrongShape(why, beginning) => (
+        DecodeError::WrongShape(why, excerpt) => (
             Status::BadResponse,
-            format!("the response is JSON, but not a gateway's response ({why}); it begins with: {beginning}"),
+            format!("the response is JSON, but not a gateway's response ({why}); it begins with: {excerpt}"),
         ),
         DecodeError::ErrorResponse(error) => return error_in_success(context, response, *error),
         DecodeError::NoCandidates => (Status::NoCandidates, "the response has no candidates".to_owned()),
@@ -509,7 +513,7 @@ impl<'a> From<&'a Reply> for ResponseContext<'a> {
 
 /// Adds the headers of the response to its error.
 pub(super) fn with_head(context: &ErrorContext, mut error: Error, head: &[u8]) -> Error {
-    error.set_headers(ErrorHeaders::of_head(head, |value| context.secrets.mask(value)));
+    error.set_headers(ErrorHeaders::parse(head, |value| context.secrets.mask(value)));
     error
 }
 
@@ -520,7 +524,7 @@ fn bad_success(context: &ErrorContext, response: ResponseContext, status: Status
         http_status,
         gateway_code: None,
         retry_after: None,
-        headers: ErrorHeaders::of_head(response.head, |value| context.secrets.mask(value)),
+        headers: ErrorHeaders::parse(response.head, |value| context.secrets.mask(value)),
         body: context.secrets.mask_bytes(response.body[..response.body.len().min(MAX_BODY)].to_owned()),
     })
 }

@@ -39,7 +39,7 @@ impl LookupError {
     }
 
     /// An error response. A tracking server answers unknown paths of some users with 401 or 403.
-    pub fn of_response(kind: ErrorKind, error: Error) -> LookupError {
+    pub fn from_response(kind: ErrorKind, error: Error) -> LookupError {
         let may_be_foreign = matches!(kind, ErrorKind::NoSuchPath | ErrorKind::Unauthorized | ErrorKind::Forbidden);
         LookupError { error, may_be_foreign }
     }
@@ -110,7 +110,7 @@ fn list_pages(
         if !reply.is_success() {
             let response = ErrorResponse::read(reply.status, &reply.body);
             let kind = response.kind;
-            let error = LookupError::of_response(kind, error_response(&error_context, reply, response, dialect));
+            let error = LookupError::from_response(kind, error_response(&error_context, reply, response, dialect));
             return Err(LookupError { may_be_foreign: error.may_be_foreign && page.is_none(), ..error });
         }
         let Some(part) = dialect.parse_list(&reply.body) else {

@@ -90,7 +90,7 @@ impl Stream {
             }
             // Makes the events of a response that has none.
             HttpResponse::Whole(reply) => {
-                let mut stream = Stream::of_response(source, completion::to_response(call, reply, &request)?);
+                let mut stream = Stream::from_response(source, completion::to_response(call, reply, &request)?);
                 stream.gathered.add_whole_response()?;
                 stream.note_tokens();
                 Ok(stream)
@@ -107,7 +107,7 @@ impl Stream {
             HttpResponse::Stream(incoming) => Stream::begin(source, &attempts, incoming),
             HttpResponse::Whole(reply) => {
                 let has_payload = !reply.body.is_empty();
-                let mut stream = Stream::of_response(source, raw::to_response(context, reply, &attempts)?);
+                let mut stream = Stream::from_response(source, raw::to_response(context, reply, &attempts)?);
                 if has_payload {
                     stream.gathered.add_whole_raw_response();
                 }
@@ -117,7 +117,7 @@ impl Stream {
     }
 
     fn begin(source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
-        let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
+        let mut response = Response::from_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(attempts)?;
         response.times.note_timestamps(source.started, incoming.timestamps());
         Ok(Stream {
@@ -132,7 +132,7 @@ impl Stream {
     }
 
     /// A stream that has ended with this response, without events so far.
-    fn of_response(source: Source, response: Response) -> Stream {
+    fn from_response(source: Source, response: Response) -> Stream {
         let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
         let gathered = Gathered::new(response, &source.options);
         let (events, reader) = (Events::new(0), EventReader::default());
@@ -299,7 +299,7 @@ impl Stream {
             return self.complete();
         }
         let piece = match self.source.incoming.get_mut() {
-            Some(Some(incoming)) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
+            Some(Some(incoming)) => incoming.piece(&self.source.deadline.next_event(), before_waiting),
             _ => Ok(None),
         };
         let progress = match piece {
@@ -363,12 +363,12 @@ impl Stream {
             None => error,
         });
         if let (Ok(()), Some(mut incoming)) = (&outcome, incoming) {
-            incoming.finish(&self.source.deadline.of_next_event());
+            incoming.finish(&self.source.deadline.next_event());
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
         self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
-        let attempts = self.gathered.response.attempts_of_error();
+        let attempts = self.gathered.response.error_attempts();
         self.outcome = Some(outcome.map_err(|error| error.with_attempts(&attempts)));
     }
 }

@@ -47,7 +47,7 @@ impl StreamDeadline {
 
     /// Returns the deadline of the wait for the next event. Comments and other bytes that are no event do not extend
     /// it.
-    pub fn of_next_event(&mut self) -> Deadline<'_> {
+    pub fn next_event(&mut self) -> Deadline<'_> {
         if self.has_begun() && self.idle_end.is_none() {
             self.idle_end = self.idle_timeout.map(|timeout| Instant::now() + timeout);
         }

@@ -32,7 +32,7 @@ struct Cached {
 pub(super) struct Tokens {
     current: SingleFlight<Cached, Error>,
     /// The token before, which servers may still repeat in their responses.
-    former: Lock<Option<Arc<Secret>>>,
+    previous: Lock<Option<Arc<Secret>>>,
 }
 
 impl Tokens {
@@ -51,7 +51,7 @@ impl Tokens {
                 Role::Follower(follower) => match follower.wait(deadline, cancel)? {
                     // However short its lifetime is, since this thread has waited for it.
                     Some(Ok(token)) => break Ok(token),
-                    Some(Err(error)) if !error.is_of_one_call() => break Err(error),
+                    Some(Err(error)) if !error.is_specific_to_call() => break Err(error),
                     Some(Err(_)) | None => {}
                 },
             }
@@ -59,10 +59,10 @@ impl Tokens {
         Ok(token.map(|token| token.secret))
     }
 
-    /// Keeps the present token as the former one.
+    /// Keeps the present token as the previous one.
     fn cached(&self, Token { secret, lifetime }: Token) -> Cached {
-        if let Some(former) = self.current.value(()) {
-            *self.former.lock() = Some(former.secret);
+        if let Some(previous) = self.current.value(()) {
+            *self.previous.lock() = Some(previous.secret);
         }
         let lifetime = lifetime.min(MAX_LIFETIME);
         let fresh_until = Instant::now() + (lifetime - MAX_MARGIN.min(lifetime / 10));
@@ -75,7 +75,7 @@ impl Tokens {
             let is_rejected = Arc::ptr_eq(&token.secret, rejected);
             if is_rejected {
                 // Before it is forgotten, so that `known` contains it at any time.
-                *self.former.lock() = Some(Arc::clone(rejected));
+                *self.previous.lock() = Some(Arc::clone(rejected));
             }
             is_rejected
         });
@@ -84,7 +84,7 @@ impl Tokens {
     /// Returns the tokens that may occur in a response.
     pub fn known(&self) -> Vec<Arc<Secret>> {
         let current = self.current.value(()).map(|token| token.secret);
-        current.into_iter().chain(self.former.lock().clone()).collect()
+        current.into_iter().chain(self.previous.lock().clone()).collect()
     }
 }
 

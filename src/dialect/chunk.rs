@@ -217,20 +217,29 @@ mod tests {
 
     #[test]
     fn reasoning_and_refusals_are_read() {
-        let of = |delta: &str| {
+        let reasoning_and_refusal = |delta: &str| {
             let json = format!(r#"{{"id":"x","choices":[{{"delta":{delta}}}]}}"#);
             let delta = chunk(&json).deltas.remove(0);
             let refusal = delta.refusal.map(|refusal| refusal.text.0.into_owned());
             (delta.reasoning.map(|it| (it.form, it.text.text.0.into_owned())), refusal)
         };
         let hm = |form| (Some((form, "hm".to_owned())), None);
-        assert_eq!(of(r#"{"content":null,"reasoning_content":"hm"}"#), hm(ReasoningForm::ReasoningContent));
-        assert_eq!(of(r#"{"reasoning":"hm","content":""}"#), hm(ReasoningForm::Reasoning));
-        assert_eq!(of(r#"{"reasoning_content":"","reasoning":"hm","thinking":"no"}"#), hm(ReasoningForm::Reasoning));
+        assert_eq!(
+            reasoning_and_refusal(r#"{"content":null,"reasoning_content":"hm"}"#),
+            hm(ReasoningForm::ReasoningContent)
+        );
+        assert_eq!(reasoning_and_refusal(r#"{"reasoning":"hm","content":""}"#), hm(ReasoningForm::Reasoning));
+        assert_eq!(
+            reasoning_and_refusal(r#"{"reasoning_content":"","reasoning":"hm","thinking":"no"}"#),
+            hm(ReasoningForm::Reasoning)
+        );
         let parts = r#"{"content":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]}]}"#;
-        assert_eq!(of(parts), hm(ReasoningForm::Parts));
-        assert_eq!(of(r#"{"refusal":"no","reasoning":{"effort":1}}"#), (None, Some("no".to_owned())));
-        assert_eq!(of(r#"{"refusal":null,"reasoning_content":null}"#), (None, None));
+        assert_eq!(reasoning_and_refusal(parts), hm(ReasoningForm::Parts));
+        assert_eq!(
+            reasoning_and_refusal(r#"{"refusal":"no","reasoning":{"effort":1}}"#),
+            (None, Some("no".to_owned()))
+        );
+        assert_eq!(reasoning_and_refusal(r#"{"refusal":null,"reasoning_content":null}"#), (None, None));
     }
 
     #[test]
@@ -302,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn event_that_is_not_a_chunk_is_refused() {
+    fn event_that_is_not_a_chunk_is_rejected() {
         let many = format!(r#"{{"choices":[{}]}}"#, vec!["{}"; 1025].join(","));
         assert!(matches!(decode_event(many.as_bytes()), Err(DecodeError::WrongShape(..))));
         assert!(matches!(

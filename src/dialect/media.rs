@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn media_that_is_neither_image_nor_audio_is_refused() {
+    fn media_that_is_neither_image_nor_audio_is_rejected() {
         for media_type in [
             "",
             "image",

@@ -285,8 +285,8 @@ mod tests {
 
     #[test]
     fn each_dialect_has_its_paths() {
-        let of = |d: &&dyn Dialect| (d.name(), d.route_path("a b"), d.invocations_path("a b", Task::Chat));
-        let paths: Vec<_> = DISCOVERED.iter().map(of).collect();
+        let dialect_paths = |d: &&dyn Dialect| (d.name(), d.route_path("a b"), d.invocations_path("a b", Task::Chat));
+        let paths: Vec<_> = DISCOVERED.iter().map(dialect_paths).collect();
         assert_eq!(paths[0], ("deployments", "/api/2.0/endpoints/a%20b".into(), "/endpoints/a%20b/invocations".into()));
         assert_eq!(paths[1], ("gateway", "/api/2.0/gateway/routes/a%20b".into(), "/gateway/a%20b/invocations".into()));
         assert_eq!(paths[2].2, "/gateway/a%20b/mlflow/invocations");

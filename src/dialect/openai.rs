@@ -158,15 +158,15 @@ mod tests {
     #[test]
     fn each_kind_of_wrong_response_has_its_error() {
         use DecodeError::*;
-        let of = |body: &str| first_text(Task::Completions, body).unwrap_err();
-        assert_eq!(of(" <!doctype html><p>hello"), Html);
-        assert!(matches!(of(""), NotJson(..)));
-        assert!(matches!(of("{\"choices\":[{\"text\":\"Par"), NotJson(..)));
-        assert!(matches!(of("hello"), NotJson(..)));
-        assert!(matches!(of("{\"choices\":[]} trailing"), NotJson(..)));
+        let error = |body: &str| first_text(Task::Completions, body).unwrap_err();
+        assert_eq!(error(" <!doctype html><p>hello"), Html);
+        assert!(matches!(error(""), NotJson(..)));
+        assert!(matches!(error("{\"choices\":[{\"text\":\"Par"), NotJson(..)));
+        assert!(matches!(error("hello"), NotJson(..)));
+        assert!(matches!(error("{\"choices\":[]} trailing"), NotJson(..)));
         let not_utf8 = decode(Task::Chat, b"{\"x\":\"\xff\"}").unwrap_err();
         assert!(matches!(not_utf8, NotJson(why, _) if why.contains("offset 6")));
-        assert_eq!(of(r#"{"choices":[]}"#), NoCandidates);
+        assert_eq!(error(r#"{"choices":[]}"#), NoCandidates);
         for body in [
             "null",
             "[]",
@@ -179,7 +179,7 @@ mod tests {
             r#"{"choices":[{"message":{"content":"x"}}]}"#,
             r#"{"choices":[{"text":"a"}],"choices":[]}"#,
         ] {
-            assert!(matches!(of(body), WrongShape(..)), "{body}: {:?}", of(body));
+            assert!(matches!(error(body), WrongShape(..)), "{body}: {:?}", error(body));
         }
         assert!(first_text(Task::Chat, r#"{"choices":[{"message":{"role":"assistant"}}]}"#).is_err());
         assert!(first_text(Task::Chat, r#"{"choices":[{"text":"x"}]}"#).is_err());

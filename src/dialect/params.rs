@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_parameters_are_refused() {
+    fn invalid_parameters_are_rejected() {
         let mut params = Params::default();
         assert!(params.set_double("temperature", f64::NAN).is_err());
         assert!(params.set_double("temperature", f64::INFINITY).is_err());

@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn reasoning_is_read_from_the_first_field_that_has_any() {
-        let of = |first: &str, second: &str| {
+        let event = |first: &str, second: &str| {
             format!(r#"{{"choices":[{{"delta":{{"reasoning_content":"{first}","reasoning":"{second}"}}}}]}}"#)
         };
         let mut reader = EventReader::default();
-        reader.read(DATABRICKS, b"", of("a", "b").as_bytes()).unwrap();
-        let same = of("", "b");
+        reader.read(DATABRICKS, b"", event("a", "b").as_bytes()).unwrap();
+        let same = event("", "b");
         let Ok(Event::Chunk(chunk)) = reader.read(DATABRICKS, b"", same.as_bytes()) else { panic!() };
         assert_eq!(chunk.deltas[0].reasoning.as_ref().unwrap().text.text.0, "b");
     }
@@ -212,19 +212,19 @@ mod tests {
 
     #[test]
     fn reasoning_matches_until_the_text_starts() {
-        let of = |text: &str, reasoning: &str| {
+        let event = |text: &str, reasoning: &str| {
             format!(r#"{{"choices":[{{"delta":{{"content":{text},"reasoning":{reasoning}}}}}]}}"#)
         };
         check_events(&[
-            (of("null", "\"a\""), false),
-            (of("null", "\"b\""), true),
-            (of("\"c\"", "\"d\""), false),
-            (of("null", "\"e\""), true),
-            (of("\"\"", "\"f\""), false),
-            (of("\"\"", "\"g\""), true),
-            (of("\"h\"", "\"\""), false),
-            (of("\"i\"", "\"\""), true),
-            (of("\"i\"", "null"), false),
+            (event("null", "\"a\""), false),
+            (event("null", "\"b\""), true),
+            (event("\"c\"", "\"d\""), false),
+            (event("null", "\"e\""), true),
+            (event("\"\"", "\"f\""), false),
+            (event("\"\"", "\"g\""), true),
+            (event("\"h\"", "\"\""), false),
+            (event("\"i\"", "\"\""), true),
+            (event("\"i\"", "null"), false),
         ]);
     }
 

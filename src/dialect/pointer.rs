@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn pointer_without_slash_or_with_a_bare_tilde_is_refused() {
+    fn pointer_without_slash_or_with_a_bare_tilde_is_rejected() {
         let error = |pointer| JsonPointer::parse(pointer).err();
         for pointer in ["a", " ", "#/a", "0", "é"] {
             assert_eq!(error(pointer), Some(PointerError::NoSlash), "{pointer}");

@@ -339,7 +339,7 @@ mod tests {
     ];
 
     #[test]
-    fn accepts_and_refuses_the_same_as_serde_json() {
+    fn accepts_and_rejects_the_same_as_serde_json() {
         let mut inputs: Vec<String> = VALUES.map(str::to_owned).into();
         for value in VALUES {
             inputs.push(format!(" \t{value}\r\n"));

@@ -174,11 +174,12 @@ mod tests {
     #[test]
     fn pairs_in_reasoning_and_refusals_are_joined() {
         for field in ["reasoning_content", "refusal"] {
-            let of = |text: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{text}","content":"{text}"}}}}]}}"#);
+            let event =
+                |text: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{text}","content":"{text}"}}}}]}}"#);
             let expected = ["a", "a", "\u{1F600}", "\u{1F600}"].map(|text| (0, text.to_owned()));
-            assert_eq!(texts_of(&[&of(r"a\ud83d"), &of(r"\ude00")]), expected, "{field}");
+            assert_eq!(texts_of(&[&event(r"a\ud83d"), &event(r"\ude00")]), expected, "{field}");
             assert_eq!(
-                texts_of(&[&of(r"\ud83d")]),
+                texts_of(&[&event(r"\ud83d")]),
                 [(0, "\u{fffd}".to_owned()), (0, "\u{fffd}".to_owned())],
                 "{field}"
             );

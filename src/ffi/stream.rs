@@ -107,7 +107,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
         let next = shared.stream.with(|stream| {
             let Some(next) = stream.next(&|| guard.hold())? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
             // SAFETY: this thread uses the stream exclusively, and the caller no longer uses the last event.
-            unsafe { shared.event.get().write(mlflow_gateway_event::of(&next)) };
+            unsafe { shared.event.get().write(mlflow_gateway_event::new(&next)) };
             output.write(shared.event.get());
             Ok(MLFLOW_GATEWAY_OK)
         });
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_call(
         let on_event = on_event.ok_or_else(|| handle::null_argument("on_event"))?;
         let mut stream = gateway.gateway().stream(request.request())?;
         let outcome = stream.for_each(|event| {
-            let event = mlflow_gateway_event::of(&event);
+            let event = mlflow_gateway_event::new(&event);
             // SAFETY: the caller passes a function of this type and its `user_data`.
             unsafe { on_event(&raw const event, user_data) == 0 }
         });

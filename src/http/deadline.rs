@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_cancelled_token_ends_every_phase() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::of([None, Some(&token)]);
+        let tokens = CancelTokens::new([None, Some(&token)]);
         let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Limit::Total, &tokens);
         let handshake = deadline.in_phase(Phase::Tls);
         assert!(handshake.remaining().is_ok());

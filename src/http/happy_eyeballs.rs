@@ -171,15 +171,15 @@ mod tests {
 
     #[test]
     fn most_specific_error_names_its_address() {
-        let of = |code| io::Error::from_raw_os_error(code);
+        let os_error = |code| io::Error::from_raw_os_error(code);
         let mut errors = ConnectErrors::default();
-        errors.add("[::1]:1".parse().unwrap(), of(libc::ENETUNREACH));
-        errors.add("127.0.0.1:1".parse().unwrap(), of(libc::ECONNREFUSED));
-        errors.add("127.0.0.2:1".parse().unwrap(), of(libc::ETIMEDOUT));
+        errors.add("[::1]:1".parse().unwrap(), os_error(libc::ENETUNREACH));
+        errors.add("127.0.0.1:1".parse().unwrap(), os_error(libc::ECONNREFUSED));
+        errors.add("127.0.0.2:1".parse().unwrap(), os_error(libc::ETIMEDOUT));
         let TransportError::Connect(why) = errors.into_error() else { panic!() };
         assert!(why.starts_with("127.0.0.1:1: ") && why.ends_with("; 2 other addresses failed"), "{why}");
         let mut errors = ConnectErrors::default();
-        errors.add("127.0.0.1:1".parse().unwrap(), of(libc::EMFILE));
+        errors.add("127.0.0.1:1".parse().unwrap(), os_error(libc::EMFILE));
         let TransportError::Connect(why) = errors.into_error() else { panic!() };
         assert!(why.contains("ulimit -n"), "{why}");
     }

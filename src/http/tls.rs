@@ -171,8 +171,8 @@ impl Tls {
             return Ok(Arc::clone(config));
         }
         let config = Arc::new(self.options.config()?);
-        let former = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
-        drop(former.and_then(ProcessLocal::into_inner));
+        let previous = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
+        drop(previous.and_then(ProcessLocal::into_inner));
         Ok(config)
     }
 }

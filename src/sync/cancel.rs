@@ -96,7 +96,7 @@ pub(super) const MAX_TOKENS: usize = 2;
 pub struct CancelTokens([Option<Arc<CancelToken>>; MAX_TOKENS]);
 
 impl CancelTokens {
-    pub fn of(tokens: [Option<&Arc<CancelToken>>; MAX_TOKENS]) -> CancelTokens {
+    pub fn new(tokens: [Option<&Arc<CancelToken>>; MAX_TOKENS]) -> CancelTokens {
         CancelTokens(tokens.map(Option::<&Arc<_>>::cloned))
     }
 
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn parent_and_child_do_not_cancel_each_others_waits() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::of([None, Some(&token)]);
+        let tokens = CancelTokens::new([None, Some(&token)]);
         let shortly = || Instant::now() + Duration::from_millis(30);
         let in_a_child = in_child(|| {
             let before = sleep(shortly(), &tokens).is_ok();

@@ -104,7 +104,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn page_counts_as_cleared_only_if_unknown_advice_is_refused() {
+    fn page_counts_as_cleared_only_if_unknown_advice_is_rejected() {
         for (accepted, is_cleared) in [
             (&[Advice::WipeOnFork][..], true),
             (&[Advice::NoSuch, Advice::WipeOnFork], false),

@@ -57,18 +57,18 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
     pub fn join(&self, key: K, is_fresh: impl FnOnce(&T) -> bool) -> Role<T, E> {
         let mut state = self.0.lock();
         match &state.value {
-            Some((of, value)) if *of == key && is_fresh(value) => return Role::Known(value.clone()),
+            Some((value_key, value)) if *value_key == key && is_fresh(value) => return Role::Known(value.clone()),
             _ => {}
         }
         match &state.flight {
-            Some((of, flight)) if *of == key => match flight.get() {
+            Some((flight_key, flight)) if *flight_key == key => match flight.get() {
                 Some(flight) if !flight.has_ended() => return Role::Follower(Follower(Arc::clone(flight))),
                 _ => {}
             },
             _ => {}
         }
         let flight = Arc::new(Flight { has_ended: AtomicU32::new(0), outcome: Lock::default() });
-        state.value.take_if(|(of, _)| *of != key);
+        state.value.take_if(|(value_key, _)| *value_key != key);
         state.flight = Some((key, ProcessLocal::new(Arc::clone(&flight))));
         Role::Leader(Leader(flight))
     }
@@ -94,7 +94,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
 
     /// Returns the value, fresh or not; `None` if there is none under this key.
     pub fn value(&self, key: K) -> Option<T> {
-        self.0.lock().value.as_ref().filter(|(of, _)| *of == key).map(|(_, value)| value.clone())
+        self.0.lock().value.as_ref().filter(|(value_key, _)| *value_key == key).map(|(_, value)| value.clone())
     }
 
     /// Replaces the value. A leader that is at work does not replace it again.
@@ -278,7 +278,7 @@ mod tests {
         let following = leader.follower();
         assert_eq!(following.wait(after(10), &CancelTokens::default()), Err(WaitError::DeadlineExpired));
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::of([Some(&token), None]);
+        let tokens = CancelTokens::new([Some(&token), None]);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| following.wait(after(10_000), &tokens));
             token.cancel();

@@ -116,15 +116,15 @@ pub fn run_in_parallel(threads: usize, work: &(dyn Fn() + Sync)) {
 /// Starts a thread with all signals blocked, so that no signal handler of the program runs on it.
 fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = MaybeUninit::uninit();
-    let mut former = MaybeUninit::uninit();
-    // SAFETY: the first call fills `all`; the second one reads it and fills `former`.
+    let mut previous = MaybeUninit::uninit();
+    // SAFETY: the first call fills `all`; the second one reads it and fills `previous`.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), former.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), previous.as_mut_ptr());
     }
     let started = start();
-    // SAFETY: `former` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, former.as_ptr(), ptr::null_mut()) };
+    // SAFETY: `previous` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, previous.as_ptr(), ptr::null_mut()) };
     started
 }
 

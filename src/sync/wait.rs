@@ -152,7 +152,7 @@ mod tests {
     fn wait_ends_at_event_deadline_or_cancellation() {
         let (one, other) = UnixStream::pair().unwrap();
         let (none, token) = (CancelTokens::default(), Arc::new(CancelToken::new().unwrap()));
-        let tokens = CancelTokens::of([Some(&token), None]);
+        let tokens = CancelTokens::new([Some(&token), None]);
         let readable = |until, tokens: &CancelTokens| ready(one.as_raw_fd(), libc::POLLIN, until, tokens);
         let began = Instant::now();
         assert_eq!(readable(after(20), &none), Err(WaitError::DeadlineExpired));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn each_token_wakes_all_threads_and_none_after_a_reset() {
         let pair = [(); 2].map(|()| Arc::new(CancelToken::new().unwrap()));
-        let tokens = CancelTokens::of(pair.each_ref().map(Some));
+        let tokens = CancelTokens::new(pair.each_ref().map(Some));
         for token in pair.iter().chain(&pair) {
             std::thread::scope(|scope| {
                 let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| sleep(after(10_000), &tokens))).collect();
