@@ -67,7 +67,7 @@ fn json(reply: Reply) -> Result<String, u16> {
     String::from_utf8(reply.body).map_err(|_| reply.status)
 }
 
-/// The dialect of the server, which need not have the route of the handle.
+/// Returns the dialect of the server. The server need not have the route of the handle.
 fn dialect(context: &CallContext) -> Result<&'static dyn Dialect, Error> {
     let dialects = context.dialects();
     match context.target.last_dialect.among(dialects) {

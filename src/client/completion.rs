@@ -1,4 +1,4 @@
-//! Generated text: the first candidate's alone, or the whole response.
+//! Sends a request for text. Returns the text of the first candidate, or the whole response.
 
 use super::call::{AcceptedRequest, Call};
 use super::error::Error;

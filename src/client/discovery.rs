@@ -1,5 +1,4 @@
-//! Discovery: which dialect a server speaks for a route, and what the route is for. It is made once for each route, and
-//! remembered.
+//! Discovery of the dialect of a server and the task of a route. Made once for each route, and remembered.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -24,7 +23,7 @@ pub(super) struct RouteInfo {
     pub task: Option<Task>,
 }
 
-/// The settings under which a call discovers.
+/// The settings of a call, on which the result of a discovery depends.
 #[derive(Debug)]
 pub(super) struct CallSettings {
     pub settings: Arc<Settings>,
@@ -36,21 +35,21 @@ pub(super) struct CallSettings {
 #[derive(Debug, Clone)]
 pub(super) enum Discovered {
     Known(RouteInfo),
-    /// The server did not report it, or not in time. The request itself may still succeed.
+    /// The server did not report the route, or not in time. The model request may still succeed.
     Unknown,
-    /// The request would fail in the same way.
+    /// The model request would fail in the same way.
     Failed(Error),
 }
 
-/// The name of the dialect that the option `dialect` forces. What was discovered under one does not apply to another.
+/// The name of the dialect that the option `dialect` forces. Results for one dialect do not apply to another.
 type Forced = Option<&'static str>;
 
-/// What is known about a route. Calls that begin while nothing is known share one discovery: it is the only thing for
-/// which calls on one handle wait for each other.
+/// The dialect and the task of a route, once they are known. Calls that begin while nothing is known share one discovery: the first call sends the
+/// lookups, and the others wait for its result.
 #[derive(Debug, Default)]
 pub(super) struct Discovery(SingleFlight<RouteInfo, NotDiscovered, Forced>);
 
-/// A discovery without a result, as the calls that wait for it get it.
+/// The failure of a discovery, shared with the calls that wait for it.
 #[derive(Debug, Clone)]
 enum NotDiscovered {
     Unknown,
@@ -67,15 +66,15 @@ impl LeaderSettings {
         LeaderSettings(if call.has_own_headers { Weak::new() } else { Arc::downgrade(&call.settings) })
     }
 
-    /// Whether the server must treat both calls alike. With other headers or TLS settings it may reply otherwise.
+    /// Whether both calls get the same response. With other headers or TLS settings a server may respond differently.
     fn apply_to(&self, call: &CallSettings) -> bool {
         !call.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&call.settings)
     }
 }
 
 impl Discovery {
-    /// Returns what is known, or else the result of `discover`, run by this thread or by another one that is at it
-    /// already. A call that has less time than the discovering one goes on without a result.
+    /// Returns the dialect and the task. If they are not known, returns the result of `discover`, which this thread runs unless another
+    /// thread is already running it. If the call's deadline expires first, the result is `Unknown`.
     pub fn find(
         &self,
         call: &CallSettings,
@@ -108,17 +107,17 @@ impl Discovery {
         }
     }
 
-    /// Returns what is known under these settings.
+    /// Returns the dialect and the task, if they are known under these settings.
     pub fn known(&self, settings: &Settings) -> Option<RouteInfo> {
         self.0.value(forced(settings))
     }
 
-    /// Remembers what a successful request has shown.
+    /// Remembers the dialect and the task of a successful request.
     pub fn remember(&self, settings: &Settings, info: RouteInfo) {
         self.0.set(forced(settings), info);
     }
 
-    /// Forgets what is known if it led to this plan, which was wrong: the server was replaced, or the route changed.
+    /// Forgets the dialect and the task if they led to this plan, which failed: the server was replaced, or the route changed.
     pub fn forget(&self, wrong: Plan) {
         self.0.forget_if(|info| info.dialect == wrong.dialect && info.task.is_none_or(|task| task == wrong.task));
     }
@@ -225,7 +224,7 @@ mod tests {
         assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(1))), info(1)));
     }
 
-    /// Runs `follow` while another thread discovers, with the result of `end`.
+    /// Runs `follow` while another thread discovers. `end` returns the result of that discovery.
     fn while_discovering(
         discovery: &Discovery,
         leader_settings: &CallSettings,

@@ -1,4 +1,4 @@
-//! Functions of the client that fuzz targets call and C programs cannot.
+//! The client's functions for the fuzz targets.
 
 use std::env::VarError;
 

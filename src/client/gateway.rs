@@ -1,4 +1,4 @@
-//! The handle: a gateway, its settings, and the operations of a program.
+//! The handle: a gateway, its settings, and its operations.
 
 use std::sync::Arc;
 
@@ -131,7 +131,7 @@ impl Gateway {
         Ok(context)
     }
 
-    /// The settings of a call that begins now.
+    /// Returns the settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
         match settings.options().connect.configuration_error() {
@@ -235,7 +235,7 @@ fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-/// Copies text. The server decides its length, so that the allocation may fail.
+/// Copies text. The server determines its length, so the allocation may fail.
 fn try_to_owned(text: &str) -> Result<String, Error> {
     let mut copy = String::new();
     copy.try_reserve_exact(text.len()).map_err(|_| Error::out_of_memory(text.len()))?;

@@ -55,7 +55,7 @@ impl Logger {
         self.log.as_ref().is_some_and(|log| level <= log.level)
     }
 
-    /// Adds a line. The caller checks [`Logger::is_enabled`] first, so that no line is formatted in vain.
+    /// Adds a line. The caller checks [`Logger::is_enabled`] first, because formatting a line takes time.
     pub fn push(&self, level: LogLevel, line: String) {
         self.pending.lock().push((level, line));
     }

@@ -1,4 +1,4 @@
-//! Strings of a response that C reads in place: NUL-terminated.
+//! NUL-terminated strings of a response, which C reads in place.
 
 use super::error::Error;
 use crate::dialect::Text;
@@ -8,7 +8,7 @@ use crate::dialect::Text;
 pub struct NulString(String);
 
 impl NulString {
-    /// Copies a string. The server decides its length, so that the allocation may fail.
+    /// Copies a string. The server determines its length, so the allocation may fail.
     pub(super) fn new(text: &str) -> Result<NulString, Error> {
         let mut copy = NulString(String::new());
         copy.push(text)?;

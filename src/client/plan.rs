@@ -1,5 +1,5 @@
-//! Chooses the dialect and the task of a model request: before the first attempt, and after each error response that
-//! shows another choice.
+//! Chooses the plan of a model request, its dialect and task: before the first attempt, and after each error response that
+//! requires another plan.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::target::TargetRoute;
 use crate::dialect::{Content, Dialect, ErrorKind, ErrorResponse, Task};
 use crate::http::{Method, Phase, TransportError};
 
-/// What a model request is to return.
+/// The result that a model request is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Text,
@@ -20,7 +20,7 @@ pub(super) enum Operation {
     Embeddings,
 }
 
-/// What an error response shows about the plan.
+/// How the plan differs from the server, as an error response shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mismatch {
     /// The server has no such path: it has another dialect, or not this route.
@@ -54,9 +54,9 @@ pub(super) struct Planner<'a> {
     route: &'a TargetRoute,
     content: Content<'a>,
     operation: Operation,
-    /// Whether the options and the content alone determine the plan, so that discovery is unnecessary.
+    /// Whether the options and the content alone determine the plan. Then discovery is unnecessary.
     is_determined: bool,
-    /// What discovery knows about the route.
+    /// The dialect and task of the route, from discovery or an earlier call.
     known: Option<RouteInfo>,
     /// Whether the current plan differs from what is known.
     is_new: bool,
@@ -116,7 +116,7 @@ impl<'a> Planner<'a> {
             Mismatch::Task(task) => self.discovered_task(failed, attempts).or(Some(Plan { task, ..failed })),
             Mismatch::MaybeTask => self.discovered_task(failed, attempts),
         };
-        // Whether a guessed dialect supports the operation is for the server to decide.
+        // If the dialect is guessed, the server and not this library rejects an operation.
         let next =
             next.filter(|next| !self.tried.contains(next) && (self.known.is_none() || self.check(*next).is_ok()));
         if let Some(next) = next {
@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
         Ok(next)
     }
 
-    /// What a success of this plan shows about the route, if that is not known yet.
+    /// Returns the dialect and task that a success of this plan shows; `None` if they are known already.
     pub fn learned(&self, plan: Plan) -> Option<RouteInfo> {
         self.is_new.then(|| {
             let has_one_task = plan.dialect.has_single_task(&self.route.name) || self.required_task == Some(plan.task);
@@ -142,7 +142,8 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_after_missing_path(&self, failed: Plan, attempts: &mut Attempts) -> Result<Option<Plan>, Error> {
-        // The server was replaced, or the route was deleted. The server shows which, unless it hides its routes.
+        // Either the server was replaced, or the route was deleted. A new discovery shows which, unless the server hides its
+        // routes.
         if self.known.is_some() && !self.is_determined && self.tried.len() == 1 {
             match self.probe(attempts) {
                 Discovered::Known(route) => return Ok(Some(self.plan_for(route))),
@@ -168,7 +169,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The same task in the next dialect, and after the last dialect in the first.
+    /// Returns a plan with the same task in the next dialect. The first dialect follows the last.
     fn plan_in_next_dialect(&self, plan: Plan) -> Option<Plan> {
         let dialects = self.context.dialects();
         let index = dialects.iter().position(|dialect| *dialect == plan.dialect)?;
@@ -176,7 +177,7 @@ impl<'a> Planner<'a> {
         Some(Plan { dialect, task: dialect.supported_task(&self.route.name, plan.task) })
     }
 
-    /// Returns what is known about the route, or discovers it; `None` if the server does not report it.
+    /// Returns the dialect and task of the route, discovered if necessary; `None` if the server does not report them.
     fn discover(&self, attempts: &mut Attempts) -> Result<Option<RouteInfo>, Error> {
         let context = self.context;
         let deadline = probe::deadline(context);
@@ -207,7 +208,7 @@ impl<'a> Planner<'a> {
         self.guess(self.context.dialects()[0])
     }
 
-    /// The most likely plan for a route of this dialect whose task is unknown.
+    /// Returns the most likely plan for a route of this dialect whose task is unknown.
     fn guess(&self, dialect: &'static dyn Dialect) -> Plan {
         let route = &self.route.name;
         let task = match self.content {

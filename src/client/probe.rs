@@ -1,4 +1,4 @@
-//! Asks the server for a route in one dialect after another, to find out which dialect the server has.
+//! Looks a route up in one dialect after another, to find the dialect of the server.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::suggestions;
 use crate::dialect::{Dialect, ErrorKind, ErrorResponse, RouteLookup};
 use crate::http::{Limit, Method, Reply, TransportError};
 
-/// Discovery gets the time that is left to the call divided by this, and at most [`MAX_TIME`].
+/// Discovery may take the call's remaining time divided by this, and at most [`MAX_TIME`].
 const TIME_SHARE: u32 = 4;
 const MAX_TIME: Duration = Duration::from_secs(5);
 
@@ -43,7 +43,7 @@ enum Outcome {
     End(Discovered),
 }
 
-/// When a discovery that begins now has to end.
+/// Returns the deadline of a discovery that begins now.
 pub(super) fn deadline(context: &CallContext) -> Instant {
     let now = Instant::now();
     now + (context.deadline.saturating_duration_since(now) / TIME_SHARE).min(MAX_TIME)
@@ -52,8 +52,8 @@ pub(super) fn deadline(context: &CallContext) -> Instant {
 /// Finds the dialect and the task of a route. Adds the reasons for retries to the attempts of the call.
 pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attempts: &mut Attempts) -> Discovered {
     let is_forced = context.has_forced_dialect();
-    // A server that did not clearly respond that it lacks the path may have the dialect nevertheless.
-    let mut is_clear = true;
+    // Whether the server certainly has none of the dialects tried so far.
+    let mut tried_are_ruled_out = true;
     // Whether the server itself, and not a proxy in front of it, responded to each path that it does not exist.
     let mut has_no_path = true;
     let (mut first_error_reply, mut absent) = (None, None::<ErrorReply>);
@@ -64,7 +64,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
         let reply = match look_up(context, &path, deadline, attempts) {
             Outcome::Response(reply) => reply,
             Outcome::NoResponse => {
-                (is_clear, has_no_path) = (false, false);
+                (tried_are_ruled_out, has_no_path) = (false, false);
                 continue;
             }
             Outcome::End(result) => return result,
@@ -72,7 +72,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
         if reply.is_success() {
             let task = match dialect.parse_route(name, &reply.body) {
                 RouteLookup::Found(route) => route.task(),
-                // The route may exist but be hidden from this client: the request itself shows it.
+                // The server may hide an existing route from this client. The model request shows whether it exists.
                 RouteLookup::Absent => None,
                 RouteLookup::Foreign => {
                     has_no_path = false;
@@ -80,7 +80,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
                 }
             };
             // Newer servers have the older dialect's paths, too.
-            if !is_clear && !dialect.supports_streaming() {
+            if !tried_are_ruled_out && !dialect.supports_streaming() {
                 return Discovered::Unknown;
             }
             context.target.last_dialect.set(dialect);
@@ -89,8 +89,8 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
         let response = ErrorResponse::read(reply.status, &reply.body);
         let error_reply = ErrorReply { dialect, path, reply, response };
         let second_path = if is_second { None } else { dialect.fallback_route_path(name, &error_reply.response) };
-        // The next path of the same dialect may have the route: MLflow's tracking server accepts its own auth header
-        // below some paths only, and hides some of them from some users.
+        // The second path of the same dialect may have the route: MLflow's tracking server accepts its own auth header below
+        // some paths only, and hides some paths from some users.
         let is_absent = error_reply.response.is_route_absent && !is_forced;
         if is_absent && second_path.is_none() || is_second && absent.is_some() {
             return Discovered::Failed(absent.unwrap_or(error_reply).into_error(context, name));
@@ -98,7 +98,7 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
         if let Some(path) = second_path {
             lookups.push_front(Lookup { dialect, path, is_second: true });
         }
-        is_clear &= error_reply.response.kind == ErrorKind::NoSuchPath;
+        tried_are_ruled_out &= error_reply.response.kind == ErrorKind::NoSuchPath;
         has_no_path &= error_reply.response.is_from_server;
         if is_absent {
             absent = Some(error_reply);
@@ -147,8 +147,8 @@ fn look_up(context: &CallContext, path: &str, deadline: Instant, attempts: &mut 
     }
 }
 
-/// The dialects to try, beginning with the last one in which the server responded. Newer servers also respond in the
-/// oldest dialect, so that one proves nothing.
+/// Returns the dialects to try, beginning with the last one in which the server responded. A response in the oldest dialect
+/// does not count, because newer servers also have its paths.
 fn dialects(context: &CallContext) -> Vec<&'static dyn Dialect> {
     let (last_dialect, dialects) = (&context.target.last_dialect, context.dialects());
     match last_dialect.among(dialects) {

@@ -87,7 +87,7 @@ pub(super) fn open(
     }
 }
 
-/// Makes the response of a reply. A body in another shape than a chat's has no candidates.
+/// Converts a reply. The response has no candidates unless the body has the format of a chat response.
 pub(super) fn to_response(context: &CallContext, reply: Reply, attempts: &Attempts) -> Result<Response, Error> {
     let mut response = match decode_chat(&reply.body) {
         Some(chat) => Response::from_reply(&reply, &chat)?,

@@ -50,7 +50,7 @@ impl fmt::Display for ErrorContext<'_> {
     }
 }
 
-/// There was no response.
+/// There is no response.
 pub(super) fn transport_error(context: &ErrorContext, error: TransportError, options: &CallOptions) -> Error {
     let (status, cause, advice) = describe(&error, options);
     let (separator, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
@@ -268,7 +268,7 @@ fn status_and_advice(kind: ErrorKind, route: &str) -> (Status, String) {
     }
 }
 
-/// The server cannot stream, and reported that as an error of the model provider.
+/// The server cannot stream, and reports this as an error of the model provider.
 pub(super) fn cannot_stream(context: &ErrorContext, response: ResponseContext) -> Error {
     let cause = "this release of MLflow cannot stream (2.10 and later can); call mlflow_gateway_send() instead";
     bad_success(context, response, Status::Unsupported, cause)

@@ -112,7 +112,7 @@ impl Response {
         &self.details().usage
     }
 
-    /// Returns the HTTP status, one of success.
+    /// Returns the HTTP status, 200 to 299.
     pub fn http_status(&self) -> u16 {
         self.http_status
     }
@@ -123,7 +123,7 @@ impl Response {
         found.map(|(_, value)| value)
     }
 
-    /// Returns how often the request was sent.
+    /// Returns the number of times that the request was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }

@@ -16,7 +16,7 @@ pub(super) struct Body {
     messages: SetOnce<Vec<Option<Range<usize>>>>,
 }
 
-/// The fields of a response beside its candidates.
+/// The fields of a response other than its candidates.
 #[derive(Debug, Default, Clone)]
 pub(super) struct BodyDetails {
     pub id: Option<NulString>,

@@ -38,7 +38,7 @@ impl LookupError {
         LookupError { error, may_be_foreign: true }
     }
 
-    /// An error response. A tracking server answers unknown paths of some users with 401 or 403.
+    /// Classifies an error response. For some users, a tracking server responds to unknown paths with 401 or 403.
     pub fn from_response(kind: ErrorKind, error: Error) -> LookupError {
         let may_be_foreign = matches!(kind, ErrorKind::NoSuchPath | ErrorKind::Unauthorized | ErrorKind::Forbidden);
         LookupError { error, may_be_foreign }
@@ -75,7 +75,7 @@ pub(super) fn in_any_dialect<T>(
             Err(LookupError { error, .. }) => return Err(error),
         }
     }
-    // Missing permissions are more helpful than a missing path.
+    // An error about permissions helps more than one about a missing path.
     let is_specific = |error: &Error| !matches!(error.status(), Status::NotFound | Status::BadResponse);
     let best = errors.iter().position(is_specific).unwrap_or_default();
     Err(errors.into_iter().nth(best).unwrap_or_else(|| Error::new(Status::Internal, "there are no dialects")))

@@ -69,11 +69,11 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
     let mut reply = get(&path)?;
     if !reply.is_success() {
         let response = ErrorResponse::read(reply.status, &reply.body);
-        let other = match dialect.fallback_route_path(name, &response) {
+        let fallback = match dialect.fallback_route_path(name, &response) {
             Some(path) => Some((get(&path)?, path)),
             None => None,
         };
-        match other.filter(|(reply, _)| reply.is_success()) {
+        match fallback.filter(|(reply, _)| reply.is_success()) {
             Some(found) => (reply, path) = found,
             None => {
                 let error_context = context.error_context(Method::Get, &path);

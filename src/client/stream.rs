@@ -31,7 +31,7 @@ pub struct Stream {
     events: Events,
     reader: EventReader,
     gathered: Gathered,
-    /// What the raw data of the events is.
+    /// Where the raw data of an event is from.
     origin: Origin,
     /// The outcome, once the stream has ended.
     outcome: Option<Result<(), Error>>,
@@ -88,7 +88,7 @@ impl Stream {
                 call.remember(&request);
                 Stream::begin(source, &request.attempts, incoming)
             }
-            // Makes the events of a response that has none.
+            // The server did not stream. The events are made from the whole response.
             HttpResponse::Whole(reply) => {
                 let mut stream = Stream::from_response(source, completion::to_response(call, reply, &request)?);
                 stream.gathered.add_whole_response()?;
@@ -131,7 +131,7 @@ impl Stream {
         })
     }
 
-    /// A stream that has ended with this response, without events so far.
+    /// Creates a stream that has ended with this response. Its events must be added.
     fn from_response(source: Source, response: Response) -> Stream {
         let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
         let gathered = Gathered::new(response, &source.options);
@@ -140,7 +140,7 @@ impl Stream {
     }
 
     /// Waits for the next event; `None` if the response is complete. A failed stream returns the same error each time.
-    /// `before_waiting` runs before anything is read or closed. Most events need neither.
+    /// `before_waiting` runs before the connection is read or closed. Most events need neither.
     pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
         if self.source.incoming.get().is_none() {
             return Err(report::foreign_process(&self.source.error_context()));
@@ -316,8 +316,8 @@ impl Stream {
         let status = self.gathered.response.http_status;
         self.events.feed(b"\n\n").map_err(|error| self.source.transport_error(error))?;
         let Some(dialect) = self.source.dialect else {
-            let had_ended = std::mem::replace(&mut self.source.has_ended, true);
-            return Ok(if had_ended { Progress::Complete } else { Progress::Continue });
+            let was_ended = std::mem::replace(&mut self.source.has_ended, true);
+            return Ok(if was_ended { Progress::Complete } else { Progress::Continue });
         };
         while let Ok(Some(event)) = self.events.next() {
             match self.reader.read(dialect, event.name, event.data) {

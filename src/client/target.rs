@@ -1,4 +1,4 @@
-//! The server of a handle, and what is known about its routes: the handle's own, and those that requests name.
+//! The server of a handle, and its routes: the handle's own, and those of requests. Each route keeps its discovery.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const SCHEME: &str = "gateway:/";
 /// The number of routes after which a new generation begins. At most twice as many are remembered.
 const GENERATION_SIZE: usize = 1000;
 
-/// A server, its connections, and what is known about its routes.
+/// A server, its connections, and its routes.
 #[derive(Debug)]
 pub(super) struct Target {
     /// The handle's own.
@@ -28,7 +28,7 @@ pub(super) struct Target {
     pub last_dialect: LastDialect,
 }
 
-/// A route, and what is known about it.
+/// A route, and the result of its discovery.
 #[derive(Debug)]
 pub(super) struct TargetRoute {
     pub name: String,

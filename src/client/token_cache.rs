@@ -8,11 +8,11 @@ use super::error::Error;
 use crate::http::Secret;
 use crate::sync::{CancelTokens, Lock, Role, SingleFlight, WaitError};
 
-/// How long before its expiry a token is replaced: Databricks refuses it from 30 s before. For a short-lived token it is a
-/// tenth of its lifetime.
+/// How long before its expiry a token is replaced: Databricks rejects it during its last 30 s. For a short-lived token
+/// the margin is a tenth of its lifetime.
 const MAX_MARGIN: Duration = Duration::from_secs(60);
 
-/// The longest lifetime that is believed.
+/// Longer lifetimes are shortened to this.
 const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A token as the server issued it.
@@ -31,7 +31,7 @@ struct Cached {
 #[derive(Default)]
 pub(super) struct Tokens {
     current: SingleFlight<Cached, Error>,
-    /// The token before, which servers may still repeat in their responses.
+    /// The previous token, which servers may still repeat in their responses.
     previous: Lock<Option<Arc<Secret>>>,
 }
 
@@ -49,7 +49,7 @@ impl Tokens {
                 Role::Known(token) => break Ok(token),
                 Role::Leader(leader) => break self.current.lead(leader, || fetch().map(|token| self.cached(token))),
                 Role::Follower(follower) => match follower.wait(deadline, cancel)? {
-                    // However short its lifetime is, since this thread has waited for it.
+                    // Used even if it expires soon, because this thread has waited for it.
                     Some(Ok(token)) => break Ok(token),
                     Some(Err(error)) if !error.is_specific_to_call() => break Err(error),
                     Some(Err(_)) | None => {}
@@ -59,7 +59,7 @@ impl Tokens {
         Ok(token.map(|token| token.secret))
     }
 
-    /// Keeps the present token as the previous one.
+    /// Keeps the current token as the previous one.
     fn cached(&self, Token { secret, lifetime }: Token) -> Cached {
         if let Some(previous) = self.current.value(()) {
             *self.previous.lock() = Some(previous.secret);
@@ -69,12 +69,12 @@ impl Tokens {
         Cached { secret: Arc::new(secret), fresh_until }
     }
 
-    /// Forgets a token that the server refuses.
+    /// Forgets a token that the server rejects.
     pub fn reject(&self, rejected: &Arc<Secret>) {
         self.current.forget_if(|token| {
             let is_rejected = Arc::ptr_eq(&token.secret, rejected);
             if is_rejected {
-                // Before it is forgotten, so that `known` contains it at any time.
+                // Kept before it is forgotten: `known` must contain it at all times.
                 *self.previous.lock() = Some(Arc::clone(rejected));
             }
             is_rejected

@@ -35,10 +35,10 @@ pub(super) struct Growth {
     pub extra_fields: usize,
 }
 
-/// The memory of an extra field beside its name and its JSON.
+/// The memory of an extra field without its name and its JSON.
 const FIELD_BYTES: usize = 96;
 
-/// The arguments of a call that has none: MLflow refuses an empty string in the next request.
+/// The arguments of a call that has none: MLflow rejects an empty string in the next request.
 pub(super) const NO_ARGUMENTS: &str = "{}";
 
 impl ToolCall {

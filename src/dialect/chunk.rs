@@ -22,11 +22,11 @@ pub(super) const DONE: &[u8] = b"[DONE]";
 #[derive(Debug)]
 pub enum Event<'a> {
     Chunk(Chunk<'a>),
-    /// A chunk that only appends text to a candidate that has begun: the candidate's index, and the text.
+    /// A chunk that only appends text to a candidate: the candidate's index, and the text.
     Text(u64, Cow<'a, str>),
     /// A complete item of an agent, whose text may have been streamed before.
     Item(Delta<'a>),
-    /// A chunk that only appends reasoning to a candidate that has begun.
+    /// As `Text`, for reasoning.
     Reasoning(u64, Cow<'a, str>),
     /// An error of the model or the gateway that ends the stream.
     Error(ErrorResponse),
@@ -99,7 +99,7 @@ impl<'a> RawChunk<'a> {
         !self.error.0 && !matches!(self.choices, Some(Some(_)))
     }
 
-    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send such to keep a connection
+    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send these to keep a connection
     /// alive.
     pub fn decode(self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
         let choices = match self.choices.flatten() {

@@ -44,7 +44,7 @@ impl Dialect for Databricks {
         routes::parse_page(body, "endpoints", endpoint)
     }
 
-    /// The catalog does not report the health of a model, so the list of endpoints stands for it.
+    /// The catalog does not report the health of a model. Its substitute is the list of endpoints.
     fn health_path(&self, route: Option<&str>) -> String {
         match route {
             Some(route) if !is_in_catalog(route) => self.route_path(route),

@@ -11,15 +11,15 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The maximum length of [`ErrorResponse::message`], in characters.
 const MAX_MESSAGE_CHARS: usize = 2000;
 
-/// The kind of an error response, as far as it matters to a program.
+/// The kind of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     BadRequest,
     Unauthorized,
     Forbidden,
-    /// The server has no such path: it has another dialect, or is no gateway at all.
+    /// The server has no such path: it has another dialect, or is not a gateway.
     NoSuchPath,
-    /// The path exists, but no route or endpoint of that name.
+    /// The path exists, but there is no route or endpoint of that name.
     NoSuchRoute,
     RateLimited,
     BudgetExceeded,
@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Other,
 }
 
-/// A response with a status that is not a success, and what its body reports.
+/// A response with a status that is not a success, with the error that its body reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
     pub kind: ErrorKind,
@@ -49,7 +49,7 @@ pub struct ErrorResponse {
     pub requires_prompt: bool,
     /// Whether the server failed because it cannot stream.
     pub is_streaming_unsupported: bool,
-    /// Whether the token has expired, so that a new one may be accepted.
+    /// Whether the token has expired. The server may accept a new one.
     pub is_token_expired: bool,
 }
 
@@ -221,7 +221,7 @@ fn status_of_name(name: &str) -> Option<u16> {
     })
 }
 
-/// Returns the message for a person. Gateways and providers put it in different fields; the most specific one takes
+/// Returns the error message. Gateways and providers put it in different fields; the most specific one takes
 /// precedence.
 fn find_message(json: &Value) -> Option<String> {
     match json {

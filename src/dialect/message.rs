@@ -10,7 +10,7 @@ use super::objects::parse_fields;
 #[derive(Debug, Clone)]
 pub struct Message {
     json: String,
-    /// Whether it is a user's message that ends with its content, a list, so that a part can be appended in place.
+    /// Whether a part can be appended in place: it is a user's message that ends with its content, a list.
     is_open: bool,
 }
 

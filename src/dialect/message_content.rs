@@ -10,7 +10,7 @@ use super::reader::{self, Raw};
 use super::reasoning::{self, Reasoning};
 use super::strings::{Fragment, describe_kind};
 
-/// The content of a message: the text of all parts, and what else there is.
+/// The content of a message: the text of all parts, and the other parts.
 #[derive(Debug, Default)]
 pub(super) struct MessageContent<'a> {
     pub text: Option<Fragment<'a>>,
@@ -62,7 +62,7 @@ impl<'a> MessageContent<'a> {
     }
 }
 
-/// Reads a list of parts one by one: they may be too many to collect.
+/// Reads the parts one by one: there may be too many to collect.
 impl<'de: 'a, 'a> Deserialize<'de> for MessageContent<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PartsVisitor;

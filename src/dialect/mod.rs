@@ -1,4 +1,5 @@
-//! Dialects: the HTTP API of each family of MLflow gateways. Paths, request JSON out, response JSON in; no I/O.
+//! Dialects: the HTTP API of each family of gateways. A dialect defines paths, encodes request JSON and decodes response
+//! JSON. No I/O.
 
 mod chunk;
 mod content;
@@ -231,7 +232,7 @@ pub trait Dialect: fmt::Debug + Sync {
 pub static ALL: [&dyn Dialect; 5] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks, &openai_api::OpenAi];
 
-/// The dialects to try with a server, in this order: servers of a later one may serve the paths of an earlier one, too.
+/// The dialects that discovery tries, in this order: servers of a later dialect may also have the paths of an earlier one.
 pub static DISCOVERED: [&dyn Dialect; 4] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks];
 

@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::reader::OBJECT_IF_ANY;
 
-/// The maximum number of elements in a list. No model sends as many candidates or tool calls.
+/// The maximum number of elements in a list. No model sends that many candidates or tool calls.
 pub(super) const MAX_ELEMENTS: usize = 1024;
 
 /// The fields of an object, read in their order. If a field is repeated, the last value counts, as in most parsers,
-/// unless [`read_once`] refuses it: the text of a response must not occur twice.
+/// unless [`read_once`] rejects it: the text of a response must not occur twice.
 pub(super) trait Fields<'de>: Default {
     /// Reads a field's value. Returns false for an unknown field, whose value the caller skips.
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error>;

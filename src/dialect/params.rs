@@ -1,4 +1,4 @@
-//! Model parameters: only those that are set, as the JSON to be sent.
+//! The model parameters that are set, as JSON.
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ const MAX_NAME: usize = 256;
 /// The body fields that are not parameters.
 const RESERVED: [&str; 5] = ["prompt", "messages", "input", "text", "stream"];
 
-/// The names of one parameter: that of older gateways, and OpenAI's.
+/// The two names of one parameter: the older gateways' and OpenAI's.
 const CANDIDATE_COUNT: [&str; 2] = ["candidate_count", "n"];
 
 const STOP: &str = "stop";

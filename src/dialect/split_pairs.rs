@@ -6,7 +6,7 @@ use super::reasoning::{Reasoning, ReasoningForm};
 use super::strings::{Fragment, SurrogateHalves};
 use super::tools::ToolCall;
 
-/// High surrogates at the end of an event's strings, held back until the next event.
+/// The high surrogates at the ends of an event's strings, held back until the next event.
 #[derive(Debug, Default)]
 pub(super) struct SplitPairs(Vec<Held>);
 
@@ -80,7 +80,7 @@ impl SplitPairs {
         *fragment = Some(Fragment { text, halves: SurrogateHalves::default() });
     }
 
-    /// Returns what is still held back, as replacement characters.
+    /// Returns the surrogates that are still held back, as replacement characters.
     pub fn flush(&mut self) -> Chunk<'static> {
         let deltas = self.0.drain(..).map(|held| {
             let mut delta = Delta { candidate: held.place.candidate, ..Delta::default() };

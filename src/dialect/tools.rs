@@ -10,7 +10,7 @@ use super::objects::{Fields, Object, read_once};
 use super::reader::Raw;
 use super::strings::{Fragment, SurrogateHalves, Text};
 
-/// The maximum number of additional fields. No provider sends as many.
+/// The maximum number of additional fields. No provider sends that many.
 const MAX_EXTRAS: usize = 64;
 
 /// The tool calls of one message.
@@ -56,7 +56,7 @@ fn parse_calls(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
     });
     let empty = empty.collect();
     let mut calls: Vec<_> = calls.into_iter().map(Call::into_tool_call).collect();
-    // Calls of one list without index and ID are distinguished by their places.
+    // Calls of one list without index and ID are distinguished by their positions.
     if calls.len() > 1 {
         for (place, call) in (0..).zip(&mut calls).filter(|(_, call)| call.id.is_none() && call.name.is_some()) {
             call.index = call.index.or(Some(place));

@@ -57,7 +57,7 @@ pub(super) struct UsageFields {
     output_details: LenientObject<Details>,
 }
 
-/// The counts of which the input tokens, or the output tokens, consist.
+/// The details of the input tokens, or of the output tokens.
 #[derive(Default)]
 struct Details {
     cached_tokens: Count,
