@@ -51,7 +51,7 @@ pub(super) fn status_of<S: Success>(
     }
 }
 
-/// Not generic, so that all functions share it.
+/// Not generic: all functions share its code.
 #[cold]
 #[inline(never)]
 fn failed(error: *mut *mut mlflow_gateway_error, failure: Error) -> mlflow_gateway_status {

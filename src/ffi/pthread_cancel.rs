@@ -35,8 +35,7 @@ impl Guard {
     }
 }
 
-/// As [`uncancellable`], for a body that rarely waits: as long as it does not hold the guard, the state of the thread is not
-/// changed. Until then, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS can be cancelled.
+/// As [`uncancellable`], for a body that rarely waits: the state of the thread is not changed until the body holds the guard. Until then, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS can be cancelled.
 pub(super) extern "C" fn uncancellable_while_held<T, F: FnOnce(&Guard) -> T>(body: F) -> T {
     const { assert!(!std::mem::needs_drop::<T>()) };
     let guard = Guard(Cell::new(None));

@@ -52,7 +52,7 @@ impl mlflow_gateway_stream {
 
 /// The error of a forked child whose parent was reading the stream.
 #[cold]
-fn lost() -> Error {
+fn lost_at_fork() -> Error {
     let problem = "another process was reading the stream when this process was forked; the stream continues there";
     Error::new(Status::InvalidArgument, problem)
 }
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
             output.write(shared.event.get());
             Ok(MLFLOW_GATEWAY_OK)
         });
-        next.unwrap_or_else(|| Err(lost()))
+        next.unwrap_or_else(|| Err(lost_at_fork()))
     })
 }
 

@@ -99,7 +99,7 @@ impl ConnectSettings {
         !gateway.is_https() && !is_local
     }
 
-    /// Returns the proxy's password, plain and as it is sent. They are masked in error messages.
+    /// Returns the proxy's password, in plain text and as sent in the header. Both are masked in error messages.
     pub fn secrets(&self) -> Vec<Secret> {
         let Ok(Some(proxy)) = &self.proxy else { return Vec::new() };
         proxy.authorization().into_iter().chain(proxy.password()).cloned().collect()

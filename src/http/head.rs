@@ -1,4 +1,4 @@
-//! Message heads: writes those of requests, parses those of responses.
+//! Message heads: writes request heads and parses response heads.
 
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use super::exchange::ContentType;
 use super::method::Method;
 use super::secret::{Secret, Wiped};
 
-/// Up to this number, fields are parsed without allocating memory. Most servers send a tenth of it.
+/// Up to this number of fields, a head is parsed without allocating memory. Most servers send a tenth of this number.
 const USUAL_HEADERS: usize = 100;
 
 /// The maximum number of fields, as documented in the header of this library.
@@ -30,13 +30,13 @@ pub(super) struct RequestHead<'a> {
 }
 
 impl RequestHead<'_> {
-    /// Writes the head, with the empty line at its end, and `body` behind it.
+    /// Writes the head, with the empty line at its end, and `body` after it.
     pub fn write(&self, body: &[u8]) -> Wiped {
         const REST: usize = 160;
         let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
         let target: usize = self.origin.iter().chain(&self.path).map(|part| part.len()).sum();
         let known = target + self.authority.len() + for_proxy.len();
-        // Allocated once: a block that grows leaves copies of secrets behind.
+        // Allocated once: a block that grows leaves copies of secrets in freed memory.
         let mut head = Vec::with_capacity(REST + known + self.headers.len() + body.len());
         let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
         push(&[self.method.as_str(), " "]);

@@ -1,7 +1,7 @@
 //! HTTP/1.1: connections, TLS, proxies, name lookups, server-sent events and deadlines. Only this module uses sockets.
 //!
 //! A connection is a stack of [layers](layer): TCP, and TLS over it or over a proxy's tunnel. rustls encrypts, httparse
-//! parses heads, and the type of URIs is that of ureq. A [deadline](deadline) is passed as a value down to each system
+//! parses heads, and URIs have ureq's type. A [deadline](deadline) is passed as a value down to each system
 //! call.
 
 mod agent;

@@ -1,4 +1,4 @@
-//! The proxy before the gateway: from the option, or from the environment by the rules of curl and Python's requests.
+//! The proxy: from the option, or from the environment by the rules of curl and Python's requests.
 
 use std::fmt;
 

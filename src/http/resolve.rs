@@ -1,4 +1,4 @@
-//! Host names to addresses: literal addresses at once, names remembered for a while, all before the deadline.
+//! Resolves host names to addresses before a deadline. Remembers addresses for a short time.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use super::lookup::{self, LookupError};
 use super::uri;
 use crate::sync::{self, Leader, Lock, Role, SingleFlight, Thread};
 
-/// Long enough to save busy programs the lookups, short enough to follow a gateway that moves.
+/// How long addresses are used without a new lookup. Long enough that busy programs make few lookups, and short enough to
+/// follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 type Addresses = Arc<[SocketAddr]>;
@@ -65,9 +66,9 @@ impl Resolver {
             let outcome = follower.wait(deadline.end(), deadline.tokens());
             let is_leader = thread.is_some();
             match (thread, &outcome) {
-                // It has nothing left to do, and must have ended before the program can unload the library.
+                // The thread has finished its work. It must have ended before the program can unload the library.
                 (Some(thread), Ok(_)) => thread.join(),
-                // It still runs code of the library.
+                // The thread still runs code of the library, which must not be unloaded.
                 (Some(_), Err(_)) => sync::keep_loaded(),
                 (None, _) => {}
             }
@@ -95,7 +96,7 @@ impl Resolver {
         }
     }
 
-    /// Forgets the addresses, to none of which a connection can be made. The next call looks the name up again.
+    /// Forgets the addresses after no connection to any of them succeeded. The next call looks the name up again.
     pub fn forget(&self, uri: &Uri) {
         let (name, port) = host_and_port(uri);
         self.0.lock().retain(|host| !host.is(name, port));
@@ -149,7 +150,7 @@ fn failed(why: String, is_permanent: bool) -> TransportError {
     TransportError::Resolve { why, is_permanent }
 }
 
-/// Looks the name up on a thread of its own, which may outlive the call: the system's lookup cannot be interrupted.
+/// Looks the name up on its own thread, because the system's lookup cannot be interrupted. The thread may outlive the call.
 fn start(
     name: &str,
     port: u16,

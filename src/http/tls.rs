@@ -1,4 +1,4 @@
-//! TLS settings: the certificates to trust, and the client's own.
+//! TLS settings: trusted certificates, and the client's certificate and key.
 
 use std::sync::Arc;
 
@@ -95,8 +95,8 @@ impl TlsSetting {
 }
 
 impl Tls {
-    /// Returns the same settings with one change. A new certificate unsets a key that does not match it, so that first
-    /// the certificate and then the key can be replaced. A new key that does not match the certificate is an error.
+    /// Returns the same settings with one change. A new certificate unsets a key that does not match it: a program may
+    /// replace first the certificate and then the key. A new key that does not match the certificate is an error.
     pub fn with(&self, setting: TlsSetting) -> Result<Tls, String> {
         let mut options = self.options.clone();
         match setting {

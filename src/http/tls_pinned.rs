@@ -74,7 +74,7 @@ impl PinnedVerifier {
 fn is_about_issuer(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
-        // rustls has no error of its own for CA:TRUE.
+        // rustls has no separate error for CA:TRUE.
         Error::InvalidCertificate(CertificateError::Other(other)) => other.to_string() == "CaUsedAsEndEntity",
         _ => false,
     }

@@ -35,7 +35,7 @@ impl CancelToken {
     pub fn cancel(&self) {
         let errno = Errno::save();
         self.is_cancelled.store(true, Ordering::SeqCst);
-        // In a forked child no thread has waited with the token as long as the waker is that of the parent.
+        // In a forked child, no thread waits with the token while the waker is still that of the parent.
         if self.process.load(Ordering::SeqCst) == process::current() {
             self.waker.wake();
         }

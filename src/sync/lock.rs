@@ -16,7 +16,7 @@ const CONTENDED: u32 = 1 << 31;
 /// How often a thread checks the lock again before it sleeps: these locks are held for less time than going to sleep takes.
 const SPINS: usize = 100;
 
-/// A mutex around a value, held for short moments only. A forked child takes over a lock that another thread of its parent
+/// A mutex around a value, held for a short time only. A forked child takes over a lock that another thread of its parent
 /// held, and first repairs the value, which may be half changed.
 pub struct Lock<T> {
     /// 0 while the lock is free; otherwise the process whose thread holds it, and [`CONTENDED`].

@@ -24,7 +24,7 @@ pub fn current() -> u32 {
 
 #[cold]
 fn determine() -> u32 {
-    // Remembered, so that only the first call makes the system calls.
+    // Remembered: only the first call makes the system calls.
     static IS_UNSUPPORTED: AtomicBool = AtomicBool::new(false);
     if IS_UNSUPPORTED.load(Ordering::Relaxed) || !is_cleared_on_fork(advise) {
         IS_UNSUPPORTED.store(true, Ordering::Relaxed);

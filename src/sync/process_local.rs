@@ -33,7 +33,7 @@ impl<T> ProcessLocal<T> {
     }
 
     /// Returns the value. In a forked child returns `None` and leaks the value: another thread of the parent may have been
-    /// changing it at the fork, so that it cannot be dropped.
+    /// changing it at the fork, so dropping it is not safe.
     pub fn into_inner(self) -> Option<T> {
         if self.is_own() {
             Some(self.value)

@@ -38,7 +38,7 @@ impl<T> SetOnce<T> {
         }
     }
 
-    /// Drops the value, so that it can be set again.
+    /// Drops the value. It can be set again.
     pub fn clear(&mut self) {
         let value = std::mem::replace(self.0.get_mut(), ptr::null_mut());
         if !value.is_null() {

@@ -27,7 +27,7 @@ struct State<T, E, K> {
 
 type SharedFlight<T, E> = ProcessLocal<Arc<Flight<T, E>>>;
 
-/// What the calling thread has to do for the value.
+/// The part of the calling thread.
 pub enum Role<T, E> {
     /// Nothing: this is the value.
     Known(T),
@@ -77,7 +77,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
     /// may run on another thread than [`SingleFlight::join`].
     pub fn lead(&self, leader: Leader<T, E>, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let outcome = work();
-        // Before the followers wake: they may call `join` again.
+        // Called before the followers wake: they may call `join` again.
         self.end(&leader.0, outcome.as_ref().ok());
         *leader.0.outcome.lock() = Some(outcome.clone());
         outcome
@@ -109,7 +109,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
 }
 
 impl<T, E> Leader<T, E> {
-    /// Returns a follower, so that this thread can wait while another one leads.
+    /// Returns a follower, with which this thread can wait while another one leads.
     pub fn follower(&self) -> Follower<T, E> {
         Follower(Arc::clone(&self.0))
     }
@@ -130,7 +130,7 @@ impl<T: Clone, E: Clone> Follower<T, E> {
     }
 }
 
-/// Not generic, so that all kinds of followers share it.
+/// Not generic: all kinds of followers share its code.
 fn wait_for_end(has_ended: &AtomicU32, until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
     while has_ended.load(Ordering::Acquire) == 0 {
         let left = left(until, tokens)?;

@@ -113,7 +113,7 @@ pub fn run_in_parallel(threads: usize, work: &(dyn Fn() + Sync)) {
     }
 }
 
-/// Starts a thread with all signals blocked, so that no signal handler of the program runs on it.
+/// Starts a thread with all signals blocked: no signal handler of the program may run on it.
 fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = MaybeUninit::uninit();
     let mut previous = MaybeUninit::uninit();

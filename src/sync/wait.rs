@@ -93,7 +93,7 @@ fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> 
         }
         *entry_of_token = entry(waker.flatten().unwrap_or(-1), libc::POLLIN);
     }
-    // The system ends a long wait late, by 0.1 % of it and more: the last second is a wait of its own.
+    // The system ends a long wait late, by 0.1 % of it or more. So the last second is a separate wait.
     let timeout = if timeout > 2 * EXACT { timeout - EXACT } else { timeout };
     let used = if wakers == 0 { descriptors } else { entries.len() };
     if let Err(error) = poll_once(&mut entries[..used], timeout) {
