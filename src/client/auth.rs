@@ -32,8 +32,8 @@ impl CredentialPart {
     }
 }
 
-/// The header that carries the credentials. MLflow's tracking server prefers its own header, which leaves `Authorization`
-/// to a proxy in front of it.
+/// The header that carries the credentials. MLflow's tracking server prefers its own header, which leaves
+/// `Authorization` to a proxy in front of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum AuthHeader {
     #[default]

@@ -1,5 +1,5 @@
-//! A model call: sends a request to a route. If an error response shows that the dialect or the task is wrong, sends it with
-//! another plan.
+//! A model call: sends a request to a route. If an error response shows that the dialect or the task is wrong, sends it
+//! with another plan.
 
 use std::sync::Arc;
 
@@ -48,8 +48,8 @@ impl<'a> Call<'a> {
         Call { context: CallContext::new(target, settings, request), route }
     }
 
-    /// Sends a request with the most likely plan, then with the plans that error responses require. Reads the whole response
-    /// unless it is an event stream.
+    /// Sends a request with the most likely plan, then with the plans that error responses require. Reads the whole
+    /// response unless it is an event stream.
     pub fn send(&self, content: Content, operation: Operation) -> Result<(HttpResponse, AcceptedRequest), Error> {
         check_content(content, operation)?;
         let mut attempts = Attempts::default();
@@ -119,8 +119,8 @@ impl<'a> Call<'a> {
         Err((error, mismatch))
     }
 
-    /// Returns the error to report after the last plan. If the server has none of the paths, that is the error of the first
-    /// plan, the most likely one. Then the route may be missing.
+    /// Returns the error to report after the last plan. If the server has none of the paths, that is the error of the
+    /// first plan, the most likely one. Then the route may be missing.
     fn final_error(&self, first: Option<Error>, last: Error, mismatch: Option<Mismatch>) -> Error {
         if mismatch != Some(Mismatch::Path) {
             return last;

@@ -7,8 +7,8 @@ use crate::dialect::{InvalidParam, Params};
 use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
-/// The parameters, headers, options and cancel token of a handle, or of a request. Those of a request take precedence over
-/// those of the handle, except that both cancel tokens apply. A call uses the settings at its start.
+/// The parameters, headers, options and cancel token of a handle, or of a request. Those of a request take precedence
+/// over those of the handle, except that both cancel tokens apply. A call uses the settings at its start.
 pub trait Configure {
     /// Changes the parameters of the model. A change that fails has no effect.
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error>;

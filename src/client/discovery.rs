@@ -44,8 +44,8 @@ pub(super) enum Discovered {
 /// The name of the dialect that the option `dialect` forces. Results for one dialect do not apply to another.
 type Forced = Option<&'static str>;
 
-/// The dialect and the task of a route, once they are known. Calls that begin while nothing is known share one discovery: the first call sends the
-/// lookups, and the others wait for its result.
+/// The dialect and the task of a route, once they are known. Calls that begin while nothing is known share one
+/// discovery: the first call sends the lookups, and the others wait for its result.
 #[derive(Debug, Default)]
 pub(super) struct Discovery(SingleFlight<RouteInfo, NotDiscovered, Forced>);
 
@@ -57,7 +57,8 @@ enum NotDiscovered {
 }
 
 /// The settings of the call that made a discovery; none if its request has headers of its own. They are not kept alive:
-/// dropping them runs a callback of the program (on_destroy of a log), which must not happen on a thread of the library.
+/// dropping them runs a callback of the program (on_destroy of a log), which must not happen on a thread of the
+/// library.
 #[derive(Debug, Clone)]
 struct LeaderSettings(Weak<Settings>);
 
@@ -73,8 +74,8 @@ impl LeaderSettings {
 }
 
 impl Discovery {
-    /// Returns the dialect and the task. If they are not known, returns the result of `discover`, which this thread runs unless another
-    /// thread is already running it. If the call's deadline expires first, the result is `Unknown`.
+    /// Returns the dialect and the task. If they are not known, returns the result of `discover`, which this thread
+    /// runs unless another thread is already running it. If the call's deadline expires first, the result is `Unknown`.
     pub fn find(
         &self,
         call: &CallSettings,
@@ -117,7 +118,8 @@ impl Discovery {
         self.0.set(forced(settings), info);
     }
 
-    /// Forgets the dialect and the task if they led to this plan, which failed: the server was replaced, or the route changed.
+    /// Forgets the dialect and the task if they led to this plan, which failed: the server was replaced, or the route
+    /// changed.
     pub fn forget(&self, wrong: Plan) {
         self.0.forget_if(|info| info.dialect == wrong.dialect && info.task.is_none_or(|task| task == wrong.task));
     }

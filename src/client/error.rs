@@ -1,5 +1,5 @@
-//! The error of a failed call: its status, its message, and its response if there is one. `report.rs` writes the messages
-//! about calls.
+//! The error of a failed call: its status, its message, and its response if there is one. `report.rs` writes the
+//! messages about calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -175,8 +175,8 @@ impl Error {
         self
     }
 
-    /// Returns whether the call's own deadline or cancel token caused the error. Calls that share its result must not fail
-    /// because of it.
+    /// Returns whether the call's own deadline or cancel token caused the error. Calls that share its result must not
+    /// fail because of it.
     pub(super) fn is_specific_to_call(&self) -> bool {
         matches!(self.0.status, Status::Timeout | Status::Cancelled)
     }

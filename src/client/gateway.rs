@@ -72,7 +72,8 @@ impl Gateway {
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
     }
 
-    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user message.
+    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user
+    /// message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
         self.call_with(prompt, try_to_owned)
     }

@@ -38,8 +38,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The log lines of one call. They are kept until the callback may make calls on the same handle. The calling thread also
-/// passes on the lines of the library's own threads.
+/// The log lines of one call. They are kept until the callback may make calls on the same handle. The calling thread
+/// also passes on the lines of the library's own threads.
 #[derive(Debug, Default)]
 pub(super) struct Logger {
     log: Option<Log>,
@@ -60,8 +60,8 @@ impl Logger {
         self.pending.lock().push((level, line));
     }
 
-    /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for this
-    /// one meanwhile, because the callback may make calls.
+    /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for
+    /// this one meanwhile, because the callback may make calls.
     pub fn flush(&self) {
         let Some(log) = self.log.as_ref().filter(|_| !is_library_thread()) else { return };
         let pending = std::mem::take(&mut *self.pending.lock());

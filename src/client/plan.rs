@@ -1,5 +1,5 @@
-//! Chooses the plan of a model request, its dialect and task: before the first attempt, and after each error response that
-//! requires another plan.
+//! Chooses the plan of a model request, its dialect and task: before the first attempt, and after each error response
+//! that requires another plan.
 
 use std::sync::Arc;
 
@@ -142,8 +142,8 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_after_missing_path(&self, failed: Plan, attempts: &mut Attempts) -> Result<Option<Plan>, Error> {
-        // Either the server was replaced, or the route was deleted. A new discovery shows which, unless the server hides its
-        // routes.
+        // Either the server was replaced, or the route was deleted. A new discovery shows which, unless the server
+        // hides its routes.
         if self.known.is_some() && !self.is_determined && self.tried.len() == 1 {
             match self.probe(attempts) {
                 Discovered::Known(route) => return Ok(Some(self.plan_for(route))),

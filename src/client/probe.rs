@@ -89,8 +89,8 @@ pub(super) fn probe(context: &CallContext, name: &str, deadline: Instant, attemp
         let response = ErrorResponse::read(reply.status, &reply.body);
         let error_reply = ErrorReply { dialect, path, reply, response };
         let second_path = if is_second { None } else { dialect.fallback_route_path(name, &error_reply.response) };
-        // The second path of the same dialect may have the route: MLflow's tracking server accepts its own auth header below
-        // some paths only, and hides some paths from some users.
+        // The second path of the same dialect may have the route: MLflow's tracking server accepts its own auth header
+        // below some paths only, and hides some paths from some users.
         let is_absent = error_reply.response.is_route_absent && !is_forced;
         if is_absent && second_path.is_none() || is_second && absent.is_some() {
             return Discovered::Failed(absent.unwrap_or(error_reply).into_error(context, name));
@@ -147,8 +147,8 @@ fn look_up(context: &CallContext, path: &str, deadline: Instant, attempts: &mut 
     }
 }
 
-/// Returns the dialects to try, beginning with the last one in which the server responded. A response in the oldest dialect
-/// does not count, because newer servers also have its paths.
+/// Returns the dialects to try, beginning with the last one in which the server responded. A response in the oldest
+/// dialect does not count, because newer servers also have its paths.
 fn dialects(context: &CallContext) -> Vec<&'static dyn Dialect> {
     let (last_dialect, dialects) = (&context.target.last_dialect, context.dialects());
     match last_dialect.among(dialects) {

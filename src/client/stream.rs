@@ -185,8 +185,8 @@ impl Stream {
         self.gathered.event(queued, raw)
     }
 
-    /// Passes each event to `take`, until the response is complete or `take` returns false. Then the connection is closed,
-    /// and the stream fails as cancelled even if the whole response has arrived.
+    /// Passes each event to `take`, until the response is complete or `take` returns false. Then the connection is
+    /// closed, and the stream fails as cancelled even if the whole response has arrived.
     pub fn for_each(&mut self, mut take: impl FnMut(Event) -> bool) -> Result<(), Error> {
         while let Some(event) = self.next(&|| {})? {
             if !take(event) {

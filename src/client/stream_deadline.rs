@@ -1,5 +1,5 @@
-//! The deadlines of a stream. Until the first event the call's deadline applies, afterwards those of the stream and of each
-//! event.
+//! The deadlines of a stream. Until the first event the call's deadline applies, afterwards those of the stream and of
+//! each event.
 
 use std::time::{Duration, Instant};
 

@@ -103,8 +103,8 @@ impl CallRoute<'_> {
 /// Sorted by name.
 type Routes = Vec<Arc<TargetRoute>>;
 
-/// A cache of the routes that requests named: those used in this generation, and those used in the one before. Routes in
-/// frequent use stay, and memory is bounded for any number of names.
+/// A cache of the routes that requests named: those used in this generation, and those used in the one before. Routes
+/// in frequent use stay, and memory is bounded for any number of names.
 #[derive(Debug, Default)]
 struct Generations {
     young: Routes,

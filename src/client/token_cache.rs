@@ -36,8 +36,8 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Returns the token, fetched by `fetch` unless there is a fresh one. Fails with `WaitError` only while it waits for
-    /// another thread.
+    /// Returns the token, fetched by `fetch` unless there is a fresh one. Fails with `WaitError` only while it waits
+    /// for another thread.
     pub fn get(
         &self,
         deadline: Instant,

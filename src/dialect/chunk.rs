@@ -99,8 +99,8 @@ impl<'a> RawChunk<'a> {
         !self.error.0 && !matches!(self.choices, Some(Some(_)))
     }
 
-    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send these to keep a connection
-    /// alive.
+    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send these to keep a
+    /// connection alive.
     pub fn decode(self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
         let choices = match self.choices.flatten() {
             _ if self.error.0 => return Ok(Event::Error(ErrorResponse::in_success(data))),

@@ -378,8 +378,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
     }
 }
 
-/// Returns the number of the list that was extracted here. Returns [`NO_LIST`] if none was: the list does not consist of one
-/// number.
+/// Returns the number of the list that was extracted here. Returns [`NO_LIST`] if none was: the list does not consist
+/// of one number.
 fn extracted_list<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
     let number = list.next_element::<Lenient>()?.and_then(|number| number.count());
     let mut is_alone = true;

@@ -1,5 +1,5 @@
-//! Dialects: the HTTP API of each family of gateways. A dialect defines paths, encodes request JSON and decodes response
-//! JSON. No I/O.
+//! Dialects: the HTTP API of each family of gateways. A dialect defines paths, encodes request JSON and decodes
+//! response JSON. No I/O.
 
 mod chunk;
 mod content;
@@ -232,7 +232,8 @@ pub trait Dialect: fmt::Debug + Sync {
 pub static ALL: [&dyn Dialect; 5] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks, &openai_api::OpenAi];
 
-/// The dialects that discovery tries, in this order: servers of a later dialect may also have the paths of an earlier one.
+/// The dialects that discovery tries, in this order: servers of a later dialect may also have the paths of an earlier
+/// one.
 pub static DISCOVERED: [&dyn Dialect; 4] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks];
 

@@ -1,5 +1,5 @@
-//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response. A general parser
-//! is several times slower.
+//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response. A general
+//! parser is several times slower.
 
 use std::ops::Range;
 

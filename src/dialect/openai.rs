@@ -1,5 +1,5 @@
-//! Responses and events in OpenAI's format, which all gateways from MLflow 2.9 on send, and those of agents, which any of
-//! these gateways may serve.
+//! Responses and events in OpenAI's format, which all gateways from MLflow 2.9 on send, and those of agents, which any
+//! of these gateways may serve.
 
 use serde::de::MapAccess;
 

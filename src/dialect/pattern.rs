@@ -22,8 +22,8 @@ pub struct EventReader {
 
 /// The JSON of a chunk with only text or reasoning: the bytes before and after the string.
 ///
-/// If an event has the same bytes there, and no quote in the string, it is the same JSON with another text: a parser would be
-/// in the same state before and after the string.
+/// If an event has the same bytes there, and no quote in the string, it is the same JSON with another text: a parser
+/// would be in the same state before and after the string.
 #[derive(Debug)]
 struct Pattern {
     prefix: Vec<u8>,
@@ -71,7 +71,8 @@ impl EventReader {
     }
 }
 
-/// The maximum length of prefix and suffix together. Usually they have some hundred bytes. Copying longer ones does not pay.
+/// The maximum length of prefix and suffix together. Usually they have some hundred bytes. Copying longer ones does not
+/// pay.
 const MAX_PATTERN_BYTES: usize = 4096;
 
 impl Pattern {

@@ -1,7 +1,7 @@
 //! A serde deserializer for responses and events: reads a few fields and skips the rest. The text is valid UTF-8.
 //!
-//! For a short response serde_json executes 1.4 times as many instructions. It is used for the messages of syntax errors,
-//! and for strings with escapes.
+//! For a short response serde_json executes 1.4 times as many instructions. It is used for the messages of syntax
+//! errors, and for strings with escapes.
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,

@@ -132,8 +132,8 @@ fn decode_error(error: &serde_json::Error, why: &str, body: &[u8]) -> DecodeErro
     }
 }
 
-/// Builds a candidate from the fields that a route of this task requires. An error message starts with the path of the wrong
-/// field in the candidate.
+/// Builds a candidate from the fields that a route of this task requires. An error message starts with the path of the
+/// wrong field in the candidate.
 pub(super) fn candidate<'a>(
     task: Task,
     message: Option<Message<'a>>,

@@ -1,4 +1,5 @@
-//! Skips JSON values (RFC 8259) in valid UTF-8. Not recursive: a level of nesting takes one bit of heap memory and no stack.
+//! Skips JSON values (RFC 8259) in valid UTF-8. Not recursive: a level of nesting takes one bit of heap memory and no
+//! stack.
 
 /// Why a text is not JSON.
 #[derive(Debug, PartialEq, Eq)]

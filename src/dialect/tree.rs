@@ -1,5 +1,5 @@
-//! Parses small JSON bodies into a tree. A value that a tree cannot represent, such as a number that is too large, a lone
-//! surrogate or deep nesting, does not make the rest unreadable.
+//! Parses small JSON bodies into a tree. A value that a tree cannot represent, such as a number that is too large, a
+//! lone surrogate or deep nesting, does not make the rest unreadable.
 
 use std::fmt;
 

@@ -118,8 +118,8 @@ impl Agent {
         }
     }
 
-    /// Sends a request on an idle connection, or else on a new one. If the server closed an idle connection before it received
-    /// any of the request, uses the next one.
+    /// Sends a request on an idle connection, or else on a new one. If the server closed an idle connection before it
+    /// received any of the request, uses the next one.
     fn send(
         &self,
         first: &[u8],

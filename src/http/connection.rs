@@ -51,7 +51,8 @@ impl Connection {
         self.layer.is_open()
     }
 
-    /// Wipes the buffers. Returns false if the server sent more than the response. Then the connection must not be reused.
+    /// Wipes the buffers. Returns false if the server sent more than the response. Then the connection must not be
+    /// reused.
     pub fn reset(&mut self) -> bool {
         self.layer.reset()
     }
@@ -65,8 +66,8 @@ impl Connection {
         self.round_trip
     }
 
-    /// Sends the two parts of a request. If the server rejects the request before all of it is sent, sending fails, and the
-    /// response is in the input.
+    /// Sends the two parts of a request. If the server rejects the request before all of it is sent, sending fails, and
+    /// the response is in the input.
     pub fn send(&mut self, first: &[u8], second: &[u8], deadline: &Deadline) -> Result<(), SendFailure> {
         let (mut first, mut second) = (first, second);
         let (mut has_sent, mut stop_on_input) = (false, true);

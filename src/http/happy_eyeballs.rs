@@ -1,5 +1,5 @@
-//! Connects to a host with several addresses (RFC 8305, "Happy Eyeballs"): also tries the next address if the previous one
-//! does not respond soon, and uses the first connection.
+//! Connects to a host with several addresses (RFC 8305, "Happy Eyeballs"): also tries the next address if the previous
+//! one does not respond soon, and uses the first connection.
 
 use std::io;
 use std::mem;
@@ -127,8 +127,8 @@ impl ConnectErrors {
     }
 }
 
-/// Ranks errors: the highest explains the failure best. A lack of this process's own resources explains all other errors. A
-/// machine that refuses a connection exists. A family without a route explains nothing.
+/// Ranks errors: the highest explains the failure best. A lack of this process's own resources explains all other
+/// errors. A machine that refuses a connection exists. A family without a route explains nothing.
 fn specificity(error: &io::Error) -> u8 {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => 3,

@@ -27,9 +27,9 @@ pub(super) trait Layer: Send + Sync {
     /// Returns the buffer of received bytes.
     fn input(&mut self) -> &mut InputBuffer;
 
-    /// Sends bytes from `parts`. Waits until at least one byte is accepted. With `stop_on_input`, input also ends the wait: a
-    /// server may reject a long request before it has read all of it.
-    /// After [`SendOutcome::InputAvailable`] the same bytes must be sent next.
+    /// Sends bytes from `parts`. Waits until at least one byte is accepted. With `stop_on_input`, input also ends the
+    /// wait: a server may reject a long request before it has read all of it. After [`SendOutcome::InputAvailable`] the
+    /// same bytes must be sent next.
     fn send(&mut self, parts: &[IoSlice], stop_on_input: bool, deadline: &Deadline) -> io::Result<SendOutcome>;
 
     /// Waits for input. On [`InputState::Open`] there is more of it than before.

@@ -12,8 +12,8 @@ use super::lookup::{self, LookupError};
 use super::uri;
 use crate::sync::{self, Leader, Lock, Role, SingleFlight, Thread};
 
-/// How long addresses are used without a new lookup. Long enough that busy programs make few lookups, and short enough to
-/// follow a gateway that moves.
+/// How long addresses are used without a new lookup. Long enough that busy programs make few lookups, and short enough
+/// to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 type Addresses = Arc<[SocketAddr]>;
@@ -150,7 +150,8 @@ fn failed(why: String, is_permanent: bool) -> TransportError {
     TransportError::Resolve { why, is_permanent }
 }
 
-/// Looks the name up on its own thread, because the system's lookup cannot be interrupted. The thread may outlive the call.
+/// Looks the name up on its own thread, because the system's lookup cannot be interrupted. The thread may outlive the
+/// call.
 fn start(
     name: &str,
     port: u16,

@@ -34,7 +34,8 @@ pub struct ResponseReader {
     head: Head,
     timestamps: Timestamps,
     body: Body,
-    /// The number of bytes of the input that the caller borrows as the last piece. They are consumed before the next one.
+    /// The number of bytes of the input that the caller borrows as the last piece. They are consumed before the next
+    /// one.
     borrowed: usize,
     /// The beginning of the body, if it was read to find out whether the body is an event stream.
     beginning: Option<Vec<u8>>,

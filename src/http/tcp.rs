@@ -33,8 +33,9 @@ impl TcpTransport {
         self.stream.get().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
-    /// Sets the socket's read timeout to end a read before the deadline. Returns false if only `poll` is precise enough. The
-    /// timeout is far shorter than the deadline, so most calls need not set it again. After it, `poll` waits for the rest.
+    /// Sets the socket's read timeout to end a read before the deadline. Returns false if only `poll` is precise
+    /// enough. The timeout is far shorter than the deadline, so most calls need not set it again. After it, `poll`
+    /// waits for the rest.
     fn set_read_timeout(&mut self, deadline: &Deadline) -> io::Result<bool> {
         let remaining = deadline.remaining()?;
         if remaining < MIN_READ_TIMEOUT {
@@ -76,8 +77,8 @@ fn counted(count: isize) -> io::Result<usize> {
 
 impl Drop for TcpTransport {
     fn drop(&mut self) {
-        // A forked child has the same socket, and closing one of the two would not close the connection. So the process that
-        // opened it shuts it down. The child must not.
+        // A forked child has the same socket, and closing one of the two would not close the connection. So the process
+        // that opened it shuts it down. The child must not.
         if let Some(stream) = self.stream.get() {
             let _ = stream.shutdown(Shutdown::Both);
         }

@@ -72,8 +72,8 @@ impl CancelToken {
         Some(self.waker.read.as_raw_fd())
     }
 
-    /// Returns whether the token is cancelled, after its descriptor became readable. A wake-up without a cancellation, left
-    /// over from before a reset, is cleared.
+    /// Returns whether the token is cancelled, after its descriptor became readable. A wake-up without a cancellation,
+    /// left over from before a reset, is cleared.
     pub(super) fn confirm(&self) -> bool {
         if self.is_cancelled() {
             return true;

@@ -1,7 +1,8 @@
-//! State that several threads, or a process and its forked child, may use; and waiting with a deadline and cancel tokens.
+//! State that several threads, or a process and its forked child, may use; and waiting with a deadline and cancel
+//! tokens.
 //!
-//! All types stay correct in a child that was forked while other threads of its parent were using them. The rest of the library
-//! uses these types for shared state, and does not deal with processes:
+//! All types stay correct in a child that was forked while other threads of its parent were using them. The rest of the
+//! library uses these types for shared state, and does not deal with processes:
 //!
 //! | type | for |
 //! |---|---|

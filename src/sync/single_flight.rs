@@ -12,12 +12,13 @@ use super::process_local::ProcessLocal;
 use super::wait::{RECHECK, WaitError, left};
 
 /// A value that takes long to make, for example by a request to a server. The first thread that needs it becomes the
-/// leader and makes it; the others follow: each waits until its own deadline or cancellation. A value (`Ok`) is remembered
-/// until it is no longer fresh, is replaced or is forgotten. A failure (`Err`) is shared with the followers, and forgotten.
-/// A leader that panics wakes its followers. In a forked child, a value that a thread of the parent was making is made anew.
+/// leader and makes it; the others follow: each waits until its own deadline or cancellation. A value (`Ok`) is
+/// remembered until it is no longer fresh, is replaced or is forgotten. A failure (`Err`) is shared with the followers,
+/// and forgotten. A leader that panics wakes its followers. In a forked child, a value that a thread of the parent was
+/// making is made anew.
 ///
-/// A value has a key, and the value of one key is remembered at a time. A thread with another key neither uses that value nor
-/// follows its leader.
+/// A value has a key, and the value of one key is remembered at a time. A thread with another key neither uses that
+/// value nor follows its leader.
 pub struct SingleFlight<T, E, K = ()>(Lock<State<T, E, K>>);
 
 struct State<T, E, K> {
@@ -37,7 +38,8 @@ pub enum Role<T, E> {
     Follower(Follower<T, E>),
 }
 
-/// Held by the thread that makes the value. Dropping it wakes the followers; without [`SingleFlight::lead`] they get no value.
+/// Held by the thread that makes the value. Dropping it wakes the followers; without [`SingleFlight::lead`] they get no
+/// value.
 pub struct Leader<T, E>(Arc<Flight<T, E>>);
 
 /// Held by a thread that waits for the leader.
@@ -52,8 +54,8 @@ struct Flight<T, E> {
 }
 
 impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
-    /// Returns the value if it is fresh. Otherwise the caller becomes a follower of the thread that is making it, or the
-    /// leader if there is none.
+    /// Returns the value if it is fresh. Otherwise the caller becomes a follower of the thread that is making it, or
+    /// the leader if there is none.
     pub fn join(&self, key: K, is_fresh: impl FnOnce(&T) -> bool) -> Role<T, E> {
         let mut state = self.0.lock();
         match &state.value {
@@ -73,8 +75,8 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
         Role::Leader(Leader(flight))
     }
 
-    /// Makes the value: runs `work`, remembers a value unless another one was set meanwhile, and wakes the followers. It
-    /// may run on another thread than [`SingleFlight::join`].
+    /// Makes the value: runs `work`, remembers a value unless another one was set meanwhile, and wakes the followers.
+    /// It may run on another thread than [`SingleFlight::join`].
     pub fn lead(&self, leader: Leader<T, E>, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let outcome = work();
         // Called before the followers wake: they may call `join` again.

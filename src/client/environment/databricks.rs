@@ -1,4 +1,5 @@
-//! Databricks' variables and its file of profiles: the workspace of a handle for `databricks` or `databricks://PROFILE`.
+//! Databricks' variables and its file of profiles: the workspace of a handle for `databricks` or
+//! `databricks://PROFILE`.
 
 use std::path::PathBuf;
 

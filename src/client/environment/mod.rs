@@ -1,5 +1,5 @@
-//! The gateway URI and the options of a new handle, from environment variables and configuration files. This file selects
-//! the family of servers. The variables of each family are in a file of their own.
+//! The gateway URI and the options of a new handle, from environment variables and configuration files. This file
+//! selects the family of servers. The variables of each family are in a file of their own.
 
 mod connection;
 mod databricks;
