@@ -252,7 +252,7 @@ def test_client_secret_may_contain_any_character(workspace: Workspace) -> None:
 
 @three_attempts
 def test_call_waiting_for_a_token_returns_at_its_own_deadline() -> None:
-    """A slow token request delays no waiting thread beyond its deadline, and continues after such a thread has timed out."""
+    """A slow token request delays no waiting thread beyond its deadline, and continues after a thread has timed out."""
     with Workspace() as workspace:
         workspace.token_delay = 2.0
         with rounds(workspace, 16, short_ms=500) as run_round:

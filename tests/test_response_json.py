@@ -406,13 +406,16 @@ ERROR_BODIES = {
     "control character": ErrorBody(b'{"message":"no\x01luck"}', "noluck"),
     "no UTF-8": ErrorBody(b'{"message":"a\xffb"}', "a\ufffdb"),
     "byte order mark": ErrorBody(b'\xef\xbb\xbf{"message":"no luck"}', "no luck"),
-    "behind": ErrorBody(b'{"message":"no luck"} x', "no luck"),
+    "text after it": ErrorBody(b'{"message":"no luck"} x', "no luck"),
     "NaN": ErrorBody(b'{"message":"no luck","x":NaN}', "no luck"),
     "long": ErrorBody(b'{"message":"%s"}' % (b"x" * 3_000_000), "x" * 1000),
     "lists": ErrorBody(LISTS, "HTTP status 400"),
     "lists in it": ErrorBody(b'{"detail":%s}' % LISTS, "[[["),
     "not closed": ErrorBody(b'{"detail":' + b"[" * DEEP, "[[["),
-    **{f"{name} in another field": ErrorBody(b'{"x":%s,"detail":"no luck"}' % value, "no luck") for name, value in ODD.items()},
+    **{
+        f"{name} in another field": ErrorBody(b'{"x":%s,"detail":"no luck"}' % value, "no luck")
+        for name, value in ODD.items()
+    },
     **{
         f"{name} with a guardrail": ErrorBody(
             b'{"x":%s,"detail":"Guardrail pii blocked: a name"}' % value, "Guardrail pii", None, "GUARDRAIL_BLOCKED"
@@ -562,7 +565,8 @@ def test_unknown_fields_of_an_embeddings_response_are_accepted_if_they_are_json(
         *(response(candidate_fields=b',"index":' + value) for value in ODD.values() if not value.startswith(b'"')),
     ]  # fmt: skip
     invalid = [
-        response(b',"data":[]'), response(candidate_fields=b',"embedding":[3,4]'), response(b',"x":NaN'), response() + b" [1]",
+        response(b',"data":[]'), response(candidate_fields=b',"embedding":[3,4]'),
+        response(b',"x":NaN'), response() + b" [1]",
         b"\xef\xbb\xbf" + response(),
         response(b',"model":"\xff"'), response(b","), response()[:-1], b'{"data":%s}' % LISTS,
         b'{"data":' + b"[" * DEEP,

@@ -1,4 +1,5 @@
-//! Response heads and bodies: the result is the same for any split of the input, and chunked data is read back unchanged.
+//! Response heads and bodies: the result is the same for any split of the input, and chunked data is read back
+//! unchanged.
 //!
 //! Input: a byte for the split (see `pieces`), a byte for the kind (`h` a head and a body, `c` a chunked body, `u` a
 //! body until the connection is closed, `d` data to encode as chunks and read back, any other the content length), and

@@ -15,7 +15,7 @@ pub(super) struct Plan {
     pub task: Task,
 }
 
-/// What was discovered about a route.
+/// The dialect and the task of a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RouteInfo {
     pub dialect: &'static dyn Dialect,

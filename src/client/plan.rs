@@ -58,7 +58,7 @@ pub(super) struct Planner<'a> {
     is_determined: bool,
     /// The dialect and task of the route, from discovery or an earlier call.
     known: Option<RouteInfo>,
-    /// Whether the current plan differs from what is known.
+    /// Whether the current plan differs from the known dialect and task.
     is_new: bool,
     /// The task that the last error response requires.
     required_task: Option<Task>,

@@ -17,7 +17,7 @@ use super::target::Target;
 use crate::dialect::{ErrorKind, ErrorResponse, decode_chat, is_done};
 use crate::http::{HttpResponse, Method, Phase, Reply, TransportError};
 
-/// How an event ends a stream.
+/// The end of a stream, as an event reports it.
 pub(super) enum StreamEnd {
     Done,
     Error(ErrorResponse),

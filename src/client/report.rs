@@ -19,7 +19,7 @@ pub(super) struct ErrorContext<'a> {
     pub secrets: Secrets<'a>,
 }
 
-/// What is masked if a server repeats it.
+/// The secrets to mask, since a server may repeat them.
 pub(super) struct Secrets<'a> {
     pub headers: &'a Headers,
     pub auth: &'a Auth,
@@ -226,7 +226,7 @@ pub(super) fn no_model_list(context: &ErrorContext, reply: Reply, response: Erro
     )
 }
 
-/// The response to a raw request has an error status. What the path means is unknown here.
+/// The response to a raw request has an error status. The library does not know the meaning of its path.
 pub(super) fn raw_error_response(context: &ErrorContext, reply: Reply, response: ErrorResponse) -> Error {
     let (status, advice) = match response.kind {
         ErrorKind::NoSuchPath | ErrorKind::NoSuchRoute => {
@@ -294,12 +294,12 @@ pub(super) fn route_not_listed(context: &ErrorContext, response: ResponseContext
     bad_success(context, response, Status::NotFound, hint)
 }
 
-/// The response has another shape than a list of routes.
+/// The response is not a list of routes.
 pub(super) fn not_a_list(context: &ErrorContext, response: ResponseContext) -> Error {
     bad_success(context, response, Status::BadResponse, "the response is not a list of routes")
 }
 
-/// The response has another shape than a route.
+/// The response does not describe a route.
 pub(super) fn not_a_route(context: &ErrorContext, response: ResponseContext) -> Error {
     bad_success(context, response, Status::BadResponse, "the response does not describe the route")
 }
@@ -310,7 +310,7 @@ pub(super) fn unhealthy(context: &ErrorContext, response: ResponseContext) -> Er
     bad_success(context, response, Status::ServerError, &cause)
 }
 
-/// The response has another shape than that of a health check.
+/// The response is not that of a health check.
 pub(super) fn not_a_health_check(context: &ErrorContext, response: ResponseContext) -> Error {
     let cause = format!("the response is not that of a health check; it begins with: {}", excerpt(response.body));
     bad_success(context, response, Status::BadResponse, &cause)
@@ -364,7 +364,8 @@ pub(super) fn decode_error(context: &ErrorContext, response: ResponseContext, er
     bad_success(context, response, status, &cause)
 }
 
-/// The body of a successful response is an error: of the model provider, whose model names are not those of routes.
+/// The body of a successful response is an error of the model provider. It is about the provider's models, not about
+/// routes.
 fn error_in_success(context: &ErrorContext, response: ResponseContext, error: ErrorResponse) -> Error {
     let (status, advice) = match error.kind {
         ErrorKind::NoSuchRoute | ErrorKind::NoSuchPath => (Status::NotFound, String::new()),
@@ -411,7 +412,7 @@ pub(super) fn no_text(context: &ErrorContext, response: ResponseContext, candida
     bad_success(context, response, Status::NoText, &format!("the first candidate has no text: {why}{reason}"))
 }
 
-/// The number of embeddings differs from that of the inputs.
+/// The number of embeddings differs from the number of inputs.
 pub(super) fn wrong_count(
     context: &ErrorContext,
     response: ResponseContext,

@@ -11,7 +11,7 @@ use super::timings::Times;
 use crate::dialect::{Chunk, ModelResponse, Usage};
 use crate::http::{Reply, header_fields};
 
-/// The response to a request, or what a stream has gathered so far.
+/// The response to a request, or the part of it that a stream has gathered so far.
 #[derive(Debug, Default)]
 pub struct Response {
     pub(super) http_status: u16,
@@ -76,7 +76,7 @@ impl Response {
         Ok(())
     }
 
-    /// Drops what a stream without `gather_stream` does not keep: the body, and the text of the candidates.
+    /// Drops the body and the text of the candidates, which a stream without `gather_stream` does not keep.
     pub(super) fn discard_text(&mut self) {
         self.candidates.iter_mut().for_each(Candidate::discard_text);
         if let Some(body) = self.body.take() {

@@ -103,7 +103,7 @@ impl CallRoute<'_> {
 /// Sorted by name.
 type Routes = Vec<Arc<TargetRoute>>;
 
-/// A cache of the routes that requests named: those used in this generation, and those used in the one before. Routes
+/// A cache of the routes of requests: those used in the current generation, and those used in the previous one. Routes
 /// in frequent use stay, and memory is bounded for any number of names.
 #[derive(Debug, Default)]
 struct Generations {

@@ -27,7 +27,7 @@ pub struct ToolCall {
 #[derive(Debug, Default)]
 struct ExtraFields(Vec<(NulString, NulString)>);
 
-/// What a fragment added to a tool call.
+/// The growth of a tool call by a fragment.
 pub(super) struct Growth {
     /// The number of bytes that were added.
     pub bytes: usize,

@@ -34,7 +34,7 @@ pub enum Event<'a> {
     Done,
 }
 
-/// What one chunk adds to a response.
+/// One chunk of a response.
 #[derive(Debug, Default)]
 pub struct Chunk<'a> {
     pub id: Option<Text<'a>>,
@@ -43,7 +43,7 @@ pub struct Chunk<'a> {
     pub deltas: Vec<Delta<'a>>,
 }
 
-/// What a chunk adds to one candidate.
+/// The fields of a chunk for one candidate.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
     pub candidate: u64,

@@ -22,7 +22,7 @@ pub struct EmbeddingArray {
     pub count: usize,
 }
 
-/// What a response contains besides its embeddings.
+/// The fields of a response other than its embeddings.
 #[derive(Debug, Default)]
 pub struct EmbeddingsResponse {
     pub model: Option<String>,

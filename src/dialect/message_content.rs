@@ -10,7 +10,7 @@ use super::reader::{self, Raw};
 use super::reasoning::{self, Reasoning};
 use super::strings::{Fragment, describe_kind};
 
-/// The content of a message: the text of all parts, and the other parts.
+/// The content of a message: the joined text of its parts, its refusal and its reasoning.
 #[derive(Debug, Default)]
 pub(super) struct MessageContent<'a> {
     pub text: Option<Fragment<'a>>,

@@ -74,7 +74,7 @@ impl mlflow_gateway_event {
         raw_data: BorrowedString::NULL,
     };
 
-    /// Returns an event that points into what `event` borrows, and must not outlive it.
+    /// Returns an event that points to the data that `event` borrows, and must not outlive it.
     pub(super) fn new(event: &Event) -> mlflow_gateway_event {
         let name = |name: Option<&NulString>| name.map_or(ptr::null(), |name| name.with_nul().as_ptr().cast());
         let (call, raw) = (event.tool_call.as_ref(), event.raw());
@@ -100,8 +100,8 @@ impl mlflow_gateway_event {
     }
 }
 
-// The functions below only read fields. Nothing in them can panic, wait or be unwound, so they do not need `export_value!`,
-// which would cost several times as much.
+// The functions below only read fields. Nothing in them can panic, wait or be unwound, so they do not need
+// `export_value!`, which would cost several times as much.
 
 /// Return the kind of an event, one of the MLFLOW_GATEWAY_EVENT_ numbers. Ignore kinds that you do not know. One
 /// payload of the server may give several events.

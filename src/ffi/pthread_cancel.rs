@@ -9,9 +9,9 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// Runs the body, in which the calling thread cannot be cancelled.
 ///
-/// A thread that can be cancelled at any instruction (PTHREAD_CANCEL_ASYNCHRONOUS) can be cancelled within `set_state`. Only
-/// this function and the exported one are on its stack then. Neither has a landing pad: they drop nothing, and call only
-/// `extern "C"` functions.
+/// A thread that can be cancelled at any instruction (PTHREAD_CANCEL_ASYNCHRONOUS) can be cancelled within `set_state`.
+/// Only this function and the exported one are on its stack then. Neither has a landing pad: they drop nothing, and
+/// call only `extern "C"` functions.
 pub(super) extern "C" fn uncancellable<T, F: FnOnce() -> T>(body: F) -> T {
     const { assert!(!std::mem::needs_drop::<T>()) };
     let mut body = ManuallyDrop::new(body);
@@ -35,7 +35,8 @@ impl Guard {
     }
 }
 
-/// As [`uncancellable`], for a body that rarely waits: the state of the thread is not changed until the body holds the guard. Until then, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS can be cancelled.
+/// As [`uncancellable`], for a body that rarely waits: the state of the thread is not changed until the body holds the
+/// guard. Until then, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS can be cancelled.
 pub(super) extern "C" fn uncancellable_while_held<T, F: FnOnce(&Guard) -> T>(body: F) -> T {
     const { assert!(!std::mem::needs_drop::<T>()) };
     let guard = Guard(Cell::new(None));

@@ -24,7 +24,7 @@ pub struct Agent {
     connector: Connector,
 }
 
-/// A response, as far as [`Agent::exchange`] has read it.
+/// The result of [`Agent::exchange`].
 #[derive(Debug)]
 pub enum HttpResponse {
     /// The head of a successful response whose body is an event stream.

@@ -37,7 +37,7 @@ pub(super) struct SendFailure {
 }
 
 impl Connection {
-    /// `round_trip` is how long the server, or the proxy before it, takes to reply to a packet.
+    /// `round_trip` is how long the server, or the proxy in front of it, takes to reply to a packet.
     pub fn new(layer: Box<dyn Layer>, round_trip: Duration) -> Connection {
         Connection { layer, round_trip, ready: Instant::now(), is_reused: false }
     }

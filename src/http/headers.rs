@@ -1,4 +1,4 @@
-//! The request headers that callers can set, and our defaults.
+//! The request headers that callers can set, and the library's defaults.
 
 use std::fmt;
 
@@ -137,7 +137,7 @@ impl Headers {
         values.chain(self.masked.iter().map(Secret::expose))
     }
 
-    /// Returns the header lines to send, including our defaults.
+    /// Returns the header lines to send, including the library's defaults.
     pub(super) fn lines(&self) -> &[u8] {
         &self.lines
     }
