@@ -61,14 +61,15 @@ fn send_with_retries(
             }
         } else {
             let Some(wait) = options.retries.wait(request.retry_class, retries, &outcome) else { return outcome };
-            let Some(until) = Instant::now().checked_add(wait).filter(|until| *until < request.deadline) else {
+            let Some(retry_at) = Instant::now().checked_add(wait).filter(|retry_at| *retry_at < request.deadline)
+            else {
                 return outcome;
             };
             // No log callback may run during a lookup, because other threads may wait for its result.
             if request.log_level == LogLevel::Info {
                 context.logger.flush();
             }
-            sync::sleep(until, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
+            sync::sleep(retry_at, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
             (retries, has_lost_idle) = (retries + 1, false);
         }
         attempts.retry(match &outcome {

@@ -193,7 +193,7 @@ impl Gateway {
     }
 
     fn own_route(&self) -> Option<&str> {
-        self.target.own.as_ref().map(|route| route.name.as_str())
+        self.target.own_route.as_ref().map(|route| route.name.as_str())
     }
 
     /// Sends a request for embeddings of its inputs.
@@ -244,13 +244,13 @@ fn try_to_owned(text: &str) -> Result<String, Error> {
     Ok(copy)
 }
 
-fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
+fn checked_json<'a>(json: &'a str, first: char, argument: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
     let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {what} is not JSON: {error}")))?;
+        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {argument} is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
         let kind = if first == '[' { "an array" } else { "an object" };
-        return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
+        return Err(wrong(format!("the argument {argument} is JSON, but not {kind}")));
     }
     Ok(value)
 }

@@ -164,7 +164,7 @@ impl Gathered {
 
     /// Adds text or reasoning, which most events consist of. The event bypasses the queue, and gathered text is not
     /// copied twice.
-    pub fn add_delta(&mut self, kind: EventKind, candidate: u64, text: &str) -> Result<QueuedEvent, GatherError> {
+    pub fn add_fragment(&mut self, kind: EventKind, candidate: u64, text: &str) -> Result<QueuedEvent, GatherError> {
         self.event_text.clear();
         let index = candidate as usize;
         let event = |kind, text| QueuedEvent { kind, candidate: index, text, tool_call: 0 };

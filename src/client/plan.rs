@@ -221,7 +221,7 @@ impl<'a> Planner<'a> {
 
     /// Fails if a route of this task cannot do the operation with this content.
     fn check(&self, plan: Plan) -> Result<(), Error> {
-        let has_task = |what| format!("has the type {}: {what}", plan.task.as_str());
+        let has_task = |reason| format!("has the type {}: {reason}", plan.task.as_str());
         let problem = match (self.operation, plan.task) {
             (Operation::Embeddings, Task::Embeddings) => return Ok(()),
             (Operation::Embeddings, _) => has_task("it returns text, not embeddings"),

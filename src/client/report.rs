@@ -378,7 +378,7 @@ fn error_in_success(context: &ErrorContext, response: ResponseContext, error: Er
 fn provider_error(
     context: &ErrorContext,
     response: ResponseContext,
-    what: &str,
+    failure: &str,
     error: ErrorResponse,
     status: Status,
     advice: &str,
@@ -386,7 +386,7 @@ fn provider_error(
     let message = error.message.as_deref().unwrap_or("no reason given");
     let message = if advice.is_empty() { message } else { message.trim_end_matches('.') };
     let code = error.code.map(|code| context.secrets.mask(&code));
-    let mut error = bad_success(context, response, status, &format!("{what}: {message}{advice}"));
+    let mut error = bad_success(context, response, status, &format!("{failure}: {message}{advice}"));
     error.set_gateway_code(code);
     error
 }
@@ -478,8 +478,8 @@ pub(super) fn event_too_large(context: &ErrorContext, response: ResponseContext,
 }
 
 /// The stream has more candidates or tool calls than any response.
-pub(super) fn too_many(context: &ErrorContext, response: ResponseContext, what: &str, limit: usize) -> Error {
-    bad_success(context, response, Status::BadResponse, &format!("the stream has more than {limit} {what}"))
+pub(super) fn too_many(context: &ErrorContext, response: ResponseContext, elements: &str, limit: usize) -> Error {
+    bad_success(context, response, Status::BadResponse, &format!("the stream has more than {limit} {elements}"))
 }
 
 /// The text of the stream exceeds the limit for gathering.

@@ -274,7 +274,7 @@ impl Stream {
             }
             Err(error) => return Err(report::decode_error(&self.source.error_context(), response, error)),
         };
-        match self.gathered.add_delta(kind, candidate, &text) {
+        match self.gathered.add_fragment(kind, candidate, &text) {
             Ok(queued) => {
                 self.source.deadline.note_event();
                 let is_text = kind == EventKind::Text;
@@ -398,7 +398,7 @@ impl Source {
         let error_context = self.error_context();
         match error {
             GatherError::Error(error) => error,
-            GatherError::TooMany(what, limit) => report::too_many(&error_context, response, what, limit),
+            GatherError::TooMany(elements, limit) => report::too_many(&error_context, response, elements, limit),
             GatherError::TooLong => {
                 report::too_much_gathered(&error_context, response, self.options.max_gathered_bytes)
             }

@@ -29,8 +29,8 @@ impl Params {
     pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), InvalidParam> {
         check_name(name)?;
         if !value.is_finite() {
-            let what = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
-            return Err(InvalidParam(format!("the parameter {name} is {what}, which JSON cannot represent")));
+            let kind = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
+            return Err(InvalidParam(format!("the parameter {name} is {kind}, which JSON cannot represent")));
         }
         self.set(name, raw(&value)?)
     }

@@ -8,10 +8,10 @@ use super::tools::ToolCall;
 
 /// The high surrogates at the ends of an event's strings, held back until the next event.
 #[derive(Debug, Default)]
-pub(super) struct SplitPairs(Vec<Held>);
+pub(super) struct SplitPairs(Vec<HeldSurrogate>);
 
 #[derive(Debug)]
-struct Held {
+struct HeldSurrogate {
     place: Place,
     high: u16,
 }
@@ -76,7 +76,7 @@ impl SplitPairs {
             return;
         }
         let (text, high) = joined.split_high();
-        self.0.extend(high.map(|high| Held { place, high }));
+        self.0.extend(high.map(|high| HeldSurrogate { place, high }));
         *fragment = Some(Fragment { text, halves: SurrogateHalves::default() });
     }
 
@@ -91,7 +91,7 @@ impl SplitPairs {
     }
 }
 
-impl Held {
+impl HeldSurrogate {
     /// Appends a replacement character for the surrogate.
     fn flush_into(self, delta: &mut Delta) {
         let half = Fragment::from_high(self.high);

@@ -23,9 +23,9 @@ pub enum ConnectSetting {
 }
 
 /// The proxy to go through.
-pub struct ProxySetting(Choice);
+pub struct ProxySetting(ProxyChoice);
 
-enum Choice {
+enum ProxyChoice {
     FromEnvironment,
     None,
     Proxy(Proxy),
@@ -35,9 +35,9 @@ impl ProxySetting {
     /// Parses a proxy URL, `none`, or the empty string for the proxy of the environment.
     pub fn parse(value: &str) -> Result<ProxySetting, String> {
         Ok(ProxySetting(match value {
-            "" => Choice::FromEnvironment,
-            "none" => Choice::None,
-            url => Choice::Proxy(Proxy::parse(url, "its value")?),
+            "" => ProxyChoice::FromEnvironment,
+            "none" => ProxyChoice::None,
+            url => ProxyChoice::Proxy(Proxy::parse(url, "its value")?),
         }))
     }
 }
@@ -67,9 +67,9 @@ impl ConnectSettings {
             ConnectSetting::Tls(setting) => changed.tls = self.tls.with(setting)?,
             ConnectSetting::Proxy(ProxySetting(choice)) => {
                 changed.proxy = match choice {
-                    Choice::FromEnvironment => self.default_proxy.clone(),
-                    Choice::None => Ok(None),
-                    Choice::Proxy(proxy) => Ok(Some(proxy)),
+                    ProxyChoice::FromEnvironment => self.default_proxy.clone(),
+                    ProxyChoice::None => Ok(None),
+                    ProxyChoice::Proxy(proxy) => Ok(Some(proxy)),
                 };
             }
         }

@@ -9,7 +9,7 @@ use super::cancel::CancelTokens;
 use super::futex;
 use super::lock::Lock;
 use super::process_local::ProcessLocal;
-use super::wait::{RECHECK, WaitError, left};
+use super::wait::{RECHECK, WaitError, remaining};
 
 /// A value that takes long to make, for example by a request to a server. The first thread that needs it becomes the
 /// leader and makes it; the others follow: each waits until its own deadline or cancellation. A value (`Ok`) is
@@ -126,18 +126,18 @@ impl<T, E> Drop for Leader<T, E> {
 
 impl<T: Clone, E: Clone> Follower<T, E> {
     /// Waits for the leader's outcome; `None` if it has none, since it panicked.
-    pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<Result<T, E>>, WaitError> {
-        wait_for_end(&self.0.has_ended, until, tokens)?;
+    pub fn wait(&self, deadline: Instant, tokens: &CancelTokens) -> Result<Option<Result<T, E>>, WaitError> {
+        wait_for_end(&self.0.has_ended, deadline, tokens)?;
         Ok(self.0.outcome.lock().clone())
     }
 }
 
 /// Not generic: all kinds of followers share its code.
-fn wait_for_end(has_ended: &AtomicU32, until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
+fn wait_for_end(has_ended: &AtomicU32, deadline: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
     while has_ended.load(Ordering::Acquire) == 0 {
-        let left = left(until, tokens)?;
+        let remaining = remaining(deadline, tokens)?;
         // A signal handler that cancels a token cannot wake this thread.
-        let timeout = if tokens.is_empty() { left } else { left.min(RECHECK) };
+        let timeout = if tokens.is_empty() { remaining } else { remaining.min(RECHECK) };
         futex::wait(has_ended, 0, Some(timeout));
     }
     // The leader may have the same tokens, and its outcome may be that it was cancelled.

@@ -110,7 +110,7 @@ class Workspace(ScriptedGateway):
         self.token_faults: list[str] = []
         """Names from TOKEN_FAULTS, one for each of the next token requests."""
         self.well_known_faults: list[str] = []
-        """Names from WELL_KNOWN_FAULTS, likewise."""
+        """Names from WELL_KNOWN_FAULTS, in the same way."""
         self.token_endpoint = self.url + TOKEN
         self.stale_status = 401
         """The HTTP status for an expired or revoked token: 401, or 403 as in most APIs."""
