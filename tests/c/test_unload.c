@@ -4,7 +4,7 @@
  * it ends.
  *
  * usage: test_unload LIBRARY URI TLS_URI CA_FILE
- *   Gateways of tests/obeying_gateway.py, with the routes "r" (completions), "chat" and "embeddings". The host of URI
+ *   Gateways of tests/support/commanded_gateway.py, with the routes "r" (completions), "chat" and "embeddings". The host of URI
  *   is a name.
  *   out: resident KiB after the first rounds and after all
  */
