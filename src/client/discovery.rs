@@ -49,7 +49,7 @@ type Forced = Option<&'static str>;
 #[derive(Debug, Default)]
 pub(super) struct Discovery(SingleFlight<RouteInfo, NotDiscovered, Forced>);
 
-/// The failure of a discovery, shared with the calls that wait for it.
+/// The result of a discovery that found no dialect. It is shared with the calls that wait for it.
 #[derive(Debug, Clone)]
 enum NotDiscovered {
     Unknown,
@@ -67,7 +67,8 @@ impl LeaderSettings {
         LeaderSettings(if call.has_own_headers { Weak::new() } else { Arc::downgrade(&call.settings) })
     }
 
-    /// Whether both calls get the same response. With other headers or TLS settings a server may respond differently.
+    /// Returns whether the server must respond to both calls in the same way. With other headers or TLS settings a
+    /// server may respond differently.
     fn apply_to(&self, call: &CallSettings) -> bool {
         !call.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&call.settings)
     }

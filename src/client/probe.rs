@@ -23,7 +23,7 @@ const MAX_TIME: Duration = Duration::from_secs(5);
 struct Lookup {
     dialect: &'static dyn Dialect,
     path: String,
-    /// Whether it is the dialect's other path for a route, which follows after an error response to the first.
+    /// Whether it is the dialect's fallback path for a route, requested after an error response to the first path.
     is_second: bool,
 }
 
@@ -35,11 +35,12 @@ struct ErrorReply {
     response: ErrorResponse,
 }
 
+/// The result of one lookup.
 enum Outcome {
     Response(Reply),
     /// The connection failed after the request was sent.
     NoResponse,
-    /// The result of the discovery.
+    /// The discovery ends with this result.
     End(Discovered),
 }
 

@@ -1,5 +1,5 @@
-//! Deadlines: when a phase must end, the limit to report, and the cancel tokens that end it earlier.
-//! [`Deadline::wait_ready`] ends a wait for a socket, also in a TLS handshake.
+//! Deadlines: when a phase must end, the limit to report, and the cancel tokens that end it earlier. `tcp.rs` applies
+//! them to each send and receive, also during a TLS handshake.
 
 use std::time::{Duration, Instant};
 
