@@ -200,7 +200,7 @@ impl<'de> Fields<'de> for RawDelta<'de> {
 mod tests {
     use std::borrow::Cow;
 
-    use super::super::openai::decode_event;
+    use super::super::openai_format::decode_event;
     use super::super::reasoning::ReasoningForm;
     use super::*;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::routes::{self, Change, ChangeMethod, ChangeRequest, Page, Route, RouteLookup, string_field};
-use super::{Dialect, Task, openai, path_segment};
+use super::{Dialect, Task, openai_format, path_segment};
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
 
@@ -87,7 +87,7 @@ impl Dialect for Databricks {
 
     fn invocations_path(&self, route: &str, task: Task) -> String {
         if is_in_catalog(route) {
-            return [AI_GATEWAY, openai::endpoint_path(task)].concat();
+            return [AI_GATEWAY, openai_format::endpoint_path(task)].concat();
         }
         ["/serving-endpoints/", &path_segment(route), "/invocations"].concat()
     }

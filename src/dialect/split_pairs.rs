@@ -122,7 +122,7 @@ fn ends_in_half(delta: &Delta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::chunk::Event;
-    use super::super::openai::decode_event;
+    use super::super::openai_format::decode_event;
     use super::*;
 
     /// Returns the strings of these events, and those at the end of the stream.

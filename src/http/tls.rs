@@ -12,8 +12,8 @@ use rustls_platform_verifier::Verifier;
 
 use super::error::TransportError;
 use super::pem::PemFile;
+use super::tls_insecure::NoVerification;
 use super::tls_pinned::{Pinned, PinnedVerifier};
-use super::tls_trust::NoVerification;
 use crate::sync::{Lock, ProcessLocal};
 
 type Chain = Vec<CertificateDer<'static>>;
