@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn followers_keep_no_settings_of_the_leader() {
         let (discovery, leader) = (Discovery::default(), settings("auto"));
-        let of_leader = Arc::downgrade(&leader.settings);
+        let leader_settings = Arc::downgrade(&leader.settings);
         let (discovering, has_ended) = (Barrier::new(2), Barrier::new(2));
         std::thread::scope(|scope| {
             let (discovery, discovering, has_ended) = (&discovery, &discovering, &has_ended);
@@ -282,7 +282,7 @@ mod tests {
             discovering.wait();
             find(discovery, &settings("auto"), soon(), || {
                 has_ended.wait();
-                assert_eq!(of_leader.strong_count(), 0);
+                assert_eq!(leader_settings.strong_count(), 0);
                 Discovered::Unknown
             });
         });

@@ -109,8 +109,8 @@ mod tests {
         Ok(Token { secret: Secret::new(text), lifetime: Duration::from_millis(lifetime_ms) })
     }
 
-    fn text(got: Result<Result<Arc<Secret>, Error>, WaitError>) -> String {
-        got.unwrap().unwrap().expose().to_owned()
+    fn text(result: Result<Result<Arc<Secret>, Error>, WaitError>) -> String {
+        result.unwrap().unwrap().expose().to_owned()
     }
 
     #[test]
@@ -119,12 +119,12 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), &CancelTokens::default(), || {
+                    let result = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
                         token("a", 60_000)
                     });
-                    assert_eq!(text(got), "a");
+                    assert_eq!(text(result), "a");
                 });
             }
         });
@@ -144,10 +144,10 @@ mod tests {
     #[test]
     fn only_the_rejected_token_is_forgotten() {
         let tokens = Tokens::default();
-        let a = tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000)).unwrap().unwrap();
-        tokens.reject(&a);
+        let first = tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000)).unwrap().unwrap();
+        tokens.reject(&first);
         assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("b", 60_000))), "b");
-        tokens.reject(&a);
+        tokens.reject(&first);
         assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || unreachable!())), "b");
     }
 
@@ -157,12 +157,12 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), &CancelTokens::default(), || {
+                    let result = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(200));
                         Err(Error::new(Status::Unauthorized, "no"))
                     });
-                    assert_eq!(got.unwrap().unwrap_err().status(), Status::Unauthorized);
+                    assert_eq!(result.unwrap().unwrap_err().status(), Status::Unauthorized);
                 });
             }
         });

@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(numbers.lead(leader(numbers.join('a', |_| true)), || Err("no")), Err("no"));
         assert_eq!(numbers.lead(leader(numbers.join('a', |_| true)), || Ok(1)), Ok(1));
         assert_eq!(known(numbers.join('a', |value| *value == 1)), Some(1));
-        // One that is not fresh stays until its successor is there.
+        // A value that is not fresh stays until another value replaces it.
         let second = leader(numbers.join('a', |value| *value != 1));
         assert_eq!(numbers.value('a'), Some(1));
         assert_eq!(numbers.lead(second, || Ok(2)), Ok(2));
@@ -240,13 +240,13 @@ mod tests {
         let numbers = Numbers::default();
         numbers.set('a', 1);
         assert_eq!(numbers.value('b'), None);
-        let of_b = leader(numbers.join('b', |_| true));
+        let leader_of_b = leader(numbers.join('b', |_| true));
         assert_eq!(numbers.value('a'), None);
-        // The leader of the last key is the one whose value is remembered.
-        let of_a = leader(numbers.join('a', |_| true));
-        assert_eq!(numbers.lead(of_b, || Ok(2)), Ok(2));
+        // Only the value of the last key is remembered.
+        let leader_of_a = leader(numbers.join('a', |_| true));
+        assert_eq!(numbers.lead(leader_of_b, || Ok(2)), Ok(2));
         assert_eq!((numbers.value('a'), numbers.value('b')), (None, None));
-        assert_eq!(numbers.lead(of_a, || Ok(3)), Ok(3));
+        assert_eq!(numbers.lead(leader_of_a, || Ok(3)), Ok(3));
         assert_eq!(numbers.value('a'), Some(3));
     }
 
