@@ -145,7 +145,7 @@ impl<'a> Planner<'a> {
         // Either the server was replaced, or the route was deleted. A new discovery shows which, unless the server
         // hides its routes.
         if self.known.is_some() && !self.is_determined && self.tried.len() == 1 {
-            match self.probe(attempts) {
+            match self.discover_anew(attempts) {
                 Discovered::Known(route) => return Ok(Some(self.plan_for(route))),
                 Discovered::Unknown => {}
                 Discovered::Failed(error) => return Err(error),
@@ -159,7 +159,7 @@ impl<'a> Planner<'a> {
         if !self.is_determined || self.known.is_some() || !failed.dialect.has_single_task(&self.route.name) {
             return None;
         }
-        match self.probe(attempts) {
+        match self.discover_anew(attempts) {
             Discovered::Known(route) if route.task.is_some() => {
                 self.route.discovery.remember(&self.context.settings, route);
                 self.known = Some(route);
@@ -193,7 +193,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Discovers the route anew, for this call alone.
-    fn probe(&self, attempts: &mut Attempts) -> Discovered {
+    fn discover_anew(&self, attempts: &mut Attempts) -> Discovered {
         probe(self.context, &self.route.name, probe::deadline(self.context), attempts)
     }
 
