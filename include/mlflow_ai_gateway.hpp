@@ -273,8 +273,8 @@ span<const std::byte> as_bytes(const Container& container) noexcept
     return {reinterpret_cast<const std::byte*>(std::data(container)), std::size(container) * sizeof(element)};
 }
 
-/// A string argument that may be absent. std::nullopt, nullptr and a null `const char*`, for example from std::getenv(),
-/// mean that it is absent.
+/// A string argument that may be absent. std::nullopt, nullptr and a null `const char*`, for example from
+/// std::getenv(), mean that it is absent.
 class optional_string {
 public:
     optional_string(std::nullopt_t) noexcept {}
