@@ -47,7 +47,7 @@ def measure() -> Large:
     log("generating the large responses")
     generated = responses.generate()
     stream_peers, embeddings_peers = _build_stream_peers(), _build_embeddings_peers()
-    with server.running(locations.of(generated)) as gateway:
+    with server.running(locations.large_responses(generated)) as gateway:
         for peer in stream_peers:
             _check(peer, gateway.url, generated.stream_summary)
         embeddings = generated.embeddings_summary

@@ -28,7 +28,7 @@ NOTHING = """
 """
 
 
-def of(responses: Responses) -> str:
+def large_responses(responses: Responses) -> str:
     """The locations of all large responses."""
     routes = (
         ("", "chat", responses.stream, STREAM),

@@ -45,7 +45,7 @@ def report(results: Results) -> str:
         HEAD,
         table(["machine", ""], results.machine),
         "## Targets\n",
-        table(["metric", "measured", "target", ""], targets.of(results)),
+        table(["metric", "measured", "target", ""], targets.rows(results)),
         "## One thread, one kept-alive connection\n",
         times(results.plain),
         "![Microseconds per call](results.svg)\n",

@@ -85,7 +85,7 @@ def compare() -> None:
     bars = sorted(((name, taken.median) for (name, _), taken in plain.items()), key=lambda bar: bar[1])
     CHART.write_text(chart.svg("Microseconds per call", bars, peers.OURS), encoding="utf-8")
     print(report.times(plain), end="")
-    show(targets.of(results))
+    show(targets.rows(results))
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ def soak() -> None:
     with on_one_core(), server.running() as gateway:
         log(f"{ALL_CALLS:,} calls")
         measured = peers.run([program, gateway.url, str(EARLY_CALLS), str(ALL_CALLS)])
-    rows = targets.of_soak(measured, EARLY_CALLS, ALL_CALLS)
+    rows = targets.soak_rows(measured, EARLY_CALLS, ALL_CALLS)
     before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
     RESULTS.write_text(report.with_soak(before, rows), encoding="utf-8")
     show(rows)

@@ -18,7 +18,7 @@ Row = tuple[str, str, str, str]
 """Metric, measured value, target, and whether it is met."""
 
 
-def of(results: Results) -> list[Row]:
+def rows(results: Results) -> list[Row]:
     """One row for each target."""
     plain = {name: taken.median for (name, _), taken in results.plain.items()}
     tls = {name: taken.median for (name, _), taken in results.tls.items()}
@@ -61,7 +61,7 @@ def _of_large(large: Large) -> list[Row]:
     ]
 
 
-def of_soak(measured: dict[str, Sequence[int]], early: int, all_calls: int) -> list[Row]:
+def soak_rows(measured: dict[str, Sequence[int]], early: int, all_calls: int) -> list[Row]:
     """One row for memory and one for open files."""
     memory, files = (after - before for before, after in (measured["resident_kib"], measured["open_files"]))
     calls = f"from call {early:,} to call {all_calls:,}"

@@ -1,8 +1,8 @@
 /*
  * ask - send one prompt to an MLflow AI gateway and print the completion.
  *
- * Only the completion is written to standard output; errors are written to standard error. The exit status tells a
- * script why a request failed.
+ * Only the completion is written to standard output; errors are written to standard error. The exit status
+ * shows why a request failed.
  */
 #define _POSIX_C_SOURCE 200809L
 

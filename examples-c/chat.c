@@ -149,7 +149,7 @@ static int print_event(const mlflow_gateway_event *event, void *user_data)
 
 /*
  * Sends the history and a new message, and prints the response. `request` receives a copy of the history with the new
- * message, so that a message that fails does not become part of the history.
+ * message: if sending fails, the message does not become part of the history.
  */
 static mlflow_gateway_status send_message(const struct chat *chat, const char *message, size_t len,
                                           struct output *output, mlflow_gateway_request **request,
@@ -283,7 +283,7 @@ struct arguments {
     int verbose;
 };
 
-/* Returns the media type that a file name stands for, or NULL. */
+/* Returns the media type for the extension of a file name, or NULL. */
 static const char *media_type_of(const char *path)
 {
     static const char *const TYPES[][2] = {

@@ -75,7 +75,7 @@ static enum exit_code usage_error(const char *message)
     return EXIT_USAGE;
 }
 
-/* Returns the result of a tool call. An invalid call has a result, too, so that the model can correct it. */
+/* Returns the result of a tool call. An invalid call also gets a result: the model can then correct it. */
 static const char *run_tool(const char *name, const char *arguments)
 {
     static const char *const TEMPERATURES[][2] = {

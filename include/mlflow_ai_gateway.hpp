@@ -273,8 +273,8 @@ span<const std::byte> as_bytes(const Container& container) noexcept
     return {reinterpret_cast<const std::byte*>(std::data(container)), std::size(container) * sizeof(element)};
 }
 
-/// A string argument that may be absent. std::nullopt, nullptr and a null `const char*`, for example of std::getenv(),
-/// mean that it is.
+/// A string argument that may be absent. std::nullopt, nullptr and a null `const char*`, for example from
+/// std::getenv(), mean that it is absent.
 class optional_string {
 public:
     optional_string(std::nullopt_t) noexcept {}
@@ -313,7 +313,7 @@ public:
     owner(const owner&) = delete;
     owner& operator=(const owner&) = delete;
 
-    /// Return the C object, which stays owned.
+    /// Return the C object. This object still owns it.
     T* get() const noexcept { return object_.get(); }
 
     /// Give up the C object. The caller owns it.
@@ -339,7 +339,7 @@ inline std::optional<std::string_view> optional_view(const char* text, std::size
     return text ? std::optional<std::string_view>(std::in_place, text, len) : std::nullopt;
 }
 
-/// C reports -1 for what is not known.
+/// C reports -1 for an unknown value.
 template <typename T = std::int64_t>
 std::optional<T> optional_number(std::int64_t number) noexcept
 {
@@ -424,7 +424,7 @@ private:
 
 } // namespace detail
 
-/// A sequence of views, such as the candidates of a response. An index that does not exist gives a view of nothing,
+/// A sequence of views, such as the candidates of a response. An index that does not exist gives an empty view,
 /// whose functions return std::nullopt or 0.
 template <typename Element>
 class view_list {
@@ -461,7 +461,7 @@ public:
         return error(std::shared_ptr<const mlflow_gateway_error>(object, mlflow_gateway_error_destroy));
     }
 
-    /// Return the C object, which stays owned, or nullptr.
+    /// Return the C object, or nullptr. This object still owns it.
     const mlflow_gateway_error* get() const noexcept { return object_.get(); }
 
     /// Return why the call failed.
@@ -651,7 +651,7 @@ private:
 
 namespace detail {
 
-/// What makes the throwing form of a function from its try_ form.
+/// Makes the throwing form of a function from its try_ form.
 template <typename T>
 T unwrap(result<T>&& outcome)
 {
@@ -660,7 +660,7 @@ T unwrap(result<T>&& outcome)
     return *std::move(outcome);
 }
 
-/// Prepares an argument: strings are copied to end in NUL, all else stays as it is.
+/// Prepares an argument: copies a string with a NUL terminator, and passes any other argument on.
 inline c_string prepare(std::string_view text)
 {
     return c_string(text);
@@ -698,7 +698,7 @@ result<status> call_prepared(Function function, const Arguments&... arguments)
     return static_cast<status>(returned);
 }
 
-/// Calls a C function that can fail, without its last argument.
+/// Calls a C function that can fail, and adds its last argument, the error.
 template <typename Function, typename... Arguments>
 result<status> call(Function function, Arguments... arguments)
 {
@@ -854,7 +854,7 @@ public:
     {
     }
 
-    /// Return the text. std::nullopt if there is none, for example beside tool calls.
+    /// Return the text. std::nullopt if there is none, for example if there are only tool calls.
     std::optional<std::string_view> text() const noexcept { return read(mlflow_gateway_response_text); }
 
     /// Return the reasoning.
@@ -970,7 +970,7 @@ public:
         return reasons;
     }
 
-    /// Return the body as it came. It may have any encoding. std::nullopt for a stream.
+    /// Return the body as received. It may have any encoding. std::nullopt for a stream.
     std::optional<std::string_view> body() const noexcept
     {
         std::size_t len = 0;
@@ -1003,7 +1003,7 @@ public:
     /// Give up the C object. The caller owns it.
     mlflow_gateway_response* release() noexcept
     {
-        // It came from adopt(), where it was not const.
+        // adopt() received it as a pointer to a non-const object.
         auto* object = const_cast<mlflow_gateway_response*>(get());
         view() = response_view();
         return object;
@@ -1630,7 +1630,7 @@ public:
         return proceed ? 0 : 1;
     }
 
-    /// Throws what the callable threw.
+    /// Throws the exception of the callable again.
     void rethrow() const
     {
         if (thrown_)

@@ -1,6 +1,5 @@
-//! The way in for the fuzz targets (`fuzz/`), which exercise what is private. It is there under `--cfg fuzzing` alone.
-//!
-//! What each part of the library lends to them is in a file `fuzz.rs` of its own.
+//! Private functions for the fuzz targets (`fuzz/`), compiled only with `--cfg fuzzing`. Each module exports its own in
+//! a file `fuzz.rs`.
 #![allow(missing_docs, reason = "no documentation is made of it")]
 
 pub use crate::client::fuzz as client;

@@ -11,7 +11,7 @@
 //! | `sync` | locks, single flight, cancel tokens and waiting, which stay correct across fork() |
 //! | [`ffi`] | the C functions: thin shims over [`client`] |
 //!
-//! A call goes one way through them: ffi, client, dialect (encode), http, dialect (decode), client, ffi.
+//! A call passes through them in one direction: ffi, client, dialect (encode), http, dialect (decode), client, ffi.
 
 #![cfg_attr(fuzzing, allow(missing_docs))]
 

@@ -222,7 +222,7 @@ def test_one_token_cancels_many_calls(fault_sites: Sites, build: Build) -> None:
 @pytest.mark.alone
 def test_call_waiting_for_the_discovery_of_another_thread_is_cancelled(fault_sites: Sites) -> None:
     uri = fault_sites["discovery: stalls without a response"].uri("call")
-    ended = cancel_threads(uri, 8, "behind-one")
+    ended = cancel_threads(uri, 8, "after-one")
     assert [one.status for one in ended] == ["CANCELLED"] * 8, ended
     assert ended[0].message == f"GET {uri}/api/2.0/endpoints/{ROUTE}: cancelled while waiting for the response", ended
     assert all("cancelled while waiting for another thread's request" in one.message for one in ended[1:]), ended

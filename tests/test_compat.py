@@ -42,12 +42,12 @@ def test_only_operations_that_a_server_lacks_fail(compat_results: dict[Kind, dic
 
 
 def test_every_prompt_is_posted_once(compat_results: dict[Kind, dict[str, Result]]) -> None:
-    """To the server and to its model, except for a prompt that one path refuses before another one takes it."""
+    """To the server and to its model, except for a prompt that one path rejects before another path accepts it."""
     for kind, outcomes in compat_results.items():
         for operation, one in outcomes.items():
             if one.status in compat.SUCCESSES:
                 assert one.model_requests == compat.expected_model_requests(operation), (kind, operation, one)
-                assert one.posts == one.model_requests + compat.is_refused_first(kind, operation), (
+                assert one.posts == one.model_requests + compat.is_rejected_first(kind, operation), (
                     kind,
                     operation,
                     one,

@@ -155,16 +155,16 @@ def test_host_name_is_resolved() -> None:
 
 
 def test_error_response_sent_before_the_upload_ends_is_read() -> None:
-    """The server refuses a long request after reading its head, and closes."""
+    """The server rejects a long request after reading its head, and closes."""
 
-    def refuse(connection: socket.socket) -> None:
+    def reject(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo long")
         connection.shutdown(socket.SHUT_WR)
         time.sleep(0.2)
         connection.close()
 
-    with listening(refuse) as port:
+    with listening(reject) as port:
         settings = ("option:timeout_ms=5000", "option:dialect=deployments")
         outcome = call(f"http://{HOST}:{port}", "x" * 10_000_000, *settings)
         assert (outcome.status, outcome.http_status, outcome.attempts) == ("HTTP_ERROR", 413, 1), outcome

@@ -83,7 +83,7 @@ def test_empty_option_unsets_it() -> None:
 
 
 def test_auth_header_option_moves_credentials_to_another_header() -> None:
-    """MLflow's tracking server reads it first, so that a proxy before the server can use the usual one."""
+    """MLflow's tracking server reads it first: a proxy in front of the server can then use the usual one."""
     option = "handle-option auth_header=X-MLflow-Authorization"
     for credentials, value in ((BEARER, "Bearer hunter2-token"), (BASIC, basic("me", "hunter2-password"))):
         assert sent(option, *credentials, name="X-MLflow-Authorization") == [value] * 2

@@ -177,7 +177,7 @@ def test_header_and_cases_compile_without_warnings(compiler: str, standard: str,
         subprocess.run(command(compiler, standard, "-fsyntax-only", *map(str, CASES)), check=True)
 
 
-def test_program_of_several_language_versions(tmp_path: Path) -> None:
+def test_objects_of_several_language_versions_link_and_run(tmp_path: Path) -> None:
     objects = []
     for standard, part in zip(STANDARDS, (17, 20, 23)):
         objects.append(str(tmp_path / f"{part}.o"))
@@ -189,7 +189,7 @@ def test_program_of_several_language_versions(tmp_path: Path) -> None:
         run(SHARED, program, gateway)
 
 
-def test_program_without_exceptions() -> None:
+def test_program_without_exceptions_compiles_and_runs() -> None:
     program = compiled(SHARED, "g++", "c++17", [SOURCES / "no_exceptions.cpp"], "-fno-exceptions", "-fno-rtti")
     with servers() as (gateway, _):
         run(SHARED, program, gateway)

@@ -134,7 +134,7 @@ def test_chat_agent_returns_its_last_message(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("command", ["prompt ", "message user="])
 def test_responses_agent_takes_prompts_and_messages(workspace: Workspace, command: str) -> None:
-    """Its task is looked up before a prompt is sent, or after it refused messages."""
+    """Its task is looked up before a prompt is sent, or after it rejected messages."""
     env = workspace.environment()
     commands = ("send", "stream", "callback", "again", f"{command}whole: it", "stream")
     outcomes = perform_all("databricks", f"{command}hi", *commands, route="responses-agent", env=env)
@@ -150,7 +150,7 @@ def test_responses_agent_takes_prompts_and_messages(workspace: Workspace, comman
     assert workspace.requests[-1].json() == {"input": [{"role": "user", "content": "whole: it"}], "stream": True}
 
 
-def test_refused_chat_looks_up_the_endpoint_only_once(workspace: Workspace) -> None:
+def test_rejected_chat_looks_up_the_endpoint_only_once(workspace: Workspace) -> None:
     workspace.invoke = lambda handler, request, name: handler.respond(
         400, {"error_code": "BAD_REQUEST", "message": "no"}
     )
@@ -363,7 +363,7 @@ def test_identifying_params_name_the_workspace_and_no_secret(workspace: Workspac
 
 
 def test_redirect_to_a_login_page_is_http_error() -> None:
-    """A host that is not a workspace responds so."""
+    """A host that is not a workspace responds with such a redirect."""
 
     def login(handler: Handler, request: Request) -> None:
         handler.respond(303, "", {"Location": "/login.html"})

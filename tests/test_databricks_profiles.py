@@ -164,7 +164,7 @@ def test_error_names_what_is_missing_in_the_configuration(
 
 
 def test_missing_credentials_are_unauthorized_until_set_as_option(workspace: Workspace, home: Path) -> None:
-    """Without credentials the workspace refuses the request. Other profiles inherit none from DEFAULT."""
+    """Without credentials the workspace rejects the request. Other profiles inherit none from DEFAULT."""
     write(home, profile("DEFAULT", token=PAT) + profile("work", host=workspace.url))
     for uri, env in (
         ("databricks", {"DATABRICKS_HOST": workspace.url}),

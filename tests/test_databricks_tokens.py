@@ -84,7 +84,7 @@ def test_64_threads_renew_an_expired_token_once() -> None:
                 assert run_round()[:2] == ["64", "0"]
                 assert workspace.token_requests() == tokens
                 time.sleep(2.2)
-        assert workspace.refused == 0, "no request carried an expired token"
+        assert workspace.rejected == 0, "no request carried an expired token"
 
 
 @three_attempts
@@ -108,7 +108,7 @@ def test_token_of_about_a_minute_is_not_renewed_at_once(workspace: Workspace) ->
 
 @pytest.mark.parametrize("lifetime", [None, "3600", 3600.5, 0, -5, 10**30, "soon", True, [1]], ids=repr)
 def test_invalid_token_lifetime_is_not_an_error(workspace: Workspace, lifetime: object) -> None:
-    """An invalid lifetime must not fail the call: a refused token is renewed anyway."""
+    """An invalid lifetime must not fail the call: a rejected token is renewed anyway."""
     workspace.lifetime, workspace.real_lifetime = lifetime, 3600
     outcomes = send_as_service(workspace, "prompt hi", "send", "send")
     assert texts(outcomes) == ["echo: hi"] * 2
@@ -119,7 +119,7 @@ def test_invalid_token_lifetime_is_not_an_error(workspace: Workspace, lifetime: 
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("command", ["send", "stream", "callback"])
-def test_refused_token_is_renewed_and_the_request_repeated(workspace: Workspace, command: str, status: int) -> None:
+def test_rejected_token_is_renewed_and_the_request_repeated(workspace: Workspace, command: str, status: int) -> None:
     workspace.stale_status = status
     revoked = []
 
@@ -137,13 +137,13 @@ def test_refused_token_is_renewed_and_the_request_repeated(workspace: Workspace,
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_token_is_renewed_only_once_if_the_new_one_is_refused(workspace: Workspace, status: int) -> None:
-    """The workspace issues tokens that it then refuses."""
+def test_token_is_renewed_only_once_if_the_new_one_is_rejected(workspace: Workspace, status: int) -> None:
+    """The workspace issues tokens that it then rejects."""
     workspace.stale_status, workspace.real_lifetime = status, 0
     (outcome,) = send_as_service(workspace, "handle-option timeout_ms=10000", "prompt hi", "send")
     assert outcome.status == ("UNAUTHORIZED" if status == 401 else "FORBIDDEN"), outcome
     assert contains_no_secret(outcome)
-    # One for the look-up of the task, and one for the request itself.
+    # One for the lookup of the task, and one for the request itself.
     assert workspace.token_requests() <= 3
     assert len(workspace.requests_to(INVOCATIONS)) <= 2 and len(workspace.requests_to(f"{ENDPOINTS}/chat")) <= 2
 
@@ -252,7 +252,7 @@ def test_client_secret_may_contain_any_character(workspace: Workspace) -> None:
 
 @three_attempts
 def test_call_waiting_for_a_token_returns_at_its_own_deadline() -> None:
-    """A slow token request delays no waiting thread beyond its deadline, and continues when such a thread gives up."""
+    """A slow token request delays no waiting thread beyond its deadline, and continues after a thread has timed out."""
     with Workspace() as workspace:
         workspace.token_delay = 2.0
         with rounds(workspace, 16, short_ms=500) as run_round:

@@ -100,7 +100,7 @@ def trickle(handler: Handler, request: Request) -> None:
 
 @contextlib.contextmanager
 def hanging_endpoint(name: str) -> Iterator[Endpoint]:
-    """Starts the endpoint of this name. It hangs for ever."""
+    """Starts the endpoint of this name. It hangs forever."""
     if name == "resolve":
         yield Endpoint("http://gateway.slow", "while resolving the host name")
     elif name == "connect":
@@ -476,7 +476,7 @@ def test_request_timeout_overrides_the_handles_for_one_request() -> None:
 def test_all_attempts_and_pauses_share_one_deadline() -> None:
     refusals = 0
 
-    def refuse_twice(handler: Handler, request: Request) -> None:
+    def reject_twice(handler: Handler, request: Request) -> None:
         nonlocal refusals
         refusals += 1
         if refusals > 2:
@@ -485,7 +485,7 @@ def test_all_attempts_and_pauses_share_one_deadline() -> None:
         handler.respond(503, {"detail": "not now"})
 
     retries = ("handle-option max_retries=9", "handle-option retry_backoff_ms=20")
-    with ScriptedGateway(one_route(refuse_twice, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject_twice, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *retries, "handle-option timeout_ms=500", "prompt hi", "send")
     check_timeout(outcome, "timeout_ms", 500, "while waiting for the response")
     assert outcome.error_attempts == 3 and outcome.message.endswith("; tried 3 times"), outcome.message

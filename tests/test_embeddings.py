@@ -97,18 +97,18 @@ def test_batches_are_sent_concurrently_up_to_embed_concurrency(build: Build) -> 
 @pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_failed_batch_fails_the_call_and_starts_no_other(build: Build, concurrency: int) -> None:
-    refused = threading.Event()
+    rejected = threading.Event()
 
     def failing(handler: Handler, request: Request) -> None:
-        """Delays the other batches until one was refused: the refused thread may not run at once."""
+        """Delays the other batches until one was rejected: its thread may not run at once."""
         inputs = request.json()["input"]
         if "input number 20" in inputs:
             handler.respond(503, {"detail": "the third batch"})
             handler.wfile.flush()
-            refused.set()
+            rejected.set()
         else:
             if concurrency > 1:
-                refused.wait(10)
+                rejected.wait(10)
                 time.sleep(0.05)
             handler.respond(200, response_to(inputs))
 
@@ -206,11 +206,11 @@ def test_invalid_embeddings_response_is_bad_response(build: Build) -> None:
         assert phrase in outcome.message, outcome
 
 
-@pytest.mark.parametrize("beside", [{}, {"data": None}, {"data": [{"embedding": [1.0]}]}], ids=str)
-def test_error_under_http_200_has_the_status_of_the_provider(beside: dict) -> None:
+@pytest.mark.parametrize("other_fields", [{}, {"data": None}, {"data": [{"embedding": [1.0]}]}], ids=str)
+def test_error_under_http_200_has_the_status_of_the_provider(other_fields: dict) -> None:
     rows = [({"message": "m", "code": 429}, "RATE_LIMITED", "429"), ("plain", "SERVER_ERROR", None)]
     for error, status, code in rows:
-        with serving(lambda handler, request: handler.respond(200, {**beside, "error": error})) as gateway:
+        with serving(lambda handler, request: handler.respond(200, {**other_fields, "error": error})) as gateway:
             outcome = perform(gateway.url, "input x", "embed")
         assert (outcome.status, outcome.code, outcome.error_http_status) == (status, code, 200), outcome
 

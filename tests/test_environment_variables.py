@@ -93,7 +93,7 @@ def test_gateway_uri_of_the_environment_may_be_databricks(name: str, tmp_path: P
 
 
 def with_spaces_and_quotes(value: str) -> list[str]:
-    """A value with what copying and settings files leave around it."""
+    """A value with the spaces and quotes that copying and settings files add."""
     return [f" {value}", f"{value}\n", f"{value}\r\n", f'"{value}"', f"'{value}'", f'\t"{value}" \n']
 
 

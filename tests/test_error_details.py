@@ -26,10 +26,10 @@ def test_headers_of_an_error_response_are_kept(build: Build) -> None:
 def test_headers_of_the_last_response_are_kept() -> None:
     numbers = iter("12")
 
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(503, "busy", {"X-Request-Id": next(numbers)})
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         options = ("handle-option max_retries=1", "handle-option retry_backoff_ms=1")
         outcome = perform(gateway.url, "show-header X-Request-Id", *options, "message user=hi", "send")
     assert (outcome.error_attempts, outcome.error_headers) == (2, ["2"])
@@ -55,20 +55,20 @@ def test_headers_of_a_failed_stream_are_kept(command: str) -> None:
 
 
 def test_first_of_duplicate_headers_counts_and_non_utf8_is_replaced() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         lines = b"X-A: 1\r\nx-a: 2\r\nX-Latin: \xe9\r\nContent-Length: 0\r\n"
         handler.raw(b"HTTP/1.1 400 No\r\n" + lines + b"\r\n")
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, "show-header X-A", "show-header X-Latin", "message user=hi", "send")
     assert outcome.error_headers == ["1", "\ufffd"]
 
 
 def test_credentials_in_a_header_are_masked() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(401, "no", {"WWW-Authenticate": f'Bearer error="{request.headers["authorization"]} is over"'})
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         token = "handle-option bearer_token=hunter2hunter2"
         outcome = perform(gateway.url, "show-header WWW-Authenticate", token, "message user=hi", "send")
     assert outcome.error_headers == ['Bearer error="*** is over"']
@@ -79,12 +79,12 @@ FINAL = [400, 401, 403, 404, 405, 409, 413, 422, 501]
 
 
 def test_error_is_retryable_by_http_status() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(int(request.json()["messages"][0]["content"]), {"detail": "no"})
 
     statuses = [*RETRYABLE, *FINAL]
     commands = [line for status in statuses for line in ("again", f"message user={status}", "send")]
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         outcomes = perform_all(gateway.url, "handle-option max_retries=0", *commands[1:])
     assert [outcome.error_http_status for outcome in outcomes] == statuses
     assert [outcome.error_is_retryable for outcome in outcomes] == [status in RETRYABLE for status in statuses]
@@ -96,10 +96,10 @@ def test_error_is_retryable_by_http_status() -> None:
     ids=["budget", "guardrail"],
 )
 def test_budget_and_guardrail_errors_are_not_retryable(status: int, detail: str) -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(status, {"detail": detail})
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, "handle-option max_retries=0", "message user=hi", "send")
     assert outcome.status in ("BUDGET_EXCEEDED", "GUARDRAIL_BLOCKED") and not outcome.error_is_retryable
 

@@ -83,11 +83,11 @@ def has_message(outcome: Outcome, phrase: str) -> bool:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_every_error_response_has_its_status_and_message(build: Build) -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         status, body, *_ = ERROR_RESPONSES[int(request.json()["prompt"])]
         handler.respond(status, body)
 
-    with ScriptedGateway(one_route(refuse)) as gateway:
+    with ScriptedGateway(one_route(reject)) as gateway:
         calls = [(gateway.url, "r", str(number)) for number in range(len(ERROR_RESPONSES))]
         for (http_status, body, status, code, phrase), outcome in zip(ERROR_RESPONSES, call_all(calls, build)):
             assert outcome.status == status, (body, outcome)
@@ -194,10 +194,10 @@ ERRORS_IN_SUCCESSES = [
 """An error under HTTP 200, and the expected status, code, and message."""
 
 
-@pytest.mark.parametrize("beside", [{}, {"choices": None}, {"choices": [{"text": "half"}]}], ids=str)
-def test_error_under_http_200_has_the_status_of_the_provider(beside: dict) -> None:
+@pytest.mark.parametrize("other_fields", [{}, {"choices": None}, {"choices": [{"text": "half"}]}], ids=str)
+def test_error_under_http_200_has_the_status_of_the_provider(other_fields: dict) -> None:
     def respond(handler: Handler, request: Request) -> None:
-        handler.respond(200, {**beside, "error": ERRORS_IN_SUCCESSES[int(request.json()["prompt"])][0]})
+        handler.respond(200, {**other_fields, "error": ERRORS_IN_SUCCESSES[int(request.json()["prompt"])][0]})
 
     with ScriptedGateway(one_route(respond)) as gateway:
         calls = [(gateway.url, "r", str(number)) for number in range(len(ERRORS_IN_SUCCESSES))]
@@ -258,10 +258,10 @@ def test_last_of_duplicate_fields_counts() -> None:
 
 
 def test_retry_after_and_64_kib_of_the_body_are_kept() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(429, b"\0\xff" * 50_000, {"Retry-After": request.json()["prompt"]})
 
-    with ScriptedGateway(one_route(refuse)) as gateway:
+    with ScriptedGateway(one_route(reject)) as gateway:
         outcome = call(gateway.url, "7")
         assert (outcome.retry_after_ms, outcome.body_len) == (7000, 64 * 1024)
         assert call(gateway.url, "Wed, 21 Oct 2015 07:28:00 GMT").retry_after_ms == 0
@@ -269,10 +269,10 @@ def test_retry_after_and_64_kib_of_the_body_are_kept() -> None:
 
 
 def test_credentials_repeated_by_the_server_are_masked() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(401, f"go away, {request.headers['authorization']} with {request.headers['x-key']}")
 
-    with ScriptedGateway(one_route(refuse)) as gateway:
+    with ScriptedGateway(one_route(reject)) as gateway:
         outcome = call(gateway.url, "hi", "header:Authorization=Bearer hunter2", "header:X-Key=swordfish")
         assert outcome.status == "UNAUTHORIZED" and "go away, *** with ***" in outcome.text, outcome
 

@@ -56,13 +56,13 @@ def test_chat_sends_the_whole_conversation(build: Build) -> None:
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 def test_failed_message_is_dropped_from_the_conversation(build: Build) -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         if messages(request)[-1][1] == "refused":
             handler.respond(503, {"detail": "not now"})
         else:
             model(handler, request)
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         code, output, errors = chat("-u", gateway.url, input="one\nrefused\nbroken\nlast\n", build=build)
         assert (code, output) == (5, "echo: one\necho: broken\necho: last\n"), errors
         refused, broken = errors.splitlines()
@@ -71,16 +71,16 @@ def test_failed_message_is_dropped_from_the_conversation(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_attached_picture_is_sent_with_the_first_message(build: Build, tmp_path: Path) -> None:
-    picture = tmp_path / "a.png"
-    picture.write_bytes(b"\x89PNG\xff\0")
+def test_attached_image_is_sent_with_the_first_message(build: Build, tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes(b"\x89PNG\xff\0")
     with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
-        arguments = ("-u", gateway.url, "--attach", str(picture))
+        arguments = ("-u", gateway.url, "--attach", str(image))
         assert chat(*arguments, input="broken\none\ntwo\n", build=build)[:2] == (5, "echo: broken\necho: one\necho: two\n")
         sent = [request.json()["messages"] for request in post_requests(gateway)]
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBOR/8A"}}
     first = {"role": "user", "content": [{"type": "text", "text": "one"}, image]}
-    assert sent[1] == [first], "the picture is kept until a response succeeds"
+    assert sent[1] == [first], "the image is kept until a response succeeds"
     assert sent[2] == [first, {"role": "assistant", "content": "echo: one"}, {"role": "user", "content": "two"}]
 
 

@@ -36,7 +36,7 @@ def test_ctrl_c_cancels_a_response_only() -> None:
         assert program.returncode == 0 and rest.endswith(b"echo: next\n") and b"cancel" in errors
 
 
-def test_errors_and_usage() -> None:
+def test_errors_and_usage_are_reported_with_the_exit_status() -> None:
     usage = SHARED.run("chat_cxx.cpp")
     assert usage.returncode == 2 and "usage: chat_cxx ROUTE" in usage.stderr
     no_uri = SHARED.run("chat_cxx.cpp", "r")
@@ -46,7 +46,7 @@ def test_errors_and_usage() -> None:
     assert refused.returncode == 0 and "cannot connect" in refused.stderr
 
 
-def test_makefile_builds_it() -> None:
+def test_makefile_of_the_examples_builds_chat_cxx() -> None:
     make = ["make", "-C", str(ROOT / "examples-c"), "--always-make", "chat_cxx"]
     subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
     with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
@@ -56,6 +56,6 @@ def test_makefile_builds_it() -> None:
         assert done.stdout == "echo: hi\n"
 
 
-def test_with_a_real_gateway(real_gateways: dict[str, RealGateway]) -> None:
+def test_chat_cxx_works_with_a_real_gateway(real_gateways: dict[str, RealGateway]) -> None:
     done = SHARED.run("chat_cxx.cpp", "chat", real_gateways["3.17.2"].url, input="one\ntwo\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "echo: one\necho: two\n", "")

@@ -89,7 +89,7 @@ TABLE = (
     Row("stalls without a response", WAITING),
     # Requests of several MB, except for the list.
     Row("responds without reading the request body", "TIMEOUT: while sending the request", list="OK"),
-    Row("refuses without reading the request body", "HTTP_ERROR: too much"),
+    Row("rejects without reading the request body", "HTTP_ERROR: too much"),
     Row("resets while reading the request body", LOST),
     # A connection that was idle before. The list and a raw request need no discovery, and so use a new one.
     Row("closes a reused connection without a response", "OK"),
@@ -123,7 +123,7 @@ TABLE = (
     Row("closes in the head", "CONNECTION_LOST: in the middle of the response head"),
     Row("resets in the head", LOST),
     Row("stalls in the head", READING),
-    # Framing and transfer of the body. A stream is complete at its end event, whatever the framing says.
+    # Framing and transfer of the body. A stream is complete at its end event, in any framing.
     Row("closes in the body", LOST, stream=CUT),
     Row("resets in the body", LOST, stream=CUT),
     Row("stalls in the body", READING, stream=STREAMING),
@@ -291,12 +291,12 @@ TABLE = (
     Row("proxy: connection not accepted, http", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: connection not accepted, https", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: unknown host", "PROXY_FAILED: cannot be resolved"),
-    Row("proxy: refuses with 403, http", "FORBIDDEN"),
-    Row("proxy: refuses with 403, https", "PROXY_FAILED: 403"),
-    Row("proxy: refuses with 407, http", "PROXY_FAILED: 407"),
-    Row("proxy: refuses with 407, https", "PROXY_FAILED: 407"),
-    Row("proxy: refuses with 502, http", "SERVER_ERROR"),
-    Row("proxy: refuses with 502, https", "PROXY_FAILED: 502"),
+    Row("proxy: rejects with 403, http", "FORBIDDEN"),
+    Row("proxy: rejects with 403, https", "PROXY_FAILED: 403"),
+    Row("proxy: rejects with 407, http", "PROXY_FAILED: 407"),
+    Row("proxy: rejects with 407, https", "PROXY_FAILED: 407"),
+    Row("proxy: rejects with 502, http", "SERVER_ERROR"),
+    Row("proxy: rejects with 502, https", "PROXY_FAILED: 502"),
     Row("proxy: stalls, http", WAITING),
     Row("proxy: stalls, https", "TIMEOUT: while connecting through the proxy"),
     Row("proxy: closes, http", "CONNECTION_LOST: through the proxy"),

@@ -194,7 +194,7 @@ def test_descriptors_are_closed_on_exec(authority: Authority, is_tls: bool) -> N
 
 
 def test_library_can_be_unloaded_and_loaded_again(authority: Authority, tmp_path: Path) -> None:
-    """Also while a name look-up thread of the library still runs."""
+    """Also while a name lookup thread of the library still runs."""
     program = tmp_path / "test_unload"
     source = ROOT / "tests/c/test_unload.c"
     subprocess.run([*C99, str(source), "-o", str(program), "-rdynamic", "-ldl", "-lpthread"], check=True)

@@ -75,10 +75,10 @@ def run(commands: Sequence[tuple[str, ...]], build: Build = SHARED) -> list[dict
 def loaded(document: str) -> Any:
     """Parses with Python, without the constants that are not JSON."""
 
-    def refuse(constant: str) -> None:
+    def reject(constant: str) -> None:
         raise ValueError(constant)
 
-    return json.loads(document, parse_constant=refuse)
+    return json.loads(document, parse_constant=reject)
 
 
 def without_halves(text: str) -> str:

@@ -92,10 +92,10 @@ def test_each_attempt_of_every_operation_logs_one_line() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 302])
 def test_error_response_is_logged_as_error(status: int) -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(status, {"detail": "not now"}, {"Location": "/x"})
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, f"log {ERROR}", "prompt hi", "send")
     check(outcome.log)
     assert levels(outcome.log) == [ERROR] and f"HTTP status {status}" in outcome.log[0].text
@@ -178,14 +178,14 @@ def test_lines_are_logged_only_on_the_calling_thread(build: Build) -> None:
 
 
 def test_failed_batch_is_logged_once() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         if "number 7" in request.json()["input"][0]:
             handler.respond(500, {"detail": "no"})
         else:
             embed(handler, request)
 
     commands = ("inputs 20", "option embed_batch_size=1", "option embed_concurrency=4")
-    with ScriptedGateway(one_route(refuse, EMBEDDINGS_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, EMBEDDINGS_ROUTE)) as gateway:
         outcome = perform(gateway.url, f"log {INFO}", *commands, "embed")
         posts = [path for path in gateway.paths() if path.startswith("POST")]
     assert outcome.status == "SERVER_ERROR"
@@ -313,10 +313,10 @@ def test_prompts_and_responses_are_not_logged() -> None:
 
 
 def test_line_contains_no_control_characters() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(400, {"detail": "a\r\nPOST b\x00\x1b[31m"})
 
-    with ScriptedGateway(one_route(refuse, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(reject, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, f"log {DEBUG}", "prompt hi", "send")
         assert len(outcome.log) == 2
         check(outcome.log)

@@ -101,7 +101,7 @@ SCRIPTS: dict[str, list[Fault]] = {
     "cut body": [CUT_RESPONSES["cut body"]],
     "reset, then 503": [reset, status(503)],
 }
-"""Faults of the same gateway for both clients. (An invalid Retry-After ends urllib3's retries, but not ours.)"""
+"""Faults of the same gateway for both clients. (An invalid Retry-After ends urllib3's retries, but not this library's.)"""
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -131,7 +131,7 @@ def test_error_of_a_proxy_has_its_status(proxy: Proxy, status: int) -> None:
         url = f"http://user:hunter2@{proxy.address}"
         for uri, expected in (
             (gateway.url.replace("http:", "https:"), "PROXY_FAILED"),
-            # A forwarding proxy cannot be told from the gateway itself, except for status 407.
+            # A forwarding proxy cannot be distinguished from the gateway itself, except for status 407.
             (gateway.url, {403: "FORBIDDEN", 407: "PROXY_FAILED", 502: "SERVER_ERROR"}[status]),
         ):
             outcome = call(uri, "hi", environment={"ALL_PROXY": url, "NO_PROXY": ""})

@@ -1,4 +1,4 @@
-"""Streams of real gateways, before a real model and before a scripted one that fails on demand."""
+"""Streams of real gateways, in front of a real model and of a scripted one that fails on demand."""
 
 import json
 import os
@@ -21,7 +21,7 @@ STREAMING = ("2.22.5", "3.17.2")
 
 @pytest.fixture(scope="module")
 def smollm2() -> Iterator[Server]:
-    """The gateway of MLflow 3.17.2 before a real language model."""
+    """The gateway of MLflow 3.17.2 in front of a real language model."""
     with language_model.start() as model, mlflow_server.start("3.17.2", model.url) as gateway:
         yield gateway
 
@@ -62,7 +62,7 @@ def test_example_chat_prints_text_while_it_is_generated(smollm2: Server) -> None
 
 
 def test_completions_stream_cut_off_by_the_gateway_is_truncated(smollm2: Server) -> None:
-    """Before an upstream that responds in the completions shape, 3.17.2 sends status 200 and no event."""
+    """With an upstream that responds in the completions shape, 3.17.2 sends status 200 and no event."""
     commands = ["prompt The capital of France is", "param max_tokens=4"]
     outcome = perform(smollm2.url, *commands, "stream", route="completions")
     assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", [])
@@ -125,7 +125,7 @@ def test_streamed_tool_calls_of_a_real_gateway_equal_those_of_a_whole_response(
     streamed_candidate, whole_candidate = streamed.response.candidates[0], whole.response.candidates[0]
     assert streamed_candidate._replace(message_json=None) == whole_candidate._replace(message_json=None)
     assert streamed_candidate.message["tool_calls"] == whole_candidate.message["tool_calls"]
-    # 2.22.5 drops them, as the header says.
+    # 2.22.5 drops them, as the header documents.
     streamed, whole = perform_all(real_gateways["2.22.5"].url, *commands, route="chat")
     assert (streamed.status, streamed.response.candidates[0].finish_reason) == ("STREAM_END", "tool_calls")
     assert streamed.response.candidates[0].tool_calls == [] and len(whole.response.candidates[0].tool_calls) == 2

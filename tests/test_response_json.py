@@ -29,9 +29,9 @@ SUCCESS = {"call": "OK", "send": "OK", "stream": "STREAM_END", "callback": "OK"}
 """The operations that return text, and the status of each for a complete response."""
 
 
-def chat(content: bytes, more: bytes = b"", beside: bytes = b"") -> bytes:
-    """Returns a response; `more` is inserted into it, and `beside` into its candidate."""
-    return b'{"choices":[{"message":{"content":%s},"finish_reason":"stop"%s}]%s}' % (content, beside, more)
+def chat(content: bytes, more: bytes = b"", candidate_fields: bytes = b"") -> bytes:
+    """Returns a response; `more` is inserted into it, and `candidate_fields` into its candidate."""
+    return b'{"choices":[{"message":{"content":%s},"finish_reason":"stop"%s}]%s}' % (content, candidate_fields, more)
 
 
 def as_event(body: bytes) -> bytes:
@@ -81,7 +81,7 @@ def text_of(operation: str, outcome: Outcome) -> Optional[str]:
     return text
 
 
-def check_refused(operation: str, outcome: Outcome, case: object) -> None:
+def check_rejected(operation: str, outcome: Outcome, case: object) -> None:
     """Checks that the response is rejected, and that no part of it is returned."""
     assert outcome.status == "BAD_RESPONSE", (operation, case, outcome)
     assert text_of(operation, outcome) is None and outcome.deltas == [], (operation, case, outcome)
@@ -150,7 +150,7 @@ def test_text_equals_that_of_pythons_parser_or_is_bad_response(build: Build) -> 
         text = python_text(literal)
         for operation, outcome in outcomes.items():
             if text is None:
-                check_refused(operation, outcome, literal)
+                check_rejected(operation, outcome, literal)
             else:
                 assert outcome.status == SUCCESS[operation], (operation, literal[:99], outcome)
                 # A delta is never empty, so a stream has no text instead of an empty one.
@@ -164,7 +164,7 @@ def test_text_in_content_parts_equals_that_of_pythons_parser() -> None:
     bodies = [chat(b'[{"type":"text","text":%s},{"type":"x","text":[[]]}]' % literal) for literal in rows]
     for literal, outcomes in zip(rows, outcomes_of(bodies)):
         for operation, outcome in outcomes.items():
-            # An empty text beside another part counts as no text.
+            # An empty text with another part counts as no text.
             status = "NO_TEXT" if operation == "call" and not python_text(literal) else SUCCESS[operation]
             assert outcome.status == status and (text_of(operation, outcome) or "") == python_text(literal), (
                 operation,
@@ -247,14 +247,14 @@ EXTRA_FIELDS = {
 """Fields inserted into a response, and whether it is still valid."""
 
 
-def refuse(constant: str) -> None:
+def reject(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
 def is_json(body: bytes) -> bool:
     """Returns whether Python accepts it as JSON; documents that are too deep for Python count as valid."""
     try:
-        json.loads(body.decode(), parse_constant=refuse)
+        json.loads(body.decode(), parse_constant=reject)
         return True
     except ValueError:
         return False
@@ -275,7 +275,7 @@ def test_unknown_fields_are_accepted_if_they_are_json(build: Build) -> None:
                     outcome,
                 )
             else:
-                check_refused(operation, outcome, name)
+                check_rejected(operation, outcome, name)
 
 
 def test_bytes_around_a_response_are_rejected_except_whitespace() -> None:
@@ -300,13 +300,13 @@ def test_bytes_around_a_response_are_rejected_except_whitespace() -> None:
             if name in valid:
                 assert (outcome.status, text_of(operation, outcome)) == ("OK", "text"), (operation, name, outcome)
             else:
-                check_refused(operation, outcome, name)
+                check_rejected(operation, outcome, name)
                 assert outcome.error_body == body[: 64 * 1024], (operation, name)
     # In a stream, lines end the data of an event, and empty data are not an event.
     for name in ("byte order mark", "two answers", "words behind", "NUL behind", "in a list", "cut", "a text", "1"):
         (outcomes,) = outcomes_of([invalid.get(name, b"1")], ("stream", "callback"))
         for operation, outcome in outcomes.items():
-            check_refused(operation, outcome, name)
+            check_rejected(operation, outcome, name)
 
 
 def test_byte_order_mark_before_a_stream_is_skipped() -> None:
@@ -369,8 +369,8 @@ def test_invalid_count_or_name_is_not_reported() -> None:
         bodies = [
             chat(b'"text"', b',"model":' + value),
             chat(b'"text","role":' + value),
-            chat(b'"text"', beside=b',"x":1').replace(b'"stop"', value, 1),
-            chat(b'"text"', beside=b',"index":' + value),
+            chat(b'"text"', candidate_fields=b',"x":1').replace(b'"stop"', value, 1),
+            chat(b'"text"', candidate_fields=b',"index":' + value),
         ]
         for field, outcomes in zip(("model", "role", "finish_reason", "index"), outcomes_of(bodies, ("send",))):
             outcome = outcomes["send"]
@@ -406,15 +406,18 @@ ERROR_BODIES = {
     "control character": ErrorBody(b'{"message":"no\x01luck"}', "noluck"),
     "no UTF-8": ErrorBody(b'{"message":"a\xffb"}', "a\ufffdb"),
     "byte order mark": ErrorBody(b'\xef\xbb\xbf{"message":"no luck"}', "no luck"),
-    "behind": ErrorBody(b'{"message":"no luck"} x', "no luck"),
+    "text after it": ErrorBody(b'{"message":"no luck"} x', "no luck"),
     "NaN": ErrorBody(b'{"message":"no luck","x":NaN}', "no luck"),
     "long": ErrorBody(b'{"message":"%s"}' % (b"x" * 3_000_000), "x" * 1000),
     "lists": ErrorBody(LISTS, "HTTP status 400"),
     "lists in it": ErrorBody(b'{"detail":%s}' % LISTS, "[[["),
     "not closed": ErrorBody(b'{"detail":' + b"[" * DEEP, "[[["),
-    **{f"{name} beside": ErrorBody(b'{"x":%s,"detail":"no luck"}' % value, "no luck") for name, value in ODD.items()},
     **{
-        f"{name} beside a guardrail": ErrorBody(
+        f"{name} in another field": ErrorBody(b'{"x":%s,"detail":"no luck"}' % value, "no luck")
+        for name, value in ODD.items()
+    },
+    **{
+        f"{name} with a guardrail": ErrorBody(
             b'{"x":%s,"detail":"Guardrail pii blocked: a name"}' % value, "Guardrail pii", None, "GUARDRAIL_BLOCKED"
         )
         for name, value in ODD.items()
@@ -452,7 +455,7 @@ def test_error_bodies_are_read_as_far_as_possible(operation: str, build: Build) 
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_budget_error_is_recognized_beside_any_field(name: str) -> None:
+def test_budget_error_is_recognized_with_any_other_field(name: str) -> None:
     """The difference matters: a rate limit is retried."""
     error_body = b'{"x":%s,"detail":"Budget limit exceeded. Ask finance."}' % ODD[name]
     (outcomes,) = outcomes_of([error_body], status=429)
@@ -500,7 +503,7 @@ def test_error_event_has_message_and_code() -> None:
 def python_float32(number: bytes) -> Optional[float]:
     """Returns the nearest 32-bit float; `None` if it is infinite or not JSON."""
     try:
-        value = json.loads(number.decode(), parse_constant=refuse)
+        value = json.loads(number.decode(), parse_constant=reject)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
         nearest = float32(float(value))
@@ -548,21 +551,22 @@ def test_numbers_of_embeddings_equal_those_of_pythons_parser(build: Build) -> No
 
 
 def test_unknown_fields_of_an_embeddings_response_are_accepted_if_they_are_json() -> None:
-    def response(more: bytes = b"", beside: bytes = b"") -> bytes:
-        return b'{"data":[{"embedding":[1,2]%s}]%s}' % (beside, more)
+    def response(more: bytes = b"", candidate_fields: bytes = b"") -> bytes:
+        return b'{"data":[{"embedding":[1,2]%s}]%s}' % (candidate_fields, more)
 
     valid = [
         response(b',"x":1,"x":2,"":3'), response(rb',"x":"[1,2]\"[3]"'), response(rb',"[3]":1,"\\":"[4"'),
-        response(beside=rb',"\ud800":1'),
-        response(beside=rb',"x":"\ud800"'),
+        response(candidate_fields=rb',"\ud800":1'),
+        response(candidate_fields=rb',"x":"\ud800"'),
         *(response(b',"x":' + value) for value in ODD.values()),
-        *(response(beside=b',"x":' + value) for value in ODD.values()),
+        *(response(candidate_fields=b',"x":' + value) for value in ODD.values()),
         *(response(b',"usage":{"prompt_tokens":%s}' % value) for value in ODD.values() if not value.startswith(b'"')),
         *(response(b',"model":' + value) for value in ODD.values() if not value.startswith(b'"')),
-        *(response(beside=b',"index":' + value) for value in ODD.values() if not value.startswith(b'"')),
+        *(response(candidate_fields=b',"index":' + value) for value in ODD.values() if not value.startswith(b'"')),
     ]  # fmt: skip
     invalid = [
-        response(b',"data":[]'), response(beside=b',"embedding":[3,4]'), response(b',"x":NaN'), response() + b" [1]",
+        response(b',"data":[]'), response(candidate_fields=b',"embedding":[3,4]'),
+        response(b',"x":NaN'), response() + b" [1]",
         b"\xef\xbb\xbf" + response(),
         response(b',"model":"\xff"'), response(b","), response()[:-1], b'{"data":%s}' % LISTS,
         b'{"data":' + b"[" * DEEP,

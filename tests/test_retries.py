@@ -197,7 +197,7 @@ def test_route_functions_are_retried(operation: str) -> None:
 
 
 def test_health_is_not_retried() -> None:
-    """The caller wants to know the state of the moment."""
+    """A health check reports the current state."""
     with FaultyGateway(status(503), methods="GET") as gateway:
         assert perform(gateway.url, *QUICK, "handle-option dialect=deployments", "health").status == "SERVER_ERROR"
         assert len(gateway.request_times) == 1
@@ -425,7 +425,7 @@ def send_error(handler: Handler, request: Request) -> None:
     handler.wfile.write(framed(events({"error": {"message": "no", "type": "T"}}).encode(), "chunked"))
 
 
-STREAM_ENDS = {"reset": reset, "closed": raw(b""), "stalled": stall, "says an error": send_error}
+STREAM_ENDS = {"reset": reset, "closed": raw(b""), "stalled": stall, "reports an error": send_error}
 BEGINNINGS = {"a delta": chunk("x"), "the role": chunk(None, role="assistant"), "its head": ": ping\n"}
 
 
@@ -454,7 +454,7 @@ def test_stream_that_has_begun_is_never_retried(operation: str, policy: str) -> 
         outcomes = gateway.perform_anew(len(rows), *options, "prompt hi", operation)
         assert len(gateway.request_times) == len(rows)
     for (beginning, end), outcome in zip(rows, outcomes):
-        expected = {"stalled": "TIMEOUT", "says an error": "STREAM_ERROR"}.get(end, "STREAM_TRUNCATED")
+        expected = {"stalled": "TIMEOUT", "reports an error": "STREAM_ERROR"}.get(end, "STREAM_TRUNCATED")
         assert (outcome.status, outcome.error_attempts) == (expected, 1), (beginning, end, outcome)
         assert outcome.text() == ("x" if beginning == "a delta" else ""), (beginning, end, outcome)
 

@@ -172,7 +172,7 @@ def test_get_route_returns_the_route_of_the_handle_or_by_name(dialect: Dialect) 
 
 
 def test_ordinary_user_of_a_tracking_server_gets_the_list_of_models() -> None:
-    """The list contains only names; a forbidden path says nothing about other paths."""
+    """The list contains only names; a forbidden path does not mean that other paths are forbidden."""
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == MODELS.list_path:
@@ -314,10 +314,10 @@ def test_list_of_3000_routes_is_complete() -> None:
 )
 @pytest.mark.parametrize("command", ["list", "get-route", "get-limits", "set-limits r=[]"])
 def test_error_response_has_its_status(http_status: int, status: str, command: str) -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(http_status, {"detail": "not now"}, {"Location": "/login"})
 
-    with ScriptedGateway(refuse) as gateway:
+    with ScriptedGateway(reject) as gateway:
         outcome = perform(gateway.url, "handle-option dialect=deployments", command)
         assert (outcome.status, outcome.error_http_status) == (status, http_status), outcome
         assert f"{gateway.url}/api/2.0/endpoints/" in outcome.message
@@ -424,11 +424,11 @@ def test_missing_route_is_not_found_if_there_are_none() -> None:
     assert outcome.status == "NOT_FOUND" and 'no route "chat"' in outcome.message, outcome
 
 
-@pytest.mark.parametrize("fault", ["refused", "a web page", "silent", "lost"])
+@pytest.mark.parametrize("fault", ["rejected", "a web page", "silent", "lost"])
 def test_missing_route_error_keeps_the_message_if_the_list_fails(fault: str) -> None:
     """The error of the request is reported even if the list fails."""
     faults: dict[str, Callable[[Handler], None]] = {
-        "refused": lambda handler: handler.respond(500, "no list"),
+        "rejected": lambda handler: handler.respond(500, "no list"),
         "a web page": lambda handler: handler.respond(200, "<html>welcome</html>"),
         "silent": lambda handler: handler.stall(),
         "lost": lambda handler: handler.reset(),
@@ -482,10 +482,10 @@ def test_missing_path_is_not_reported_as_missing_route() -> None:
 def test_functions_that_a_server_lacks_are_unsupported(dialect: Dialect, command: str, http_status: int) -> None:
     phrase = {501: "The get_limits API is not available yet", 405: "Method Not Allowed", 404: "Not Found"}
 
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(http_status, {"detail": phrase[http_status]})
 
-    with serving(dialect, ["r"], refuse) as gateway:
+    with serving(dialect, ["r"], reject) as gateway:
         outcome = perform(gateway.url, command)
         assert outcome.status == "UNSUPPORTED", outcome
         if outcome.error_http_status:
@@ -513,10 +513,10 @@ def test_limits_are_read_and_set(dialect: Dialect, path: str) -> None:
 
 
 def test_rejected_limit_is_bad_request() -> None:
-    def refuse(handler: Handler, request: Request) -> None:
+    def reject(handler: Handler, request: Request) -> None:
         handler.respond(422, {"detail": [{"loc": ["body", "limits", 0], "msg": "calls is missing"}]})
 
-    with serving(DEPLOYMENTS, ["r"], refuse) as gateway:
+    with serving(DEPLOYMENTS, ["r"], reject) as gateway:
         outcome = perform(gateway.url, "set-limits r=[{}]")
     assert outcome.status == "BAD_REQUEST" and "calls is missing" in outcome.message, outcome
 

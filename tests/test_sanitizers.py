@@ -41,7 +41,7 @@ def test_each_tool_finds_a_fault_of_its_kind(build: Build, fault: str, phrase: s
 
 @pytest.mark.parametrize("fault", ["leak", "race", "overflow"])
 def test_faulty_program_succeeds_without_a_tool(fault: str) -> None:
-    """So the tool is what makes the program fail."""
+    """This shows that the tool makes the program fail."""
     assert SHARED.run("misuse.c", fault).returncode == 0
 
 

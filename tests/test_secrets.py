@@ -79,7 +79,7 @@ SOURCES: dict[str, Source] = {
 
 
 def received_secrets(request: Request) -> str:
-    """Returns all that a server knows of the client: the headers, and the decoded credentials."""
+    """Returns the secrets that a server receives: the headers, and the decoded credentials."""
     parts = [f"{name}: {value}" for name, value in request.headers.items()]
     for name in ("Authorization", "X-MLflow-Authorization", "Proxy-Authorization"):
         scheme, _, encoded = header(request, name).partition(" ")
@@ -430,13 +430,13 @@ def test_provider_key_in_a_new_route_is_not_repeated_in_the_error(fault: str, tm
     body = json.dumps({"name": "x", "config": {"openai_api_key": secret}})
     with Workspace() as workspace:
 
-        def refuse(handler: Handler, request: Request) -> None:
+        def reject(handler: Handler, request: Request) -> None:
             if request.method == "POST" and request.path.startswith("/api/2.0/serving-endpoints"):
                 failing(fault)(handler, request)
             else:
                 workspace._respond(handler, request)
 
-        with ScriptedGateway(refuse) as gateway:
+        with ScriptedGateway(reject) as gateway:
             source = Source((), {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": workspace.pat}, {}, "databricks")
             output = run(source, gateway.url, "unused-secret", tmp_path, (f"create-route {body}",))
             assert secret.encode() in b"".join(request.body for request in gateway.requests)

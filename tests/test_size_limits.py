@@ -404,7 +404,7 @@ BIG_RESPONSES: dict[str, tuple[tuple[str, ...], Callable[[], bytes]]] = {
 
 @pytest.mark.parametrize("name", BIG_RESPONSES)
 def test_response_beyond_available_memory_is_out_of_memory(name: str) -> None:
-    """Whatever part does not fit into memory, the call reports it and the process survives."""
+    """If any part does not fit into memory, the call reports it and the process survives."""
     operations, make = BIG_RESPONSES[name]
     body = make()
     for operation in operations:

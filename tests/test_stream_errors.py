@@ -126,7 +126,7 @@ def test_error_event_without_blank_line_at_the_end_counts(end: str) -> None:
 
 @pytest.mark.parametrize("error", ["null", "false", "0", "-0.0", '""', "[]", "[ ]", "{}", "{ }"])
 def test_empty_error_field_is_not_an_error(error: str) -> None:
-    """openai-python treats these values so."""
+    """openai-python does not treat these values as errors."""
     event = '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}],"error":' + error + "}"
     stream = events(event % ("a", "null"), event % ("b", "null"), '{"error":%s}' % error, event % ("", '"stop"'))
     with streaming(stream) as gateway:

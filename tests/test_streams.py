@@ -1,4 +1,4 @@
-"""Streams: text and status wherever the stream is cut and however it is split, limits, callbacks, and times."""
+"""Streams: text and status at every cut and in every split of the stream, limits, callbacks, and times."""
 
 import json
 import socket

@@ -63,7 +63,7 @@ def test_ca_file_replaces_the_authorities_of_the_system(authority: Authority, tm
     ],
     ids=["another name", "expired"],
 )
-def test_wrong_certificate_is_refused_unless_insecure_tls_is_set(
+def test_wrong_certificate_is_rejected_unless_insecure_tls_is_set(
     authority: Authority, names: list[str], options: dict, phrase: str
 ) -> None:
     with ScriptedGateway(one_route(echo), authority.server(*names, **options)) as gateway:

@@ -249,7 +249,7 @@ EACH_CREDENTIAL_SOURCE = pytest.mark.parametrize("source", CREDENTIAL_SOURCES)
 def test_authorized_account_can_use_every_operation(
     tracking_server_with_auth: RealGateway, tmp_path: Path, account: Credentials, source: str
 ) -> None:
-    """The server refuses the paths of discovery to users who are not administrators: the call must work anyway."""
+    """The server forbids the paths of discovery to users who are not administrators: the call must work anyway."""
     commands, environment = CREDENTIAL_SOURCES[source](account, tmp_path)
     url = tracking_server_with_auth.url
     sent, streamed, listed, own, health = perform_all(

@@ -13,7 +13,7 @@ class Paragraph(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """A parameter of the function, and what the comment says about it."""
+    """A parameter of the function, and its description in the comment."""
 
     name: str
     text: str
@@ -85,7 +85,7 @@ def sentences(text: str) -> list[str]:
 
 
 def headline(comment: str) -> str:
-    """What the first sentence says, without examples and details."""
+    """The first sentence, without examples and details."""
     first = sentences(blocks(comment)[0].text)[0]
     first = re.sub(r" \((?:[^()]|\(\))*\)", "", first)
     return re.split(r"[:;] |, for example|, so that|, in batches|, one of", first)[0].rstrip(".:;").replace("`", "")

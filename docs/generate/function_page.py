@@ -55,7 +55,7 @@ def _is_outcome(block: Block) -> bool:
 
 
 def _result(function: Function) -> str:
-    """What the type of the result implies, or for a number what the comment says."""
+    """Describes the result: by its type, or a number by the comment."""
     names = function.parameter_names
     if function.result == "mlflow_gateway_status":
         return f"MLFLOW_GATEWAY_OK on success, otherwise the status of the error. {OWNED_ERROR}"

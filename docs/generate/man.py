@@ -34,7 +34,7 @@ class Example(NamedTuple):
 
 
 class Incomplete(RuntimeError):
-    """Something that the documentation lacks, in words for the person who added a function."""
+    """A missing part of the documentation. The message is for the person who added a function."""
 
 
 def read_examples(folder: Path) -> list[Example]:

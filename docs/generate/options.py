@@ -44,7 +44,7 @@ def is_table(block: Verbatim) -> bool:
 
 
 def environment(header: Header) -> dict[str, str]:
-    """Each environment variable, and what it is used for."""
+    """Each environment variable, and its purpose."""
     (create,) = (function for function in header.functions if function.name == "mlflow_gateway_create")
     found = {name: "Gateway URI. See mlflow_gateway_create()." for name in VARIABLE.findall(create.comment)}
     options: dict[str, list[str]] = {}

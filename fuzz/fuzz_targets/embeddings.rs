@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// A body, unchanged. What is decoded is what serde_json finds.
+/// A body, unchanged. The decoded values are those that serde_json finds.
 fn response(dialect: &dyn Dialect, before: usize, body: &[u8]) {
     let mut array = EmbeddingArray { data: vec![0.5; before * 2], dimension: 2, count: before };
     let had = EmbeddingArray { data: array.data.clone(), ..array };
@@ -32,7 +32,7 @@ fn response(dialect: &dyn Dialect, before: usize, body: &[u8]) {
     let mut found: Vec<_> = array.data[had.data.len()..].chunks(array.dimension).map(bits).collect();
     let list = if dialect.name() == "gateway" { "embeddings" } else { "data" };
     let Some(mut expected) = rows(body, list) else {
-        // serde_json refuses a lone surrogate in a name.
+        // serde_json rejects a lone surrogate in a name.
         let has_surrogate = body.windows(3).any(|escape| escape.eq_ignore_ascii_case(br"\ud"));
         assert!(has_surrogate, "the embeddings are in the response");
         return;

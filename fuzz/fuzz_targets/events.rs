@@ -1,5 +1,5 @@
-//! Event streams: the events are those that the standard defines, however the stream is split. A chunk that matches the
-//! pattern of the event before is decoded as by the parser.
+//! Event streams: for any split of the stream, the events are those that the standard defines. A chunk that matches the
+//! pattern of the previous event is decoded as by the parser.
 //!
 //! Input: a byte for the split (see `pieces`), a byte for the maximum length of an event (a printable character:
 //! large), a byte for the dialect (a digit), and the stream.

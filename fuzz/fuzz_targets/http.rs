@@ -1,4 +1,4 @@
-//! Response heads and bodies: the result does not depend on how the input is split, and chunked data is read back
+//! Response heads and bodies: the result is the same for any split of the input, and chunked data is read back
 //! unchanged.
 //!
 //! Input: a byte for the split (see `pieces`), a byte for the kind (`h` a head and a body, `c` a chunked body, `u` a

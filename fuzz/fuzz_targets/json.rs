@@ -18,8 +18,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Returns the root value; `None` if the document is invalid, as for serde_json. What precedes the first invalid byte
-/// is the start of some document, which is not so with that byte.
+/// Returns the root value; `None` if the document is invalid, as for serde_json. The bytes before the first invalid
+/// byte are the start of a valid document; together with that byte they are not.
 fn checked(document: &str) -> Option<JsonValue<'_>> {
     let whole = |text| JsonPointer::parse("").unwrap_or_else(|_| panic!("it is a pointer")).find(text);
     let is_json = serde_json::from_str::<&RawValue>(document).is_ok();
@@ -49,7 +49,7 @@ fn find(document: &str, whole: JsonValue, pointer: &str) {
     };
     assert!(is_pointer(pointer), "it is not a pointer");
     let found = parsed.find(document).expect("it is JSON");
-    // serde_json refuses lone surrogates, large numbers, and deep nesting.
+    // serde_json rejects lone surrogates, large numbers, and deep nesting.
     if let Ok(value) = serde_json::from_str::<Value>(document) {
         assert_eq!(found.is_some(), value.pointer(pointer).is_some());
         if let (Some(found), Some(expected)) = (found, value.pointer(pointer)) {

@@ -1,5 +1,5 @@
 //! Responses: a dialect decodes the values that serde_json finds, and the same each time. A truncated response is
-//! refused.
+//! rejected.
 //!
 //! Input: a byte for dialect and task (digits, see `fuzz_target!`; a letter: routes, health and tokens), a byte for the
 //! place to truncate the body at, and the body.
@@ -40,7 +40,7 @@ fn text(dialect: &dyn Dialect, task: Task, body: &[u8], cut: usize) {
     assert!(!response.candidates.is_empty());
     let text = std::str::from_utf8(body).expect("a response is UTF-8");
     check_filled_arguments(text);
-    // serde_json refuses numbers and depths that the library skips.
+    // serde_json rejects numbers and depths that the library skips.
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         let details = read_details(text);
         if dialect.name() == "gateway" {

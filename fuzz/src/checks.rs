@@ -1,5 +1,5 @@
-//! What the header promises for every call: a known status, an error object if and only if the call failed, an output
-//! if and only if it did not, and valid strings.
+//! The promises of the header for every call: a known status, an error object if and only if the call failed, an
+//! output if and only if it succeeded, and valid strings.
 
 use std::ffi::{CStr, c_char};
 use std::sync::OnceLock;

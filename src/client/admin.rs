@@ -17,24 +17,24 @@ pub(super) fn change(mut context: CallContext, change: Change) -> Result<String,
     context.mask(change.secrets().into_iter().map(Secret::from));
     let context = &context;
     let dialect = dialect(context)?;
-    let Some(order) = dialect.change_request(change) else {
+    let Some(change_request) = dialect.change_request(change) else {
         let (uri, name) = (&context.target.uri, dialect.name());
         let problem = format!(
             "{uri} has the dialect \"{name}\", which does not support this; change the server's configuration instead"
         );
         return Err(Error::new(Status::Unsupported, problem));
     };
-    let method = match order.method {
+    let method = match change_request.method {
         ChangeMethod::Get => Method::Get,
         ChangeMethod::Post => Method::Post,
         ChangeMethod::Put => Method::Put,
         ChangeMethod::Delete => Method::Delete,
     };
-    let body = (!order.body.is_empty()).then_some(&order.body[..]);
+    let body = (!change_request.body.is_empty()).then_some(&change_request.body[..]);
     let retry_class = if method == Method::Get { RetryClass::ModelRequest } else { RetryClass::Change };
-    let lookup = HttpRequest::get(&order.path, context.deadline, retry_class);
+    let lookup = HttpRequest::get(&change_request.path, context.deadline, retry_class);
     let request = HttpRequest { method, body, log_level: LogLevel::Info, ..lookup };
-    let error_context = context.error_context(method, &order.path);
+    let error_context = context.error_context(method, &change_request.path);
     let mut attempts = Attempts::default();
     let error = match send_whole(context, &request, &mut attempts) {
         Ok(reply) if reply.is_success() => {
@@ -67,7 +67,7 @@ fn json(reply: Reply) -> Result<String, u16> {
     String::from_utf8(reply.body).map_err(|_| reply.status)
 }
 
-/// The dialect of the server, which need not have the route of the handle.
+/// Returns the dialect of the server. The server need not have the route of the handle.
 fn dialect(context: &CallContext) -> Result<&'static dyn Dialect, Error> {
     let dialects = context.dialects();
     match context.target.last_dialect.among(dialects) {

@@ -12,7 +12,7 @@ use crate::dialect::{self, ReasoningForm};
 
 /// Copies a received message, and replaces empty arguments of tool calls.
 pub(super) fn with_arguments(message: &str) -> Result<NulString, Error> {
-    let (mut json, mut copied) = (NulString::of("")?, 0);
+    let (mut json, mut copied) = (NulString::new("")?, 0);
     for empty in dialect::find_empty_arguments(message) {
         json.push(&message[copied..empty.start])?;
         json.push(&format!("\"{NO_ARGUMENTS}\""))?;
@@ -42,7 +42,7 @@ impl AssistantMessage<'_> {
         }
         let mut json = FallibleVec(Vec::new());
         let written = serde_json::to_writer(&mut json, self).map_err(|_| Error::out_of_memory(json.0.len()));
-        Some(written.and_then(|()| NulString::of(&String::from_utf8_lossy(&json.0))))
+        Some(written.and_then(|()| NulString::new(&String::from_utf8_lossy(&json.0))))
     }
 }
 

@@ -1,11 +1,11 @@
 //! How many times a request was sent, and the reason for each retry.
 
-/// The attempts of one call. Only [`super::exchange`] counts them; each retry passes its reason here first.
+/// The attempts of one call. Only [`super::exchange`] counts them. The reason for a retry is added before the retry.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attempts {
     sent: u32,
     retry_reasons: Vec<String>,
-    /// How many of the reasons are failures after which the same request was sent again.
+    /// The number of retries of an unchanged request.
     retries: u32,
     /// Whether the next attempt is a retry. Its reason is the last one.
     is_retry: bool,
@@ -16,7 +16,7 @@ impl Attempts {
         Attempts { sent, retry_reasons, ..Attempts::default() }
     }
 
-    /// The number of attempts of which any byte may have reached the server.
+    /// Returns the number of attempts of which any byte may have reached the server.
     pub fn sent(&self) -> u32 {
         self.sent
     }
@@ -29,7 +29,7 @@ impl Attempts {
         self.retries
     }
 
-    /// The reason for the attempt that comes next or is under way; `None` for the first attempt of a request.
+    /// Returns the reason for the current or the next attempt; `None` for the first attempt of a request.
     pub fn current_reason(&self) -> Option<&str> {
         self.retry_reasons.last().filter(|_| self.is_retry).map(String::as_str)
     }
@@ -58,8 +58,8 @@ impl Attempts {
         self.retry_reasons.extend_from_slice(&lookup.retry_reasons);
     }
 
-    /// The retries of a lookup that failed before the call itself sent anything.
-    pub fn of_failed_lookup(self) -> Attempts {
+    /// Returns the same retries without a count of attempts: the lookup failed before the call itself sent anything.
+    pub fn without_sent(self) -> Attempts {
         Attempts { sent: 0, ..self }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::token_cache::Tokens;
 use crate::http::{Headers, Secret};
 
-/// What an option sets. Parts of one kind make up one way to authenticate.
+/// The part of the credentials that one option sets. The parts of one kind are used together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CredentialPart {
     Username,
@@ -32,8 +32,8 @@ impl CredentialPart {
     }
 }
 
-/// The header that carries the credentials. MLflow's tracking server prefers its own header, which leaves `Authorization`
-/// to a proxy in front of it.
+/// The header that carries the credentials. MLflow's tracking server prefers its own header, which leaves
+/// `Authorization` to a proxy in front of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum AuthHeader {
     #[default]
@@ -97,7 +97,7 @@ impl Auth {
         self.credentials.iter().find(|credential| credential.part == part).map(|credential| &credential.secret)
     }
 
-    /// Adds the credentials to `headers`, unless these have the header already. Secrets are masked in any case.
+    /// Adds the credentials to `headers` unless the header is set already. Always masks the secrets.
     pub fn add_to(&self, mut headers: Headers) -> Headers {
         let is_secret = |part| !matches!(part, CredentialPart::Username | CredentialPart::ClientId);
         for credential in self.credentials.iter().filter(|credential| is_secret(credential.part)) {

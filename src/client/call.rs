@@ -1,4 +1,5 @@
-//! A model call: sends a request to a route, and sends it in another way if the response shows that the first was wrong.
+//! A model call: sends a request to a route. If an error response shows that the dialect or the task is wrong, sends it
+//! with another plan.
 
 use std::sync::Arc;
 
@@ -30,11 +31,11 @@ pub(super) struct AcceptedRequest {
     pub plan: Plan,
     pub path: String,
     pub attempts: Attempts,
-    /// What to remember about the route once the response is decoded.
+    /// The dialect and task of the route, to remember once the response is decoded.
     learned: Option<RouteInfo>,
 }
 
-/// The error of an attempt, and what it shows about the plan.
+/// The error of an attempt, and whether the plan was wrong.
 type AttemptError = (Error, Option<Mismatch>);
 
 impl<'a> Call<'a> {
@@ -47,8 +48,8 @@ impl<'a> Call<'a> {
         Call { context: CallContext::new(target, settings, request), route }
     }
 
-    /// Sends a request: by the most likely plan, then by the plans that error responses show. Reads all of a response
-    /// other than an event stream.
+    /// Sends a request with the most likely plan, then with the plans that error responses require. Reads the whole
+    /// response unless it is an event stream.
     pub fn send(&self, content: Content, operation: Operation) -> Result<(HttpResponse, AcceptedRequest), Error> {
         check_content(content, operation)?;
         let mut attempts = Attempts::default();
@@ -76,7 +77,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends the request by one plan. Returns the response and the path.
+    /// Sends the request with one plan. Returns the response and the path.
     fn attempt(
         &self,
         plan: Plan,
@@ -109,7 +110,7 @@ impl<'a> Call<'a> {
         if response.is_streaming_unsupported && operation == Operation::Stream {
             return Err((report::cannot_stream(&error_context, (&reply).into()), None));
         }
-        let mismatch = Mismatch::of(&response, plan, content);
+        let mismatch = Mismatch::from_response(&response, plan, content);
         let error = match mismatch {
             // The existing routes are looked up only after the last plan.
             Some(Mismatch::Path) => report::error_response(&error_context, reply, response, route),
@@ -118,8 +119,8 @@ impl<'a> Call<'a> {
         Err((error, mismatch))
     }
 
-    /// The error after the last plan. If the server has none of the paths, the path of the first plan was the most likely
-    /// one, and the route may be missing.
+    /// Returns the error to report after the last plan. If the server has none of the paths, that is the error of the
+    /// first plan, the most likely one. Then the route may be missing.
     fn final_error(&self, first: Option<Error>, last: Error, mismatch: Option<Mismatch>) -> Error {
         if mismatch != Some(Mismatch::Path) {
             return last;
@@ -162,7 +163,7 @@ impl<'a> Call<'a> {
                 Ok(response)
             }
             Err(error) => {
-                // The server was replaced, or it is newer than the forced dialect and responds in its own shape.
+                // The server was replaced, or it is newer than the forced dialect and responds in another format.
                 let mut others = dialect::DISCOVERED.iter().filter(|dialect| **dialect != plan.dialect);
                 let response = others.find_map(|dialect| decode(*dialect).ok()).ok_or(error)?;
                 if self.context.dialects().len() > 1 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::assistant_message::{self, AssistantMessage};
 use super::error::Error;
-use super::nul_string::{NulString, copy, name};
+use super::nul_string::{NulString, copy_name, copy_text};
 use super::response_body::Body;
 use super::stream_event::EventKind;
 use super::tool_call::{Growth, ToolCall};
@@ -32,24 +32,24 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    pub(super) fn of(decoded: &dialect::Candidate) -> Result<Candidate, Error> {
+    pub(super) fn from_decoded(decoded: &dialect::Candidate) -> Result<Candidate, Error> {
         let mut candidate = Candidate {
-            text: copy(decoded.text.as_ref())?,
-            reasoning: copy(decoded.reasoning.as_ref().map(|reasoning| &reasoning.text.text))?,
-            refusal: copy(decoded.refusal.as_ref())?,
-            role: name(decoded.role.as_ref())?,
-            finish_reason: name(decoded.finish_reason.as_ref())?,
+            text: copy_text(decoded.text.as_ref())?,
+            reasoning: copy_text(decoded.reasoning.as_ref().map(|reasoning| &reasoning.text.text))?,
+            refusal: copy_text(decoded.refusal.as_ref())?,
+            role: copy_name(decoded.role.as_ref())?,
+            finish_reason: copy_name(decoded.finish_reason.as_ref())?,
             ..Candidate::default()
         };
         if let Some(tool_calls) = &decoded.tool_calls {
             for (index, call) in (0..).zip(&tool_calls.calls) {
-                candidate.tool_calls.push(ToolCall::of(index, call, true)?);
+                candidate.tool_calls.push(ToolCall::from_fragment(index, call, true)?);
             }
         }
         Ok(candidate)
     }
 
-    pub(super) fn of_stream(keeps_text: bool) -> Candidate {
+    pub(super) fn for_stream(keeps_text: bool) -> Candidate {
         Candidate { discards_text: !keeps_text, ..Candidate::default() }
     }
 
@@ -61,11 +61,11 @@ impl Candidate {
     /// repeat it.
     pub(super) fn add_role_and_finish_reason(&mut self, delta: &Delta) -> Result<bool, Error> {
         if self.role.is_none() {
-            self.role = name(delta.role.as_ref())?;
+            self.role = copy_name(delta.role.as_ref())?;
             self.message_json.clear();
         }
         let Some(reason) = &delta.finish_reason else { return Ok(false) };
-        let before = self.finish_reason.replace(NulString::of_name(&reason.0)?);
+        let before = self.finish_reason.replace(NulString::from_name(&reason.0)?);
         Ok(before.is_none_or(|before| before.as_str() != reason.0))
     }
 
@@ -84,7 +84,7 @@ impl Candidate {
                 Ok(start)
             }
             None => {
-                *to = Some(NulString::of(more)?);
+                *to = Some(NulString::new(more)?);
                 Ok(0)
             }
         }
@@ -101,7 +101,7 @@ impl Candidate {
     }
 
     pub(super) fn set_signature(&mut self, signature: &Text) -> Result<(), Error> {
-        self.reasoning_signature = Some(NulString::of(&signature.0)?);
+        self.reasoning_signature = Some(NulString::new(&signature.0)?);
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Candidate {
             return Ok((position, self.tool_calls[position].push(fragment, keeps_arguments)?));
         }
         let last = self.tool_calls.last().map_or(0, |call| call.index);
-        let call = ToolCall::of(fragment.index.unwrap_or(last), fragment, keeps_arguments)?;
+        let call = ToolCall::from_fragment(fragment.index.unwrap_or(last), fragment, keeps_arguments)?;
         let growth = call.size();
         self.tool_calls.push(call);
         Ok((self.tool_calls.len() - 1, growth))
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn tool_calls_are_distinguished_without_gather_stream() {
-        let mut candidate = Candidate::of_stream(false);
+        let mut candidate = Candidate::for_stream(false);
         let mut which = |fragment| candidate.push_tool_call(&fragment).unwrap().0;
         assert_eq!(which(fragment(Some(0), Some("a"), r#"{"x":"#)), 0);
         assert_eq!(which(fragment(Some(1), Some("b"), "{}")), 1);
@@ -261,7 +261,7 @@ mod tests {
         let message =
             r#"{ "role":"assistant","x":[1.50 ,"\u0041"],"tool_calls":[{"function":{"arguments": ""},"s":"é"}]}"#;
         let json = format!(r#"{{"choices":[{{"text":"t"}},{{"message":{message}}}]}}"#);
-        let body = Arc::new(Body::of(json.into_bytes()).unwrap());
+        let body = Arc::new(Body::new(json.into_bytes()).unwrap());
         let message_json = |index| {
             let mut candidate = Candidate::default();
             candidate.push(EventKind::Text, "t").unwrap();

@@ -1,4 +1,4 @@
-//! Generated text: the first candidate's alone, or the whole response.
+//! Sends a request for text. Returns the text of the first candidate, or the whole response.
 
 use super::call::{AcceptedRequest, Call};
 use super::error::Error;
@@ -34,7 +34,8 @@ pub(super) fn request(call: &Call, content: Content) -> Result<Response, Error> 
 
 pub(super) fn to_response(call: &Call, reply: Reply, request: &AcceptedRequest) -> Result<Response, Error> {
     let decoded = call.decode(request, &reply, |dialect| dialect.decode(request.plan.task, &reply.body))?;
-    let mut response = Response::of(&reply, &decoded).map_err(|error| error.with_attempts(&request.attempts))?;
+    let mut response =
+        Response::from_reply(&reply, &decoded).map_err(|error| error.with_attempts(&request.attempts))?;
     response.note_attempts(&request.attempts)?;
     response.times.note_timestamps(call.context.started, reply.timestamps);
     response.times.total = Some(call.context.started.elapsed());

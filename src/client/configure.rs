@@ -7,8 +7,8 @@ use crate::dialect::{InvalidParam, Params};
 use crate::http::InvalidHeader;
 use crate::sync::CancelToken;
 
-/// The parameters, headers, options and cancel token of a handle, or of a request. Those of a request take precedence over
-/// those of the handle, except that both cancel tokens apply. A call uses the settings of the moment when it began.
+/// The parameters, headers, options and cancel token of a handle, or of a request. Those of a request take precedence
+/// over those of the handle, except that both cancel tokens apply. A call uses the settings at its start.
 pub trait Configure {
     /// Changes the parameters of the model. A change that fails has no effect.
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error>;
@@ -43,7 +43,7 @@ pub trait Configure {
         self.change_params(|params| params.add_stop(stop))
     }
 
-    /// Unsets a parameter, so that the handle's applies, or the gateway's default.
+    /// Unsets a parameter. The handle's value applies again, or the gateway's default.
     fn unset_param(&self, name: &str);
 
     /// Sets an option by its name. The C header lists the options.

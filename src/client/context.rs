@@ -1,4 +1,4 @@
-//! What one call works with from its start to its end: the target, the settings, the deadline. It sends nothing itself.
+//! The context of one call: its target, settings, deadline and cancel tokens. Sends nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ use crate::dialect::{self, Dialect, Params};
 use crate::http::{Deadline, Headers, Limit, Method, Secret, TransportError};
 use crate::sync::CancelTokens;
 
-/// One call: its deadline covers everything that it sends, and it uses the settings of the moment when it began.
+/// One call. Its deadline covers everything that it sends. It uses the settings at its start.
 pub(super) struct CallContext<'a> {
     pub target: &'a Arc<Target>,
     pub settings: Arc<Settings>,
@@ -44,7 +44,7 @@ impl<'a> CallContext<'a> {
             params = (!request.params.is_empty()).then(|| settings.params.merged_with(&request.params));
             headers = (!request.headers.is_empty()).then(|| settings.request_headers().with(&request.headers));
         }
-        let cancel = CancelTokens::of([settings.token.as_ref(), request.and_then(|request| request.token.as_ref())]);
+        let cancel = CancelTokens::new([settings.token.as_ref(), request.and_then(|request| request.token.as_ref())]);
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         CallContext {
@@ -85,7 +85,7 @@ impl<'a> CallContext<'a> {
         self.headers.is_some()
     }
 
-    /// Masks these secrets, too, if the server repeats them.
+    /// Also masks these secrets in messages.
     pub fn mask(&mut self, secrets: impl Iterator<Item = Secret>) {
         let mut headers = self.headers().clone();
         secrets.for_each(|secret| headers.mask(&secret));

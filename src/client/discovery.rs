@@ -1,5 +1,4 @@
-//! Discovery: which dialect a server speaks for a route, and what the route is for. It is made once for each route, and
-//! remembered.
+//! Discovery of the dialect of a server and the task of a route. Made once for each route, and remembered.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -16,7 +15,7 @@ pub(super) struct Plan {
     pub task: Task,
 }
 
-/// What was discovered about a route.
+/// The dialect and the task of a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RouteInfo {
     pub dialect: &'static dyn Dialect,
@@ -24,9 +23,9 @@ pub(super) struct RouteInfo {
     pub task: Option<Task>,
 }
 
-/// The settings under which a call discovers.
+/// The settings of a call, on which the result of a discovery depends.
 #[derive(Debug)]
-pub(super) struct DiscoveryContext {
+pub(super) struct CallSettings {
     pub settings: Arc<Settings>,
     /// Whether the request has headers of its own.
     pub has_own_headers: bool,
@@ -36,60 +35,62 @@ pub(super) struct DiscoveryContext {
 #[derive(Debug, Clone)]
 pub(super) enum Discovered {
     Known(RouteInfo),
-    /// The server did not report it, or not in time. The request itself may still succeed.
-    Silent,
-    /// The request would fail in the same way.
+    /// The server did not report the route, or not in time. The model request may still succeed.
+    Unknown,
+    /// The model request would fail in the same way.
     Failed(Error),
 }
 
-/// The name of the dialect that the option `dialect` forces. What was discovered under one does not apply to another.
+/// The name of the dialect that the option `dialect` forces. Results for one dialect do not apply to another.
 type Forced = Option<&'static str>;
 
-/// What is known about a route. Calls that begin while nothing is known share one discovery: it is the only thing for
-/// which calls on one handle wait for each other.
+/// The dialect and the task of a route, once they are known. Calls that begin while nothing is known share one
+/// discovery: the first call sends the lookups, and the others wait for its result.
 #[derive(Debug, Default)]
 pub(super) struct Discovery(SingleFlight<RouteInfo, NotDiscovered, Forced>);
 
-/// A discovery without a result, as the calls that wait for it get it.
+/// The result of a discovery that found no dialect. It is shared with the calls that wait for it.
 #[derive(Debug, Clone)]
 enum NotDiscovered {
-    Silent,
+    Unknown,
     Failed(Error, LeaderSettings),
 }
 
 /// The settings of the call that made a discovery; none if its request has headers of its own. They are not kept alive:
-/// dropping them runs a callback of the program (on_destroy of a log), which must not happen on a thread of the library.
+/// dropping them runs a callback of the program (on_destroy of a log), which must not happen on a thread of the
+/// library.
 #[derive(Debug, Clone)]
 struct LeaderSettings(Weak<Settings>);
 
 impl LeaderSettings {
-    fn of(context: &DiscoveryContext) -> LeaderSettings {
-        LeaderSettings(if context.has_own_headers { Weak::new() } else { Arc::downgrade(&context.settings) })
+    fn new(call: &CallSettings) -> LeaderSettings {
+        LeaderSettings(if call.has_own_headers { Weak::new() } else { Arc::downgrade(&call.settings) })
     }
 
-    /// Whether the server must treat both calls alike. With other headers or TLS settings it may reply otherwise.
-    fn apply_to(&self, context: &DiscoveryContext) -> bool {
-        !context.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&context.settings)
+    /// Returns whether the server must respond to both calls in the same way. With other headers or TLS settings a
+    /// server may respond differently.
+    fn apply_to(&self, call: &CallSettings) -> bool {
+        !call.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&call.settings)
     }
 }
 
 impl Discovery {
-    /// Returns what is known, or else the result of `discover`, run by this thread or by another one that is at it
-    /// already. A call that has less time than the discovering one goes on without a result.
+    /// Returns the dialect and the task. If they are not known, returns the result of `discover`, which this thread
+    /// runs unless another thread is already running it. If the call's deadline expires first, the result is `Unknown`.
     pub fn find(
         &self,
-        context: &DiscoveryContext,
+        call: &CallSettings,
         deadline: Instant,
         cancel: &CancelTokens,
         discover: impl FnOnce() -> Discovered,
     ) -> Result<Discovered, WaitError> {
-        let follower = match self.0.join(forced(&context.settings), |_| true) {
+        let follower = match self.0.join(forced(&call.settings), |_| true) {
             Role::Known(info) => return Ok(Discovered::Known(info)),
             Role::Leader(leader) => {
                 let discovered = self.0.lead(leader, || match discover() {
                     Discovered::Known(info) => Ok(info),
-                    Discovered::Silent => Err(NotDiscovered::Silent),
-                    Discovered::Failed(error) => Err(NotDiscovered::Failed(error, LeaderSettings::of(context))),
+                    Discovered::Unknown => Err(NotDiscovered::Unknown),
+                    Discovered::Failed(error) => Err(NotDiscovered::Failed(error, LeaderSettings::new(call))),
                 });
                 return Ok(discovered.map_or_else(Discovered::from, Discovered::Known));
             }
@@ -98,27 +99,28 @@ impl Discovery {
         match follower.wait(deadline, cancel) {
             Ok(Some(Ok(info))) => Ok(Discovered::Known(info)),
             Ok(Some(Err(NotDiscovered::Failed(error, leader))))
-                if error.is_of_one_call() || !leader.apply_to(context) =>
+                if error.is_specific_to_call() || !leader.apply_to(call) =>
             {
                 Ok(discover())
             }
             Ok(Some(Err(not_discovered))) => Ok(not_discovered.into()),
-            Ok(None) | Err(WaitError::DeadlineExpired) => Ok(Discovered::Silent),
+            Ok(None) | Err(WaitError::DeadlineExpired) => Ok(Discovered::Unknown),
             Err(WaitError::Cancelled) => Err(WaitError::Cancelled),
         }
     }
 
-    /// Returns what is known under these settings.
+    /// Returns the dialect and the task, if they are known under these settings.
     pub fn known(&self, settings: &Settings) -> Option<RouteInfo> {
         self.0.value(forced(settings))
     }
 
-    /// Remembers what a successful request has shown.
+    /// Remembers the dialect and the task of a successful request.
     pub fn remember(&self, settings: &Settings, info: RouteInfo) {
         self.0.set(forced(settings), info);
     }
 
-    /// Forgets what is known if it led to this plan, which was wrong: the server was replaced, or the route changed.
+    /// Forgets the dialect and the task if they led to this plan, which failed: the server was replaced, or the route
+    /// changed.
     pub fn forget(&self, wrong: Plan) {
         self.0.forget_if(|info| info.dialect == wrong.dialect && info.task.is_none_or(|task| task == wrong.task));
     }
@@ -127,7 +129,7 @@ impl Discovery {
 impl From<NotDiscovered> for Discovered {
     fn from(not_discovered: NotDiscovered) -> Discovered {
         match not_discovered {
-            NotDiscovered::Silent => Discovered::Silent,
+            NotDiscovered::Unknown => Discovered::Unknown,
             NotDiscovered::Failed(error, _) => Discovered::Failed(error),
         }
     }
@@ -150,11 +152,11 @@ mod tests {
 
     fn find(
         discovery: &Discovery,
-        context: &DiscoveryContext,
+        call: &CallSettings,
         deadline: Instant,
         discover: impl FnOnce() -> Discovered,
     ) -> Discovered {
-        discovery.find(context, deadline, &CancelTokens::default(), discover).unwrap()
+        discovery.find(call, deadline, &CancelTokens::default(), discover).unwrap()
     }
 
     fn info(number: usize) -> RouteInfo {
@@ -165,10 +167,10 @@ mod tests {
         Instant::now() + Duration::from_secs(10)
     }
 
-    fn settings(dialect: &str) -> DiscoveryContext {
+    fn settings(dialect: &str) -> CallSettings {
         let mut settings = Settings::default();
         settings.set_option(HandleOption::parse("dialect", dialect).unwrap()).unwrap();
-        DiscoveryContext { settings: Arc::new(settings), has_own_headers: false }
+        CallSettings { settings: Arc::new(settings), has_own_headers: false }
     }
 
     fn is_known(outcome: Discovered, expected: RouteInfo) -> bool {
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn failure_is_not_remembered() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        assert!(matches!(find(&discovery, &auto, soon(), || Discovered::Silent), Discovered::Silent));
+        assert!(matches!(find(&discovery, &auto, soon(), || Discovered::Unknown), Discovered::Unknown));
         assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(0))), info(0)));
         assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), info(0)));
     }
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_info_behind_a_wrong_plan_is_forgotten() {
+    fn only_the_info_of_a_wrong_plan_is_forgotten() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         discovery.remember(&auto.settings, info(0));
         discovery.forget(Plan { dialect: dialect::ALL[1], task: Task::Chat });
@@ -225,17 +227,17 @@ mod tests {
         assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(1))), info(1)));
     }
 
-    /// Runs `follow` while another thread discovers, with the result of `end`.
-    fn beside(
+    /// Runs `follow` while another thread discovers. `end` returns the result of that discovery.
+    fn while_discovering(
         discovery: &Discovery,
-        auto: &DiscoveryContext,
+        leader_settings: &CallSettings,
         end: impl Fn() -> Discovered + Sync,
         follow: impl FnOnce(),
     ) {
         let discovering = Barrier::new(2);
         std::thread::scope(|scope| {
             let leader = scope.spawn(|| {
-                find(discovery, auto, soon(), || {
+                find(discovery, leader_settings, soon(), || {
                     discovering.wait();
                     std::thread::sleep(Duration::from_millis(200));
                     end()
@@ -251,12 +253,12 @@ mod tests {
     fn followers_survive_a_panic_and_keep_their_deadline() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let panics = || panic!("a fault in the discovering thread");
-        beside(&discovery, &auto, panics, || {
+        while_discovering(&discovery, &auto, panics, || {
             let start = Instant::now();
             let short = start + Duration::from_millis(20);
-            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Discovered::Silent));
+            assert!(matches!(find(&discovery, &auto, short, || unreachable!()), Discovered::Unknown));
             assert!(start.elapsed() < Duration::from_millis(150));
-            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Discovered::Silent));
+            assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Discovered::Unknown));
         });
         assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(0))), info(0)));
     }
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn followers_keep_no_settings_of_the_leader() {
         let (discovery, leader) = (Discovery::default(), settings("auto"));
-        let of_leader = Arc::downgrade(&leader.settings);
+        let leader_settings = Arc::downgrade(&leader.settings);
         let (discovering, has_ended) = (Barrier::new(2), Barrier::new(2));
         std::thread::scope(|scope| {
             let (discovery, discovering, has_ended) = (&discovery, &discovering, &has_ended);
@@ -280,8 +282,8 @@ mod tests {
             discovering.wait();
             find(discovery, &settings("auto"), soon(), || {
                 has_ended.wait();
-                assert_eq!(of_leader.strong_count(), 0);
-                Discovered::Silent
+                assert_eq!(leader_settings.strong_count(), 0);
+                Discovered::Unknown
             });
         });
     }
@@ -290,17 +292,17 @@ mod tests {
     fn failure_under_other_settings_is_not_taken_over() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let fails = || Discovered::Failed(Error::new(Status::TlsFailed, "no trust"));
-        beside(&discovery, &auto, fails, || {
+        while_discovering(&discovery, &auto, fails, || {
             let same = find(&discovery, &auto, soon(), || unreachable!());
             assert!(matches!(same, Discovered::Failed(_)));
         });
-        beside(&discovery, &auto, fails, || {
+        while_discovering(&discovery, &auto, fails, || {
             assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(info(0))), info(0)));
         });
-        let own = DiscoveryContext { has_own_headers: true, settings: Arc::clone(&auto.settings) };
+        let own = CallSettings { has_own_headers: true, settings: Arc::clone(&auto.settings) };
         for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
             let discovery = Discovery::default();
-            beside(&discovery, first, fails, || {
+            while_discovering(&discovery, first, fails, || {
                 assert!(is_known(find(&discovery, second, soon(), || Discovered::Known(info(0))), info(0)));
             });
         }

@@ -154,7 +154,7 @@ fn request_batch(call: &Call, content: Content, expected: Option<usize>, batch: 
     }
     batch.usage = decoded.usage;
     if batch.model.is_none() {
-        batch.model = decoded.model.map(|model| NulString::of_name(&model)).transpose()?;
+        batch.model = decoded.model.map(|model| NulString::from_name(&model)).transpose()?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The error of a failed call: its status, its message, and what is known of the response. Messages about calls are
-//! written in `report.rs`.
+//! The error of a failed call: its status, its message, and its response if there is one. `report.rs` writes the
+//! messages about calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -97,7 +97,7 @@ pub(super) struct ErrorHeaders(Vec<(String, String)>);
 
 impl ErrorHeaders {
     /// Parses a response head. `Set-Cookie` is omitted: a session cookie is a credential.
-    pub fn of_head(head: &[u8], mask: impl Fn(&str) -> String) -> ErrorHeaders {
+    pub fn parse(head: &[u8], mask: impl Fn(&str) -> String) -> ErrorHeaders {
         let fields = header_fields(head).filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
         let masked = fields.map(|(name, value)| (name.to_owned(), mask(&String::from_utf8_lossy(value))));
         ErrorHeaders(masked.collect())
@@ -114,12 +114,12 @@ impl fmt::Debug for ErrorHeaders {
 impl Error {
     /// Creates an error without a response.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
-        Error::of(status, message.into())
+        Error::from_text(status, message.into())
     }
 
     #[cold]
     #[inline(never)]
-    fn of(status: Status, message: String) -> Error {
+    fn from_text(status: Status, message: String) -> Error {
         // Names and responses that the message quotes may contain line breaks or terminal escape sequences.
         let message = message.replace(char::is_control, " ");
         let (retry_reasons, is_permanent) = (Vec::new(), false);
@@ -176,8 +176,8 @@ impl Error {
     }
 
     /// Returns whether the call's own deadline or cancel token caused the error. Calls that share its result must not
-    /// fail with it.
-    pub(super) fn is_of_one_call(&self) -> bool {
+    /// fail because of it.
+    pub(super) fn is_specific_to_call(&self) -> bool {
         matches!(self.0.status, Status::Timeout | Status::Cancelled)
     }
 
@@ -238,7 +238,7 @@ impl Error {
         may_be_temporary && !self.0.is_permanent
     }
 
-    /// Returns how often the request was sent, at least in part.
+    /// Returns the number of times that the request was sent, at least in part.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

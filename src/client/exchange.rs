@@ -32,7 +32,7 @@ pub(super) fn follow_redirects(
     outcome
 }
 
-/// Where the response redirects to, if that is on the same server: no other server may see the request.
+/// Returns the path to which the response redirects, if it is on the same server. No other server may see the request.
 fn redirect_path(context: &CallContext, method: Method, outcome: &Outcome) -> Option<String> {
     let Ok(HttpResponse::Whole(reply)) = outcome else { return None };
     let keeps_method = matches!(reply.status, 307 | 308)
@@ -54,21 +54,22 @@ fn send_with_retries(
     loop {
         let outcome = send_once(context, request, to, may_reuse && !has_lost_idle, attempts);
         if matches!(outcome, Err(TransportError::LostIdle(_))) && !has_lost_idle && Instant::now() < request.deadline {
-            // At once, on a new connection. Only MLflow's client counts that as one of its retries.
+            // Retried at once, on a new connection. Only MLflow's client counts this as one of its retries.
             has_lost_idle = true;
             if retries == 0 && options.retries.policy == RetryPolicy::Mlflow {
                 retries = 1;
             }
         } else {
             let Some(wait) = options.retries.wait(request.retry_class, retries, &outcome) else { return outcome };
-            let Some(until) = Instant::now().checked_add(wait).filter(|until| *until < request.deadline) else {
+            let Some(retry_at) = Instant::now().checked_add(wait).filter(|retry_at| *retry_at < request.deadline)
+            else {
                 return outcome;
             };
-            // Other threads may wait for the result of a lookup: then no log callback runs in between.
+            // No log callback may run during a lookup, because other threads may wait for its result.
             if request.log_level == LogLevel::Info {
                 context.logger.flush();
             }
-            sync::sleep(until, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
+            sync::sleep(retry_at, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
             (retries, has_lost_idle) = (retries + 1, false);
         }
         attempts.retry(match &outcome {

@@ -1,4 +1,4 @@
-//! Functions of the client that fuzz targets call and C programs cannot.
+//! The client's functions for the fuzz targets.
 
 use std::env::VarError;
 
@@ -20,7 +20,7 @@ pub fn request_option(name: &str, value: &str) -> Result<String, Error> {
     CallOption::parse_for_request(name, value).map(|option| format!("{option:?}"))
 }
 
-/// Returns the debug output of the settings that a new handle takes from its environment.
+/// Returns the debug output of the settings of a new handle from its environment.
 pub fn environment(
     gateway: Option<&str>,
     variable: &dyn Fn(&str) -> Result<String, VarError>,

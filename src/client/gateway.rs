@@ -1,4 +1,4 @@
-//! The handle: a gateway, its settings, and the operations of a program.
+//! The handle: a gateway, its settings, and its operations.
 
 use std::sync::Arc;
 
@@ -72,7 +72,8 @@ impl Gateway {
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
     }
 
-    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user message.
+    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user
+    /// message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
         self.call_with(prompt, try_to_owned)
     }
@@ -131,7 +132,7 @@ impl Gateway {
         Ok(context)
     }
 
-    /// The settings of a call that begins now.
+    /// Returns the settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
         match settings.options().connect.configuration_error() {
@@ -192,7 +193,7 @@ impl Gateway {
     }
 
     fn own_route(&self) -> Option<&str> {
-        self.target.own.as_ref().map(|route| route.name.as_str())
+        self.target.own_route.as_ref().map(|route| route.name.as_str())
     }
 
     /// Sends a request for embeddings of its inputs.
@@ -235,7 +236,7 @@ fn no_route(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-/// Copies text. The server decides its length, so that the allocation may fail.
+/// Copies text. The server determines its length, so the allocation may fail.
 fn try_to_owned(text: &str) -> Result<String, Error> {
     let mut copy = String::new();
     copy.try_reserve_exact(text.len()).map_err(|_| Error::out_of_memory(text.len()))?;
@@ -243,13 +244,13 @@ fn try_to_owned(text: &str) -> Result<String, Error> {
     Ok(copy)
 }
 
-fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawValue, Error> {
+fn checked_json<'a>(json: &'a str, first: char, argument: &str) -> Result<&'a RawValue, Error> {
     let wrong = |problem: String| Error::new(Status::InvalidArgument, problem);
     let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {what} is not JSON: {error}")))?;
+        serde_json::from_str(json).map_err(|error| wrong(format!("the argument {argument} is not JSON: {error}")))?;
     if !value.get().starts_with(first) {
         let kind = if first == '[' { "an array" } else { "an object" };
-        return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
+        return Err(wrong(format!("the argument {argument} is JSON, but not {kind}")));
     }
     Ok(value)
 }

@@ -20,7 +20,7 @@ const MAX_EXTRA_FIELDS: usize = 64;
 /// More bytes than any role, finish reason, or ID or name of a tool call has.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// The memory of a tool call beside its strings.
+/// The memory of a tool call without its strings.
 const TOOL_CALL_BYTES: usize = 256;
 
 /// The response so far, and the events that the program has not read yet.
@@ -56,9 +56,9 @@ enum StringPlace {
 /// Why a stream fails while it is gathered.
 pub(super) enum GatherError {
     Error(Error),
-    /// More of these than the maximum.
+    /// There are more elements of this name than this maximum.
     TooMany(&'static str, usize),
-    /// A name, or all that is gathered, is too long.
+    /// A name or the gathered text is too long.
     TooLong,
 }
 
@@ -106,7 +106,7 @@ impl Gathered {
         }
         let candidates = &mut self.response.candidates;
         while index >= candidates.len() {
-            candidates.push(Candidate::of_stream(self.keeps_text));
+            candidates.push(Candidate::for_stream(self.keeps_text));
         }
         let is_new_reason = candidates[index].add_role_and_finish_reason(delta)?;
         if let Some(reasoning) = &delta.reasoning {
@@ -164,7 +164,7 @@ impl Gathered {
 
     /// Adds text or reasoning, which most events consist of. The event bypasses the queue, and gathered text is not
     /// copied twice.
-    pub fn add_delta(&mut self, kind: EventKind, candidate: u64, text: &str) -> Result<QueuedEvent, GatherError> {
+    pub fn add_fragment(&mut self, kind: EventKind, candidate: u64, text: &str) -> Result<QueuedEvent, GatherError> {
         self.event_text.clear();
         let index = candidate as usize;
         let event = |kind, text| QueuedEvent { kind, candidate: index, text, tool_call: 0 };
@@ -246,7 +246,7 @@ impl Gathered {
         if self.bytes > self.max_bytes { Err(GatherError::TooLong) } else { Ok(()) }
     }
 
-    /// Returns whether text is queued, and whether other output of the model is.
+    /// Returns whether text is queued, and whether other output of the model is queued.
     pub fn has_tokens(&self) -> (bool, bool) {
         let has = |kind| self.events.iter().any(|event| event.kind == kind);
         let has_others = has(EventKind::Reasoning) || has(EventKind::Refusal) || has(EventKind::ToolCall);

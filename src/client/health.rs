@@ -20,7 +20,7 @@ fn check_dialect(
     dialect: &'static dyn Dialect,
     tried_paths: &mut Vec<String>,
 ) -> Result<(), LookupError> {
-    let own_route = context.target.own.as_ref().map(|route| route.name.as_str());
+    let own_route = context.target.own_route.as_ref().map(|route| route.name.as_str());
     let path = dialect.health_path(own_route);
     let error_context = context.error_context(Method::Get, &path);
     if tried_paths.contains(&path) {
@@ -37,7 +37,7 @@ fn check_dialect(
             }
             _ => route_list::error_response(&error_context, reply, response, dialect),
         };
-        return Err(LookupError::of_response(kind, error));
+        return Err(LookupError::from_response(kind, error));
     }
     match dialect.parse_health(&reply.body) {
         Some(true) => Ok(()),

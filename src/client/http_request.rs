@@ -1,4 +1,4 @@
-//! One HTTP request of a call, where it is sent, and why there is no response to it.
+//! One HTTP request of a call, its destination, and the errors of sending it.
 
 use std::time::Instant;
 

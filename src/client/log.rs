@@ -38,8 +38,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The log lines of one call. They are kept until the callback may make calls on the same handle. The calling thread also
-/// passes on the lines of the library's own threads.
+/// The log lines of one call. They are kept until the callback may make calls on the same handle. The calling thread
+/// also passes on the lines of the library's own threads.
 #[derive(Debug, Default)]
 pub(super) struct Logger {
     log: Option<Log>,
@@ -55,13 +55,13 @@ impl Logger {
         self.log.as_ref().is_some_and(|log| level <= log.level)
     }
 
-    /// Adds a line. The caller checks [`Logger::is_enabled`] first, so that no line is formatted in vain.
+    /// Adds a line. The caller checks [`Logger::is_enabled`] first, because formatting a line takes time.
     pub fn push(&self, level: LogLevel, line: String) {
         self.pending.lock().push((level, line));
     }
 
-    /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for this
-    /// one meanwhile, because the callback may make calls.
+    /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for
+    /// this one meanwhile, because the callback may make calls.
     pub fn flush(&self) {
         let Some(log) = self.log.as_ref().filter(|_| !is_library_thread()) else { return };
         let pending = std::mem::take(&mut *self.pending.lock());

@@ -1,4 +1,4 @@
-//! Strings of a response that C reads in place: NUL-terminated.
+//! NUL-terminated strings of a response, which C reads in place.
 
 use super::error::Error;
 use crate::dialect::Text;
@@ -8,16 +8,16 @@ use crate::dialect::Text;
 pub struct NulString(String);
 
 impl NulString {
-    /// Copies a string. The server decides its length, so that the allocation may fail.
-    pub(super) fn of(text: &str) -> Result<NulString, Error> {
+    /// Copies a string. The server determines its length, so the allocation may fail.
+    pub(super) fn new(text: &str) -> Result<NulString, Error> {
         let mut copy = NulString(String::new());
         copy.push(text)?;
         Ok(copy)
     }
 
     /// Copies a name, which C reads without a length: NUL bytes are replaced by U+2400.
-    pub(super) fn of_name(name: &str) -> Result<NulString, Error> {
-        if name.contains('\0') { NulString::of(&name.replace('\0', "\u{2400}")) } else { NulString::of(name) }
+    pub(super) fn from_name(name: &str) -> Result<NulString, Error> {
+        if name.contains('\0') { NulString::new(&name.replace('\0', "\u{2400}")) } else { NulString::new(name) }
     }
 
     pub(super) fn push(&mut self, more: &str) -> Result<(), Error> {
@@ -39,14 +39,14 @@ impl NulString {
     }
 }
 
-/// Copies an optional name: see [`NulString::of_name`].
-pub(super) fn name(text: Option<&Text>) -> Result<Option<NulString>, Error> {
-    text.map(|text| NulString::of_name(&text.0)).transpose()
+/// Copies an optional name: see [`NulString::from_name`].
+pub(super) fn copy_name(text: Option<&Text>) -> Result<Option<NulString>, Error> {
+    text.map(|text| NulString::from_name(&text.0)).transpose()
 }
 
 /// Copies an optional string.
-pub(super) fn copy(text: Option<&Text>) -> Result<Option<NulString>, Error> {
-    text.map(|text| NulString::of(&text.0)).transpose()
+pub(super) fn copy_text(text: Option<&Text>) -> Result<Option<NulString>, Error> {
+    text.map(|text| NulString::new(&text.0)).transpose()
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn string_keeps_one_terminator_as_it_grows() {
-        let mut string = NulString::of("").unwrap();
+        let mut string = NulString::new("").unwrap();
         assert_eq!((string.as_str(), string.with_nul()), ("", "\0"));
         string.push("a\0é").unwrap();
         string.push("").unwrap();

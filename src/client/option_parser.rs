@@ -1,4 +1,4 @@
-//! The names of the options, and how their values are parsed. What an option does is in `options.rs`.
+//! Parses the names and values of options. `options.rs` applies them.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

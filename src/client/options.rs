@@ -1,5 +1,5 @@
-//! The options of the library: their values, their defaults, and what setting one changes. Parameters of the model are
-//! not options, and parsing is in `option_parser.rs`.
+//! The options of the library: their values, their defaults, and the effect of setting one. Parameters of the model are
+//! not options. `option_parser.rs` parses the values.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,18 +1,18 @@
-//! Chooses the dialect and the task of a model request: before the first attempt, and after each error response that
-//! shows another choice.
+//! Chooses the plan of a model request, its dialect and task: before the first attempt, and after each error response
+//! that requires another plan.
 
 use std::sync::Arc;
 
 use super::attempts::Attempts;
 use super::context::CallContext;
-use super::discovery::{Discovered, DiscoveryContext, Plan, RouteInfo};
+use super::discovery::{CallSettings, Discovered, Plan, RouteInfo};
 use super::error::{Error, Status};
 use super::probe::{self, probe};
 use super::target::TargetRoute;
 use crate::dialect::{Content, Dialect, ErrorKind, ErrorResponse, Task};
 use crate::http::{Method, Phase, TransportError};
 
-/// What a model request is to return.
+/// The result that a model request is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Text,
@@ -20,7 +20,7 @@ pub(super) enum Operation {
     Embeddings,
 }
 
-/// What an error response shows about the plan.
+/// How the plan differs from the server, as an error response shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mismatch {
     /// The server has no such path: it has another dialect, or not this route.
@@ -32,7 +32,7 @@ pub(super) enum Mismatch {
 }
 
 impl Mismatch {
-    pub fn of(response: &ErrorResponse, plan: Plan, content: Content) -> Option<Mismatch> {
+    pub fn from_response(response: &ErrorResponse, plan: Plan, content: Content) -> Option<Mismatch> {
         let is_prompt = matches!(content, Content::Prompt(_));
         match response.kind {
             ErrorKind::NoSuchPath => Some(Mismatch::Path),
@@ -54,11 +54,11 @@ pub(super) struct Planner<'a> {
     route: &'a TargetRoute,
     content: Content<'a>,
     operation: Operation,
-    /// Whether the options and the content alone determine the plan, so that discovery is unnecessary.
+    /// Whether the options and the content alone determine the plan. Then discovery is unnecessary.
     is_determined: bool,
-    /// What discovery knows about the route.
+    /// The dialect and task of the route, from discovery or an earlier call.
     known: Option<RouteInfo>,
-    /// Whether the current plan differs from what is known.
+    /// Whether the current plan differs from the known dialect and task.
     is_new: bool,
     /// The task that the last error response requires.
     required_task: Option<Task>,
@@ -116,7 +116,7 @@ impl<'a> Planner<'a> {
             Mismatch::Task(task) => self.discovered_task(failed, attempts).or(Some(Plan { task, ..failed })),
             Mismatch::MaybeTask => self.discovered_task(failed, attempts),
         };
-        // Whether a guessed dialect supports the operation is for the server to decide.
+        // If the dialect is guessed, the server and not this library rejects an operation.
         let next =
             next.filter(|next| !self.tried.contains(next) && (self.known.is_none() || self.check(*next).is_ok()));
         if let Some(next) = next {
@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
         Ok(next)
     }
 
-    /// What a success of this plan shows about the route, if that is not known yet.
+    /// Returns the dialect and task that a success of this plan shows; `None` if they are known already.
     pub fn learned(&self, plan: Plan) -> Option<RouteInfo> {
         self.is_new.then(|| {
             let has_one_task = plan.dialect.has_single_task(&self.route.name) || self.required_task == Some(plan.task);
@@ -142,11 +142,12 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_after_missing_path(&self, failed: Plan, attempts: &mut Attempts) -> Result<Option<Plan>, Error> {
-        // The server was replaced, or the route was deleted. The server shows which, unless it hides its routes.
+        // Either the server was replaced, or the route was deleted. A new discovery shows which, unless the server
+        // hides its routes.
         if self.known.is_some() && !self.is_determined && self.tried.len() == 1 {
-            match self.probe(attempts) {
+            match self.discover_anew(attempts) {
                 Discovered::Known(route) => return Ok(Some(self.plan_for(route))),
-                Discovered::Silent => {}
+                Discovered::Unknown => {}
                 Discovered::Failed(error) => return Err(error),
             }
         }
@@ -158,7 +159,7 @@ impl<'a> Planner<'a> {
         if !self.is_determined || self.known.is_some() || !failed.dialect.has_single_task(&self.route.name) {
             return None;
         }
-        match self.probe(attempts) {
+        match self.discover_anew(attempts) {
             Discovered::Known(route) if route.task.is_some() => {
                 self.route.discovery.remember(&self.context.settings, route);
                 self.known = Some(route);
@@ -168,7 +169,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The same task in the next dialect, and after the last dialect in the first.
+    /// Returns a plan with the same task in the next dialect. The first dialect follows the last.
     fn plan_in_next_dialect(&self, plan: Plan) -> Option<Plan> {
         let dialects = self.context.dialects();
         let index = dialects.iter().position(|dialect| *dialect == plan.dialect)?;
@@ -176,24 +177,23 @@ impl<'a> Planner<'a> {
         Some(Plan { dialect, task: dialect.supported_task(&self.route.name, plan.task) })
     }
 
-    /// Returns what is known about the route, or discovers it; `None` if the server does not report it.
+    /// Returns the dialect and task of the route, discovered if necessary; `None` if the server does not report them.
     fn discover(&self, attempts: &mut Attempts) -> Result<Option<RouteInfo>, Error> {
         let context = self.context;
         let deadline = probe::deadline(context);
-        let asker =
-            DiscoveryContext { settings: Arc::clone(&context.settings), has_own_headers: context.has_own_headers() };
+        let call = CallSettings { settings: Arc::clone(&context.settings), has_own_headers: context.has_own_headers() };
         let probe = || probe(context, &self.route.name, deadline, attempts);
-        let found = self.route.discovery.find(&asker, deadline, &context.cancel, probe);
+        let found = self.route.discovery.find(&call, deadline, &context.cancel, probe);
         context.logger.flush();
         match found.map_err(|_| self.cancelled(Phase::Share))? {
             Discovered::Known(route) => Ok(Some(route)),
-            Discovered::Silent => Ok(None),
+            Discovered::Unknown => Ok(None),
             Discovered::Failed(error) => Err(error),
         }
     }
 
     /// Discovers the route anew, for this call alone.
-    fn probe(&self, attempts: &mut Attempts) -> Discovered {
+    fn discover_anew(&self, attempts: &mut Attempts) -> Discovered {
         probe(self.context, &self.route.name, probe::deadline(self.context), attempts)
     }
 
@@ -208,7 +208,7 @@ impl<'a> Planner<'a> {
         self.guess(self.context.dialects()[0])
     }
 
-    /// The most likely plan for a route of this dialect whose task is unknown.
+    /// Returns the most likely plan for a route of this dialect whose task is unknown.
     fn guess(&self, dialect: &'static dyn Dialect) -> Plan {
         let route = &self.route.name;
         let task = match self.content {
@@ -221,7 +221,7 @@ impl<'a> Planner<'a> {
 
     /// Fails if a route of this task cannot do the operation with this content.
     fn check(&self, plan: Plan) -> Result<(), Error> {
-        let has_task = |what| format!("has the type {}: {what}", plan.task.as_str());
+        let has_task = |reason| format!("has the type {}: {reason}", plan.task.as_str());
         let problem = match (self.operation, plan.task) {
             (Operation::Embeddings, Task::Embeddings) => return Ok(()),
             (Operation::Embeddings, _) => has_task("it returns text, not embeddings"),

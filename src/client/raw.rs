@@ -17,7 +17,7 @@ use super::target::Target;
 use crate::dialect::{ErrorKind, ErrorResponse, decode_chat, is_done};
 use crate::http::{HttpResponse, Method, Phase, Reply, TransportError};
 
-/// How an event ends a stream.
+/// The end of a stream, as an event reports it.
 pub(super) enum StreamEnd {
     Done,
     Error(ErrorResponse),
@@ -87,11 +87,11 @@ pub(super) fn open(
     }
 }
 
-/// Makes the response of a reply. A body in another shape than a chat's has no candidates.
+/// Converts a reply. The response has no candidates unless the body has the format of a chat response.
 pub(super) fn to_response(context: &CallContext, reply: Reply, attempts: &Attempts) -> Result<Response, Error> {
     let mut response = match decode_chat(&reply.body) {
-        Some(chat) => Response::of(&reply, &chat)?,
-        None => Response::of_head(reply.status, &reply.head)?,
+        Some(chat) => Response::from_reply(&reply, &chat)?,
+        None => Response::from_head(reply.status, &reply.head)?,
     };
     response.note_attempts(attempts)?;
     response.times.note_timestamps(context.started, reply.timestamps);

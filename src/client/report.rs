@@ -19,7 +19,7 @@ pub(super) struct ErrorContext<'a> {
     pub secrets: Secrets<'a>,
 }
 
-/// What is masked if a server repeats it.
+/// The secrets to mask, since a server may repeat them.
 pub(super) struct Secrets<'a> {
     pub headers: &'a Headers,
     pub auth: &'a Auth,
@@ -50,7 +50,7 @@ impl fmt::Display for ErrorContext<'_> {
     }
 }
 
-/// There was no response.
+/// There is no response.
 pub(super) fn transport_error(context: &ErrorContext, error: TransportError, options: &CallOptions) -> Error {
     let (status, cause, advice) = describe(&error, options);
     let (separator, advice) = if advice.is_empty() { ("", "") } else { ("; ", advice) };
@@ -110,11 +110,11 @@ fn describe(error: &TransportError, options: &CallOptions) -> (Status, String, &
             ),
             "disable compression in the gateway or the proxy in front of it",
         ),
-        TransportError::Timeout(limit, phase) => timed_out(*limit, doing(*phase), *phase, options),
+        TransportError::Timeout(limit, phase) => timed_out(*limit, phase_text(*phase), *phase, options),
         TransportError::ConnectTimeout(limit, addresses) => {
             timed_out(*limit, &format!("while connecting to {addresses}"), Phase::Connect, options)
         }
-        TransportError::Cancelled(phase) => (Status::Cancelled, format!("cancelled {}", doing(*phase)), ""),
+        TransportError::Cancelled(phase) => (Status::Cancelled, format!("cancelled {}", phase_text(*phase)), ""),
         TransportError::OutOfMemory(size) => {
             (Status::OutOfMemory, format!("not enough memory for a response of {size} bytes"), "")
         }
@@ -139,7 +139,7 @@ fn describe(error: &TransportError, options: &CallOptions) -> (Status, String, &
     }
 }
 
-fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
+fn timed_out(limit: Limit, phase_text: &str, phase: Phase, options: &CallOptions) -> (Status, String, &'static str) {
     let (time, option) = match limit {
         Limit::Total => (Some(options.timeout), "timeout_ms"),
         Limit::Connect => (options.timeouts.connect, "connect_timeout_ms"),
@@ -149,7 +149,7 @@ fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> 
         Limit::Discovery => {
             return (
                 Status::Timeout,
-                format!("discovery timed out {doing}"),
+                format!("discovery timed out {phase_text}"),
                 "set the option dialect to skip discovery",
             );
         }
@@ -162,10 +162,14 @@ fn timed_out(limit: Limit, doing: &str, phase: Phase, options: &CallOptions) -> 
         Phase::Send | Phase::Backoff | Phase::Share => "the gateway may be overloaded",
         Phase::Wait | Phase::Read | Phase::Event => "raise the timeout if the model needs longer",
     };
-    (Status::Timeout, format!("timed out after {} ms ({option}) {doing}", time.unwrap_or_default().as_millis()), advice)
+    (
+        Status::Timeout,
+        format!("timed out after {} ms ({option}) {phase_text}", time.unwrap_or_default().as_millis()),
+        advice,
+    )
 }
 
-fn doing(phase: Phase) -> &'static str {
+fn phase_text(phase: Phase) -> &'static str {
     match phase {
         Phase::Share => "while waiting for another thread's request",
         Phase::Resolve => "while resolving the host name",
@@ -200,7 +204,7 @@ fn http_error(context: &ErrorContext, reply: Reply, response: ErrorResponse, sta
             http_status: reply.status,
             gateway_code: response.code.map(|code| context.secrets.mask(&code)),
             retry_after: reply.retry_after,
-            headers: ErrorHeaders::of_head(&reply.head, |value| context.secrets.mask(value)),
+            headers: ErrorHeaders::parse(&reply.head, |value| context.secrets.mask(value)),
             body: context.secrets.mask_bytes(reply.body),
         },
     )
@@ -222,7 +226,7 @@ pub(super) fn no_model_list(context: &ErrorContext, reply: Reply, response: Erro
     )
 }
 
-/// The response to a raw request has an error status. What the path means is unknown here.
+/// The response to a raw request has an error status. The library does not know the meaning of its path.
 pub(super) fn raw_error_response(context: &ErrorContext, reply: Reply, response: ErrorResponse) -> Error {
     let (status, advice) = match response.kind {
         ErrorKind::NoSuchPath | ErrorKind::NoSuchRoute => {
@@ -264,7 +268,7 @@ fn status_and_advice(kind: ErrorKind, route: &str) -> (Status, String) {
     }
 }
 
-/// The server cannot stream, and reported that as an error of the model provider.
+/// The server cannot stream, and reports this as an error of the model provider.
 pub(super) fn cannot_stream(context: &ErrorContext, response: ResponseContext) -> Error {
     let cause = "this release of MLflow cannot stream (2.10 and later can); call mlflow_gateway_send() instead";
     bad_success(context, response, Status::Unsupported, cause)
@@ -290,12 +294,12 @@ pub(super) fn route_not_listed(context: &ErrorContext, response: ResponseContext
     bad_success(context, response, Status::NotFound, hint)
 }
 
-/// The response has another shape than a list of routes.
+/// The response is not a list of routes.
 pub(super) fn not_a_list(context: &ErrorContext, response: ResponseContext) -> Error {
     bad_success(context, response, Status::BadResponse, "the response is not a list of routes")
 }
 
-/// The response has another shape than a route.
+/// The response does not describe a route.
 pub(super) fn not_a_route(context: &ErrorContext, response: ResponseContext) -> Error {
     bad_success(context, response, Status::BadResponse, "the response does not describe the route")
 }
@@ -306,7 +310,7 @@ pub(super) fn unhealthy(context: &ErrorContext, response: ResponseContext) -> Er
     bad_success(context, response, Status::ServerError, &cause)
 }
 
-/// The response has another shape than that of a health check.
+/// The response is not that of a health check.
 pub(super) fn not_a_health_check(context: &ErrorContext, response: ResponseContext) -> Error {
     let cause = format!("the response is not that of a health check; it begins with: {}", excerpt(response.body));
     bad_success(context, response, Status::BadResponse, &cause)
@@ -341,12 +345,12 @@ pub(super) fn decode_error(context: &ErrorContext, response: ResponseContext, er
             "the response is an HTML page; check that the gateway URI is that of the gateway, not of a login page or a proxy"
                 .to_owned(),
         ),
-        DecodeError::NotJson(why, beginning) => {
-            (Status::BadResponse, format!("the response is not JSON ({why}); it begins with: {beginning}"))
+        DecodeError::NotJson(why, excerpt) => {
+            (Status::BadResponse, format!("the response is not JSON ({why}); it begins with: {excerpt}"))
         }
-        DecodeError::WrongShape(why, beginning) => (
+        DecodeError::WrongShape(why, excerpt) => (
             Status::BadResponse,
-            format!("the response is JSON, but not a gateway's response ({why}); it begins with: {beginning}"),
+            format!("the response is JSON, but not a gateway's response ({why}); it begins with: {excerpt}"),
         ),
         DecodeError::ErrorResponse(error) => return error_in_success(context, response, *error),
         DecodeError::NoCandidates => (Status::NoCandidates, "the response has no candidates".to_owned()),
@@ -360,7 +364,8 @@ pub(super) fn decode_error(context: &ErrorContext, response: ResponseContext, er
     bad_success(context, response, status, &cause)
 }
 
-/// The body of a successful response is an error: of the model provider, whose model names are not those of routes.
+/// The body of a successful response is an error of the model provider. It is about the provider's models, not about
+/// routes.
 fn error_in_success(context: &ErrorContext, response: ResponseContext, error: ErrorResponse) -> Error {
     let (status, advice) = match error.kind {
         ErrorKind::NoSuchRoute | ErrorKind::NoSuchPath => (Status::NotFound, String::new()),
@@ -373,7 +378,7 @@ fn error_in_success(context: &ErrorContext, response: ResponseContext, error: Er
 fn provider_error(
     context: &ErrorContext,
     response: ResponseContext,
-    what: &str,
+    failure: &str,
     error: ErrorResponse,
     status: Status,
     advice: &str,
@@ -381,7 +386,7 @@ fn provider_error(
     let message = error.message.as_deref().unwrap_or("no reason given");
     let message = if advice.is_empty() { message } else { message.trim_end_matches('.') };
     let code = error.code.map(|code| context.secrets.mask(&code));
-    let mut error = bad_success(context, response, status, &format!("{what}: {message}{advice}"));
+    let mut error = bad_success(context, response, status, &format!("{failure}: {message}{advice}"));
     error.set_gateway_code(code);
     error
 }
@@ -407,7 +412,7 @@ pub(super) fn no_text(context: &ErrorContext, response: ResponseContext, candida
     bad_success(context, response, Status::NoText, &format!("the first candidate has no text: {why}{reason}"))
 }
 
-/// The number of embeddings differs from that of the inputs.
+/// The number of embeddings differs from the number of inputs.
 pub(super) fn wrong_count(
     context: &ErrorContext,
     response: ResponseContext,
@@ -473,8 +478,8 @@ pub(super) fn event_too_large(context: &ErrorContext, response: ResponseContext,
 }
 
 /// The stream has more candidates or tool calls than any response.
-pub(super) fn too_many(context: &ErrorContext, response: ResponseContext, what: &str, limit: usize) -> Error {
-    bad_success(context, response, Status::BadResponse, &format!("the stream has more than {limit} {what}"))
+pub(super) fn too_many(context: &ErrorContext, response: ResponseContext, elements: &str, limit: usize) -> Error {
+    bad_success(context, response, Status::BadResponse, &format!("the stream has more than {limit} {elements}"))
 }
 
 /// The text of the stream exceeds the limit for gathering.
@@ -509,7 +514,7 @@ impl<'a> From<&'a Reply> for ResponseContext<'a> {
 
 /// Adds the headers of the response to its error.
 pub(super) fn with_head(context: &ErrorContext, mut error: Error, head: &[u8]) -> Error {
-    error.set_headers(ErrorHeaders::of_head(head, |value| context.secrets.mask(value)));
+    error.set_headers(ErrorHeaders::parse(head, |value| context.secrets.mask(value)));
     error
 }
 
@@ -520,7 +525,7 @@ fn bad_success(context: &ErrorContext, response: ResponseContext, status: Status
         http_status,
         gateway_code: None,
         retry_after: None,
-        headers: ErrorHeaders::of_head(response.head, |value| context.secrets.mask(value)),
+        headers: ErrorHeaders::parse(response.head, |value| context.secrets.mask(value)),
         body: context.secrets.mask_bytes(response.body[..response.body.len().min(MAX_BODY)].to_owned()),
     })
 }

@@ -320,8 +320,10 @@ fn invalid(problem: &str) -> Error {
     Error::new(Status::InvalidArgument, problem)
 }
 
-fn not_raw(what: &str) -> Error {
-    invalid(&format!("a request with a path cannot have {what}, only a body: mlflow_gateway_request_set_body_json()"))
+fn not_raw(content: &str) -> Error {
+    invalid(&format!(
+        "a request with a path cannot have {content}, only a body: mlflow_gateway_request_set_body_json()"
+    ))
 }
 
 fn invalid_message(InvalidMessage(problem): InvalidMessage) -> Error {

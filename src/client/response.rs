@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::attempts::Attempts;
 use super::candidate::Candidate;
 use super::error::Error;
-use super::nul_string::{NulString, name};
+use super::nul_string::{NulString, copy_name};
 use super::response_body::{Body, BodyDetails};
 use super::timings::Times;
 use crate::dialect::{Chunk, ModelResponse, Usage};
 use crate::http::{Reply, header_fields};
 
-/// The response to a request, or what a stream has gathered so far.
+/// The response to a request, or the part of it that a stream has gathered so far.
 #[derive(Debug, Default)]
 pub struct Response {
     pub(super) http_status: u16,
@@ -28,22 +28,22 @@ pub struct Response {
 
 impl Response {
     /// Creates a response from a reply and its decoded body.
-    pub(super) fn of(reply: &Reply, decoded: &ModelResponse) -> Result<Response, Error> {
-        let candidates = decoded.candidates.iter().map(Candidate::of).collect::<Result<_, _>>()?;
-        Ok(Response { candidates, ..Response::of_head(reply.status, &reply.head)? })
+    pub(super) fn from_reply(reply: &Reply, decoded: &ModelResponse) -> Result<Response, Error> {
+        let candidates = decoded.candidates.iter().map(Candidate::from_decoded).collect::<Result<_, _>>()?;
+        Ok(Response { candidates, ..Response::from_head(reply.status, &reply.head)? })
     }
 
     /// Creates a response without candidates from a response head.
-    pub(super) fn of_head(http_status: u16, head: &[u8]) -> Result<Response, Error> {
+    pub(super) fn from_head(http_status: u16, head: &[u8]) -> Result<Response, Error> {
         let headers = header_fields(head)
-            .map(|(name, value)| Ok((name.to_owned(), NulString::of(&String::from_utf8_lossy(value))?)))
+            .map(|(name, value)| Ok((name.to_owned(), NulString::new(&String::from_utf8_lossy(value))?)))
             .collect::<Result<_, Error>>()?;
         Ok(Response { http_status, headers, ..Response::default() })
     }
 
     /// Attaches the body of a whole response.
     pub(super) fn with_body(mut self, body: Vec<u8>) -> Result<Response, Error> {
-        let body = Arc::new(Body::of(body)?);
+        let body = Arc::new(Body::new(body)?);
         for (index, candidate) in self.candidates.iter_mut().enumerate() {
             candidate.set_body(&body, index);
         }
@@ -53,12 +53,13 @@ impl Response {
 
     pub(super) fn note_attempts(&mut self, attempts: &Attempts) -> Result<(), Error> {
         self.attempts = attempts.sent();
-        self.retry_reasons = attempts.retry_reasons().iter().map(|why| NulString::of(why)).collect::<Result<_, _>>()?;
+        self.retry_reasons =
+            attempts.retry_reasons().iter().map(|why| NulString::new(why)).collect::<Result<_, _>>()?;
         Ok(())
     }
 
     /// Returns the attempts in the form that an error takes.
-    pub(super) fn attempts_of_error(&self) -> Attempts {
+    pub(super) fn error_attempts(&self) -> Attempts {
         let reasons = self.retry_reasons.iter().map(|why| why.as_str().to_owned()).collect();
         Attempts::new(self.attempts, reasons)
     }
@@ -68,14 +69,14 @@ impl Response {
         let BodyDetails { id, model, usage } = &mut self.details;
         for (known, named) in [(id, &chunk.id), (model, &chunk.model)] {
             if known.is_none() {
-                *known = name(named.as_ref())?;
+                *known = copy_name(named.as_ref())?;
             }
         }
         *usage = chunk.usage.unwrap_or(*usage);
         Ok(())
     }
 
-    /// Drops what a stream without `gather_stream` does not keep: the body, and the text of the candidates.
+    /// Drops the body and the text of the candidates, which a stream without `gather_stream` does not keep.
     pub(super) fn discard_text(&mut self) {
         self.candidates.iter_mut().for_each(Candidate::discard_text);
         if let Some(body) = self.body.take() {
@@ -111,7 +112,7 @@ impl Response {
         &self.details().usage
     }
 
-    /// Returns the HTTP status, one of success.
+    /// Returns the HTTP status, 200 to 299.
     pub fn http_status(&self) -> u16 {
         self.http_status
     }
@@ -122,7 +123,7 @@ impl Response {
         found.map(|(_, value)| value)
     }
 
-    /// Returns how often the request was sent.
+    /// Returns the number of times that the request was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }

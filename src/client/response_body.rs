@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::error::Error;
-use super::nul_string::{NulString, name};
+use super::nul_string::{NulString, copy_name};
 use crate::dialect::{self, Usage};
 use crate::sync::SetOnce;
 
@@ -16,7 +16,7 @@ pub(super) struct Body {
     messages: SetOnce<Vec<Option<Range<usize>>>>,
 }
 
-/// The fields of a response beside its candidates.
+/// The fields of a response other than its candidates.
 #[derive(Debug, Default, Clone)]
 pub(super) struct BodyDetails {
     pub id: Option<NulString>,
@@ -25,7 +25,7 @@ pub(super) struct BodyDetails {
 }
 
 impl Body {
-    pub fn of(mut bytes: Vec<u8>) -> Result<Body, Error> {
+    pub fn new(mut bytes: Vec<u8>) -> Result<Body, Error> {
         bytes.try_reserve_exact(1).map_err(|_| Error::out_of_memory(bytes.len()))?;
         bytes.push(0);
         Ok(Body { with_nul: bytes, details: SetOnce::new(), messages: SetOnce::new() })
@@ -41,7 +41,7 @@ impl Body {
         }
         let dialect::ResponseDetails { id, model, usage } = dialect::read_details(self.text());
         // A name that cannot be allocated is omitted.
-        let (id, model) = (name(id.as_ref()), name(model.as_ref()));
+        let (id, model) = (copy_name(id.as_ref()), copy_name(model.as_ref()));
         let details = BodyDetails { id: id.ok().flatten(), model: model.ok().flatten(), usage };
         self.details.get_or_set(details)
     }

@@ -65,9 +65,9 @@ pub(super) enum RetryClass {
     Safe,
     /// A change to the server, which must not be made twice.
     Change,
-    /// A lookup of the dialect. The model request itself is a substitute for it.
+    /// A lookup during discovery. If it fails, the model request shows the dialect instead.
     Discovery,
-    /// A health check, or a lookup that is only helpful.
+    /// A health check, or an optional lookup.
     Never,
 }
 
@@ -155,7 +155,7 @@ impl RetryOptions {
         }
     }
 
-    /// A random pause up to the longest, so that clients that failed together do not retry together.
+    /// Returns a random pause up to the longest. Clients that failed together must not retry together.
     fn careful_wait(&self, retries: u32, random: f64) -> Duration {
         let longest = self.backoff.saturating_mul(1u32.checked_shl(retries).unwrap_or(u32::MAX));
         longest.min(self.max_backoff).mul_f64(random)

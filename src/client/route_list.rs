@@ -38,8 +38,8 @@ impl LookupError {
         LookupError { error, may_be_foreign: true }
     }
 
-    /// An error response. A tracking server answers unknown paths of some users with 401 or 403.
-    pub fn of_response(kind: ErrorKind, error: Error) -> LookupError {
+    /// Classifies an error response. For some users, a tracking server responds to unknown paths with 401 or 403.
+    pub fn from_response(kind: ErrorKind, error: Error) -> LookupError {
         let may_be_foreign = matches!(kind, ErrorKind::NoSuchPath | ErrorKind::Unauthorized | ErrorKind::Forbidden);
         LookupError { error, may_be_foreign }
     }
@@ -75,7 +75,7 @@ pub(super) fn in_any_dialect<T>(
             Err(LookupError { error, .. }) => return Err(error),
         }
     }
-    // Missing permissions are more helpful than a missing path.
+    // An error about permissions helps more than one about a missing path.
     let is_specific = |error: &Error| !matches!(error.status(), Status::NotFound | Status::BadResponse);
     let best = errors.iter().position(is_specific).unwrap_or_default();
     Err(errors.into_iter().nth(best).unwrap_or_else(|| Error::new(Status::Internal, "there are no dialects")))
@@ -110,7 +110,7 @@ fn list_pages(
         if !reply.is_success() {
             let response = ErrorResponse::read(reply.status, &reply.body);
             let kind = response.kind;
-            let error = LookupError::of_response(kind, error_response(&error_context, reply, response, dialect));
+            let error = LookupError::from_response(kind, error_response(&error_context, reply, response, dialect));
             return Err(LookupError { may_be_foreign: error.may_be_foreign && page.is_none(), ..error });
         }
         let Some(part) = dialect.parse_list(&reply.body) else {

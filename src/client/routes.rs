@@ -50,15 +50,15 @@ impl Routes {
 
 impl Route {
     fn new(context: &CallContext, dialect: &dyn Dialect, route: dialect::Route) -> Result<Route, Error> {
-        let text = |text: Option<String>| text.map(|text| NulString::of_name(&text)).transpose();
+        let text = |text: Option<String>| text.map(|text| NulString::from_name(&text)).transpose();
         let path = route.path.unwrap_or_else(|| dialect.invocations_path(&route.name, Task::Chat));
         Ok(Route {
-            url: NulString::of_name(&context.target.uri.absolute(&path))?,
-            name: NulString::of_name(&route.name)?,
+            url: NulString::from_name(&context.target.uri.absolute(&path))?,
+            name: NulString::from_name(&route.name)?,
             route_type: text(route.route_type)?,
             provider: text(route.provider)?,
             model: text(route.model)?,
-            json: NulString::of(&route.json)?,
+            json: NulString::new(&route.json)?,
         })
     }
 }
@@ -69,11 +69,11 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
     let mut reply = get(&path)?;
     if !reply.is_success() {
         let response = ErrorResponse::read(reply.status, &reply.body);
-        let other = match dialect.fallback_route_path(name, &response) {
+        let fallback = match dialect.fallback_route_path(name, &response) {
             Some(path) => Some((get(&path)?, path)),
             None => None,
         };
-        match other.filter(|(reply, _)| reply.is_success()) {
+        match fallback.filter(|(reply, _)| reply.is_success()) {
             Some(found) => (reply, path) = found,
             None => {
                 let error_context = context.error_context(Method::Get, &path);
@@ -83,7 +83,7 @@ fn look_up(context: &CallContext, dialect: &'static dyn Dialect, name: &str) -> 
                 } else {
                     suggestions::error_response(context, &error_context, reply, response, name, dialect)
                 };
-                return Err(LookupError::of_response(kind, error));
+                return Err(LookupError::from_response(kind, error));
             }
         }
     }

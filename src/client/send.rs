@@ -52,7 +52,7 @@ fn send_with_token(
     };
     let token = oauth::access_token(context, client)?;
     let response = send_with(&token, attempts)?;
-    // Once a call: a server that rejects a new token rejects the next one, too.
+    // At most once in a call: a server that rejects a new token rejects the next one, too.
     if !rejects_token(&response) || context.has_refreshed_token.swap(true, Ordering::Relaxed) {
         return Ok(response);
     }

@@ -31,7 +31,7 @@ pub struct Stream {
     events: Events,
     reader: EventReader,
     gathered: Gathered,
-    /// What the raw data of the events is.
+    /// Where the raw data of an event is from.
     origin: Origin,
     /// The outcome, once the stream has ended.
     outcome: Option<Result<(), Error>>,
@@ -88,9 +88,9 @@ impl Stream {
                 call.remember(&request);
                 Stream::begin(source, &request.attempts, incoming)
             }
-            // Makes the events of a response that has none.
+            // The server did not stream. The events are made from the whole response.
             HttpResponse::Whole(reply) => {
-                let mut stream = Stream::of_response(source, completion::to_response(call, reply, &request)?);
+                let mut stream = Stream::from_response(source, completion::to_response(call, reply, &request)?);
                 stream.gathered.add_whole_response()?;
                 stream.note_tokens();
                 Ok(stream)
@@ -107,7 +107,7 @@ impl Stream {
             HttpResponse::Stream(incoming) => Stream::begin(source, &attempts, incoming),
             HttpResponse::Whole(reply) => {
                 let has_payload = !reply.body.is_empty();
-                let mut stream = Stream::of_response(source, raw::to_response(context, reply, &attempts)?);
+                let mut stream = Stream::from_response(source, raw::to_response(context, reply, &attempts)?);
                 if has_payload {
                     stream.gathered.add_whole_raw_response();
                 }
@@ -117,7 +117,7 @@ impl Stream {
     }
 
     fn begin(source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
-        let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
+        let mut response = Response::from_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(attempts)?;
         response.times.note_timestamps(source.started, incoming.timestamps());
         Ok(Stream {
@@ -131,8 +131,8 @@ impl Stream {
         })
     }
 
-    /// A stream that has ended with this response, without events so far.
-    fn of_response(source: Source, response: Response) -> Stream {
+    /// Creates a stream that has ended with this response. Its events must be added.
+    fn from_response(source: Source, response: Response) -> Stream {
         let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
         let gathered = Gathered::new(response, &source.options);
         let (events, reader) = (Events::new(0), EventReader::default());
@@ -140,7 +140,7 @@ impl Stream {
     }
 
     /// Waits for the next event; `None` if the response is complete. A failed stream returns the same error each time.
-    /// `before_waiting` runs before anything is read or closed. Most events need neither.
+    /// `before_waiting` runs before the connection is read or closed. Most events need neither.
     pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
         if self.source.incoming.get().is_none() {
             return Err(report::foreign_process(&self.source.error_context()));
@@ -185,8 +185,8 @@ impl Stream {
         self.gathered.event(queued, raw)
     }
 
-    /// Passes each event to `take`, until the response is complete or `take` returns false. Then the connection is closed,
-    /// and the stream fails as cancelled even if the whole response has arrived.
+    /// Passes each event to `take`, until the response is complete or `take` returns false. Then the connection is
+    /// closed, and the stream fails as cancelled even if the whole response has arrived.
     pub fn for_each(&mut self, mut take: impl FnMut(Event) -> bool) -> Result<(), Error> {
         while let Some(event) = self.next(&|| {})? {
             if !take(event) {
@@ -274,7 +274,7 @@ impl Stream {
             }
             Err(error) => return Err(report::decode_error(&self.source.error_context(), response, error)),
         };
-        match self.gathered.add_delta(kind, candidate, &text) {
+        match self.gathered.add_fragment(kind, candidate, &text) {
             Ok(queued) => {
                 self.source.deadline.note_event();
                 let is_text = kind == EventKind::Text;
@@ -299,7 +299,7 @@ impl Stream {
             return self.complete();
         }
         let piece = match self.source.incoming.get_mut() {
-            Some(Some(incoming)) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
+            Some(Some(incoming)) => incoming.piece(&self.source.deadline.next_event(), before_waiting),
             _ => Ok(None),
         };
         let progress = match piece {
@@ -316,8 +316,8 @@ impl Stream {
         let status = self.gathered.response.http_status;
         self.events.feed(b"\n\n").map_err(|error| self.source.transport_error(error))?;
         let Some(dialect) = self.source.dialect else {
-            let had_ended = std::mem::replace(&mut self.source.has_ended, true);
-            return Ok(if had_ended { Progress::Complete } else { Progress::Continue });
+            let was_ended = std::mem::replace(&mut self.source.has_ended, true);
+            return Ok(if was_ended { Progress::Complete } else { Progress::Continue });
         };
         while let Ok(Some(event)) = self.events.next() {
             match self.reader.read(dialect, event.name, event.data) {
@@ -363,12 +363,12 @@ impl Stream {
             None => error,
         });
         if let (Ok(()), Some(mut incoming)) = (&outcome, incoming) {
-            incoming.finish(&self.source.deadline.of_next_event());
+            incoming.finish(&self.source.deadline.next_event());
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
         self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
-        let attempts = self.gathered.response.attempts_of_error();
+        let attempts = self.gathered.response.error_attempts();
         self.outcome = Some(outcome.map_err(|error| error.with_attempts(&attempts)));
     }
 }
@@ -398,7 +398,7 @@ impl Source {
         let error_context = self.error_context();
         match error {
             GatherError::Error(error) => error,
-            GatherError::TooMany(what, limit) => report::too_many(&error_context, response, what, limit),
+            GatherError::TooMany(elements, limit) => report::too_many(&error_context, response, elements, limit),
             GatherError::TooLong => {
                 report::too_much_gathered(&error_context, response, self.options.max_gathered_bytes)
             }

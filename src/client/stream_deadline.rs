@@ -1,4 +1,5 @@
-//! The deadlines of a stream: until its first event that of the call, then those of the stream and of each event.
+//! The deadlines of a stream. Until the first event the call's deadline applies, afterwards those of the stream and of
+//! each event.
 
 use std::time::{Duration, Instant};
 
@@ -45,9 +46,8 @@ impl StreamDeadline {
         self.idle_end = None;
     }
 
-    /// Returns the deadline of the wait for the next event. Comments and other bytes that are no event do not extend
-    /// it.
-    pub fn of_next_event(&mut self) -> Deadline<'_> {
+    /// Returns the deadline for the next event. Comments and other bytes that are not an event do not extend it.
+    pub fn next_event(&mut self) -> Deadline<'_> {
         if self.has_begun() && self.idle_end.is_none() {
             self.idle_end = self.idle_timeout.map(|timeout| Instant::now() + timeout);
         }

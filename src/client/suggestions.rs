@@ -21,7 +21,7 @@ const MAX_COMPARED: usize = 1000;
 /// The number of characters by which names are compared.
 const MAX_LENGTH: usize = 64;
 
-/// The error for an error response. If the route may be missing, it names the existing ones.
+/// Creates the error for an error response. If the route may be missing, the message lists the existing ones.
 pub(super) fn error_response(
     context: &CallContext,
     error_context: &ErrorContext,
@@ -73,7 +73,7 @@ fn hint(name: &str, names: &[&str]) -> String {
     format!("{missing}{suggestion} it has: {}{more}", listed.join(", "))
 }
 
-/// The number of typing mistakes between two names; `None` if they are too different for a mistake.
+/// Returns the number of typing mistakes between two names; `None` if there are too many for a mistyped name.
 fn distance(one: &str, other: &str) -> Option<usize> {
     let letters = |name: &str| name.to_ascii_lowercase().chars().take(MAX_LENGTH).collect::<Vec<_>>();
     let (one, other) = (letters(one), letters(other));

@@ -1,4 +1,4 @@
-//! The server of a handle, and what is known about its routes: the handle's own, and those that requests name.
+//! The server of a handle, and its routes: the handle's own, and those of requests. Each route keeps its discovery.
 
 use std::sync::Arc;
 
@@ -17,18 +17,18 @@ const SCHEME: &str = "gateway:/";
 /// The number of routes after which a new generation begins. At most twice as many are remembered.
 const GENERATION_SIZE: usize = 1000;
 
-/// A server, its connections, and what is known about its routes.
+/// A server, its connections, and its routes.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// The handle's own.
-    pub own: Option<TargetRoute>,
-    others: Lock<Generations>,
+    /// The handle's own route.
+    pub own_route: Option<TargetRoute>,
+    other_routes: Lock<Generations>,
     pub uri: GatewayUri,
     pub agent: Agent,
     pub last_dialect: LastDialect,
 }
 
-/// A route, and what is known about it.
+/// A route, and the result of its discovery.
 #[derive(Debug)]
 pub(super) struct TargetRoute {
     pub name: String,
@@ -43,10 +43,10 @@ pub(super) enum CallRoute<'a> {
 }
 
 impl Target {
-    pub fn new(own: Option<&str>, uri: GatewayUri) -> Target {
+    pub fn new(own_route: Option<&str>, uri: GatewayUri) -> Target {
         Target {
-            own: own.map(TargetRoute::new),
-            others: Lock::default(),
+            own_route: own_route.map(TargetRoute::new),
+            other_routes: Lock::default(),
             uri,
             agent: Agent::default(),
             last_dialect: LastDialect::default(),
@@ -55,15 +55,15 @@ impl Target {
 
     /// Returns the route of this name; without a name, the handle's own route, if any.
     pub fn route(&self, name: Option<&str>) -> Option<CallRoute<'_>> {
-        match (name, &self.own) {
+        match (name, &self.own_route) {
             (Some(name), Some(own)) if own.name == name => Some(CallRoute::Own(own)),
-            (Some(name), _) => Some(CallRoute::Other(self.other(name))),
+            (Some(name), _) => Some(CallRoute::Other(self.other_route(name))),
             (None, own) => own.as_ref().map(CallRoute::Own),
         }
     }
 
-    fn other(&self, name: &str) -> Arc<TargetRoute> {
-        let (route, evicted) = self.others.lock().get(name);
+    fn other_route(&self, name: &str) -> Arc<TargetRoute> {
+        let (route, evicted) = self.other_routes.lock().get(name);
         // Dropped after the lock is released.
         drop(evicted);
         route
@@ -103,8 +103,8 @@ impl CallRoute<'_> {
 /// Sorted by name.
 type Routes = Vec<Arc<TargetRoute>>;
 
-/// A cache of the routes that requests named: those used in this generation, and those used in the one before. Routes in
-/// frequent use stay, and memory is bounded for any number of names.
+/// A cache of the routes of requests: those used in the current generation, and those used in the previous one. Routes
+/// in frequent use stay, and memory is bounded for any number of names.
 #[derive(Debug, Default)]
 struct Generations {
     young: Routes,
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn same_name_is_same_route() {
         let with_own = target(Some("own"));
-        let own = with_own.own.as_ref().unwrap();
+        let own = with_own.own_route.as_ref().unwrap();
         for name in [None, Some("own")] {
             assert!(
                 matches!(with_own.route(name), Some(CallRoute::Own(route)) if std::ptr::eq(route, own)),
@@ -204,7 +204,7 @@ mod tests {
             if number % (GENERATION_SIZE / 2) == 0 {
                 assert!(Arc::ptr_eq(&frequent, &other(&target, "frequent")), "{number}");
             }
-            let known = target.others.lock();
+            let known = target.other_routes.lock();
             assert!(known.young.len() + known.old.len() <= 2 * GENERATION_SIZE);
         }
     }

@@ -8,11 +8,11 @@ use super::error::Error;
 use crate::http::Secret;
 use crate::sync::{CancelTokens, Lock, Role, SingleFlight, WaitError};
 
-/// How long before its expiry a token is replaced: Databricks refuses it from 30 s before. For a short-lived token it is a
-/// tenth of its lifetime.
+/// How long before its expiry a token is replaced: Databricks rejects it during its last 30 s. For a short-lived token
+/// the margin is a tenth of its lifetime.
 const MAX_MARGIN: Duration = Duration::from_secs(60);
 
-/// The longest lifetime that is believed.
+/// Longer lifetimes are shortened to this.
 const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A token as the server issued it.
@@ -31,13 +31,13 @@ struct Cached {
 #[derive(Default)]
 pub(super) struct Tokens {
     current: SingleFlight<Cached, Error>,
-    /// The token before, which servers may still repeat in their responses.
-    former: Lock<Option<Arc<Secret>>>,
+    /// The previous token, which servers may still repeat in their responses.
+    previous: Lock<Option<Arc<Secret>>>,
 }
 
 impl Tokens {
-    /// Returns the token, fetched by `fetch` unless there is a fresh one. Fails with `WaitError` only while it waits for
-    /// another thread.
+    /// Returns the token, fetched by `fetch` unless there is a fresh one. Fails with `WaitError` only while it waits
+    /// for another thread.
     pub fn get(
         &self,
         deadline: Instant,
@@ -49,9 +49,9 @@ impl Tokens {
                 Role::Known(token) => break Ok(token),
                 Role::Leader(leader) => break self.current.lead(leader, || fetch().map(|token| self.cached(token))),
                 Role::Follower(follower) => match follower.wait(deadline, cancel)? {
-                    // However short its lifetime is, since this thread has waited for it.
+                    // Used even if it expires soon, because this thread has waited for it.
                     Some(Ok(token)) => break Ok(token),
-                    Some(Err(error)) if !error.is_of_one_call() => break Err(error),
+                    Some(Err(error)) if !error.is_specific_to_call() => break Err(error),
                     Some(Err(_)) | None => {}
                 },
             }
@@ -59,23 +59,23 @@ impl Tokens {
         Ok(token.map(|token| token.secret))
     }
 
-    /// Keeps the present token as the former one.
+    /// Keeps the current token as the previous one.
     fn cached(&self, Token { secret, lifetime }: Token) -> Cached {
-        if let Some(former) = self.current.value(()) {
-            *self.former.lock() = Some(former.secret);
+        if let Some(previous) = self.current.value(()) {
+            *self.previous.lock() = Some(previous.secret);
         }
         let lifetime = lifetime.min(MAX_LIFETIME);
         let fresh_until = Instant::now() + (lifetime - MAX_MARGIN.min(lifetime / 10));
         Cached { secret: Arc::new(secret), fresh_until }
     }
 
-    /// Forgets a token that the server refuses.
+    /// Forgets a token that the server rejects.
     pub fn reject(&self, rejected: &Arc<Secret>) {
         self.current.forget_if(|token| {
             let is_rejected = Arc::ptr_eq(&token.secret, rejected);
             if is_rejected {
-                // Before it is forgotten, so that `known` contains it at any time.
-                *self.former.lock() = Some(Arc::clone(rejected));
+                // Kept before it is forgotten: `known` must contain it at all times.
+                *self.previous.lock() = Some(Arc::clone(rejected));
             }
             is_rejected
         });
@@ -84,7 +84,7 @@ impl Tokens {
     /// Returns the tokens that may occur in a response.
     pub fn known(&self) -> Vec<Arc<Secret>> {
         let current = self.current.value(()).map(|token| token.secret);
-        current.into_iter().chain(self.former.lock().clone()).collect()
+        current.into_iter().chain(self.previous.lock().clone()).collect()
     }
 }
 
@@ -109,8 +109,8 @@ mod tests {
         Ok(Token { secret: Secret::new(text), lifetime: Duration::from_millis(lifetime_ms) })
     }
 
-    fn text(got: Result<Result<Arc<Secret>, Error>, WaitError>) -> String {
-        got.unwrap().unwrap().expose().to_owned()
+    fn text(result: Result<Result<Arc<Secret>, Error>, WaitError>) -> String {
+        result.unwrap().unwrap().expose().to_owned()
     }
 
     #[test]
@@ -119,12 +119,12 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), &CancelTokens::default(), || {
+                    let result = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
                         token("a", 60_000)
                     });
-                    assert_eq!(text(got), "a");
+                    assert_eq!(text(result), "a");
                 });
             }
         });
@@ -144,10 +144,10 @@ mod tests {
     #[test]
     fn only_the_rejected_token_is_forgotten() {
         let tokens = Tokens::default();
-        let a = tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000)).unwrap().unwrap();
-        tokens.reject(&a);
+        let first = tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000)).unwrap().unwrap();
+        tokens.reject(&first);
         assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("b", 60_000))), "b");
-        tokens.reject(&a);
+        tokens.reject(&first);
         assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || unreachable!())), "b");
     }
 
@@ -157,12 +157,12 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let got = tokens.get(soon(), &CancelTokens::default(), || {
+                    let result = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(200));
                         Err(Error::new(Status::Unauthorized, "no"))
                     });
-                    assert_eq!(got.unwrap().unwrap_err().status(), Status::Unauthorized);
+                    assert_eq!(result.unwrap().unwrap_err().status(), Status::Unauthorized);
                 });
             }
         });

@@ -27,7 +27,7 @@ pub struct ToolCall {
 #[derive(Debug, Default)]
 struct ExtraFields(Vec<(NulString, NulString)>);
 
-/// What a fragment added to a tool call.
+/// The growth of a tool call by a fragment.
 pub(super) struct Growth {
     /// The number of bytes that were added.
     pub bytes: usize,
@@ -35,21 +35,21 @@ pub(super) struct Growth {
     pub extra_fields: usize,
 }
 
-/// The memory of an extra field beside its name and its JSON.
+/// The memory of an extra field without its name and its JSON.
 const FIELD_BYTES: usize = 96;
 
-/// The arguments of a call that has none: MLflow refuses an empty string in the next request.
+/// The arguments of a call that has none: MLflow rejects an empty string in the next request.
 pub(super) const NO_ARGUMENTS: &str = "{}";
 
 impl ToolCall {
     /// Creates a call from its first fragment. Arguments and extra fields are kept only if `keeps_all`.
-    pub(super) fn of(index: u64, fragment: &dialect::ToolCall, keeps_all: bool) -> Result<ToolCall, Error> {
+    pub(super) fn from_fragment(index: u64, fragment: &dialect::ToolCall, keeps_all: bool) -> Result<ToolCall, Error> {
         let mut call = ToolCall {
             index,
             id: None,
             kind: None,
             name: None,
-            arguments: NulString::of(NO_ARGUMENTS)?,
+            arguments: NulString::new(NO_ARGUMENTS)?,
             has_arguments: false,
             ends_with_brace: false,
             extra_fields: ExtraFields::default(),
@@ -84,7 +84,7 @@ impl ToolCall {
         {
             if let (None, Some(named)) = (&known, named) {
                 added += named.0.len();
-                *known = Some(NulString::of_name(&named.0)?);
+                *known = Some(NulString::from_name(&named.0)?);
             }
         }
         let arguments = fragment.arguments.as_ref().map(|text| text.0.as_ref()).filter(|text| !text.is_empty());
@@ -96,7 +96,7 @@ impl ToolCall {
         added += self.extra_function_fields.set(&fragment.function_extras)?;
         if let Some(arguments) = arguments {
             if !std::mem::replace(&mut self.has_arguments, true) {
-                self.arguments = NulString::of("")?;
+                self.arguments = NulString::new("")?;
             }
             self.arguments.push(arguments)?;
             added += arguments.len();
@@ -138,10 +138,10 @@ impl ExtraFields {
     fn set(&mut self, fields: &dialect::Extras) -> Result<usize, Error> {
         let before = self.size();
         for (name, json) in fields {
-            let value = NulString::of(json)?;
+            let value = NulString::new(json)?;
             match self.0.iter().position(|(known, _)| known.as_str() == name) {
                 Some(at) => self.0[at].1 = value,
-                None => self.0.push((NulString::of(name)?, value)),
+                None => self.0.push((NulString::new(name)?, value)),
             }
         }
         Ok(self.size().saturating_sub(before))
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn memory_of_extra_fields_is_counted() {
         let extras = |name: &'static str| dialect::ToolCall { extras: vec![(name.into(), "1")], ..Default::default() };
-        let mut call = ToolCall::of(0, &extras("a"), true).unwrap();
+        let mut call = ToolCall::from_fragment(0, &extras("a"), true).unwrap();
         let of_one = call.size().bytes;
         let field = size_of::<(NulString, NulString)>();
         assert!(call.push(&extras("b"), true).unwrap().bytes >= field && call.size().bytes >= of_one + field);

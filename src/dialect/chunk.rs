@@ -22,11 +22,11 @@ pub(super) const DONE: &[u8] = b"[DONE]";
 #[derive(Debug)]
 pub enum Event<'a> {
     Chunk(Chunk<'a>),
-    /// A chunk that only appends text to a candidate that has begun: the candidate's index, and the text.
+    /// A chunk that only appends text to a candidate: the candidate's index, and the text.
     Text(u64, Cow<'a, str>),
     /// A complete item of an agent, whose text may have been streamed before.
     Item(Delta<'a>),
-    /// A chunk that only appends reasoning to a candidate that has begun.
+    /// As `Text`, for reasoning.
     Reasoning(u64, Cow<'a, str>),
     /// An error of the model or the gateway that ends the stream.
     Error(ErrorResponse),
@@ -34,7 +34,7 @@ pub enum Event<'a> {
     Done,
 }
 
-/// What one chunk adds to a response.
+/// One chunk of a response.
 #[derive(Debug, Default)]
 pub struct Chunk<'a> {
     pub id: Option<Text<'a>>,
@@ -43,7 +43,7 @@ pub struct Chunk<'a> {
     pub deltas: Vec<Delta<'a>>,
 }
 
-/// What a chunk adds to one candidate.
+/// The fields of a chunk for one candidate.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
     pub candidate: u64,
@@ -99,8 +99,8 @@ impl<'a> RawChunk<'a> {
         !self.error.0 && !matches!(self.choices, Some(Some(_)))
     }
 
-    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send such to keep a connection
-    /// alive.
+    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send these to keep a
+    /// connection alive.
     pub fn decode(self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
         let choices = match self.choices.flatten() {
             _ if self.error.0 => return Ok(Event::Error(ErrorResponse::in_success(data))),
@@ -200,7 +200,7 @@ impl<'de> Fields<'de> for RawDelta<'de> {
 mod tests {
     use std::borrow::Cow;
 
-    use super::super::openai::decode_event;
+    use super::super::openai_format::decode_event;
     use super::super::reasoning::ReasoningForm;
     use super::*;
 
@@ -217,20 +217,29 @@ mod tests {
 
     #[test]
     fn reasoning_and_refusals_are_read() {
-        let of = |delta: &str| {
+        let reasoning_and_refusal = |delta: &str| {
             let json = format!(r#"{{"id":"x","choices":[{{"delta":{delta}}}]}}"#);
             let delta = chunk(&json).deltas.remove(0);
             let refusal = delta.refusal.map(|refusal| refusal.text.0.into_owned());
             (delta.reasoning.map(|it| (it.form, it.text.text.0.into_owned())), refusal)
         };
         let hm = |form| (Some((form, "hm".to_owned())), None);
-        assert_eq!(of(r#"{"content":null,"reasoning_content":"hm"}"#), hm(ReasoningForm::ReasoningContent));
-        assert_eq!(of(r#"{"reasoning":"hm","content":""}"#), hm(ReasoningForm::Reasoning));
-        assert_eq!(of(r#"{"reasoning_content":"","reasoning":"hm","thinking":"no"}"#), hm(ReasoningForm::Reasoning));
+        assert_eq!(
+            reasoning_and_refusal(r#"{"content":null,"reasoning_content":"hm"}"#),
+            hm(ReasoningForm::ReasoningContent)
+        );
+        assert_eq!(reasoning_and_refusal(r#"{"reasoning":"hm","content":""}"#), hm(ReasoningForm::Reasoning));
+        assert_eq!(
+            reasoning_and_refusal(r#"{"reasoning_content":"","reasoning":"hm","thinking":"no"}"#),
+            hm(ReasoningForm::Reasoning)
+        );
         let parts = r#"{"content":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]}]}"#;
-        assert_eq!(of(parts), hm(ReasoningForm::Parts));
-        assert_eq!(of(r#"{"refusal":"no","reasoning":{"effort":1}}"#), (None, Some("no".to_owned())));
-        assert_eq!(of(r#"{"refusal":null,"reasoning_content":null}"#), (None, None));
+        assert_eq!(reasoning_and_refusal(parts), hm(ReasoningForm::Parts));
+        assert_eq!(
+            reasoning_and_refusal(r#"{"refusal":"no","reasoning":{"effort":1}}"#),
+            (None, Some("no".to_owned()))
+        );
+        assert_eq!(reasoning_and_refusal(r#"{"refusal":null,"reasoning_content":null}"#), (None, None));
     }
 
     #[test]
@@ -302,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn event_that_is_not_a_chunk_is_refused() {
+    fn event_that_is_not_a_chunk_is_rejected() {
         let many = format!(r#"{{"choices":[{}]}}"#, vec!["{}"; 1025].join(","));
         assert!(matches!(decode_event(many.as_bytes()), Err(DecodeError::WrongShape(..))));
         assert!(matches!(

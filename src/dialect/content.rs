@@ -28,7 +28,7 @@ impl Content<'_> {
             Content::Messages(_) => Task::Chat,
             Content::Inputs(_) => Task::Embeddings,
             Content::Body(body) if body.has("messages") => Task::Chat,
-            // Agents take inputs, too, and servers do not always report it.
+            // Agents also take inputs, and servers do not always report that a route is an agent.
             Content::Body(body) if body.has("input") || body.has("text") => Task::Chat,
             Content::Body(_) => Task::Completions,
         }

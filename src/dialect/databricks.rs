@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::routes::{self, Change, ChangeMethod, ChangeRequest, Page, Route, RouteLookup, string_field};
-use super::{Dialect, Task, openai, path_segment};
+use super::{Dialect, Task, openai_format, path_segment};
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
 
@@ -44,7 +44,7 @@ impl Dialect for Databricks {
         routes::parse_page(body, "endpoints", endpoint)
     }
 
-    /// The catalog does not report the health of a model, so the list of endpoints stands for it.
+    /// The catalog does not report the health of a model. Its substitute is the list of endpoints.
     fn health_path(&self, route: Option<&str>) -> String {
         match route {
             Some(route) if !is_in_catalog(route) => self.route_path(route),
@@ -87,7 +87,7 @@ impl Dialect for Databricks {
 
     fn invocations_path(&self, route: &str, task: Task) -> String {
         if is_in_catalog(route) {
-            return [AI_GATEWAY, openai::endpoint_path(task)].concat();
+            return [AI_GATEWAY, openai_format::endpoint_path(task)].concat();
         }
         ["/serving-endpoints/", &path_segment(route), "/invocations"].concat()
     }

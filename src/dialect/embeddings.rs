@@ -1,4 +1,4 @@
-//! Embeddings responses: the numbers go from the JSON directly to one array of floats.
+//! Embeddings responses: decodes the numbers of the JSON directly to one array of floats.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct EmbeddingArray {
     pub count: usize,
 }
 
-/// What a response contains besides its embeddings.
+/// The fields of a response other than its embeddings.
 #[derive(Debug, Default)]
 pub struct EmbeddingsResponse {
     pub model: Option<String>,
@@ -60,7 +60,7 @@ fn append(
     to: &mut EmbeddingArray,
     names: &EmbeddingFields,
 ) -> Result<EmbeddingsResponse, DecodeError> {
-    // Each number takes at least two bytes, whatever the length of the first embedding promises.
+    // Each number takes at least two bytes of the body. This limits the memory that the first embedding reserves.
     let mut lists = NumberLists::new(&mut to.data, expected, body.len() / 2);
     let mut rows = Vec::new();
     let parsed = parse(body, &mut lists, &mut rows, names);
@@ -96,7 +96,7 @@ fn parse(
         // The caller checks this first.
         return Ok(ParsedResponse::default());
     }
-    // Errors are those of the original body.
+    // Errors must describe the original body.
     let text = response::parse_utf8(&rest).map_err(|error| response::parse_utf8(body).err().unwrap_or(error))?;
     response::check_memory(&rest)?;
     let parsed = reader::read(text, ResponseSeed { lists, rows, names });
@@ -378,8 +378,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
     }
 }
 
-/// Returns the number of the list that was extracted here, or [`NO_LIST`] if none was: then there is anything but a
-/// single number.
+/// Returns the number of the list that was extracted here. Returns [`NO_LIST`] if none was: the list does not consist
+/// of one number.
 fn extracted_list<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
     let number = list.next_element::<Lenient>()?.and_then(|number| number.count());
     let mut is_alone = true;

@@ -11,15 +11,15 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The maximum length of [`ErrorResponse::message`], in characters.
 const MAX_MESSAGE_CHARS: usize = 2000;
 
-/// The kind of an error response, as far as it matters to a program.
+/// The kind of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     BadRequest,
     Unauthorized,
     Forbidden,
-    /// The server has no such path: it has another dialect, or is no gateway at all.
+    /// The server has no such path: it has another dialect, or is not a gateway.
     NoSuchPath,
-    /// The path exists, but no route or endpoint of that name.
+    /// The path exists, but there is no route or endpoint of that name.
     NoSuchRoute,
     RateLimited,
     BudgetExceeded,
@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Other,
 }
 
-/// A response with a status that is not a success, and what its body reports.
+/// A response with a status that is not a success, with the error that its body reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
     pub kind: ErrorKind,
@@ -49,7 +49,7 @@ pub struct ErrorResponse {
     pub requires_prompt: bool,
     /// Whether the server failed because it cannot stream.
     pub is_streaming_unsupported: bool,
-    /// Whether the token has expired, so that a new one may be accepted.
+    /// Whether the token has expired. The server may accept a new one.
     pub is_token_expired: bool,
 }
 
@@ -221,7 +221,7 @@ fn status_of_name(name: &str) -> Option<u16> {
     })
 }
 
-/// Returns the message for a person. Gateways and providers put it in different fields; the most specific one takes
+/// Returns the error message. Gateways and providers put it in different fields; the most specific one takes
 /// precedence.
 fn find_message(json: &Value) -> Option<String> {
     match json {
@@ -415,33 +415,41 @@ mod tests {
 
     #[test]
     fn error_reports_that_messages_are_required() {
-        let of = |body: &str| ErrorResponse::read(422, body.as_bytes()).requires_messages;
-        assert!(of(r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required"}]}"#));
-        assert!(of(r#"{"detail":[{"type":"value_error.missing","loc":["body","messages"],"msg":"field required"}]}"#));
-        assert!(!of(r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"}]}"#));
-        assert!(!of(r#"{"detail":"messages"}"#));
-        assert!(of(r#"{"error_code":"BAD_REQUEST","message":"Missing required Chat parameter: 'messages'"}"#));
-        assert!(!of(""));
+        let requires_messages = |body: &str| ErrorResponse::read(422, body.as_bytes()).requires_messages;
+        assert!(requires_messages(
+            r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required"}]}"#
+        ));
+        assert!(requires_messages(
+            r#"{"detail":[{"type":"value_error.missing","loc":["body","messages"],"msg":"field required"}]}"#
+        ));
+        assert!(!requires_messages(
+            r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"}]}"#
+        ));
+        assert!(!requires_messages(r#"{"detail":"messages"}"#));
+        assert!(requires_messages(
+            r#"{"error_code":"BAD_REQUEST","message":"Missing required Chat parameter: 'messages'"}"#
+        ));
+        assert!(!requires_messages(""));
     }
 
     #[test]
     fn error_reports_that_a_prompt_is_required() {
-        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).requires_prompt;
-        assert!(of(400, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
-        assert!(!of(400, r#"{"detail":"Endpoint 'c' is not a completions endpoint."}"#));
-        assert!(!of(500, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
+        let requires_prompt = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).requires_prompt;
+        assert!(requires_prompt(400, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
+        assert!(!requires_prompt(400, r#"{"detail":"Endpoint 'c' is not a completions endpoint."}"#));
+        assert!(!requires_prompt(500, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
     }
 
     #[test]
     fn not_found_of_the_server_is_distinguished_from_a_proxys() {
-        let of = |body: &str| ErrorResponse::read(404, body.as_bytes()).is_from_server;
+        let is_from_server = |body: &str| ErrorResponse::read(404, body.as_bytes()).is_from_server;
         for body in [
             r#"{"detail":"Not Found"}"#,
             r#"{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for 'GET /x'"}"#,
             r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#,
             "<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you",
         ] {
-            assert!(of(body), "{body}");
+            assert!(is_from_server(body), "{body}");
         }
         for body in [
             "",
@@ -451,7 +459,7 @@ mod tests {
             r#"{"detail":"The endpoint 'x' is not present or active on the server"}"#,
             r#"{"error":{"message":"The model `m` does not exist","code":"model_not_found"}}"#,
         ] {
-            assert!(!of(body), "{body}");
+            assert!(!is_from_server(body), "{body}");
         }
         assert!(!ErrorResponse::read(403, br#"{"detail":"Not Found"}"#).is_from_server);
     }
@@ -468,14 +476,20 @@ mod tests {
 
     #[test]
     fn expired_token_is_distinguished_from_missing_permission() {
-        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).is_token_expired;
-        assert!(of(401, ""));
-        assert!(of(403, r#"{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}"#));
-        assert!(of(403, "<html><title>Error 403 Token is expiring within 30 seconds. (token expired)</title>"));
-        assert!(!of(403, r#"{"error_code":"PERMISSION_DENIED","message":"User does not have permission"}"#));
-        assert!(of(403, "<html><title>Error 403 Invalid access token.</title>"));
-        assert!(!of(403, r#"{"detail":{"error":{"code":403,"message":"no"}}}"#));
-        assert!(!of(400, r#"{"error_code":403,"message":"x"}"#));
+        let is_token_expired = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).is_token_expired;
+        assert!(is_token_expired(401, ""));
+        assert!(is_token_expired(403, r#"{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}"#));
+        assert!(is_token_expired(
+            403,
+            "<html><title>Error 403 Token is expiring within 30 seconds. (token expired)</title>"
+        ));
+        assert!(!is_token_expired(
+            403,
+            r#"{"error_code":"PERMISSION_DENIED","message":"User does not have permission"}"#
+        ));
+        assert!(is_token_expired(403, "<html><title>Error 403 Invalid access token.</title>"));
+        assert!(!is_token_expired(403, r#"{"detail":{"error":{"code":403,"message":"no"}}}"#));
+        assert!(!is_token_expired(400, r#"{"error_code":403,"message":"x"}"#));
     }
 
     #[test]

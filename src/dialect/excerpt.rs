@@ -1,9 +1,9 @@
-//! The excerpt of a body or a message that an error message quotes.
+//! Excerpts of bodies and messages, which error messages quote.
 
 /// The maximum length of an excerpt, in characters.
 const MAX_CHARS: usize = 120;
 
-/// Returns the start of a body on one line. `…` marks what is left out.
+/// Returns the start of a body on one line. `…` marks that it was cut.
 pub fn excerpt(body: &[u8]) -> String {
     // Cut before decoding: a character takes at most four bytes, and the body may be huge.
     let cut = &body[..body.len().min(4 * MAX_CHARS + 4)];

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_a_list_of_numbers_is_refused() {
+    fn anything_but_a_list_of_numbers_is_rejected() {
         for text in [
             "[]",
             "[",

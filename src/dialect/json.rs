@@ -1,4 +1,4 @@
-//! Lenient JSON values: fields of a response whose wrong type is not an error.
+//! Lenient JSON values: fields of a response that may have any type.
 
 use serde::de::{Deserialize, Deserializer};
 
@@ -49,7 +49,7 @@ pub(super) fn string_or_null(json: &str) -> Result<Option<Fragment<'_>>, String>
     if json == "null" { Ok(None) } else { parse_string(json).map(Some) }
 }
 
-/// A value of which a wrong type counts as missing: a response is not refused for the type of a token count.
+/// A value that counts as missing if it has another type: a response is not rejected for the type of a token count.
 #[derive(Debug, Default)]
 pub(super) enum Lenient<'a> {
     Text(Text<'a>),
@@ -101,7 +101,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
     }
 }
 
-/// A count of which a wrong type counts as missing, as for [`Lenient`].
+/// A count. A value of another type counts as missing, as for [`Lenient`].
 #[derive(Debug, Default)]
 pub(super) struct Count(pub Option<u64>);
 

@@ -17,12 +17,12 @@ const FORMATS: [(&str, &str); 6] =
 /// An image or an audio recording.
 #[derive(Debug, Clone, Copy)]
 pub struct Media<'a> {
-    kind: Kind<'a>,
+    kind: MediaKind<'a>,
     bytes: &'a [u8],
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind<'a> {
+enum MediaKind<'a> {
     /// An image of this media type.
     Image(&'a str),
     /// A recording of this format.
@@ -39,8 +39,8 @@ impl<'a> Media<'a> {
         let kind = match media_type.split_once('/') {
             Some((kind, subtype)) if is_token(kind) && is_token(subtype) && media_type.len() <= MAX_TYPE => {
                 match kind {
-                    "image" => Kind::Image(media_type),
-                    "audio" => Kind::Audio(
+                    "image" => MediaKind::Image(media_type),
+                    "audio" => MediaKind::Audio(
                         FORMATS.iter().find(|(name, _)| *name == subtype).map_or(subtype, |(_, format)| format),
                     ),
                     _ => {
@@ -65,10 +65,10 @@ impl<'a> Media<'a> {
     pub(super) fn write_part(&self, json: &mut String) {
         // Media types and base64 need no escapes.
         let (before, after) = match self.kind {
-            Kind::Image(media_type) => {
+            MediaKind::Image(media_type) => {
                 (format!(r#"{{"type":"image_url","image_url":{{"url":"data:{media_type};base64,"#), r#""}}"#.to_owned())
             }
-            Kind::Audio(format) => {
+            MediaKind::Audio(format) => {
                 (r#"{"type":"input_audio","input_audio":{"data":""#.to_owned(), format!(r#"","format":"{format}"}}}}"#))
             }
         };
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn media_that_is_neither_image_nor_audio_is_refused() {
+    fn media_that_is_neither_image_nor_audio_is_rejected() {
         for media_type in [
             "",
             "image",

@@ -10,7 +10,7 @@ use super::objects::parse_fields;
 #[derive(Debug, Clone)]
 pub struct Message {
     json: String,
-    /// Whether it is a user's message that ends with its content, a list, so that a part can be appended in place.
+    /// Whether a part can be appended in place: it is a user's message that ends with its content, a list.
     is_open: bool,
 }
 
@@ -158,18 +158,18 @@ mod tests {
         let image = Part::Media(Media::new("image/png", &[0]).unwrap());
         let url = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}"#;
         let text = |text: &str| format!(r#"{{"type":"text","text":{text:?}}}"#);
-        let of = |content: &str, parts: &[Part]| with_parts(Message::new("user", content).unwrap(), parts);
+        let message = |content: &str, parts: &[Part]| with_parts(Message::new("user", content).unwrap(), parts);
         assert_eq!(
-            of("a\"", &[image, Part::Text("b"), image]),
+            message("a\"", &[image, Part::Text("b"), image]),
             format!(r#"{{"role":"user","content":[{},{url},{},{url}]}}"#, text("a\""), text("b"))
         );
-        assert_eq!(of("", &[Part::Text(""), image]), format!(r#"{{"role":"user","content":[{url}]}}"#));
-        assert_eq!(of("a", &[Part::Text("")]), r#"{"role":"user","content":"a"}"#);
+        assert_eq!(message("", &[Part::Text(""), image]), format!(r#"{{"role":"user","content":[{url}]}}"#));
+        assert_eq!(message("a", &[Part::Text("")]), r#"{"role":"user","content":"a"}"#);
     }
 
     #[test]
     fn parts_are_added_to_a_message_of_any_format() {
-        let of = |json: &str| with_parts(Message::parse(json).unwrap(), &[Part::Text("b")]);
+        let extended = |json: &str| with_parts(Message::parse(json).unwrap(), &[Part::Text("b")]);
         let b = r#"{"type":"text","text":"b"}"#;
         for (json, before) in [
             (r#" {"role":"user"} "#, ""),
@@ -180,16 +180,16 @@ mod tests {
             (r#"{"content":1,"role":"user","content":"a"}"#, r#"{"type":"text","text":"a"},"#),
         ] {
             let content = format!(r#","content":[{before}{b}]}}"#);
-            assert!(of(json).ends_with(&content), "{json}: {}", of(json));
+            assert!(extended(json).ends_with(&content), "{json}: {}", extended(json));
         }
         assert_eq!(
-            of(r#"{"role":"user","content":"a","na\tme":"x"}"#),
+            extended(r#"{"role":"user","content":"a","na\tme":"x"}"#),
             format!(r#"{{"role":"user","na\tme":"x","content":[{{"type":"text","text":"a"}},{b}]}}"#)
         );
     }
 
     #[test]
-    fn part_is_refused_unless_the_message_is_a_users() {
+    fn part_is_rejected_unless_the_message_is_a_users() {
         for json in [
             r#"{"role":"assistant","content":"a"}"#,
             r#"{"role":"user","content":"a","role":"tool"}"#,

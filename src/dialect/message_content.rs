@@ -10,7 +10,7 @@ use super::reader::{self, Raw};
 use super::reasoning::{self, Reasoning};
 use super::strings::{Fragment, describe_kind};
 
-/// The content of a message: the text of all parts, and what else there is.
+/// The content of a message: the joined text of its parts, its refusal and its reasoning.
 #[derive(Debug, Default)]
 pub(super) struct MessageContent<'a> {
     pub text: Option<Fragment<'a>>,
@@ -62,7 +62,7 @@ impl<'a> MessageContent<'a> {
     }
 }
 
-/// Reads a list of parts one by one: they may be too many to collect.
+/// Reads the parts one by one: there may be too many to collect.
 impl<'de: 'a, 'a> Deserialize<'de> for MessageContent<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PartsVisitor;
@@ -118,19 +118,19 @@ mod tests {
 
     #[test]
     fn text_parts_are_joined() {
-        let of = |json: &str| {
+        let text = |json: &str| {
             let content = MessageContent::from_json(json)?;
             Ok::<_, String>(content.text.map(|text| text.text.0.into_owned()))
         };
-        assert_eq!(of(r#""a\n""#), Ok(Some("a\n".to_owned())));
+        assert_eq!(text(r#""a\n""#), Ok(Some("a\n".to_owned())));
         let parts =
             r#"[{"type":"reasoning","text":"hm"},{"type":"text","text":"a"},{"type":"text","text":"b","x":1},{}]"#;
-        assert_eq!(of(parts), Ok(Some("ab".to_owned())));
+        assert_eq!(text(parts), Ok(Some("ab".to_owned())));
         let halves = r#"[{"type":"text","text":"a\ud83d"},{"type":"output_text","text":"\ude00"}]"#;
-        assert_eq!(of(halves), Ok(Some("a\u{1F600}".to_owned())));
-        assert_eq!((of("[]"), of("null")), (Ok(None), Ok(None)));
+        assert_eq!(text(halves), Ok(Some("a\u{1F600}".to_owned())));
+        assert_eq!((text("[]"), text("null")), (Ok(None), Ok(None)));
         for json in ["1", "[1]", "{}", "[[\"text\",\"a\"]]", "true"] {
-            assert!(of(json).is_err(), "{json}");
+            assert!(text(json).is_err(), "{json}");
         }
         let content = MessageContent::from_json(r#"[{"type":"refusal","refusal":"no"},{"type":"thinking"}]"#).unwrap();
         assert_eq!((content.refusal, content.has_reasoning), (Some(Cow::Borrowed("no").into()), true));
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn reasoning_parts_are_joined() {
-        let of = |json: &str| {
+        let reasoning = |json: &str| {
             let reasoning = MessageContent::from_json(json).unwrap().reasoning?;
             Some((reasoning.text.text.0.into_owned(), reasoning.signature.map(|signature| signature.0.into_owned())))
         };
@@ -158,9 +158,9 @@ mod tests {
             (r#"[{"type":"reasoning","text":"a"}]"#, ("a", None)),
             (r#"[{"type":"reasoning","summary":[1]}]"#, ("", None)),
         ] {
-            assert_eq!(of(json), Some((expected.0.to_owned(), expected.1)), "{json}");
+            assert_eq!(reasoning(json), Some((expected.0.to_owned(), expected.1)), "{json}");
         }
-        assert_eq!(of(r#"[{"type":"redacted_thinking","data":"x"}]"#), None);
-        assert_eq!(of(r#"[{"type":"text","text":"x"}]"#), None);
+        assert_eq!(reasoning(r#"[{"type":"redacted_thinking","data":"x"}]"#), None);
+        assert_eq!(reasoning(r#"[{"type":"text","text":"x"}]"#), None);
     }
 }

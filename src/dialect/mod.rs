@@ -1,4 +1,5 @@
-//! Dialects: the HTTP API of each family of MLflow gateways. Paths, request JSON out, response JSON in; no I/O.
+//! Dialects: the HTTP API of each family of gateways. A dialect defines paths, encodes request JSON and decodes
+//! response JSON. No I/O.
 
 mod chunk;
 mod content;
@@ -22,7 +23,7 @@ mod object_writer;
 mod objects;
 mod on_demand;
 mod openai;
-mod openai_api;
+mod openai_format;
 mod params;
 mod pattern;
 mod pointer;
@@ -51,7 +52,7 @@ pub use media::{InvalidMessage, Media};
 pub use message::{Message, Part};
 pub use oauth::{METADATA_PATH, TOKEN_REQUEST_BODY, parse_token, parse_token_endpoint};
 pub use on_demand::{ResponseDetails, find_empty_arguments, read_details, read_messages};
-pub use openai::decode_chat;
+pub use openai_format::decode_chat;
 pub use params::{InvalidParam, Params};
 pub use pattern::EventReader;
 pub use pointer::{JsonKind, JsonPointer, JsonValue, PointerError};
@@ -191,7 +192,7 @@ pub trait Dialect: fmt::Debug + Sync {
 
     /// Returns the names of the request fields that differ between dialects.
     fn field_names(&self) -> FieldNames {
-        openai::FIELD_NAMES
+        openai_format::FIELD_NAMES
     }
 
     /// Encodes the request body for a route of this task.
@@ -202,7 +203,7 @@ pub trait Dialect: fmt::Debug + Sync {
 
     /// Decodes a successful response from a route of this task, which is not [`Task::Embeddings`].
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<ModelResponse<'a>, DecodeError> {
-        openai::decode(task, body)
+        openai_format::decode(task, body)
     }
 
     /// Appends the embeddings of a successful response to `to`. `expected` is their probable number. Appends none if it
@@ -213,7 +214,7 @@ pub trait Dialect: fmt::Debug + Sync {
         expected: usize,
         to: &mut EmbeddingArray,
     ) -> Result<EmbeddingsResponse, DecodeError> {
-        openai::decode_embeddings(body, expected, to)
+        openai_format::decode_embeddings(body, expected, to)
     }
 
     /// Returns whether servers can stream responses.
@@ -223,15 +224,16 @@ pub trait Dialect: fmt::Debug + Sync {
 
     /// Decodes the data of one event of a stream.
     fn decode_event<'a>(&self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
-        openai::decode_event(data)
+        openai_format::decode_event(data)
     }
 }
 
 /// All dialects.
 pub static ALL: [&dyn Dialect; 5] =
-    [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks, &openai_api::OpenAi];
+    [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks, &openai::OpenAi];
 
-/// The dialects to try with a server, in this order: servers of a later one may serve the paths of an earlier one, too.
+/// The dialects that discovery tries, in this order: servers of a later dialect may also have the paths of an earlier
+/// one.
 pub static DISCOVERED: [&dyn Dialect; 4] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks];
 
@@ -239,7 +241,7 @@ pub static DISCOVERED: [&dyn Dialect; 4] =
 pub static DATABRICKS: &dyn Dialect = &databricks::Databricks;
 
 /// The dialect of a URI that ends in the version of OpenAI's API.
-pub static OPENAI: &dyn Dialect = &openai_api::OpenAi;
+pub static OPENAI: &dyn Dialect = &openai::OpenAi;
 
 /// The bytes that need no escape in a path (RFC 3986, 2.3).
 const UNRESERVED: [bool; 256] = {
@@ -285,8 +287,8 @@ mod tests {
 
     #[test]
     fn each_dialect_has_its_paths() {
-        let of = |d: &&dyn Dialect| (d.name(), d.route_path("a b"), d.invocations_path("a b", Task::Chat));
-        let paths: Vec<_> = DISCOVERED.iter().map(of).collect();
+        let dialect_paths = |d: &&dyn Dialect| (d.name(), d.route_path("a b"), d.invocations_path("a b", Task::Chat));
+        let paths: Vec<_> = DISCOVERED.iter().map(dialect_paths).collect();
         assert_eq!(paths[0], ("deployments", "/api/2.0/endpoints/a%20b".into(), "/endpoints/a%20b/invocations".into()));
         assert_eq!(paths[1], ("gateway", "/api/2.0/gateway/routes/a%20b".into(), "/gateway/a%20b/invocations".into()));
         assert_eq!(paths[2].2, "/gateway/a%20b/mlflow/invocations");

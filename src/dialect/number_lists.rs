@@ -1,5 +1,5 @@
-//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response, and a
-//! general parser takes several times as long for them.
+//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response. A general
+//! parser is several times slower.
 
 use std::ops::Range;
 
@@ -78,7 +78,7 @@ impl NumberLists<'_> {
     /// Decodes a list from base64 of little-endian 32-bit floats, and returns its index.
     pub fn read_base64(&mut self, text: &str) -> Result<usize, String> {
         let start = self.array.len();
-        // In chunks of complete floats, to need no copy of the whole.
+        // Decoded in chunks of complete floats, which avoids a copy of the whole list.
         let mut bytes = [0; BASE64_CHUNK / 4 * 3];
         for chunk in text.as_bytes().chunks(BASE64_CHUNK) {
             let decoded = STANDARD.decode_slice(chunk, &mut bytes).map_err(|error| format!("base64: {error}"))?;

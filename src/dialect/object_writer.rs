@@ -2,7 +2,7 @@
 
 use super::scanner::plain_length;
 
-/// [`ObjectWriter::field`] starts a field; what is pushed next is its value.
+/// [`ObjectWriter::field`] starts a field. The next push is its value.
 pub(super) struct ObjectWriter(Vec<u8>);
 
 /// The size of most requests.
@@ -30,7 +30,7 @@ impl ObjectWriter {
         self
     }
 
-    /// Appends a text as a JSON string. Most need no escapes, which takes eight bytes at a time to find out.
+    /// Appends a string. Most need no escapes, which is checked eight bytes at a time.
     pub fn push_string(&mut self, text: &str) -> &mut ObjectWriter {
         if plain_length(text.as_bytes()) < text.len() {
             let written = serde_json::to_writer(&mut self.0, text);

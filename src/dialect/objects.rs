@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::reader::OBJECT_IF_ANY;
 
-/// The maximum number of elements in a list. No model sends as many candidates or tool calls.
+/// The maximum number of elements in a list. No model sends that many candidates or tool calls.
 pub(super) const MAX_ELEMENTS: usize = 1024;
 
 /// The fields of an object, read in their order. If a field is repeated, the last value counts, as in most parsers,
-/// unless [`read_once`] refuses it: the text of a response must not occur twice.
+/// unless [`read_once`] rejects it: the text of a response must not occur twice.
 pub(super) trait Fields<'de>: Default {
     /// Reads a field's value. Returns false for an unknown field, whose value the caller skips.
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error>;
@@ -207,15 +207,15 @@ mod tests {
 
     #[test]
     fn last_of_repeated_fields_counts_unless_read_once() {
-        let of = |json: &str| reader::from_str::<Object<Point>>(json);
-        let Object(point) = of(r#"{"y":1,"z":[{}],"x":2,"\u0079":3}"#).unwrap();
+        let parse = |json: &str| reader::from_str::<Object<Point>>(json);
+        let Object(point) = parse(r#"{"y":1,"z":[{}],"x":2,"\u0079":3}"#).unwrap();
         assert_eq!((point.x, point.y), (Some(2), 3));
-        let error = of(r#"{"x":1,"\u0078":1}"#).unwrap_err().to_string();
+        let error = parse(r#"{"x":1,"\u0078":1}"#).unwrap_err().to_string();
         assert!(error.starts_with("duplicate field `x`"), "{error}");
     }
 
     #[test]
-    fn list_with_too_many_elements_is_refused() {
+    fn list_with_too_many_elements_is_rejected() {
         let list = |count| format!("[{}]", vec![r#"{"x":1}"#; count].join(","));
         assert_eq!(reader::from_str::<BoundedList<Point>>(&list(MAX_ELEMENTS)).unwrap().0.len(), MAX_ELEMENTS);
         assert!(reader::from_str::<BoundedList<Point>>(&list(MAX_ELEMENTS + 1)).is_err());

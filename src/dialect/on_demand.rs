@@ -23,7 +23,7 @@ pub fn read_messages(json: &str) -> Vec<Option<&str>> {
     messages.or(output).and_then(|list| message_list::last_message(list.get())).map(Some).into_iter().collect()
 }
 
-/// What a response contains besides its candidates.
+/// The fields of a response other than its candidates.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ResponseDetails<'a> {
     pub id: Option<Text<'a>>,

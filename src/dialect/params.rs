@@ -1,4 +1,4 @@
-//! Model parameters: only those that are set, as the JSON to be sent.
+//! The model parameters that are set, as JSON.
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ const MAX_NAME: usize = 256;
 /// The body fields that are not parameters.
 const RESERVED: [&str; 5] = ["prompt", "messages", "input", "text", "stream"];
 
-/// The names of one parameter: that of older gateways, and OpenAI's.
+/// The two names of one parameter: the older gateways' and OpenAI's.
 const CANDIDATE_COUNT: [&str; 2] = ["candidate_count", "n"];
 
 const STOP: &str = "stop";
@@ -29,8 +29,8 @@ impl Params {
     pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), InvalidParam> {
         check_name(name)?;
         if !value.is_finite() {
-            let what = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
-            return Err(InvalidParam(format!("the parameter {name} is {what}, which JSON cannot represent")));
+            let kind = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
+            return Err(InvalidParam(format!("the parameter {name} is {kind}, which JSON cannot represent")));
         }
         self.set(name, raw(&value)?)
     }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_parameters_are_refused() {
+    fn invalid_parameters_are_rejected() {
         let mut params = Params::default();
         assert!(params.set_double("temperature", f64::NAN).is_err());
         assert!(params.set_double("temperature", f64::INFINITY).is_err());

@@ -1,4 +1,4 @@
-//! Reads the events of a stream. Most events repeat the JSON of the one before with another text, and need no parser.
+//! Reads the events of a stream. Most events differ from the previous one only in their text, and need no parser.
 
 use std::borrow::Cow;
 
@@ -20,10 +20,10 @@ pub struct EventReader {
     has_text: bool,
 }
 
-/// The JSON of a chunk with nothing but text or reasoning: what precedes and what follows the string.
+/// The JSON of a chunk with only text or reasoning: the bytes before and after the string.
 ///
-/// An event that starts and ends alike, with a string without quotes between, is the same JSON with another text: a
-/// parser would be in the same state before the string, and after it.
+/// If an event has the same bytes there, and no quote in the string, it is the same JSON with another text: a parser
+/// would be in the same state before and after the string.
 #[derive(Debug)]
 struct Pattern {
     prefix: Vec<u8>,
@@ -65,13 +65,14 @@ impl EventReader {
         Ok(event)
     }
 
-    /// Returns what is held back at the end of the stream: lone surrogates, as replacement characters.
+    /// Returns the lone surrogates that are held back at the end of the stream, as replacement characters.
     pub fn flush(&mut self) -> Chunk<'static> {
         self.split.flush()
     }
 }
 
-/// The maximum length of prefix and suffix together. Usually they are some hundred bytes; more is not worth a copy.
+/// The maximum length of prefix and suffix together. Usually they have some hundred bytes. Copying longer ones does not
+/// pay.
 const MAX_PATTERN_BYTES: usize = 4096;
 
 impl Pattern {
@@ -168,12 +169,12 @@ mod tests {
 
     #[test]
     fn reasoning_is_read_from_the_first_field_that_has_any() {
-        let of = |first: &str, second: &str| {
+        let event = |first: &str, second: &str| {
             format!(r#"{{"choices":[{{"delta":{{"reasoning_content":"{first}","reasoning":"{second}"}}}}]}}"#)
         };
         let mut reader = EventReader::default();
-        reader.read(DATABRICKS, b"", of("a", "b").as_bytes()).unwrap();
-        let same = of("", "b");
+        reader.read(DATABRICKS, b"", event("a", "b").as_bytes()).unwrap();
+        let same = event("", "b");
         let Ok(Event::Chunk(chunk)) = reader.read(DATABRICKS, b"", same.as_bytes()) else { panic!() };
         assert_eq!(chunk.deltas[0].reasoning.as_ref().unwrap().text.text.0, "b");
     }
@@ -212,19 +213,19 @@ mod tests {
 
     #[test]
     fn reasoning_matches_until_the_text_starts() {
-        let of = |text: &str, reasoning: &str| {
+        let event = |text: &str, reasoning: &str| {
             format!(r#"{{"choices":[{{"delta":{{"content":{text},"reasoning":{reasoning}}}}}]}}"#)
         };
         check_events(&[
-            (of("null", "\"a\""), false),
-            (of("null", "\"b\""), true),
-            (of("\"c\"", "\"d\""), false),
-            (of("null", "\"e\""), true),
-            (of("\"\"", "\"f\""), false),
-            (of("\"\"", "\"g\""), true),
-            (of("\"h\"", "\"\""), false),
-            (of("\"i\"", "\"\""), true),
-            (of("\"i\"", "null"), false),
+            (event("null", "\"a\""), false),
+            (event("null", "\"b\""), true),
+            (event("\"c\"", "\"d\""), false),
+            (event("null", "\"e\""), true),
+            (event("\"\"", "\"f\""), false),
+            (event("\"\"", "\"g\""), true),
+            (event("\"h\"", "\"\""), false),
+            (event("\"i\"", "\"\""), true),
+            (event("\"i\"", "null"), false),
         ]);
     }
 

@@ -30,7 +30,7 @@ impl<'a> JsonPointer<'a> {
     }
 
     /// Returns the value in a document, the last one if a name is repeated. Checks the whole document first, and then
-    /// passes over it once, whatever the depth of the value.
+    /// reads it once, at any depth of the value.
     pub fn find<'j>(&self, document: &'j str) -> Result<Option<JsonValue<'j>>, JsonError> {
         scanner::check(document)?;
         let (mut rest, mut found) = (document.trim_ascii(), None);
@@ -50,7 +50,7 @@ impl<'a> JsonPointer<'a> {
                     found = token.is_none().then_some(JsonValue(value));
                 }
             }
-            // The next such value is in a container around it.
+            // A later value that the pointer selects is in a container around this one.
             loop {
                 let Some(container) = containers.last_mut() else { return Ok(found) };
                 match advance(&mut rest, container.is_object) {
@@ -181,7 +181,7 @@ fn parse_index(token: &str) -> Option<usize> {
     if is_index { token.parse().ok() } else { None }
 }
 
-/// Returns whether a JSON string has this value. One that is too long for that is not unescaped.
+/// Returns whether a JSON string has this value. A string that is too long to be equal is not unescaped.
 fn string_equals(json: &str, text: &str) -> bool {
     const LONGEST_ESCAPE: usize = r"\u0000".len();
     json.len() <= text.len() * LONGEST_ESCAPE + 2 && unescape_string(json) == text
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn pointer_without_slash_or_with_a_bare_tilde_is_refused() {
+    fn pointer_without_slash_or_with_a_bare_tilde_is_rejected() {
         let error = |pointer| JsonPointer::parse(pointer).err();
         for pointer in ["a", " ", "#/a", "0", "é"] {
             assert_eq!(error(pointer), Some(PointerError::NoSlash), "{pointer}");

@@ -1,7 +1,7 @@
 //! A serde deserializer for responses and events: reads a few fields and skips the rest. The text is valid UTF-8.
 //!
-//! serde_json takes 1.4 times the instructions for a short response. It is used for the messages of syntax errors, and
-//! for strings with escapes.
+//! For a short response serde_json executes 1.4 times as many instructions. It is used for the messages of syntax
+//! errors, and for strings with escapes.
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
@@ -209,7 +209,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// A string at whose opening quote the reader is.
+/// Deserializes the string at whose opening quote the reader is.
 struct Str<'r, 'de>(&'r mut Reader<'de>);
 
 impl<'de> Deserializer<'de> for Str<'_, 'de> {
@@ -339,7 +339,7 @@ mod tests {
     ];
 
     #[test]
-    fn accepts_and_refuses_the_same_as_serde_json() {
+    fn accepts_and_rejects_the_same_as_serde_json() {
         let mut inputs: Vec<String> = VALUES.map(str::to_owned).into();
         for value in VALUES {
             inputs.push(format!(" \t{value}\r\n"));

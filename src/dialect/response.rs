@@ -1,4 +1,4 @@
-//! Successful model responses: one type for all dialects, and what their decoders share.
+//! Successful model responses: one type for all dialects, and functions that their decoders share.
 
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::error::Category;
@@ -37,7 +37,7 @@ pub struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// Returns whether the model sent no text. An empty string counts as text unless something else came with it.
+    /// Returns whether the model sent no text. An empty string counts as text unless there is other content.
     pub fn lacks_text(&self) -> bool {
         self.text.as_ref().is_none_or(|text| text.0.is_empty() && self.has_other_content())
     }
@@ -78,7 +78,7 @@ pub(super) fn parse<'a, T: Fields<'a>>(body: &'a [u8]) -> Result<T, DecodeError>
         Ok(Object(fields)) => return Ok(fields),
         Err(error) => error,
     };
-    // The reader stops at the first value of a wrong type. What follows need not be JSON.
+    // The reader stops at the first value of a wrong type. The rest need not be JSON.
     let error = match serde_json::from_str::<IgnoredAny>(text) {
         Err(error) => error,
         _ if text.trim_ascii_start().starts_with('[') => serde::de::Error::custom("a list, not an object"),
@@ -99,7 +99,7 @@ pub(super) fn check_memory(body: &[u8]) -> Result<(), DecodeError> {
     reserved.map_err(|_| DecodeError::NoMemoryToParse(body.len()))
 }
 
-/// Checks the whole body at once, so that the parser need not check each string.
+/// Checks the whole body at once. The parser then need not check each string.
 pub(super) fn parse_utf8(body: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(body).map_err(|error| {
         let start = body.trim_ascii_start();
@@ -122,7 +122,7 @@ pub(super) fn parse_error_without_place(error: &serde_json::Error, body: &[u8]) 
 
 fn decode_error(error: &serde_json::Error, why: &str, body: &[u8]) -> DecodeError {
     let start = body.trim_ascii_start();
-    // The message quotes the unexpected value, however long that is.
+    // The message quotes the unexpected value, which may be long.
     let why = excerpt(why.as_bytes());
     match error.classify() {
         _ if why.contains(NO_MEMORY) => DecodeError::NoMemoryToParse(body.len()),
@@ -132,8 +132,8 @@ fn decode_error(error: &serde_json::Error, why: &str, body: &[u8]) -> DecodeErro
     }
 }
 
-/// Builds a candidate from the fields that a route of this task requires. An error starts with the place of the wrong
-/// field in the candidate.
+/// Builds a candidate from the fields that a route of this task requires. An error message starts with the path of the
+/// wrong field in the candidate.
 pub(super) fn candidate<'a>(
     task: Task,
     message: Option<Message<'a>>,
@@ -177,7 +177,7 @@ pub(super) fn missing_field(body: &[u8], why: &str) -> DecodeError {
     wrong_shape(why.to_owned(), body)
 }
 
-/// Fails if the field `error` is set, whatever other fields there are, as OpenAI's own client does.
+/// Fails if the field `error` is set, with any other fields, as OpenAI's own client does.
 pub(super) fn check_error(error: &Truthy, body: &[u8]) -> Result<(), DecodeError> {
     if error.0 { Err(error_response(body)) } else { Ok(()) }
 }

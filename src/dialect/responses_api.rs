@@ -1,4 +1,4 @@
-//! Events in the format of OpenAI's Responses API, which Databricks' agents send (`agent/v1/responses`): deltas of a
+//! Events in the format of OpenAI's Responses API, which Databricks' agents send (`agent/v1/responses`): deltas of
 //! text, and complete items, which repeat the text.
 
 use super::chunk::{Chunk, Delta, Event};
@@ -9,7 +9,7 @@ use super::reader::Raw;
 use super::response::{DecodeError, wrong_shape};
 use super::strings::{Fragment, Text};
 
-/// Decodes an event of this type; `None` if the type is not one of the Responses API that matters here.
+/// Decodes an event of this type; `None` for other types.
 pub(super) fn decode_event<'a>(
     kind: &Lenient<'a>,
     delta: Option<Raw<'a>>,

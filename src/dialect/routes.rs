@@ -1,4 +1,4 @@
-//! Routes, and requests that change them: one type for all dialects, and what their parsers share.
+//! Routes, and requests that change them: one type for all dialects, and functions that their parsers share.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub struct Page {
     pub next_page_token: Option<String>,
 }
 
-/// A request other than model requests. The JSON is the caller's.
+/// A request that reads or changes the configuration of the gateway. The JSON is the caller's.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
     GetLimits(&'a str),

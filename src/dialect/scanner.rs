@@ -1,4 +1,4 @@
-//! Skips JSON values (RFC 8259) in valid UTF-8. Not recursive: a level of nesting takes one bit of memory, and no
+//! Skips JSON values (RFC 8259) in valid UTF-8. Not recursive: a level of nesting takes one bit of heap memory and no
 //! stack.
 
 /// Why a text is not JSON.
@@ -221,7 +221,7 @@ fn count(bytes: &[u8], matches: impl Fn(&u8) -> bool) -> usize {
     count
 }
 
-/// Returns the number of leading bytes of a string that are no quote, no backslash and no control character.
+/// Returns the number of leading bytes of a string before the first quote, backslash or control character.
 #[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;

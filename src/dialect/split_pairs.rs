@@ -6,12 +6,12 @@ use super::reasoning::{Reasoning, ReasoningForm};
 use super::strings::{Fragment, SurrogateHalves};
 use super::tools::ToolCall;
 
-/// High surrogates at the end of an event's strings, held back until the next event.
+/// The high surrogates at the ends of an event's strings, held back until the next event.
 #[derive(Debug, Default)]
-pub(super) struct SplitPairs(Vec<Held>);
+pub(super) struct SplitPairs(Vec<HeldSurrogate>);
 
 #[derive(Debug)]
-struct Held {
+struct HeldSurrogate {
     place: Place,
     high: u16,
 }
@@ -76,11 +76,11 @@ impl SplitPairs {
             return;
         }
         let (text, high) = joined.split_high();
-        self.0.extend(high.map(|high| Held { place, high }));
+        self.0.extend(high.map(|high| HeldSurrogate { place, high }));
         *fragment = Some(Fragment { text, halves: SurrogateHalves::default() });
     }
 
-    /// Returns what is still held back, as replacement characters.
+    /// Returns the surrogates that are still held back, as replacement characters.
     pub fn flush(&mut self) -> Chunk<'static> {
         let deltas = self.0.drain(..).map(|held| {
             let mut delta = Delta { candidate: held.place.candidate, ..Delta::default() };
@@ -91,7 +91,7 @@ impl SplitPairs {
     }
 }
 
-impl Held {
+impl HeldSurrogate {
     /// Appends a replacement character for the surrogate.
     fn flush_into(self, delta: &mut Delta) {
         let half = Fragment::from_high(self.high);
@@ -122,7 +122,7 @@ fn ends_in_half(delta: &Delta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::chunk::Event;
-    use super::super::openai::decode_event;
+    use super::super::openai_format::decode_event;
     use super::*;
 
     /// Returns the strings of these events, and those at the end of the stream.
@@ -174,11 +174,12 @@ mod tests {
     #[test]
     fn pairs_in_reasoning_and_refusals_are_joined() {
         for field in ["reasoning_content", "refusal"] {
-            let of = |text: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{text}","content":"{text}"}}}}]}}"#);
+            let event =
+                |text: &str| format!(r#"{{"choices":[{{"delta":{{"{field}":"{text}","content":"{text}"}}}}]}}"#);
             let expected = ["a", "a", "\u{1F600}", "\u{1F600}"].map(|text| (0, text.to_owned()));
-            assert_eq!(texts_of(&[&of(r"a\ud83d"), &of(r"\ude00")]), expected, "{field}");
+            assert_eq!(texts_of(&[&event(r"a\ud83d"), &event(r"\ude00")]), expected, "{field}");
             assert_eq!(
-                texts_of(&[&of(r"\ud83d")]),
+                texts_of(&[&event(r"\ud83d")]),
                 [(0, "\u{fffd}".to_owned()), (0, "\u{fffd}".to_owned())],
                 "{field}"
             );

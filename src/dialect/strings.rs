@@ -173,7 +173,7 @@ pub(super) fn parse_string(json: &str) -> Result<Fragment<'_>, String> {
 mod tests {
     use super::*;
 
-    fn of(json: &str) -> (String, Option<u16>, Option<u16>) {
+    fn parsed(json: &str) -> (String, Option<u16>, Option<u16>) {
         let Fragment { text, halves } = Fragment::from_json(json).unwrap();
         (text.0.into_owned(), halves.low, halves.high)
     }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn string_without_escapes_is_borrowed() {
         assert!(matches!(Fragment::from_json("\"aé\"").unwrap().text.0, Cow::Borrowed("aé")));
-        assert_eq!(of(r#""a\n\ud83d\ude00""#), ("a\n\u{1F600}".to_owned(), None, None));
+        assert_eq!(parsed(r#""a\n\ud83d\ude00""#), ("a\n\u{1F600}".to_owned(), None, None));
         assert_eq!((Fragment::from_json("1"), Fragment::from_json("null")), (None, None));
     }
 
@@ -200,7 +200,7 @@ mod tests {
             (r#""\ud83d\n""#, "\u{fffd}\n", None, None),
             (r#""\udbff\udfff\udfff\"""#, "\u{10ffff}\u{fffd}\"", None, None),
         ] {
-            assert_eq!(of(json), (text.to_owned(), first, last), "{json}");
+            assert_eq!(parsed(json), (text.to_owned(), first, last), "{json}");
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(quote("").unwrap(), r#""""#);
         assert_eq!(quote("a\"\\/\n\0\u{7f}é\u{1F600}").unwrap(), "\"a\\\"\\\\/\\n\\u0000\u{7f}é\u{1F600}\"");
         let all: String = (0..0x300).filter_map(char::from_u32).collect();
-        assert_eq!(of(&quote(&all).unwrap()).0, all);
+        assert_eq!(parsed(&quote(&all).unwrap()).0, all);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::objects::{Fields, Object, read_once};
 use super::reader::Raw;
 use super::strings::{Fragment, SurrogateHalves, Text};
 
-/// The maximum number of additional fields. No provider sends as many.
+/// The maximum number of additional fields. No provider sends that many.
 const MAX_EXTRAS: usize = 64;
 
 /// The tool calls of one message.
@@ -56,7 +56,7 @@ fn parse_calls(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
     });
     let empty = empty.collect();
     let mut calls: Vec<_> = calls.into_iter().map(Call::into_tool_call).collect();
-    // Calls of one list without index and ID are distinguished by their places.
+    // Calls of one list without index and ID are distinguished by their positions.
     if calls.len() > 1 {
         for (place, call) in (0..).zip(&mut calls).filter(|(_, call)| call.id.is_none() && call.name.is_some()) {
             call.index = call.index.or(Some(place));
@@ -156,7 +156,7 @@ mod tests {
 
     type Shown = (Option<u64>, String, String, String);
 
-    fn of(json: &str) -> Option<Vec<Shown>> {
+    fn shown_calls(json: &str) -> Option<Vec<Shown>> {
         let text = |text: Option<Text>| text.map_or("-".to_owned(), |text| text.0.into_owned());
         let calls = parse_list(json).ok()??.calls.into_iter();
         Some(calls.map(|call| (call.index, text(call.id), text(call.name), text(call.arguments))).collect())
@@ -168,7 +168,7 @@ mod tests {
             {"index":1,"id":null,"function":{"name":null,"arguments":" }"}},{"function":{"arguments":{"y":[2]}}},{}]"#;
         let (none, dash) = (None, "-".to_owned());
         assert_eq!(
-            of(json).unwrap(),
+            shown_calls(json).unwrap(),
             [
                 (none, "a".into(), "f".into(), r#"{"x":1}"#.into()),
                 (Some(1), dash.clone(), dash.clone(), " }".into()),
@@ -176,10 +176,10 @@ mod tests {
                 (none, dash.clone(), dash.clone(), dash),
             ]
         );
-        assert_eq!(of("[]"), None);
-        assert_eq!(of("[1]"), None);
-        assert_eq!(of("{}"), None);
-        assert_eq!(of(&format!("[{}]", vec!["{}"; 1025].join(","))), None);
+        assert_eq!(shown_calls("[]"), None);
+        assert_eq!(shown_calls("[1]"), None);
+        assert_eq!(shown_calls("{}"), None);
+        assert_eq!(shown_calls(&format!("[{}]", vec!["{}"; 1025].join(","))), None);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn model(entry: &Value) -> Option<Route> {
 /// Parses an entry of [`ENDPOINTS`].
 fn endpoint(entry: &Value) -> Option<Route> {
     let mappings = entry["model_mappings"].as_array()?;
-    // The others are fallbacks.
+    // The other mappings are fallbacks.
     let primary = mappings.iter().find(|mapping| mapping["linkage_type"] == "PRIMARY");
     let definition = primary.map_or(&Value::Null, |mapping| &mapping["model_definition"]);
     let (provider, model) = (string_field(definition, "provider"), string_field(definition, "model_name"));

@@ -1,4 +1,4 @@
-//! Parses JSON into a tree, for small bodies. A part that a tree cannot hold, such as a number that is too large, a
+//! Parses small JSON bodies into a tree. A value that a tree cannot represent, such as a number that is too large, a
 //! lone surrogate or deep nesting, does not make the rest unreadable.
 
 use std::fmt;
@@ -9,10 +9,10 @@ use serde_json::{Map, Number, Value};
 
 use super::strings::parse_string;
 
-/// The maximum depth. No value that is looked up lies deeper.
+/// The maximum depth. No value that this library reads is deeper.
 const MAX_LEVELS: usize = 16;
 
-/// Parses the JSON; `None` if it is not JSON. A value that cannot be held becomes null, a lone surrogate U+FFFD.
+/// Parses the JSON; `None` if it is not JSON. A value that cannot be represented becomes null, a lone surrogate U+FFFD.
 pub(super) fn parse_tree(json: &str) -> Option<Value> {
     Some(build(serde_json::from_str(json).ok()?, MAX_LEVELS))
 }

@@ -57,7 +57,7 @@ pub(super) struct UsageFields {
     output_details: LenientObject<Details>,
 }
 
-/// The counts of which the input tokens, or the output tokens, consist.
+/// The details of the input tokens, or of the output tokens.
 #[derive(Default)]
 struct Details {
     cached_tokens: Count,
@@ -135,7 +135,7 @@ mod tests {
     use super::super::objects::Object;
     use super::*;
 
-    fn of(json: &str) -> Usage {
+    fn parsed(json: &str) -> Usage {
         super::super::reader::from_str::<Object<UsageFields>>(json).unwrap().0.into()
     }
 
@@ -154,13 +154,13 @@ mod tests {
             "cache_creation_input_tokens":6,"cache_read_input_tokens":9}"#;
         let responses = r#"{"input_tokens":1,"output_tokens":2,"total_tokens":3,"input_tokens_details":{"cached_tokens":4},
             "output_tokens_details":{"reasoning_tokens":5},"cache_creation_input_tokens":6}"#;
-        assert_eq!((of(chat), of(responses)), (all, all));
+        assert_eq!((parsed(chat), parsed(responses)), (all, all));
         let anthropic =
             r#"{"input_tokens":1,"cache_creation_input_tokens":6,"cache_read_input_tokens":4,"output_tokens":2}"#;
-        assert_eq!(of(anthropic), Usage { total: None, reasoning: None, ..all });
+        assert_eq!(parsed(anthropic), Usage { total: None, reasoning: None, ..all });
         let nothing =
             r#"{"prompt_tokens":null,"prompt_tokens_details":null,"completion_tokens_details":[1],"total_tokens":"3"}"#;
-        assert_eq!(of(nothing), Usage::default());
+        assert_eq!(parsed(nothing), Usage::default());
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_create(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let output = unsafe { handle::output(token, "token")? };
         let token = CancelToken::new().map_err(|error| {
             Error::new(Status::OutOfMemory, format!("cannot open a file descriptor for a cancel token: {error}"))

@@ -34,14 +34,14 @@ impl Location {
     const NONE: Location = Location { file: [0; 96], file_len: 0, line: 0 };
 }
 
-/// Replaces the panic hook, which would write to stderr. The new one prints nothing for panics in the library, and passes
-/// others, of a Rust program that uses the library, to the former hook.
+/// Replaces the panic hook, which would write to stderr. The new one prints nothing for panics in the library, and
+/// passes others, of a Rust program that uses the library, to the previous hook.
 fn silence_panics() {
     static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
     if !IS_INSTALLED.load(Ordering::Relaxed) && !IS_INSTALLED.swap(true, Ordering::Relaxed) {
-        let former = panic::take_hook();
+        let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if IS_CATCHING.get() || is_library_thread() { note_location(info) } else { former(info) }
+            if IS_CATCHING.get() || is_library_thread() { note_location(info) } else { previous(info) }
         }));
     }
 }

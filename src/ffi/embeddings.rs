@@ -34,7 +34,7 @@ pub unsafe extern "C" fn mlflow_gateway_embed(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let call = unsafe { call_arguments(gateway, request, embeddings, "embeddings")? };
         let embeddings = call.gateway.gateway().embed(call.request.request())?;
         call.output.write(handle::create(mlflow_gateway_embeddings(embeddings)));
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let embeddings = unsafe { handle::retain(embeddings, "embeddings")? };
         if to.is_null() {
             return Err(handle::null_argument("to"));

@@ -130,7 +130,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_header(
     name: *const c_char,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (error, name) = unsafe { (error.as_ref(), string::optional(name, "name")) };
         let (Some(error), Ok(Some(name))) = (error, name) else { return ptr::null() };
         let found = error.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));

@@ -44,7 +44,7 @@ struct BorrowedString {
 impl BorrowedString {
     const NULL: BorrowedString = BorrowedString { start: ptr::null(), len: 0 };
 
-    fn of(with_nul: Option<&[u8]>) -> BorrowedString {
+    fn new(with_nul: Option<&[u8]>) -> BorrowedString {
         with_nul.map_or(BorrowedString::NULL, |bytes| BorrowedString {
             start: bytes.as_ptr().cast(),
             len: bytes.len().saturating_sub(1),
@@ -74,8 +74,8 @@ impl mlflow_gateway_event {
         raw_data: BorrowedString::NULL,
     };
 
-    /// Returns an event that points into what `event` borrows, and must not outlive it.
-    pub(super) fn of(event: &Event) -> mlflow_gateway_event {
+    /// Returns an event that points to the data that `event` borrows, and must not outlive it.
+    pub(super) fn new(event: &Event) -> mlflow_gateway_event {
         let name = |name: Option<&NulString>| name.map_or(ptr::null(), |name| name.with_nul().as_ptr().cast());
         let (call, raw) = (event.tool_call.as_ref(), event.raw());
         mlflow_gateway_event {
@@ -89,19 +89,19 @@ impl mlflow_gateway_event {
                 EventKind::Other => MLFLOW_GATEWAY_EVENT_OTHER,
             },
             candidate: event.candidate,
-            text: BorrowedString::of(event.text_with_nul().map(str::as_bytes)),
+            text: BorrowedString::new(event.text_with_nul().map(str::as_bytes)),
             tool_call_index: call.map_or(0, |call| call.index),
             tool_call_id: name(call.and_then(|call| call.id)),
             tool_call_name: name(call.and_then(|call| call.name)),
             usage: event.usage.map_or(ptr::null(), ptr::from_ref),
             raw_name: raw.name.map_or(ptr::null(), |name| name.as_ptr().cast()),
-            raw_data: BorrowedString::of(raw.data),
+            raw_data: BorrowedString::new(raw.data),
         }
     }
 }
 
-// The functions below only read fields. Nothing in them can panic, wait or be unwound, so they do not need `export_value!`,
-// which would cost several times as much.
+// The functions below only read fields. Nothing in them can panic, wait or be unwound, so they do not need
+// `export_value!`, which would cost several times as much.
 
 /// Return the kind of an event, one of the MLFLOW_GATEWAY_EVENT_ numbers. Ignore kinds that you do not know. One
 /// payload of the server may give several events.

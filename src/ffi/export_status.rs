@@ -5,11 +5,11 @@ use super::error::mlflow_gateway_error;
 use super::status::{MLFLOW_GATEWAY_OK, mlflow_gateway_status};
 use crate::client::{Error, Status};
 
-/// `export_status!(error, { ... })` runs the body, in which the thread cannot be cancelled. Its `Ok` is `()` or a status; its
-/// `Err`, or a panic, becomes a status and the error object, which the caller may have passed NULL for.
+/// `export_status!(error, { ... })` runs the body, in which the thread cannot be cancelled. Its `Ok` is `()` or a
+/// status; its `Err`, or a panic, becomes a status and the error object, which the caller may have passed NULL for.
 ///
-/// With `export_status!(error, guard, { ... })` the thread can be cancelled until the body calls `guard.hold()`, which it
-/// must do before it waits. That saves two system calls where a body rarely waits.
+/// With `export_status!(error, guard, { ... })` the thread can be cancelled until the body calls `guard.hold()`, which
+/// it must do before it waits. That saves two system calls where a body rarely waits.
 macro_rules! export_status {
     ($error:ident, $guard:ident, $body:block) => {
         $crate::ffi::pthread_cancel::uncancellable_while_held(|$guard| {
@@ -51,7 +51,7 @@ pub(super) fn status_of<S: Success>(
     }
 }
 
-/// Not generic, so that all functions share it.
+/// Not generic: all functions share its code.
 #[cold]
 #[inline(never)]
 fn failed(error: *mut *mut mlflow_gateway_error, failure: Error) -> mlflow_gateway_status {

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn mlflow_gateway_create(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (route, uri, output) = unsafe {
             (
                 string::optional(route, "route")?,
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_option(gateway, name, value) }
     })
 }
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_header(gateway, name, value) }
     })
 }
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_cancel_token(gateway, token) }
     })
 }
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_double(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_double(gateway, name, value) }
     })
 }
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_int(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_int(gateway, name, value) }
     })
 }
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_bool(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_bool(gateway, name, value) }
     })
 }
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_string(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_string(gateway, name, value, string::NUL_TERMINATED) }
     })
 }
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_json(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_json(gateway, name, json, string::NUL_TERMINATED) }
     })
 }
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn mlflow_gateway_add_stop(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::add_stop(gateway, stop, string::NUL_TERMINATED) }
     })
 }
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::unset_param(gateway, name) }
     })
 }
@@ -293,7 +293,7 @@ pub unsafe extern "C" fn mlflow_gateway_call(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, prompt, output) = unsafe {
             (handle::retain(gateway, "gateway")?, string::required(prompt, "prompt")?, handle::output(text, "text")?)
         };
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn mlflow_gateway_identifying_params(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, output) = unsafe { (handle::retain(gateway, "gateway")?, handle::output(json, "json")?) };
         let params = gateway.0.identifying_params()?;
         // SAFETY: the caller passes NULL or a pointer that is valid for writes.

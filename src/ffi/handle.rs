@@ -9,7 +9,8 @@ pub(super) fn create<T>(value: T) -> *mut T {
     Arc::into_raw(Arc::new(value)).cast_mut()
 }
 
-/// Returns another reference to the value, which keeps it alive during a call even if the handle is destroyed meanwhile.
+/// Returns another reference to the value. It keeps the value alive during a call even if the handle is destroyed
+/// meanwhile.
 ///
 /// # Safety
 /// The handle is NULL, or came from [`create`] and was not destroyed.

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn mlflow_gateway_json_get(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (json, pointer) =
             unsafe { (string::sized(json, json_len, "json")?, string::required(pointer, "pointer")?) };
         let Some(value) = client::json_find(json, pointer)? else { return Ok(MLFLOW_GATEWAY_NO_VALUE) };
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn mlflow_gateway_json_count(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (json, pointer, output) = unsafe {
             (
                 string::sized(json, json_len, "json")?,
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn mlflow_gateway_json_quote(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe {
             let (text, output) = (string::sized(text, text_len, "text")?, handle::output(json, "json")?);
             string::write_copy(&client::json_quote(text)?, output, json_len)

@@ -48,7 +48,8 @@ impl Callback {
     }
 }
 
-/// It runs on a thread of the program that is inside a function of the library: threads of the library hold no settings.
+/// It runs on a thread of the program that is inside a function of the library: threads of the library hold no
+/// settings.
 impl Drop for Callback {
     fn drop(&mut self) {
         if let Some(on_destroy) = self.on_destroy {

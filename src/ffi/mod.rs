@@ -1,4 +1,4 @@
-//! The C functions: one file for each C object, and what they share. `include/mlflow_ai_gateway.h` is
+//! The C functions: one file for each C object, and shared helpers. `include/mlflow_ai_gateway.h` is
 //! generated from here, and its documentation is the comments of the items here.
 #![allow(non_camel_case_types, reason = "these are the names that C programs use")]
 #![allow(clippy::missing_safety_doc, reason = "the header states once the rules for all functions")]

@@ -9,16 +9,16 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// Runs the body, in which the calling thread cannot be cancelled.
 ///
-/// A thread that can be cancelled at any instruction (PTHREAD_CANCEL_ASYNCHRONOUS) can be cancelled within `set_state`. Only
-/// this function and the exported one are on its stack then. Neither has a landing pad: they drop nothing, and call only
-/// `extern "C"` functions.
+/// A thread that can be cancelled at any instruction (PTHREAD_CANCEL_ASYNCHRONOUS) can be cancelled within `set_state`.
+/// Only this function and the exported one are on its stack then. Neither has a landing pad: they drop nothing, and
+/// call only `extern "C"` functions.
 pub(super) extern "C" fn uncancellable<T, F: FnOnce() -> T>(body: F) -> T {
     const { assert!(!std::mem::needs_drop::<T>()) };
     let mut body = ManuallyDrop::new(body);
     let mut result = MaybeUninit::uninit();
-    let former = set_state(DISABLE);
+    let previous = set_state(DISABLE);
     run(&mut body, &mut result);
-    set_state(former);
+    set_state(previous);
     // SAFETY: `run` has written it.
     unsafe { result.assume_init() }
 }
@@ -35,8 +35,8 @@ impl Guard {
     }
 }
 
-/// As [`uncancellable`], for a body that rarely waits: as long as it does not hold the guard, the state of the thread is not
-/// changed. Until then, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS can be cancelled.
+/// As [`uncancellable`], for a body that rarely waits: the state of the thread is not changed until the body holds the
+/// guard. Until then, only a thread of the type PTHREAD_CANCEL_ASYNCHRONOUS can be cancelled.
 pub(super) extern "C" fn uncancellable_while_held<T, F: FnOnce(&Guard) -> T>(body: F) -> T {
     const { assert!(!std::mem::needs_drop::<T>()) };
     let guard = Guard(Cell::new(None));
@@ -44,8 +44,8 @@ pub(super) extern "C" fn uncancellable_while_held<T, F: FnOnce(&Guard) -> T>(bod
     let mut body = ManuallyDrop::new(move || body(guard));
     let mut result = MaybeUninit::uninit();
     run(&mut body, &mut result);
-    if let Some(former) = guard.0.get() {
-        set_state(former);
+    if let Some(previous) = guard.0.get() {
+        set_state(previous);
     }
     // SAFETY: `run` has written it.
     unsafe { result.assume_init() }
@@ -63,17 +63,17 @@ const DISABLE: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
 #[cfg(not(target_os = "android"))]
 const ENABLE: c_int = 1 - DISABLE;
 
-/// Sets the cancelability of the calling thread, and returns the former one.
+/// Sets the cancelability of the calling thread, and returns the previous one.
 #[cfg(not(target_os = "android"))]
 extern "C" fn set_state(state: c_int) -> c_int {
     unsafe extern "C" {
-        fn pthread_setcancelstate(state: c_int, former: *mut c_int) -> c_int;
+        fn pthread_setcancelstate(state: c_int, previous: *mut c_int) -> c_int;
     }
     // Some systems write nothing in a program without threads.
-    let mut former = ENABLE;
+    let mut previous = ENABLE;
     // SAFETY: the pointer is valid for writes.
-    unsafe { pthread_setcancelstate(state, &raw mut former) };
-    former
+    unsafe { pthread_setcancelstate(state, &raw mut previous) };
+    previous
 }
 
 /// Android has no pthread_cancel().

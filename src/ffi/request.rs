@@ -39,7 +39,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_create(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let output = unsafe { handle::output(request, "request")? };
         output.write(handle::create(mlflow_gateway_request(Request::default())));
         Ok(())
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_route(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, route) = unsafe { (handle::retain(request, "request")?, string::optional(route, "route")?) };
         request.0.set_route(route)
     })
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_clone(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, output) = unsafe { (handle::retain(request, "request")?, handle::output(clone, "clone")?) };
         output.write(handle::create(mlflow_gateway_request(request.0.copy())));
         Ok(())
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_path(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, method, path) = unsafe {
             (handle::retain(request, "request")?, string::optional(method, "method")?, string::optional(path, "path")?)
         };
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_prompt(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, prompt) =
             unsafe { (handle::retain(request, "request")?, string::sized(prompt, prompt_len, "prompt")?) };
         request.0.set_prompt(prompt)
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, role, content) = unsafe {
             (
                 handle::retain(request, "request")?,
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message_json(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, json) = unsafe { (handle::retain(request, "request")?, string::sized(json, json_len, "json")?) };
         request.0.add_message_json(json)
     })
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_text(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, text) = unsafe { (handle::retain(request, "request")?, string::sized(text, text_len, "text")?) };
         request.0.add_text(text)
     })
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_media(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, media_type, bytes) = unsafe {
             (
                 handle::retain(request, "request")?,
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_response(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, response) = unsafe {
             (
                 handle::retain(request, "request")?,
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_tool_result(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, tool_call_id, content) = unsafe {
             (
                 handle::retain(request, "request")?,
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_input(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, input) =
             unsafe { (handle::retain(request, "request")?, string::sized(input, input_len, "input")?) };
         request.0.add_input(input)
@@ -285,7 +285,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_body_json(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, json) = unsafe { (handle::retain(request, "request")?, string::sized(json, json_len, "json")?) };
         request.0.set_body_json(json)
     })
@@ -300,7 +300,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_double(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_double(request, name, value) }
     })
 }
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_int(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_int(request, name, value) }
     })
 }
@@ -328,7 +328,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_bool(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_bool(request, name, value) }
     })
 }
@@ -344,7 +344,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_string(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_string(request, name, value, value_len) }
     })
 }
@@ -363,7 +363,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_json(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_param_json(request, name, json, json_len) }
     })
 }
@@ -379,7 +379,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_stop(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::add_stop(request, stop, stop_len) }
     })
 }
@@ -393,7 +393,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::unset_param(request, name) }
     })
 }
@@ -409,7 +409,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_omit_param(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (request, name) = unsafe { (handle::retain(request, "request")?, string::required(name, "name")?) };
         request.0.omit_param(name)
     })
@@ -427,7 +427,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_option(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_option(request, name, value) }
     })
 }
@@ -442,7 +442,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_header(request, name, value) }
     })
 }
@@ -455,7 +455,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_cancel_token(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { setters::set_cancel_token(request, token) }
     })
 }

@@ -90,7 +90,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_text(
     len: *mut usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::text), len) }
     })
 }
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_reasoning(
     len: *mut usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::reasoning), len) }
     })
 }
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_refusal(
     len: *mut usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::refusal), len) }
     })
 }
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_role(
     candidate: usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::role), ptr::null_mut()) }
     })
 }
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_finish_reason(
     candidate: usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::finish_reason), ptr::null_mut()) }
     })
 }
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_count(
     candidate: usize,
 ) -> usize {
     export_value!(0, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { get_candidate(response, candidate) }.map_or(0, |candidate| candidate.tool_calls().len())
     })
 }
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_id(
     tool_call: usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_call(response, candidate, tool_call).and_then(ToolCall::id), ptr::null_mut()) }
     })
 }
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     tool_call: usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_call(response, candidate, tool_call).and_then(ToolCall::name), ptr::null_mut()) }
     })
 }
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     len: *mut usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_call(response, candidate, tool_call).map(ToolCall::arguments), len) }
     })
 }
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_message_json(
     len: *mut usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::message_json), len) }
     })
 }
@@ -265,7 +265,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_header(
         if name.is_null() {
             return ptr::null();
         }
-        // SAFETY: the caller passes what the types say.
+        // SAFETY: each pointer is valid for its type, as the header requires.
         let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default();
         // SAFETY: as above.
         unsafe { borrow(get(response).and_then(|response| response.header(name)), ptr::null_mut()) }

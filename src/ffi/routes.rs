@@ -34,7 +34,7 @@ pub unsafe extern "C" fn mlflow_gateway_list_routes(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, output) = unsafe { (handle::retain(gateway, "gateway")?, handle::output(routes, "routes")?) };
         output.write(handle::create(mlflow_gateway_routes(gateway.gateway().list_routes()?)));
         Ok(())
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn mlflow_gateway_get_route(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, name, output) = unsafe {
             (handle::retain(gateway, "gateway")?, string::optional(name, "name")?, handle::output(routes, "routes")?)
         };
@@ -141,7 +141,8 @@ pub unsafe extern "C" fn mlflow_gateway_routes_json(
     len: *mut usize,
 ) -> *const c_char {
     export_value!(ptr::null(), {
-        // SAFETY: the caller passes NULL or routes that were not destroyed, and NULL or a pointer that is valid for writes.
+        // SAFETY: the caller passes NULL or routes that were not destroyed, and NULL or a pointer that is valid for
+        // writes.
         unsafe { borrow(get(routes, route).map(|route| &route.json), len) }
     })
 }
@@ -185,7 +186,7 @@ pub unsafe extern "C" fn mlflow_gateway_get_limits(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, name, output) = unsafe {
             (handle::retain(gateway, "gateway")?, string::optional(name, "name")?, handle::output(json, "json")?)
         };
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_limits(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, name, limits) = unsafe {
             (
                 handle::retain(gateway, "gateway")?,
@@ -222,7 +223,7 @@ pub unsafe extern "C" fn mlflow_gateway_set_limits(
             )
         };
         let reply = gateway.gateway().set_limits(name, limits)?;
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { string::write_optional_copy(&reply, json, json_len) }
     })
 }
@@ -242,11 +243,11 @@ pub unsafe extern "C" fn mlflow_gateway_create_route(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, route) =
             unsafe { (handle::retain(gateway, "gateway")?, string::required(route_json, "route_json")?) };
         let reply = gateway.gateway().create_route(route)?;
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         unsafe { string::write_optional_copy(&reply, json, json_len) }
     })
 }
@@ -263,7 +264,7 @@ pub unsafe extern "C" fn mlflow_gateway_delete_route(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, name) = unsafe { (handle::retain(gateway, "gateway")?, string::required(name, "name")?) };
         gateway.gateway().delete_route(name)
     })

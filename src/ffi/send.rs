@@ -21,7 +21,7 @@ pub(super) struct CallArguments<T> {
 /// Checks the arguments of such a function.
 ///
 /// # Safety
-/// Each pointer is NULL, or what the types say.
+/// Each pointer is NULL or valid for its type.
 pub(super) unsafe fn call_arguments<T>(
     gateway: *const mlflow_gateway,
     request: *const mlflow_gateway_request,
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn mlflow_gateway_send(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let call = unsafe { call_arguments(gateway, request, response, "response")? };
         call.output.write(response::create(call.gateway.gateway().send(call.request.request())?));
         Ok(())

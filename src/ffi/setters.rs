@@ -1,5 +1,5 @@
 //! The setters that a handle and a request have in common. Each function here is the body of two exported ones, which
-//! document it. Its pointers must be NULL or what the types say.
+//! document it. Its pointers must be NULL or valid for their types.
 
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;

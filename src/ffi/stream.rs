@@ -32,8 +32,8 @@ const _: () = {
     may_be_sent::<Stream>();
 };
 
-// SAFETY: the stream may be used by any thread, and `Exclusive` lets one thread at a time use it and the event. `response`
-// never changes.
+// SAFETY: the stream may be used by any thread, and `Exclusive` lets one thread at a time use it and the event.
+// `response` never changes.
 unsafe impl Sync for mlflow_gateway_stream {}
 // SAFETY: as above.
 unsafe impl Send for mlflow_gateway_stream {}
@@ -52,7 +52,7 @@ impl mlflow_gateway_stream {
 
 /// The error of a forked child whose parent was reading the stream.
 #[cold]
-fn lost() -> Error {
+fn lost_at_fork() -> Error {
     let problem = "another process was reading the stream when this process was forked; the stream continues there";
     Error::new(Status::InvalidArgument, problem)
 }
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let call = unsafe { call_arguments(gateway, request, stream, "stream")? };
         let stream = call.gateway.gateway().stream(call.request.request())?;
         call.output.write(mlflow_gateway_stream::create(stream));
@@ -102,16 +102,16 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, guard, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (shared, output) = unsafe { (handle::retain(stream, "stream")?, handle::output(event, "event")?) };
         let next = shared.stream.with(|stream| {
             let Some(next) = stream.next(&|| guard.hold())? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
             // SAFETY: this thread uses the stream exclusively, and the caller no longer uses the last event.
-            unsafe { shared.event.get().write(mlflow_gateway_event::of(&next)) };
+            unsafe { shared.event.get().write(mlflow_gateway_event::new(&next)) };
             output.write(shared.event.get());
             Ok(MLFLOW_GATEWAY_OK)
         });
-        next.unwrap_or_else(|| Err(lost()))
+        next.unwrap_or_else(|| Err(lost_at_fork()))
     })
 }
 
@@ -170,12 +170,12 @@ pub unsafe extern "C" fn mlflow_gateway_stream_call(
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
     export_status!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let (gateway, request) = unsafe { (handle::retain(gateway, "gateway")?, handle::retain(request, "request")?) };
         let on_event = on_event.ok_or_else(|| handle::null_argument("on_event"))?;
         let mut stream = gateway.gateway().stream(request.request())?;
         let outcome = stream.for_each(|event| {
-            let event = mlflow_gateway_event::of(&event);
+            let event = mlflow_gateway_event::new(&event);
             // SAFETY: the caller passes a function of this type and its `user_data`.
             unsafe { on_event(&raw const event, user_data) == 0 }
         });

@@ -53,8 +53,8 @@ pub(super) unsafe fn required<'a>(text: *const c_char, name: &str) -> Result<&'a
 /// The length of a NUL-terminated string, MLFLOW_GATEWAY_NUL_TERMINATED in the header. build.rs writes that macro.
 pub(super) const NUL_TERMINATED: usize = usize::MAX;
 
-/// Reads a UTF-8 argument with a length, or NUL-terminated. NULL with the length 0 is the empty string, for which Go has no
-/// other pointer.
+/// Reads a UTF-8 argument with a length, or NUL-terminated. NULL with the length 0 is the empty string, for which Go
+/// has no other pointer.
 ///
 /// # Safety
 /// The pointer is NULL, or points to `len` bytes, or is as in [`optional`]. The string does not change during the call.
@@ -93,7 +93,8 @@ pub(super) unsafe fn borrow(text: Option<&NulString>, len: *mut usize) -> *const
     text.map_or(ptr::null(), |text| text.with_nul().as_ptr().cast())
 }
 
-/// Copies a string to an output. C frees it by mlflow_gateway_string_free(). `len` receives its length, and may be NULL.
+/// Copies a string to an output. C frees it by mlflow_gateway_string_free(). `len` receives its length, and may be
+/// NULL.
 ///
 /// # Safety
 /// `len` is NULL or valid for writes.

@@ -1,4 +1,4 @@
-//! The HTTP client of a handle: makes exchanges, and keeps idle connections between them.
+//! The HTTP client of a handle: makes exchanges, and keeps idle connections for later ones.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use super::pool::Pool;
 use super::proxy::Proxy;
 use super::response_reader::ResponseReader;
 
-/// A body of at most this many bytes is copied behind the head, so that both are one block of memory.
+/// A body of at most this many bytes is copied after the head, to send both from one block of memory.
 const SMALL_BODY: usize = 16 * 1024;
 
-/// Any number of threads may use it at the same time.
+/// The HTTP client of a handle. Any number of threads may use it at the same time.
 #[derive(Debug, Default)]
 pub struct Agent {
     pool: Pool,
     connector: Connector,
 }
 
-/// A response, as far as [`Agent::exchange`] has read it.
+/// The result of [`Agent::exchange`].
 #[derive(Debug)]
 pub enum HttpResponse {
     /// The head of a successful response whose body is an event stream.
@@ -41,7 +41,7 @@ impl HttpResponse {
         }
     }
 
-    /// Returns the whole response, and reads what is missing of it.
+    /// Returns the whole response. Reads the rest of an event stream.
     pub fn whole(self, deadline: &Deadline) -> Result<Reply, TransportError> {
         match self {
             HttpResponse::Stream(mut reader) => reader.reply(deadline),
@@ -118,8 +118,8 @@ impl Agent {
         }
     }
 
-    /// Sends a request on an idle connection, or else on a new one. Tries the next connection if the server had closed
-    /// an idle one before it received any of the request.
+    /// Sends a request on an idle connection, or else on a new one. If the server closed an idle connection before it
+    /// received any of the request, uses the next one.
     fn send(
         &self,
         first: &[u8],
@@ -143,7 +143,7 @@ impl Agent {
     }
 }
 
-/// Attributes a response head or an error to the forwarding proxy, where it is the proxy's own.
+/// Attributes a response head or an error to the forwarding proxy if it is the proxy's own.
 fn check_forwarded<T>(proxy: &Proxy, received: Result<(Head, T), TransportError>) -> Result<(Head, T), TransportError> {
     let proxy_error = |why| TransportError::Proxy { why, is_permanent: true };
     match received {

@@ -1,4 +1,4 @@
-//! Decodes the body of a response: a state machine from received bytes to bytes of the body, for any split of them.
+//! Decodes the body of a response: a state machine that accepts received bytes in any split.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::head::Framing;
 /// More bytes than the trailers of any response have.
 const MAX_TRAILERS: usize = 64 * 1024;
 
-/// What to do with the input.
+/// The next step for the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// These bytes of the input belong to the body. The input is used up to their end.
@@ -115,7 +115,7 @@ impl Body {
     }
 }
 
-/// Returns how many bytes of the input belong to the rest.
+/// Returns how many bytes of the input belong to the part of which `left` bytes are left.
 fn take(left: &mut u64, input: &[u8]) -> usize {
     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
     *left -= taken as u64;

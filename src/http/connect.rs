@@ -106,7 +106,7 @@ fn open_tunnel(
     let head = to_proxy.receive_head(MAX_PROXY_HEAD, &deadline)?;
     if !head.is_success() {
         let status = head.status;
-        let why = format!("{proxy:?} refuses the tunnel: HTTP status {status}");
+        let why = format!("{proxy:?} rejected the tunnel: HTTP status {status}");
         return Err(TransportError::Proxy { why, is_permanent: !matches!(status, 429 | 500..=599) });
     }
     Ok(Connection::new(to_proxy.into_layer(), began.elapsed()))

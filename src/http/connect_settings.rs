@@ -23,9 +23,9 @@ pub enum ConnectSetting {
 }
 
 /// The proxy to go through.
-pub struct ProxySetting(Choice);
+pub struct ProxySetting(ProxyChoice);
 
-enum Choice {
+enum ProxyChoice {
     FromEnvironment,
     None,
     Proxy(Proxy),
@@ -35,9 +35,9 @@ impl ProxySetting {
     /// Parses a proxy URL, `none`, or the empty string for the proxy of the environment.
     pub fn parse(value: &str) -> Result<ProxySetting, String> {
         Ok(ProxySetting(match value {
-            "" => Choice::FromEnvironment,
-            "none" => Choice::None,
-            url => Choice::Proxy(Proxy::parse(url, "its value")?),
+            "" => ProxyChoice::FromEnvironment,
+            "none" => ProxyChoice::None,
+            url => ProxyChoice::Proxy(Proxy::parse(url, "its value")?),
         }))
     }
 }
@@ -67,9 +67,9 @@ impl ConnectSettings {
             ConnectSetting::Tls(setting) => changed.tls = self.tls.with(setting)?,
             ConnectSetting::Proxy(ProxySetting(choice)) => {
                 changed.proxy = match choice {
-                    Choice::FromEnvironment => self.default_proxy.clone(),
-                    Choice::None => Ok(None),
-                    Choice::Proxy(proxy) => Ok(Some(proxy)),
+                    ProxyChoice::FromEnvironment => self.default_proxy.clone(),
+                    ProxyChoice::None => Ok(None),
+                    ProxyChoice::Proxy(proxy) => Ok(Some(proxy)),
                 };
             }
         }
@@ -99,7 +99,7 @@ impl ConnectSettings {
         !gateway.is_https() && !is_local
     }
 
-    /// Returns the proxy's password, plain and as it is sent. They are masked in error messages.
+    /// Returns the proxy's password, in plain text and as sent in the header. Both are masked in error messages.
     pub fn secrets(&self) -> Vec<Secret> {
         let Ok(Some(proxy)) = &self.proxy else { return Vec::new() };
         proxy.authorization().into_iter().chain(proxy.password()).cloned().collect()

@@ -32,12 +32,12 @@ impl fmt::Debug for Connection {
 /// Why a request was not sent to its end.
 pub(super) struct SendFailure {
     pub error: TransportError,
-    /// Whether the server had closed the connection before the first byte was sent.
+    /// Whether the server closed the connection before the first byte was sent.
     pub was_closed: bool,
 }
 
 impl Connection {
-    /// `round_trip` is how long the server, or the proxy before it, takes to reply to a packet.
+    /// `round_trip` is how long the server, or the proxy in front of it, takes to reply to a packet.
     pub fn new(layer: Box<dyn Layer>, round_trip: Duration) -> Connection {
         Connection { layer, round_trip, ready: Instant::now(), is_reused: false }
     }
@@ -51,7 +51,7 @@ impl Connection {
         self.layer.is_open()
     }
 
-    /// Wipes the buffers. Returns false if the server sent more than a response: then the connection must not be
+    /// Wipes the buffers. Returns false if the server sent more than the response. Then the connection must not be
     /// reused.
     pub fn reset(&mut self) -> bool {
         self.layer.reset()
@@ -66,7 +66,7 @@ impl Connection {
         self.round_trip
     }
 
-    /// Sends a request, which is in two parts. If the server rejects it before all of it is sent, sending fails, and
+    /// Sends the two parts of a request. If the server rejects the request before all of it is sent, sending fails, and
     /// the response is in the input.
     pub fn send(&mut self, first: &[u8], second: &[u8], deadline: &Deadline) -> Result<(), SendFailure> {
         let (mut first, mut second) = (first, second);
@@ -79,8 +79,8 @@ impl Connection {
             match self.layer.send(parts, stop_on_input, deadline) {
                 Ok(SendOutcome::Sent(sent)) => {
                     has_sent = true;
-                    let of_first = sent.min(first.len());
-                    (first, second) = (&first[of_first..], &second[sent - of_first..]);
+                    let sent_of_first = sent.min(first.len());
+                    (first, second) = (&first[sent_of_first..], &second[sent - sent_of_first..]);
                     if !(first.is_empty() && second.is_empty()) {
                         deadline.remaining().map_err(failure)?;
                     }
@@ -170,7 +170,7 @@ impl Connection {
     }
 }
 
-/// Returns whether the server had closed the connection, so that it did not receive the bytes.
+/// Returns whether the server closed the connection before it received the bytes.
 fn is_closed(error: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)

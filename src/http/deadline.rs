@@ -1,11 +1,12 @@
-//! Deadlines: when an operation must end, by which limit, and which cancel tokens end it earlier.
+//! Deadlines: when a phase must end, the limit to report, and the cancel tokens that end it earlier. `tcp.rs` applies
+//! them to each send and receive, also during a TLS handshake.
 
 use std::time::{Duration, Instant};
 
 use super::error::{Limit, Phase, TransportError};
 use crate::sync::{self, CancelTokens, WaitError};
 
-/// The deadline of one phase of an exchange. A value: a shorter limit or another phase makes a new one.
+/// The deadline of one phase of an exchange. An immutable value: methods for another phase or limit return a new one.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline<'a> {
     end: Instant,
@@ -25,7 +26,7 @@ impl<'a> Deadline<'a> {
         Deadline { phase, ..self }
     }
 
-    /// Returns the earlier one of this deadline and `end`, which `limit` sets.
+    /// Returns the earlier of this deadline and `end`, whose limit is `limit`.
     pub fn or_earlier(self, end: Instant, limit: Limit) -> Deadline<'a> {
         if end < self.end { Deadline { end, limit, ..self } } else { self }
     }
@@ -96,7 +97,7 @@ mod tests {
     use crate::sync::CancelToken;
 
     #[test]
-    fn the_earlier_limit_counts() {
+    fn earlier_limit_applies() {
         let soon = Duration::from_secs(1);
         let tokens = CancelTokens::default();
         let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, &tokens);
@@ -122,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_token_ends_every_phase() {
+    fn cancelled_token_ends_every_phase() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::of([None, Some(&token)]);
+        let tokens = CancelTokens::new([None, Some(&token)]);
         let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Limit::Total, &tokens);
         let handshake = deadline.in_phase(Phase::Tls);
         assert!(handshake.remaining().is_ok());

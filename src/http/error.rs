@@ -1,11 +1,11 @@
-//! Transport errors: why there is no response, or no complete one.
+//! Transport errors: why there is no complete response.
 
 use std::{fmt, io};
 
-/// What a call was doing when it failed. Ordered as the phases follow each other.
+/// A phase of a call. In the order of the phases, except `Backoff`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Waiting for another thread of the same handle that does the same.
+    /// Waiting for another thread of the same handle that sends the same request.
     Share,
     /// Resolving the host name.
     Resolve,
@@ -25,7 +25,7 @@ pub enum Phase {
     Backoff,
 }
 
-/// The limit that an expired deadline was set by.
+/// The limit that sets a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Of the whole call.
@@ -35,7 +35,7 @@ pub enum Limit {
     Idle,
     /// Of a stream, once its first event has arrived.
     Stream,
-    /// Of the requests that a call makes beside the model request.
+    /// Of the lookups that a call makes in addition to the model request.
     Discovery,
 }
 
@@ -52,7 +52,7 @@ pub enum TransportError {
         why: String,
         /// Whether a retry would fail in the same way.
         is_permanent: bool,
-        /// Whether the request had been sent.
+        /// Whether the request was sent before.
         is_after_sending: bool,
     },
     Proxy {
@@ -62,7 +62,7 @@ pub enum TransportError {
     },
     /// The connection broke after it was established.
     Lost(String, Phase),
-    /// A reused connection broke so soon that the server had most likely closed it as idle.
+    /// A reused connection broke so soon that the server most likely closed it as idle.
     LostIdle(String),
     /// The response is not valid HTTP/1.1.
     Protocol(String),
@@ -106,7 +106,7 @@ impl TransportError {
         }
     }
 
-    /// Converts the error of a layer in this phase: one of our own, of rustls, or of the system.
+    /// Converts the error of a layer in this phase: an error of this library, of rustls, or of the system.
     pub(super) fn from_io(error: io::Error, phase: Phase) -> TransportError {
         let error = match error.downcast::<TransportError>() {
             Ok(own) => return own,
@@ -130,7 +130,7 @@ impl TransportError {
     }
 }
 
-/// Lets a failure of our own pass through [`io::Read`] and [`io::Write`], which rustls calls.
+/// Passes an error of this library through [`io::Read`] and [`io::Write`], which rustls calls.
 impl From<TransportError> for io::Error {
     fn from(error: TransportError) -> io::Error {
         io::Error::other(error)

@@ -20,7 +20,7 @@ pub struct Event<'a> {
 /// An incremental parser: [`Events::feed`] adds bytes, [`Events::next`] returns events.
 #[derive(Debug)]
 pub struct Events {
-    /// The bytes that are needed. The first `read` of them are parsed.
+    /// The bytes that are still needed. The first `read` of them are parsed.
     buffer: Vec<u8>,
     read: usize,
     /// No line ends before this index.
@@ -29,11 +29,11 @@ pub struct Events {
     /// The name of the current event, if it has one, followed by a NUL byte.
     name: Vec<u8>,
     is_named: bool,
-    /// The data of the last event returned, if it had several lines.
+    /// The data of the last returned event, if it has several lines.
     joined: Vec<u8>,
-    /// The name of the last event returned, if it had one.
+    /// The name of the last returned event, if it has one.
     last_name: Vec<u8>,
-    /// The last event returned: whether it had a name, and where its data is.
+    /// The last returned event: whether it has a name, and where its data is.
     last: (bool, LastData),
     is_at_start: bool,
     /// Whether the last line ended in CR. An LF that follows belongs to it.
@@ -49,7 +49,7 @@ enum Data {
     Lines(Vec<u8>),
 }
 
-/// Where the data of the last event returned is. A NUL byte follows it, in place of the line end.
+/// Where the data of the last returned event is. A NUL byte follows it, in place of the line end.
 #[derive(Debug)]
 enum LastData {
     None,
@@ -141,7 +141,7 @@ impl Events {
         self.last = (is_named, data);
     }
 
-    /// Returns the name, if it had one, and the data of the last event returned, each followed by a NUL byte.
+    /// Returns the name, if any, and the data of the last returned event, each followed by a NUL byte.
     pub fn last_with_nul(&self) -> (Option<&[u8]>, &[u8]) {
         let (is_named, data) = &self.last;
         let data = match data {
@@ -152,7 +152,7 @@ impl Events {
         (is_named.then_some(&self.last_name[..]), data)
     }
 
-    /// Returns the data of the current event, which is incomplete, if it is a single line so far.
+    /// Returns the data of the current, incomplete event if it is a single line so far.
     pub fn partial_data(&self) -> Option<&[u8]> {
         match &self.data {
             Data::Line(range) => Some(&self.buffer[range.clone()]),
@@ -160,7 +160,7 @@ impl Events {
         }
     }
 
-    /// Ends the name of the current event. Returns whether it had one.
+    /// Ends the name of the current event. Returns whether it has one.
     fn end_name(&mut self) -> bool {
         let is_named = std::mem::take(&mut self.is_named);
         if is_named {
@@ -192,7 +192,7 @@ impl Events {
             self.is_after_cr = false;
         }
         let from = self.scanned.max(self.read);
-        // Every other line is empty, which is found without a search.
+        // Every second line is empty, and found without a search.
         let end = match self.buffer.get(from) {
             Some(b'\n' | b'\r') => Some(from),
             _ => memchr::memchr2(b'\n', b'\r', &self.buffer[from..]).map(|at| from + at),

@@ -1,4 +1,4 @@
-//! One exchange: the request to send, its limits, and the response when it is complete.
+//! One exchange: the request, its limits, and the whole response.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub struct Exchange<'a> {
     pub limits: Limits,
     pub connect_settings: &'a Arc<ConnectSettings>,
     pub keep_alive: KeepAlive,
-    /// Whether an idle connection may be used. If the server closes it at that moment, the request is lost.
+    /// Whether an idle connection may be used. The request is lost if the server closes it at the same time.
     pub may_reuse: bool,
     /// Whether an event stream is returned when its head has arrived, and not when it is complete.
     pub wants_events: bool,
@@ -72,7 +72,7 @@ pub struct KeepAlive {
     pub max_idle: Duration,
 }
 
-/// A response with its whole body, whatever its status.
+/// A response of any status, with its whole body.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -80,7 +80,7 @@ pub struct Reply {
     pub head: Vec<u8>,
     /// Of an error response, at most the first 64 KiB.
     pub body: Vec<u8>,
-    /// How long to wait before a retry, if the server says so.
+    /// How long to wait before a retry, if the server requests it.
     pub retry_after: Option<Duration>,
     /// The target of a redirect, as the server sent it; see [`super::without_secrets`].
     pub location: Option<String>,

@@ -49,9 +49,9 @@ pub fn head(wire: &[u8]) -> Result<Option<Head>, String> {
 /// The state of a body after the last byte of input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// It is complete, and had this many bytes of the input.
+    /// It is complete, and used this many bytes of the input.
     Complete(usize),
-    /// The end of the connection would end it.
+    /// It is complete if the connection ends here.
     Open,
     /// It is incomplete.
     Partial,
@@ -68,7 +68,7 @@ pub fn body<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> (Ve
                 decoded.extend_from_slice(&input[range.clone()]);
                 range.end
             }
-            Ok(Step::Skip(framing)) => framing,
+            Ok(Step::Skip(length)) => length,
             Ok(Step::End) => return (decoded, End::Complete(used)),
             Err(why) => return (decoded, End::Invalid(why)),
             Ok(Step::More) => match pieces.next() {
@@ -84,7 +84,7 @@ pub fn body<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> (Ve
     }
 }
 
-/// Returns how a proxy is shown, or why its URL is rejected.
+/// Returns the debug output of a proxy, or why its URL is rejected.
 pub fn proxy(url: &str) -> Result<String, String> {
     Proxy::parse(url, "its value").map(|proxy| format!("{proxy:?}"))
 }

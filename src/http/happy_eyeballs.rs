@@ -1,5 +1,5 @@
-//! Connects to a host with several addresses (RFC 8305): tries the next address while the one before does not respond,
-//! and uses the first connection.
+//! Connects to a host with several addresses (RFC 8305, "Happy Eyeballs"): also tries the next address if the previous
+//! one does not respond soon, and uses the first connection.
 
 use std::io;
 use std::mem;
@@ -81,7 +81,7 @@ fn with_addresses(error: TransportError, attempts: &[Attempt]) -> TransportError
     }
 }
 
-/// Alternates between IPv4 and IPv6, so that a family without a route costs a single delay (RFC 8305, section 4).
+/// Alternates between IPv4 and IPv6. A family without a route then costs a single delay (RFC 8305, section 4).
 fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (mut preferred, mut others): (Vec<_>, Vec<_>) =
@@ -127,8 +127,8 @@ impl ConnectErrors {
     }
 }
 
-/// Ranks errors by what they tell about the gateway. A machine that refuses a connection exists, a family without a
-/// route was never an option, and a lack of our own resources explains all the others.
+/// Ranks errors: the highest explains the failure best. A lack of this process's own resources explains all other
+/// errors. A machine that refuses a connection exists. A family without a route explains nothing.
 fn specificity(error: &io::Error) -> u8 {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => 3,
@@ -171,15 +171,15 @@ mod tests {
 
     #[test]
     fn most_specific_error_names_its_address() {
-        let of = |code| io::Error::from_raw_os_error(code);
+        let os_error = |code| io::Error::from_raw_os_error(code);
         let mut errors = ConnectErrors::default();
-        errors.add("[::1]:1".parse().unwrap(), of(libc::ENETUNREACH));
-        errors.add("127.0.0.1:1".parse().unwrap(), of(libc::ECONNREFUSED));
-        errors.add("127.0.0.2:1".parse().unwrap(), of(libc::ETIMEDOUT));
+        errors.add("[::1]:1".parse().unwrap(), os_error(libc::ENETUNREACH));
+        errors.add("127.0.0.1:1".parse().unwrap(), os_error(libc::ECONNREFUSED));
+        errors.add("127.0.0.2:1".parse().unwrap(), os_error(libc::ETIMEDOUT));
         let TransportError::Connect(why) = errors.into_error() else { panic!() };
         assert!(why.starts_with("127.0.0.1:1: ") && why.ends_with("; 2 other addresses failed"), "{why}");
         let mut errors = ConnectErrors::default();
-        errors.add("127.0.0.1:1".parse().unwrap(), of(libc::EMFILE));
+        errors.add("127.0.0.1:1".parse().unwrap(), os_error(libc::EMFILE));
         let TransportError::Connect(why) = errors.into_error() else { panic!() };
         assert!(why.contains("ulimit -n"), "{why}");
     }

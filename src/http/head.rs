@@ -1,4 +1,4 @@
-//! Message heads: writes those of requests, parses those of responses.
+//! Message heads: writes request heads and parses response heads.
 
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use super::exchange::ContentType;
 use super::method::Method;
 use super::secret::{Secret, Wiped};
 
-/// Up to this number, fields are parsed without allocating memory. Most servers send a tenth of it.
+/// Up to this number of fields, a head is parsed without allocating memory. Most servers send a tenth of this number.
 const USUAL_HEADERS: usize = 100;
 
 /// The maximum number of fields, as documented in the header of this library.
@@ -30,13 +30,13 @@ pub(super) struct RequestHead<'a> {
 }
 
 impl RequestHead<'_> {
-    /// Writes the head, with the empty line at its end, and `body` behind it.
+    /// Writes the head, with the empty line at its end, and `body` after it.
     pub fn write(&self, body: &[u8]) -> Wiped {
         const REST: usize = 160;
         let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
         let target: usize = self.origin.iter().chain(&self.path).map(|part| part.len()).sum();
         let known = target + self.authority.len() + for_proxy.len();
-        // Allocated once: a block that grows leaves copies of secrets behind.
+        // Allocated once: a block that grows leaves copies of secrets in freed memory.
         let mut head = Vec::with_capacity(REST + known + self.headers.len() + body.len());
         let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
         push(&[self.method.as_str(), " "]);
@@ -402,18 +402,27 @@ mod tests {
 
     #[test]
     fn framing_follows_from_status_and_headers() {
-        let of = |lines| head(lines).map(|head| (head.framing, head.keep_alive));
-        assert_eq!(of("HTTP/1.1 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), true)));
-        assert_eq!(of("HTTP/1.1 200 OK\nContent-Length: 5\ncontent-length: 5"), Ok((Framing::Length(5), true)));
-        assert_eq!(of("HTTP/1.1 200 OK\nTransfer-Encoding: Chunked"), Ok((Framing::Chunked, true)));
-        assert_eq!(of("HTTP/1.1 200 OK"), Ok((Framing::UntilClose, false)));
-        assert_eq!(of("HTTP/1.1 204 No Content"), Ok((Framing::Length(0), true)));
-        assert_eq!(of("HTTP/1.1 200 OK\nContent-Length: 5\nConnection: foo, close"), Ok((Framing::Length(5), false)));
+        let framing = |lines| head(lines).map(|head| (head.framing, head.keep_alive));
+        assert_eq!(framing("HTTP/1.1 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), true)));
+        assert_eq!(framing("HTTP/1.1 200 OK\nContent-Length: 5\ncontent-length: 5"), Ok((Framing::Length(5), true)));
+        assert_eq!(framing("HTTP/1.1 200 OK\nTransfer-Encoding: Chunked"), Ok((Framing::Chunked, true)));
+        assert_eq!(framing("HTTP/1.1 200 OK"), Ok((Framing::UntilClose, false)));
+        assert_eq!(framing("HTTP/1.1 204 No Content"), Ok((Framing::Length(0), true)));
+        assert_eq!(
+            framing("HTTP/1.1 200 OK\nContent-Length: 5\nConnection: foo, close"),
+            Ok((Framing::Length(5), false))
+        );
         let twice = "HTTP/1.1 200 OK\nContent-Length: 5\nConnection: close\nConnection: keep-alive";
-        assert_eq!(of(twice), Ok((Framing::Length(5), false)));
-        assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), false)));
-        assert_eq!(of("HTTP/1.0 200 OK\nContent-Length: 5\nConnection: keep-alive"), Ok((Framing::Length(5), false)));
-        assert_eq!(of("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 5"), Ok((Framing::Chunked, false)));
+        assert_eq!(framing(twice), Ok((Framing::Length(5), false)));
+        assert_eq!(framing("HTTP/1.0 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), false)));
+        assert_eq!(
+            framing("HTTP/1.0 200 OK\nContent-Length: 5\nConnection: keep-alive"),
+            Ok((Framing::Length(5), false))
+        );
+        assert_eq!(
+            framing("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 5"),
+            Ok((Framing::Chunked, false))
+        );
     }
 
     #[test]
@@ -435,12 +444,12 @@ mod tests {
 
     #[test]
     fn number_of_header_fields_is_limited() {
-        let of = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
+        let head_with = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
         for count in [1, USUAL_HEADERS, USUAL_HEADERS + 1, MAX_HEADERS] {
-            let (head, length) = response(of(count).as_bytes()).unwrap().unwrap();
-            assert_eq!((header_fields(&head.raw).count(), length), (count, of(count).len()));
+            let (head, length) = response(head_with(count).as_bytes()).unwrap().unwrap();
+            assert_eq!((header_fields(&head.raw).count(), length), (count, head_with(count).len()));
         }
-        assert_eq!(response(of(MAX_HEADERS + 1).as_bytes()), Err(TransportError::TooManyHeaders(MAX_HEADERS)));
+        assert_eq!(response(head_with(MAX_HEADERS + 1).as_bytes()), Err(TransportError::TooManyHeaders(MAX_HEADERS)));
     }
 
     #[test]
@@ -453,21 +462,21 @@ mod tests {
 
     #[test]
     fn identity_encodings_are_ignored() {
-        let of = |value| head(&format!("HTTP/1.1 200 OK\nContent-Encoding: {value}")).unwrap().encoding;
+        let encoding = |value| head(&format!("HTTP/1.1 200 OK\nContent-Encoding: {value}")).unwrap().encoding;
         for harmless in ["", "none", "identity", "Identity", "utf-8", "UTF8"] {
-            assert_eq!(of(harmless), None, "{harmless}");
+            assert_eq!(encoding(harmless), None, "{harmless}");
         }
-        assert_eq!(of("gzip").as_deref(), Some("gzip"));
-        assert_eq!(of("gzip, identity").as_deref(), Some("gzip, identity"));
+        assert_eq!(encoding("gzip").as_deref(), Some("gzip"));
+        assert_eq!(encoding("gzip, identity").as_deref(), Some("gzip, identity"));
     }
 
     #[test]
     fn keep_alive_timeout_is_parsed() {
-        let of = |value| head(&format!("HTTP/1.1 200 OK\nKeep-Alive: {value}")).unwrap().idle_timeout;
-        assert_eq!(of("timeout=5, max=100"), Some(Duration::from_secs(5)));
-        assert_eq!(of("max=100, Timeout = \"0\""), Some(Duration::ZERO));
-        assert_eq!(of("timeout=soon"), None);
-        assert_eq!(of("300"), None);
+        let idle_timeout = |value| head(&format!("HTTP/1.1 200 OK\nKeep-Alive: {value}")).unwrap().idle_timeout;
+        assert_eq!(idle_timeout("timeout=5, max=100"), Some(Duration::from_secs(5)));
+        assert_eq!(idle_timeout("max=100, Timeout = \"0\""), Some(Duration::ZERO));
+        assert_eq!(idle_timeout("timeout=soon"), None);
+        assert_eq!(idle_timeout("300"), None);
     }
 
     #[test]

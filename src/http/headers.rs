@@ -1,4 +1,4 @@
-//! The request headers that callers can set, and our defaults.
+//! The request headers that callers can set, and the library's defaults.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ pub struct InvalidHeader(pub String);
 #[derive(Clone)]
 pub struct Headers {
     set: Vec<Field>,
-    /// Further secrets, which are not values as such.
+    /// Further secrets, which are not header values themselves.
     masked: Vec<Secret>,
     lines: Zeroizing<Vec<u8>>,
 }
@@ -133,11 +133,11 @@ impl Headers {
 
     /// Returns the secrets to mask in error messages.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let of_fields = self.set.iter().filter(|field| field.is_masked).map(|field| field.value.expose());
-        of_fields.chain(self.masked.iter().map(Secret::expose))
+        let values = self.set.iter().filter(|field| field.is_masked).map(|field| field.value.expose());
+        values.chain(self.masked.iter().map(Secret::expose))
     }
 
-    /// Returns the header lines to send, including our defaults.
+    /// Returns the header lines to send, including the library's defaults.
     pub(super) fn lines(&self) -> &[u8] {
         &self.lines
     }
@@ -160,7 +160,7 @@ impl Headers {
         let defaults = DEFAULTS.into_iter().filter(|(name, _)| !self.has(name));
         let set = self.set.iter().map(|field| (field.name.as_str(), field.value.expose()));
         let all: Vec<_> = defaults.chain(set).collect();
-        // Allocated once: a block that grows leaves copies of secrets behind.
+        // Allocated once: a block that grows leaves copies of secrets in freed memory.
         let length = all.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         let mut lines = Zeroizing::new(Vec::with_capacity(length));
         for (name, value) in all {

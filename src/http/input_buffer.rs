@@ -4,7 +4,7 @@
 /// Room for a small response.
 const MIN_SIZE: usize = 4 * 1024;
 
-/// The most input that is not consumed yet. The head of a response has to fit in. With a large buffer, many small
+/// The maximum amount of unread input. The head of a response must fit in. With a large buffer, many small
 /// events or large embeddings take fewer system calls.
 pub(super) const MAX_SIZE: usize = 64 * 1024;
 
@@ -15,9 +15,9 @@ pub(super) struct InputBuffer {
     /// The unread bytes are `bytes[start..end]`.
     start: usize,
     end: usize,
-    /// Bytes behind this index were never written.
+    /// Bytes from this index on were never written.
     used: usize,
-    /// Whether a read filled the buffer to its end, so that more is likely to follow than fits.
+    /// Whether a read filled the buffer to its end. Then more input is likely to follow.
     was_filled: bool,
 }
 

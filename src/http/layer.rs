@@ -21,21 +21,21 @@ pub(super) enum InputState {
     EndOfStream,
 }
 
-/// A failure of our own, such as an expired deadline, is a [`TransportError`](super::error::TransportError) inside of
-/// the [`io::Error`].
+/// A layer of a connection. An error of this library, such as an expired deadline, is a
+/// [`TransportError`](super::error::TransportError) inside of the [`io::Error`].
 pub(super) trait Layer: Send + Sync {
     /// Returns the buffer of received bytes.
     fn input(&mut self) -> &mut InputBuffer;
 
-    /// Sends bytes from `parts`, as many as are accepted at once, and waits until at least one is. With
-    /// `stop_on_input`, input ends the wait, too: a server may reject a long request before it has read all of it.
-    /// After [`SendOutcome::InputAvailable`] the same bytes must be sent next.
+    /// Sends bytes from `parts`. Waits until at least one byte is accepted. With `stop_on_input`, input also ends the
+    /// wait: a server may reject a long request before it has read all of it. After [`SendOutcome::InputAvailable`] the
+    /// same bytes must be sent next.
     fn send(&mut self, parts: &[IoSlice], stop_on_input: bool, deadline: &Deadline) -> io::Result<SendOutcome>;
 
     /// Waits for input. On [`InputState::Open`] there is more of it than before.
     fn receive(&mut self, deadline: &Deadline) -> io::Result<InputState>;
 
-    /// Receives what has arrived, without waiting for more. On [`InputState::Open`] that may be nothing yet.
+    /// Receives the bytes that have arrived, without waiting. On [`InputState::Open`] there may be none yet.
     fn receive_available(&mut self, deadline: &Deadline) -> io::Result<InputState>;
 
     /// Returns whether the server has neither closed an idle connection nor sent anything on it.

@@ -1,5 +1,5 @@
-//! Resolves host names with the system's getaddrinfo. The standard library does not report whether a failure is
-//! permanent.
+//! Resolves host names with the system's getaddrinfo(). Not with the standard library, which does not report whether a
+//! failure is permanent.
 
 use std::ffi::{CStr, CString};
 use std::io;

@@ -1,4 +1,4 @@
-//! Masks secrets in what servers send back.
+//! Masks secrets that servers repeat in responses.
 
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -13,7 +13,8 @@ pub fn mask_text(text: &str, secret: &str) -> String {
     forms(secret).iter().fold(text.to_owned(), |text, form| mask_cut(text.replace(form.as_str(), MASK), form))
 }
 
-/// Masks all forms of a secret in bytes, also the beginning of it at their end, where they may have been cut.
+/// Masks all forms of a secret in bytes. Also masks the beginning of a secret at their end, where they may have been
+/// cut.
 pub fn mask_bytes(bytes: Vec<u8>, secret: &str) -> Vec<u8> {
     forms(secret).iter().fold(bytes, |bytes, form| {
         let mut bytes = replace(bytes, form.as_bytes());
@@ -41,7 +42,7 @@ fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     masked
 }
 
-/// Returns the forms in which a server may repeat a secret: as it is, without the name of its scheme, percent-encoded,
+/// Returns the forms in which a server may repeat a secret: unchanged, without the name of its scheme, percent-encoded,
 /// in JSON, or with its spaces collapsed.
 fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     // Credentials have one space, after the scheme. A password may have several.

@@ -1,7 +1,7 @@
-//! HTTP/1.1: connections, TLS, proxies, name look-ups, server-sent events and deadlines. Only this module uses sockets.
+//! HTTP/1.1: connections, TLS, proxies, name lookups, server-sent events and deadlines. Only this module uses sockets.
 //!
 //! A connection is a stack of [layers](layer): TCP, and TLS over it or over a proxy's tunnel. rustls encrypts, httparse
-//! parses heads, and the type of URIs is that of ureq. A [deadline](deadline) is passed as a value down to each system
+//! parses heads, and URIs have ureq's type. A [deadline](deadline) is passed as a value down to each system
 //! call.
 
 mod agent;
@@ -28,16 +28,16 @@ mod pem;
 mod percent;
 mod pool;
 mod proxy;
+mod raw_target;
 mod resolve;
 mod response_reader;
 mod secret;
 mod socket;
-mod target;
 mod tcp;
 mod tls;
+mod tls_insecure;
 mod tls_pinned;
 mod tls_transport;
-mod tls_trust;
 mod uri;
 
 pub use agent::{Agent, HttpResponse};
@@ -51,9 +51,9 @@ pub use headers::{Headers, InvalidHeader, check_value};
 pub use mask::{mask_bytes, mask_text};
 pub use method::Method;
 pub use pem::PemFile;
+pub use raw_target::{InvalidTarget, RawTarget};
 pub use response_reader::ResponseReader;
 pub use secret::Secret;
-pub use target::{InvalidTarget, RawTarget};
 pub use tls::{TlsFile, TlsSetting};
 pub use uri::{GatewayUri, without_secrets};
 

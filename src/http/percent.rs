@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-/// Decodes a part of a URL, which may be a secret. Returns false if a `%` lacks its two hexadecimal digits; it is then
-/// kept as it is.
+/// Decodes a part of a URL, which may be a secret. Returns false if a `%` lacks its two hexadecimal digits. Such a
+/// `%` is kept.
 pub(super) fn decoded(part: &str) -> (Zeroizing<Vec<u8>>, bool) {
     let mut bytes = Zeroizing::new(Vec::with_capacity(part.len()));
     let (mut rest, mut is_valid) = (part.as_bytes(), true);

@@ -1,4 +1,4 @@
-//! Idle connections, which wait for the next exchange.
+//! The pool of idle connections. A forked child does not use the connections of its parent.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use super::connection::Connection;
 use super::exchange::KeepAlive;
 use crate::sync::{Lock, ProcessLocal};
 
-/// How much earlier than the server we close an idle connection: a request that is on its way when the server closes is
-/// lost.
+/// How much earlier than the server the pool closes an idle connection: a request that is on its way when the server
+/// closes the connection is lost.
 const SAFETY_MARGIN: Duration = Duration::from_secs(1);
 
-/// The connection used last is reused first, so that those which are not needed expire. The lock is held only while a
-/// connection is put in or taken out.
+/// The connection used last is reused first, so the connections that are not needed expire. The lock is held only while
+/// a connection is put in or taken out.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Lock<Vec<Idle>>,

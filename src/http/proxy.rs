@@ -1,4 +1,4 @@
-//! The proxy before the gateway: from the option, or from the environment by the rules of curl and Python's requests.
+//! The proxy: from the option, or from the environment by the rules of curl and Python's requests.
 
 use std::fmt;
 
@@ -145,8 +145,9 @@ mod tests {
     #[test]
     fn environment_determines_the_proxy_by_scheme_and_host() {
         let found = |gateway: &str, variables: &[(&str, &str)]| {
-            let of = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-            let found = Proxy::from_environment(&GatewayUri::parse(gateway).unwrap(), &of).unwrap();
+            let variable =
+                |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+            let found = Proxy::from_environment(&GatewayUri::parse(gateway).unwrap(), &variable).unwrap();
             found.map(|proxy| proxy.uri().host().unwrap().to_owned())
         };
         let both = [("http_proxy", "a:1"), ("https_proxy", "b:1"), ("ALL_PROXY", "c:1"), ("no_proxy", "x.example, .y")];
@@ -167,12 +168,12 @@ mod tests {
     #[test]
     fn unusable_proxy_does_not_matter_for_hosts_in_no_proxy() {
         let found = |no_proxy: &str| {
-            let of = |name: &str| match name {
+            let variable = |name: &str| match name {
                 "ALL_PROXY" => Some("socks5://h:1".to_owned()),
                 "no_proxy" => Some(no_proxy.to_owned()),
                 _ => None,
             };
-            Proxy::from_environment(&GatewayUri::parse("http://gateway.example").unwrap(), &of)
+            Proxy::from_environment(&GatewayUri::parse("http://gateway.example").unwrap(), &variable)
         };
         assert!(found("other,\ngateway.example").unwrap().is_none());
         assert!(found("other").unwrap_err().contains("ALL_PROXY"));

@@ -1,4 +1,4 @@
-//! Host names to addresses: literal addresses at once, names remembered for a while, all before the deadline.
+//! Resolves host names to addresses before a deadline. Remembers addresses for a short time.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use super::lookup::{self, LookupError};
 use super::uri;
 use crate::sync::{self, Leader, Lock, Role, SingleFlight, Thread};
 
-/// Long enough to save busy programs the look-ups, short enough to follow a gateway that moves.
+/// How long addresses are used without a new lookup. Long enough that busy programs make few lookups, and short enough
+/// to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 type Addresses = Arc<[SocketAddr]>;
 
-/// The look-ups of one host name.
-type LookUp = SingleFlight<Found, LookupError>;
+/// The lookups of one host name.
+type Lookup = SingleFlight<Found, LookupError>;
 
 #[derive(Clone)]
 struct Found {
@@ -34,12 +35,12 @@ pub(super) struct Resolver(Lock<Vec<Host>>);
 struct Host {
     name: String,
     port: u16,
-    look_up: Arc<LookUp>,
+    lookup: Arc<Lookup>,
     /// The address of the last connection.
     connected: Option<SocketAddr>,
 }
 
-/// The addresses of a host: at least one, the likeliest first.
+/// The addresses of a host: at least one, the most likely first.
 pub(super) struct Resolved {
     pub addresses: Addresses,
     /// Whether they were looked up for an earlier connection.
@@ -47,7 +48,7 @@ pub(super) struct Resolved {
 }
 
 impl Resolver {
-    /// Returns the addresses of the URI's host. Concurrent calls share one look-up.
+    /// Returns the addresses of the URI's host. Concurrent calls share one lookup.
     pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Resolved, TransportError> {
         let deadline = deadline.in_phase(Phase::Resolve);
         let (host, port) = host_and_port(uri);
@@ -55,25 +56,25 @@ impl Resolver {
             return Ok(Resolved { addresses: Arc::new([SocketAddr::new(literal, port)]), is_remembered: false });
         }
         deadline.remaining()?;
-        let look_up = self.look_up(host, port);
+        let lookup = self.lookup(host, port);
         let outcome = loop {
-            let (follower, thread) = match look_up.join((), |found| found.at.elapsed() < REMEMBERED) {
+            let (follower, thread) = match lookup.join((), |found| found.at.elapsed() < REMEMBERED) {
                 Role::Known(found) => return Ok(self.resolved(uri, found, true)),
-                Role::Leader(leader) => (leader.follower(), Some(start(host, port, &look_up, leader)?)),
+                Role::Leader(leader) => (leader.follower(), Some(start(host, port, &lookup, leader)?)),
                 Role::Follower(follower) => (follower, None),
             };
             let outcome = follower.wait(deadline.end(), deadline.tokens());
             let is_leader = thread.is_some();
             match (thread, &outcome) {
-                // It has nothing left to do, and must have ended before the program can unload the library.
+                // The thread has finished its work. It must have ended before the program can unload the library.
                 (Some(thread), Ok(_)) => thread.join(),
-                // It still runs code of the library.
+                // The thread still runs code of the library, which must not be unloaded.
                 (Some(_), Err(_)) => sync::keep_loaded(),
                 (None, _) => {}
             }
             match outcome.map_err(|error| deadline.error(error))? {
                 Some(outcome) => break outcome,
-                None if is_leader => return Err(failed("the look-up failed".to_owned(), false)),
+                None if is_leader => return Err(failed("the lookup failed".to_owned(), false)),
                 // The other call could not start a thread.
                 None => {}
             }
@@ -85,7 +86,7 @@ impl Resolver {
     }
 
     fn resolved(&self, uri: &Uri, found: Found, is_remembered: bool) -> Resolved {
-        Resolved { addresses: self.likeliest_first(uri, found.addresses), is_remembered }
+        Resolved { addresses: self.most_likely_first(uri, found.addresses), is_remembered }
     }
 
     /// Remembers the address to which a connection was made.
@@ -95,13 +96,13 @@ impl Resolver {
         }
     }
 
-    /// Forgets the addresses, to none of which a connection can be made. The next call looks the name up again.
+    /// Forgets the addresses after no connection to any of them succeeded. The next call looks the name up again.
     pub fn forget(&self, uri: &Uri) {
         let (name, port) = host_and_port(uri);
         self.0.lock().retain(|host| !host.is(name, port));
     }
 
-    fn likeliest_first(&self, uri: &Uri, addresses: Addresses) -> Addresses {
+    fn most_likely_first(&self, uri: &Uri, addresses: Addresses) -> Addresses {
         if addresses.len() < 2 {
             return addresses;
         }
@@ -124,14 +125,14 @@ impl Resolver {
         }
     }
 
-    fn look_up(&self, name: &str, port: u16) -> Arc<LookUp> {
+    fn lookup(&self, name: &str, port: u16) -> Arc<Lookup> {
         let mut hosts = self.0.lock();
         if let Some(host) = hosts.iter().find(|host| host.is(name, port)) {
-            return Arc::clone(&host.look_up);
+            return Arc::clone(&host.lookup);
         }
-        let look_up = Arc::<LookUp>::default();
-        hosts.push(Host { name: name.to_owned(), port, look_up: Arc::clone(&look_up), connected: None });
-        look_up
+        let lookup = Arc::<Lookup>::default();
+        hosts.push(Host { name: name.to_owned(), port, lookup: Arc::clone(&lookup), connected: None });
+        lookup
     }
 }
 
@@ -149,17 +150,18 @@ fn failed(why: String, is_permanent: bool) -> TransportError {
     TransportError::Resolve { why, is_permanent }
 }
 
-/// Looks the name up on a thread of its own, which may outlive the call: the system's look-up cannot be interrupted.
+/// Looks the name up on its own thread, because the system's lookup cannot be interrupted. The thread may outlive the
+/// call.
 fn start(
     name: &str,
     port: u16,
-    look_up: &Arc<LookUp>,
+    lookup: &Arc<Lookup>,
     leader: Leader<Found, LookupError>,
 ) -> Result<Thread, TransportError> {
-    let (name, look_up) = (name.to_owned(), Arc::clone(look_up));
+    let (name, lookup) = (name.to_owned(), Arc::clone(lookup));
     let thread = Thread::start(Box::new(move || {
         let find = || lookup::look_up(&name, port).map(|addresses| Found::now(addresses.into()));
-        let _ = look_up.lead(leader, find);
+        let _ = lookup.lead(leader, find);
     }));
     thread.map_err(|error| failed(error.to_string(), false))
 }
@@ -177,7 +179,7 @@ mod tests {
     use crate::sync::CancelTokens;
 
     fn join(resolver: &Resolver, name: &str, port: u16) -> Role<Found, LookupError> {
-        resolver.look_up(name, port).join((), |found| found.at.elapsed() < REMEMBERED)
+        resolver.lookup(name, port).join((), |found| found.at.elapsed() < REMEMBERED)
     }
 
     fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn literal_addresses_need_no_look_up() {
+    fn literal_addresses_need_no_lookup() {
         let resolver = Resolver::default();
         assert_eq!(resolve(&resolver, "http://127.0.0.1"), ["127.0.0.1:80"]);
         assert_eq!(resolve(&resolver, "https://[::1]/x"), ["[::1]:443"]);
@@ -203,7 +205,7 @@ mod tests {
         assert!(found.contains(&"127.0.0.1:5000".to_owned()) || found.contains(&"[::1]:5000".to_owned()));
         assert!(matches!(join(&resolver, "localhost", 5000), Role::Known(_)));
         let Some(long_ago) = Instant::now().checked_sub(REMEMBERED) else { return };
-        resolver.look_up("localhost", 5000).set((), Found { addresses: Arc::new([]), at: long_ago });
+        resolver.lookup("localhost", 5000).set((), Found { addresses: Arc::new([]), at: long_ago });
         assert_eq!(resolve(&resolver, "http://localhost:5000"), found);
         assert_eq!(resolver.0.lock().len(), 1);
     }
@@ -215,7 +217,7 @@ mod tests {
         let Role::Follower(second) = join(&resolver, "h", 1) else { panic!("the second one follows") };
         assert!(matches!(join(&resolver, "h", 2), Role::Leader(_)));
         let no = LookupError { why: "no".to_owned(), is_permanent: false };
-        assert!(resolver.look_up("h", 1).lead(first, || Err(no.clone())).is_err());
+        assert!(resolver.lookup("h", 1).lead(first, || Err(no.clone())).is_err());
         let outcome = second.wait(Instant::now(), &CancelTokens::default());
         assert_eq!(outcome.map(|outcome| outcome.and_then(Result::err)), Ok(Some(no)));
         assert!(matches!(join(&resolver, "h", 1), Role::Leader(_)));
@@ -234,7 +236,7 @@ mod tests {
         let resolver = Resolver::default();
         let uri: Uri = "http://h:1".parse().unwrap();
         let all: Vec<SocketAddr> = ["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"].map(|text| text.parse().unwrap()).into();
-        resolver.look_up("h", 1).set((), Found::now(all.clone().into()));
+        resolver.lookup("h", 1).set((), Found::now(all.clone().into()));
         let tokens = CancelTokens::default();
         let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
         let found = resolver.addresses(&uri, &deadline).ok().unwrap();

@@ -1,4 +1,4 @@
-//! Reads a response: its head is there, its body is read piece by piece or as a whole.
+//! Reads the body of a response after its head: piece by piece, or as a whole.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::head::{ContentKind, Head};
 /// More bytes than a line between chunks has.
 const MAX_LINE: usize = 16 * 1024;
 
-/// How lines of an event stream begin (WHATWG HTML, 9.2.6). No JSON begins so.
+/// How lines of an event stream begin (WHATWG HTML, 9.2.6). JSON never begins with these.
 const EVENT_FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
 
-/// How much is kept of the body of an error response.
+/// The maximum number of bytes kept of the body of an error response.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// How long to wait for the body of an error response. Its status alone says most.
+/// How long to wait for the body of an error response. Its status alone explains most errors.
 const MAX_ERROR_BODY_WAIT: Duration = Duration::from_secs(2);
 
 /// How much memory is reserved because of a Content-Length alone.
@@ -34,8 +34,9 @@ pub struct ResponseReader {
     head: Head,
     timestamps: Timestamps,
     body: Body,
-    /// How many bytes of the input the last piece was. They are consumed when the next one is read.
-    lent: usize,
+    /// The number of bytes of the input that the caller borrows as the last piece. They are consumed before the next
+    /// one.
+    borrowed: usize,
     /// The beginning of the body, if it was read to find out whether the body is an event stream.
     beginning: Option<Vec<u8>>,
     first_piece: Vec<u8>,
@@ -52,7 +53,7 @@ impl ResponseReader {
             head,
             timestamps,
             body,
-            lent: 0,
+            borrowed: 0,
             beginning: None,
             first_piece: Vec::new(),
             is_complete: false,
@@ -114,7 +115,7 @@ impl ResponseReader {
     /// Waits for the next bytes of the body. Returns `None` when the body is complete. Calls `before_waiting` unless
     /// the bytes have arrived already.
     pub fn piece(&mut self, deadline: &Deadline, before_waiting: &dyn Fn()) -> Result<Option<&[u8]>, TransportError> {
-        self.connection.consume(std::mem::take(&mut self.lent));
+        self.connection.consume(std::mem::take(&mut self.borrowed));
         if let Some(beginning) = self.beginning.take().filter(|beginning| !beginning.is_empty()) {
             self.first_piece = beginning;
             return Ok(Some(&self.first_piece));
@@ -126,7 +127,7 @@ impl ResponseReader {
             let input = self.connection.input();
             match self.body.step(input).map_err(|why| TransportError::Protocol(why.to_owned()))? {
                 Step::Data(range) => {
-                    self.lent = range.end;
+                    self.borrowed = range.end;
                     return Ok(Some(&self.connection.input()[range]));
                 }
                 Step::Skip(length) => self.connection.consume(length),
@@ -150,7 +151,7 @@ impl ResponseReader {
         Ok(None)
     }
 
-    /// Reads the whole response. Of an error response, reads as much as helps to explain it.
+    /// Reads the whole response. Of an error response, reads at most the first 64 KiB, for a short time.
     pub(super) fn reply(&mut self, deadline: &Deadline) -> Result<Reply, TransportError> {
         let is_success = self.is_success();
         let limit = if is_success { self.limit } else { MAX_ERROR_BODY };
@@ -161,7 +162,7 @@ impl ResponseReader {
         let mut body = Vec::new();
         reserve(&mut body, expected.min(MAX_RESERVED) as usize)?;
         let read = match self.encoding() {
-            // An encoded body is useless.
+            // An encoded body cannot be shown.
             Some(_) => Ok(()),
             None if is_success => self.read_rest(&mut body, limit, deadline),
             None => self.read_rest(&mut body, limit, &deadline.at_most(MAX_ERROR_BODY_WAIT)),
@@ -203,14 +204,14 @@ impl ResponseReader {
     }
 
     /// Returns the connection if it can be reused, and how long the server keeps it idle, if it announced that. Not
-    /// after a server error: some servers then close the connection without saying so.
+    /// after a server error: some servers then close the connection without an announcement.
     pub(super) fn reusable(self) -> Option<(Connection, Option<Duration>)> {
         let is_reusable = self.is_complete && self.head.keep_alive && self.head.status < 500;
         is_reusable.then_some((self.connection, self.head.idle_timeout))
     }
 }
 
-/// Reserves memory, whose size the server determines, so there may not be enough.
+/// Reserves memory. The server determines the size, so the allocation may fail.
 fn reserve(to: &mut Vec<u8>, more: usize) -> Result<(), TransportError> {
     to.try_reserve(more).map_err(|_| TransportError::OutOfMemory(to.len() + more))
 }

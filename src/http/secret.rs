@@ -26,7 +26,7 @@ impl Secret {
         Secret::prefixed("Bearer ", token)
     }
 
-    /// Allocates once: a string that grows leaves copies behind.
+    /// Allocates once: a string that grows leaves copies in freed memory.
     fn prefixed(scheme: &str, secret: &str) -> Secret {
         Secret(Zeroizing::new([scheme, secret].concat()))
     }

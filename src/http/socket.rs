@@ -60,7 +60,7 @@ fn socket(address: &SocketAddr) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     #[cfg(not(target_os = "linux"))]
     let kind = libc::SOCK_STREAM;
-    // SAFETY: the call uses no memory of ours.
+    // SAFETY: the call uses no memory of this process.
     let descriptor = unsafe { libc::socket(family, kind, 0) };
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
@@ -74,7 +74,7 @@ fn socket(address: &SocketAddr) -> io::Result<OwnedFd> {
 
 #[cfg(not(target_os = "linux"))]
 fn prepare(descriptor: i32) {
-    // SAFETY: the descriptor is open, and the calls use no memory of ours.
+    // SAFETY: the descriptor is open, and the calls use no memory of this process.
     unsafe {
         libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
         libc::fcntl(descriptor, libc::F_SETFL, libc::O_NONBLOCK);

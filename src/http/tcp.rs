@@ -1,4 +1,4 @@
-//! The TCP layer: one system call to send, one to receive, and no further one for the deadline as a rule.
+//! The TCP layer. Usually it makes one system call to send and one to receive, and none for the deadline.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
@@ -33,9 +33,9 @@ impl TcpTransport {
         self.stream.get().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
-    /// Sets the socket's read timeout so that a read ends before the deadline. Returns false if that takes `poll`. The
-    /// timeout is far shorter than the deadline, so that most calls need not set it again; `poll` then waits for the
-    /// rest.
+    /// Sets the socket's read timeout to end a read before the deadline. Returns false if only `poll` is precise
+    /// enough. The timeout is far shorter than the deadline, so most calls need not set it again. After it, `poll`
+    /// waits for the rest.
     fn set_read_timeout(&mut self, deadline: &Deadline) -> io::Result<bool> {
         let remaining = deadline.remaining()?;
         if remaining < MIN_READ_TIMEOUT {
@@ -54,18 +54,18 @@ impl TcpTransport {
     fn receive_with(&mut self, flags: libc::c_int) -> io::Result<usize> {
         let descriptor = self.stream()?.as_raw_fd();
         let free = self.buffer.free();
-        // SAFETY: there is room for as many bytes.
+        // SAFETY: `free` has room for `free.len()` bytes.
         counted(unsafe { libc::recv(descriptor, free.as_mut_ptr().cast(), free.len(), flags) })
     }
 
-    /// Adds received bytes to the input. None means that the server has closed the connection.
+    /// Adds received bytes to the input. An amount of 0 means that the server has closed the connection.
     fn received(&mut self, amount: usize) -> InputState {
         self.buffer.add(amount);
         if amount == 0 { InputState::EndOfStream } else { InputState::Open }
     }
 }
 
-/// Returns whether the socket's timeout expired or a signal arrived. The caller checks the deadline and goes on.
+/// Returns whether the socket's timeout expired or a signal arrived. The caller checks the deadline and continues.
 fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
@@ -77,8 +77,8 @@ fn counted(count: isize) -> io::Result<usize> {
 
 impl Drop for TcpTransport {
     fn drop(&mut self) {
-        // A forked child has the socket as well and keeps the connection open, so the process that opened it shuts it
-        // down. The child must not.
+        // A forked child has the same socket, and closing one of the two would not close the connection. So the process
+        // that opened it shuts it down. The child must not.
         if let Some(stream) = self.stream.get() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -87,7 +87,7 @@ impl Drop for TcpTransport {
 
 #[cfg(not(target_vendor = "apple"))]
 const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-/// Apple's systems suppress the signal by an option of the socket.
+/// On Apple's systems a socket option suppresses the signal.
 #[cfg(target_vendor = "apple")]
 const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT;
 
@@ -145,7 +145,7 @@ impl Layer for TcpTransport {
         }
     }
 
-    /// Anything to read on an idle connection is its end, or bytes that no request asked for.
+    /// Input on an idle connection is its end, or bytes that belong to no response.
     fn is_open(&mut self) -> bool {
         let Some(stream) = self.stream.get() else { return false };
         let mut byte = 0u8;

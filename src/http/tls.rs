@@ -1,4 +1,4 @@
-//! TLS settings: the certificates to trust, and the client's own.
+//! TLS settings: trusted certificates, and the client's certificate and key.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use rustls_platform_verifier::Verifier;
 
 use super::error::TransportError;
 use super::pem::PemFile;
+use super::tls_insecure::NoVerification;
 use super::tls_pinned::{Pinned, PinnedVerifier};
-use super::tls_trust::NoVerification;
 use crate::sync::{Lock, ProcessLocal};
 
 type Chain = Vec<CertificateDer<'static>>;
@@ -95,8 +95,8 @@ impl TlsSetting {
 }
 
 impl Tls {
-    /// Returns the same settings with one change. A new certificate unsets a key that does not match it, so that first
-    /// the certificate and then the key can be replaced. A new key that does not match the certificate is an error.
+    /// Returns the same settings with one change. A new certificate unsets a key that does not match it: a program may
+    /// replace first the certificate and then the key. A new key that does not match the certificate is an error.
     pub fn with(&self, setting: TlsSetting) -> Result<Tls, String> {
         let mut options = self.options.clone();
         match setting {
@@ -171,8 +171,8 @@ impl Tls {
             return Ok(Arc::clone(config));
         }
         let config = Arc::new(self.options.config()?);
-        let former = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
-        drop(former.and_then(ProcessLocal::into_inner));
+        let previous = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
+        drop(previous.and_then(ProcessLocal::into_inner));
         Ok(config)
     }
 }

@@ -9,8 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Accepts the certificates that another verifier accepts, and those that are trusted themselves, regardless of their issuer.
-/// So does OpenSSL. webpki, which the other verifiers use, rejects a server certificate with CA:TRUE, as most
+/// Accepts the certificates that another verifier accepts, and those that are trusted themselves, regardless of their
+/// issuer. So does OpenSSL. webpki, which the other verifiers use, rejects a server certificate with CA:TRUE, as most
 /// self-signed ones have.
 #[derive(Debug)]
 pub(super) struct PinnedVerifier {
@@ -74,7 +74,7 @@ impl PinnedVerifier {
 fn is_about_issuer(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
-        // rustls has no error of its own for CA:TRUE.
+        // rustls has no separate error for CA:TRUE.
         Error::InvalidCertificate(CertificateError::Other(other)) => other.to_string() == "CaUsedAsEndEntity",
         _ => false,
     }

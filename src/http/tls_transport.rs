@@ -16,14 +16,14 @@ pub(super) struct TlsTransport {
     client: ClientConnection,
     records: Records,
     buffer: InputBuffer,
-    /// How many bytes of the request are encrypted, but not yet sent to the end of their records.
+    /// How many bytes of the request are encrypted in records that are not completely sent.
     pending: usize,
     /// Whether any of the pending records was sent.
     has_sent: bool,
 }
 
 impl TlsTransport {
-    /// Makes the handshake.
+    /// Makes the handshake. The system calls of the layer below end at the deadline.
     pub fn handshake(
         mut client: ClientConnection,
         below: Box<dyn Layer>,
@@ -34,7 +34,7 @@ impl TlsTransport {
         Ok(TlsTransport { client, records, buffer: InputBuffer::default(), pending: 0, has_sent: false })
     }
 
-    /// Moves decrypted bytes into the buffer, as many as there are and fit.
+    /// Moves the decrypted bytes that fit into the buffer.
     fn take_plaintext(&mut self) -> io::Result<InputState> {
         let free = self.buffer.free();
         match self.client.reader().read(free) {
@@ -52,12 +52,12 @@ impl TlsTransport {
         }
     }
 
-    /// Reads records from the layer below and decrypts them. Sends what TLS itself has to reply.
+    /// Reads records from the layer below and decrypts them. Sends TLS's own replies.
     fn read_records(&mut self, deadline: &Deadline) -> io::Result<()> {
         self.client.read_tls(&mut self.records.io(deadline))?;
         let processed =
             self.client.process_new_packets().map_err(|error| io::Error::new(ErrorKind::InvalidData, error));
-        // After a failure this is the alert that reports it to the server.
+        // After a failure, this sends the alert that reports it to the server.
         while self.client.wants_write() {
             match self.client.write_tls(&mut self.records.io(deadline)) {
                 Ok(_) => {}
@@ -86,7 +86,7 @@ impl Layer for TlsTransport {
             match written {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(SendOutcome::InputAvailable),
-                // Not the system's error, after which a request is sent again if none of it was sent.
+                // Not the system's error: after that, a request of which nothing was sent is sent again.
                 Err(error) if self.has_sent => return Err(TransportError::from_io(error, Phase::Send).into()),
                 Err(error) => return Err(error),
             }
@@ -114,7 +114,7 @@ impl Layer for TlsTransport {
         Ok(state)
     }
 
-    /// Bytes that no request asked for may also be in one of the layers.
+    /// Bytes that belong to no response may also be in one of the layers.
     fn is_open(&mut self) -> bool {
         let is_quiet = self
             .client
@@ -146,12 +146,12 @@ impl Records {
     }
 }
 
-/// Follows where records end. rustls does not report whether it holds the first part of one.
+/// Tracks where records end. rustls does not report whether it holds a part of one.
 #[derive(Default)]
 struct RecordFraming {
     header: [u8; RECORD_HEADER],
     header_len: usize,
-    /// How many bytes of the record are to come.
+    /// How many bytes of the record are still to be received.
     left: usize,
 }
 
@@ -160,7 +160,7 @@ impl RecordFraming {
         self.header_len == 0 && self.left == 0
     }
 
-    fn follow(&mut self, mut bytes: &[u8]) {
+    fn track(&mut self, mut bytes: &[u8]) {
         while let Some(byte) = bytes.first() {
             if self.left > 0 {
                 let passed = self.left.min(bytes.len());
@@ -179,7 +179,7 @@ impl RecordFraming {
     }
 }
 
-/// Lets rustls read and write records until a deadline. Made for one call of rustls.
+/// Reads and writes records for one call of rustls, until a deadline.
 struct RecordIo<'a> {
     below: &'a mut dyn Layer,
     framing: &'a mut RecordFraming,
@@ -198,7 +198,7 @@ impl Read for RecordIo<'_> {
         let received = input.unread().len().min(buffer.len());
         buffer[..received].copy_from_slice(&input.unread()[..received]);
         input.consume(received);
-        self.framing.follow(&buffer[..received]);
+        self.framing.track(&buffer[..received]);
         Ok(received)
     }
 }

@@ -18,7 +18,7 @@ pub struct GatewayUri {
 }
 
 impl GatewayUri {
-    /// Parses a URI. The error message says what to write instead, and contains no credentials.
+    /// Parses a URI. The error message shows a valid URI, and contains no credentials.
     pub fn parse(text: &str) -> Result<GatewayUri, String> {
         if text.is_empty() {
             return Err("the gateway URI is empty; write for example http://127.0.0.1:5000".to_owned());
@@ -130,7 +130,7 @@ impl GatewayUri {
         is_same.then(|| other.path_and_query().map_or("/", PathAndQuery::as_str).to_owned())
     }
 
-    /// Joins the URI with a path, with or without a leading slash. Returns an absolute URL as it is.
+    /// Joins the URI with a path, with or without a leading slash. Returns an absolute URL unchanged.
     pub fn absolute(&self, path: &str) -> String {
         if scheme(path).is_some() { path.to_owned() } else { format!("{self}/{}", path.trim_start_matches('/')) }
     }

@@ -35,7 +35,7 @@ impl CancelToken {
     pub fn cancel(&self) {
         let errno = Errno::save();
         self.is_cancelled.store(true, Ordering::SeqCst);
-        // In a forked child no thread has waited with the token as long as the waker is that of the parent.
+        // In a forked child, no thread waits with the token while the waker is still that of the parent.
         if self.process.load(Ordering::SeqCst) == process::current() {
             self.waker.wake();
         }
@@ -72,8 +72,8 @@ impl CancelToken {
         Some(self.waker.read.as_raw_fd())
     }
 
-    /// Returns whether the token is cancelled, after its descriptor became readable. A wake-up without a cancellation, left
-    /// over from before a reset, is cleared.
+    /// Returns whether the token is cancelled, after its descriptor became readable. A wake-up without a cancellation,
+    /// left over from before a reset, is cleared.
     pub(super) fn confirm(&self) -> bool {
         if self.is_cancelled() {
             return true;
@@ -96,7 +96,7 @@ pub(super) const MAX_TOKENS: usize = 2;
 pub struct CancelTokens([Option<Arc<CancelToken>>; MAX_TOKENS]);
 
 impl CancelTokens {
-    pub fn of(tokens: [Option<&Arc<CancelToken>>; MAX_TOKENS]) -> CancelTokens {
+    pub fn new(tokens: [Option<&Arc<CancelToken>>; MAX_TOKENS]) -> CancelTokens {
         CancelTokens(tokens.map(Option::<&Arc<_>>::cloned))
     }
 
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn parent_and_child_do_not_cancel_each_others_waits() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::of([None, Some(&token)]);
+        let tokens = CancelTokens::new([None, Some(&token)]);
         let shortly = || Instant::now() + Duration::from_millis(30);
         let in_a_child = in_child(|| {
             let before = sleep(shortly(), &tokens).is_ok();

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 use super::lock::Lock;
 
-/// A value of which any thread takes snapshots while others change it, and which may be large: a change is made in place,
-/// or on a copy if a snapshot is in use. A forked child whose parent was changing the value has an empty one.
+/// A value of which any thread takes snapshots while others change it, and which may be large: a change is made in
+/// place, or on a copy if a snapshot is in use. A forked child whose parent was changing the value has an empty one.
 #[derive(Debug)]
 pub struct CopyOnWrite<T>(Lock<State<T>>);
 

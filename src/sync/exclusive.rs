@@ -5,8 +5,8 @@ use std::mem::ManuallyDrop;
 
 use super::lock::Lock;
 
-/// A value that one thread at a time uses, for as long as it needs: for example a stream, while it waits for an event. In a
-/// forked child whose parent was using the value it is lost: it can neither be used nor dropped.
+/// A value that one thread at a time uses, for as long as it needs: for example a stream, while it waits for an event.
+/// In a forked child whose parent was using the value it is lost: it can neither be used nor dropped.
 pub struct Exclusive<T> {
     /// Whether the value is lost.
     lock: Lock<bool>,

@@ -1,5 +1,5 @@
-//! A lock that can be used after a fork. A lock of the standard library that another thread holds at the fork stays locked
-//! in the child forever, since that thread does not exist there.
+//! A lock that can be used after a fork. A lock of the standard library that another thread holds at the fork stays
+//! locked in the child forever, since that thread does not exist there.
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -13,11 +13,12 @@ use super::process;
 /// Set in the word of a lock if threads sleep on it.
 const CONTENDED: u32 = 1 << 31;
 
-/// How often a thread checks the lock again before it sleeps: these locks are held for less time than going to sleep takes.
+/// How often a thread checks the lock again before it sleeps: these locks are held for less time than going to sleep
+/// takes.
 const SPINS: usize = 100;
 
-/// A mutex around a value, held for short moments only. A forked child takes over a lock that another thread of its parent
-/// held, and first repairs the value, which may be half changed.
+/// A mutex around a value, held for a short time only. A forked child takes over a lock that another thread of its
+/// parent held, and first repairs the value, which may be half changed.
 pub struct Lock<T> {
     /// 0 while the lock is free; otherwise the process whose thread holds it, and [`CONTENDED`].
     word: AtomicU32,

@@ -1,15 +1,16 @@
-//! State that several threads, or a process and its forked child, may touch, and waiting with a deadline and cancel tokens.
+//! State that several threads, or a process and its forked child, may use; and waiting with a deadline and cancel
+//! tokens.
 //!
-//! Everything here stays correct in a child that was forked while other threads of its parent were using it. The rest of the
-//! library takes one of these types for shared state, and does not deal with processes:
+//! All types stay correct in a child that was forked while other threads of its parent were using them. The rest of the
+//! library uses these types for shared state, and does not deal with processes:
 //!
 //! | type | for |
 //! |---|---|
-//! | [`Lock`] | a value that is used for short moments |
+//! | [`Lock`] | a value that is used for a short time |
 //! | [`Exclusive`] | a value that one thread uses for as long as it needs |
-//! | [`Snapshots`], [`CopyOnWrite`] | a value that is read as it was when a call began, while other threads change it |
+//! | [`Snapshots`], [`CopyOnWrite`] | a value that calls read as it was at their start, while other threads change it |
 //! | [`SetOnce`] | a value that is made when it is first needed |
-//! | [`SingleFlight`] | a value that one thread makes for all that need it |
+//! | [`SingleFlight`] | a value that one thread makes for all threads that need it |
 //! | [`ProcessLocal`] | a value that a forked child must not use |
 
 mod cancel;

@@ -13,8 +13,8 @@ struct Page {
 /// Zero until [`current`] is called, and zero again in a child.
 static PAGE: Page = Page { id: AtomicU32::new(0) };
 
-/// Returns a number that differs between this process, its parents and its children. It is never 0, and its highest bit is
-/// not set.
+/// Returns a number that differs between this process, its parents and its children. It is never 0, and its highest bit
+/// is not set.
 pub fn current() -> u32 {
     match PAGE.id.load(Ordering::Relaxed) {
         0 => determine(),
@@ -24,7 +24,7 @@ pub fn current() -> u32 {
 
 #[cold]
 fn determine() -> u32 {
-    // Remembered, so that only the first call makes the system calls.
+    // Remembered: only the first call makes the system calls.
     static IS_UNSUPPORTED: AtomicBool = AtomicBool::new(false);
     if IS_UNSUPPORTED.load(Ordering::Relaxed) || !is_cleared_on_fork(advise) {
         IS_UNSUPPORTED.store(true, Ordering::Relaxed);
@@ -43,9 +43,9 @@ fn determine() -> u32 {
     }
 }
 
-/// Returns whether the system clears the page in a child, which saves a system call each time. Linux does since 4.14 if it
-/// is advised to. Some emulators (qemu-user) accept any advice and ignore it; they are recognized by accepting advice that
-/// does not exist.
+/// Returns whether the system clears the page in a child, which saves a system call each time. Linux does since 4.14 if
+/// it is advised to. Some emulators (qemu-user) accept any advice and ignore it; they are recognized by accepting
+/// advice that does not exist.
 fn is_cleared_on_fork(advise: impl Fn(Advice) -> bool) -> bool {
     !advise(Advice::NoSuch) && advise(Advice::WipeOnFork)
 }
@@ -104,7 +104,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn page_counts_as_cleared_only_if_unknown_advice_is_refused() {
+    fn page_counts_as_cleared_only_if_unknown_advice_is_rejected() {
         for (accepted, is_cleared) in [
             (&[Advice::WipeOnFork][..], true),
             (&[Advice::NoSuch, Advice::WipeOnFork], false),

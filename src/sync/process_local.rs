@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::process;
 
-/// A value that belongs to the process that made it, for example a connection: after a fork both processes have the same
-/// socket, and would read each other's responses. In a forked child [`ProcessLocal::get`] returns `None`. Dropping it
-/// there drops the child's copy of the value, as usual.
+/// A value that belongs to the process that made it, for example a connection: after a fork both processes have the
+/// same socket, and would read each other's responses. In a forked child [`ProcessLocal::get`] returns `None`. Dropping
+/// it there drops the child's copy of the value, as usual.
 #[derive(Clone)]
 pub struct ProcessLocal<T> {
     process: u32,
@@ -32,8 +32,8 @@ impl<T> ProcessLocal<T> {
         if self.is_own() { Some(&mut self.value) } else { None }
     }
 
-    /// Returns the value. In a forked child returns `None` and leaks the value: another thread of the parent may have been
-    /// changing it at the fork, so that it cannot be dropped.
+    /// Returns the value. In a forked child returns `None` and leaks the value: another thread of the parent may have
+    /// been changing it at the fork, so dropping it is not safe.
     pub fn into_inner(self) -> Option<T> {
         if self.is_own() {
             Some(self.value)

@@ -1,13 +1,13 @@
-//! A value that is made when it is first needed. A forked child would wait forever for a `OnceLock` that another thread of
-//! its parent was filling.
+//! A value that is made when it is first needed. A forked child would wait forever for a `OnceLock` that another thread
+//! of its parent was filling.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// A value that is set at most once and then read by any number of threads. Threads never wait for each other: if several
-/// make the value at the same time, the first one is kept, and the others are dropped.
+/// A value that is set at most once and then read by any number of threads. Threads never wait for each other: if
+/// several make the value at the same time, the first one is kept, and the others are dropped.
 pub struct SetOnce<T>(AtomicPtr<T>, PhantomData<Box<T>>);
 
 // SAFETY: the value may be sent, and shared between threads.
@@ -38,7 +38,7 @@ impl<T> SetOnce<T> {
         }
     }
 
-    /// Drops the value, so that it can be set again.
+    /// Drops the value. It can be set again.
     pub fn clear(&mut self) {
         let value = std::mem::replace(self.0.get_mut(), ptr::null_mut());
         if !value.is_null() {

@@ -9,15 +9,16 @@ use super::cancel::CancelTokens;
 use super::futex;
 use super::lock::Lock;
 use super::process_local::ProcessLocal;
-use super::wait::{RECHECK, WaitError, left};
+use super::wait::{RECHECK, WaitError, remaining};
 
 /// A value that takes long to make, for example by a request to a server. The first thread that needs it becomes the
-/// leader and makes it; the others follow: each waits until its own deadline or cancellation. A value (`Ok`) is remembered
-/// until it is no longer fresh, is replaced or is forgotten. A failure (`Err`) is shared with the followers, and forgotten.
-/// A leader that panics wakes its followers. In a forked child, a value that a thread of the parent was making is made anew.
+/// leader and makes it; the others follow: each waits until its own deadline or cancellation. A value (`Ok`) is
+/// remembered until it is no longer fresh, is replaced or is forgotten. A failure (`Err`) is shared with the followers,
+/// and forgotten. A leader that panics wakes its followers. In a forked child, a value that a thread of the parent was
+/// making is made anew.
 ///
-/// A value has a key, and the value of one key is remembered at a time. A thread with another key neither uses that value nor
-/// follows its leader.
+/// A value has a key, and the value of one key is remembered at a time. A thread with another key neither uses that
+/// value nor follows its leader.
 pub struct SingleFlight<T, E, K = ()>(Lock<State<T, E, K>>);
 
 struct State<T, E, K> {
@@ -27,7 +28,7 @@ struct State<T, E, K> {
 
 type SharedFlight<T, E> = ProcessLocal<Arc<Flight<T, E>>>;
 
-/// What the calling thread has to do for the value.
+/// The part of the calling thread.
 pub enum Role<T, E> {
     /// Nothing: this is the value.
     Known(T),
@@ -37,7 +38,8 @@ pub enum Role<T, E> {
     Follower(Follower<T, E>),
 }
 
-/// Held by the thread that makes the value. Dropping it wakes the followers; without [`SingleFlight::lead`] they get no value.
+/// Held by the thread that makes the value. Dropping it wakes the followers; without [`SingleFlight::lead`] they get no
+/// value.
 pub struct Leader<T, E>(Arc<Flight<T, E>>);
 
 /// Held by a thread that waits for the leader.
@@ -52,32 +54,32 @@ struct Flight<T, E> {
 }
 
 impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
-    /// Returns the value if it is fresh. Otherwise the caller becomes a follower of the thread that is making it, or the
-    /// leader if there is none.
+    /// Returns the value if it is fresh. Otherwise the caller becomes a follower of the thread that is making it, or
+    /// the leader if there is none.
     pub fn join(&self, key: K, is_fresh: impl FnOnce(&T) -> bool) -> Role<T, E> {
         let mut state = self.0.lock();
         match &state.value {
-            Some((of, value)) if *of == key && is_fresh(value) => return Role::Known(value.clone()),
+            Some((value_key, value)) if *value_key == key && is_fresh(value) => return Role::Known(value.clone()),
             _ => {}
         }
         match &state.flight {
-            Some((of, flight)) if *of == key => match flight.get() {
+            Some((flight_key, flight)) if *flight_key == key => match flight.get() {
                 Some(flight) if !flight.has_ended() => return Role::Follower(Follower(Arc::clone(flight))),
                 _ => {}
             },
             _ => {}
         }
         let flight = Arc::new(Flight { has_ended: AtomicU32::new(0), outcome: Lock::default() });
-        state.value.take_if(|(of, _)| *of != key);
+        state.value.take_if(|(value_key, _)| *value_key != key);
         state.flight = Some((key, ProcessLocal::new(Arc::clone(&flight))));
         Role::Leader(Leader(flight))
     }
 
-    /// Makes the value: runs `work`, remembers a value unless another one was set meanwhile, and wakes the followers. It
-    /// may run on another thread than [`SingleFlight::join`].
+    /// Makes the value: runs `work`, remembers a value unless another one was set meanwhile, and wakes the followers.
+    /// It may run on another thread than [`SingleFlight::join`].
     pub fn lead(&self, leader: Leader<T, E>, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let outcome = work();
-        // Before the followers wake: they may call `join` again.
+        // Called before the followers wake: they may call `join` again.
         self.end(&leader.0, outcome.as_ref().ok());
         *leader.0.outcome.lock() = Some(outcome.clone());
         outcome
@@ -94,7 +96,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
 
     /// Returns the value, fresh or not; `None` if there is none under this key.
     pub fn value(&self, key: K) -> Option<T> {
-        self.0.lock().value.as_ref().filter(|(of, _)| *of == key).map(|(_, value)| value.clone())
+        self.0.lock().value.as_ref().filter(|(value_key, _)| *value_key == key).map(|(_, value)| value.clone())
     }
 
     /// Replaces the value. A leader that is at work does not replace it again.
@@ -109,7 +111,7 @@ impl<T: Clone, E: Clone, K: PartialEq + Copy> SingleFlight<T, E, K> {
 }
 
 impl<T, E> Leader<T, E> {
-    /// Returns a follower, so that this thread can wait while another one leads.
+    /// Returns a follower, with which this thread can wait while another one leads.
     pub fn follower(&self) -> Follower<T, E> {
         Follower(Arc::clone(&self.0))
     }
@@ -124,18 +126,18 @@ impl<T, E> Drop for Leader<T, E> {
 
 impl<T: Clone, E: Clone> Follower<T, E> {
     /// Waits for the leader's outcome; `None` if it has none, since it panicked.
-    pub fn wait(&self, until: Instant, tokens: &CancelTokens) -> Result<Option<Result<T, E>>, WaitError> {
-        wait_for_end(&self.0.has_ended, until, tokens)?;
+    pub fn wait(&self, deadline: Instant, tokens: &CancelTokens) -> Result<Option<Result<T, E>>, WaitError> {
+        wait_for_end(&self.0.has_ended, deadline, tokens)?;
         Ok(self.0.outcome.lock().clone())
     }
 }
 
-/// Not generic, so that all kinds of followers share it.
-fn wait_for_end(has_ended: &AtomicU32, until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
+/// Not generic: all kinds of followers share its code.
+fn wait_for_end(has_ended: &AtomicU32, deadline: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
     while has_ended.load(Ordering::Acquire) == 0 {
-        let left = left(until, tokens)?;
+        let remaining = remaining(deadline, tokens)?;
         // A signal handler that cancels a token cannot wake this thread.
-        let timeout = if tokens.is_empty() { left } else { left.min(RECHECK) };
+        let timeout = if tokens.is_empty() { remaining } else { remaining.min(RECHECK) };
         futex::wait(has_ended, 0, Some(timeout));
     }
     // The leader may have the same tokens, and its outcome may be that it was cancelled.
@@ -226,7 +228,7 @@ mod tests {
         assert_eq!(numbers.lead(leader(numbers.join('a', |_| true)), || Err("no")), Err("no"));
         assert_eq!(numbers.lead(leader(numbers.join('a', |_| true)), || Ok(1)), Ok(1));
         assert_eq!(known(numbers.join('a', |value| *value == 1)), Some(1));
-        // One that is not fresh stays until its successor is there.
+        // A value that is not fresh stays until another value replaces it.
         let second = leader(numbers.join('a', |value| *value != 1));
         assert_eq!(numbers.value('a'), Some(1));
         assert_eq!(numbers.lead(second, || Ok(2)), Ok(2));
@@ -238,13 +240,13 @@ mod tests {
         let numbers = Numbers::default();
         numbers.set('a', 1);
         assert_eq!(numbers.value('b'), None);
-        let of_b = leader(numbers.join('b', |_| true));
+        let leader_of_b = leader(numbers.join('b', |_| true));
         assert_eq!(numbers.value('a'), None);
-        // The leader of the last key is the one whose value is remembered.
-        let of_a = leader(numbers.join('a', |_| true));
-        assert_eq!(numbers.lead(of_b, || Ok(2)), Ok(2));
+        // Only the value of the last key is remembered.
+        let leader_of_a = leader(numbers.join('a', |_| true));
+        assert_eq!(numbers.lead(leader_of_b, || Ok(2)), Ok(2));
         assert_eq!((numbers.value('a'), numbers.value('b')), (None, None));
-        assert_eq!(numbers.lead(of_a, || Ok(3)), Ok(3));
+        assert_eq!(numbers.lead(leader_of_a, || Ok(3)), Ok(3));
         assert_eq!(numbers.value('a'), Some(3));
     }
 
@@ -278,7 +280,7 @@ mod tests {
         let following = leader.follower();
         assert_eq!(following.wait(after(10), &CancelTokens::default()), Err(WaitError::DeadlineExpired));
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::of([Some(&token), None]);
+        let tokens = CancelTokens::new([Some(&token), None]);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| following.wait(after(10_000), &tokens));
             token.cancel();

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::lock::Lock;
 
-/// A value of which any thread takes snapshots while others change it. A change is made on a copy, which then replaces the
-/// value; snapshots taken before keep the old one. A forked child has the value before or after a change that another
-/// thread of its parent was making.
+/// A value of which any thread takes snapshots while others change it. A change is made on a copy, which then replaces
+/// the value; snapshots taken before keep the old one. A forked child has the value before or after a change that
+/// another thread of its parent was making.
 #[derive(Debug)]
 pub struct Snapshots<T> {
     current: Lock<Arc<T>>,
@@ -31,7 +31,8 @@ impl<T: Clone> Snapshots<T> {
         change(&mut changed)?;
         let old = mem::replace(&mut *self.current.lock(), Arc::new(changed));
         drop(guard);
-        // After both locks are released: dropping the old value may run a callback of the program, which may call `change`.
+        // After both locks are released: dropping the old value may run a callback of the program, which may call
+        // `change`.
         drop(old);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Threads of the library, on which no signal handler of the program runs.
 //!
-//! They are pthreads, not threads of the standard library: starting one of the latter leaves a thread-local destructor on
-//! the calling thread, which keeps the library from being unloaded.
+//! They are pthreads, not threads of the standard library: starting one of the latter leaves a thread-local destructor
+//! on the calling thread, which keeps the library from being unloaded.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -73,14 +73,14 @@ extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// Keeps the library loaded after dlclose(), because a detached thread still runs its code. A program that is linked with
-/// the static library is never unloaded.
+/// Keeps the library loaded after dlclose(), because a detached thread still runs its code. A program that is linked
+/// with the static library is never unloaded.
 #[cfg(target_os = "linux")]
 pub fn keep_loaded() {
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
     let address = keep_loaded as *const c_void;
-    // SAFETY: `info` is valid for writes, and the name in it lives as long as the loaded library. dlopen() loads nothing
-    // here, but marks the library of that name.
+    // SAFETY: `info` is valid for writes, and the name in it lives as long as the loaded library. dlopen() loads
+    // nothing here, but marks the library of that name.
     unsafe {
         if libc::dladdr(address, info.as_mut_ptr()) != 0 {
             let name = info.assume_init().dli_fname;
@@ -92,8 +92,8 @@ pub fn keep_loaded() {
 #[cfg(not(target_os = "linux"))]
 pub fn keep_loaded() {}
 
-/// Runs `work` on this and on other threads at the same time, at most `threads` together, and returns when all have ended. If
-/// the system cannot start more threads, fewer do it. A panic on one of them is resumed on this thread.
+/// Runs `work` on this and on other threads at the same time, at most `threads` together, and returns when all have
+/// ended. If the system cannot start more threads, fewer do it. A panic on one of them is resumed on this thread.
 pub fn run_in_parallel(threads: usize, work: &(dyn Fn() + Sync)) {
     let panicked: Lock<Option<Box<dyn Any + Send>>> = Lock::default();
     let catching = || {
@@ -113,18 +113,18 @@ pub fn run_in_parallel(threads: usize, work: &(dyn Fn() + Sync)) {
     }
 }
 
-/// Starts a thread with all signals blocked, so that no signal handler of the program runs on it.
+/// Starts a thread with all signals blocked: no signal handler of the program may run on it.
 fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = MaybeUninit::uninit();
-    let mut former = MaybeUninit::uninit();
-    // SAFETY: the first call fills `all`; the second one reads it and fills `former`.
+    let mut previous = MaybeUninit::uninit();
+    // SAFETY: the first call fills `all`; the second one reads it and fills `previous`.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), former.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), previous.as_mut_ptr());
     }
     let started = start();
-    // SAFETY: `former` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, former.as_ptr(), ptr::null_mut()) };
+    // SAFETY: `previous` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, previous.as_ptr(), ptr::null_mut()) };
     started
 }
 

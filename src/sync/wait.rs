@@ -20,24 +20,24 @@ pub(super) const RECHECK: Duration = Duration::from_millis(5);
 const EXACT: Duration = Duration::from_secs(1);
 
 /// Returns the time until the deadline.
-pub(super) fn left(until: Instant, tokens: &CancelTokens) -> Result<Duration, WaitError> {
+pub(super) fn remaining(deadline: Instant, tokens: &CancelTokens) -> Result<Duration, WaitError> {
     if tokens.is_cancelled() {
         return Err(WaitError::Cancelled);
     }
-    let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(WaitError::DeadlineExpired) } else { Ok(left) }
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    if remaining.is_zero() { Err(WaitError::DeadlineExpired) } else { Ok(remaining) }
 }
 
 /// Waits until the descriptor is ready for one of the events or has failed. Returns the events that it reports.
 pub fn ready(
     descriptor: RawFd,
     events: libc::c_short,
-    until: Instant,
+    deadline: Instant,
     tokens: &CancelTokens,
 ) -> Result<libc::c_short, WaitError> {
     let mut entries = [entry(descriptor, events), UNUSED, UNUSED];
     loop {
-        if poll(&mut entries, until, tokens)? {
+        if poll(&mut entries, deadline, tokens)? {
             return Ok(entries[0].revents);
         }
     }
@@ -47,13 +47,13 @@ pub fn ready(
 pub fn any_ready(
     descriptors: &[RawFd],
     events: libc::c_short,
-    until: Instant,
+    deadline: Instant,
     tokens: &CancelTokens,
 ) -> Result<usize, WaitError> {
     let mut entries: Vec<_> = descriptors.iter().map(|descriptor| entry(*descriptor, events)).collect();
     entries.extend([UNUSED; MAX_TOKENS]);
     loop {
-        if poll(&mut entries, until, tokens)? {
+        if poll(&mut entries, deadline, tokens)? {
             if let Some(at) = entries[..descriptors.len()].iter().position(|entry| entry.revents != 0) {
                 return Ok(at);
             }
@@ -62,9 +62,9 @@ pub fn any_ready(
 }
 
 /// Waits until the deadline, unless a token is cancelled.
-pub fn sleep(until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
+pub fn sleep(deadline: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
     loop {
-        match poll(&mut [UNUSED; MAX_TOKENS], until, tokens) {
+        match poll(&mut [UNUSED; MAX_TOKENS], deadline, tokens) {
             Ok(_) => {}
             Err(WaitError::DeadlineExpired) => return Ok(()),
             Err(cancelled) => return Err(cancelled),
@@ -80,8 +80,8 @@ fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
 }
 
 /// Waits once. Returns whether a descriptor is ready. The last entries are for the descriptors of the tokens.
-fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> Result<bool, WaitError> {
-    let mut timeout = left(until, tokens)?;
+fn poll(entries: &mut [libc::pollfd], deadline: Instant, tokens: &CancelTokens) -> Result<bool, WaitError> {
+    let mut timeout = remaining(deadline, tokens)?;
     let descriptors = entries.len().saturating_sub(MAX_TOKENS);
     let mut wakers = 0;
     for (entry_of_token, token) in entries[descriptors..].iter_mut().zip(tokens.each()) {
@@ -93,7 +93,7 @@ fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> 
         }
         *entry_of_token = entry(waker.flatten().unwrap_or(-1), libc::POLLIN);
     }
-    // The system ends a long wait late, by 0.1 % of it and more: the last second is a wait of its own.
+    // The system ends a long wait late, by 0.1 % of it or more. So the last second is a separate wait.
     let timeout = if timeout > 2 * EXACT { timeout - EXACT } else { timeout };
     let used = if wakers == 0 { descriptors } else { entries.len() };
     if let Err(error) = poll_once(&mut entries[..used], timeout) {
@@ -152,8 +152,8 @@ mod tests {
     fn wait_ends_at_event_deadline_or_cancellation() {
         let (one, other) = UnixStream::pair().unwrap();
         let (none, token) = (CancelTokens::default(), Arc::new(CancelToken::new().unwrap()));
-        let tokens = CancelTokens::of([Some(&token), None]);
-        let readable = |until, tokens: &CancelTokens| ready(one.as_raw_fd(), libc::POLLIN, until, tokens);
+        let tokens = CancelTokens::new([Some(&token), None]);
+        let readable = |deadline, tokens: &CancelTokens| ready(one.as_raw_fd(), libc::POLLIN, deadline, tokens);
         let began = Instant::now();
         assert_eq!(readable(after(20), &none), Err(WaitError::DeadlineExpired));
         assert_eq!(readable(after(20), &tokens), Err(WaitError::DeadlineExpired));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn each_token_wakes_all_threads_and_none_after_a_reset() {
         let pair = [(); 2].map(|()| Arc::new(CancelToken::new().unwrap()));
-        let tokens = CancelTokens::of(pair.each_ref().map(Some));
+        let tokens = CancelTokens::new(pair.each_ref().map(Some));
         for token in pair.iter().chain(&pair) {
             std::thread::scope(|scope| {
                 let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| sleep(after(10_000), &tokens))).collect();

@@ -21,7 +21,7 @@ static unsigned digit(char c)
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* Decodes the next argument to a block of its own, so that memory checkers detect reading past its end. */
+/* Decodes the next argument to a separate block: memory checkers then detect reading past its end. */
 static struct text next_argument(char **arguments)
 {
     char *word = strtok_r(NULL, " \n", arguments);

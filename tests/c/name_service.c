@@ -1,7 +1,7 @@
 /*
  * A name service for tests. Replaces getaddrinfo() of the C library with LD_PRELOAD.
  *
- * The environment variable NAME_SERVICE is the path of a file with one line per name. It is read at each look-up:
+ * The environment variable NAME_SERVICE is the path of a file with one line per name. It is read at each lookup:
  *
  *     NAME ADDRESS [ADDRESS...]    the addresses, in this order
  *     NAME again                   EAI_AGAIN: the service is down
@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef int look_up(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+typedef int lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
-static int resolve(look_up *next, char *addresses, const char *service, const struct addrinfo *hints,
+static int resolve(lookup *next, char *addresses, const char *service, const struct addrinfo *hints,
                    struct addrinfo **found)
 {
     struct addrinfo **end = found;
@@ -39,7 +39,7 @@ static int resolve(look_up *next, char *addresses, const char *service, const st
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    look_up *next;
+    lookup *next;
     const char *path = getenv("NAME_SERVICE");
     FILE *file = path == NULL ? NULL : fopen(path, "r");
     char line[1024];

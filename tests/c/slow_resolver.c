@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef int look_up(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+typedef int lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    look_up *next;
+    lookup *next;
     size_t len = node == NULL ? 0 : strlen(node);
 
     if (len > 5 && strcmp(node + len - 5, ".slow") == 0) {

@@ -1,10 +1,10 @@
 /*
  * One token cancels the calls of many threads.
  *
- *   usage: test_cancel_threads URI ROUTE THREADS MILLISECONDS [behind-one]
+ *   usage: test_cancel_threads URI ROUTE THREADS MILLISECONDS [after-one]
  *
  * Each thread makes one of five kinds of calls, and the token is cancelled MILLISECONDS after their start. With
- * "behind-one" all send a request. The first starts MILLISECONDS before the others, with a token of its own, which is
+ * "after-one" all send a request. The first starts MILLISECONDS before the others, with a token of its own, which is
  * cancelled after the others have returned. Prints for each call the status, the microseconds between the cancellation
  * and its return, and the error message.
  */

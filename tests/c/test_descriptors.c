@@ -3,7 +3,7 @@
  * checked while a call, streams and calls with tokens wait.
  *
  * usage: test_descriptors URI [CA_FILE]
- *   A gateway of tests/obeying_gateway.py. The host of the URI is a name.
+ *   A gateway of tests/support/commanded_gateway.py. The host of the URI is a name.
  */
 #define _GNU_SOURCE
 

@@ -1,6 +1,6 @@
 /*
- * A fork with an open stream and idle connections: the stream continues in the parent only, and what the child does
- * with its copies affects neither the parent nor the gateway.
+ * A fork with an open stream and idle connections: the stream continues in the parent only. The child can use and
+ * destroy its copies without an effect on the parent or the gateway.
  *
  * usage: test_fork_stream URI [CA_FILE]
  *   The gateway echoes the prompt.

@@ -1,6 +1,6 @@
 /*
- * Forks while threads make calls: whichever locks the threads hold, each child can use the handle, and the threads are
- * not affected.
+ * Forks while threads make calls and hold any of the locks: each child can use the handle, and the threads are not
+ * affected.
  *
  * usage: test_fork_threads URI THREADS FORKS [CA_FILE]
  *   The gateway echoes the prompt.

@@ -2,7 +2,7 @@
  * The user data of a log callback is destroyed once, and not before the last call that may log with it has ended.
  *
  * usage: test_log_data URI
- *   A gateway of tests/obeying_gateway.py.
+ *   A gateway of tests/support/commanded_gateway.py.
  */
 #define _POSIX_C_SOURCE 200809L
 

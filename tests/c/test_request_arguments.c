@@ -182,7 +182,7 @@ static void invalid_strings_are_rejected(const struct string_argument *text)
     CHECK_STATUS(ARGUMENT, text->set(request, "{}\0\xff", 4, &error));
     check_empty(request);
 
-    /* The length ends the string, whatever follows. */
+    /* The length ends the string. The bytes after it are ignored. */
     request = create();
     size_t len = strlen(text->good);
     char *exact = malloc(len);

@@ -2,14 +2,14 @@
  * The accessors of responses, streams and embeddings, with NULL and with indices out of range.
  *
  * usage: test_response_arguments CHAT_URI EMBEDDINGS_URI
- *   Two gateways of tests/test_arguments.py, each with a route "r".
+ *   Two gateways of tests/test_bad_arguments.py, each with a route "r".
  */
 #include "bad_arguments.h"
 
 #define END MLFLOW_GATEWAY_STREAM_END
 #define TRUNCATED MLFLOW_GATEWAY_STREAM_TRUNCATED
 
-/* As tests/test_arguments.py writes it. */
+/* As tests/test_bad_arguments.py writes it. */
 #define FIRST_MESSAGE "{\"role\": \"assistant\", \"content\": \"one\"}"
 
 static const char *chat_uri, *embeddings_uri;

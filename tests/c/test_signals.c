@@ -3,7 +3,7 @@
  * deadlines are met. The library does not change the signal handlers and masks of the program.
  *
  * usage: test_signals URI SILENT_URI RESTARTS [CA_FILE]
- *   URI is a gateway of tests/obeying_gateway.py. SILENT_URI never accepts a connection. RESTARTS is 1 to install the
+ *   URI is a gateway of tests/support/commanded_gateway.py. SILENT_URI never accepts a connection. RESTARTS is 1 to install the
  *   handler with SA_RESTART, or else 0.
  */
 #define _XOPEN_SOURCE 700

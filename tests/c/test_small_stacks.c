@@ -2,7 +2,7 @@
  * Makes all kinds of calls on a thread with a small stack.
  *
  * usage: test_small_stacks URI STACK_BYTES [CA_FILE]
- *   A gateway of tests/obeying_gateway.py, with the routes "r" (completions), "chat" and "embeddings".
+ *   A gateway of tests/support/commanded_gateway.py, with the routes "r" (completions), "chat" and "embeddings".
  */
 #define _POSIX_C_SOURCE 200809L
 

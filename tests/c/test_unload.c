@@ -1,10 +1,10 @@
 /*
  * Loads the library, makes calls with threads, connections and descriptors, and unloads it, in many rounds: it must be
- * unloaded and leave nothing behind. The exception is an abandoned name look-up, which keeps the library loaded until
+ * unloaded and leave nothing behind. The exception is an abandoned name lookup, which keeps the library loaded until
  * it ends.
  *
  * usage: test_unload LIBRARY URI TLS_URI CA_FILE
- *   Gateways of tests/obeying_gateway.py, with the routes "r" (completions), "chat" and "embeddings". The host of URI
+ *   Gateways of tests/support/commanded_gateway.py, with the routes "r" (completions), "chat" and "embeddings". The host of URI
  *   is a name.
  *   out: resident KiB after the first rounds and after all
  */
@@ -25,7 +25,7 @@
 
 static void *library;
 
-/* Replaces the function of the C library: the look-up of one name is slow. */
+/* Replaces the function of the C library: the lookup of one name is slow. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     static __typeof__(getaddrinfo) *original;
@@ -159,7 +159,7 @@ static void cancel_call(const char *uri, const char *ca_file)
     pthread_t thread;
     char *text = NULL;
 
-    /* Resolves the host name first, because a look-up of the cancelled call would keep the library loaded. */
+    /* Resolves the host name first, because a lookup of the cancelled call would keep the library loaded. */
     CHECK(call(waiting.gateway, "echo", &text, NULL, NULL) == MLFLOW_GATEWAY_OK);
     string_free(text);
     CHECK(cancel_token_create(&token, NULL) == MLFLOW_GATEWAY_OK);
@@ -173,7 +173,7 @@ static void cancel_call(const char *uri, const char *ca_file)
     destroy(waiting.gateway);
 }
 
-/* A look-up that ends after its call, and after the library is unloaded. */
+/* A lookup that ends after its call, and after the library is unloaded. */
 static void abandon_name_lookup(void)
 {
     FUNCTION(set_option);
@@ -230,7 +230,7 @@ int main(int argc, char **argv)
         CHECK(library != NULL);
         make_all_calls(argv[2], argv[3], argv[4]);
         CHECK(dlclose(library) == 0);
-        CHECK(wait_for_thread_count(1)); /* a look-up thread keeps the library loaded until it ends */
+        CHECK(wait_for_thread_count(1)); /* a lookup thread keeps the library loaded until it ends */
         CHECK(!is_loaded(path) && count_mappings(name) == 0);
         CHECK(count_open_descriptors() == descriptors);
         if (i == ROUNDS_TO_SETTLE) {

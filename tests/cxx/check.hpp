@@ -1,4 +1,4 @@
-// What the tests of the C++ header share: test cases, checks, and the servers to call.
+// Shared code of the tests of the C++ header: test cases, checks, and the servers to call.
 #ifndef CHECK_HPP
 #define CHECK_HPP
 

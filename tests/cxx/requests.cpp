@@ -1,4 +1,4 @@
-// Handles and requests: each setter, by what the gateway receives.
+// Handles and requests: the gateway receives the value of each setter.
 #include "check.hpp"
 
 #include <cstdint>

@@ -97,7 +97,7 @@ def respond_without_reading_body(peer: Peer, operation: str) -> None:
     peer.stall()
 
 
-def refuse_without_reading_body(peer: Peer, _: str) -> None:
+def reject_without_reading_body(peer: Peer, _: str) -> None:
     peer.send(ERROR_413)
     peer.half_close()
     peer.stall()
@@ -143,7 +143,7 @@ FAULTS: dict[str, Fault] = {
     "resets without a response": reset_after_reading,
     "stalls without a response": responding_and_stalling(),
     "responds without reading the request body": respond_without_reading_body,
-    "refuses without reading the request body": refuse_without_reading_body,
+    "rejects without reading the request body": reject_without_reading_body,
     "resets while reading the request body": reset_while_reading_body,
     "closes a reused connection without a response": on_reused_connection(Peer.cut),
     "resets a reused connection without a response": on_reused_connection(Peer.reset),
@@ -196,7 +196,7 @@ DISCOVERY_FAULTS = (
 
 LONG_REQUESTS = (
     "responds without reading the request body",
-    "refuses without reading the request body",
+    "rejects without reading the request body",
     "resets while reading the request body",
 )
 """Faults that need a request larger than the socket buffers."""

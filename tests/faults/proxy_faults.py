@@ -42,9 +42,9 @@ def responding_with_status(status: str) -> Proxy:
 
 
 PROXIES: dict[str, Proxy] = {
-    "proxy: refuses with 403": responding_with_status("403 Forbidden"),
-    "proxy: refuses with 407": responding_with_status("407 Proxy Authentication Required"),
-    "proxy: refuses with 502": responding_with_status("502 Bad Gateway"),
+    "proxy: rejects with 403": responding_with_status("403 Forbidden"),
+    "proxy: rejects with 407": responding_with_status("407 Proxy Authentication Required"),
+    "proxy: rejects with 502": responding_with_status("502 Bad Gateway"),
     "proxy: stalls": responding(b"", Peer.read_until_closed),
     "proxy: closes": responding(b""),
     "proxy: resets": responding(b"", Peer.reset),

@@ -27,7 +27,7 @@ class Request(NamedTuple):
     path: str
 
     @staticmethod
-    def of(head: bytes) -> "Request":
+    def parse(head: bytes) -> "Request":
         method, target, _ = head.decode("latin-1").split("\r\n")[0].split(" ", 2)
         _, fault, operation, path = target.split("/", 3)
         return Request(method, fault, operation, "/" + path)

@@ -48,7 +48,7 @@ class FaultServer(Listener):
             peer.is_reused = True
 
     def _respond(self, peer: Peer) -> None:
-        request = Request.of(peer.head())
+        request = Request.parse(peer.head())
         fault = (self._faults if request.is_operation else self._discovery_faults).get(request.fault)
         if fault:
             self._requests[request.fault, request.operation] += 1

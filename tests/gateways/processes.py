@@ -35,7 +35,7 @@ class PortTaken(ServerFailed):
 class Server:
     """A running server. The constructor returns when it is healthy; `stop`, or the end of a `with`, ends it.
 
-    It also ends when this process ends, in whatever way: see supervisor.py.
+    It also ends when this process ends, even if it is killed: see supervisor.py.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ def create_workspace(host: MlflowHostCreds, name: str) -> None:
 
 
 def in_workspace(workspace: Optional[str]) -> contextlib.AbstractContextManager:
-    """Endpoints are created in this workspace in_workspace the `with`."""
+    """Creates endpoints in this workspace until the end of the `with`."""
     if workspace is None:
         return contextlib.nullcontext()
     from mlflow.utils.workspace_context import WorkspaceContext

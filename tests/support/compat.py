@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs one C program against real servers of many MLflow versions, and makes README.md's tables of what works.
+"""Runs one C program against real servers of many MLflow versions, and makes the compatibility tables of README.md.
 
     python3 tests/support/compat.py [--write]
 
@@ -179,7 +179,7 @@ def works(kind: Kind, operation: str, result: Result) -> bool:
     """Returns whether the operation succeeded with the expected response, and nothing was sent twice."""
     if result.status not in SUCCESSES or result.model_requests != expected_model_requests(operation):
         return False
-    if result.posts != (2 if is_refused_first(kind, operation) else result.model_requests):
+    if result.posts != (2 if is_rejected_first(kind, operation) else result.model_requests):
         return False
     if kind == WITHOUT_GATEWAY and operation not in WITHOUT_MODEL:  # the text of a real model
         return "".join(result.response).strip() != ""
@@ -194,8 +194,8 @@ def expected_model_requests(operation: str) -> int:
     return 0 if operation in WITHOUT_MODEL else 1
 
 
-def is_refused_first(kind: Kind, operation: str) -> bool:
-    """Returns whether a prompt is first posted to a path that refuses it without calling the model."""
+def is_rejected_first(kind: Kind, operation: str) -> bool:
+    """Returns whether a prompt is first posted to a path that rejects it without calling the model."""
     return (kind.command, kind.path) == (YAML, V1) and operation in TO_COMPLETIONS
 
 
@@ -246,7 +246,7 @@ def note(kind: Kind, operation: str, result: Result) -> Optional[str]:
     if works(kind, operation, result):
         if drops(kind, operation):
             return DROPPED[operation]
-        if is_refused_first(kind, operation):
+        if is_rejected_first(kind, operation):
             return (
                 "The prompt is posted to `/chat/completions` first, which rejects it for this route without running "
                 "the model. Set the option `task` to avoid this."

@@ -3,7 +3,7 @@
 Sources:
 - the list and the entries: the Databricks SDK for Python (service/serving.py: ServingEndpoint, ServingEndpointDetailed,
   ExternalModel, FoundationModel) and the examples in MLflow's client (mlflow/deployments/databricks). The list has
-  no pages. Every field may be missing, also `task`, which the SDK has beside the name and in external_model.
+  no pages. Every field may be missing, also `task`, which the SDK has next to the name and in external_model.
 - requests and streams: "Foundation model REST API reference" of Databricks' documentation, and MLflow's client, which
   waits for `data: [DONE]`. Usage is in every chunk in the recorded responses of Llama Stack's tests.
 - tokens of service principals: "Authorize service principal access to Databricks with OAuth" of the documentation, and
@@ -110,7 +110,7 @@ class Workspace(ScriptedGateway):
         self.token_faults: list[str] = []
         """Names from TOKEN_FAULTS, one for each of the next token requests."""
         self.well_known_faults: list[str] = []
-        """Names from WELL_KNOWN_FAULTS, likewise."""
+        """Names from WELL_KNOWN_FAULTS, in the same way."""
         self.token_endpoint = self.url + TOKEN
         self.stale_status = 401
         """The HTTP status for an expired or revoked token: 401, or 403 as in most APIs."""
@@ -118,7 +118,7 @@ class Workspace(ScriptedGateway):
         """Called with each invocation, after the check of the credentials and before the response."""
         self.invoke: Callable[[Handler, Request, str], None] = self.respond_to_invocation
         """Responds to an invocation of an endpoint."""
-        self.refused = 0
+        self.rejected = 0
         """The number of requests without valid credentials."""
         self._lock = threading.Lock()
         self._tokens: dict[str, float] = {}
@@ -164,9 +164,9 @@ class Workspace(ScriptedGateway):
             self._describe_token_endpoint(handler)
         elif path == TOKEN and request.method == "POST":
             self._issue_token(handler, request)
-        elif (refused := self._refusal(request)) is not None:
-            self.refused += 1
-            handler.respond(*refused)
+        elif (rejected := self._refusal(request)) is not None:
+            self.rejected += 1
+            handler.respond(*rejected)
         elif path.startswith(INVOCATIONS) and path.endswith("/invocations") and request.method == "POST":
             self.before_response(request)
             self.invoke(handler, request, unquote(path[len(INVOCATIONS) : -len("/invocations")]))
@@ -245,7 +245,7 @@ class Workspace(ScriptedGateway):
             description = request.json()
             if description["name"] in self.endpoints:
                 message = f"Endpoint with name '{description['name']}' already exists."
-                refuse(handler, 400, "RESOURCE_ALREADY_EXISTS", message)
+                reject(handler, 400, "RESOURCE_ALREADY_EXISTS", message)
                 return
             created = entry(description["name"], None, {}, config=description["config"])
             created["state"] = {"ready": "NOT_READY", "config_update": "IN_PROGRESS"}
@@ -265,7 +265,7 @@ class Workspace(ScriptedGateway):
         elif (request.method, rest) == ("PUT", ("rate-limits",)):
             limits = request.json().get("rate_limits")
             if not isinstance(limits, list):
-                refuse(handler, 400, "INVALID_PARAMETER_VALUE", "rate_limits must be a list")
+                reject(handler, 400, "INVALID_PARAMETER_VALUE", "rate_limits must be a list")
                 return
             self.endpoints[name]["ai_gateway"] = {"rate_limits": limits}
             handler.respond(200, {"rate_limits": limits}, JSON)
@@ -279,7 +279,7 @@ class Workspace(ScriptedGateway):
         body = request.json()
         name = body.get("model", "")
         if not name.startswith("main."):
-            refuse(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Model service '{name}' does not exist.")
+            reject(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Model service '{name}' does not exist.")
         elif path in ("chat/completions", "embeddings") and ("messages" in body) == (path == "chat/completions"):
             self.respond_to_invocation(handler, request, "chat" if "messages" in body else "bge")
         else:
@@ -316,7 +316,7 @@ class Workspace(ScriptedGateway):
             usage = {"prompt_tokens": len(inputs), "total_tokens": len(inputs)}
             handler.respond(200, {"object": "list", "model": "bge", "data": data, "usage": usage}, JSON)
         else:
-            refuse(handler, 400, "BAD_REQUEST", "Missing required field: messages")
+            reject(handler, 400, "BAD_REQUEST", "Missing required field: messages")
 
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -342,11 +342,11 @@ TOKEN_FAULTS: dict[str, Respond] = {
 }
 
 WELL_KNOWN_FAULTS: dict[str, Respond] = {
-    "not there": lambda handler: refuse(handler, 404, "ENDPOINT_NOT_FOUND", "No API found"),
+    "not there": lambda handler: reject(handler, 404, "ENDPOINT_NOT_FOUND", "No API found"),
     "a web page": lambda handler: handler.respond(200, LOGIN_PAGE),
     "a redirect": lambda handler: handler.respond(303, "", {"Location": "/login.html"}),
     "no endpoint": lambda handler: handler.respond(200, {"issuer": "x"}, JSON),
-    "server error": lambda handler: refuse(handler, 503, "TEMPORARILY_UNAVAILABLE", "Please try again later."),
+    "server error": lambda handler: reject(handler, 503, "TEMPORARILY_UNAVAILABLE", "Please try again later."),
     "reset": lambda handler: handler.reset(),
     "silent": lambda handler: handler.stall(),
 }
@@ -357,17 +357,17 @@ def header(request: Request, name: str) -> str:
     return next((value for key, value in request.headers.items() if key.lower() == name.lower()), "")
 
 
-def refuse(handler: Handler, status: int, code: str, message: str) -> None:
+def reject(handler: Handler, status: int, code: str, message: str) -> None:
     handler.respond(status, {"error_code": code, "message": message, "details": DETAILS}, JSON)
 
 
 def no_such_endpoint(handler: Handler, name: str) -> None:
-    refuse(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Endpoint with name '{name}' does not exist.")
+    reject(handler, 404, "RESOURCE_DOES_NOT_EXIST", f"Endpoint with name '{name}' does not exist.")
 
 
 def no_such_api(handler: Handler, request: Request) -> None:
     path = request.path.split("?")[0].removeprefix("/api/2.0")
-    refuse(handler, 404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {path}'")
+    reject(handler, 404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {path}'")
 
 
 def whole(kind: str, choices: list[dict]) -> dict:
@@ -407,7 +407,7 @@ def respond_as_responses_agent(handler: Handler, body: dict) -> None:
     """Returns a tool call before the text. If the prompt starts with "whole", a stream has items only."""
     if "input" not in body:
         message = "Invalid input. Error: Model is missing inputs ['input']. Note that there were extra inputs: ['messages']"
-        refuse(handler, 400, "BAD_REQUEST", message)
+        reject(handler, 400, "BAD_REQUEST", message)
         return
     prompt = body["input"][-1]["content"]
     words = ["echo:", f" {prompt}"]

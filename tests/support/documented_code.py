@@ -111,7 +111,7 @@ class Code(NamedTuple):
 
 
 def _divided(text: str) -> tuple[str, str]:
-    """What belongs outside of a function, and the rest: `static` and `#include` lines begin what is outside, which ends
+    """The code outside of functions, and the rest: `static` and `#include` lines begin the code outside, which ends
     with the same line or with a closing brace at the beginning of a line."""
     outside: list[str] = []
     inside: list[str] = []

@@ -1,4 +1,4 @@
-"""Reading the output of a program that is still running."""
+"""Reads the output of a program that is still running."""
 
 import os
 import subprocess

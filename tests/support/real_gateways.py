@@ -15,7 +15,7 @@ ACCOUNTS = Accounts(
 
 
 class RealGateway(NamedTuple):
-    """A real MLflow server, and the scripted upstream that plays the model behind it."""
+    """A real MLflow server, and the scripted upstream that acts as its model."""
 
     version: str
     server: Server

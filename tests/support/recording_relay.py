@@ -1,4 +1,4 @@
-"""A relay in front of a server that records POST requests, to prove how often something was sent."""
+"""A relay in front of a server that records POST requests, to count how often a request was sent."""
 
 import contextlib
 import itertools

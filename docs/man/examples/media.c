@@ -1,4 +1,4 @@
-/* Send a picture of one pixel together with a prompt. */
+/* Send an image of one pixel together with a prompt. */
 #include <mlflow_ai_gateway.h>
 #include <stdio.h>
 #include <stdlib.h>

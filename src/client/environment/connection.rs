@@ -23,7 +23,7 @@ pub const INSECURE: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 pub const TRUSTED: [&str; 3] = ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 const CLIENT_CERTIFICATE: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
 
-/// The servers that MLflow's TLS variables apply to, and the others.
+/// The families of servers. MLflow's TLS variables apply to the first only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// Servers of MLflow and Databricks.

@@ -1,4 +1,5 @@
-//! Databricks' variables and its file of profiles: the workspace of a handle for `databricks` or `databricks://PROFILE`.
+//! Databricks' variables and its file of profiles: the workspace of a handle for `databricks` or
+//! `databricks://PROFILE`.
 
 use std::path::PathBuf;
 
@@ -87,8 +88,8 @@ fn config_path(variables: &Variables) -> Result<Option<PathBuf>, Error> {
     })
 }
 
-/// Parses a host with or without a scheme. A query or fragment comes from a URL that was copied from a browser: then
-/// only the server counts.
+/// Parses a host with or without a scheme. If there is a query or a fragment, the URL was copied from a browser, and
+/// only the server is used.
 fn workspace_uri(host: &str) -> Result<GatewayUri, String> {
     let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
     match url.split_once(['?', '#']) {

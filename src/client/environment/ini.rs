@@ -1,6 +1,6 @@
 //! Configuration files as Python's programs write them: `[sections]` of `name = value`.
 //!
-//! Values are slices of the file's content, so that its secrets stay in one buffer that is wiped.
+//! Values are slices of the file's content: its secrets stay in one buffer, which is wiped.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -8,10 +8,10 @@ use super::variables::{Variables, set};
 use crate::client::error::{Error, Status};
 use crate::client::options::Options;
 
-/// Name the gateway. The first that is set takes precedence.
+/// The variables that name the gateway. The first that is set takes precedence.
 pub const URI: [&str; 2] = ["MLFLOW_GATEWAY_URI", "MLFLOW_DEPLOYMENTS_TARGET"];
 
-/// Used last. It may also name a directory or a database, which are not servers.
+/// The variable that is used last. It may also name a directory or a database, which are not servers.
 pub const TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 
 /// Returns the gateway URI of the environment, and the variable that holds it.

@@ -1,5 +1,5 @@
-//! What a new handle takes from its environment: the gateway URI and the options that variables and configuration files
-//! set. Here one family of servers is chosen; the variables of each have a file of their own.
+//! The gateway URI and the options of a new handle, from environment variables and configuration files. This file
+//! selects the family of servers. The variables of each family are in a file of their own.
 
 mod connection;
 mod databricks;

@@ -1,4 +1,4 @@
-//! Tests of the whole: variables in, URI and options out.
+//! Tests of [`super::find`]: from environment variables to the URI and the options.
 
 use std::env::VarError;
 use std::time::Duration;

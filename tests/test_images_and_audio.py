@@ -1,4 +1,4 @@
-"""Pictures and sound in messages arrive byte for byte."""
+"""Images and audio in messages arrive byte for byte."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from support.scripted_gateway import CHAT_ROUTE, ScriptedGateway, echo_request, 
 
 
 def png(side: int) -> bytes:
-    """Returns a square picture of `side` pixels, with all kinds of bytes."""
+    """Returns a square image of `side` pixels, with all kinds of bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -26,34 +26,34 @@ def png(side: int) -> bytes:
 
 
 def wav(frames: int) -> bytes:
-    """Returns a sound of this number of frames."""
+    """Returns a recording of this number of frames."""
     file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setparams((1, 2, 8000, 0, "NONE", ""))
-        sound.writeframes(b"".join(struct.pack("<h", number * 31 % 65536 - 32768) for number in range(frames)))
+    with wave.open(file, "wb") as audio:
+        audio.setparams((1, 2, 8000, 0, "NONE", ""))
+        audio.writeframes(b"".join(struct.pack("<h", number * 31 % 65536 - 32768) for number in range(frames)))
     return file.getvalue()
 
 
-PICTURE, SOUND = png(60), wav(5000)
+IMAGE, AUDIO = png(60), wav(5000)
 COMMANDS = (
-    "message user=What is this?", f"media image/PNG={PICTURE.hex()}", "text And this?", "text ",
-    f"media audio/x-wav={SOUND.hex()}",
+    "message user=What is this?", f"media image/PNG={IMAGE.hex()}", "text And this?", "text ",
+    f"media audio/x-wav={AUDIO.hex()}",
 )  # fmt: skip
 
 
 def check(content: list[dict]) -> None:
     """Checks that the parts are those of COMMANDS."""
-    first, picture, second, sound = content
+    first, image, second, audio = content
     assert (first, second) == ({"type": "text", "text": "What is this?"}, {"type": "text", "text": "And this?"})
-    assert picture["type"] == "image_url" and sound["type"] == "input_audio"
-    before, url = picture["image_url"]["url"].split(",")
-    assert (before, base64.b64decode(url, validate=True)) == ("data:image/png;base64", PICTURE)
-    assert sound["input_audio"]["format"] == "wav"
-    assert base64.b64decode(sound["input_audio"]["data"], validate=True) == SOUND
+    assert image["type"] == "image_url" and audio["type"] == "input_audio"
+    before, url = image["image_url"]["url"].split(",")
+    assert (before, base64.b64decode(url, validate=True)) == ("data:image/png;base64", IMAGE)
+    assert audio["input_audio"]["format"] == "wav"
+    assert base64.b64decode(audio["input_audio"]["data"], validate=True) == AUDIO
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_picture_and_sound_are_parts_of_the_message(build: Build) -> None:
+def test_image_and_audio_are_parts_of_the_message(build: Build) -> None:
     with ScriptedGateway(one_route(echo_request, CHAT_ROUTE)) as gateway:
         outcome = perform(gateway.url, *COMMANDS, "send", build=build)
     (message,) = json.loads(outcome.response.texts[0])["body"]["messages"]
@@ -61,7 +61,7 @@ def test_picture_and_sound_are_parts_of_the_message(build: Build) -> None:
     check(message["content"])
 
 
-def test_real_gateway_forwards_picture_and_sound(real_gateway: RealGateway) -> None:
+def test_real_gateway_forwards_image_and_audio(real_gateway: RealGateway) -> None:
     outcome = perform(real_gateway.url, *COMMANDS, "send", route="chat")
     if real_gateway.version == "2.8.1":  # MLflow 2.8.1 accepts only text
         assert outcome.status == "BAD_REQUEST", outcome
@@ -71,7 +71,7 @@ def test_real_gateway_forwards_picture_and_sound(real_gateway: RealGateway) -> N
         check(request["body"]["messages"][0]["content"])
 
 
-def test_real_tracking_server_forwards_picture_and_sound(providers: RealGateway) -> None:
+def test_real_tracking_server_forwards_image_and_audio(providers: RealGateway) -> None:
     providers.upstream.forget_requests()
     for command in ("send", "callback"):
         assert perform(providers.url, *COMMANDS, command, route="openai").status == "OK"
@@ -79,10 +79,10 @@ def test_real_tracking_server_forwards_picture_and_sound(providers: RealGateway)
         check(request["body"]["messages"][0]["content"])
 
 
-def test_real_tracking_server_translates_a_picture_for_gemini(providers: RealGateway) -> None:
+def test_real_tracking_server_translates_an_image_for_gemini(providers: RealGateway) -> None:
     providers.upstream.forget_requests()
     outcome = perform(providers.url, *COMMANDS[:2], "send", route="gemini")
     assert outcome.status == "OK", outcome
     (request,) = providers.upstream.requests()
     data = request["body"]["contents"][0]["parts"][1]["inlineData"]["data"]
-    assert base64.b64decode(data, validate=True) == PICTURE
+    assert base64.b64decode(data, validate=True) == IMAGE
