@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from asks import Descriptors, Outcome, ask_all, converse
-from builds import ADDRESS, C99, CHECKED, ROOT, SHARED, THREAD, VALGRIND, Build
+from builds import ADDRESS, C99, CHECKED, EMULATED, ROOT, SHARED, THREAD, VALGRIND, Build
 from faults.answers import ROUTE, TEXT, valid_response, path_of
 from faults.heads import LONG_REQUESTS, stall_without_reading
 from faults.peer import Peer
@@ -25,7 +25,7 @@ MILLISECONDS_BEFORE = {
 }
 """In which a call gets to where it has to wait; what comes first is tried first."""
 BEFORE = MILLISECONDS_BEFORE[SHARED.name][0]
-MOST = {SHARED.name: 20, ADDRESS.name: 1_000, VALGRIND.name: 4_000, THREAD.name: 1_000}
+MOST = {SHARED.name: 1_000 if EMULATED else 20, ADDRESS.name: 1_000, VALGRIND.name: 4_000, THREAD.name: 1_000}
 """Milliseconds that a cancelled call may go on. Under a tool it is not time that is looked at."""
 
 ALL = tuple(ASKS)

@@ -26,6 +26,7 @@ from builds import (
 )
 from event_streams import chunk, events, head
 from fast_gateway import FastGateway
+from machine import MACHINE
 from scripted_gateway import (
     CHAT_ROUTE,
     HOST,
@@ -200,7 +201,7 @@ def test_it_can_be_unloaded(authority: Authority, tmp_path: Path) -> None:
     subprocess.run([*C99, str(source), "-o", str(program), "-rdynamic", "-ldl", "-lpthread"], check=True)
     library = str(RELEASE / "libmlflow_ai_gateway.so")
     with obeying_gateway.gateway() as plain, obeying_gateway.gateway(authority.server(HOST)) as tls:
-        command = [str(program), library, f"http://localhost:{plain.port}", tls.url, authority.file]
+        command = [str(MACHINE.runnable(program)), library, f"http://localhost:{plain.port}", tls.url, authority.file]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment()
         )

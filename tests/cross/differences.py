@@ -1,0 +1,43 @@
+"""Every test that is not run on an emulated machine, or that fails there because of the emulator, with the reason.
+
+usage: tests/cross/differences.py    print cargo's arguments that skip unit tests
+"""
+
+NATIVE_ONLY = {
+    "test_abi.py": "about the header and the library of this machine",
+    "test_compat.py": "about README.md",
+    "test_demo.py": "needs real servers",
+    "test_header.py": "about the header",
+    "test_language.py": "about the language of the source tree",
+    "test_library.py": "about the library of this machine",
+    "test_readme.py": "about README.md",
+    "test_sanitizers.py": "needs tools that do not run under qemu",
+}
+"""Files whose tests are not run, with the reason."""
+
+NO_MEMORY_LIMIT = "qemu-user accepts a limit of the address space (RLIMIT_AS), but does not enforce it"
+MILLISECONDS = "measures milliseconds, and each emulated call may take a hundred of them"
+FORK_OF_THREADS = "qemu-user 7.2 may abort in the child of a process with several threads (qemu_plugin_vcpu_init_hook)"
+TRANSLATED_CODE = "the memory of the process includes qemu's translation of each copy of the library that was loaded"
+
+UNIT_TESTS = {"dialect::pointer::tests::time_grows_only_with_the_length_of_the_document": MILLISECONDS}
+"""Unit tests of the library that are not run."""
+
+NOT_RUN = (NO_MEMORY_LIMIT, MILLISECONDS)
+"""Reasons for which a test is not even run: it would take minutes, or its result would be chance."""
+
+DIFFERENCES = {
+    "test_connections.py::test_a_server_that_does_not_read_cannot_hold_a_call": MILLISECONDS,
+    "test_connections.py::test_there_may_be_no_memory_for_an_answer": NO_MEMORY_LIMIT,
+    "test_host_process.py::test_it_can_be_unloaded": TRANSLATED_CODE,
+    "test_host_process.py::test_one_token_in_two_processes": FORK_OF_THREADS,
+    "test_limits.py::test_there_may_be_no_memory_for_a_stream": NO_MEMORY_LIMIT,
+    "test_limits.py::test_there_may_be_no_memory_for_an_answer": NO_MEMORY_LIMIT,
+    "test_retries.py::test_a_pause_beyond_the_deadline_is_not_begun": MILLISECONDS,
+    "test_retries.py::test_pauses_grow_and_are_spread": MILLISECONDS,
+    "test_streams.py::test_times_are_those_of_the_parts": MILLISECONDS,
+}
+"""Tests that fail because of the emulator, with the reason. One that passes nevertheless is reported."""
+
+if __name__ == "__main__":
+    print(*(f"--skip {name}" for name in UNIT_TESTS))
