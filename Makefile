@@ -6,6 +6,8 @@
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
 # make test     install what the tests need and run all tests (10 minutes on two cores)
+# make test-arm64, make test-s390x
+#               cross-compile the library with its oldest Rust, and run the C tests in an emulator (see CONTRIBUTING.md)
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
 # make abi      write abi/libmlflow_ai_gateway.abi; "make check-abi" prints what has changed (see docs/abi.md)
@@ -140,6 +142,12 @@ endef
 test-fuzz:
 	@sh fuzz/run 0
 
+# Test another processor, and the oldest supported Rust.
+test-arm64 test-s390x: | need-cc need-python
+	@sh tests/cross/install $(@:test-%=%)
+	@$(PYTHON) tests/gateways/install.py pytest
+	@sh tests/cross/run $(@:test-%=%)
+
 # The description of what compiled programs use.
 abi: library | need-cc need-python
 	@sh tests/install-tools
@@ -173,4 +181,4 @@ need-cargo need-cc need-python:
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
     dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz abi check-abi compat fuzz bench clean
+    test-fuzz test-arm64 test-s390x abi check-abi compat fuzz bench clean

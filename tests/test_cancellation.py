@@ -12,7 +12,7 @@ from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.peer import Peer
 from faults.server import FaultServer
 from faults.sites import Site, sites
-from support.builds import ADDRESS, C99, CHECKED, ROOT, SHARED, THREAD, VALGRIND, Build
+from support.builds import ADDRESS, C99, CHECKED, EMULATED, ROOT, SHARED, THREAD, VALGRIND, Build
 from support.operations import Descriptors, Outcome, perform_all, run_commands
 
 CANCEL_COMMANDS = ("cancel-after", "cancel-by-signal")
@@ -25,7 +25,7 @@ MILLISECONDS_BEFORE = {
 }
 """Time before the cancellation, in which the call must reach the phase. Later values are retries on a slow machine."""
 BEFORE = MILLISECONDS_BEFORE[SHARED.name][0]
-MAX_MS = {SHARED.name: 20, ADDRESS.name: 1_000, VALGRIND.name: 4_000, THREAD.name: 1_000}
+MAX_MS = {SHARED.name: 1_000 if EMULATED else 20, ADDRESS.name: 1_000, VALGRIND.name: 4_000, THREAD.name: 1_000}
 """Milliseconds in which a cancelled call must return. The limits for builds under a tool are loose."""
 
 ALL = tuple(OPERATION_COMMANDS)

@@ -12,15 +12,17 @@ from faults.responses import ROUTE, TEXT, EMBEDDING, path_of
 from faults.heads import LONG_REQUESTS
 from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.sites import Site, sites
-from support.builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
+from support.builds import ADDRESS, EMULATED, SHARED, VALGRIND, VALGRIND_TLS, Build
 from support.operations import Descriptors, Outcome, run_commands
 
 LONG = 10_000
 """timeout_ms of operations that must not time out."""
-SHORT = {"shared": 400, "address": 2_000, "valgrind": 2_000, "valgrind-tls": 2_000}
-"""timeout_ms of operations that must time out. Builds under a tool reach the phase ten to fifty times slower."""
-SLACK = {"shared": 50, "address": 300, "valgrind": 2_000, "valgrind-tls": 2_000}
+SHORT = {"shared": 400}
+"""timeout_ms of operations that must time out. Builds under a tool or an emulator are ten to fifty times slower."""
+SLACK = {"shared": 50, "address": 300}
 """Milliseconds that a call may take beyond its timeout_ms."""
+SLOW = 2_000
+"""Both, for the other builds."""
 
 LIMITS = ("max_response_bytes", "max_event_bytes", "max_gathered_bytes")
 """Options that are set to 1 MiB, so that endless responses soon exceed them."""
@@ -324,7 +326,7 @@ class Cell(NamedTuple):
         times_out = self.row.expected(self.operation).startswith("TIMEOUT")
         # Building a request of several MB takes long under a tool.
         is_short = times_out and (build is SHARED or self.row.fault not in LONG_REQUESTS)
-        return self.row.timeout_ms or (SHORT[build.name] if is_short else LONG)
+        return self.row.timeout_ms or (SHORT.get(build.name, SLOW) if is_short else LONG)
 
     def commands(self, site: Site, build: Build) -> tuple[str, ...]:
         prompt = LONG_PROMPT if self.row.fault in LONG_REQUESTS else PROMPT
@@ -382,7 +384,7 @@ def run_cells(fault_sites: Sites, cells: Sequence[Cell], build: Build) -> dict[C
 
 
 def is_late(cell: Cell, result: CellResult, build: Build) -> bool:
-    return result.outcome.took_us > (cell.milliseconds(build) + SLACK[build.name]) * 1000
+    return result.outcome.took_us > (cell.milliseconds(build) + SLACK.get(build.name, SLOW)) * 1000
 
 
 def is_stopped_early(cell: Cell, result: CellResult) -> bool:
@@ -443,12 +445,12 @@ def test_every_fault_has_its_status_for_every_operation(
         check(cell, results[cell], fault_sites[row.fault], SHARED)
 
 
-@pytest.mark.parametrize("build", [ADDRESS, VALGRIND, VALGRIND_TLS], ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [ADDRESS, VALGRIND, VALGRIND_TLS, *EMULATED], ids=lambda build: build.name)
 def test_every_fault_is_memory_safe(build: Build, fault_sites: Sites) -> None:
     """Runs each fault for one operation; faults of TLS use the valgrind options for TLS."""
     operations = list(OPERATION_COMMANDS)
     cells = [Cell(row, operations[number % len(operations)]) for number, row in enumerate(TABLE)]
-    if build is not ADDRESS:
+    if build in (VALGRIND, VALGRIND_TLS):
         cells = [cell for cell in cells if is_about_tls(fault_sites[cell.row.fault]) == (build is VALGRIND_TLS)]
     for cell, one in run_cells(fault_sites, cells, build).items():
         check(cell, one, fault_sites[cell.row.fault], build)

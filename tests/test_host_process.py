@@ -26,6 +26,7 @@ from support.builds import (
 from support.certificates import Authority
 from support.event_streams import chunk, events, head
 from support.fast_gateway import FastGateway
+from support.machine import MACHINE
 from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
@@ -200,7 +201,7 @@ def test_library_can_be_unloaded_and_loaded_again(authority: Authority, tmp_path
     subprocess.run([*C99, str(source), "-o", str(program), "-rdynamic", "-ldl", "-lpthread"], check=True)
     library = str(RELEASE / "libmlflow_ai_gateway.so")
     with commanded_gateway.gateway() as plain, commanded_gateway.gateway(authority.server(HOST)) as tls:
-        command = [str(program), library, f"http://localhost:{plain.port}", tls.url, authority.file]
+        command = [str(MACHINE.runnable(program)), library, f"http://localhost:{plain.port}", tls.url, authority.file]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment()
         )

@@ -2,10 +2,12 @@
  * Makes all kinds of calls on a thread with a small stack.
  *
  * usage: test_small_stacks URI STACK_BYTES [CA_FILE]
+ *   The stack is larger where the system allows none so small.
  *   A gateway of tests/support/commanded_gateway.py, with the routes "r" (completions), "chat" and "embeddings".
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "call_helpers.h"
@@ -195,12 +197,16 @@ int main(int argc, char **argv)
 {
     pthread_attr_t attributes;
     pthread_t thread;
+    size_t stack_size;
 
     CHECK(argc == 3 || argc == 4);
     uri = argv[1];
     ca_file = argv[3];
     CHECK(pthread_attr_init(&attributes) == 0);
-    CHECK(pthread_attr_setstacksize(&attributes, (size_t)atol(argv[2])) == 0);
+    stack_size = (size_t)atol(argv[2]);
+    if (stack_size < (size_t)PTHREAD_STACK_MIN)
+        stack_size = (size_t)PTHREAD_STACK_MIN;
+    CHECK(pthread_attr_setstacksize(&attributes, stack_size) == 0);
     CHECK(pthread_create(&thread, &attributes, make_all_calls, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     pthread_attr_destroy(&attributes);

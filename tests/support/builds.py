@@ -10,15 +10,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from support.machine import MACHINE, TARGET
+
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = ROOT / "target"
-RELEASE = TARGET / "release"
+RELEASE = MACHINE.release
 INCLUDE = ROOT / "include"
 PROGRAMS = TARGET / "tests"
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-C99 = ["gcc", "-std=c99", "-g", *WARNINGS, f"-I{INCLUDE}"]
-CXX17 = ["g++", "-std=c++17", "-g", *WARNINGS, f"-I{INCLUDE}"]
+C99 = [f"{MACHINE.tools}gcc", "-std=c99", "-g", *WARNINGS, f"-I{INCLUDE}"]
+CXX17 = [f"{MACHINE.tools}g++", "-std=c++17", "-g", *WARNINGS, f"-I{INCLUDE}"]
 
 SYSTEM_LIBRARIES = ["-lpthread", "-ldl", "-lm"]
 """Libraries for a static link: empty in newer C libraries, but not in older ones."""
@@ -43,7 +44,7 @@ _COMPILED: set[Path] = set()
 def clean_environment(more: Optional[dict[str, str]] = None) -> dict[str, str]:
     """Returns the environment of a program: the same on each machine, plus `more`."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {**inherited, "HOME": str(NO_HOME), **ONLY_THIS_NAME, **(more or {})}
+    return {**inherited, "HOME": str(NO_HOME), **ONLY_THIS_NAME, **MACHINE.environment(more or {})}
 
 
 def compile_once(program: Path, command: Sequence[str], sources: Sequence[Path]) -> Path:
@@ -93,7 +94,7 @@ class Build(NamedTuple):
         compiler = CXX17 if source.endswith(".cpp") else C99
         folder = ROOT / ("tests/c" if (ROOT / "tests/c" / source).exists() else "examples-c")
         command = [*compiler, *self.flags, str(folder / source), *self.link]
-        return compile_once(PROGRAMS / self.name / Path(source).stem, command, [folder / source])
+        return MACHINE.runnable(compile_once(PROGRAMS / self.name / Path(source).stem, command, [folder / source]))
 
     def run(
         self, source: str, *arguments: str, input: str = "", environment: Optional[dict[str, str]] = None
@@ -149,8 +150,8 @@ def _runtime(sanitizer: str) -> Path:
     return next(Path(folder).glob(name("*")), Path(folder) / name("stable"))
 
 
-SHARED = _shared("shared", RELEASE)
-STATIC = Build("static", [], [str(RELEASE / "libmlflow_ai_gateway.a"), *SYSTEM_LIBRARIES])
+SHARED = _shared(MACHINE.build_name("shared"), RELEASE)
+STATIC = Build(MACHINE.build_name("static"), [], [str(RELEASE / "libmlflow_ai_gateway.a"), *SYSTEM_LIBRARIES])
 MEMCHECK = [
     "valgrind",
     "--quiet",
@@ -201,6 +202,8 @@ PANIC_VALGRIND = _shared("panic-valgrind", TARGET / "debug", MEMCHECK)
 
 PLAIN = (SHARED, STATIC)
 CHECKED = (VALGRIND, ADDRESS)
+EMULATED = (SHARED,) if MACHINE.name else ()
+"""For tests that other builds run in a smaller form than the shared one does."""
 THREADED = (*CHECKED, THREAD)
 """Builds for tests with several threads."""
 ALL = (*PLAIN, UNDEFINED, *CHECKED, THREAD)

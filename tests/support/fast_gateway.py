@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 
-from support.builds import C99, PROGRAMS, ROOT, compile_once
+from support.builds import PROGRAMS, ROOT, compile_once
 from support.scripted_gateway import HOST
 
 
@@ -27,4 +27,4 @@ class FastGateway:
 
 def _program() -> str:
     source = ROOT / "tests/c/fast_gateway.c"
-    return str(compile_once(PROGRAMS / "fast_gateway", [*C99, "-O2", str(source)], [source]))
+    return str(compile_once(PROGRAMS / "fast_gateway", ["gcc", "-O2", "-g", str(source)], [source]))

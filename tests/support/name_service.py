@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.builds import ROOT
+from support.builds import C99, ROOT
 
 
 def name_service(folder: Path, names: Mapping[str, str]) -> dict[str, str]:
@@ -15,6 +15,6 @@ def name_service(folder: Path, names: Mapping[str, str]) -> dict[str, str]:
     library, file = folder / "name_service.so", folder / "names"
     if not library.exists():
         source = ROOT / "tests" / "c" / "name_service.c"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", str(source), "-o", str(library), "-ldl"], check=True)
+        subprocess.run([C99[0], "-shared", "-fPIC", "-O1", str(source), "-o", str(library), "-ldl"], check=True)
     file.write_text("".join(f"{name} {addresses}\n" for name, addresses in names.items()))
     return {"LD_PRELOAD": str(library), "NAME_SERVICE": str(file)}
