@@ -189,6 +189,14 @@ def test_parent_and_child_share_no_connection_after_fork() -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_idle_connections_of_the_parent_do_not_count_in_a_child() -> None:
+    with ScriptedGateway(lambda handler, _: handler.respond(200, {})) as gateway:
+        done = SHARED.run("test_fork_pool.c", gateway.url)
+        assert done.returncode == 0, done.stderr
+    assert [request.method for request in gateway.requests] == ["GET", "DELETE", "GET", "GET"]
+    assert gateway.connections == 2, "parent and child keep one connection each"
+
+
 def test_response_that_does_not_fit_into_memory_is_out_of_memory() -> None:
     size = 150_000_000
 

@@ -58,13 +58,15 @@ impl Pool {
         // Connections are closed outside of the lock.
         let closed: (Vec<Idle>, Option<Idle>) = {
             let mut idle = self.idle.lock();
-            let expired = idle.iter().take_while(|idle| idle.expires <= now).count();
-            let expired = idle.drain(..expired).collect();
+            // In a forked child, those of its parent come first. They do not count towards the maximum.
+            let is_unusable = |idle: &&Idle| idle.expires <= now || idle.connection.get().is_none();
+            let unusable = idle.iter().take_while(is_unusable).count();
+            let unusable = idle.drain(..unusable).collect();
             if idle.len() < keep_alive.max_connections {
                 idle.push(new);
-                (expired, None)
+                (unusable, None)
             } else {
-                (expired, Some(new))
+                (unusable, Some(new))
             }
         };
         drop(closed);
