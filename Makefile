@@ -1,6 +1,8 @@
 # make          build the library and the examples
 # make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
 # make uninstall  remove what make install with the same variables has installed
+# make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
+# make test-dist  test them; make test-cargo-c: test that cargo-c installs what make install installs
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
 # make test     install what the tests need and run all tests (10 minutes on two cores)
@@ -28,12 +30,13 @@ STATIC = target/package/libmlflow_ai_gateway.a
 # The name by which programs load the library.
 SONAME = libmlflow_ai_gateway.so.0.2
 
-all: examples $(STATIC)
+all: examples
 
 library: | need-cargo
 	@echo "Building the library. The first build takes one or two minutes ..."
 	$(CARGO) build --release --locked
 	@ln -sf libmlflow_ai_gateway.so target/release/$(SONAME)
+	@$(MAKE) --no-print-directory --silent $(STATIC)
 
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
@@ -45,11 +48,28 @@ install: target/release/libmlflow_ai_gateway.so $(STATIC)
 uninstall:
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install uninstall
 
-$(STATIC): target/release/libmlflow_ai_gateway.a packaging/static-library
-	@sh packaging/static-library $< $@
+$(STATIC): target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a packaging/static-library
+	@sh packaging/static-library target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a $@
 
 target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a:
 	@$(MAKE) --no-print-directory library
+
+# The release archives. On Debian and Ubuntu, as root, it installs the arm64 parts of Rust and binutils.
+dist: dist-x86_64 dist-aarch64
+	@cd target/dist && sha256sum *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
+
+dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
+	@sh packaging/install-tools $*
+	@$(PYTHON) tests/gateways/install.py packaging
+	@sh packaging/dist $*
+
+test-dist: check-tools dist
+	@sh packaging/old-root
+	$(PYTEST) tests/packaging/test_dist.py
+
+test-cargo-c: check-tools all
+	@sh packaging/install-tools cargo-c
+	$(PYTEST) tests/packaging/test_cargo_c.py
 
 demo: examples | need-python
 	@$(PYTHON) examples-c/demo.py
@@ -90,9 +110,10 @@ test-builds: examples
 	$(call build-with,thread,-Zsanitizer=thread $(ALLOW_ABI_MISMATCH))
 
 define build-with
-RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CARGO) rustc --quiet --locked --lib \
-    --crate-type staticlib --target $(TRIPLE) --target-dir target/sanitizers
 @mkdir -p target/$(1)
+RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(2)' CARGO_PROFILE_DEV_DEBUG=line-tables-only $(CARGO) rustc --quiet --locked --lib \
+    --crate-type staticlib --target $(TRIPLE) --target-dir target/sanitizers \
+    -- --print=native-static-libs=$(CURDIR)/target/$(1)/native-static-libs
 @ln -f target/sanitizers/$(TRIPLE)/debug/libmlflow_ai_gateway.a target/$(1)/
 endef
 
@@ -122,5 +143,6 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples install uninstall demo check check-tools test test-tools \
-    test-rust test-builds test-fuzz compat fuzz bench clean
+.PHONY: need-cargo need-cc need-python all library examples install uninstall \
+    dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
+    test-fuzz compat fuzz bench clean

