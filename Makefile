@@ -8,7 +8,11 @@
 # make test     install what the tests need and run all tests (10 minutes on two cores)
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
+# make abi      write abi/libmlflow_ai_gateway.abi; "make check-abi" prints what has changed (see docs/abi.md)
 # make fuzz     run each fuzz target for FUZZ_SECONDS (see fuzz/README.md)
+# make man      write a man page for each function into target/man/
+# make docs     build a site of the guide and the header in target/docs/html/ with Doxygen
+# make test-docs  the same, with three screenshots of it in target/docs/screenshots/
 # make clean    remove what make has built ("cargo clean" removes all of target/)
 
 CARGO ?= cargo
@@ -41,8 +45,21 @@ library: | need-cargo
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
 
-# "sudo make install" after "make" needs no cargo: it builds only what is not there.
-install: target/release/libmlflow_ai_gateway.so $(STATIC)
+# Fails if a function has no comment, or if no program of docs/man/examples calls it.
+man: | need-python
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/man.py
+
+# Fails if Doxygen reports anything.
+docs: | need-python
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/site.py
+
+test-docs: | need-python
+	@sh tests/install-tools doxygen chromium
+	@$(MAKE) --no-print-directory docs
+	@PYTHONUTF8=1 $(PYTHON) docs/generate/screenshots.py
+
+# "sudo make install" after "make" needs no cargo: it builds only what is missing.
+install: target/release/libmlflow_ai_gateway.so $(STATIC) man
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install install
 
 uninstall:
@@ -80,7 +97,7 @@ check: check-tools
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not real and not tool and not alone' tests
 
 test: test-tools
-	@$(MAKE) --no-print-directory -j3 test-fuzz test-rust test-builds
+	@$(MAKE) --no-print-directory -j3 docs test-fuzz test-rust test-builds
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not alone' tests
 	$(PYTEST) -m alone tests
 
@@ -90,7 +107,7 @@ check-tools: | need-cargo need-cc need-python
 	@$(PYTHON) tests/gateways/install.py pytest
 
 test-tools: | need-cargo need-cc need-python
-	@sh tests/install-tools valgrind
+	@sh tests/install-tools doxygen valgrind
 	@$(PYTHON) tests/gateways/install.py pytest $(REAL_GATEWAYS)
 
 # Also builds the library with the feature test-panic, because both use target/debug.
@@ -121,8 +138,17 @@ endef
 test-fuzz:
 	@sh fuzz/run 0
 
+# The description of what compiled programs use.
+abi: library | need-cc need-python
+	@sh tests/install-tools
+	@$(PYTHON) tests/support/abi.py write
+
+check-abi: library | need-cc need-python
+	@sh tests/install-tools
+	@$(PYTHON) tests/support/abi.py check
+
 compat: test-tools library
-	@target/gateways/pytest/bin/python tests/compat.py --write
+	@target/gateways/pytest/bin/python tests/support/compat.py --write
 
 fuzz: | need-cargo
 	@sh tests/install-tools
@@ -143,6 +169,6 @@ need-cargo need-cc need-python:
 	@command -v $(TOOL) >/dev/null || \
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
-.PHONY: need-cargo need-cc need-python all library examples install uninstall \
+.PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
     dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz compat fuzz bench clean
+    test-fuzz abi check-abi compat fuzz bench clean

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of `src/ffi` with exported functions, in the order of the header.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "version",
     "status",
-    "text",
+    "string",
     "error",
     "gateway",
     "request",
+    "send",
     "response",
     "usage",
     "json",

@@ -1,9 +1,9 @@
 /*
- * The main program of each peer in C: asks from one or more threads and prints how long it took.
+ * The main program of each C peer: sends requests on one or more threads and prints the time taken.
  *
  * usage: PROGRAM URL CALLS [THREADS [CA_FILE]]
- * CALLS is the number for all threads together. Each thread first makes 100 calls that are not counted. The first
- * thread is the program's own, so that one with a single thread starts none.
+ * CALLS is the total of all threads. Each thread first makes 100 calls that are not measured. The main thread is one
+ * of the threads, so a run with one thread starts none.
  */
 #include "bench.h"
 #include "process.h"
@@ -22,7 +22,7 @@ struct worker {
 static long calls_each;
 static pthread_barrier_t warm, started, ended;
 
-static void ask(void *peer, long calls)
+static void make_calls(void *peer, long calls)
 {
     for (long i = 0; i < calls; i++)
         peer_call(peer);
@@ -30,10 +30,10 @@ static void ask(void *peer, long calls)
 
 static void *work(void *peer)
 {
-    ask(peer, WARM_UP);
+    make_calls(peer, WARM_UP);
     pthread_barrier_wait(&warm);
     pthread_barrier_wait(&started);
-    ask(peer, calls_each);
+    make_calls(peer, calls_each);
     pthread_barrier_wait(&ended);
     return NULL;
 }
@@ -55,13 +55,13 @@ int main(int argc, char **argv)
         workers[i].peer = peer_open(argv[1], argc > 4 ? argv[4] : NULL);
     for (unsigned i = 1; i < count; i++)
         if (pthread_create(&workers[i].thread, NULL, work, workers[i].peer) != 0)
-            fail("pthread_create", "no thread");
+            fail("pthread_create", "cannot start a thread");
 
-    ask(workers[0].peer, WARM_UP);
+    make_calls(workers[0].peer, WARM_UP);
     pthread_barrier_wait(&warm);
-    double start = now(); /* all the others wait for this thread at the next barrier */
+    double start = now(); /* the others wait for this thread at the next barrier */
     pthread_barrier_wait(&started);
-    ask(workers[0].peer, calls_each);
+    make_calls(workers[0].peer, calls_each);
     pthread_barrier_wait(&ended);
     double seconds = now() - start;
 

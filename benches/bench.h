@@ -1,4 +1,4 @@
-/* What the peers in C share. A peer implements the three functions peer_...; bench.c calls them and takes the time. */
+/* The interface of the C peers. Each peer implements the peer_ functions; bench.c calls them and measures the time. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -9,10 +9,10 @@
 #define BODY "{\"prompt\":\"" PROMPT "\",\"max_tokens\":8,\"temperature\":0.0}"
 #define TEXT " Helsinki, a city of about 690,000 people now."
 
-/* Makes what one thread asks with. `ca_file` is NULL where the URL is an http:// one. Called by the first thread. */
+/* Creates the client of one thread. `ca_file` is NULL for an http:// URL. Called on the main thread. */
 void *peer_open(const char *url, const char *ca_file);
 
-/* Asks once, and checks the answer. */
+/* Sends one request and checks the response. */
 void peer_call(void *peer);
 
 void peer_close(void *peer);

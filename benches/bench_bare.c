@@ -1,4 +1,4 @@
-/* The limit: one request written to a socket, one answer read from it by its Content-Length, and nothing else. */
+/* The lower limit: writes a request to a socket and reads the response by its Content-Length. Parses nothing else. */
 #include "bench.h"
 #include "process.h"
 
@@ -32,7 +32,7 @@ void *peer_open(const char *url, const char *ca_file)
     peer->socket = socket(AF_INET, SOCK_STREAM, 0);
     if (peer->socket < 0 || connect(peer->socket, (struct sockaddr *)&address, sizeof address) != 0 ||
         setsockopt(peer->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
-        fail(url, "no connection");
+        fail(url, "cannot connect");
     peer->length = (size_t)snprintf(peer->request, sizeof peer->request,
                                     "POST " INVOCATIONS " HTTP/1.1\r\n"
                                     "Host: 127.0.0.1:%u\r\n"
@@ -47,23 +47,23 @@ void peer_call(void *opened)
 {
     static const char status[] = "HTTP/1.1 200 ", field[] = "\r\nContent-Length: ";
     struct peer *peer = opened;
-    char answer[4096];
+    char response[4096];
     size_t have = 0, whole = 0;
 
     if (send(peer->socket, peer->request, peer->length, MSG_NOSIGNAL) != (ssize_t)peer->length)
-        fail("send", "not the whole request");
+        fail("send", "the request was not sent whole");
     while (whole == 0 || have < whole) {
-        ssize_t got = recv(peer->socket, answer + have, sizeof answer - 1 - have, 0);
+        ssize_t got = recv(peer->socket, response + have, sizeof response - 1 - have, 0);
         if (got <= 0)
-            fail("recv", "not the whole answer");
+            fail("recv", "the connection closed before the end of the response");
         have += (size_t)got;
-        answer[have] = '\0';
-        char *end = strstr(answer, "\r\n\r\n");
+        response[have] = '\0';
+        char *end = strstr(response, "\r\n\r\n");
         if (whole == 0 && end != NULL) {
-            char *length = strstr(answer, field);
-            if (strncmp(answer, status, strlen(status)) != 0 || length == NULL)
-                fail("answer", answer);
-            whole = (size_t)(end + 4 - answer) + strtoul(length + strlen(field), NULL, 10);
+            char *length = strstr(response, field);
+            if (strncmp(response, status, strlen(status)) != 0 || length == NULL)
+                fail("response", response);
+            whole = (size_t)(end + 4 - response) + strtoul(length + strlen(field), NULL, 10);
         }
     }
 }

@@ -1,4 +1,4 @@
-/* A stream by this library: it calls a function for each delta. */
+/* Reads a stream with this library, which calls a function for each event. */
 #include "large.h"
 #include "process.h"
 #include "stream_ours.h"
@@ -11,11 +11,11 @@ struct peer {
     long deltas;
 };
 
-static int count(const mlflow_gateway_event *event, void *opened)
+static int count_text_event(const mlflow_gateway_event *event, void *opened)
 {
     struct peer *peer = opened;
 
-    peer->deltas += is_text(event);
+    peer->deltas += is_text_event(event);
     return 0;
 }
 
@@ -37,15 +37,15 @@ void peer_call(void *opened)
     mlflow_gateway_response_destroy(peer->response);
     peer->response = NULL;
     peer->deltas = 0;
-    check(mlflow_gateway_stream_call(peer->chat.gateway, peer->chat.request, count, peer, &peer->response, &error),
+    check(mlflow_gateway_stream_call(peer->chat.gateway, peer->chat.request, count_text_event, peer, &peer->response, &error),
           &error);
 }
 
-void peer_print(void *opened)
+void peer_print_summary(void *opened)
 {
     struct peer *peer = opened;
 
-    response_print(peer->response, peer->deltas);
+    print_response_summary(peer->response, peer->deltas);
 }
 
 void peer_close(void *opened)

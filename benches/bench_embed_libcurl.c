@@ -1,21 +1,21 @@
-/* Vectors by libcurl and cJSON: the whole answer is parsed, and its numbers are copied into one block of floats. */
+/* Embeddings with libcurl and cJSON: parses the whole response and copies its numbers to one array of floats. */
 #include "large.h"
 #include "process.h"
-#include "what_came.h"
-#include "with_curl.h"
+#include "summary.h"
+#include "http_client.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct peer {
-    struct asking asking;
-    struct bytes question, answer;
+    struct http_client client;
+    struct bytes request, response;
     float *values;
     size_t count, dimension;
 };
 
-static void make_question(struct bytes *question)
+static void write_request(struct bytes *request)
 {
     cJSON *body = cJSON_CreateObject(), *inputs = cJSON_AddArrayToObject(body, "input");
     char input[INPUT_ROOM];
@@ -24,7 +24,7 @@ static void make_question(struct bytes *question)
         snprintf(input, sizeof input, INPUT, i);
         cJSON_AddItemToArray(inputs, cJSON_CreateString(input));
     }
-    question->data = cJSON_PrintUnformatted(body);
+    request->data = cJSON_PrintUnformatted(body);
     cJSON_Delete(body);
 }
 
@@ -34,10 +34,10 @@ void *peer_open(const char *url)
 
     if (peer == NULL)
         fail("calloc", "no memory");
-    make_question(&peer->question);
-    asking_open(&peer->asking, url, "/endpoints/" VECTORS "/invocations", peer->question.data, NULL);
-    curl_easy_setopt(peer->asking.curl, CURLOPT_WRITEFUNCTION, bytes_receive);
-    curl_easy_setopt(peer->asking.curl, CURLOPT_WRITEDATA, &peer->answer);
+    write_request(&peer->request);
+    http_client_open(&peer->client, url, "/endpoints/" EMBEDDINGS_ROUTE "/invocations", peer->request.data, NULL);
+    curl_easy_setopt(peer->client.curl, CURLOPT_WRITEFUNCTION, bytes_receive);
+    curl_easy_setopt(peer->client.curl, CURLOPT_WRITEDATA, &peer->response);
     return peer;
 }
 
@@ -48,11 +48,11 @@ static void copy_row(float *to, const cJSON *numbers, size_t dimension)
 
     cJSON_ArrayForEach(number, numbers) {
         if (i == dimension || !cJSON_IsNumber(number))
-            fail("answer", "a vector of another length, or one with something else in it");
+            fail("response", "an embedding is too long or contains something other than numbers");
         to[i++] = (float)number->valuedouble;
     }
     if (i != dimension)
-        fail("answer", "vectors of different lengths");
+        fail("response", "the embeddings have different lengths");
 }
 
 void peer_call(void *opened)
@@ -60,13 +60,13 @@ void peer_call(void *opened)
     struct peer *peer = opened;
     const cJSON *row;
 
-    peer->answer.length = 0;
-    asking_call(&peer->asking);
-    cJSON *answer = cJSON_ParseWithLength(peer->answer.data, peer->answer.length);
-    cJSON *data = cJSON_GetObjectItemCaseSensitive(answer, "data");
+    peer->response.length = 0;
+    http_client_post(&peer->client);
+    cJSON *response = cJSON_ParseWithLength(peer->response.data, peer->response.length);
+    cJSON *data = cJSON_GetObjectItemCaseSensitive(response, "data");
     peer->count = (size_t)cJSON_GetArraySize(data);
     if (peer->count != INPUTS)
-        fail("answer", "not a vector for each input");
+        fail("response", "not one embedding for each input");
     peer->dimension = (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(data->child, "embedding"));
     free(peer->values);
     peer->values = malloc(peer->count * peer->dimension * sizeof *peer->values);
@@ -75,27 +75,27 @@ void peer_call(void *opened)
     cJSON_ArrayForEach(row, data) {
         double index = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, "index"));
         if (!(index >= 0 && index < INPUTS))
-            fail("answer", "a vector for no input");
+            fail("response", "an embedding has an invalid index");
         copy_row(peer->values + (size_t)index * peer->dimension,
                  cJSON_GetObjectItemCaseSensitive(row, "embedding"), peer->dimension);
     }
-    cJSON_Delete(answer);
+    cJSON_Delete(response);
 }
 
-void peer_print(void *opened)
+void peer_print_summary(void *opened)
 {
     struct peer *peer = opened;
 
-    print_vectors(peer->values, peer->count, peer->dimension);
+    print_embeddings_summary(peer->values, peer->count, peer->dimension);
 }
 
 void peer_close(void *opened)
 {
     struct peer *peer = opened;
 
-    asking_close(&peer->asking);
-    cJSON_free(peer->question.data);
-    free(peer->answer.data);
+    http_client_close(&peer->client);
+    cJSON_free(peer->request.data);
+    free(peer->response.data);
     free(peer->values);
     free(peer);
 }

@@ -1,8 +1,8 @@
-/* Vectors by this library, all of them by one request. */
+/* Embeddings with this library, all in one request. */
 #include "large.h"
 #include "ours.h"
 #include "process.h"
-#include "what_came.h"
+#include "summary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ void *peer_open(const char *url)
 
     if (peer == NULL)
         fail("calloc", "no memory");
-    check(mlflow_gateway_create(VECTORS, url, &peer->gateway, &error), &error);
+    check(mlflow_gateway_create(EMBEDDINGS_ROUTE, url, &peer->gateway, &error), &error);
     check(mlflow_gateway_request_create(&peer->request, &error), &error);
     snprintf(number, sizeof number, "%d", INPUTS);
     check(mlflow_gateway_request_set_option(peer->request, "embed_batch_size", number, &error), &error);
@@ -43,11 +43,11 @@ void peer_call(void *opened)
     check(mlflow_gateway_embed(peer->gateway, peer->request, &peer->embeddings, &error), &error);
 }
 
-void peer_print(void *opened)
+void peer_print_summary(void *opened)
 {
     struct peer *peer = opened;
 
-    print_vectors(mlflow_gateway_embeddings_data(peer->embeddings),
+    print_embeddings_summary(mlflow_gateway_embeddings_data(peer->embeddings),
                   mlflow_gateway_embeddings_count(peer->embeddings),
                   mlflow_gateway_embeddings_dimension(peer->embeddings));
 }

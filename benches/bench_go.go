@@ -1,4 +1,4 @@
-// Go's net/http: one client, whose transport keeps the connection.
+// Go's net/http: one client with a kept-alive connection.
 //
 // usage: bench_go URL CALLS
 package main
@@ -43,12 +43,12 @@ func call(client *http.Client, url string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var answer completion
-	if err := json.Unmarshal(content, &answer); err != nil {
+	var parsed completion
+	if err := json.Unmarshal(content, &parsed); err != nil {
 		log.Fatal(err)
 	}
-	if response.StatusCode != 200 || len(answer.Choices) == 0 || answer.Choices[0].Text != text {
-		log.Fatalf("not the right answer: %s", content)
+	if response.StatusCode != 200 || len(parsed.Choices) == 0 || parsed.Choices[0].Text != text {
+		log.Fatalf("wrong response: %s", content)
 	}
 }
 

@@ -1,15 +1,15 @@
 /* libcurl and cJSON as a careful programmer uses them: one easy handle, set up once and used for every call. */
 #include "bench.h"
 #include "process.h"
-#include "with_curl.h"
+#include "http_client.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct peer {
-    struct asking asking;
-    struct bytes answer;
+    struct http_client client;
+    struct bytes response;
 };
 
 void *peer_open(const char *url, const char *ca_file)
@@ -18,9 +18,9 @@ void *peer_open(const char *url, const char *ca_file)
 
     if (peer == NULL)
         fail("calloc", "no memory");
-    asking_open(&peer->asking, url, INVOCATIONS, BODY, ca_file);
-    curl_easy_setopt(peer->asking.curl, CURLOPT_WRITEFUNCTION, bytes_receive);
-    curl_easy_setopt(peer->asking.curl, CURLOPT_WRITEDATA, &peer->answer);
+    http_client_open(&peer->client, url, INVOCATIONS, BODY, ca_file);
+    curl_easy_setopt(peer->client.curl, CURLOPT_WRITEFUNCTION, bytes_receive);
+    curl_easy_setopt(peer->client.curl, CURLOPT_WRITEDATA, &peer->response);
     return peer;
 }
 
@@ -28,21 +28,21 @@ void peer_call(void *opened)
 {
     struct peer *peer = opened;
 
-    peer->answer.length = 0;
-    asking_call(&peer->asking);
-    cJSON *answer = cJSON_ParseWithLength(peer->answer.data, peer->answer.length);
-    cJSON *choice = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "choices"), 0);
+    peer->response.length = 0;
+    http_client_post(&peer->client);
+    cJSON *response = cJSON_ParseWithLength(peer->response.data, peer->response.length);
+    cJSON *choice = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(response, "choices"), 0);
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(choice, "text"));
     if (text == NULL || strcmp(text, TEXT) != 0)
-        fail("answer", "not the right text");
-    cJSON_Delete(answer);
+        fail("response", "wrong text");
+    cJSON_Delete(response);
 }
 
 void peer_close(void *opened)
 {
     struct peer *peer = opened;
 
-    asking_close(&peer->asking);
-    free(peer->answer.data);
+    http_client_close(&peer->client);
+    free(peer->response.data);
     free(peer);
 }

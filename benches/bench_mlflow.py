@@ -1,4 +1,4 @@
-"""MLflow's own client for its gateway.
+"""MLflow's Python client for its gateway.
 
 usage: bench_mlflow.py URL CALLS
 """
@@ -18,10 +18,10 @@ calls = int(sys.argv[2])
 
 
 def call() -> None:
-    """Asks once, and checks the answer."""
-    answer = client.predict(endpoint="completions", inputs=INPUTS)
-    if answer["choices"][0]["text"] != TEXT:
-        raise SystemExit(f"not the right answer: {answer}")
+    """Sends one request and checks the response."""
+    response = client.predict(endpoint="completions", inputs=INPUTS)
+    if response["choices"][0]["text"] != TEXT:
+        raise SystemExit(f"wrong response: {response}")
 
 
 for _ in range(WARM_UP):

@@ -6,13 +6,13 @@
 #include <string.h>
 
 static mlflow_gateway *gateway;
-static int users;
+static int thread_count;
 
 void *peer_open(const char *url, const char *ca_file)
 {
     mlflow_gateway_error *error = NULL;
 
-    if (users++ == 0) {
+    if (thread_count++ == 0) {
         check(mlflow_gateway_create(ROUTE, url, &gateway, &error), &error);
         check(mlflow_gateway_set_param_int(gateway, "max_tokens", MAX_TOKENS, &error), &error);
         check(mlflow_gateway_set_param_double(gateway, "temperature", 0.0, &error), &error);
@@ -30,12 +30,12 @@ void peer_call(void *shared)
 
     check(mlflow_gateway_call(shared, PROMPT, &text, &length, &error), &error);
     if (length != strlen(TEXT) || strcmp(text, TEXT) != 0)
-        fail("answer", text);
+        fail("wrong text", text);
     mlflow_gateway_string_free(text);
 }
 
 void peer_close(void *shared)
 {
-    if (--users == 0)
+    if (--thread_count == 0)
         mlflow_gateway_destroy(shared);
 }

@@ -1,4 +1,4 @@
-# Ruby's net/http: one connection, kept open by Net::HTTP.start.
+# Ruby's net/http: one connection, which Net::HTTP.start keeps open.
 #
 # usage: bench_ruby.rb URL CALLS
 
@@ -14,7 +14,7 @@ TEXT = " Helsinki, a city of about 690,000 people now."
 def call(http)
   response = http.post(PATH, BODY, HEADERS)
   text = JSON.parse(response.body)["choices"][0]["text"]
-  raise "not the right answer: #{response.body}" unless response.code == "200" && text == TEXT
+  raise "wrong response: #{response.body}" unless response.code == "200" && text == TEXT
 end
 
 uri = URI(ARGV[0])

@@ -1,5 +1,5 @@
 /*
- * What many calls on one handle leave behind: the resident memory and the open files after some and after all of them.
+ * Measures leaks of many calls on one handle: resident memory and open files after some of the calls and after all.
  *
  * usage: bench_soak URL EARLY_CALLS ALL_CALLS
  */
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     long early = atol(argv[2]), all = atol(argv[3]), i = 0;
     void *peer = peer_open(argv[1], NULL);
 
-    state(); /* what asking for it loads into memory is there from now on */
+    state(); /* loads what the measurement itself needs */
     for (; i < early; i++)
         peer_call(peer);
     struct state before = state();

@@ -1,8 +1,8 @@
 /*
- * What the first call costs: loads the library, makes a handle and calls once.
+ * Measures the first call: loads the library, creates a handle and makes one call.
  *
  * usage: bench_start LIBRARY URL
- * Prints the seconds that it took, and by how many KiB the resident memory grew.
+ * Prints the seconds taken and the growth of resident memory in KiB.
  */
 #include "bench.h"
 #include "process.h"
@@ -35,7 +35,7 @@ int main(int argc, char **argv)
         fail(argv[1], "functions are missing");
     if (create(ROUTE, argv[2], &gateway, NULL) != MLFLOW_GATEWAY_OK ||
         call(gateway, PROMPT, &text, NULL, NULL) != MLFLOW_GATEWAY_OK || strcmp(text, TEXT) != 0)
-        fail("first call", "not the right answer");
+        fail("first call", "failed or returned the wrong text");
     double seconds = now() - start;
 
     printf("{\"seconds\": %.9f, \"resident_kib\": %ld}\n", seconds, resident_kib() - resident);

@@ -1,20 +1,20 @@
-/* A stream by libcurl and cJSON: each event is parsed and freed again as soon as its last byte came. */
+/* Reads a stream with libcurl and cJSON: parses and frees each event as soon as it is complete. */
 #include "large.h"
 #include "process.h"
-#include "what_came.h"
-#include "with_curl.h"
+#include "summary.h"
+#include "http_client.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY "{\"messages\":[{\"role\":\"user\",\"content\":\"" QUESTION "\"}],\"stream\":true}"
+#define BODY "{\"messages\":[{\"role\":\"user\",\"content\":\"" MESSAGE "\"}],\"stream\":true}"
 #define DATA "data: "
 #define DONE "[DONE]"
 
 struct peer {
-    struct asking asking;
-    struct bytes unread; /* the beginning of an event whose end is still to come */
+    struct http_client client;
+    struct bytes unread; /* the beginning of an incomplete event */
     struct bytes text;
     long deltas, output_tokens;
     char finish_reason[32];
@@ -26,7 +26,7 @@ static cJSON *member(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-static bool take_chunk(struct peer *peer, const char *json, size_t length)
+static bool read_chunk(struct peer *peer, const char *json, size_t length)
 {
     cJSON *chunk = cJSON_ParseWithLength(json, length);
     if (chunk == NULL)
@@ -35,10 +35,10 @@ static bool take_chunk(struct peer *peer, const char *json, size_t length)
     const char *content = cJSON_GetStringValue(member(member(choice, "delta"), "content"));
     const char *finish_reason = cJSON_GetStringValue(member(choice, "finish_reason"));
     cJSON *output_tokens = member(member(chunk, "usage"), "completion_tokens");
-    bool is_good = true;
+    bool is_ok = true;
 
     if (content != NULL) {
-        is_good = bytes_add(&peer->text, content, strlen(content));
+        is_ok = bytes_add(&peer->text, content, strlen(content));
         peer->deltas++;
     }
     if (finish_reason != NULL && strlen(finish_reason) < sizeof peer->finish_reason)
@@ -46,22 +46,22 @@ static bool take_chunk(struct peer *peer, const char *json, size_t length)
     if (cJSON_IsNumber(output_tokens))
         peer->output_tokens = (long)output_tokens->valuedouble;
     cJSON_Delete(chunk);
-    return is_good;
+    return is_ok;
 }
 
-static bool take_event(struct peer *peer, const char *event, size_t length)
+static bool read_event(struct peer *peer, const char *event, size_t length)
 {
     size_t before = strlen(DATA);
 
     if (length < before || memcmp(event, DATA, before) != 0)
-        return true; /* a comment, or a field that no gateway uses */
+        return true; /* a comment or an unused field */
     if (length - before == strlen(DONE) && memcmp(event + before, DONE, strlen(DONE)) == 0)
         return peer->is_done = true;
-    return take_chunk(peer, event + before, length - before);
+    return read_chunk(peer, event + before, length - before);
 }
 
-/* The blank line behind an event, or NULL. */
-static char *end_of_event(char *start, const char *end)
+/* Returns the blank line after an event, or NULL. */
+static char *find_end_of_event(char *start, const char *end)
 {
     char *line = start;
 
@@ -80,8 +80,8 @@ static size_t receive(char *data, size_t size, size_t count, void *opened)
     if (!bytes_add(&peer->unread, data, size * count))
         return 0;
     char *start = peer->unread.data, *end = start + peer->unread.length, *blank;
-    while ((blank = end_of_event(start, end)) != NULL) {
-        if (!take_event(peer, start, (size_t)(blank - start)))
+    while ((blank = find_end_of_event(start, end)) != NULL) {
+        if (!read_event(peer, start, (size_t)(blank - start)))
             return 0;
         start = blank + 2;
     }
@@ -96,9 +96,9 @@ void *peer_open(const char *url)
 
     if (peer == NULL)
         fail("calloc", "no memory");
-    asking_open(&peer->asking, url, "/endpoints/" CHAT "/invocations", BODY, NULL);
-    curl_easy_setopt(peer->asking.curl, CURLOPT_WRITEFUNCTION, receive);
-    curl_easy_setopt(peer->asking.curl, CURLOPT_WRITEDATA, peer);
+    http_client_open(&peer->client, url, "/endpoints/" CHAT_ROUTE "/invocations", BODY, NULL);
+    curl_easy_setopt(peer->client.curl, CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(peer->client.curl, CURLOPT_WRITEDATA, peer);
     return peer;
 }
 
@@ -109,23 +109,23 @@ void peer_call(void *opened)
     peer->unread.length = peer->text.length = 0;
     peer->deltas = peer->output_tokens = 0;
     peer->is_done = false;
-    asking_call(&peer->asking);
+    http_client_post(&peer->client);
     if (!peer->is_done)
-        fail("stream", "it ended early");
+        fail("stream", "it ended before [DONE]");
 }
 
-void peer_print(void *opened)
+void peer_print_summary(void *opened)
 {
     struct peer *peer = opened;
 
-    print_text(peer->text.data, peer->text.length, peer->deltas, peer->finish_reason, peer->output_tokens);
+    print_text_summary(peer->text.data, peer->text.length, peer->deltas, peer->finish_reason, peer->output_tokens);
 }
 
 void peer_close(void *opened)
 {
     struct peer *peer = opened;
 
-    asking_close(&peer->asking);
+    http_client_close(&peer->client);
     free(peer->unread.data);
     free(peer->text.data);
     free(peer);

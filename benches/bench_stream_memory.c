@@ -1,8 +1,9 @@
 /*
- * What a long stream leaves behind: the resident memory after some of its deltas and after all of them.
+ * Measures the memory of a long stream: resident memory after some of its text events and after all.
  *
  * usage: bench_stream_memory URL GATHER EARLY
- * GATHER is the option gather_stream: true or false. EARLY is after how many deltas the memory is looked at first.
+ * GATHER is the value of the option gather_stream, true or false. EARLY is the number of text events before the first
+ * measurement.
  */
 #include "process.h"
 #include "stream_ours.h"
@@ -14,7 +15,7 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         fail("usage", "bench_stream_memory URL GATHER EARLY");
-    long early = atol(argv[3]), deltas = 0, before = resident_kib(); /* asking for it loads something, too */
+    long early = atol(argv[3]), deltas = 0, before = resident_kib(); /* loads what the measurement itself needs */
     struct chat chat;
     mlflow_gateway_stream *stream = NULL;
     mlflow_gateway_status status;

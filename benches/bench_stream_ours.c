@@ -1,4 +1,4 @@
-/* A stream by this library: the caller fetches one delta after the other. */
+/* Reads a stream with this library, which returns one event after the other. */
 #include "large.h"
 #include "process.h"
 #include "stream_ours.h"
@@ -33,16 +33,16 @@ void peer_call(void *opened)
     peer->deltas = 0;
     check(mlflow_gateway_stream_open(peer->chat.gateway, peer->chat.request, &peer->stream, &error), &error);
     while ((status = mlflow_gateway_stream_next(peer->stream, &event, &error)) == MLFLOW_GATEWAY_OK)
-        peer->deltas += is_text(event);
+        peer->deltas += is_text_event(event);
     if (status != MLFLOW_GATEWAY_STREAM_END)
         check(status, &error);
 }
 
-void peer_print(void *opened)
+void peer_print_summary(void *opened)
 {
     struct peer *peer = opened;
 
-    response_print(mlflow_gateway_stream_response(peer->stream), peer->deltas);
+    print_response_summary(mlflow_gateway_stream_response(peer->stream), peer->deltas);
 }
 
 void peer_close(void *opened)

@@ -1,4 +1,4 @@
-"""Draws a bar chart as SVG, in colours that can be read on white and on black."""
+"""Draws a bar chart as SVG, in colours that are readable on white and on black."""
 
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 WIDTH, LABEL, BAR, ROW, TOP = 720, 170, 430, 34, 44
 TEXT, OURS, OTHERS = "#757575", "#2f81f7", "#8c959f"
 LONGEST = 4
-"""A bar this many times as long as the next shorter one would leave no room for the others, and is cut."""
+"""The longest bar is cut if it is more than this many times as long as the second longest."""
 
 
 def svg(title: str, bars: Sequence[tuple[str, float]], highlighted: str) -> str:

@@ -1,4 +1,4 @@
-"""What all parts of the measurement share: where things are, and how a command is run."""
+"""Paths, and how commands are run: shared by all modules of the benchmark."""
 
 import os
 import re
@@ -16,7 +16,7 @@ NOT_INHERITED = re.compile(r"MLFLOW_|PYTHON|RUBY|GODEBUG|GOMAXPROCS|LD_PRELOAD|S
 
 
 class BenchFailed(RuntimeError):
-    """A step that failed: which one, why, and what the user can do."""
+    """A failed step: which one, why, and what to do."""
 
     def __init__(self, step: str, why: str, advice: str) -> None:
         super().__init__(f"{step} failed.\nWhy: {why}\nWhat to do: {advice}")
@@ -31,7 +31,7 @@ def output(
 ) -> str:
     """Runs a command to its end and returns what it printed.
 
-    It gets this process's environment without what would change a peer's behaviour, and then `environment`.
+    The command inherits the environment without the variables that change a peer's behaviour, plus `environment`.
     """
     inherited = {name: value for name, value in os.environ.items() if not NOT_INHERITED.match(name)}
     try:
@@ -42,13 +42,13 @@ def output(
     except OSError as error:
         raise BenchFailed(step, str(error), advice) from None
     except subprocess.TimeoutExpired:
-        raise BenchFailed(step, f"it did not end within {SECONDS_TO_END} s", advice) from None
+        raise BenchFailed(step, f"did not end within {SECONDS_TO_END} s", advice) from None
     if result.returncode != 0:
-        last_words = "\n".join((result.stdout + result.stderr).splitlines()[-LAST_LINES:])
-        raise BenchFailed(step, f"status {result.returncode} of '{' '.join(command)}':\n{last_words}", advice)
+        last_lines = "\n".join((result.stdout + result.stderr).splitlines()[-LAST_LINES:])
+        raise BenchFailed(step, f"status {result.returncode} of '{' '.join(command)}':\n{last_lines}", advice)
     return result.stdout
 
 
-def say(text: str) -> None:
-    """Tells the user what is being done."""
+def log(text: str) -> None:
+    """Prints the current step."""
     print(text, flush=True)

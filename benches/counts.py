@@ -1,7 +1,7 @@
-"""Counts: user instructions and system calls a call, and the cost of the first one.
+"""Counts instructions and system calls per call, and measures the first call.
 
-A program is run with two numbers of calls. What the second run needs more is what those calls need: the start of the
-program, the first call and the calls that warm up are the same in both.
+A program runs with two numbers of calls. The difference of the two runs is the cost of the additional calls: start-up,
+first call and warm-up are the same in both.
 """
 
 import statistics
@@ -19,27 +19,27 @@ PROCESSES = 21
 
 
 class SystemCalls(NamedTuple):
-    """How often each system call was made, by name."""
+    """Number of system calls by name."""
 
-    in_all: dict[str, int]
-    """In the whole of the longer run."""
-    later: dict[str, int]
-    """By the calls that the longer run makes more."""
+    total: dict[str, int]
+    """Of the whole longer run."""
+    per_calls: dict[str, int]
+    """Of the additional MANY - FEW calls."""
 
     @property
-    def a_call(self) -> float:
-        return sum(self.later.values()) / (MANY - FEW)
+    def per_call(self) -> float:
+        return sum(self.per_calls.values()) / (MANY - FEW)
 
 
 class Start(NamedTuple):
-    """Loading the library, making a handle and the first call, in one process."""
+    """Cost of loading the library, creating a handle and the first call, in one process."""
 
     milliseconds: float
     resident_kib: float
 
 
 def instructions(peer: Peer, url: str, few: int = FEW, many: int = MANY) -> float:
-    """User instructions a call, by callgrind."""
+    """User instructions per call, by callgrind."""
     return (_instructions(peer, url, many) - _instructions(peer, url, few)) / (many - few)
 
 
@@ -53,10 +53,10 @@ def _instructions(peer: Peer, url: str, calls: int) -> int:
 
 
 def system_calls(peer: Peer, url: str) -> SystemCalls:
-    """System calls, by strace."""
+    """System calls by strace."""
     few, many = _system_calls(peer, url, FEW), _system_calls(peer, url, MANY)
-    later = {name: count - few.get(name, 0) for name, count in sorted(many.items())}
-    return SystemCalls(many, {name: count for name, count in later.items() if count > 0})
+    per_calls = {name: count - few.get(name, 0) for name, count in sorted(many.items())}
+    return SystemCalls(many, {name: count for name, count in per_calls.items() if count > 0})
 
 
 def _system_calls(peer: Peer, url: str, calls: int) -> dict[str, int]:
@@ -65,7 +65,7 @@ def _system_calls(peer: Peer, url: str, calls: int) -> dict[str, int]:
         strace = ["strace", "--follow-forks", "--summary-only", f"--output={file}"]
         output(
             f"counting system calls of {peer.name}", [*strace, *peer.command, url, str(calls)],
-            "see what strace says; it must be allowed to trace here",
+            "see the output of strace; tracing must be permitted",
         )  # fmt: skip
         rows = [line.split() for line in file.read_text().splitlines()]
     # % time, seconds, microseconds a call, calls, errors (or nothing), name
@@ -73,7 +73,7 @@ def _system_calls(peer: Peer, url: str, calls: int) -> dict[str, int]:
 
 
 def start(url: str) -> Start:
-    """The medians of some processes."""
+    """Medians of PROCESSES processes."""
     program = peers.build_start()
     results = [peers.run([program, str(peers.LIBRARY), url]) for _ in range(PROCESSES)]
     return Start(

@@ -1,8 +1,9 @@
 /*
- * The main program of each peer in C that gets large answers: asks, prints how long it took and what came.
+ * The main program of each C peer for large responses: sends requests, prints the time taken and a summary of the last
+ * response.
  *
  * usage: PROGRAM URL CALLS
- * One call more is made before them, and not counted.
+ * One more call is made first and not measured.
  */
 #include "large.h"
 #include "process.h"
@@ -24,7 +25,7 @@ int main(int argc, char **argv)
     double seconds = now() - start;
 
     printf("{\"seconds\": %.9f, \"calls\": %ld, \"peak_kib\": %ld", seconds, calls, peak_kib());
-    peer_print(peer);
+    peer_print_summary(peer);
     puts("}");
     peer_close(peer);
     return 0;

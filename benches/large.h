@@ -1,25 +1,22 @@
-/*
- * What the peers in C share that get large answers. A peer implements the functions peer_...; large.c calls them and
- * takes the time.
- */
+/* The interface of the C peers for large responses. large.c calls the peer_ functions and measures the time. */
 #ifndef LARGE_H
 #define LARGE_H
 
-#define CHAT "chat"
-#define QUESTION "Tell me a long story."
-#define VECTORS "embeddings"
+#define CHAT_ROUTE "chat"
+#define MESSAGE "Tell me a long story."
+#define EMBEDDINGS_ROUTE "embeddings"
 #define INPUTS 1000
 #define INPUT "text %d"
 #define INPUT_ROOM 16
 
-/* Makes what is asked with. */
+/* Creates the client. */
 void *peer_open(const char *url);
 
-/* Asks once, and keeps what came until the next call. */
+/* Sends one request and keeps the response until the next call. */
 void peer_call(void *peer);
 
-/* Prints what the last call brought, by a function of what_came.h. */
-void peer_print(void *peer);
+/* Prints the last response with a function of summary.h. */
+void peer_print_summary(void *peer);
 
 void peer_close(void *peer);
 

@@ -1,19 +1,19 @@
-"""The part of the server's configuration for the large answers, which lie in files."""
+"""The part of nginx's configuration that serves the large responses from files."""
 
-from answers import AS_BASE64, SHORT, Answers
+from responses import BASE64_PREFIX, SHORT_PREFIX, Responses
 
 ENDPOINT = (
     '{{"name":"{name}","endpoint_type":"llm/v1/{name}","model":{{"name":"m","provider":"openai"}},'
     '"endpoint_url":"/gateway/{name}/invocations","limit":null}}'
 )
-# nginx gives a file to GET alone, so that what it would refuse another method with becomes the file.
+# nginx serves files for GET only. A POST gets the file as the error page of status 405.
 ROUTE = """
         location = {below}/api/2.0/endpoints/{name} {{ return 200 '{endpoint}'; }}
         location = {below}/endpoints/{name}/invocations {{ error_page 405 =200 {below}/{name}; return 405; }}
         location = {below}/{name} {{ alias {file}; {more} }}
 """
-# The file of the stream holds the chunks themselves, one for each event. So nginx must neither count its bytes nor cut
-# it into chunks of its own: it does not count where something is added behind, even if that is nothing.
+# The stream's file contains the chunked encoding, one chunk for each event. nginx must not chunk it again and must not
+# send a Content-Length, which add_after_body prevents.
 STREAM = """
             charset utf-8;
             charset_types text/event-stream;
@@ -28,13 +28,13 @@ NOTHING = """
 """
 
 
-def of(answers: Answers) -> str:
-    """The locations of all of them."""
+def of(responses: Responses) -> str:
+    """The locations of all large responses."""
     routes = (
-        ("", "chat", answers.stream, STREAM),
-        (SHORT, "chat", answers.short_stream, STREAM),
-        ("", "embeddings", answers.numbers, ""),
-        (AS_BASE64, "embeddings", answers.base64, ""),
+        ("", "chat", responses.stream, STREAM),
+        (SHORT_PREFIX, "chat", responses.short_stream, STREAM),
+        ("", "embeddings", responses.numbers, ""),
+        (BASE64_PREFIX, "embeddings", responses.base64, ""),
     )
     parts = [
         ROUTE.format(below=below, name=name, file=file, more=more, endpoint=ENDPOINT.format(name=name))

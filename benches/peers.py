@@ -1,4 +1,4 @@
-"""The programs that are measured: how each is built and run."""
+"""The measured programs: how each is built and run."""
 
 import json
 import shutil
@@ -23,24 +23,24 @@ MLFLOW = "MLflow's Python client"
 CC = ["cc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 CURL_AND_CJSON = ["-lcurl", "-lcjson"]
 OUR_LIBRARY = [str(LIBRARY), f"-Wl,-rpath,{FOLDER}"]
-ADVICE = "see what it says above"
+ADVICE = "see the output above"
 
 
 class Peer(NamedTuple):
-    """A client, and the command line that URL and CALLS are added to."""
+    """A client, and its command line without URL and CALLS."""
 
     name: str
     command: tuple[str, ...]
 
 
 def build_bare() -> Peer:
-    """A bare socket: the limit."""
+    """A bare socket: the lower limit."""
     return Peer(BARE, (compile_c("bench_bare", ["bench.c"]),))
 
 
 def build_libcurl() -> Peer:
     """libcurl with cJSON."""
-    return Peer(LIBCURL, (compile_c("bench_libcurl", ["bench.c", "with_curl.c"], CURL_AND_CJSON),))
+    return Peer(LIBCURL, (compile_c("bench_libcurl", ["bench.c", "http_client.c"], CURL_AND_CJSON),))
 
 
 def build_ours() -> Peer:
@@ -53,7 +53,7 @@ def build_go() -> Peer:
     program = FOLDER / "bench_go"
     command = ["go", "build", "-o", str(program), str(SOURCES / "bench_go.go")]
     environment = {"GOCACHE": str(FOLDER / "go-cache"), "GOPATH": str(FOLDER / "go"), "GOFLAGS": ""}
-    output("building bench_go", command, "see what go says", environment=environment)
+    output("building bench_go", command, "see the output of go", environment=environment)
     return Peer(GO, (str(program),))
 
 
@@ -68,12 +68,12 @@ def build_mlflow() -> Peer:
 
 
 def mlflow_python() -> Path:
-    """The Python that has MLflow, which is installed where it is not there."""
+    """The Python with MLflow. Installs MLflow first if it is missing."""
     return install(MLFLOW_ENVIRONMENT) / "bin" / "python"
 
 
 def build_start() -> str:
-    """The program that takes the time of the first call."""
+    """The program that measures the first call."""
     return compile_c("bench_start", [], ["-ldl"])
 
 
@@ -83,18 +83,18 @@ def build_soak() -> str:
 
 
 def copy_library() -> None:
-    """Keeps the library as it is now, so that one run measures one library even if it is built anew meanwhile."""
+    """Copies the library, so that a rebuild during a run does not change what is measured."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "target" / "release" / "libmlflow_ai_gateway.so", LIBRARY)
 
 
 def run(command: Sequence[str]) -> dict[str, Any]:
-    """Runs a program and returns the line of JSON that it prints."""
+    """Runs a program and returns the JSON that it prints."""
     return json.loads(output("running a peer", command, ADVICE))
 
 
-def seconds_a_call(peer: Peer, url: str, calls: int, threads: int = 1, ca_file: Optional[Path] = None) -> float:
-    """Lets a peer ask, and returns the seconds that a call took of the whole program's time."""
+def seconds_per_call(peer: Peer, url: str, calls: int, threads: int = 1, ca_file: Optional[Path] = None) -> float:
+    """Runs a peer and returns the seconds per call of all threads together."""
     arguments = [url, str(calls)]
     if threads > 1 or ca_file:
         arguments.append(str(threads))
@@ -105,9 +105,9 @@ def seconds_a_call(peer: Peer, url: str, calls: int, threads: int = 1, ca_file: 
 
 
 def compile_c(name: str, more_sources: Sequence[str], libraries: Sequence[str] = ()) -> str:
-    """Builds a program of a C file of its name and of others, and returns its path."""
+    """Compiles NAME.c, process.c and `more_sources`, and returns the path of the program."""
     program = FOLDER / name
     sources = [str(SOURCES / source) for source in (f"{name}.c", "process.c", *more_sources)]
     command = [*CC, f"-I{ROOT / 'include'}", *sources, "-o", str(program), "-pthread", *libraries]
-    output(f"building {name}", command, "see what the compiler says")
+    output(f"building {name}", command, "see the output of the compiler")
     return str(program)

@@ -1,17 +1,17 @@
-/* What the programs in C need of the system, whatever they measure. */
+/* Clock, memory and file counts of this process, for all C programs here. */
 #ifndef PROCESS_H
 #define PROCESS_H
 
-/* Says what went wrong and ends the program. */
+/* Prints an error and ends the program. */
 void fail(const char *what, const char *why);
 
-/* Seconds since some moment in the past. */
+/* Monotonic time in seconds. */
 double now(void);
 
-/* Resident memory of this process. */
+/* Resident memory of this process, in KiB. */
 long resident_kib(void);
 
-/* The most that it was so far. */
+/* Peak resident memory of this process, in KiB. */
 long peak_kib(void);
 
 /* Open file descriptors of this process. */

@@ -1,6 +1,6 @@
-"""Writes the part of RESULTS.md about large answers."""
+"""Writes the sections of RESULTS.md about large responses."""
 
-from answers import DIMENSION, EVENTS, FEW_EVENTS, ROWS
+from responses import DIMENSION, EVENTS, FEW_EVENTS, ROWS
 from large import Large
 from peers import LIBCURL
 from rounds import Measured
@@ -8,36 +8,36 @@ from table import table
 
 STREAM = f"""## A long stream
 
-A chat whose answer comes in {EVENTS:,} pieces, each an event of its own, as MLflow 3.17.2 sends them: about
-{{event}} bytes an event, in a chunk of its own. All peers gather the text, and its length and checksum are compared
-with what was sent. libcurl hands out what came; the events are then told apart, each is parsed by cJSON, and freed.
+A chat stream of {EVENTS:,} text events as MLflow 3.17.2 sends them: about {{event}} bytes per event, one event per
+chunk. All peers gather the text; its length and checksum are compared with the expected ones. The libcurl peer splits the
+received bytes into events, parses each with cJSON and frees it.
 
-Here, too, the server and the peer share one core. The server only sends a file, which takes it a small part of the
-time; on a core of its own it would send while the peer works, and the time would tell how the system moves both. The
-instructions are those of a stream of {FEW_EVENTS:,} events.
+The server and the peer run on one core. The server only sends a file, which takes a small part of the time. On a core
+of its own it would send while the peer reads, and the time would depend on how the system assigns the cores. The
+instructions are counted with a stream of {FEW_EVENTS:,} events.
 """
 MEMORY = f"""Growth of resident memory of this library from event {FEW_EVENTS:,} to event {EVENTS:,} of one stream:
 """
-VECTORS = f"""## Many vectors
+EMBEDDINGS = f"""## Many embeddings
 
-An answer with {ROWS:,} vectors of {DIMENSION:,} numbers, which end up in one block of floats. The sum of all of them
-is compared with that of those that were sent.
+A response with {ROWS:,} embeddings of {DIMENSION:,} numbers, which all peers store in one array of floats. The weighted
+sum of the numbers is compared with the expected one.
 """
 
 
 def parts(large: Large) -> list[str]:
-    """All of it."""
-    made = large.answers
-    sizes = {"numbers": made.numbers.stat().st_size, "base64": made.base64.stat().st_size}
+    """The sections."""
+    files = large.responses
+    sizes = {"numbers": files.numbers.stat().st_size, "base64": files.base64.stat().st_size}
     return [
-        STREAM.format(event=round(made.stream.stat().st_size / EVENTS)),
+        STREAM.format(event=round(files.stream.stat().st_size / EVENTS)),
         _streams(large),
         MEMORY,
         _memory(large),
-        VECTORS,
-        _vectors("as numbers", large.vectors, sizes["numbers"], large.peak_kib),
-        f"The same vectors as base64, {sizes['base64']:,} bytes instead of {sizes['numbers']:,}:\n",
-        _vectors("as base64", large.base64, sizes["base64"], large.peak_kib_of_base64),
+        EMBEDDINGS,
+        _embeddings("as numbers", large.embeddings, sizes["numbers"], large.peak_kib),
+        f"The same embeddings as base64, {sizes['base64']:,} bytes instead of {sizes['numbers']:,}:\n",
+        _embeddings("as base64", large.base64, sizes["base64"], large.peak_kib_of_base64),
     ]
 
 
@@ -50,8 +50,8 @@ def _streams(large: Large) -> str:
          f"{large.instructions[name] / large.instructions[LIBCURL]:.2f}")
         for (name, _), taken in sorted(large.streams.items(), key=lambda item: item[1].median)
     ]  # fmt: skip
-    head = ["", "events a second", "nanoseconds an event", "lowest - highest", "to libcurl",
-            "user instructions an event", "to libcurl"]  # fmt: skip
+    head = ["", "events per second", "nanoseconds per event", "lowest - highest", "to libcurl",
+            "user instructions per event", "to libcurl"]  # fmt: skip
     return table(head, rows)
 
 
@@ -63,12 +63,12 @@ def _memory(large: Large) -> str:
     return table(["", "growth", "length of the text"], rows)
 
 
-def _vectors(what: str, measured: Measured, size: int, peak_kib: dict[str, int]) -> str:
+def _embeddings(title: str, measured: Measured, size: int, peak_kib: dict[str, int]) -> str:
     rows = [
         (name, f"{size / taken.median:,.0f}", f"{taken.median / 1e3:,.1f}",
          f"{min(taken.microseconds) / 1e3:,.1f} - {max(taken.microseconds) / 1e3:,.1f}",
          f"{1e3 * taken.median / (ROWS * DIMENSION):,.1f}", f"{peak_kib[name] / 1024:,.0f} MiB")
         for (name, _), taken in sorted(measured.items(), key=lambda item: item[1].median)
     ]  # fmt: skip
-    head = [what, "MB/s", "milliseconds an answer", "lowest - highest", "nanoseconds a number", "peak memory"]
+    head = [title, "MB/s", "milliseconds per response", "lowest - highest", "nanoseconds per number", "peak memory"]
     return table(head, rows)

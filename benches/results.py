@@ -1,4 +1,4 @@
-"""What a run measures."""
+"""The results of a run."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from rounds import Measured
 
 
 class Results(NamedTuple):
-    """All of it but the million calls. Names are those of the peers."""
+    """Everything except the million calls. Dictionaries are keyed by the name of the peer."""
 
     machine: Sequence[tuple[str, str]]
     plain: Measured
@@ -18,7 +18,7 @@ class Results(NamedTuple):
     instructions: dict[str, float]
     system_calls: dict[str, SystemCalls]
     named_host: SystemCalls
-    """This library's, where the gateway's host has a name to be looked up."""
+    """Of this library, with a host name in the gateway's URL."""
     start: Start
     library_bytes: int
     large: Large

@@ -1,4 +1,4 @@
-"""Times, taken in rounds: each round runs every peer once, so that whatever else the machine does meets all alike."""
+"""Measures times in rounds. Each round runs every peer once, so that other load affects all peers alike."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 import peers
-from common import say
+from common import log
 from peers import Peer
 
 ROUNDS = 11
-SECONDS_A_RUN = 0.5
+SECONDS_PER_RUN = 0.5
 FIRST_CALLS = 200
 
 
 class Times(NamedTuple):
-    """The microseconds a call of one peer, one number a round."""
+    """Microseconds per call of one peer, one number per round."""
 
     microseconds: Sequence[float]
 
     @property
     def median(self) -> float:
-        """What all ratios are made of."""
+        """All ratios use the median."""
         return statistics.median(self.microseconds)
 
     @property
-    def calls_a_second(self) -> float:
+    def calls_per_second(self) -> float:
         """Of all threads together."""
         return 1e6 / self.median
 
@@ -42,18 +42,18 @@ Measured = dict[tuple[str, int], Times]
 
 
 def measure(
-    what: str, runs: Sequence[Run], url: str, ca_file: Optional[Path] = None, first_calls: int = FIRST_CALLS
+    label: str, runs: Sequence[Run], url: str, ca_file: Optional[Path] = None, first_calls: int = FIRST_CALLS
 ) -> Measured:
-    """Runs all of them in each round; how many calls each makes, a first short run of it tells."""
+    """Runs all in each round. A short first run of each determines its number of calls."""
 
     def seconds(run: Run, calls: int) -> float:
-        return peers.seconds_a_call(run.peer, url, calls, run.threads, ca_file)
+        return peers.seconds_per_call(run.peer, url, calls, run.threads, ca_file)
 
-    calls = [max(1, round(SECONDS_A_RUN / seconds(run, first_calls * run.threads))) for run in runs]
+    calls = [max(1, round(SECONDS_PER_RUN / seconds(run, first_calls * run.threads))) for run in runs]
     taken: list[list[float]] = [[] for _ in runs]
     for number in range(ROUNDS):
-        say(f"{what}: round {number + 1} of {ROUNDS}")
+        log(f"{label}: round {number + 1} of {ROUNDS}")
         for turn in range(len(runs)):
-            index = (number + turn) % len(runs)  # each round begins with another one
+            index = (number + turn) % len(runs)  # each round starts with another peer
             taken[index].append(1e6 * seconds(runs[index], calls[index]))
     return {(run.peer.name, run.threads): Times(times) for run, times in zip(runs, taken)}

@@ -1,4 +1,4 @@
-"""The gateway that all peers ask: nginx with fixed answers, over plain HTTP and over TLS."""
+"""The gateway that all peers call: nginx with fixed responses, over HTTP and HTTPS."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ ENDPOINT = (
     '{"name":"completions","endpoint_type":"llm/v1/completions","model":{"name":"m","provider":"openai"},'
     '"endpoint_url":"/gateway/completions/invocations","limit":null}'
 )
-ANSWER = (
+RESPONSE = (
     '{"id":null,"object":"text_completion","created":1700000000,"model":"m","choices":[{"index":0,'
     '"text":" Helsinki, a city of about 690,000 people now.","finish_reason":"length"}],'
     '"usage":{"prompt_tokens":5,"completion_tokens":8,"total_tokens":13}}'
@@ -44,7 +44,7 @@ http {{
         listen {host}:{tls_port} ssl;
         location = /health {{ return 200 '{{}}'; }}
         location = /api/2.0/endpoints/completions {{ return 200 '{endpoint}'; }}
-        location = /endpoints/completions/invocations {{ return 200 '{answer}'; }}
+        location = /endpoints/completions/invocations {{ return 200 '{response}'; }}
         {locations}
     }}
 }}
@@ -66,7 +66,7 @@ NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
 class Gateway(NamedTuple):
-    """Where it is: by address, by name, and over TLS, for which `ca_file` is the certificate to trust."""
+    """URLs of the server: by IP address, by host name, and over TLS. `ca_file` is the certificate to trust."""
 
     url: str
     named_url: str
@@ -76,10 +76,10 @@ class Gateway(NamedTuple):
 
 @contextlib.contextmanager
 def running(locations: str = "") -> Iterator[Gateway]:
-    """Starts nginx, with more locations than those above, and ends it."""
+    """Starts nginx with additional `locations`, and stops it."""
     program = tools.nginx()
     if program is None:
-        raise BenchFailed("starting nginx", "it is not there", "install nginx")
+        raise BenchFailed("starting nginx", "nginx is not installed", "install nginx")
     gateways: list[Gateway] = []
 
     def command(port: int, folder: Path) -> list[str]:
@@ -87,7 +87,7 @@ def running(locations: str = "") -> Iterator[Gateway]:
         _make_certificates(folder)
         config = folder / "nginx.conf"
         text = CONFIG.format(
-            folder=folder, host=HOST, port=port, tls_port=tls_port, endpoint=ENDPOINT, answer=ANSWER,
+            folder=folder, host=HOST, port=port, tls_port=tls_port, endpoint=ENDPOINT, response=RESPONSE,
             locations=locations,
         )  # fmt: skip
         config.write_text(text)
@@ -96,11 +96,11 @@ def running(locations: str = "") -> Iterator[Gateway]:
         return [program, "-e", "stderr", "-p", str(folder), "-c", str(config)]
 
     with Server("nginx", command):
-        yield gateways[-1]  # the server looks for another port where one was taken
+        yield gateways[-1]  # the last one: `Server` retries with another port if the port is taken
 
 
 def _make_certificates(folder: Path) -> None:
-    """A certificate authority of our own, and the server's certificate signed by it."""
+    """Creates a certificate authority and a server certificate signed by it."""
     (folder / "openssl.cnf").write_text(CERTIFICATES)
     request = ["req", "-config", "openssl.cnf", *NEW_KEY]
     for command in (
@@ -109,7 +109,7 @@ def _make_certificates(folder: Path) -> None:
         ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
          "-extfile", "openssl.cnf", "-extensions", "server", "-out", "server.pem"],
     ):  # fmt: skip
-        output("making the certificates", ["openssl", *command], "see what openssl says", folder)
+        output("making the certificates", ["openssl", *command], "see the output of openssl", folder)
 
 
 def _free_port() -> int:

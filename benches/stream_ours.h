@@ -1,4 +1,4 @@
-/* What the programs share that get a stream by this library. */
+/* Shared by the programs that read a stream with this library. */
 #ifndef STREAM_OURS_H
 #define STREAM_OURS_H
 
@@ -12,10 +12,10 @@ struct chat {
 void chat_open(struct chat *chat, const char *url);
 void chat_close(struct chat *chat);
 
-/* Whether an event is a text; looks at it as a program does that prints it. */
-int is_text(const mlflow_gateway_event *event);
+/* Whether an event contains text. Reads the event as a program that prints the text would. */
+int is_text_event(const mlflow_gateway_event *event);
 
-/* Prints what was gathered, as peer_print() does. */
-void response_print(const mlflow_gateway_response *response, long deltas);
+/* Prints the summary of the gathered response, as peer_print_summary() does. */
+void print_response_summary(const mlflow_gateway_response *response, long deltas);
 
 #endif

@@ -1,9 +1,9 @@
-"""Writes a table of Markdown."""
+"""Formats Markdown tables."""
 
 from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The lines of it."""
+    """A table with these rows."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

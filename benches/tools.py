@@ -1,11 +1,11 @@
-"""Installs what the measurement uses besides cargo, make and python3: as root on Debian and Ubuntu, else names it."""
+"""Installs the other programs of the benchmark as root on Debian and Ubuntu; elsewhere names what is missing."""
 
 import os
 import shutil
 import subprocess
 from typing import Optional
 
-from common import FOLDER, BenchFailed, output, say
+from common import FOLDER, BenchFailed, output, log
 
 PROGRAMS = {
     "cc": "gcc",
@@ -20,13 +20,13 @@ STEP = "installing the tools"
 
 
 def install() -> None:
-    """Makes sure that all of it is there."""
+    """Installs the missing packages."""
     missing = _missing()
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise BenchFailed(STEP, "only an administrator can install packages", f"install {' '.join(missing)}")
-    say(f"Installing {' '.join(missing)} ...")
+        raise BenchFailed(STEP, "only root can install packages with apt-get", f"install {' '.join(missing)}")
+    log(f"Installing {' '.join(missing)} ...")
     FOLDER.mkdir(parents=True, exist_ok=True)
     _apt("update", "-qq")
     packages = [package for package in missing if package != "nginx"]
@@ -36,24 +36,24 @@ def install() -> None:
         _unpack_nginx()
     missing = _missing()
     if missing:
-        raise BenchFailed(STEP, "this system's packages do not bring all of it", f"install {' '.join(missing)}")
+        raise BenchFailed(STEP, "some are still missing after the installation", f"install {' '.join(missing)}")
 
 
 def nginx() -> Optional[str]:
-    """The path of nginx."""
+    """The path of nginx, or None."""
     return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:{FOLDER}/nginx/usr/sbin")
 
 
 def _unpack_nginx() -> None:
-    """Its package is only unpacked: when installed, it would start a web server for the whole network."""
+    """Unpacks the package without installing it, because an installed nginx starts a public web server."""
     _apt("download", "-qq", "nginx")
     for package in FOLDER.glob("nginx_*.deb"):
-        output(STEP, ["dpkg-deb", "--extract", str(package), str(FOLDER / "nginx")], "see what dpkg-deb says")
+        output(STEP, ["dpkg-deb", "--extract", str(package), str(FOLDER / "nginx")], "see the output of dpkg-deb")
         package.unlink()
 
 
 def _apt(*arguments: str) -> None:
-    advice = "see what apt-get says; check the network, and run it again"
+    advice = "see the output of apt-get; check the network and retry"
     output(STEP, ["apt-get", *arguments], advice, FOLDER, {"DEBIAN_FRONTEND": "noninteractive"})
 
 

@@ -1,14 +1,14 @@
-//! Asks an MLflow AI Gateway for completions, chats and embeddings, natively.
+//! Calls MLflow AI gateways, Databricks and OpenAI-compatible servers: completions, chat, streams, tools, embeddings.
 //!
 //! The crate's product is a C library, `libmlflow_ai_gateway`, whose header is `include/mlflow_ai_gateway.h`.
-//! Below the C functions lies a blocking Rust client, which Rust programs may use as it is.
+//! The C functions are shims over a blocking Rust client, which Rust programs can use, too.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`client`] | the safe client: handle, settings, discovery, calls, errors |
-//! | `dialect` | one file per family of MLflow gateways: request JSON out, answer JSON in; no I/O |
-//! | `http` | the only part that knows HTTP: agent, connections, deadlines |
-//! | `sync` | locks, shared work and cancelling, which stay sound over a fork |
+//! | `dialect` | the HTTP API of each family of servers: encodes requests, decodes responses; no I/O |
+//! | `http` | connections, HTTP/1.1, TLS, proxies, server-sent events, deadlines |
+//! | `sync` | locks, single flight, cancel tokens and waiting, which stay correct across fork() |
 //! | [`ffi`] | the C functions: thin shims over [`client`] |
 //!
 //! A call goes one way through them: ffi, client, dialect (encode), http, dialect (decode), client, ffi.

@@ -1,20 +1,22 @@
-"""Which tests run beside which, and real gateways, started once for all tests."""
+"""Marks and groups of tests, and fixtures of real gateways, which start once for all tests."""
 
 import contextlib
 import functools
 import os
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import pytest
-from builds import SHARED, Build
 from gateways import embeddings_model, mlflow_server
 from gateways import tracking_server as tracking
 from gateways.mlflow_server import EMBEDDINGS, Route
 from gateways.processes import Server
 from gateways.scripted_upstream import ScriptedUpstream
 from gateways.together import started
-from gateways.tracking_server import Accounts, Credentials, Endpoint
+from gateways.tracking_server import Endpoint
+from support.builds import SHARED, Build
+from support.databricks_workspace import Workspace
+from support.real_gateways import ACCOUNTS, RealGateway
 
 REAL = {
     "real_gateways": "gateways",
@@ -23,45 +25,39 @@ REAL = {
     "providers": "tracking server with providers",
     "mounted": "tracking server below a path",
     "smollm2": "language model",
-    "seen": "compat",
+    "compat_results": "compat",
     "clients": "clients",
 }
-"""Fixtures that start something real, and the group of the tests that share it: pytest-xdist runs a group in one process.
-Each process has its own servers, so each server is started once."""
+"""Fixtures that start real servers, and the groups of the tests that share them. pytest-xdist runs a group in one
+process, so each server starts once."""
 MOST_WORKERS = 8
 MOST_LINES = 12
 
 VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
 
-ACCOUNTS = Accounts(
-    admin=Credentials("admin", "may do everything"),
-    user=Credentials("user", "may use the endpoints"),
-    stranger=Credentials("stranger", "may do nothing here"),
-)
-
 
 def pytest_configure() -> None:
-    """Lets pytest shorten what it shows of a failed test, on a CI machine, too."""
+    """Lets pytest shorten reports of failed tests on CI machines, too."""
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core: most tests wait most of the time."""
+    """Returns two workers per core: most tests mostly wait."""
     return min(MOST_WORKERS, 2 * len(os.sched_getaffinity(0)))
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> Optional[list[str]]:
-    """Shows what a program wrote that should have ended well and in silence, rather than a diff with nothing."""
+    """Reports the status and stderr of a program that should have succeeded silently, instead of a diff."""
     if op != "==" or right != (0, "") or not isinstance(left, tuple):
         return None
-    status, said = left
-    return [f"the program ended with status {status}, and wrote to stderr:", *said.splitlines()[:MOST_LINES]]
+    status, errors = left
+    return [f"the program ended with status {status}, and wrote to stderr:", *errors.splitlines()[:MOST_LINES]]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks tests by what they use, so that a new test is marked as well."""
+    """Marks tests by their fixtures and builds, so that new tests are marked automatically."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in REAL:
@@ -72,31 +68,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.tool)
 
 
-class RealGateway(NamedTuple):
-    """A real MLflow server, and the scripted upstream that stands for the model behind it."""
-
-    version: str
-    server: Server
-    upstream: ScriptedUpstream
-    prefix: str = ""
-
-    @property
-    def url(self) -> str:
-        return self.server.url + self.prefix
-
-
 @pytest.fixture(scope="session")
 def real_model() -> Iterator[Server]:
-    """A real model for embeddings, which all real gateways have as their route `e5`."""
+    """A real embeddings model, the route `e5` of all real gateways."""
     with embeddings_model.start() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def real_gateways(real_model: Server) -> Iterator[dict[str, RealGateway]]:
-    """The servers by version."""
+    """The real gateways by version."""
     with contextlib.ExitStack() as stack:
-        # The openai provider of 2.22 expects a chat's answer to a completions question, newer ones in a stream.
+        # The openai provider expects a chat response to a completions request: 2.22 always, newer in streams.
         shapes = {version: "completions" if version.startswith("2.8.") else "chat" for version in VERSIONS}
         upstreams = {version: stack.enter_context(ScriptedUpstream(shape)) for version, shape in shapes.items()}
         e5 = Route("e5", EMBEDDINGS, real_model.url)
@@ -110,7 +93,7 @@ def real_gateways(real_model: Server) -> Iterator[dict[str, RealGateway]]:
 
 @pytest.fixture(params=VERSIONS)
 def real_gateway(request: pytest.FixtureRequest, real_gateways: dict[str, RealGateway]) -> RealGateway:
-    """Each real server in turn."""
+    """Each real gateway in turn."""
     gateway = real_gateways[request.param]
     gateway.upstream.forget_requests()
     return gateway
@@ -118,7 +101,7 @@ def real_gateway(request: pytest.FixtureRequest, real_gateways: dict[str, RealGa
 
 @pytest.fixture(scope="session")
 def tracking_server(real_model: Server) -> Iterator[RealGateway]:
-    """The AI Gateway of the tracking server. It keeps traces of what its endpoint `traced` is asked."""
+    """The AI Gateway of the tracking server. It records traces of its endpoint `traced`."""
     with ScriptedUpstream("chat") as upstream:
         endpoints = [
             Endpoint("chat", upstream.url),
@@ -132,7 +115,7 @@ def tracking_server(real_model: Server) -> Iterator[RealGateway]:
 
 @pytest.fixture(scope="session")
 def providers() -> Iterator[RealGateway]:
-    """A tracking server with an endpoint of each provider whose own API it passes on."""
+    """A tracking server with an endpoint of each provider with a passthrough API."""
     with ScriptedUpstream("chat") as upstream:
         endpoints = [Endpoint(name, upstream.url, provider=name) for name in ("openai", "anthropic", "gemini")]
         with tracking.start(endpoints) as server:
@@ -141,8 +124,15 @@ def providers() -> Iterator[RealGateway]:
 
 @pytest.fixture(scope="session")
 def tracking_server_with_auth() -> Iterator[RealGateway]:
-    """The same with basic authentication: it knows the ACCOUNTS."""
+    """A tracking server with basic authentication and the ACCOUNTS."""
     with ScriptedUpstream("chat") as upstream:
         endpoints = [Endpoint("chat", upstream.url), Endpoint("embeddings", upstream.url)]
         with tracking.start(endpoints, accounts=ACCOUNTS) as server:
             yield RealGateway(tracking.VERSION, server, upstream)
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    """A scripted Databricks workspace."""
+    with Workspace() as running:
+        yield running

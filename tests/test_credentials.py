@@ -1,4 +1,4 @@
-"""Who asks: each way to say so, which of them counts, and that nothing of it goes where others can read it."""
+"""Credentials: each kind, their precedence, and that they are never sent where others can read them."""
 
 import base64
 import contextlib
@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 import trustme
-from asks import ask, ask_all
-from builds import CHECKED, SHARED, Build
-from databricks_workspace import header
-from scripted_gateway import (
+from support.builds import CHECKED, SHARED, Build
+from support.databricks_workspace import header
+from support.operations import perform, perform_all
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     NOT_FOUND,
     Handler,
     Request,
     ScriptedGateway,
-    answering,
     listening,
+    one_route,
     refused_port,
 )
 
@@ -29,23 +29,23 @@ NOWHERE = "no-such-host.invalid"
 
 BEARER = ("handle-option bearer_token=hunter2-token",)
 BASIC = ("handle-option username=me", "handle-option password=hunter2-password")
-EVERY_ASK = (
+EVERY_OPERATION = (
     "send", "stream", "callback", "list", "get-route", "get-limits", "set-limits r=[]", "create-route {}",
     "delete-route r",
 )  # fmt: skip
 
 
-def chatting() -> ScriptedGateway:
+def chat_gateway() -> ScriptedGateway:
     def chat(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+        handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
-    return ScriptedGateway(answering(chat, CHAT_ROUTE))
+    return ScriptedGateway(one_route(chat, CHAT_ROUTE))
 
 
 def sent(*commands: str, name: str = "Authorization", env: dict[str, str] = {}, build: Build = SHARED) -> list[str]:
-    """What came in a header of the question that finds out the dialect, and of the one that was asked."""
-    with chatting() as gateway:
-        outcome = ask(gateway.url, *commands, "prompt hi", "send", env=env, build=build)
+    """Returns the values of a header, in the discovery request and in the POST request."""
+    with chat_gateway() as gateway:
+        outcome = perform(gateway.url, *commands, "prompt hi", "send", env=env, build=build)
     assert outcome.status == "OK", outcome
     assert [request.method for request in gateway.requests] == ["GET", "POST"]
     return [header(request, name) for request in gateway.requests]
@@ -59,7 +59,7 @@ def basic(user: str, password: str) -> str:
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_each_kind_of_credentials(build: Build) -> None:
+def test_bearer_token_and_basic_credentials_are_sent(build: Build) -> None:
     assert sent(*BEARER, build=build) == ["Bearer hunter2-token"] * 2
     assert sent(*BASIC, build=build) == [basic("me", "hunter2-password")] * 2
     assert sent(*reversed(BASIC), build=build) == [basic("me", "hunter2-password")] * 2
@@ -68,13 +68,13 @@ def test_each_kind_of_credentials(build: Build) -> None:
     assert sent(build=build) == [""] * 2
 
 
-def test_half_a_pair_is_none() -> None:
+def test_username_without_password_is_not_sent() -> None:
     assert sent("handle-option username=me") == [""] * 2
     assert sent("handle-option password=hunter2") == [""] * 2
     assert sent("handle-option username=me", *BEARER) == ["Bearer hunter2-token"] * 2
 
 
-def test_options_are_taken_back() -> None:
+def test_empty_option_unsets_it() -> None:
     assert sent(*BEARER, "handle-option bearer_token=") == [""] * 2
     assert sent(*BASIC, "handle-option password=") == [""] * 2
     assert sent("handle-option workspace=w", "handle-option workspace=", name="X-MLFLOW-WORKSPACE") == [""] * 2
@@ -82,8 +82,8 @@ def test_options_are_taken_back() -> None:
     assert sent("handle-option user_agent=mine/1", "handle-option user_agent=", name="User-Agent") == agent
 
 
-def test_the_other_header() -> None:
-    """MLflow's tracking server reads it first, so that the usual one is free for a proxy before it."""
+def test_auth_header_option_moves_credentials_to_another_header() -> None:
+    """MLflow's tracking server reads it first, so that a proxy before the server can use the usual one."""
     option = "handle-option auth_header=X-MLflow-Authorization"
     for credentials, value in ((BEARER, "Bearer hunter2-token"), (BASIC, basic("me", "hunter2-password"))):
         assert sent(option, *credentials, name="X-MLflow-Authorization") == [value] * 2
@@ -94,22 +94,22 @@ def test_the_other_header() -> None:
     assert sent(option, *BEARER, "handle-option auth_header=Authorization") == ["Bearer hunter2-token"] * 2
 
 
-def test_the_workspace() -> None:
+def test_workspace_option_is_sent_as_header() -> None:
     assert sent("handle-option workspace=team-a", name="X-MLFLOW-WORKSPACE") == ["team-a"] * 2
     assert sent(name="X-MLFLOW-WORKSPACE") == [""] * 2
 
 
-def test_the_user_agent() -> None:
+def test_user_agent_option_precedes_the_librarys_own() -> None:
     ours = sent(name="User-Agent")
     assert ours[0] == ours[1] and ours[0].startswith("mlflow-ai-gateway/")
     assert sent("handle-option user_agent=mine/1 (é)", name="User-Agent")[0].endswith(f" {ours[0]}")
     assert sent("handle-option user_agent=mine/1", name="User-Agent") == [f"mine/1 {ours[0]}"] * 2
 
 
-# Which of them counts
+# Precedence
 
 
-def test_a_header_goes_before_a_pair_and_a_pair_before_a_token() -> None:
+def test_header_takes_precedence_over_basic_and_basic_over_token() -> None:
     by_hand = "handle-header authorization=Token by-hand"
     assert sent(*BEARER, *BASIC) == [basic("me", "hunter2-password")] * 2
     assert sent(*BASIC, *BEARER) == [basic("me", "hunter2-password")] * 2
@@ -119,9 +119,9 @@ def test_a_header_goes_before_a_pair_and_a_pair_before_a_token() -> None:
     assert of_request[1] == "Token of-the-request"
 
 
-def test_the_request_that_follows_has_the_handles_again() -> None:
-    with chatting() as gateway:
-        ask_all(
+def test_next_request_uses_the_handles_credentials_again() -> None:
+    with chat_gateway() as gateway:
+        perform_all(
             gateway.url, *BEARER, "prompt hi", "header Authorization=Token once", "send", "again", "prompt hi", "send",
             "handle-option bearer_token=another-token", "send", "handle-option bearer_token=", "send",
         )  # fmt: skip
@@ -133,8 +133,8 @@ PAIR = {"MLFLOW_TRACKING_USERNAME": "env-user", "MLFLOW_TRACKING_PASSWORD": "env
 TOKEN = {"MLFLOW_TRACKING_TOKEN": "env-token"}
 
 
-def test_options_go_before_the_environment() -> None:
-    """Whoever says by one kind of credentials who they are does not mean what the environment says by another."""
+def test_options_take_precedence_over_the_environment() -> None:
+    """Setting one kind of credentials discards the other kinds found in the environment."""
     assert sent(env={**PAIR, **TOKEN}) == [basic("env-user", "env-password")] * 2
     assert sent(*BEARER, env=TOKEN) == ["Bearer hunter2-token"] * 2
     assert sent(*BEARER, env=PAIR) == ["Bearer hunter2-token"] * 2
@@ -144,35 +144,35 @@ def test_options_go_before_the_environment() -> None:
     assert sent("handle-header Authorization=Token by-hand", env={**PAIR, **TOKEN}) == ["Token by-hand"] * 2
 
 
-def test_an_option_that_is_taken_back_takes_the_environments_along() -> None:
+def test_unset_option_also_discards_credentials_of_the_environment() -> None:
     assert sent("handle-option bearer_token=", env=TOKEN) == [""] * 2
 
 
-def test_all_questions_carry_them() -> None:
+def test_every_request_carries_credentials() -> None:
     commands = (*BEARER, "handle-option dialect=deployments", "handle-option workspace=w", "prompt hi")
-    with chatting() as gateway:
-        ask_all(gateway.url, *commands, *EVERY_ASK, "health", "handle-option dialect=auto", "send")
+    with chat_gateway() as gateway:
+        perform_all(gateway.url, *commands, *EVERY_OPERATION, "health", "handle-option dialect=auto", "send")
         assert len(gateway.requests) > 8
         for request in gateway.requests:
             assert header(request, "Authorization") == "Bearer hunter2-token", request
             assert header(request, "X-MLFLOW-WORKSPACE") == "w", request
 
 
-def test_changes_hold_for_the_calls_that_follow() -> None:
-    """Also for kept connections, which know nothing of who asks."""
-    with chatting() as gateway:
+def test_changed_credentials_apply_to_later_calls_on_kept_connections() -> None:
+    """The connection is kept: it has no credentials of its own."""
+    with chat_gateway() as gateway:
         names = [f"token-{number}" for number in range(20)]
         commands = [command for name in names for command in (f"handle-option bearer_token={name}", "send")]
-        ask_all(gateway.url, "prompt hi", *commands)
+        perform_all(gateway.url, "prompt hi", *commands)
         posts = [header(request, "Authorization") for request in gateway.requests if request.method == "POST"]
         assert posts == [f"Bearer {name}" for name in names]
         assert gateway.connections == 1
 
 
-# Where others can read them
+# Connections that others can read
 
 
-SAID_OPENLY = {
+CREDENTIALS = {
     "token": BEARER,
     "pair": BASIC,
     "header": ("handle-header Authorization=Bearer hunter2-header",),
@@ -182,56 +182,58 @@ SAID_OPENLY = {
 }
 
 
-@pytest.mark.parametrize("way", SAID_OPENLY)
-def test_nothing_is_sent_openly(way: str) -> None:
-    """Not even the question for the host's address."""
-    commands = (*SAID_OPENLY[way], "prompt hi")
-    outcome = ask(f"http://{NOWHERE}", *commands, "send")
+@pytest.mark.parametrize("kind", CREDENTIALS)
+def test_credentials_are_not_sent_over_http_to_another_host(kind: str) -> None:
+    """Not even the host name is resolved."""
+    commands = (*CREDENTIALS[kind], "prompt hi")
+    outcome = perform(f"http://{NOWHERE}", *commands, "send")
     assert outcome.status == "INSECURE_AUTH", outcome
     assert outcome.error_attempts == 0 and outcome.error_http_status == 0
     assert "https://" in outcome.message and "allow_insecure_auth" in outcome.message
     assert "hunter2" not in outcome.message
-    allowed = ask(f"http://{NOWHERE}", "handle-option allow_insecure_auth=true", *commands, "send")
+    allowed = perform(f"http://{NOWHERE}", "handle-option allow_insecure_auth=true", *commands, "send")
     assert allowed.status == "RESOLVE_FAILED", allowed
     again = ("handle-option allow_insecure_auth=true", "handle-option allow_insecure_auth=false")
-    assert ask(f"http://{NOWHERE}", *again, *commands, "send").status == "INSECURE_AUTH"
-    assert ask(f"https://{NOWHERE}", *commands, "send").status == "RESOLVE_FAILED"
+    assert perform(f"http://{NOWHERE}", *again, *commands, "send").status == "INSECURE_AUTH"
+    assert perform(f"https://{NOWHERE}", *commands, "send").status == "RESOLVE_FAILED"
 
 
 CLIENT = {"DATABRICKS_CLIENT_ID": "i", "DATABRICKS_CLIENT_SECRET": "hunter2"}
 
 
 @pytest.mark.parametrize("env", [TOKEN, PAIR, {"DATABRICKS_TOKEN": "hunter2"}, CLIENT], ids=lambda env: next(iter(env)))
-def test_credentials_of_the_environment_are_not_sent_openly(env: dict[str, str]) -> None:
+def test_credentials_of_the_environment_are_not_sent_over_http(env: dict[str, str]) -> None:
     is_databricks = "DATABRICKS" in next(iter(env))
     uri = "databricks" if is_databricks else f"http://{NOWHERE}"
-    outcome = ask(uri, "prompt hi", "send", env={**env, "DATABRICKS_HOST": f"http://{NOWHERE}"})
+    outcome = perform(uri, "prompt hi", "send", env={**env, "DATABRICKS_HOST": f"http://{NOWHERE}"})
     assert outcome.status == "INSECURE_AUTH" and "hunter2" not in outcome.message, outcome
 
 
-@pytest.mark.parametrize("what", [*EVERY_ASK, "health"])
-def test_no_function_sends_them_openly(what: str) -> None:
-    outcome = ask(f"http://{NOWHERE}", *BEARER, "prompt hi", what)
+@pytest.mark.parametrize("operation", [*EVERY_OPERATION, "health"])
+def test_no_function_sends_credentials_over_http(operation: str) -> None:
+    outcome = perform(f"http://{NOWHERE}", *BEARER, "prompt hi", operation)
     assert outcome.status == "INSECURE_AUTH", outcome
-    assert ask(f"http://{NOWHERE}", "prompt hi", what).status == "RESOLVE_FAILED", "without them it is asked"
+    assert perform(f"http://{NOWHERE}", "prompt hi", operation).status == "RESOLVE_FAILED", (
+        "it is sent without credentials"
+    )
 
 
-def test_vectors_do_not_send_them_openly() -> None:
-    outcome = ask(f"http://{NOWHERE}", *BEARER, "inputs 50", "option embed_concurrency=4", "embed")
+def test_concurrent_embeddings_do_not_send_credentials_over_http() -> None:
+    outcome = perform(f"http://{NOWHERE}", *BEARER, "inputs 50", "option embed_concurrency=4", "embed")
     assert outcome.status == "INSECURE_AUTH", outcome
 
 
-def test_what_is_no_secret_may_be_sent_openly() -> None:
+def test_headers_without_secrets_may_be_sent_over_http() -> None:
     plain = ("handle-option workspace=w", "handle-option user_agent=mine/1", "handle-header X-Trace=1")
-    assert ask(f"http://{NOWHERE}", *plain, "prompt hi", "send").status == "RESOLVE_FAILED"
+    assert perform(f"http://{NOWHERE}", *plain, "prompt hi", "send").status == "RESOLVE_FAILED"
     half = "handle-option username=me"
-    assert ask(f"http://{NOWHERE}", half, "prompt hi", "send").status == "RESOLVE_FAILED"
+    assert perform(f"http://{NOWHERE}", half, "prompt hi", "send").status == "RESOLVE_FAILED"
 
 
 @pytest.mark.parametrize("host", [HOST, "localhost", "LOCALHOST", "[::1]", "127.9.8.7"])
-def test_this_machine_is_no_other(host: str) -> None:
+def test_credentials_may_be_sent_over_http_to_loopback(host: str) -> None:
     with refused_port() as port:
-        outcome = ask(f"http://{host}:{port}", *BEARER, "prompt hi", "send")
+        outcome = perform(f"http://{host}:{port}", *BEARER, "prompt hi", "send")
         assert outcome.status == "CONNECT_FAILED", outcome
 
 
@@ -242,32 +244,32 @@ def test_this_machine_is_no_other(host: str) -> None:
         "[::2]", "[2001:db8::1]", "[::ffff:192.0.2.1]", "128.0.0.1", "1270.0.1.invalid",
     ],
 )  # fmt: skip
-def test_what_only_looks_like_this_machine(host: str) -> None:
-    outcome = ask(f"http://{host}:1", "handle-option timeout_ms=2000", *BEARER, "prompt hi", "send")
+def test_host_that_only_resembles_loopback_gets_no_credentials(host: str) -> None:
+    outcome = perform(f"http://{host}:1", "handle-option timeout_ms=2000", *BEARER, "prompt hi", "send")
     assert outcome.status == "INSECURE_AUTH", outcome
 
 
-def test_a_proxy_is_another() -> None:
-    """The gateway is reached by way of a machine that can read everything."""
+def test_credentials_are_not_sent_over_http_through_a_remote_proxy() -> None:
+    """The proxy can read everything."""
     with forwarding() as proxy:
         here = {"http_proxy": proxy.url}
-        outcome = ask(f"http://{NOWHERE}", *BEARER, "prompt hi", "send", env=here)
+        outcome = perform(f"http://{NOWHERE}", *BEARER, "prompt hi", "send", env=here)
         assert outcome.status == "INSECURE_AUTH", outcome
         assert (proxy.requests, proxy.connections) == ([], 0)
-        away = ask(f"http://{HOST}:1", *BEARER, f"handle-option proxy=http://{NOWHERE}:1", "prompt hi", "send")
+        away = perform(f"http://{HOST}:1", *BEARER, f"handle-option proxy=http://{NOWHERE}:1", "prompt hi", "send")
         assert away.status == "INSECURE_AUTH", away
-        both_here = ask(f"http://{HOST}:1", *BEARER, "prompt hi", "send", env=here)
+        both_here = perform(f"http://{HOST}:1", *BEARER, "prompt hi", "send", env=here)
         assert both_here.status == "OK", both_here
 
 
-def test_a_redirect_takes_nothing_along() -> None:
-    with chatting() as other:
+def test_redirect_to_another_server_is_not_followed_with_credentials() -> None:
+    with chat_gateway() as other:
 
         def away(handler: Handler, request: Request) -> None:
-            handler.answer(307, "", {"Location": f"{other.url}{request.path}"})
+            handler.respond(307, "", {"Location": f"{other.url}{request.path}"})
 
         with ScriptedGateway(away) as gateway:
-            outcomes = ask_all(gateway.url, *BEARER, "prompt hi", *EVERY_ASK)
+            outcomes = perform_all(gateway.url, *BEARER, "prompt hi", *EVERY_OPERATION)
         assert other.requests == []
         assert not [outcome for outcome in outcomes if outcome.status == "OK"]
 
@@ -276,50 +278,50 @@ def test_a_redirect_takes_nothing_along() -> None:
 
 
 def forwarding() -> ScriptedGateway:
-    """A proxy that answers in the gateway's place: what it is asked for is a whole URL then."""
+    """A proxy that responds in place of the gateway; request targets are absolute URLs."""
 
     def script(handler: Handler, request: Request) -> None:
         assert request.path.startswith("http://"), request.path
         path = "/" + request.path.split("/", 3)[3]
         if request.method == "POST":
-            handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+            handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
         else:
             is_route = path.endswith("/api/2.0/endpoints/r")
-            handler.answer(200 if is_route else 404, CHAT_ROUTE if is_route else NOT_FOUND)
+            handler.respond(200 if is_route else 404, CHAT_ROUTE if is_route else NOT_FOUND)
 
     return ScriptedGateway(script)
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_a_proxy_by_option(build: Build) -> None:
+def test_proxy_option_is_used_for_all_requests(build: Build) -> None:
     with forwarding() as proxy:
         option = f"handle-option proxy=http://user:hunter2@{HOST}:{proxy.port}"
-        outcomes = ask_all(f"http://{HOST}:1/mount", option, *BEARER, "prompt hi", "send", "send", build=build)
+        outcomes = perform_all(f"http://{HOST}:1/mount", option, *BEARER, "prompt hi", "send", "send", build=build)
         assert [outcome.status for outcome in outcomes] == ["OK", "OK"], outcomes
         assert proxy.paths()[-1] == f"POST http://{HOST}:1/mount/endpoints/r/invocations"
         for request in proxy.requests:
             assert header(request, "Proxy-Authorization") == basic("user", "hunter2")
             assert header(request, "Authorization") == "Bearer hunter2-token"
             assert header(request, "Host") == f"{HOST}:1"
-        assert proxy.connections == 1, "one connection to it serves all questions"
+        assert proxy.connections == 1, "one connection to it serves all requests"
 
 
-def test_no_proxy_by_option() -> None:
-    with chatting() as gateway, forwarding() as proxy:
-        outcome = ask(gateway.url, "handle-option proxy=none", "prompt hi", "send", env={"http_proxy": proxy.url})
+def test_proxy_none_ignores_the_environment() -> None:
+    with chat_gateway() as gateway, forwarding() as proxy:
+        outcome = perform(gateway.url, "handle-option proxy=none", "prompt hi", "send", env={"http_proxy": proxy.url})
         assert outcome.status == "OK" and proxy.requests == []
         back = ("handle-option proxy=none", "handle-option proxy=")
-        assert ask(gateway.url, *back, "prompt hi", "send", env={"http_proxy": proxy.url}).status == "OK"
-        assert len(proxy.requests) == 2, 'with "" the environment counts again'
+        assert perform(gateway.url, *back, "prompt hi", "send", env={"http_proxy": proxy.url}).status == "OK"
+        assert len(proxy.requests) == 2, 'an empty option restores the environment'
 
 
-def test_the_option_goes_before_the_environment() -> None:
+def test_proxy_option_takes_precedence_over_the_environment() -> None:
     with forwarding() as proxy, refused_port() as port:
         option = f"handle-option proxy={proxy.url}"
         wrong = f"http://{HOST}:{port}"
-        assert ask(f"http://{HOST}:1", option, "prompt hi", "send", env={"http_proxy": wrong}).status == "OK"
+        assert perform(f"http://{HOST}:1", option, "prompt hi", "send", env={"http_proxy": wrong}).status == "OK"
         unusable = {"http_proxy": "gopher://x"}
-        assert ask(f"http://{HOST}:1", option, "prompt hi", "send", env=unusable).status == "OK"
+        assert perform(f"http://{HOST}:1", option, "prompt hi", "send", env=unusable).status == "OK"
 
 
 @pytest.mark.parametrize(
@@ -329,25 +331,25 @@ def test_the_option_goes_before_the_environment() -> None:
         ("user:", "user", ""),
     ],
 )
-def test_the_name_and_password_of_a_proxy(written: str, user: str, password: str) -> None:
+def test_percent_encoded_proxy_credentials_are_decoded(written: str, user: str, password: str) -> None:
     with forwarding() as proxy:
         url = f"http://{written}@{HOST}:{proxy.port}"
         for commands, env in (((f"handle-option proxy={url}",), {}), ((), {"http_proxy": url})):
-            assert ask(f"http://{HOST}:1", *commands, "prompt hi", "send", env=env).status == "OK"
+            assert perform(f"http://{HOST}:1", *commands, "prompt hi", "send", env=env).status == "OK"
             assert header(proxy.requests[-1], "Proxy-Authorization") == basic(user, password)
 
 
-def test_a_proxy_that_wants_to_know_who_asks() -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(407, "who are you?")) as proxy:
+def test_proxy_authentication_failure_is_proxy_failed_and_masked() -> None:
+    with ScriptedGateway(lambda handler, request: handler.respond(407, "who are you?")) as proxy:
         option = f"handle-option proxy=http://user:hunter2-proxy@{HOST}:{proxy.port}"
-        outcome = ask(f"http://{HOST}:1", option, "prompt hi", "send")
+        outcome = perform(f"http://{HOST}:1", option, "prompt hi", "send")
         assert outcome.status == "PROXY_FAILED" and "407" in outcome.message, outcome
         assert "hunter2" not in outcome.message
 
 
 @contextlib.contextmanager
 def tunnelling(onward: int) -> Iterator[tuple[int, list[bytes]]]:
-    """A proxy that leads every tunnel to one port, and the heads that it was asked with."""
+    """A proxy that connects every tunnel to one port, and the request heads that it received."""
     heads: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -370,18 +372,18 @@ def tunnelling(onward: int) -> Iterator[tuple[int, list[bytes]]]:
         yield port, heads
 
 
-def test_through_a_tunnel_each_learns_only_its_own(tmp_path: Path) -> None:
+def test_proxy_and_gateway_each_receive_only_their_own_credentials(tmp_path: Path) -> None:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(HOST).configure_cert(context)
 
     def chat(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+        handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": "x"}}]})
 
-    with ScriptedGateway(answering(chat, CHAT_ROUTE), context) as gateway, tunnelling(gateway.port) as (port, heads):
+    with ScriptedGateway(one_route(chat, CHAT_ROUTE), context) as gateway, tunnelling(gateway.port) as (port, heads):
         options = (f"handle-option ca_file={tmp_path}/ca.pem", f"handle-option proxy=http://user:hunter2@{HOST}:{port}")
-        outcomes = ask_all(gateway.url, *options, *BEARER, "prompt hi", "send", "list")
+        outcomes = perform_all(gateway.url, *options, *BEARER, "prompt hi", "send", "list")
         assert outcomes[0].status == "OK", outcomes[0]
         assert heads and all(head.startswith(f"CONNECT {HOST}:{gateway.port} ".encode()) for head in heads)
         expected = f"proxy-authorization: {basic('user', 'hunter2')}".lower().encode()
@@ -391,18 +393,18 @@ def test_through_a_tunnel_each_learns_only_its_own(tmp_path: Path) -> None:
         assert {header(request, "Authorization") for request in gateway.requests} == {"Bearer hunter2-token"}
 
 
-# Options that do not fit
+# Invalid options
 
 
 def refusal(*commands: str) -> str:
-    """Why the library does not take a setting; it is the last command."""
-    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in ("route r", f"uri http://{HOST}:1", *commands)))
-    assert done.returncode == 1, "it was taken"
+    """Returns why the library rejects the last command, a setting."""
+    done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in ("route r", f"uri http://{HOST}:1", *commands)))
+    assert done.returncode == 1, "the setting was accepted"
     return done.stderr
 
 
 @pytest.mark.parametrize(
-    ("option", "words"),
+    ("option", "phrase"),
     [
         ("bearer_token=hunter2\\r\\nX-B: c", "bearer_token"),
         ("password=hunter2\\n", "password"),
@@ -418,23 +420,23 @@ def refusal(*commands: str) -> str:
         ("client_secret=hunter2\\r", "client_secret"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_and_not_repeated(option: str, words: str) -> None:
-    said = refusal(f"handle-option {option}")
-    assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in said and words in said, said
-    assert "hunter2" not in said
+def test_invalid_option_value_is_rejected_without_repeating_it(option: str, phrase: str) -> None:
+    error = refusal(f"handle-option {option}")
+    assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in error and phrase in error, error
+    assert "hunter2" not in error
 
 
-def test_a_request_has_no_credentials_of_its_own() -> None:
+def test_credential_options_are_unknown_for_requests() -> None:
     for name in ("bearer_token", "username", "password", "client_id", "client_secret", "proxy", "workspace"):
-        said = refusal(f"option {name}=x")
-        assert "MLFLOW_GATEWAY_UNKNOWN_OPTION" in said and name in said
+        error = refusal(f"option {name}=x")
+        assert "MLFLOW_GATEWAY_UNKNOWN_OPTION" in error and name in error
 
 
-@pytest.mark.parametrize("what", ["bearer_token", "username", "password"])
-def test_long_values(what: str) -> None:
-    assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refusal(f"handle-option {what}={'x' * 10_000}")
+@pytest.mark.parametrize("operation", ["bearer_token", "username", "password"])
+def test_overlong_credentials_are_rejected(operation: str) -> None:
+    assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refusal(f"handle-option {operation}={'x' * 10_000}")
 
 
-def test_a_uri_with_credentials_is_refused_and_not_repeated() -> None:
-    done = SHARED.run("asks.c", input="route r\nuri http://me:hunter2@127.0.0.1:1\n")
+def test_uri_with_credentials_is_rejected_without_repeating_them() -> None:
+    done = SHARED.run("operations.c", input="route r\nuri http://me:hunter2@127.0.0.1:1\n")
     assert "MLFLOW_GATEWAY_INVALID_URI" in done.stderr and "hunter2" not in done.stderr

@@ -1,4 +1,4 @@
-"""`make demo`: a real gateway, a real language model, and a C program that asks."""
+"""`make demo`: a C program calls a real language model through a real gateway."""
 
 import os
 import subprocess
@@ -6,9 +6,9 @@ import sys
 import time
 
 import pytest
-from builds import ROOT, clean_environment
-from chances import three_chances
-from scripted_gateway import HOST, ScriptedGateway, answering, echo, refused_port
+from support.builds import ROOT, clean_environment
+from support.scripted_gateway import HOST, ScriptedGateway, echo, one_route, refused_port
+from support.timing import three_attempts
 
 DEMO = [sys.executable, str(ROOT / "examples-c/demo.py")]
 
@@ -19,9 +19,9 @@ def run_demo(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.real
 @pytest.mark.alone
-@three_chances
-def test_the_model_knows_the_capital_of_france() -> None:
-    """Also for a user whose variables name a proxy, which knows nothing of this machine's own servers."""
+@three_attempts
+def test_demo_installs_and_runs_a_real_gateway_and_model() -> None:
+    """It also works if the environment names a proxy that cannot reach the servers of this machine."""
     start = time.monotonic()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DATABRICKS_"))}
     with refused_port() as port:
@@ -31,17 +31,17 @@ def test_the_model_knows_the_capital_of_france() -> None:
     assert time.monotonic() - start < 60
 
 
-def test_a_gateway_of_the_users_own_is_asked_instead() -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+def test_demo_uses_the_gateway_of_the_environment() -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = run_demo(clean_environment({"MLFLOW_GATEWAY_URI": gateway.url, "MLFLOW_DEMO_ROUTE": "mine"}))
         assert done.returncode == 0, done.stdout
         assert "echo: The capital of France is" in done.stdout
         assert gateway.paths()[-1] == "POST /endpoints/mine/invocations"
 
 
-def test_a_failing_step_says_which_and_why() -> None:
+def test_failed_step_is_named_with_cause_and_advice() -> None:
     with refused_port() as port:
         done = run_demo(clean_environment({"MLFLOW_GATEWAY_URI": f"http://{HOST}:{port}"}))
     assert done.returncode == 1
-    for words in ("[1/1] failed", "Why: ", "cannot connect", "What to do: "):
-        assert words in done.stdout, done.stdout
+    for phrase in ("[1/1] failed", "Why: ", "cannot connect", "What to do: "):
+        assert phrase in done.stdout, done.stdout

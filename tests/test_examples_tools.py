@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from builds import ALL, SHARED, Build
-from conftest import RealGateway
-from gateways import scripted_answers
-from scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, answering, refused_port
-from scripted_model import model, questions
+from gateways import scripted_responses
+from support.builds import ALL, SHARED, Build
+from support.real_gateways import RealGateway
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, one_route, refused_port
+from support.scripted_model import model, post_requests
 
 PARIS = "In Paris it is 18.5 degrees Celsius."
 OSLO = "In Oslo it is 9.0 degrees Celsius."
@@ -22,13 +22,13 @@ def tools(*arguments: str, build: Build = SHARED) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_it_runs_the_calls_and_answers(build: Build) -> None:
-    with ScriptedGateway(answering(model, CHAT_ROUTE)) as gateway:
+def test_tool_calls_are_run_and_their_results_sent_back(build: Build) -> None:
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
         assert tools("-u", gateway.url, "!tools", build=build) == (0, f"echo: {OSLO}\n", "")
-        asked, told = (request.json() for request in questions(gateway))
-        assert asked["tools"] == told["tools"]
-        question, calls, *results = told["messages"]
-        assert [question] == asked["messages"] == [{"role": "user", "content": "!tools"}]
+        first, second = (request.json() for request in post_requests(gateway))
+        assert first["tools"] == second["tools"]
+        prompt, calls, *results = second["messages"]
+        assert [prompt] == first["messages"] == [{"role": "user", "content": "!tools"}]
         assert (calls["role"], calls["content"]) == ("assistant", None)
         assert [call["function"]["name"] for call in calls["tool_calls"]] == ["get_temperature"] * 2
         assert results == [
@@ -39,7 +39,7 @@ def test_it_runs_the_calls_and_answers(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_it_answers_calls_that_make_no_sense(build: Build) -> None:
+def test_invalid_tool_calls_get_an_error_as_result(build: Build) -> None:
     rows = [
         (' { "city" :\n"Cairo" } ', "In Cairo it is 31.0 degrees Celsius."),
         ('{"city":"\\u0050aris"}', PARIS),
@@ -63,23 +63,23 @@ def test_it_answers_calls_that_make_no_sense(build: Build) -> None:
     ]
     calls.append(tool_call("", "get_weather", "{}"))
     results = [*(result for _, result in rows), NO_TOOL]
-    words = '"let"\nme\0see'
+    text = '"let"\nme\0see'
 
     def call(handler: Handler, request: Request) -> None:
         if len(request.json()["messages"]) == 1:
-            message = {"role": "assistant", "content": words, "tool_calls": calls}
-            handler.answer(200, {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+            message = {"role": "assistant", "content": text, "tool_calls": calls}
+            handler.respond(200, {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
         else:
             model(handler, request)
 
-    with ScriptedGateway(answering(call, CHAT_ROUTE)) as gateway:
-        code, answer, said = tools("-u", gateway.url, "-v", "which?", build=build)
-        assert (code, answer) == (0, f"echo: {NO_TOOL}\n"), said
-        assert f'get_temperature({{"city":"Zürich"}}): {UNKNOWN}\n' in said
-        _, assistant, *told = questions(gateway)[-1].json()["messages"]
+    with ScriptedGateway(one_route(call, CHAT_ROUTE)) as gateway:
+        code, output, errors = tools("-u", gateway.url, "-v", "which?", build=build)
+        assert (code, output) == (0, f"echo: {NO_TOOL}\n"), errors
+        assert f'get_temperature({{"city":"Zürich"}}): {UNKNOWN}\n' in errors
+        _, assistant, *sent = post_requests(gateway)[-1].json()["messages"]
         sent_back = [{**one, "function": {**one["function"], "arguments": one["function"]["arguments"] or "{}"}} for one in calls]
-        assert assistant == {"role": "assistant", "content": words, "tool_calls": sent_back}
-        assert told == [
+        assert assistant == {"role": "assistant", "content": text, "tool_calls": sent_back}
+        assert sent == [
             {"role": "tool", **({"tool_call_id": one["id"]} if one["id"] else {}), "content": result}
             for one, result in zip(calls, results)
         ]
@@ -89,50 +89,50 @@ def tool_call(id: str, name: str, arguments: str) -> dict:
     return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def insisting(rounds: int) -> Script:
-    """Calls tools in so many rounds, and then answers."""
+def calling_tools(rounds: int) -> Script:
+    """Calls tools in this number of rounds, and then responds with text."""
 
     def script(handler: Handler, request: Request) -> None:
         called = sum("tool_calls" in message for message in request.json()["messages"])
-        question = scripted_answers.chat_question(request.json())._replace(wants_tools=called < rounds)
-        handler.answer(200, scripted_answers.answer(question))
+        prompt = scripted_responses.chat_request(request.json())._replace(wants_tools=called < rounds)
+        handler.respond(200, scripted_responses.response(prompt))
 
-    return answering(script, CHAT_ROUTE)
+    return one_route(script, CHAT_ROUTE)
 
 
-def test_it_goes_on_for_as_many_rounds_as_the_model_needs() -> None:
-    with ScriptedGateway(insisting(3)) as gateway:
+def test_tools_runs_several_rounds_of_tool_calls() -> None:
+    with ScriptedGateway(calling_tools(3)) as gateway:
         assert tools("-u", gateway.url, "a") == (0, f"echo: {OSLO}\n", "")
-        last = questions(gateway)[-1].json()["messages"]
+        last = post_requests(gateway)[-1].json()["messages"]
         assert [message["role"] for message in last] == ["user", *["assistant", "tool", "tool"] * 3]
-    with ScriptedGateway(insisting(8)) as gateway:
+    with ScriptedGateway(calling_tools(8)) as gateway:
         assert tools("-u", gateway.url, "a") == (0, f"echo: {OSLO}\n", "")
 
 
-def test_it_does_not_go_on_for_ever() -> None:
-    with ScriptedGateway(insisting(1000)) as gateway:
-        code, answer, said = tools("-u", gateway.url, "a")
-        assert (code, answer) == (5, "") and "still calls tools" in said
-        assert len(questions(gateway)) == 9
+def test_tools_stops_after_its_maximum_of_rounds() -> None:
+    with ScriptedGateway(calling_tools(1000)) as gateway:
+        code, output, errors = tools("-u", gateway.url, "a")
+        assert (code, output) == (5, "") and "still calls tools" in errors
+        assert len(post_requests(gateway)) == 9
 
 
-def test_a_call_without_an_id_has_a_result_without_one() -> None:
+def test_result_of_a_call_without_id_has_no_id() -> None:
     call = {"type": "function", "function": {"name": "get_temperature", "arguments": '{"city":"Oslo"}'}}
 
     def script(handler: Handler, request: Request) -> None:
         if len(request.json()["messages"]) == 1:
-            handler.answer(200, {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]})
+            handler.respond(200, {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]})
         else:
             model(handler, request)
 
-    with ScriptedGateway(answering(script, CHAT_ROUTE)) as gateway:
+    with ScriptedGateway(one_route(script, CHAT_ROUTE)) as gateway:
         assert tools("-u", gateway.url, "a") == (0, f"echo: {OSLO}\n", "")
-        assert questions(gateway)[-1].json()["messages"][-1] == {"role": "tool", "content": OSLO}
+        assert post_requests(gateway)[-1].json()["messages"][-1] == {"role": "tool", "content": OSLO}
 
 
-def test_it_says_what_is_wrong() -> None:
+def test_tools_reports_errors_with_its_exit_status() -> None:
     with refused_port() as port, ScriptedGateway(
-        answering(lambda handler, request: handler.answer(403, {"detail": "no"}), CHAT_ROUTE)
+        one_route(lambda handler, request: handler.respond(403, {"detail": "no"}), CHAT_ROUTE)
     ) as gateway:
         rows = [
             ([], 2, "no prompt given"),
@@ -142,30 +142,30 @@ def test_it_says_what_is_wrong() -> None:
             (["-u", f"http://127.0.0.1:{port}", "a"], 3, "cannot connect"),
             (["-u", gateway.url, "a"], 4, "HTTP status 403"),
         ]
-        for arguments, code, words in rows:
-            status, answer, said = tools(*arguments)
-            assert (status, answer) == (code, ""), (arguments, said)
-            assert words in said, (arguments, said)
+        for arguments, code, phrase in rows:
+            status, output, errors = tools(*arguments)
+            assert (status, output) == (code, ""), (arguments, errors)
+            assert phrase in errors, (arguments, errors)
     for option in ("-h", "--help"):
-        status, answer, said = tools(option)
-        assert (status, said) == (0, "") and "exit status:" in answer
+        status, output, errors = tools(option)
+        assert (status, errors) == (0, "") and "exit status:" in output
 
 
-def test_with_real_gateways(real_gateway: RealGateway) -> None:
-    code, answer, said = tools("-u", real_gateway.url, "-v", "!tools")
-    if real_gateway.version == "2.8.1":  # it fails on an answer without a text
-        assert (code, answer) == (4, "") and "HTTP status 500" in said
+def test_tools_works_with_real_gateways(real_gateway: RealGateway) -> None:
+    code, output, errors = tools("-u", real_gateway.url, "-v", "!tools")
+    if real_gateway.version == "2.8.1":  # it fails on a response without text
+        assert (code, output) == (4, "") and "HTTP status 500" in errors
     else:
-        assert (code, answer) == (0, f"echo: {OSLO}\n")
-        assert said == f'get_temperature({{"city":"Paris"}}): {PARIS}\nget_temperature({{"city":"Oslo"}}): {OSLO}\n'
+        assert (code, output) == (0, f"echo: {OSLO}\n")
+        assert errors == f'get_temperature({{"city":"Paris"}}): {PARIS}\nget_temperature({{"city":"Oslo"}}): {OSLO}\n'
 
 
-def test_with_a_thinking_gemini(providers: RealGateway) -> None:
-    """It calls tools in three rounds, twice in the first, and refuses a turn without the signatures of its calls."""
+def test_signatures_of_geminis_tool_calls_are_sent_back(providers: RealGateway) -> None:
+    """The model calls tools in three rounds, twice in the first, and rejects calls without their signatures."""
     providers.upstream.forget_requests()
-    code, answer, said = tools("-u", providers.url, "-r", "gemini", "-v", "!rounds 3")
-    assert (code, said.count("get_temperature(")) == (0, 4), said
-    assert answer.startswith("echo: ") and "In Cairo it is 31.0 degrees Celsius." in answer
+    code, output, errors = tools("-u", providers.url, "-r", "gemini", "-v", "!rounds 3")
+    assert (code, errors.count("get_temperature(")) == (0, 4), errors
+    assert output.startswith("echo: ") and "In Cairo it is 31.0 degrees Celsius." in output
     bodies = [request["body"] for request in providers.upstream.requests()]
     assert [len(body["contents"]) for body in bodies] == [1, 3, 5, 7]
     second, last = ([part for turn in body["contents"] for part in turn["parts"]] for body in (bodies[1], bodies[-1]))

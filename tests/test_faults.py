@@ -1,6 +1,6 @@
-"""Whatever goes wrong, whatever was asked: the right status, in time, nothing left behind, and a message that says it.
+"""The fault matrix: each fault in each operation has the right status in time, a clear message, and no leak.
 
-The table is what has to come of each fault for each of seven operations. The faults themselves are in the folder faults.
+The table lists the expected result of each fault for each of seven operations. tests/faults contains the faults.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,39 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import Descriptors, Outcome, converse
-from builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
-from faults.answers import ROUTE, TEXT, VECTOR, path_of
-from faults.heads import LONG_QUESTIONS
+from faults.responses import ROUTE, TEXT, EMBEDDING, path_of
+from faults.heads import LONG_REQUESTS
+from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.sites import Site, sites
-
-QUESTION = "hi"
-LONG_QUESTION = "x" * 8_000_000
-"""More than the system takes from one who sends to one who does not read."""
-
-ASKS: dict[str, tuple[str, ...]] = {
-    "call": ("call {}",),
-    "send": ("prompt {}", "send"),
-    "stream": ("message user={}", "stream"),
-    "callback": ("message user={}", "callback"),
-    "embed": ("input {}", "embed"),
-    "list": ("list",),
-    "raw": (f"path POST {path_of('raw')}", 'body {{"prompt":"{}"}}', "send"),
-}
-"""The operations, as tests/c/asks.c takes them."""
+from support.builds import ADDRESS, SHARED, VALGRIND, VALGRIND_TLS, Build
+from support.operations import Descriptors, Outcome, run_commands
 
 LONG = 10_000
-"""Milliseconds of timeout_ms, where the time must not run out."""
+"""timeout_ms of operations that must not time out."""
 SHORT = {"shared": 400, "address": 2_000, "valgrind": 2_000, "valgrind-tls": 2_000}
-"""Where it has to. A build under a tool is some ten to fifty times as slow, and has to get to where it has to wait."""
+"""timeout_ms of operations that must time out. Builds under a tool reach the phase ten to fifty times slower."""
 SLACK = {"shared": 50, "address": 300, "valgrind": 2_000, "valgrind-tls": 2_000}
-"""How many milliseconds a call may outlast them."""
+"""Milliseconds that a call may take beyond its timeout_ms."""
 
 LIMITS = ("max_response_bytes", "max_event_bytes", "max_gathered_bytes")
-"""Options that are set to a MiB, so that what has no end is soon too much."""
-TIMES_AGAIN = 2
-PARTS = 6
-"""So many programs ask side by side: most of the time they wait."""
+"""Options that are set to 1 MiB, so that endless responses soon exceed them."""
+REPETITIONS = 2
+PROCESSES = 6
+"""Number of programs that run in parallel: most of the time they wait."""
 
 LOST = "CONNECTION_LOST"
 CUT = "STREAM_TRUNCATED"
@@ -48,30 +34,30 @@ WRONG = "BAD_RESPONSE"
 NOT_HTTP = "BAD_RESPONSE: not HTTP/1.1"
 TOO_LARGE = "RESPONSE_TOO_LARGE"
 LONG_HEAD = "RESPONSE_TOO_LARGE: max_header_bytes"
-WAITING = "TIMEOUT: while waiting for the answer"
-READING = "TIMEOUT: while reading the answer"
+WAITING = "TIMEOUT: while waiting for the response"
+READING = "TIMEOUT: while reading the response"
 STREAMING = "TIMEOUT: while waiting for the next event"
 
 
 class Row(NamedTuple):
-    """What has to come of a fault: "STATUS", or "STATUS: words of the message". A stream that ends well is OK, too."""
+    """The expected result of a fault: "STATUS", or "STATUS: part of the message". A complete stream is OK, too."""
 
     fault: str
     every: str
-    """For every operation, but for those that have their own:"""
+    """For every operation without its own entry."""
     call: Optional[str] = None
     stream: Optional[str] = None
-    """By both forms of it."""
+    """For both kinds of streams."""
     embed: Optional[str] = None
     list: Optional[str] = None
     raw: Optional[str] = None
-    """Of a raw request. Where only the body is not what the others need, it is OK."""
+    """For a raw request. OK if only the body is invalid for the other operations."""
     timeout_ms: int = 0
-    """Where it is not the usual one."""
+    """Set if it differs from the usual one."""
     settings: tuple[str, ...] = ()
     """Other options."""
     text: str = TEXT
-    """What the text is all the same."""
+    """The expected text of a successful operation."""
 
     @property
     def name(self) -> str:
@@ -88,223 +74,223 @@ class Row(NamedTuple):
 
 TABLE = (
     # The connection.
-    Row("port is refused, http", "CONNECT_FAILED: refused"),
-    Row("port is refused, https", "CONNECT_FAILED: refused"),
-    Row("port cannot be reached, http", "TIMEOUT: while connecting to 127.0.0.1:"),
-    Row("port cannot be reached, https", "TIMEOUT: while connecting to 127.0.0.1:"),
-    Row("no such host, http", "RESOLVE_FAILED: name service"),
-    Row("no such host, https", "RESOLVE_FAILED: name service"),
-    Row("closes before it reads", LOST),
-    Row("resets before it reads", LOST),
-    Row("half-closes before it reads", "CONNECTION_LOST: closed it before it answered"),
-    Row("stalls before it reads", WAITING),
-    Row("closes before it answers", "CONNECTION_LOST: closed it before it answered"),
-    Row("resets before it answers", LOST),
-    Row("stalls before it answers", WAITING),
-    # Questions of several MB, but for the list.
-    Row("answers before it reads", "TIMEOUT: while sending the question", list="OK"),
-    Row("refuses before it reads", "HTTP_ERROR: too much"),
-    Row("resets while it reads", LOST),
-    # A connection that was idle before. The list and a raw request ask nothing before, and so use a new one.
-    Row("closes an idle connection at the request", "OK"),
-    Row("resets an idle connection at the request", "OK"),
-    Row("closes an idle connection long after the request", LOST, list="OK", raw="OK"),
-    Row("closes an idle connection in the head", LOST, list="OK", raw="OK"),
+    Row("connection refused, http", "CONNECT_FAILED: refused"),
+    Row("connection refused, https", "CONNECT_FAILED: refused"),
+    Row("connection not accepted, http", "TIMEOUT: while connecting to 127.0.0.1:"),
+    Row("connection not accepted, https", "TIMEOUT: while connecting to 127.0.0.1:"),
+    Row("unknown host, http", "RESOLVE_FAILED: name service"),
+    Row("unknown host, https", "RESOLVE_FAILED: name service"),
+    Row("closes without reading the request", LOST),
+    Row("resets without reading the request", LOST),
+    Row("half-closes without reading the request", "CONNECTION_LOST: closed it before sending a response"),
+    Row("stalls without reading the request", WAITING),
+    Row("closes without a response", "CONNECTION_LOST: closed it before sending a response"),
+    Row("resets without a response", LOST),
+    Row("stalls without a response", WAITING),
+    # Requests of several MB, except for the list.
+    Row("responds without reading the request body", "TIMEOUT: while sending the request", list="OK"),
+    Row("refuses without reading the request body", "HTTP_ERROR: too much"),
+    Row("resets while reading the request body", LOST),
+    # A connection that was idle before. The list and a raw request need no discovery, and so use a new one.
+    Row("closes a reused connection without a response", "OK"),
+    Row("resets a reused connection without a response", "OK"),
+    Row("closes a reused connection long after the request", LOST, list="OK", raw="OK"),
+    Row("closes a reused connection in the head", LOST, list="OK", raw="OK"),
     # The head.
-    Row("garbage before the head", NOT_HTTP),
-    Row("empty lines before the head", "OK"),
-    Row("speaks SSH", NOT_HTTP),
-    Row("speaks HTTP/2", NOT_HTTP),
-    Row("says HTTP/2", NOT_HTTP),
-    Row("speaks TLS", NOT_HTTP),
-    Row("no status", NOT_HTTP),
+    Row("garbage before the status line", NOT_HTTP),
+    Row("empty lines before the status line", "OK"),
+    Row("SSH banner", NOT_HTTP),
+    Row("HTTP/2 SETTINGS frame", NOT_HTTP),
+    Row("HTTP/2 status line", NOT_HTTP),
+    Row("TLS alert", NOT_HTTP),
+    Row("status line without a status", NOT_HTTP),
     Row("status of four digits", NOT_HTTP),
     Row("status 000", "HTTP_ERROR: status 0"),
     Row("status 999", "HTTP_ERROR: status 999"),
     Row("header without a colon", NOT_HTTP),
     Row("NUL in a header", NOT_HTTP),
-    Row("header on two lines", "OK"),
-    Row("line without an end", LONG_HEAD),
-    Row("head without an end", LONG_HEAD),
+    Row("folded header", "OK"),
+    Row("endless header line", LONG_HEAD),
+    Row("endless head", LONG_HEAD),
     Row("many headers", "OK"),
     Row("too many headers", "RESPONSE_TOO_LARGE: more than 1000 header fields"),
-    Row("interim answers without an end", LONG_HEAD),
-    Row("stalls after an interim answer", READING),
-    Row("interim answers before the head", "OK"),
-    Row("switches protocols", READING),
+    Row("endless interim responses", LONG_HEAD),
+    Row("stalls after an interim response", READING),
+    Row("interim responses before the final one", "OK"),
+    Row("101 Switching Protocols", READING),
     Row("head byte by byte", "OK"),
-    Row("head too slowly", READING),
-    Row("closes in the head", "CONNECTION_LOST: in the middle of the answer's head"),
+    Row("head byte by byte, too slow", READING),
+    Row("closes in the head", "CONNECTION_LOST: in the middle of the response head"),
     Row("resets in the head", LOST),
     Row("stalls in the head", READING),
-    # How the body is framed, and its way. A stream is complete where it says so, whatever its framing says.
+    # Framing and transfer of the body. A stream is complete at its end event, whatever the framing says.
     Row("closes in the body", LOST, stream=CUT),
     Row("resets in the body", LOST, stream=CUT),
     Row("stalls in the body", READING, stream=STREAMING),
     Row("half-closes in the body", LOST, stream=CUT),
-    Row("length too long and closes", LOST, stream="OK"),
-    Row("length too long and stalls", READING, stream="OK"),
-    Row("length too short", WRONG, stream=CUT),
-    Row("length 0", WRONG, stream=CUT),
-    Row("length no number", NOT_HTTP),
-    Row("length negative", NOT_HTTP),
-    Row("length beyond 64 bits", NOT_HTTP),
-    Row("two lengths", NOT_HTTP),
-    Row("length that nobody could keep", "RESPONSE_TOO_LARGE: max_response_bytes", stream=STREAMING),
-    Row("more than the length", "OK"),
+    Row("Content-Length too long, closes", LOST, stream="OK"),
+    Row("Content-Length too long, stalls", READING, stream="OK"),
+    Row("Content-Length too short", WRONG, stream=CUT),
+    Row("Content-Length 0", WRONG, stream=CUT),
+    Row("Content-Length not a number", NOT_HTTP),
+    Row("Content-Length negative", NOT_HTTP),
+    Row("Content-Length beyond 64 bits", NOT_HTTP),
+    Row("two Content-Lengths", NOT_HTTP),
+    Row("Content-Length of a petabyte", "RESPONSE_TOO_LARGE: max_response_bytes", stream=STREAMING),
+    Row("bytes after the Content-Length", "OK"),
     Row("body byte by byte", "OK"),
-    Row("body too slowly", READING, stream=STREAMING),
+    Row("body byte by byte, too slow", READING, stream=STREAMING),
     Row("resets after the body", LOST, stream="OK"),
-    Row("body without an end", "RESPONSE_TOO_LARGE: max_response_bytes", stream="RESPONSE_TOO_LARGE: max_event_bytes"),
+    Row("endless body", "RESPONSE_TOO_LARGE: max_response_bytes", stream="RESPONSE_TOO_LARGE: max_event_bytes"),
     Row("chunks byte by byte", "OK"),
     Row("chunk without a size", NOT_HTTP),
-    Row("chunk of negative size", NOT_HTTP),
-    Row("chunk of a size beyond 64 bits", NOT_HTTP),
-    Row("chunk of a size that nobody could keep", LOST, stream=CUT),
+    Row("chunk with a negative size", NOT_HTTP),
+    Row("chunk size beyond 64 bits", NOT_HTTP),
+    Row("chunk size of 8 EiB", LOST, stream=CUT),
     Row("chunk longer than its size", NOT_HTTP),
     Row("chunk shorter than its size", LOST, stream=CUT),
     Row("chunk without a line end", NOT_HTTP, stream="OK"),
-    Row("chunk's line without an end", NOT_HTTP),
+    Row("endless chunk extension", NOT_HTTP),
     Row("closes between chunks", LOST, stream=CUT),
     Row("resets between chunks", LOST, stream=CUT),
     Row("stalls between chunks", READING, stream=STREAMING),
     Row("no last chunk", LOST, stream="OK"),
-    Row("last chunk without an end", LOST, stream="OK"),
-    Row("trailers without an end", NOT_HTTP, stream="OK"),
-    Row("chunks and a length", "OK"),
-    Row("another transfer encoding", NOT_HTTP),
-    # What the answer says.
+    Row("last chunk without its blank line", LOST, stream="OK"),
+    Row("endless trailers", NOT_HTTP, stream="OK"),
+    Row("chunks and a Content-Length", "OK"),
+    Row("Transfer-Encoding gzip", NOT_HTTP),
+    # Contents of the response.
     Row("empty body", WRONG, stream=CUT),
     Row("half of the body", WRONG, stream=CUT),
-    Row("page", "BAD_RESPONSE: HTML page", list="BAD_RESPONSE: not a list of routes", raw="OK"),
-    Row("page under a good type", "BAD_RESPONSE: HTML page", stream=CUT, list="BAD_RESPONSE: not a list of routes", raw="OK"),
-    Row("good body as a page", "OK", stream=WRONG),
-    Row("good body without a type", "OK"),
-    Row("good body as JSON", "OK"),
-    Row("good body as plain text", "OK"),
-    Row("good body as events", "OK"),
-    Row("answer at once", "OK"),
-    Row("gzip that was not asked for", "BAD_RESPONSE: encoded (gzip)"),
-    Row("gzip of a refusal", "SERVER_ERROR: status 502"),
-    Row("no encoding by name", "OK"),
-    Row("no encoding by an empty name", "OK"),
-    Row("an alphabet as encoding", "OK"),
-    Row("gzip that is not announced", WRONG, stream=CUT),
-    Row("body after a byte order mark", WRONG, stream="OK"),
-    Row("body of UTF-16", WRONG, stream=CUT),
+    Row("HTML page", "BAD_RESPONSE: HTML page", list="BAD_RESPONSE: not a list of routes", raw="OK"),
+    Row("HTML page with the right Content-Type", "BAD_RESPONSE: HTML page", stream=CUT, list="BAD_RESPONSE: not a list of routes", raw="OK"),
+    Row("valid body as text/html", "OK", stream=WRONG),
+    Row("valid body without Content-Type", "OK"),
+    Row("valid body as application/json", "OK"),
+    Row("valid body as text/plain", "OK"),
+    Row("valid body as text/event-stream", "OK"),
+    Row("JSON instead of a stream", "OK"),
+    Row("unrequested gzip", "BAD_RESPONSE: encoded (gzip)"),
+    Row("gzip error response", "SERVER_ERROR: status 502"),
+    Row("Content-Encoding none", "OK"),
+    Row("empty Content-Encoding", "OK"),
+    Row("Content-Encoding utf-8", "OK"),
+    Row("gzip without Content-Encoding", WRONG, stream=CUT),
+    Row("byte order mark before the body", WRONG, stream="OK"),
+    Row("body in UTF-16", WRONG, stream=CUT),
     Row("body of NUL bytes", WRONG, stream=CUT),
-    Row("body and more", WRONG, stream="OK"),
-    Row("deep JSON", WRONG),
-    Row("deep JSON in a field", WRONG),
+    Row("text after the body", WRONG, stream="OK"),
+    Row("deeply nested JSON", WRONG),
+    Row("deeply nested JSON in a field", WRONG),
     Row("JSON that is not UTF-8", WRONG),
-    Row("JSON with half of a letter", "OK", stream=CUT, embed=WRONG, list=WRONG, text="\ufffd"),
-    Row("JSON and a sign behind it", "BAD_RESPONSE: not JSON", list=WRONG, raw="OK"),
-    Row("fields twice", "OK"),
+    Row("JSON with a lone surrogate", "OK", stream=CUT, embed=WRONG, list=WRONG, text="\ufffd"),
+    Row("character after the JSON", "BAD_RESPONSE: not JSON", list=WRONG, raw="OK"),
+    Row("duplicate fields", "OK"),
     Row("JSON null", WRONG),
-    Row("JSON of a number", WRONG),
-    # A server without routes may leave their list out.
-    Row("JSON of nothing", WRONG, stream=CUT, list="OK"),
+    Row("JSON number", WRONG),
+    # A server without routes may omit the list.
+    Row("empty JSON object", WRONG, stream=CUT, list="OK"),
     Row("no candidates", "NO_CANDIDATES", stream=CUT, embed=WRONG, list="OK"),
-    Row("an error as an answer", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list=WRONG, raw="OK"),
-    Row("an error of a limit as an answer", "RATE_LIMITED: out of order", list=WRONG, raw="OK"),
-    Row("an error beside the answer", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list="OK", raw="OK"),
-    Row("an error that says nothing beside the answer", "OK"),
+    Row("error object", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list=WRONG, raw="OK"),
+    Row("rate limit error object", "RATE_LIMITED: out of order", list=WRONG, raw="OK"),
+    Row("response with an error object", "SERVER_ERROR: out of order", stream="STREAM_ERROR: out of order", list="OK", raw="OK"),
+    Row("response with an empty error object", "OK"),
     Row("status 204", WRONG),
     Row("status 304", "HTTP_ERROR: status 304"),
     Row("status 302", "HTTP_ERROR: http://127.0.0.1:1/login"),
     Row("status 401", "UNAUTHORIZED: who are you?"),
-    Row("status 404 with a page", "NOT_FOUND: Sign in"),
+    Row("status 404 with an HTML page", "NOT_FOUND: Sign in"),
     Row("status 429", "RATE_LIMITED: status 429"),
-    Row("status 500 with a page", "SERVER_ERROR: Sign in"),
-    Row("status 502 that is not UTF-8", "SERVER_ERROR: status 502"),
-    Row("status 503 for half a minute", "SERVER_ERROR: status 503"),
-    Row("status 503 and closes in its words", "SERVER_ERROR: status 503"),
-    Row("status 503 and resets in its words", "SERVER_ERROR: status 503"),
-    # Its words are waited for.
-    Row("status 503 and stalls in its words", "SERVER_ERROR: status 503", timeout_ms=500),
-    Row("status 422 without an end", "BAD_REQUEST: status 422"),
-    # Events. To all others than a stream they are an answer that is none.
+    Row("status 500 with an HTML page", "SERVER_ERROR: Sign in"),
+    Row("status 502 with a body that is not UTF-8", "SERVER_ERROR: status 502"),
+    Row("status 503 with Retry-After 30", "SERVER_ERROR: status 503"),
+    Row("status 503 and closes in the body", "SERVER_ERROR: status 503"),
+    Row("status 503 and resets in the body", "SERVER_ERROR: status 503"),
+    # The library waits for the body of the error response.
+    Row("status 503 and stalls in the body", "SERVER_ERROR: status 503", timeout_ms=500),
+    Row("status 422 with an endless body", "BAD_REQUEST: status 422"),
+    # Events. They are an invalid response for all operations except streams.
     Row("closes before the first event", WRONG, stream=CUT),
     Row("stalls before the first event", READING, stream=STREAMING),
     Row("closes between events", WRONG, stream=CUT),
     Row("resets between events", LOST, stream=CUT),
     Row("stalls between events", READING, stream=STREAMING),
     Row("closes in an event", WRONG, stream=CUT),
-    Row("closes behind the reason of the end", WRONG, stream="OK"),
-    Row("resets behind the reason of the end", LOST, stream=CUT),
-    Row("stalls behind the end", READING, stream="OK"),
-    Row("comments without an end", READING, stream=STREAMING),
-    Row("empty events without an end", READING, stream=STREAMING),
-    Row("a flood of comments", TOO_LARGE, stream=STREAMING),
-    Row("a line without an end", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_event_bytes"),
-    Row("an event without an end", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_event_bytes"),
-    Row("texts without an end", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_gathered_bytes"),
-    Row("an error as an event", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("an error by its field", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("an error by its field alone", READING, stream="STREAM_ERROR: out of order"),
-    Row("an error by the event's name", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("an error without a word", WRONG, stream="STREAM_ERROR: it does not say why"),
-    Row("an error with a status", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("an error of a limit", WRONG, stream="RATE_LIMITED: Rate limit reached"),
-    Row("an error of a guardrail", WRONG, stream="GUARDRAIL_BLOCKED: Guardrail x blocked"),
-    Row("an error that says nothing", WRONG, stream="OK"),
-    Row("an error without an end", WRONG, stream="STREAM_ERROR: out of order"),
-    Row("empty reasons of the end", WRONG, stream=CUT),
-    Row("the end without its blank line", READING, stream="OK"),
-    Row("half of a letter as an event", WRONG, stream="OK", text="Bonjo\ufffd"),
-    Row("a letter in two events", WRONG, stream="OK", text="\U0001f600"),
-    Row("message in place of a delta", WRONG, stream="OK"),
-    Row("broken JSON as an event", WRONG),
-    Row("a page as an event", WRONG),
-    Row("deep JSON as an event", WRONG),
-    Row("an event that is not UTF-8", WRONG),
-    Row("an event of a candidate too many", WRONG),
-    Row("an event of NUL bytes", WRONG),
-    Row("only the end", WRONG, stream="NO_CANDIDATES"),
-    Row("no candidates as an event", WRONG, stream="NO_CANDIDATES"),
-    Row("events after a byte order mark", WRONG, stream="OK"),
-    Row("events of bare carriage returns", WRONG, stream="OK"),
-    Row("more events behind the end", WRONG, stream="OK"),
-    # The question what the server speaks: where that comes to nothing, the operation's own is asked all the same.
-    Row("beside: closes before it reads", "OK"),
-    Row("beside: resets before it reads", "OK"),
-    Row("beside: stalls before it reads", "OK", timeout_ms=1_000),
-    Row("beside: closes before it answers", "OK"),
-    Row("beside: stalls before it answers", "OK", timeout_ms=1_000),
-    Row("beside: garbage before the head", "OK"),
-    Row("beside: speaks HTTP/2", "OK"),
-    Row("beside: line without an end", "OK"),
-    Row("beside: interim answers without an end", "OK"),
-    Row("beside: closes in the head", "OK"),
-    Row("beside: stalls in the head", "OK", timeout_ms=1_000),
+    Row("closes after the finish reason", WRONG, stream="OK"),
+    Row("resets after the finish reason", LOST, stream=CUT),
+    Row("stalls after [DONE]", READING, stream="OK"),
+    Row("endless comments", READING, stream=STREAMING),
+    Row("endless empty events", READING, stream=STREAMING),
+    Row("flood of comments", TOO_LARGE, stream=STREAMING),
+    Row("endless event line", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_event_bytes"),
+    Row("endless event", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_event_bytes"),
+    Row("endless text events", TOO_LARGE, stream="RESPONSE_TOO_LARGE: max_gathered_bytes"),
+    Row("error object in an event", WRONG, stream="STREAM_ERROR: out of order"),
+    Row("error field", WRONG, stream="STREAM_ERROR: out of order"),
+    Row("error field without a blank line", READING, stream="STREAM_ERROR: out of order"),
+    Row("event named error", WRONG, stream="STREAM_ERROR: out of order"),
+    Row("event named error without data", WRONG, stream="STREAM_ERROR: no reason given"),
+    Row("event with a status code", WRONG, stream="STREAM_ERROR: out of order"),
+    Row("rate limit error in an event", WRONG, stream="RATE_LIMITED: Rate limit reached"),
+    Row("guardrail error in an event", WRONG, stream="GUARDRAIL_BLOCKED: Guardrail x blocked"),
+    Row("empty error object in an event", WRONG, stream="OK"),
+    Row("error object in an incomplete event", WRONG, stream="STREAM_ERROR: out of order"),
+    Row("empty finish reasons", WRONG, stream=CUT),
+    Row("[DONE] without a blank line", READING, stream="OK"),
+    Row("lone surrogate in an event", WRONG, stream="OK", text="Bonjo\ufffd"),
+    Row("surrogate pair split over two events", WRONG, stream="OK", text="\U0001f600"),
+    Row("message instead of a delta", WRONG, stream="OK"),
+    Row("broken JSON in an event", WRONG),
+    Row("HTML in an event", WRONG),
+    Row("deeply nested JSON in an event", WRONG),
+    Row("event that is not UTF-8", WRONG),
+    Row("event of candidate 9999999999", WRONG),
+    Row("NUL bytes in an event", WRONG),
+    Row("only [DONE]", WRONG, stream="NO_CANDIDATES"),
+    Row("event without candidates", WRONG, stream="NO_CANDIDATES"),
+    Row("byte order mark before the events", WRONG, stream="OK"),
+    Row("events with bare carriage returns", WRONG, stream="OK"),
+    Row("events after [DONE]", WRONG, stream="OK"),
+    # Faults of discovery: if it fails, the operation is sent anyway.
+    Row("discovery: closes without reading the request", "OK"),
+    Row("discovery: resets without reading the request", "OK"),
+    Row("discovery: stalls without reading the request", "OK", timeout_ms=1_000),
+    Row("discovery: closes without a response", "OK"),
+    Row("discovery: stalls without a response", "OK", timeout_ms=1_000),
+    Row("discovery: garbage before the status line", "OK"),
+    Row("discovery: HTTP/2 SETTINGS frame", "OK"),
+    Row("discovery: endless header line", "OK"),
+    Row("discovery: endless interim responses", "OK"),
+    Row("discovery: closes in the head", "OK"),
+    Row("discovery: stalls in the head", "OK", timeout_ms=1_000),
     # TLS.
-    Row("TLS: expired", "TLS_FAILED: expired"),
-    Row("TLS: not yet valid", "TLS_FAILED: not valid yet"),
-    Row("TLS: another name", "TLS_FAILED: not valid for name"),
-    Row("TLS: an unknown authority", "TLS_FAILED: UnknownIssuer"),
-    Row("TLS: wants a client's certificate", "TLS_FAILED"),
-    Row("TLS: stalls before the handshake", "TIMEOUT: while shaking hands (TLS)"),
-    Row("TLS: stalls in the handshake", "TIMEOUT: while shaking hands (TLS)"),
+    Row("TLS: expired certificate", "TLS_FAILED: expired"),
+    Row("TLS: certificate not yet valid", "TLS_FAILED: not valid yet"),
+    Row("TLS: certificate of another host", "TLS_FAILED: not valid for name"),
+    Row("TLS: unknown authority", "TLS_FAILED: UnknownIssuer"),
+    Row("TLS: requires a client certificate", "TLS_FAILED"),
+    Row("TLS: stalls before the handshake", "TIMEOUT: during the TLS handshake"),
+    Row("TLS: stalls in the handshake", "TIMEOUT: during the TLS handshake"),
     Row("TLS: closes before the handshake", "TLS_FAILED: ended the handshake"),
     Row("TLS: closes in the handshake", "TLS_FAILED: ended the handshake"),
     Row("TLS: resets in the handshake", "TLS_FAILED: ended the handshake"),
-    Row("TLS: refuses the handshake", "TLS_FAILED: HandshakeFailure"),
-    Row("TLS: garbage as the handshake", "TLS_FAILED"),
-    Row("TLS: a record that is too long", "TLS_FAILED"),
-    Row("TLS: a plain answer as the handshake", "TLS_FAILED: its port speaks TLS"),
-    Row("TLS: closes unsaid", "CONNECTION_LOST: without saying so by TLS", stream="OK"),
-    Row("TLS: closes unsaid behind the length", "OK"),
+    Row("TLS: handshake_failure alert", "TLS_FAILED: HandshakeFailure"),
+    Row("TLS: garbage instead of a handshake", "TLS_FAILED"),
+    Row("TLS: record too long", "TLS_FAILED"),
+    Row("TLS: plain HTTP instead of a handshake", "TLS_FAILED: its port uses TLS"),
+    Row("TLS: closes without close_notify", "CONNECTION_LOST: without a TLS close_notify", stream="OK"),
+    Row("TLS: closes without close_notify after the body", "OK"),
     Row("TLS: closes in the body", LOST, stream=CUT),
-    Row("TLS: says goodbye in the body", LOST, stream=CUT),
+    Row("TLS: close_notify in the body", LOST, stream=CUT),
     Row("TLS: resets in the body", LOST, stream=CUT),
     Row("TLS: stalls in the body", READING, stream=STREAMING),
-    Row("TLS: a broken record", "TLS_FAILED"),
-    # Proxies: of an https:// gateway they make a tunnel, and to an http:// one they pass requests on.
-    Row("proxy: is not there, http", "PROXY_FAILED: cannot connect to it"),
-    Row("proxy: is not there, https", "PROXY_FAILED: cannot connect to it"),
-    Row("proxy: cannot be reached, http", "TIMEOUT: while asking the proxy"),
-    Row("proxy: cannot be reached, https", "TIMEOUT: while asking the proxy"),
-    Row("proxy: no such host", "PROXY_FAILED: cannot be resolved"),
+    Row("TLS: corrupt record", "TLS_FAILED"),
+    # Proxies: they tunnel to an https:// gateway, and forward requests to an http:// one.
+    Row("proxy: connection refused, http", "PROXY_FAILED: cannot connect to it"),
+    Row("proxy: connection refused, https", "PROXY_FAILED: cannot connect to it"),
+    Row("proxy: connection not accepted, http", "TIMEOUT: while connecting through the proxy"),
+    Row("proxy: connection not accepted, https", "TIMEOUT: while connecting through the proxy"),
+    Row("proxy: unknown host", "PROXY_FAILED: cannot be resolved"),
     Row("proxy: refuses with 403, http", "FORBIDDEN"),
     Row("proxy: refuses with 403, https", "PROXY_FAILED: 403"),
     Row("proxy: refuses with 407, http", "PROXY_FAILED: 407"),
@@ -312,16 +298,16 @@ TABLE = (
     Row("proxy: refuses with 502, http", "SERVER_ERROR"),
     Row("proxy: refuses with 502, https", "PROXY_FAILED: 502"),
     Row("proxy: stalls, http", WAITING),
-    Row("proxy: stalls, https", "TIMEOUT: while asking the proxy"),
-    Row("proxy: closes, http", "CONNECTION_LOST: by way of the proxy"),
+    Row("proxy: stalls, https", "TIMEOUT: while connecting through the proxy"),
+    Row("proxy: closes, http", "CONNECTION_LOST: through the proxy"),
     Row("proxy: closes, https", "PROXY_FAILED"),
-    Row("proxy: resets, http", "CONNECTION_LOST: by way of the proxy"),
+    Row("proxy: resets, http", "CONNECTION_LOST: through the proxy"),
     Row("proxy: resets, https", "PROXY_FAILED"),
-    Row("proxy: speaks SSH, http", "PROXY_FAILED: does not speak HTTP/1.1"),
-    Row("proxy: speaks SSH, https", "PROXY_FAILED: does not speak HTTP/1.1"),
-    Row("proxy: head without an end, http", LONG_HEAD),
-    Row("proxy: head without an end, https", "PROXY_FAILED"),
-    Row("tunnel: stalls, https", "TIMEOUT: while shaking hands (TLS)"),
+    Row("proxy: SSH banner, http", "PROXY_FAILED: does not speak HTTP/1.1"),
+    Row("proxy: SSH banner, https", "PROXY_FAILED: does not speak HTTP/1.1"),
+    Row("proxy: endless head, http", LONG_HEAD),
+    Row("proxy: endless head, https", "PROXY_FAILED"),
+    Row("tunnel: stalls, https", "TIMEOUT: during the TLS handshake"),
     Row("tunnel: closes, https", "TLS_FAILED: ended the handshake"),
     Row("tunnel: resets, https", "TLS_FAILED: ended the handshake"),
     Row("tunnel: garbage, https", "TLS_FAILED"),
@@ -335,26 +321,26 @@ class Cell(NamedTuple):
     operation: str
 
     def milliseconds(self, build: Build) -> int:
-        runs_out = self.row.expected(self.operation).startswith("TIMEOUT")
-        # Just to write down a question of several MB takes long under a tool.
-        is_short = runs_out and (build is SHARED or self.row.fault not in LONG_QUESTIONS)
+        times_out = self.row.expected(self.operation).startswith("TIMEOUT")
+        # Building a request of several MB takes long under a tool.
+        is_short = times_out and (build is SHARED or self.row.fault not in LONG_REQUESTS)
         return self.row.timeout_ms or (SHORT[build.name] if is_short else LONG)
 
     def commands(self, site: Site, build: Build) -> tuple[str, ...]:
-        question = LONG_QUESTION if self.row.fault in LONG_QUESTIONS else QUESTION
+        prompt = LONG_PROMPT if self.row.fault in LONG_REQUESTS else PROMPT
         options = (
             f"timeout_ms={self.milliseconds(build)}",
             f"stream_timeout_ms={self.milliseconds(build)}",
             *(f"{limit}={1 << 20}" for limit in LIMITS),
             *self.row.settings,
         )
-        asks = (command.format(question) for command in ASKS[self.operation])
+        commands = (command.format(prompt) for command in OPERATION_COMMANDS[self.operation])
         settings = (*site.settings, *(f"handle-option {option}" for option in options))
-        return (f"uri {site.uri(self.operation)}", *settings, "again", *asks, "close")
+        return (f"uri {site.uri(self.operation)}", *settings, "again", *commands, "close")
 
 
-class Came(NamedTuple):
-    """What came of a cell."""
+class CellResult(NamedTuple):
+    """The result of a cell."""
 
     outcome: Outcome
     descriptors: Descriptors
@@ -364,70 +350,72 @@ Sites = dict[str, Site]
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+def fault_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     with sites(tmp_path_factory.mktemp("faults")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def came(places: Sites) -> dict[Cell, Came]:
-    """Every fault for every operation."""
-    return asked(places, [Cell(row, operation) for row in TABLE for operation in ASKS], SHARED)
+def results(fault_sites: Sites) -> dict[Cell, CellResult]:
+    """Runs every fault for every operation."""
+    return run_cells(fault_sites, [Cell(row, operation) for row in TABLE for operation in OPERATION_COMMANDS], SHARED)
 
 
-def asked(places: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, Came]:
-    """Asks one cell after the other in a few processes. Where the time was not enough for what was to come it is asked
-    again, by itself: a machine that has other things to do is slow to get there."""
+def run_cells(fault_sites: Sites, cells: Sequence[Cell], build: Build) -> dict[Cell, CellResult]:
+    """Runs the cells in a few processes. A cell that was late, or timed out before it met its fault, is repeated alone:
+    the machine may have been busy."""
 
-    def ask(part: Sequence[Cell]) -> dict[Cell, Came]:
-        commands = [command for cell in part for command in cell.commands(places[cell.row.fault], build)]
-        answers = converse(f"route {ROUTE}", *commands, build=build)
-        return {cell: Came(*pair) for cell, *pair in zip(part, answers[::2], answers[1::2])}
+    def perform(part: Sequence[Cell]) -> dict[Cell, CellResult]:
+        commands = [command for cell in part for command in cell.commands(fault_sites[cell.row.fault], build)]
+        lines = run_commands(f"route {ROUTE}", *commands, build=build)
+        return {cell: CellResult(*pair) for cell, *pair in zip(part, lines[::2], lines[1::2])}
 
-    build.compile("asks.c")
-    with ThreadPoolExecutor(PARTS) as pool:
-        parts = pool.map(ask, (cells[number::PARTS] for number in range(PARTS)))
-        came = {cell: one for part in parts for cell, one in part.items()}
-    for _ in range(TIMES_AGAIN):
+    build.compile("operations.c")
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        parts = pool.map(perform, (cells[number::PROCESSES] for number in range(PROCESSES)))
+        results = {cell: one for part in parts for cell, one in part.items()}
+    for _ in range(REPETITIONS):
         for cell in cells:
-            if is_late(cell, came[cell], build) or is_stopped_early(cell, came[cell]):
-                came.update(ask([cell]))
-    return came
+            if is_late(cell, results[cell], build) or is_stopped_early(cell, results[cell]):
+                results.update(perform([cell]))
+    return results
 
 
-def is_late(cell: Cell, came: Came, build: Build) -> bool:
-    return came.outcome.took_us > (cell.milliseconds(build) + SLACK[build.name]) * 1000
+def is_late(cell: Cell, result: CellResult, build: Build) -> bool:
+    return result.outcome.took_us > (cell.milliseconds(build) + SLACK[build.name]) * 1000
 
 
-def is_stopped_early(cell: Cell, came: Came) -> bool:
-    """Whether the time ran out before the fault was met."""
-    status, _, words = cell.row.expected(cell.operation).partition(": ")
-    return came.outcome.status == "TIMEOUT" and (status != "TIMEOUT" or words not in came.outcome.message)
+def is_stopped_early(cell: Cell, result: CellResult) -> bool:
+    """Returns whether the operation timed out before it met the fault."""
+    status, _, phrase = cell.row.expected(cell.operation).partition(": ")
+    return result.outcome.status == "TIMEOUT" and (status != "TIMEOUT" or phrase not in result.outcome.message)
 
 
-def check(cell: Cell, came: Came, site: Site, build: Build) -> None:
-    """One cell of the table."""
-    outcome, (row, operation) = came.outcome, cell
-    status, _, words = row.expected(operation).partition(": ")
-    said = f"{row.name}; {operation}, {build.name}: expected {row.expected(operation)}, got {outcome!r}"
-    assert outcome.status.replace("STREAM_END", "OK") == status, said
-    assert words in outcome.message, said
-    assert not is_late(cell, came, build), f"{said}; late, for timeout_ms={cell.milliseconds(build)}"
-    assert came.descriptors.before == came.descriptors.after, f"{said}; {came.descriptors}"
-    assert site.was_met(operation) or site.is_beside and operation in ("list", "raw"), f"{said}; it did not meet the fault"
+def check(cell: Cell, result: CellResult, site: Site, build: Build) -> None:
+    """Checks the result of one cell."""
+    outcome, (row, operation) = result.outcome, cell
+    status, _, phrase = row.expected(operation).partition(": ")
+    context = f"{row.name}; {operation}, {build.name}: expected {row.expected(operation)}, got {outcome!r}"
+    assert outcome.status.replace("STREAM_END", "OK") == status, context
+    assert phrase in outcome.message, context
+    assert not is_late(cell, result, build), f"{context}; late, for timeout_ms={cell.milliseconds(build)}"
+    assert result.descriptors.before == result.descriptors.after, f"{context}; {result.descriptors}"
+    assert site.has_occurred(operation) or site.is_discovery and operation in ("list", "raw"), (
+        f"{context}; it did not meet the fault"
+    )
     if status == "OK":
-        check_answer(operation, outcome, row.text)
+        check_response(operation, outcome, row.text)
     else:
         method = "GET" if operation == "list" else "POST"
         first = f"{method} {site.uri(operation)}{path_of(operation)}: "
-        asks_first = f"GET {site.uri(operation)}/api/2.0/endpoints/{ROUTE}: "
-        assert outcome.message.startswith((first, asks_first)), said
+        discovery_first = f"GET {site.uri(operation)}/api/2.0/endpoints/{ROUTE}: "
+        assert outcome.message.startswith((first, discovery_first)), context
     if status == "TIMEOUT":
-        assert outcome.took_us > cell.milliseconds(build) * 900, f"{said}; early, for {cell.milliseconds(build)} ms"
+        assert outcome.took_us > cell.milliseconds(build) * 900, f"{context}; early, for {cell.milliseconds(build)} ms"
 
 
-def check_answer(operation: str, outcome: Outcome, text: str) -> None:
-    """Whatever was wrong on the way, the answer is the right one."""
+def check_response(operation: str, outcome: Outcome, text: str) -> None:
+    """Checks that the response is the right one despite the fault."""
     if operation == "call":
         assert outcome.result == text, outcome
     elif operation == "raw":
@@ -435,33 +423,35 @@ def check_answer(operation: str, outcome: Outcome, text: str) -> None:
     elif operation == "list":
         assert outcome.routes is not None, outcome
     elif operation == "embed":
-        assert outcome.embeddings and outcome.embeddings.vectors == [VECTOR], outcome
+        assert outcome.embeddings and outcome.embeddings.values == [EMBEDDING], outcome
     else:
         assert outcome.response and outcome.response.texts == [text], outcome
 
 
-def test_the_table_is_complete(places: Sites) -> None:
-    assert {row.fault for row in TABLE} == set(places)
+def test_table_covers_every_fault(fault_sites: Sites) -> None:
+    assert {row.fault for row in TABLE} == set(fault_sites)
     assert len({row.name for row in TABLE}) == len(TABLE) >= 40
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_every_fault_has_its_status(row: Row, places: Sites, came: dict[Cell, Came]) -> None:
-    for operation in ASKS:
+def test_every_fault_has_its_status_for_every_operation(
+    row: Row, fault_sites: Sites, results: dict[Cell, CellResult]
+) -> None:
+    for operation in OPERATION_COMMANDS:
         cell = Cell(row, operation)
-        check(cell, came[cell], places[row.fault], SHARED)
+        check(cell, results[cell], fault_sites[row.fault], SHARED)
 
 
 @pytest.mark.parametrize("build", [ADDRESS, VALGRIND, VALGRIND_TLS], ids=lambda build: build.name)
-def test_no_fault_harms_the_memory(build: Build, places: Sites) -> None:
-    """Each fault for one operation, those of TLS under the valgrind for TLS."""
-    operations = list(ASKS)
+def test_every_fault_is_memory_safe(build: Build, fault_sites: Sites) -> None:
+    """Runs each fault for one operation; faults of TLS use the valgrind options for TLS."""
+    operations = list(OPERATION_COMMANDS)
     cells = [Cell(row, operations[number % len(operations)]) for number, row in enumerate(TABLE)]
     if build is not ADDRESS:
-        cells = [cell for cell in cells if is_about_tls(places[cell.row.fault]) == (build is VALGRIND_TLS)]
-    for cell, one in asked(places, cells, build).items():
-        check(cell, one, places[cell.row.fault], build)
+        cells = [cell for cell in cells if is_about_tls(fault_sites[cell.row.fault]) == (build is VALGRIND_TLS)]
+    for cell, one in run_cells(fault_sites, cells, build).items():
+        check(cell, one, fault_sites[cell.row.fault], build)
 
 
 def is_about_tls(site: Site) -> bool:

@@ -1,4 +1,4 @@
-"""The header: what the code generates, complete, and compiled by itself."""
+"""The C header: generated from the code, fully commented, and compilable on its own."""
 
 import os
 import re
@@ -7,26 +7,26 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builds import ALL, C99, CXX17, INCLUDE, ROOT, TARGET, Build
-from scripted_gateway import ScriptedGateway, answering, echo
+from support.builds import ALL, C99, CXX17, INCLUDE, ROOT, TARGET, Build
+from support.scripted_gateway import ScriptedGateway, echo, one_route
 
 HEADER = INCLUDE / "mlflow_ai_gateway.h"
 SOURCE = ROOT / "tests/c/header_twice.c"
 
 
 @pytest.mark.parametrize("compiler", [C99, [*CXX17, "-x", "c++"]], ids=["C99", "C++17"])
-def test_it_compiles_alone_and_twice(compiler: list[str], tmp_path: Path) -> None:
+def test_header_compiles_alone_and_included_twice(compiler: list[str], tmp_path: Path) -> None:
     subprocess.run([*compiler, "-c", str(SOURCE), "-o", str(tmp_path / "o")], check=True)
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_a_cxx_program_links_and_runs(build: Build) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
+def test_cxx_program_links_and_runs(build: Build) -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
         done = build.run("test_cxx.cpp", gateway.url)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_declaration_has_a_comment() -> None:
+def test_every_declaration_has_a_comment_before_it() -> None:
     text = HEADER.read_text()
     for declaration in re.finditer(r"^(#define MLFLOW_GATEWAY_(?!VERSION|AT_LEAST|API)|typedef |MLFLOW_GATEWAY_API$)", text, re.M):
         before = text[: declaration.start()].rstrip("\n")
@@ -46,12 +46,12 @@ def functions() -> list[str]:
     return found
 
 
-def test_every_function_has_the_macro() -> None:
+def test_every_function_is_marked_with_the_api_macro() -> None:
     for function in functions():
         assert re.match(r"MLFLOW_GATEWAY_API \w", function) and function.count("MLFLOW_GATEWAY_API") == 1, function
 
 
-def test_macro_can_be_replaced_and_makes_functions_visible(tmp_path: Path) -> None:
+def test_api_macro_makes_functions_visible_and_can_be_replaced(tmp_path: Path) -> None:
     def symbol(*flags: str) -> str:
         object_file = tmp_path / "o"
         source = "#include <mlflow_ai_gateway.h>\nint32_t mlflow_gateway_version_number(void) { return 0; }\n"
@@ -65,11 +65,11 @@ def test_macro_can_be_replaced_and_makes_functions_visible(tmp_path: Path) -> No
 
 
 PLAIN_TYPES = {"void", "char", "int", "float", "double", "size_t", "int32_t", "int64_t", "uint64_t"}
-"""What bindings that are written by hand can pass: with the status, pointers to objects, and callbacks."""
+"""Types that hand-written bindings can pass, besides the status, pointers to objects, and callbacks."""
 
 
-def test_signatures_are_of_plain_types() -> None:
-    """No bool, no enum, no struct by value and no variable number of arguments; a time is signed, and names its unit."""
+def test_signatures_use_plain_types_only() -> None:
+    """No bool, enum, struct by value or variable arguments."""
     text = HEADER.read_text()
     objects = set(re.findall(r"^typedef struct (\w+) \1;$", text, re.M))
     callbacks = set(re.findall(r"^typedef \w+ \(\*(\w+)\)\(", text, re.M))
@@ -79,31 +79,33 @@ def test_signatures_are_of_plain_types() -> None:
         signature = re.sub(r"^(typedef|MLFLOW_GATEWAY_API) ", "", declaration)
         result, name, arguments = re.fullmatch(r"(.*?)(?:\(\*)?(mlflow_gateway_\w+)\)?\((.*)\)", signature).groups()
         for argument in [f"{result} {name}", *(arguments.split(", ") if arguments != "void" else [])]:
-            words = re.fullmatch(r"(?:const )?(\w+) (\**)\s*(\w+)", " ".join(re.sub(r"(\*+)", r" \1", argument).split()))
-            assert words, (argument, declaration)
-            kind, stars, _ = words.groups()
+            match = re.fullmatch(
+                r"(?:const )?(\w+) (\**)\s*(\w+)", " ".join(re.sub(r"(\*+)", r" \1", argument).split())
+            )
+            assert match, (argument, declaration)
+            kind, stars, _ = match.groups()
             known = PLAIN_TYPES | {"mlflow_gateway_status"} | callbacks
             assert kind in known or kind in objects and stars, (argument, declaration)
 
 
-def test_no_line_is_too_long() -> None:
+def test_no_line_is_longer_than_120_characters() -> None:
     assert max(len(line) for line in HEADER.read_text().splitlines()) <= 120
 
 
 ONE_AFTER_THE_OTHER = pytest.mark.xdist_group("builds of a copy")
-"""To cargo both trees are one package in one target directory: it would take the build of one for that of the other."""
+"""For cargo both trees are one package in one target directory: it would confuse their builds."""
 
 
 def copy_of_the_tree(name: str) -> Path:
-    """The source tree as a release would hold it: what git tracks, or the whole without what was built.
+    """Copies the source tree as a release contains it, without build products.
 
-    It lies below the tree itself, whose settings for cargo hold there too, and always in the same place: so cargo builds
-    with the dependencies that are built already, and leaves nothing new behind each time.
+    The copy is below the tree itself, so that its cargo settings apply, and always in the same place, so that cargo
+    reuses the dependencies it has built.
     """
     tree = TARGET / "tests" / "trees" / name
     shutil.rmtree(tree, ignore_errors=True)
     ignored = shutil.ignore_patterns("target", ".cargo", ".git", "__pycache__", "tests", "fuzz")
-    # Without the times of the files, by which cargo might take an older build for a new one.
+    # Times of files are not copied: cargo might take an older build for a new one.
     shutil.copytree(ROOT, tree, ignore=ignored, copy_function=shutil.copy)
     return tree
 
@@ -115,10 +117,10 @@ def build_header(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 @ONE_AFTER_THE_OTHER
-def test_the_committed_header_is_what_the_code_generates() -> None:
-    """Building rewrites a header that differs; so what git has is compared with what the build left."""
+def test_committed_header_equals_the_generated_one() -> None:
+    """A build rewrites a header that differs, so the committed one is read from git."""
     if not (ROOT / ".git").exists():
-        pytest.fail("the committed header is known to git only; run the tests in a clone")
+        pytest.fail("the committed header is read from git; run the tests in a clone")
     committed = subprocess.run(
         ["git", "show", ":include/mlflow_ai_gateway.h"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
@@ -130,8 +132,8 @@ def test_the_committed_header_is_what_the_code_generates() -> None:
 
 
 @ONE_AFTER_THE_OTHER
-def test_a_tree_that_cannot_be_written_to_builds() -> None:
-    """A folder in the header's place cannot be written to even by root, whom no permission stops."""
+def test_read_only_source_tree_builds() -> None:
+    """A folder in place of the header is not writable even for root, who ignores permissions."""
     tree = copy_of_the_tree("read-only")
     (tree / "include/mlflow_ai_gateway.h").unlink()
     (tree / "include/mlflow_ai_gateway.h").mkdir()

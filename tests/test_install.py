@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builds import ADDRESS_LIBRARY, ROOT, clean_environment, need
-from conftest import RealGateway
-from consumers import WAYS, Way, answer_of, pkg_config
-from scripted_gateway import ScriptedGateway, answering, echo
+from support.builds import ADDRESS_LIBRARY, ROOT, clean_environment, need
+from support.consumers import CONSUMERS, Consumer, output_of, pkg_config
+from support.real_gateways import RealGateway
+from support.scripted_gateway import ScriptedGateway, echo, one_route
 
 MOST_BYTES_OF_STATIC_LIBRARY = 8_000_000
 
@@ -66,39 +66,39 @@ def test_the_shared_library_has_its_version_in_its_name_and_two_links(prefix: Pa
     assert re.search(r"Build ID: [0-9a-f]{40}\n", notes.stdout)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_a_program_is_built_from_the_installed_files(way: Way, prefix: Path, tmp_path: Path) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
-        assert answer_of(way(prefix, tmp_path), gateway.url) == "echo: The capital of France is\n"
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
+def test_a_program_is_built_from_the_installed_files(way: Consumer, prefix: Path, tmp_path: Path) -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert output_of(way(prefix, tmp_path), gateway.url) == "echo: The capital of France is\n"
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
 def test_an_installed_program_and_a_real_gateway(
-    way: Way, prefix: Path, tmp_path: Path, real_gateway: RealGateway
+    way: Consumer, prefix: Path, tmp_path: Path, real_gateway: RealGateway
 ) -> None:
-    assert answer_of(way(prefix, tmp_path), real_gateway.url) == "echo: The capital of France is\n"
+    assert output_of(way(prefix, tmp_path), real_gateway.url) == "echo: The capital of France is\n"
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_a_moved_prefix_works(way: Way, prefix: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
+def test_a_moved_prefix_works(way: Consumer, prefix: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved here"
     shutil.copytree(prefix, moved, symlinks=True)
     hidden = prefix.with_name("hidden")
     prefix.rename(hidden)
     try:
-        with ScriptedGateway(answering(echo)) as gateway:
-            assert answer_of(way(moved, tmp_path / "build"), gateway.url) == "echo: The capital of France is\n"
+        with ScriptedGateway(one_route(echo)) as gateway:
+            assert output_of(way(moved, tmp_path / "build"), gateway.url) == "echo: The capital of France is\n"
     finally:
         hidden.rename(prefix)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_folders_outside_of_the_prefix(way: Way, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
+def test_folders_outside_of_the_prefix(way: Consumer, tmp_path: Path) -> None:
     libraries, headers = tmp_path / "libraries", tmp_path / "headers"
     make("install", PREFIX=tmp_path / "prefix", LIBDIR=libraries, INCLUDEDIR=headers)
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         program = way(tmp_path / "prefix", tmp_path / "build", libraries)
-        assert answer_of(program, gateway.url) == "echo: The capital of France is\n"
+        assert output_of(program, gateway.url) == "echo: The capital of France is\n"
 
 
 @pytest.mark.parametrize(("wanted", "accepted"), [("0.2", True), ("0.2.0", True), ("0.1", False), ("0.3", False), ("1", False)])

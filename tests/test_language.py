@@ -101,7 +101,7 @@ GAP = r'(?:\\n|[\s*"\\/#])+'
 """What may stand between two words of a phrase: a line break with the marks of a comment or of a C string around it."""
 
 PHRASE = re.compile(
-    r"\b(?:"
+    r"(?<!std::)(?<!#include <)\b(?:"  # names of the C++ standard library are not prose
     + "|".join(GAP.join(map(re.escape, phrase.split())) for phrase in sorted(PHRASES, key=len, reverse=True))
     + r")\b",
     re.IGNORECASE,
@@ -114,6 +114,7 @@ PROSE = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/**/*.md",
+    "docs/man/examples/*.c",
     "examples-c/*",
     "Makefile",
     "Cargo.toml",
@@ -227,6 +228,7 @@ def test_phrase_is_found_across_a_line_break(text: str) -> None:
 def test_longest_phrase_is_reported() -> None:
     assert [finding.split(";")[0] for finding in findings(Passage(1, "it is asked again"))] == ['1: "asked again"']
     assert findings(Passage(1, "a task, backtold, textspan and answerable")) == []
+    assert findings(Passage(1, "#include <vector> // std::vector")) == []
 
 
 def test_messages_are_the_string_literals_outside_of_tests() -> None:

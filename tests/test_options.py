@@ -1,14 +1,14 @@
-"""Options that do not fit are refused when they are set, with the reason."""
+"""Options: ranges and defaults as documented, and rejection of invalid values when they are set."""
 
 import re
 from pathlib import Path
 
 import pytest
 import trustme
-from builds import INCLUDE, SHARED
-from calls import set_options
+from support.builds import INCLUDE, SHARED
+from support.calls import set_options
 
-# What the header's table has to say: the range of each number, and the default.
+# The range and the default of each integer option, as in the header's table.
 NUMBERS = {
     "timeout_ms": (1, 86400000, "300000"),
     "connect_timeout_ms": (0, 86400000, "10000"),
@@ -32,7 +32,7 @@ NUMBERS = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A certificate, its key, another one's key, and files that are neither."""
+    """A certificate, its key, the key of another certificate, and files that are neither."""
     folder = tmp_path_factory.mktemp("options")
     ca = trustme.CA()
     one, other = ca.issue_cert("one@example.org"), ca.issue_cert("other@example.org")
@@ -50,15 +50,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def set_on_handle(*settings: str) -> str:
-    """As `set_options`, without a call afterwards, which might wait for long."""
+    """Like `set_options`, without a call afterwards, which could wait for long."""
     lines = ["route r", "uri http://127.0.0.1:1", *(f"handle-option {setting}" for setting in settings)]
-    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in lines))
+    done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in lines))
     return done.stderr if done.returncode else ""
 
 
-def test_numbers_are_as_the_header_says() -> None:
-    """Its table is complete, and true of the first and the last value. That a default counts is seen where it is short
-    enough to wait for, or small enough to be filled; the others are what the table says.
+def test_integer_options_have_the_ranges_and_defaults_of_the_header() -> None:
+    """The table is complete, and its ranges are exact. Other tests check defaults that are short or small enough.
     """
     table = (INCLUDE / "mlflow_ai_gateway.h").read_text()
     rows = re.findall(r"^ \*   (\w+) (?:\*| ) +(\d+) to (\d+) {2,}(\S+(?: \S+)*)", table, re.M)
@@ -67,12 +66,12 @@ def test_numbers_are_as_the_header_says() -> None:
     assert set_on_handle(*allowed) == ""
     for name, (first, last, _) in NUMBERS.items():
         for value in (first - 1, last + 1):
-            refused = set_on_handle(f"{name}={value}")
-            assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refused and f"{first} to {last}" in refused, refused
+            error = set_on_handle(f"{name}={value}")
+            assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in error and f"{first} to {last}" in error, error
 
 
-def test_guide_has_a_section_for_each_option() -> None:
-    """With the values and the defaults of the header's table, and it says which of them a request can set."""
+def test_options_guide_has_a_section_for_each_option() -> None:
+    """With the range and default of the header's table, and whether a request can set the option."""
     table = (INCLUDE / "mlflow_ai_gateway.h").read_text().partition("environment variables\n")[2].partition(" *\n")[0]
     rows = dict(re.findall(r"^ \*   (\w+) (\*| ) ", table, re.M))
     guide = (INCLUDE.parent / "docs/options.md").read_text()
@@ -84,45 +83,45 @@ def test_guide_has_a_section_for_each_option() -> None:
         assert f"Integer, {first} to {last}. Default: {default.partition(';')[0]}" in sections[name], name
 
 
-def test_words_are_as_the_header_says() -> None:
-    words = {
+def test_keyword_options_have_the_values_of_the_header() -> None:
+    keywords = {
         "retry_policy": (("careful", "mlflow"), "careful, mlflow"),
         "retry_read_timeouts": (("true", "false"), "true, false"),
         "gather_stream": (("true", "false"), "true, false"),
     }
-    assert set_on_handle(*[f"{name}={word}" for name, (allowed, _) in words.items() for word in allowed]) == ""
-    for name, (allowed, said) in words.items():
-        for word in ("", "yes", allowed[0].upper(), allowed[0] + " "):
-            refused = set_on_handle(f"{name}={word}")
-            assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refused and said in refused, refused
+    assert set_on_handle(*[f"{name}={keyword}" for name, (allowed, _) in keywords.items() for keyword in allowed]) == ""
+    for name, (allowed, listed) in keywords.items():
+        for keyword in ("", "yes", allowed[0].upper(), allowed[0] + " "):
+            error = set_on_handle(f"{name}={keyword}")
+            assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in error and listed in error, error
 
 
-def test_an_option_that_there_is_not_is_told_from_those_that_there_are() -> None:
-    refused = set_on_handle("max_retry=3")
-    assert "MLFLOW_GATEWAY_UNKNOWN_OPTION" in refused, refused
+def test_error_for_an_unknown_option_lists_the_known_ones() -> None:
+    error = set_on_handle("max_retry=3")
+    assert "MLFLOW_GATEWAY_UNKNOWN_OPTION" in error, error
     for name in (*NUMBERS, "retry_policy", "retry_read_timeouts"):
-        assert re.search(rf"\b{name}\b", refused), (name, refused)
+        assert re.search(rf"\b{name}\b", error), (name, error)
 
 
-def test_files_that_fit_are_taken(files: dict[str, str]) -> None:
+def test_valid_files_are_accepted(files: dict[str, str]) -> None:
     assert set_options(f"ca_file={files['ca']}", "ca_file=", "insecure_tls=true") == ""
     assert set_options(f"client_cert_file={files['certificate']}", f"client_key_file={files['key']}") == ""
 
 
-def test_what_does_not_fit_is_refused(files: dict[str, str], tmp_path: Path) -> None:
+def test_invalid_values_are_rejected_with_the_reason(files: dict[str, str], tmp_path: Path) -> None:
     rows = [
         ([f"ca_file={tmp_path}/none"], "cannot be read: No such file"),
         ([f"ca_file={tmp_path}"], "contains no readable file"),
         ([f"client_cert_file={tmp_path}"], "cannot be read: Is a directory"),
-        ([f"ca_file={files['text']}"], f"the file {files['text']} holds no certificate"),
+        ([f"ca_file={files['text']}"], f"the file {files['text']} contains no certificate"),
         ([f"ca_file={files['broken']}"], "cannot be used"),
-        ([f"client_key_file={files['certificate']}"], f"the file {files['certificate']} holds no private key"),
-        ([f"client_cert_file={files['certificate']}", f"client_key_file={files['other key']}"], "is not the one of client_cert_file"),
+        ([f"client_key_file={files['certificate']}"], f"the file {files['certificate']} contains no private key"),
+        ([f"client_cert_file={files['certificate']}", f"client_key_file={files['other key']}"], "does not match client_cert_file"),
         ([f"ca_file={files['ca']}", "insecure_tls=true"], "exclude each other"),
         (["insecure_tls=true", f"ca_file={files['ca']}"], "exclude each other"),
         (["insecure_tls=yes"], "true, false"),
         (["max_connections=-1"], "0 to 65536"),
     ]
-    for settings, words in rows:
-        refused = set_options(*settings)
-        assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in refused and words in refused, (settings, refused)
+    for settings, phrase in rows:
+        error = set_options(*settings)
+        assert "MLFLOW_GATEWAY_INVALID_OPTION_VALUE" in error and phrase in error, (settings, error)

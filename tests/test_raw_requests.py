@@ -1,12 +1,12 @@
-"""Raw requests: any method and any path below the gateway URI, sent as written, with the response as it came."""
+"""Raw requests: any method and path below the gateway URI, sent unchanged, with the unchanged response."""
 
 import json
 from typing import Optional
 
 import pytest
-from asks import OTHER, Outcome, ask, ask_all, escaped
-from builds import CHECKED, SHARED, Build
-from scripted_gateway import Handler, Request, Script, ScriptedGateway
+from support.builds import CHECKED, SHARED, Build
+from support.operations import OTHER, Outcome, escaped, perform, perform_all
+from support.scripted_gateway import Handler, Request, Script, ScriptedGateway
 
 BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 BODY = ' {"model": "m" ,\n "stream":true, "input" : "\\u00e9 é"}\t'
@@ -14,8 +14,8 @@ KEY = "hunter2"
 SECRET_PATH = f"/v1beta/models/g:generateContent?alt=sse&key={KEY}"
 
 
-def answering_with(status: int, body: object, headers: Optional[dict[str, str]] = None) -> Script:
-    return lambda handler, request: handler.answer(status, body, headers)
+def responding_with(status: int, body: object, headers: Optional[dict[str, str]] = None) -> Script:
+    return lambda handler, request: handler.respond(status, body, headers)
 
 
 def parts(request: Request) -> tuple[str, str, bytes, Optional[str], Optional[str]]:
@@ -24,7 +24,7 @@ def parts(request: Request) -> tuple[str, str, bytes, Optional[str], Optional[st
 
 
 @BUILDS
-def test_a_request_is_sent_as_it_is_written(build: Build) -> None:
+def test_raw_request_is_sent_unchanged(build: Build) -> None:
     body, length = BODY.encode(), str(len(BODY.encode()))
     rows: list[tuple[list[str], tuple]] = [
         (["path - /x"], ("GET", "/x", b"", None, None)),
@@ -36,22 +36,22 @@ def test_a_request_is_sent_as_it_is_written(build: Build) -> None:
         (["path DELETE /a/b..c/%41:d?e=/../f"], ("DELETE", "/a/b..c/%41:d?e=/../f", b"", None, None)),
         (["path QUERY /", f"body {escaped(BODY)}"], ("QUERY", "/", body, "application/json", length)),
     ]
-    with ScriptedGateway(answering_with(200, "fine")) as gateway:
+    with ScriptedGateway(responding_with(200, "fine")) as gateway:
         commands = [command for commands, _ in rows for command in ("again", *commands, "send")]
-        outcomes = ask_all(gateway.url, "handle-param temperature=1", *commands, build=build)
+        outcomes = perform_all(gateway.url, "handle-param temperature=1", *commands, build=build)
         assert [outcome.status for outcome in outcomes] == ["OK"] * len(rows), outcomes
         assert [parts(request) for request in gateway.requests] == [expected for _, expected in rows]
 
 
-def test_a_path_is_below_the_gateway_uri() -> None:
-    with ScriptedGateway(answering_with(200, "")) as gateway:
+def test_path_is_appended_to_the_gateway_uri() -> None:
+    with ScriptedGateway(responding_with(200, "")) as gateway:
         for mounted in ("/ml/flow", "/ml/flow/"):
-            assert ask(gateway.url + mounted, "path - /a?b", "send").status == "OK"
+            assert perform(gateway.url + mounted, "path - /a?b", "send").status == "OK"
         assert gateway.paths() == ["GET /ml/flow/a?b"] * 2
 
 
 @BUILDS
-def test_any_success_is_a_response(build: Build) -> None:
+def test_any_2xx_reply_is_a_response(build: Build) -> None:
     chat = {"model": "m", "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
     responses = {"output": [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}], "model": "m"}
     rows: list[tuple[int, object, list]] = [
@@ -72,15 +72,15 @@ def test_any_success_is_a_response(build: Build) -> None:
         (200, "", []),
         (204, "", []),
     ]
-    left = iter(rows)
+    remaining = iter(rows)
 
     def script(handler: Handler, request: Request) -> None:
-        status, body, _ = next(left)
-        handler.answer(status, body)
+        status, body, _ = next(remaining)
+        handler.respond(status, body)
 
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, "path - /x", *["send"] * len(rows), build=build)
-        assert gateway.connections == 1, "the connection is used again"
+        outcomes = perform_all(gateway.url, "path - /x", *["send"] * len(rows), build=build)
+        assert gateway.connections == 1, "the connection is reused"
     for outcome, (status, body, texts) in zip(outcomes, rows):
         assert outcome.status == "OK", (body, outcome)
         assert (outcome.response.http_status, outcome.response.texts) == (status, texts), body
@@ -91,7 +91,7 @@ def test_any_success_is_a_response(build: Build) -> None:
     assert (outcomes[0].response.model, outcomes[0].response.usage) == ("m", [-1, -1, 3])
 
 
-def test_the_response_to_head_has_no_body() -> None:
+def test_response_to_head_has_no_body() -> None:
     def script(handler: Handler, request: Request) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "12345")
@@ -100,14 +100,14 @@ def test_the_response_to_head_has_no_body() -> None:
         handler.end_headers()
 
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, "show-header X-A", "path HEAD /x", "send", "send")
+        outcomes = perform_all(gateway.url, "show-header X-A", "path HEAD /x", "send", "send")
         for outcome in outcomes:
             assert (outcome.status, outcome.response.body, outcome.response.headers) == ("OK", "", ["b"]), outcome
         assert (gateway.paths(), gateway.connections) == (["HEAD /x"] * 2, 1)
 
 
 @BUILDS
-def test_a_refusal_has_its_status_and_shows_no_query(build: Build) -> None:
+def test_error_response_has_its_status_and_no_query_in_messages(build: Build) -> None:
     rows = [
         (400, {"error": {"message": f"no {KEY}"}}, "BAD_REQUEST"),
         (401, {"detail": "who?"}, "UNAUTHORIZED"),
@@ -118,27 +118,27 @@ def test_a_refusal_has_its_status_and_shows_no_query(build: Build) -> None:
         (500, "x", "SERVER_ERROR"),
     ]
     for status, body, expected in rows:
-        with ScriptedGateway(answering_with(status, body)) as gateway:
+        with ScriptedGateway(responding_with(status, body)) as gateway:
             commands = ("handle-option max_retries=0", "log 3", "show-body", f"path POST {SECRET_PATH}", "send")
-            outcome = ask(gateway.url, *commands, build=build)
+            outcome = perform(gateway.url, *commands, build=build)
             url = f"POST {gateway.url}/v1beta/models/g:generateContent"
         assert (outcome.status, outcome.error_http_status) == (expected, status), outcome
         assert outcome.message.startswith(f"{url}: HTTP status {status}"), outcome
         assert [line.text.startswith(f"{url}: ") for line in outcome.log] == [True], outcome.log
-        said = "".join(line.text for line in outcome.log) + outcome.message
-        assert KEY not in said and "alt=sse" not in said and KEY.encode() not in outcome.error_body
+        printed = "".join(line.text for line in outcome.log) + outcome.message
+        assert KEY not in printed and "alt=sse" not in printed and KEY.encode() not in outcome.error_body
         if expected == "NOT_FOUND":
-            assert "check the method and the path, which is below the gateway URI" in outcome.message
+            assert "check the method and the path, which is relative to the gateway URI" in outcome.message
 
 
 def failing(*failures: object) -> Script:
-    """Fails in these ways, one after the other, by a status or by closing the connection, and then succeeds."""
-    left = iter(failures)
+    """Fails in these ways in turn, by a status or by closing the connection, and then succeeds."""
+    remaining = iter(failures)
 
     def script(handler: Handler, request: Request) -> None:
-        failure = next(left, 200)
+        failure = next(remaining, 200)
         if isinstance(failure, int):
-            handler.answer(failure, "x")
+            handler.respond(failure, "x")
         else:
             handler.raw(b"")
 
@@ -146,7 +146,7 @@ def failing(*failures: object) -> Script:
 
 
 LOST = "lost"
-MOST = 4
+MAX_RETRIES = 4
 RETRYING = ("handle-option retry_backoff_ms=1", "handle-option max_retries=3")
 
 
@@ -162,90 +162,92 @@ RETRYING = ("handle-option retry_backoff_ms=1", "handle-option max_retries=3")
         *((method, failure, 1) for method in ("PUT", "PATCH", "DELETE", "QUERY") for failure in (500, 502, LOST)),
     ],
 )
-def test_what_is_retried(method: str, failure: object, sent: int) -> None:
-    """HEAD's status 500 is as GET's; its script would have to leave out the body."""
+def test_retries_depend_on_method_and_failure(method: str, failure: object, sent: int) -> None:
+    """Error statuses of HEAD are not tested: the script would have to omit the body."""
     with ScriptedGateway(failing(failure)) as gateway:
-        outcome = ask(gateway.url, *RETRYING, f"path {method} /x", "send")
+        outcome = perform(gateway.url, *RETRYING, f"path {method} /x", "send")
         assert gateway.paths() == [f"{method} /x"] * sent, outcome
     if sent == 2 and method != "HEAD":
         assert (outcome.status, outcome.response.attempts, len(outcome.response.retries)) == ("OK", 2, 1), outcome
 
 
-def test_a_lost_get_is_retried_at_most_as_often_as_the_options_allow() -> None:
+def test_lost_get_is_retried_at_most_max_retries_times() -> None:
     with ScriptedGateway(failing(*[LOST] * 9)) as gateway:
-        settings = ("handle-option retry_backoff_ms=1", f"handle-option max_retries={MOST}")
-        outcome = ask(gateway.url, *settings, "path GET /x", "send")
-        assert (outcome.status, outcome.error_attempts) == ("CONNECTION_LOST", 1 + MOST)
-        assert ask(gateway.url, "handle-option max_retries=0", "path GET /x", "send").error_attempts == 1
+        settings = ("handle-option retry_backoff_ms=1", f"handle-option max_retries={MAX_RETRIES}")
+        outcome = perform(gateway.url, *settings, "path GET /x", "send")
+        assert (outcome.status, outcome.error_attempts) == ("CONNECTION_LOST", 1 + MAX_RETRIES)
+        assert perform(gateway.url, "handle-option max_retries=0", "path GET /x", "send").error_attempts == 1
 
 
-def test_only_methods_that_may_be_repeated_use_an_idle_connection() -> None:
-    with ScriptedGateway(answering_with(200, "")) as gateway:
-        ask_all(gateway.url, *(f"path {method} /x" if ask_it is None else "send"
-                               for method in ("GET", "POST", "GET", "PUT", "DELETE") for ask_it in (None, 1)))  # fmt: skip
+def test_put_and_delete_do_not_use_an_idle_connection() -> None:
+    with ScriptedGateway(responding_with(200, "")) as gateway:
+        perform_all(gateway.url, *(f"path {method} /x" if sends is None else "send"
+                               for method in ("GET", "POST", "GET", "PUT", "DELETE") for sends in (None, 1)))  # fmt: skip
         assert gateway.connections == 3
 
 
 def outcome_of(script: Script, *commands: str, build: Build = SHARED) -> Outcome:
     with ScriptedGateway(script) as gateway:
-        return ask(gateway.url, *commands, "send", build=build)
+        return perform(gateway.url, *commands, "send", build=build)
 
 
 @BUILDS
-def test_authentication_headers_and_options_are_those_of_all_requests(build: Build) -> None:
-    seen: list[dict[str, str]] = []
+def test_credentials_headers_and_options_apply_to_raw_requests(build: Build) -> None:
+    received: list[dict[str, str]] = []
 
     def script(handler: Handler, request: Request) -> None:
-        seen.append({name.lower(): value for name, value in request.headers.items()})
-        handler.answer(200, "x" * 5000)
+        received.append({name.lower(): value for name, value in request.headers.items()})
+        handler.respond(200, "x" * 5000)
 
     commands = ("handle-option bearer_token=t", "handle-header X-A=1", "header X-B=2", "path - /x")
     assert outcome_of(script, *commands, build=build).status == "OK"
-    assert [seen[0][name] for name in ("authorization", "x-a", "x-b")] == ["Bearer t", "1", "2"]
+    assert [received[0][name] for name in ("authorization", "x-a", "x-b")] == ["Bearer t", "1", "2"]
     limited = outcome_of(script, "option max_response_bytes=4999", "path - /x", build=build)
     assert (limited.status, "max_response_bytes" in limited.message) == ("RESPONSE_TOO_LARGE", True)
-    insecure = ask("http://192.0.2.1", "handle-option bearer_token=t", "path - /x", "send", build=build)
+    insecure = perform("http://192.0.2.1", "handle-option bearer_token=t", "path - /x", "send", build=build)
     assert insecure.status == "INSECURE_AUTH"
 
 
-def test_a_get_may_bring_more_than_a_list_of_routes_may_have() -> None:
+def test_response_to_get_may_exceed_the_limit_of_a_route_list() -> None:
     length = 17 * 1024 * 1024
-    outcome = outcome_of(answering_with(200, b"x" * length), "path GET /x")
+    outcome = outcome_of(responding_with(200, b"x" * length), "path GET /x")
     assert outcome.status == "OK" and len(outcome.response.body) == length
 
 
 @pytest.mark.parametrize(("settings", "status"), [(["option timeout_ms=200"], "TIMEOUT"), (["request-token", "cancel-after 200"], "CANCELLED")])
-def test_a_raw_request_ends_in_time(settings: list[str], status: str) -> None:
+def test_raw_request_obeys_timeout_and_cancel_token(settings: list[str], status: str) -> None:
     outcome = outcome_of(lambda handler, request: handler.stall(), f"path - {SECRET_PATH}", *settings)
     assert (outcome.status, outcome.took_us < 400_000) == (status, True), outcome
     assert outcome.message.startswith("GET http://127.0.0.1:") and KEY not in outcome.message
 
 
-def test_nothing_is_sent_with_a_cancelled_token() -> None:
-    with ScriptedGateway(answering_with(200, "")) as gateway:
-        outcomes = ask_all(gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send")
+def test_nothing_is_sent_if_the_token_is_already_cancelled() -> None:
+    with ScriptedGateway(responding_with(200, "")) as gateway:
+        outcomes = perform_all(
+            gateway.url, "path - /x", "token", "cancel", "send", "no-token", "request-token", "cancel", "send"
+        )
         assert [outcome.status for outcome in outcomes] == ["CANCELLED"] * 2
         assert gateway.requests == []
 
 
-def test_a_redirect_on_the_same_server_is_followed() -> None:
+def test_redirect_on_the_same_server_is_followed() -> None:
     def script(handler: Handler, request: Request) -> None:
         if request.path.startswith("/old"):
-            handler.answer(307, "", {"Location": f"/new?key={KEY}"})
+            handler.respond(307, "", {"Location": f"/new?key={KEY}"})
         else:
-            handler.answer(200, request.body)
+            handler.respond(200, request.body)
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "handle-option max_redirects=1", "log 3", "path - /old?a", "body {}", "send")
+        outcome = perform(gateway.url, "handle-option max_redirects=1", "log 3", "path - /old?a", "body {}", "send")
         assert (outcome.response.body, gateway.paths()) == ("{}", ["POST /old?a", f"POST /new?key={KEY}"])
     assert not any(KEY in line.text for line in outcome.log)
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", "OK"), ("POST", "OK"), ("DELETE", "CONNECTION_LOST")])
-def test_what_an_idle_connection_loses_is_sent_again(method: str, status: str) -> None:
-    """What must not be sent twice is not sent on such a connection."""
+def test_request_lost_by_an_idle_connection_is_sent_again(method: str, status: str) -> None:
+    """A request that must not be sent twice does not use an idle connection."""
     with ScriptedGateway(failing(200, LOST)) as gateway:
-        outcomes = ask_all(gateway.url, f"path {method} /x", "send", "send")
+        outcomes = perform_all(gateway.url, f"path {method} /x", "send", "send")
         assert [outcome.status for outcome in outcomes] == ["OK", status], outcomes
         assert len(gateway.requests) == (2 if method == "DELETE" else 3)
 
@@ -270,7 +272,7 @@ STREAMS = ("stream", "callback")
 
 
 def streaming(*pieces: object, is_cut: bool = False, content_type: str = "text/event-stream") -> Script:
-    """Answers in a stream of these texts or bytes, in chunks, without the last one if it is cut."""
+    """Responds with a stream of these strings or bytes, in chunks, without the last chunk if it is cut."""
 
     def script(handler: Handler, request: Request) -> None:
         handler.send_response(200)
@@ -287,21 +289,23 @@ def streaming(*pieces: object, is_cut: bool = False, content_type: str = "text/e
 
 
 def raw_events(outcome: Outcome) -> list[tuple[Optional[str], Optional[str]]]:
-    """The name and the data of each event, all of which nothing was read of."""
+    """Returns the name and data of each event, all of which are uninterpreted."""
     assert all((event.kind, event.candidate, event.text) == (OTHER, 0, None) for event in outcome.events), outcome
     return [(event.raw_name, event.raw_data) for event in outcome.events]
 
 
 def streamed(script: Script, *commands: str, build: Build = SHARED) -> list[Outcome]:
-    """By both forms of streams."""
+    """Performs the request with both kinds of streams."""
     with ScriptedGateway(script) as gateway:
-        outcomes = ask_all(gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build)
-        assert [request.body for request in gateway.requests] == [BODY.encode()] * 2, "as it is written"
+        outcomes = perform_all(
+            gateway.url, "show-raw", f"body {escaped(BODY)}", "path - /x", *commands, *STREAMS, build=build
+        )
+        assert [request.body for request in gateway.requests] == [BODY.encode()] * 2, "the body is sent unchanged"
     return outcomes
 
 
 @BUILDS
-def test_each_payload_of_a_stream_is_an_event(build: Build) -> None:
+def test_each_payload_of_a_stream_is_one_event(build: Build) -> None:
     for end in ("", "data: [DONE]\n\n", "data: [DONE]\n"):
         outcomes = streamed(streaming(STREAM, end), build=build)
         assert [outcome.status for outcome in outcomes] == ["STREAM_END", "OK"], outcomes
@@ -310,63 +314,63 @@ def test_each_payload_of_a_stream_is_an_event(build: Build) -> None:
             assert (outcome.response.texts, outcome.response.body, outcome.response.http_status) == ([], None, 200)
 
 
-def test_the_end_of_the_body_ends_the_last_event() -> None:
+def test_end_of_the_body_ends_the_last_event() -> None:
     for outcome in streamed(streaming("data: a\n\n", "data: b\nevent: c")):
         assert outcome.status in ("STREAM_END", "OK") and raw_events(outcome) == [(None, "a"), ("c", "b")], outcome
 
 
-def test_a_stream_without_events_is_complete() -> None:
+def test_stream_without_events_is_complete() -> None:
     for outcome in streamed(streaming(": nothing\n\n")):
         assert outcome.status in ("STREAM_END", "OK") and outcome.events == [], outcome
 
 
 @BUILDS
-def test_a_stream_that_is_cut_is_truncated(build: Build) -> None:
+def test_stream_that_is_cut_is_truncated(build: Build) -> None:
     for outcome in streamed(streaming(STREAM, is_cut=True), build=build):
         assert (outcome.status, raw_events(outcome)) == ("STREAM_TRUNCATED", EVENTS), outcome
 
 
 @BUILDS
-def test_an_event_named_error_ends_a_stream(build: Build) -> None:
+def test_event_named_error_ends_the_stream_with_its_message(build: Build) -> None:
     rows = [
         ('{"type": "error", "error": {"type": "overloaded_error", "message": "too much"}}', "too much"),
         ('{"error": {"message": "429: Rate limit reached", "type": "HTTPException"}}', "Rate limit reached"),
         ("words", "words"),
     ]
-    for data, words in rows:
+    for data, phrase in rows:
         for outcome in streamed(streaming(STREAM, f"event: error\ndata: {data}\n\n", "data: x\n\n"), build=build):
             assert (outcome.status, raw_events(outcome)) == ("STREAM_ERROR", EVENTS), outcome
-            assert words in outcome.message and outcome.message.startswith("POST http://"), outcome
+            assert phrase in outcome.message and outcome.message.startswith("POST http://"), outcome
 
 
 @BUILDS
-def test_a_whole_response_to_a_stream_is_one_event(build: Build) -> None:
+def test_response_that_is_not_a_stream_is_one_event(build: Build) -> None:
     for body in ('[{"candidates": []}]', "text", json.dumps({"choices": [{"message": {"content": "hi"}}]})):
-        for outcome in streamed(answering_with(200, body, {"Content-Type": "application/json"}), build=build):
+        for outcome in streamed(responding_with(200, body, {"Content-Type": "application/json"}), build=build):
             assert outcome.status in ("STREAM_END", "OK") and raw_events(outcome) == [(None, body)], outcome
-    for outcome in streamed(answering_with(204, "")):
+    for outcome in streamed(responding_with(204, "")):
         assert outcome.status in ("STREAM_END", "OK") and outcome.events == [], outcome
-    for outcome in streamed(answering_with(200, body), "option gather_stream=false", build=build):
+    for outcome in streamed(responding_with(200, body), "option gather_stream=false", build=build):
         assert raw_events(outcome) == [(None, body)]
         assert (outcome.response.texts, outcome.response.body) == ([None], None), "nothing is gathered"
 
 
-def test_send_reads_a_stream_to_its_end() -> None:
+def test_send_reads_a_stream_to_its_end_as_body() -> None:
     assert outcome_of(streaming(STREAM), "path - /x").response.body == STREAM
 
 
-def test_a_refused_stream_has_its_status() -> None:
-    for outcome in streamed(answering_with(429, {"error": "slow down"}), "handle-option max_retries=0"):
+def test_error_response_to_a_stream_has_its_status() -> None:
+    for outcome in streamed(responding_with(429, {"error": "slow down"}), "handle-option max_retries=0"):
         assert (outcome.status, outcome.error_http_status, outcome.events) == ("RATE_LIMITED", 429, []), outcome
 
 
-def test_the_callback_stops_a_stream() -> None:
+def test_callback_stops_a_raw_stream() -> None:
     with ScriptedGateway(streaming(STREAM)) as gateway:
-        outcome = ask(gateway.url, "show-raw", "path - /x", "stop-at 7", "callback")
+        outcome = perform(gateway.url, "show-raw", "path - /x", "stop-at 7", "callback")
     assert (outcome.status, raw_events(outcome)) == ("CANCELLED", EVENTS[:1]), outcome
 
 
-def test_the_limits_of_streams_apply() -> None:
+def test_event_size_idle_timeout_and_cancellation_apply_to_raw_streams() -> None:
     for outcome in streamed(streaming("data: " + "x" * 2000 + "\n\n"), "option max_event_bytes=1024"):
         assert (outcome.status, "max_event_bytes" in outcome.message) == ("RESPONSE_TOO_LARGE", True), outcome
 
@@ -378,11 +382,14 @@ def test_the_limits_of_streams_apply() -> None:
         assert (outcome.status, raw_events(outcome)) == ("TIMEOUT", [(None, "a")]) and "idle_timeout_ms" in outcome.message
     for tokens in (("token", "request-token"), ("request-token", "token")):
         with ScriptedGateway(stalling) as gateway:
-            outcome = ask(gateway.url, *tokens, "path - /x", "cancel-after 200", "stream")
+            outcome = perform(gateway.url, *tokens, "path - /x", "cancel-after 200", "stream")
             assert outcome.status == "CANCELLED" and 0 <= outcome.cancelled_us < 50_000, outcome
 
 
-def test_a_connection_is_used_again_after_a_stream() -> None:
+def test_connection_is_reused_after_a_raw_stream() -> None:
     with ScriptedGateway(streaming(STREAM, "data: [DONE]\n\n")) as gateway:
-        assert {outcome.status for outcome in ask_all(gateway.url, "path POST /x", *STREAMS * 2)} == {"STREAM_END", "OK"}
+        assert {outcome.status for outcome in perform_all(gateway.url, "path POST /x", *STREAMS * 2)} == {
+            "STREAM_END",
+            "OK",
+        }
         assert gateway.connections == 1

@@ -1,15 +1,15 @@
 """The same C programs against real MLflow servers of each family."""
 
 import pytest
-from builds import ALL, CHECKED, SHARED, Build
-from calls import call, call_all
-from conftest import RealGateway
+from support.builds import ALL, CHECKED, SHARED, Build
+from support.calls import call, call_all
+from support.real_gateways import RealGateway
 
-# The upstream is scripted, so that an answer can be told to belong to its question.
+# The upstream is scripted, so that each response can be matched to its request.
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_a_prompt_works_on_both_kinds_of_route(real_gateway: RealGateway, build: Build) -> None:
+def test_prompt_works_on_completions_and_chat_routes(real_gateway: RealGateway, build: Build) -> None:
     calls = [
         (real_gateway.url, route, prompt)
         for route in ("completions", "chat")
@@ -20,8 +20,8 @@ def test_a_prompt_works_on_both_kinds_of_route(real_gateway: RealGateway, build:
         assert outcome.text_len == len(f"echo: {prompt}".encode())
 
 
-def test_candidate_count_arrives_under_either_name(real_gateway: RealGateway) -> None:
-    """2.8.1 refuses `n`, newer servers ignore `candidate_count`: the library sends each what it understands."""
+def test_candidate_count_is_sent_under_the_name_of_the_server(real_gateway: RealGateway) -> None:
+    """2.8.1 rejects `n`, newer servers ignore `candidate_count`: the library sends the supported name."""
     for route in ("completions", "chat"):
         for name in ("n", "candidate_count"):
             real_gateway.upstream.forget_requests()
@@ -30,7 +30,7 @@ def test_candidate_count_arrives_under_either_name(real_gateway: RealGateway) ->
             assert [request["body"]["n"] for request in real_gateway.upstream.requests()] == [2]
 
 
-def test_parameters_arrive_as_they_were_set(real_gateway: RealGateway) -> None:
+def test_parameters_arrive_unchanged(real_gateway: RealGateway) -> None:
     settings = ("param:temperature=0", "param:max_tokens=7", "stop=END", "stop=\\n")
     assert call(real_gateway.url, "hi", *settings, route="chat").status == "OK"
     (request,) = real_gateway.upstream.requests()
@@ -38,15 +38,15 @@ def test_parameters_arrive_as_they_were_set(real_gateway: RealGateway) -> None:
     assert sent == {"temperature": 0, "max_tokens": 7, "stop": ["END", "\\n"]}
 
 
-def test_an_unset_parameter_is_not_sent(real_gateway: RealGateway) -> None:
+def test_unset_parameter_is_not_sent(real_gateway: RealGateway) -> None:
     assert call(real_gateway.url, "hi", route="chat").status == "OK"
     (request,) = real_gateway.upstream.requests()
-    # What is there besides are the server's own defaults; none is null, and none is ours.
+    # The others are defaults of the server; none is null, and none is from the library.
     assert set(request["body"]) <= {"model", "messages", "n", "temperature"}
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_refusals_keep_the_gateways_words(real_gateway: RealGateway, build: Build) -> None:
+def test_errors_contain_the_message_of_the_gateway(real_gateway: RealGateway, build: Build) -> None:
     url = real_gateway.url
     rows = [
         ((url, "completions", "!status 503"), "SERVER_ERROR", 503, "scripted 503"),
@@ -58,13 +58,13 @@ def test_refusals_keep_the_gateways_words(real_gateway: RealGateway, build: Buil
         ((url, "nope", "hi"), "NOT_FOUND", 404, "'nope' is not present or active on the server"),
         ((f"{url}/prefix", "chat", "hi"), "NOT_FOUND", 404, "Not Found"),
     ]
-    for (fields, status, http_status, words), outcome in zip(rows, call_all([row[0] for row in rows], build)):
+    for (fields, status, http_status, phrase), outcome in zip(rows, call_all([row[0] for row in rows], build)):
         assert (outcome.status, outcome.http_status) == (status, http_status), (fields, outcome)
-        assert words in outcome.text
+        assert phrase in outcome.text
         assert outcome.body_len > 0
 
 
-def test_the_dialect_can_be_forced(real_gateway: RealGateway) -> None:
+def test_dialect_option_selects_the_dialect(real_gateway: RealGateway) -> None:
     right = "gateway" if real_gateway.version == "2.8.1" else "deployments"
     for route in ("completions", "chat"):
         outcome = call(real_gateway.url, "hi", f"option:dialect={right}", route=route)
@@ -73,12 +73,12 @@ def test_the_dialect_can_be_forced(real_gateway: RealGateway) -> None:
         wrong = call(real_gateway.url, "hi", "option:dialect=deployments", route="chat")
         assert (wrong.status, wrong.http_status) == ("NOT_FOUND", 404), wrong
     else:
-        # These serve the older routes, too, and answer in the newer shape, which is understood.
+        # Newer servers support the older path, too, and respond in the newer shape, which is accepted.
         older = call(real_gateway.url, "hi", "option:dialect=gateway", route="chat")
         assert (older.status, older.text) == ("OK", "echo: hi"), older
 
 
-def test_a_slow_answer_is_waited_for_as_long_as_allowed(real_gateway: RealGateway) -> None:
+def test_slow_response_is_awaited_up_to_timeout_ms(real_gateway: RealGateway) -> None:
     assert call(real_gateway.url, "!delay 700", "option:timeout_ms=20000", route="chat").status == "OK"
     outcome = call(real_gateway.url, "!delay 3000", "option:timeout_ms=1000", route="chat")
     assert outcome.status == "TIMEOUT", outcome

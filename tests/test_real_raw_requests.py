@@ -1,22 +1,22 @@
-"""Raw requests to a real tracking server: the providers' own APIs, the proxy route, and the rest of its REST API."""
+"""Raw requests to a real tracking server: APIs of the providers, the proxy route, and the REST API of MLflow."""
 
 import json
 from collections.abc import Iterator
 
 import pytest
-from asks import OTHER, Outcome, ask, ask_all, escaped
-from builds import CHECKED, SHARED, Build
-from conftest import RealGateway
-from gateways.scripted_answers import embedding
+from gateways.scripted_responses import embedding
+from support.builds import CHECKED, SHARED, Build
+from support.operations import OTHER, Outcome, escaped, perform, perform_all
+from support.real_gateways import RealGateway
 
 BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 MODEL = "smollm2"
-"""What all endpoints have behind them."""
+"""The model behind all endpoints."""
 
 
 @pytest.fixture
 def server(providers: RealGateway) -> Iterator[RealGateway]:
-    """The server without what it was asked before."""
+    """The server, without the recorded requests of earlier tests."""
     providers.upstream.forget_requests()
     yield providers
 
@@ -26,7 +26,7 @@ def body(**fields: object) -> str:
 
 
 def arrived(server: RealGateway) -> dict:
-    """What the provider was sent, once."""
+    """Returns the only request that the provider received."""
     (request,) = server.upstream.requests()
     return request
 
@@ -37,60 +37,62 @@ def response(outcome: Outcome) -> dict:
 
 
 @BUILDS
-def test_responses(server: RealGateway, build: Build) -> None:
+def test_openai_responses_api_works(server: RealGateway, build: Build) -> None:
     fields = {"input": "héllo", "metadata": {"a": "b"}}
-    outcome = ask(server.url, "path - /gateway/openai/v1/responses", body(model="openai", **fields), "send", build=build)
+    outcome = perform(
+        server.url, "path - /gateway/openai/v1/responses", body(model="openai", **fields), "send", build=build
+    )
     assert response(outcome)["output"][0]["content"] == [{"type": "output_text", "text": "echo: héllo"}]
     assert outcome.response.texts == []
     assert arrived(server) == {"path": "/v1/responses", "body": {"model": MODEL, **fields}}
 
 
 @BUILDS
-def test_anthropic_messages(server: RealGateway, build: Build) -> None:
+def test_anthropic_messages_api_works(server: RealGateway, build: Build) -> None:
     fields = {"max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
     path = "path - /gateway/anthropic/v1/messages"
-    outcome = ask(server.url, path, body(model="anthropic", **fields), "send", build=build)
+    outcome = perform(server.url, path, body(model="anthropic", **fields), "send", build=build)
     assert response(outcome)["content"] == [{"type": "text", "text": "echo: hi"}]
     assert outcome.response.texts == []
     assert arrived(server) == {"path": "/v1/messages", "body": {"model": MODEL, **fields}}
 
 
 @BUILDS
-def test_gemini(server: RealGateway, build: Build) -> None:
+def test_gemini_api_works(server: RealGateway, build: Build) -> None:
     fields = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     path = "path - /gateway/gemini/v1beta/models/gemini:generateContent"
-    outcome = ask(server.url, path, body(**fields), "send", build=build)
+    outcome = perform(server.url, path, body(**fields), "send", build=build)
     assert response(outcome)["candidates"][0]["content"]["parts"] == [{"text": "echo: hi"}]
     assert outcome.response.texts == []
     assert arrived(server) == {"path": f"/v1beta/models/{MODEL}:generateContent", "body": fields}
 
 
 @BUILDS
-def test_the_proxy_route(server: RealGateway, build: Build) -> None:
-    """OpenAI's chat shape is read, whatever the path is."""
+def test_proxy_route_works_and_reads_the_chat_shape(server: RealGateway, build: Build) -> None:
+    """The chat shape of OpenAI is read on any path."""
     fields = {"model": "any", "messages": [{"role": "user", "content": "hi"}]}
     path = "path POST /gateway/proxy/openai/v1/chat/completions"
-    outcome = ask(server.url, path, body(**fields), "send", build=build)
+    outcome = perform(server.url, path, body(**fields), "send", build=build)
     assert response(outcome)["choices"][0]["message"]["content"] == "echo: hi"
     assert (outcome.response.texts, outcome.response.model, outcome.response.usage) == (["echo: hi"], "any", [1, 2, 3])
     assert arrived(server) == {"path": "/v1/chat/completions", "body": fields}
 
 
-def test_chat_and_embeddings_as_openai_has_them(server: RealGateway) -> None:
+def test_openai_chat_and_embeddings_apis_work(server: RealGateway) -> None:
     chat = {"messages": [{"role": "user", "content": "hi"}], "n": 2}
-    outcome = ask(server.url, "path - /gateway/openai/v1/chat/completions", body(model="openai", **chat), "send")
+    outcome = perform(server.url, "path - /gateway/openai/v1/chat/completions", body(model="openai", **chat), "send")
     assert outcome.response.texts == ["echo: hi", "echo: hi #1"]
-    outcome = ask(server.url, "path - /gateway/openai/v1/embeddings", body(model="openai", input="a"), "send")
+    outcome = perform(server.url, "path - /gateway/openai/v1/embeddings", body(model="openai", input="a"), "send")
     assert response(outcome)["data"][0]["embedding"] == embedding("a") and outcome.response.texts == []
     assert [request["path"] for request in server.upstream.requests()] == ["/v1/chat/completions", "/v1/embeddings"]
 
 
-def test_other_methods_and_queries(server: RealGateway) -> None:
-    """An experiment is made, changed, found, and deleted, as by MLflow's own client; and the server is asked how it is."""
+def test_rest_api_of_mlflow_works_with_all_methods_and_queries(server: RealGateway) -> None:
+    """Creates, reads and deletes an experiment as MLflow's client does, and requests the health of the server."""
     api = "/api/2.0/mlflow/experiments"
-    (made,) = ask_all(server.url, f"path - {api}/create", body(name="raw é"), "send")
-    experiment = response(made)["experiment_id"]
-    found, head, options, health, gone, missing = ask_all(
+    (created,) = perform_all(server.url, f"path - {api}/create", body(name="raw é"), "send")
+    experiment = response(created)["experiment_id"]
+    found, head, options, health, gone, missing = perform_all(
         server.url, f"path - {api}/get?experiment_id={experiment}", "send",
         "path HEAD /health", "send", "path GET /gateway/mlflow/v1/models?x=%20", "send", "path GET /health", "send",
         "again", f"path - {api}/delete", body(experiment_id=experiment), "send",
@@ -106,7 +108,7 @@ def test_other_methods_and_queries(server: RealGateway) -> None:
 
 
 @BUILDS
-def test_what_fails_has_the_servers_words(server: RealGateway, build: Build) -> None:
+def test_errors_contain_the_message_of_the_server(server: RealGateway, build: Build) -> None:
     rows = [
         ("/gateway/openai/v1/responses", {"model": "nope", "input": "hi"}, "NOT_FOUND", "GatewayEndpoint not found"),
         ("/gateway/openai/v1/responses", {"model": "anthropic", "input": "hi"}, None, "openai"),
@@ -115,10 +117,10 @@ def test_what_fails_has_the_servers_words(server: RealGateway, build: Build) -> 
         ("/gateway/proxy/openai/v1/nothing", {"a": 1}, "NOT_FOUND", "no such path"),
     ]
     commands = [command for path, fields, _, _ in rows for command in ("again", f"path - {path}", body(**fields), "send")]
-    for (path, _, status, words), outcome in zip(rows, ask_all(server.url, *commands, build=build)):
+    for (path, _, status, phrase), outcome in zip(rows, perform_all(server.url, *commands, build=build)):
         assert outcome.status not in ("OK", "BAD_RESPONSE"), outcome
         assert status in (None, outcome.status), (path, outcome)
-        assert words.lower() in outcome.message.lower(), outcome
+        assert phrase.lower() in outcome.message.lower(), outcome
         assert outcome.message.startswith(f"POST {server.url}{path}: HTTP status "), outcome
 
 
@@ -126,16 +128,16 @@ def test_what_fails_has_the_servers_words(server: RealGateway, build: Build) -> 
 
 
 def data(outcome: Outcome) -> list[tuple]:
-    """The names of the events, and their data."""
+    """Returns the names and the data of the events."""
     assert outcome.status in ("STREAM_END", "OK") and {event.kind for event in outcome.events} == {OTHER}, outcome
     return [(event.raw_name, json.loads(event.raw_data)) for event in outcome.events]
 
 
 @BUILDS
-@pytest.mark.parametrize("form", ["stream", "callback"])
-def test_responses_in_a_stream(server: RealGateway, form: str, build: Build) -> None:
+@pytest.mark.parametrize("command", ["stream", "callback"])
+def test_openai_responses_api_streams(server: RealGateway, command: str, build: Build) -> None:
     commands = ("show-raw", "path - /gateway/openai/v1/responses", body(model="openai", input="hi", stream=True))
-    events = data(ask(server.url, *commands, form, build=build))
+    events = data(perform(server.url, *commands, command, build=build))
     assert [name for name, _ in events] == [
         "response.created", "response.output_text.delta", "response.output_text.delta", "response.completed",
     ]  # fmt: skip
@@ -144,25 +146,25 @@ def test_responses_in_a_stream(server: RealGateway, form: str, build: Build) -> 
 
 
 @BUILDS
-def test_anthropic_messages_in_a_stream(server: RealGateway, build: Build) -> None:
+def test_anthropic_messages_api_streams(server: RealGateway, build: Build) -> None:
     messages = [{"role": "user", "content": "hi"}]
     fields = body(model="anthropic", max_tokens=5, messages=messages, stream=True)
-    outcome = ask(server.url, "show-raw", "path - /gateway/anthropic/v1/messages", fields, "stream", build=build)
+    outcome = perform(server.url, "show-raw", "path - /gateway/anthropic/v1/messages", fields, "stream", build=build)
     assert [name for name, _ in data(outcome)] == ["message_start", *["content_block_delta"] * 2, "message_stop"]
     assert arrived(server)["body"]["stream"] is True
 
 
 @BUILDS
-def test_gemini_in_a_stream(server: RealGateway, build: Build) -> None:
+def test_gemini_api_streams(server: RealGateway, build: Build) -> None:
     fields = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     path = "path - /gateway/gemini/v1beta/models/gemini:streamGenerateContent?alt=sse"
-    ((name, event),) = data(ask(server.url, "show-raw", path, body(**fields), "stream", build=build))
+    ((name, event),) = data(perform(server.url, "show-raw", path, body(**fields), "stream", build=build))
     assert (name, event["candidates"][0]["content"]["parts"]) == (None, [{"text": "echo: hi"}])
     assert arrived(server)["body"] == fields, "no stream flag is added"
 
 
-def test_the_proxy_route_in_a_stream(server: RealGateway) -> None:
+def test_proxy_route_streams(server: RealGateway) -> None:
     fields = body(messages=[{"role": "user", "content": "hi"}], stream=True)
-    outcome = ask(server.url, "show-raw", "path - /gateway/proxy/openai/v1/chat/completions", fields, "stream")
+    outcome = perform(server.url, "show-raw", "path - /gateway/proxy/openai/v1/chat/completions", fields, "stream")
     assert "".join(event["choices"][0]["delta"].get("content") or "" for _, event in data(outcome)) == "echo: hi"
     assert len(server.upstream.requests()) == 1

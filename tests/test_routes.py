@@ -1,4 +1,4 @@
-"""What a gateway says of its routes, and what it lets be changed, in each dialect."""
+"""Route functions in each dialect: lists, single routes, health, limits, and missing routes."""
 
 import json
 import time
@@ -6,25 +6,25 @@ from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 import pytest
-from asks import ask, ask_all
-from builds import CHECKED, SHARED, Build
-from chances import three_chances
-from conftest import RealGateway
-from scripted_gateway import HOST, NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
+from support.builds import CHECKED, SHARED, Build
+from support.operations import perform, perform_all
+from support.real_gateways import RealGateway
+from support.scripted_gateway import HOST, NOT_FOUND, Handler, Request, ScriptedGateway, refused_port
+from support.timing import three_attempts
 
 CHAT = "llm/v1/chat"
 
 
 class Dialect(NamedTuple):
-    """Where a server of this dialect tells of its routes, and how an entry looks."""
+    """The paths and the list entries of a server of this dialect."""
 
     name: str
     list_path: str
     field: str
     entry: Callable[[str], dict]
-    told_url: str
-    """The one in an entry; where there is none, the one that questions are sent to."""
-    questions: str
+    reported_url: str
+    """The URL in an entry, or else the path of invocations."""
+    invocation_path: str
     type: Optional[str] = CHAT
 
 
@@ -64,7 +64,7 @@ TRACKING = Dialect(
     "tracking", "/api/3.0/mlflow/gateway/endpoints/list", "endpoints", tracking_entry, TRACKING_URL, TRACKING_URL, None
 )
 MODELS = Dialect("tracking", "/gateway/mlflow/v1/models", "data", model_entry, TRACKING_URL, TRACKING_URL, None)
-"""The same server as its ordinary users see it."""
+"""The same server as seen by ordinary users."""
 DATABRICKS = Dialect(
     "databricks", "/api/2.0/serving-endpoints", "endpoints", databricks_entry, DATABRICKS_URL, DATABRICKS_URL
 )
@@ -73,58 +73,58 @@ PAGED = (DEPLOYMENTS, GATEWAY)
 
 each_dialect = pytest.mark.parametrize("dialect", ALL_DIALECTS, ids=lambda dialect: dialect.name)
 
-Answer = Callable[[Handler, Request], None]
+Respond = Callable[[Handler, Request], None]
 
 
 def serving(
-    dialect: Dialect, names: list[str], otherwise: Optional[Answer] = None, prefix: str = ""
+    dialect: Dialect, names: list[str], otherwise: Optional[Respond] = None, prefix: str = ""
 ) -> ScriptedGateway:
-    """A server of one dialect with these routes; what is to be changed, and limits, `otherwise` answers."""
+    """A server of one dialect with these routes; `otherwise` responds to changes and limits."""
     entries = [dialect.entry(name) for name in names]
 
     def script(handler: Handler, request: Request) -> None:
         path = request.path.removeprefix(prefix).split("?")[0]
         one = f"{dialect.list_path.rstrip('/')}/"
         if request.method == "GET" and path == dialect.list_path:
-            handler.answer(200, {dialect.field: entries})
+            handler.respond(200, {dialect.field: entries})
         elif request.method == "GET" and path == MODELS.list_path and dialect is TRACKING:
-            handler.answer(200, {"object": "list", "data": [model_entry(name) for name in names]})
+            handler.respond(200, {"object": "list", "data": [model_entry(name) for name in names]})
         elif request.method == "GET" and path.startswith(one) and path[len(one) :] in names and dialect.type:
-            handler.answer(200, dialect.entry(path[len(one) :]))
+            handler.respond(200, dialect.entry(path[len(one) :]))
         elif otherwise and (request.method != "GET" or "limits" in path):
             otherwise(handler, request)
         elif request.method == "GET" and path.startswith(one) and dialect.type:
-            handler.answer(404, absent(dialect, path[len(one) :]))
-        elif request.method == "POST" and path in [dialect.questions.format(name) for name in names]:
-            answers = [{"message": {"content": "x"}}]
-            handler.answer(200, {"choices": answers, "candidates": answers})
+            handler.respond(404, missing(dialect, path[len(one) :]))
+        elif request.method == "POST" and path in [dialect.invocation_path.format(name) for name in names]:
+            candidates = [{"message": {"content": "x"}}]
+            handler.respond(200, {"choices": candidates, "candidates": candidates})
         else:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
 
     return ScriptedGateway(script)
 
 
-def absent(dialect: Dialect, name: str) -> dict:
-    """What the servers say of a name that they do not know."""
+def missing(dialect: Dialect, name: str) -> dict:
+    """Returns the error body of a server for a missing name."""
     if dialect is DATABRICKS:
         return {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"Endpoint with name '{name}' does not exist."}
     kind = "route" if dialect is GATEWAY else "endpoint"
-    words = f"The {kind} '{name}' is not present or active on the server. Please verify the {kind} name."
-    return {"detail": words}
+    phrase = f"The {kind} '{name}' is not present or active on the server. Please verify the {kind} name."
+    return {"detail": phrase}
 
 
 def paged(dialect: Dialect, pages: dict[str, object]) -> ScriptedGateway:
-    """A server whose list comes in pages, by the token that asks for them; a number is a status."""
+    """A server whose list has pages, by page token; a number is an HTTP status."""
 
     def script(handler: Handler, request: Request) -> None:
         path, _, query = request.path.partition("?")
         page = pages.get(query.removeprefix("page_token="))
         if path != dialect.list_path:
-            handler.answer(404, NOT_FOUND)
+            handler.respond(404, NOT_FOUND)
         elif isinstance(page, int):
-            handler.answer(page, {"detail": "no such page"})
+            handler.respond(page, {"detail": "no such page"})
         else:
-            handler.answer(200, page)
+            handler.respond(200, page)
 
     return ScriptedGateway(script)
 
@@ -135,81 +135,84 @@ def page(dialect: Dialect, names: list[str], token: Optional[str]) -> dict:
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 @each_dialect
-def test_the_list_of_routes(dialect: Dialect, build: Build) -> None:
+def test_list_returns_name_type_model_url_and_json_of_each_route(dialect: Dialect, build: Build) -> None:
     names = ["chat", "r", "e5"]
     with serving(dialect, names) as gateway:
-        outcome, again = ask_all(gateway.url, "list", "list", build=build)
-        assert (outcome.status, outcome._replace(asked_at_us=again.asked_at_us, took_us=again.took_us)) == ("OK", again)
+        outcome, again = perform_all(gateway.url, "list", "list", build=build)
+        assert (outcome.status, outcome._replace(started_at_us=again.started_at_us, took_us=again.took_us)) == (
+            "OK",
+            again,
+        )
         assert len(outcome.routes) == len(names)
         for name, route in zip(names, outcome.routes):
-            assert (route.name, route.url) == (name, gateway.url + dialect.told_url.format(name))
+            assert (route.name, route.url) == (name, gateway.url + dialect.reported_url.format(name))
             assert json.loads(route.json) == dialect.entry(name)
             assert (route.type, route.provider, route.model) == (dialect.type, "openai", "gpt")
 
 
 @each_dialect
-def test_the_order_in_which_a_server_is_asked(dialect: Dialect) -> None:
+def test_dialects_are_tried_in_order_and_the_result_is_remembered(dialect: Dialect) -> None:
     with serving(dialect, ["r"]) as gateway:
-        ask_all(gateway.url, "list", "list")
+        perform_all(gateway.url, "list", "list")
         order = [each.list_path for each in (DEPLOYMENTS, GATEWAY, TRACKING, MODELS, DATABRICKS)]
         expected = order[: order.index(dialect.list_path) + 1] + [dialect.list_path]
-        assert gateway.paths() == [f"GET {path}" for path in expected], "and what was found out is remembered"
+        assert gateway.paths() == [f"GET {path}" for path in expected], "the result is remembered"
 
 
 @each_dialect
-def test_one_route(dialect: Dialect) -> None:
+def test_get_route_returns_the_route_of_the_handle_or_by_name(dialect: Dialect) -> None:
     with serving(dialect, ["chat", "r"]) as gateway:
-        own, named = ask_all(gateway.url, "get-route", "get-route chat")
+        own, named = perform_all(gateway.url, "get-route", "get-route chat")
         for outcome, name in ((own, "r"), (named, "chat")):
             assert outcome.status == "OK", outcome
             (route,) = outcome.routes
-            assert (route.name, route.url) == (name, gateway.url + dialect.told_url.format(name))
+            assert (route.name, route.url) == (name, gateway.url + dialect.reported_url.format(name))
             assert json.loads(route.json) == dialect.entry(name)
             assert (route.type, route.provider, route.model) == (dialect.type, "openai", "gpt")
 
 
-def test_the_list_as_ordinary_users_of_a_tracking_server_see_it() -> None:
-    """Only names are in it; and some of its paths are forbidden to them, which is no word on the others."""
+def test_ordinary_user_of_a_tracking_server_gets_the_list_of_models() -> None:
+    """The list contains only names; a forbidden path says nothing about other paths."""
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == MODELS.list_path:
-            handler.answer(200, {"object": "list", "data": [model_entry("a"), model_entry("b")]})
+            handler.respond(200, {"object": "list", "data": [model_entry("a"), model_entry("b")]})
         else:
-            handler.answer(403, "Permission denied")
+            handler.respond(403, "Permission denied")
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
     assert outcome.status == "OK", outcome
     assert [(route.name, route.provider) for route in outcome.routes] == [("a", None), ("b", None)]
     assert outcome.routes[0].url == gateway.url + TRACKING_URL.format("a")
 
 
 @each_dialect
-def test_a_dialect_that_is_set_is_not_found_out(dialect: Dialect) -> None:
+def test_dialect_option_skips_discovery(dialect: Dialect) -> None:
     with serving(dialect, ["r"]) as gateway:
-        outcome = ask(gateway.url, f"handle-option dialect={dialect.name}", "list")
+        outcome = perform(gateway.url, f"handle-option dialect={dialect.name}", "list")
         assert outcome.status == "OK" and gateway.paths() == [f"GET {dialect.list_path}"]
 
 
 @each_dialect
-def test_a_gateway_below_a_path(dialect: Dialect) -> None:
+def test_gateway_uri_may_have_a_path(dialect: Dialect) -> None:
     with serving(dialect, ["r"], prefix="/mount/point") as gateway:
-        outcome, one = ask_all(f"{gateway.url}/mount/point/", "list", "get-route")
+        outcome, one = perform_all(f"{gateway.url}/mount/point/", "list", "get-route")
         for found in (outcome, one):
             (route,) = found.routes
-            assert route.url == f"{gateway.url}/mount/point{dialect.told_url.format('r')}"
+            assert route.url == f"{gateway.url}/mount/point{dialect.reported_url.format('r')}"
         assert all(" /mount/point/" in path for path in gateway.paths())
 
 
 @each_dialect
-def test_no_routes(dialect: Dialect) -> None:
+def test_empty_list_is_ok(dialect: Dialect) -> None:
     with serving(dialect, []) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
         assert (outcome.status, outcome.routes) == ("OK", [])
 
 
 @pytest.mark.parametrize("dialect", PAGED, ids=lambda dialect: dialect.name)
-def test_a_list_in_several_pages(dialect: Dialect) -> None:
+def test_list_of_several_pages_is_complete(dialect: Dialect) -> None:
     token = "a b&c=d/é"
     pages = {
         "": page(dialect, ["a", "b"], "2"),
@@ -217,33 +220,33 @@ def test_a_list_in_several_pages(dialect: Dialect) -> None:
         "a%20b%26c%3Dd%2F%C3%A9": page(dialect, ["c"], ""),
     }
     with paged(dialect, pages) as gateway:
-        outcome = ask(gateway.url, f"handle-option dialect={dialect.name}", "list")
+        outcome = perform(gateway.url, f"handle-option dialect={dialect.name}", "list")
         assert outcome.status == "OK", outcome
         assert [route.name for route in outcome.routes] == ["a", "b", "c"]
         assert len(gateway.requests) == 3
 
 
 @pytest.mark.parametrize("dialect", PAGED, ids=lambda dialect: dialect.name)
-def test_a_page_that_does_not_come(dialect: Dialect) -> None:
-    """A list without its end would say that the other routes are not there."""
+def test_missing_page_fails_the_list(dialect: Dialect) -> None:
+    """A partial list would hide the other routes."""
     for last, status in ((500, "SERVER_ERROR"), (403, "FORBIDDEN"), ({"status": "OK"}, "BAD_RESPONSE")):
         with paged(dialect, {"": page(dialect, ["a"], "2"), "2": last}) as gateway:
-            outcome = ask(gateway.url, f"handle-option dialect={dialect.name}", "list")
+            outcome = perform(gateway.url, f"handle-option dialect={dialect.name}", "list")
             assert outcome.status == status and "page_token=2" in outcome.message, outcome
 
 
 @pytest.mark.parametrize("tokens", [{"": "1", "1": "1"}, {"": "1", "1": "2", "2": "1"}], ids=["one", "two"])
-def test_pages_that_never_end(tokens: dict[str, str]) -> None:
+def test_endless_pages_fail_the_list(tokens: dict[str, str]) -> None:
     pages = {token: page(DEPLOYMENTS, ["a"], following) for token, following in tokens.items()}
     with paged(DEPLOYMENTS, pages) as gateway:
         start = time.monotonic()
-        outcome = ask(gateway.url, "handle-option timeout_ms=2000", "list")
+        outcome = perform(gateway.url, "handle-option timeout_ms=2000", "list")
         assert outcome.status in ("BAD_RESPONSE", "TIMEOUT", "RESPONSE_TOO_LARGE"), outcome
         assert time.monotonic() - start < 5
 
 
-def test_entries_as_they_come() -> None:
-    """Most fields may be missing, null or of another type; what the entry itself says stays as it was written."""
+def test_incomplete_entries_are_listed_with_their_json_unchanged() -> None:
+    """Most fields may be missing, null or of another type; the JSON of the entry is kept as written."""
     written = [
         '{"name": "bare" , "endpoint_type": "llm/v9/dance"}',
         '{ "name":"null","endpoint_type":"llm/v9/dance","model":null,"endpoint_url":null,"limit":{"calls":1} }',
@@ -252,10 +255,10 @@ def test_entries_as_they_come() -> None:
     ]
 
     def script(handler: Handler, request: Request) -> None:
-        handler.answer(200, f'{{"endpoints":[{", ".join(written)}],"next_page_token":null}}')
+        handler.respond(200, f'{{"endpoints":[{", ".join(written)}],"next_page_token":null}}')
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
     assert outcome.status == "OK", outcome
     assert [route.json for route in outcome.routes] == written
     assert [route.name for route in outcome.routes] == ["bare", "null", "odd", 'é "q"']
@@ -269,39 +272,39 @@ def test_url_of_a_route_is_joined_by_one_slash(url: str) -> None:
     entry = {**new_entry("r"), "endpoint_url": url}
 
     def script(handler: Handler, request: Request) -> None:
-        handler.answer(200, {"endpoints": [entry]} if request.path.endswith("/endpoints/") else entry)
+        handler.respond(200, {"endpoints": [entry]} if request.path.endswith("/endpoints/") else entry)
 
     with ScriptedGateway(script) as gateway:
         for prefix in ("", "/ml/flow", "/ml/"):
-            listed, one = ask_all(f"{gateway.url}{prefix}", "list", "get-route r")
+            listed, one = perform_all(f"{gateway.url}{prefix}", "list", "get-route r")
             expected = f"{gateway.url}{prefix.rstrip('/')}/gateway/r/invocations"
             assert [route.url for route in (*listed.routes, *one.routes)] == [expected] * 2
 
 
-def test_one_route_that_is_of_no_known_shape_is_not_called_a_list() -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(200, {"title": "x"})) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=databricks", "get-route r")
-    assert outcome.status == "BAD_RESPONSE" and "it does not describe the route" in outcome.message, outcome
+def test_route_of_unknown_shape_is_bad_response() -> None:
+    with ScriptedGateway(lambda handler, request: handler.respond(200, {"title": "x"})) as gateway:
+        outcome = perform(gateway.url, "handle-option dialect=databricks", "get-route r")
+    assert outcome.status == "BAD_RESPONSE" and "the response does not describe the route" in outcome.message, outcome
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "body",
     [
         "<html><title>Sign in</title></html>", "", "[]", "null", "{}", '{"endpoints":{}}', '{"endpoints":null}',
         '{"endpoints":[1]}', '{"endpoints":[{}]}', '{"endpoints":[{"name":5}]}', '{"endpoints":[{"name":"a"}]',
         "[" * 10_000,
     ],
 )  # fmt: skip
-def test_a_list_that_is_none(answer: str) -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(200, answer)) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=deployments", "list")
+def test_invalid_list_is_bad_response(body: str) -> None:
+    with ScriptedGateway(lambda handler, request: handler.respond(200, body)) as gateway:
+        outcome = perform(gateway.url, "handle-option dialect=deployments", "list")
         assert outcome.status == "BAD_RESPONSE" and "/api/2.0/endpoints/" in outcome.message, outcome
 
 
-def test_a_long_list() -> None:
+def test_list_of_3000_routes_is_complete() -> None:
     names = [f"route-{number:05}" for number in range(3000)]
     with serving(DEPLOYMENTS, names) as gateway:
-        outcome = ask(gateway.url, "list")
+        outcome = perform(gateway.url, "list")
     assert [route.name for route in outcome.routes] == names
 
 
@@ -309,46 +312,46 @@ def test_a_long_list() -> None:
     ("http_status", "status"),
     [(401, "UNAUTHORIZED"), (403, "FORBIDDEN"), (429, "RATE_LIMITED"), (503, "SERVER_ERROR"), (302, "HTTP_ERROR")],
 )
-@pytest.mark.parametrize("what", ["list", "get-route", "get-limits", "set-limits r=[]"])
-def test_refusals(http_status: int, status: str, what: str) -> None:
+@pytest.mark.parametrize("command", ["list", "get-route", "get-limits", "set-limits r=[]"])
+def test_error_response_has_its_status(http_status: int, status: str, command: str) -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(http_status, {"detail": "not now"}, {"Location": "/login"})
+        handler.respond(http_status, {"detail": "not now"}, {"Location": "/login"})
 
     with ScriptedGateway(refuse) as gateway:
-        outcome = ask(gateway.url, "handle-option dialect=deployments", what)
+        outcome = perform(gateway.url, "handle-option dialect=deployments", command)
         assert (outcome.status, outcome.error_http_status) == (status, http_status), outcome
         assert f"{gateway.url}/api/2.0/endpoints/" in outcome.message
 
 
-def test_nobody_there() -> None:
-    asks = ("list", "get-route", "health", "get-limits", "set-limits r=[]", "create-route {}", "delete-route r")
+def test_unreachable_gateway_is_connect_failed() -> None:
+    commands = ("list", "get-route", "health", "get-limits", "set-limits r=[]", "create-route {}", "delete-route r")
     with refused_port() as port:
         uri = f"http://{HOST}:{port}"
-        for what in asks:
-            assert ask(uri, what).status == "CONNECT_FAILED", what
+        for command in commands:
+            assert perform(uri, command).status == "CONNECT_FAILED", command
 
 
-def test_no_gateway_at_all() -> None:
-    """A server of another kind knows none of the paths."""
-    with ScriptedGateway(lambda handler, request: handler.answer(404, "<html>nothing here</html>")) as gateway:
-        outcome = ask(gateway.url, "list")
+def test_server_that_is_not_a_gateway_is_not_found() -> None:
+    """A server of another kind has none of the paths."""
+    with ScriptedGateway(lambda handler, request: handler.respond(404, "<html>nothing here</html>")) as gateway:
+        outcome = perform(gateway.url, "list")
         assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
 
 
-@pytest.mark.parametrize("what", ["list", "get-route", "health", "get-limits"])
-@three_chances
-def test_deadlines_hold(what: str) -> None:
-    SHARED.compile("asks.c")
+@pytest.mark.parametrize("command", ["list", "get-route", "health", "get-limits"])
+@three_attempts
+def test_route_functions_obey_timeout_ms(command: str) -> None:
+    SHARED.compile("operations.c")
     for script in (lambda handler, request: handler.stall(), trickle):
         with ScriptedGateway(script) as gateway:
             start = time.monotonic()
-            outcome = ask(gateway.url, "handle-option timeout_ms=600", what)
+            outcome = perform(gateway.url, "handle-option timeout_ms=600", command)
             assert outcome.status == "TIMEOUT" and "timeout_ms" in outcome.message, outcome
             assert time.monotonic() - start < 1.5
 
 
 def trickle(handler: Handler, request: Request) -> None:
-    """Answers with spaces, slowly and without an end."""
+    """Responds with spaces, slowly and without an end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n")
     while True:
         handler.wfile.write(b" ")
@@ -359,13 +362,13 @@ def trickle(handler: Handler, request: Request) -> None:
 # Health
 
 
-@pytest.mark.parametrize("answer", [{"status": "OK"}, "OK"], ids=["JSON", "text"])
-def test_a_healthy_gateway(answer: object) -> None:
+@pytest.mark.parametrize("body", [{"status": "OK"}, "OK"], ids=["JSON", "text"])
+def test_healthy_gateway_is_ok(body: object) -> None:
     def script(handler: Handler, request: Request) -> None:
-        handler.answer(200 if request.path == "/health" else 404, answer)
+        handler.respond(200 if request.path == "/health" else 404, body)
 
     with ScriptedGateway(script) as gateway:
-        assert ask(gateway.url, "health").status == "OK"
+        assert perform(gateway.url, "health").status == "OK"
         assert gateway.paths()[-1] == "GET /health"
 
 
@@ -373,58 +376,60 @@ def test_a_healthy_gateway(answer: object) -> None:
     ("http_status", "status"),
     [(500, "SERVER_ERROR"), (503, "SERVER_ERROR"), (401, "UNAUTHORIZED"), (302, "HTTP_ERROR")],
 )
-def test_a_gateway_that_is_not_well(http_status: int, status: str) -> None:
-    with ScriptedGateway(lambda handler, request: handler.answer(http_status, "x", {"Location": "/login"})) as gateway:
-        outcome = ask(gateway.url, "health")
+def test_unhealthy_gateway_has_its_status(http_status: int, status: str) -> None:
+    with ScriptedGateway(lambda handler, request: handler.respond(http_status, "x", {"Location": "/login"})) as gateway:
+        outcome = perform(gateway.url, "health")
         assert (outcome.status, outcome.error_http_status) == (status, http_status), outcome
         assert "/health" in outcome.message
 
 
-def test_something_else_that_is_well() -> None:
-    """Any web server says yes to something."""
+def test_web_page_is_not_a_healthy_gateway() -> None:
+    """Any web server may respond with HTTP 200."""
     page = "<html><title>Welcome</title></html>"
-    with ScriptedGateway(lambda handler, request: handler.answer(200, page)) as gateway:
-        outcome = ask(gateway.url, "health")
+    with ScriptedGateway(lambda handler, request: handler.respond(200, page)) as gateway:
+        outcome = perform(gateway.url, "health")
         assert outcome.status == "BAD_RESPONSE" and "Welcome" in outcome.message, outcome
 
 
-# A route that is not there
+# Missing routes
 
 
-@pytest.mark.parametrize("way", ["send", "stream", "get-route"])
+@pytest.mark.parametrize("command", ["send", "stream", "get-route"])
 @each_dialect
-def test_an_unknown_route_names_those_that_exist(dialect: Dialect, way: str) -> None:
+def test_missing_route_error_names_existing_routes(dialect: Dialect, command: str) -> None:
     with serving(dialect, ["e5", "completions", "chat"]) as gateway:
-        commands = ("get-route",) if way == "get-route" else ("message user=hi", way)
-        outcome = ask(gateway.url, *commands, route="compltions")
+        commands = ("get-route",) if command == "get-route" else ("message user=hi", command)
+        outcome = perform(gateway.url, *commands, route="compltions")
     assert outcome.status == "NOT_FOUND", outcome
-    assert outcome.error_http_status == (200 if dialect is TRACKING and way == "get-route" else 404), "it lists them"
-    said = outcome.message.lower()
-    assert 'no route "compltions"; did you mean "completions"?' in said, said
-    assert "it has: chat, completions, e5" in said, "they are in the order of the alphabet"
+    assert outcome.error_http_status == (200 if dialect is TRACKING and command == "get-route" else 404), (
+        "this server lists its routes instead"
+    )
+    message = outcome.message.lower()
+    assert 'no route "compltions"; did you mean "completions"?' in message, message
+    assert "it has: chat, completions, e5" in message, "the names are sorted"
 
 
 @each_dialect
-def test_many_routes_are_not_all_named(dialect: Dialect) -> None:
+def test_missing_route_error_names_at_most_20_routes(dialect: Dialect) -> None:
     names = [f"route-{number:02}" for number in range(25)]
     with serving(dialect, names) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="zzz")
+        outcome = perform(gateway.url, "message user=hi", "send", route="zzz")
     assert outcome.message.endswith("route-18, route-19 and 5 more"), outcome.message
     assert "did you mean" not in outcome.message
 
 
-def test_an_unknown_route_where_there_are_none() -> None:
+def test_missing_route_is_not_found_if_there_are_none() -> None:
     with serving(DEPLOYMENTS, []) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="chat")
+        outcome = perform(gateway.url, "message user=hi", "send", route="chat")
     assert outcome.status == "NOT_FOUND" and 'no route "chat"' in outcome.message, outcome
 
 
 @pytest.mark.parametrize("fault", ["refused", "a web page", "silent", "lost"])
-def test_an_unknown_route_where_the_list_does_not_come(fault: str) -> None:
-    """What the server said of the question is told, whatever becomes of the list."""
+def test_missing_route_error_keeps_the_message_if_the_list_fails(fault: str) -> None:
+    """The error of the request is reported even if the list fails."""
     faults: dict[str, Callable[[Handler], None]] = {
-        "refused": lambda handler: handler.answer(500, "no list"),
-        "a web page": lambda handler: handler.answer(200, "<html>welcome</html>"),
+        "refused": lambda handler: handler.respond(500, "no list"),
+        "a web page": lambda handler: handler.respond(200, "<html>welcome</html>"),
         "silent": lambda handler: handler.stall(),
         "lost": lambda handler: handler.reset(),
     }
@@ -433,99 +438,99 @@ def test_an_unknown_route_where_the_list_does_not_come(fault: str) -> None:
         if request.path == DEPLOYMENTS.list_path:
             faults[fault](handler)
         else:
-            handler.answer(404, absent(DEPLOYMENTS, "chat"))
+            handler.respond(404, missing(DEPLOYMENTS, "chat"))
 
     with ScriptedGateway(script) as gateway:
         start = time.monotonic()
-        outcome = ask(gateway.url, "handle-option timeout_ms=2000", "message user=hi", "send", route="chat")
+        outcome = perform(gateway.url, "handle-option timeout_ms=2000", "message user=hi", "send", route="chat")
         assert time.monotonic() - start < 4
     assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
     assert "not present or active" in outcome.message
 
 
-def test_names_do_not_break_the_message() -> None:
-    """A message is one line; and a name that is no name does not make it a long one."""
+def test_odd_route_names_keep_the_message_short_and_on_one_line() -> None:
+    """The message stays one line, and long names are cut."""
     names = ["a\nb", "x" * 5000, "\x1b[31mred", "é"]
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == DEPLOYMENTS.list_path:
-            handler.answer(200, {"endpoints": [new_entry(name) for name in names]})
+            handler.respond(200, {"endpoints": [new_entry(name) for name in names]})
         else:
-            handler.answer(404, absent(DEPLOYMENTS, "chat"))
+            handler.respond(404, missing(DEPLOYMENTS, "chat"))
 
     with ScriptedGateway(script) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="chat")
+        outcome = perform(gateway.url, "message user=hi", "send", route="chat")
     assert outcome.status == "NOT_FOUND", outcome
     assert outcome.message.isprintable() and len(outcome.message) < 3000, outcome.message
 
 
-def test_an_unknown_path_is_no_unknown_route() -> None:
-    """A gateway that is mounted elsewhere has the route, perhaps."""
-    with ScriptedGateway(lambda handler, request: handler.answer(404, NOT_FOUND)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "send", route="chat")
+def test_missing_path_is_not_reported_as_missing_route() -> None:
+    """The gateway may be below another path and have the route."""
+    with ScriptedGateway(lambda handler, request: handler.respond(404, NOT_FOUND)) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "send", route="chat")
     assert outcome.status == "NOT_FOUND" and "did you mean" not in outcome.message, outcome
 
 
-# Limits, and routes that are made
+# Limits and changes of routes
 
 
 @pytest.mark.parametrize("http_status", [501, 405, 404])
 @pytest.mark.parametrize(
-    "what", ["get-limits", 'set-limits r=[{"calls": 1}]', 'create-route {"name": "x"}', "delete-route r"]
+    "command", ["get-limits", 'set-limits r=[{"calls": 1}]', 'create-route {"name": "x"}', "delete-route r"]
 )
 @pytest.mark.parametrize("dialect", (DEPLOYMENTS, GATEWAY, TRACKING), ids=lambda dialect: dialect.name)
-def test_what_a_server_does_not_let_itself_be_told(dialect: Dialect, what: str, http_status: int) -> None:
-    words = {501: "The get_limits API is not available yet", 405: "Method Not Allowed", 404: "Not Found"}
+def test_functions_that_a_server_lacks_are_unsupported(dialect: Dialect, command: str, http_status: int) -> None:
+    phrase = {501: "The get_limits API is not available yet", 405: "Method Not Allowed", 404: "Not Found"}
 
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(http_status, {"detail": words[http_status]})
+        handler.respond(http_status, {"detail": phrase[http_status]})
 
     with serving(dialect, ["r"], refuse) as gateway:
-        outcome = ask(gateway.url, what)
+        outcome = perform(gateway.url, command)
         assert outcome.status == "UNSUPPORTED", outcome
         if outcome.error_http_status:
-            assert outcome.error_http_status == http_status and words[http_status] in outcome.message
+            assert outcome.error_http_status == http_status and phrase[http_status] in outcome.message
 
 
 @pytest.mark.parametrize(
     ("dialect", "path"), [(GATEWAY, "/api/2.0/gateway/limits/"), (DEPLOYMENTS, "/api/2.0/endpoints/limits/")],
     ids=["gateway", "deployments"],
 )  # fmt: skip
-def test_limits_of_a_server_that_has_them(dialect: Dialect, path: str) -> None:
-    told = {"limits": [{"calls": 10, "key": "user", "renewal_period": "minute"}]}
+def test_limits_are_read_and_set(dialect: Dialect, path: str) -> None:
+    found = {"limits": [{"calls": 10, "key": "user", "renewal_period": "minute"}]}
 
     def limits(handler: Handler, request: Request) -> None:
-        handler.answer(200 if request.path.startswith(path) else 404, told)
+        handler.respond(200 if request.path.startswith(path) else 404, found)
 
     with serving(dialect, ["r"], limits) as gateway:
-        own, named, done = ask_all(
+        own, named, done = perform_all(
             gateway.url, f"handle-option dialect={dialect.name}", "get-limits", "get-limits é/x",
-            f"set-limits r={json.dumps(told['limits'])}",
+            f"set-limits r={json.dumps(found['limits'])}",
         )  # fmt: skip
-    assert [json.loads(outcome.result) for outcome in (own, named, done)] == [told] * 3
+    assert [json.loads(outcome.result) for outcome in (own, named, done)] == [found] * 3
     assert gateway.paths() == [f"GET {path}r", f"GET {path}%C3%A9%2Fx", f"POST {path}"]
-    assert gateway.requests[2].json() == {"route": "r", **told}
+    assert gateway.requests[2].json() == {"route": "r", **found}
 
 
-def test_a_limit_that_is_refused() -> None:
+def test_rejected_limit_is_bad_request() -> None:
     def refuse(handler: Handler, request: Request) -> None:
-        handler.answer(422, {"detail": [{"loc": ["body", "limits", 0], "msg": "calls is missing"}]})
+        handler.respond(422, {"detail": [{"loc": ["body", "limits", 0], "msg": "calls is missing"}]})
 
     with serving(DEPLOYMENTS, ["r"], refuse) as gateway:
-        outcome = ask(gateway.url, "set-limits r=[{}]")
+        outcome = perform(gateway.url, "set-limits r=[{}]")
     assert outcome.status == "BAD_REQUEST" and "calls is missing" in outcome.message, outcome
 
 
-def test_a_change_is_sent_once() -> None:
-    """Who does not know whether a change was made must not be told that it was not by a second attempt's 404."""
+def test_lost_change_is_not_sent_again() -> None:
+    """A second attempt could fail with 404 and hide that the first one made the change."""
 
     def lose(handler: Handler, request: Request) -> None:
         handler.reset()
 
     with serving(DATABRICKS, ["r"], lose) as gateway:
-        for what in ("set-limits r=[]", 'create-route {"name": "x"}', "delete-route r"):
+        for command in ("set-limits r=[]", 'create-route {"name": "x"}', "delete-route r"):
             before = len(gateway.requests)
-            outcome = ask(gateway.url, "handle-option dialect=databricks", what)
+            outcome = perform(gateway.url, "handle-option dialect=databricks", command)
             assert outcome.status == "CONNECTION_LOST", outcome
             sent = [path for path in gateway.paths()[before:] if not path.startswith("GET")]
             assert len(sent) == 1, sent
@@ -534,23 +539,23 @@ def test_a_change_is_sent_once() -> None:
 # Real servers
 
 
-def test_real_gateways_tell_their_routes(real_gateway: RealGateway) -> None:
-    outcome = ask(real_gateway.url, "list")
-    told = {route.name: (route.type, route.provider) for route in outcome.routes}
-    assert told["completions"] == ("llm/v1/completions", "openai") and told["chat"] == (CHAT, "openai")
-    assert told["e5"] == ("llm/v1/embeddings", "openai")
-    one, health = ask_all(real_gateway.url, "get-route chat", "health")
+def test_real_gateways_list_their_routes(real_gateway: RealGateway) -> None:
+    outcome = perform(real_gateway.url, "list")
+    found = {route.name: (route.type, route.provider) for route in outcome.routes}
+    assert found["completions"] == ("llm/v1/completions", "openai") and found["chat"] == (CHAT, "openai")
+    assert found["e5"] == ("llm/v1/embeddings", "openai")
+    one, health = perform_all(real_gateway.url, "get-route chat", "health")
     assert one.routes[0] == next(route for route in outcome.routes if route.name == "chat")
     assert one.routes[0].url.startswith(real_gateway.url) and health.status == "OK"
 
 
-@three_chances
-def test_real_gateways_name_what_they_have(real_gateway: RealGateway) -> None:
-    outcome = ask(real_gateway.url, "prompt hi", "send", route="compltions")
+@three_attempts
+def test_real_gateways_missing_route_error_names_existing_routes(real_gateway: RealGateway) -> None:
+    outcome = perform(real_gateway.url, "prompt hi", "send", route="compltions")
     assert outcome.status == "NOT_FOUND" and 'did you mean "completions"?' in outcome.message, outcome
 
 
-def test_real_gateways_cannot_be_changed(real_gateway: RealGateway) -> None:
-    for what in ("get-limits", "set-limits chat=[]", 'create-route {"name": "x"}', "delete-route chat"):
-        outcome = ask(real_gateway.url, what, route="chat")
-        assert outcome.status == "UNSUPPORTED", (what, outcome)
+def test_changes_of_real_gateways_are_unsupported(real_gateway: RealGateway) -> None:
+    for command in ("get-limits", "set-limits chat=[]", 'create-route {"name": "x"}', "delete-route chat"):
+        outcome = perform(real_gateway.url, command, route="chat")
+        assert outcome.status == "UNSUPPORTED", (command, outcome)

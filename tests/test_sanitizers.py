@@ -1,10 +1,10 @@
-"""The tools under which the tests run are on, and find what they are for: a check that cannot fail is none."""
+"""The tools under which tests run are active, and find faults of their kind."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
-from builds import (
+from support.builds import (
     ADDRESS,
     ADDRESS_LIBRARY,
     SHARED,
@@ -30,23 +30,23 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize("build,fault,words", FOUND, ids=lambda value: getattr(value, "name", value))
-def test_a_misuse_of_the_library_is_found(build: Build, fault: str, words: str) -> None:
+@pytest.mark.parametrize("build,fault,phrase", FOUND, ids=lambda value: getattr(value, "name", value))
+def test_each_tool_finds_a_fault_of_its_kind(build: Build, fault: str, phrase: str) -> None:
     done = build.run("misuse.c", fault)
     assert done.returncode == TOOL_FOUND_SOMETHING, done.stderr
-    assert words in done.stderr
+    assert phrase in done.stderr
     if build != UNDEFINED:
         assert "mlflow_gateway" in done.stderr, "the library is in the report"
 
 
 @pytest.mark.parametrize("fault", ["leak", "race", "overflow"])
-def test_nothing_is_found_without_a_tool(fault: str) -> None:
-    """So it is the tool that ends the program."""
+def test_faulty_program_succeeds_without_a_tool(fault: str) -> None:
+    """So the tool is what makes the program fail."""
     assert SHARED.run("misuse.c", fault).returncode == 0
 
 
 @pytest.mark.parametrize("build", TOOLS, ids=lambda build: build.name)
-def test_nothing_is_found_where_nothing_is_wrong(build: Build) -> None:
+def test_correct_program_succeeds_under_each_tool(build: Build) -> None:
     done = build.run("test_version.c")
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -60,7 +60,7 @@ def test_nothing_is_found_where_nothing_is_wrong(build: Build) -> None:
     ],
     ids=["address", "thread"],
 )
-def test_the_sanitizer_is_in_the_library(library: Path, symbol: str, runtime: str) -> None:
+def test_library_code_is_instrumented(library: Path, symbol: str, runtime: str) -> None:
     """The Rust code itself must be instrumented, not only the C program around it."""
     members = symbols(library).split("\n\n")
     ours = [member for member in members if "mlflow_gateway_call" in member]

@@ -1,8 +1,8 @@
-"""No secret is told, whatever goes wrong with whatever secret: neither in what the library says, nor to other servers.
+"""Secrets: masked in all output after every failure, and never sent to other servers.
 
-Each way to give a secret meets each failure, and all that the library says of it is searched: messages, codes, bodies
-of errors, the log, what identifies the handle. (What a server answers when it says yes is the user's own, and is not
-touched.) So is all that other servers got to see.
+Each source of a secret is combined with each failure. All output of the library is searched for the secret: messages,
+codes, error bodies, the log, and identifying parameters. (Contents of successful responses belong to the user and are
+not masked.) All requests to other servers are searched, too.
 """
 
 import base64
@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import pytest
 import trustme
-from asks import ASKS
-from builds import CHECKED, SHARED, Build
-from databricks_workspace import TOKEN, Workspace, header, profile
-from event_streams import chunk, events, send
-from scripted_gateway import (
+from support.builds import CHECKED, SHARED, Build
+from support.databricks_workspace import TOKEN, Workspace, header, profile
+from support.event_streams import chunk, events, send_stream
+from support.operations import OPERATIONS
+from support.scripted_gateway import (
     CHAT_ROUTE,
     HOST,
     NOT_FOUND,
@@ -31,151 +31,153 @@ from scripted_gateway import (
     refused_port,
 )
 
-EVERY_ASK = (
+EVERY_OPERATION = (
     "send", "stream", "callback", "list", "get-route", "get-route other", "health", "get-limits", "set-limits r=[]",
     "create-route {}", "delete-route r", "identify", "again", "path POST /raw", "body {}", "send", "stream",
 )  # fmt: skip
 
 
-class Way(NamedTuple):
-    """A way to give a secret: commands, variables and files, in which {} stands for it."""
+class Source(NamedTuple):
+    """A source of a secret: commands, variables and files with a placeholder for it."""
 
     commands: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     files: dict[str, str] = {}
     uri: str = ""
-    """Of the gateway, where it is not the server's own URL."""
+    """The gateway URI, if it differs from the URL of the server."""
 
 
 PROXY = "http://user:{secret}@{proxy}"
-WAYS: dict[str, Way] = {
-    "token": Way(("handle-option bearer_token={secret}",)),
-    "password": Way(("handle-option username=me", "handle-option password={secret}")),
-    "header": Way(("handle-header Authorization=Bearer {secret}",)),
-    "other header": Way(("handle-header X-Api-Key={secret}",)),
-    "header of the request": Way(("header Authorization=Token {secret}",)),
-    "in MLflow's header": Way(
+SOURCES: dict[str, Source] = {
+    "token": Source(("handle-option bearer_token={secret}",)),
+    "password": Source(("handle-option username=me", "handle-option password={secret}")),
+    "header": Source(("handle-header Authorization=Bearer {secret}",)),
+    "other header": Source(("handle-header X-Api-Key={secret}",)),
+    "header of the request": Source(("header Authorization=Token {secret}",)),
+    "in MLflow's header": Source(
         ("handle-option auth_header=X-MLflow-Authorization", "handle-option bearer_token={secret}")
     ),
-    "taken back": Way(("handle-option bearer_token={secret}", "handle-option bearer_token=")),
-    "proxy": Way(("handle-option proxy=" + PROXY,)),
-    "proxy of the environment": Way((), {"http_proxy": PROXY, "https_proxy": PROXY}),
-    "MLFLOW_TRACKING_TOKEN": Way((), {"MLFLOW_TRACKING_TOKEN": "{secret}"}),
-    "MLFLOW_TRACKING_PASSWORD": Way((), {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "{secret}"}),
-    "file of credentials": Way(
+    "taken back": Source(("handle-option bearer_token={secret}", "handle-option bearer_token=")),
+    "proxy": Source(("handle-option proxy=" + PROXY,)),
+    "proxy of the environment": Source((), {"http_proxy": PROXY, "https_proxy": PROXY}),
+    "MLFLOW_TRACKING_TOKEN": Source((), {"MLFLOW_TRACKING_TOKEN": "{secret}"}),
+    "MLFLOW_TRACKING_PASSWORD": Source((), {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "{secret}"}),
+    "file of credentials": Source(
         (), {}, {".mlflow/credentials": "[mlflow]\nmlflow_tracking_username=me\nmlflow_tracking_password={secret}\n"}
     ),
-    "DATABRICKS_TOKEN": Way((), {"DATABRICKS_HOST": "{url}", "DATABRICKS_TOKEN": "{secret}"}, {}, "databricks"),
-    "DATABRICKS_CLIENT_SECRET": Way(
+    "DATABRICKS_TOKEN": Source((), {"DATABRICKS_HOST": "{url}", "DATABRICKS_TOKEN": "{secret}"}, {}, "databricks"),
+    "DATABRICKS_CLIENT_SECRET": Source(
         (),
         {"DATABRICKS_HOST": "{url}", "DATABRICKS_CLIENT_ID": "i", "DATABRICKS_CLIENT_SECRET": "{secret}"},
         {},
         "databricks",
     ),
-    "profile": Way((), {}, {".databrickscfg": profile("p", host="{url}", token="{secret}")}, "databricks://p"),
-    "OPENAI_API_KEY": Way((), {"OPENAI_BASE_URL": "{url}", "OPENAI_API_KEY": "{secret}"}, {}, "openai"),
-    "client by option": Way(("handle-option client_id=i", "handle-option client_secret={secret}")),
+    "profile": Source((), {}, {".databrickscfg": profile("p", host="{url}", token="{secret}")}, "databricks://p"),
+    "OPENAI_API_KEY": Source((), {"OPENAI_BASE_URL": "{url}", "OPENAI_API_KEY": "{secret}"}, {}, "openai"),
+    "client by option": Source(("handle-option client_id=i", "handle-option client_secret={secret}")),
 }  # fmt: skip
 
 
-def repeated(request: Request) -> str:
-    """All that a server knows of who asks: its headers, and what is in them."""
-    said = [f"{name}: {value}" for name, value in request.headers.items()]
+def received_secrets(request: Request) -> str:
+    """Returns all that a server knows of the client: the headers, and the decoded credentials."""
+    parts = [f"{name}: {value}" for name, value in request.headers.items()]
     for name in ("Authorization", "X-MLflow-Authorization", "Proxy-Authorization"):
         scheme, _, encoded = header(request, name).partition(" ")
-        said.append(encoded)
+        parts.append(encoded)
         if scheme == "Basic":
             pair = base64.b64decode(encoded).decode()
-            said += [pair, pair.split(":", 1)[1]]
-    return " ".join(said)
+            parts += [pair, pair.split(":", 1)[1]]
+    return " ".join(parts)
 
 
-def breaks_off(handler: Handler, said: str) -> None:
-    body = events(chunk(said), chunk("more")).encode()
+def cut_stream(handler: Handler, echoed: str) -> None:
+    body = events(chunk(echoed), chunk("more")).encode()
     handler.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + body)
 
 
-def error_in_a_stream(handler: Handler, said: str) -> None:
-    send(handler, events(chunk("a"), {"error": {"message": said, "type": said}}))
+def error_in_a_stream(handler: Handler, echoed: str) -> None:
+    send_stream(handler, events(chunk("a"), {"error": {"message": echoed, "type": echoed}}))
 
 
-def names_of_routes(handler: Handler, said: str) -> None:
-    """A list of routes that are called like what was sent, and no other route."""
+def list_routes(handler: Handler, echoed: str) -> None:
+    """Lists routes named like the received secrets, and no other route."""
     if handler.path.split("?")[0].endswith("/api/2.0/endpoints/"):
-        handler.answer(200, {"endpoints": [{**CHAT_ROUTE, "name": name} for name in said.split()]})
+        handler.respond(200, {"endpoints": [{**CHAT_ROUTE, "name": name} for name in echoed.split()]})
     else:
-        handler.answer(404, {"detail": "The endpoint 'r' is not present or active on the server."})
+        handler.respond(404, {"detail": "The endpoint 'r' is not present or active on the server."})
 
 
-def to_a_path(handler: Handler, said: str) -> None:
-    quoted = urllib.parse.quote(said)
-    handler.answer(302, "", {"Location": f"/login/{quoted}?x={quoted}"})
+def redirect_to_a_path(handler: Handler, echoed: str) -> None:
+    quoted = urllib.parse.quote(echoed)
+    handler.respond(302, "", {"Location": f"/login/{quoted}?x={quoted}"})
 
 
-def to_a_user(handler: Handler, said: str) -> None:
-    handler.answer(302, "", {"Location": f"https://u:{urllib.parse.quote(said)}@h/"})
+def redirect_to_a_user(handler: Handler, echoed: str) -> None:
+    handler.respond(302, "", {"Location": f"https://u:{urllib.parse.quote(echoed)}@h/"})
 
 
-def nested(handler: Handler, said: str) -> None:
-    handler.answer(400, {"detail": {"error": {"message": said, "type": said, "code": said}}})
+def respond_nested(handler: Handler, echoed: str) -> None:
+    handler.respond(400, {"detail": {"error": {"message": echoed, "type": echoed, "code": echoed}}})
 
 
-def head(handler: Handler, before: bytes, said: str) -> None:
-    handler.raw(before + said.encode() + b"\r\n\r\n")
+def respond_raw(handler: Handler, before: bytes, echoed: str) -> None:
+    handler.raw(before + echoed.encode() + b"\r\n\r\n")
 
 
 Fault = Callable[[Handler, str], None]
 
 FAULTS: dict[str, Fault] = {
-    "401": lambda handler, said: handler.answer(401, {"detail": f"no: {said}"}),
-    "403": lambda handler, said: handler.answer(403, {"error_code": said, "message": said}),
-    "400 nested": nested,
-    "422": lambda handler, said: handler.answer(422, {"detail": [{"loc": [said], "msg": said}]}),
-    "429": lambda handler, said: handler.answer(429, {"error": said}, {"Retry-After": said}),
-    "headers": lambda handler, said: handler.answer(401, "no", {"X-Echo": said, "Location": f"/{said}", "Set-Cookie": said}),
-    "headers of a success": lambda handler, said: handler.answer(200, "no", {"X-Echo": urllib.parse.quote(said)}),
-    "500 text": lambda handler, said: handler.answer(500, said),
-    "500 long text": lambda handler, said: handler.answer(500, "x" * 180 + said * 9),
-    "500 cut text": lambda handler, said: handler.answer(500, "x" * 65_500 + said),
-    "502 page": lambda handler, said: handler.answer(502, f"<html><title>{said}</title></html>"),
-    "404": lambda handler, said: handler.answer(404, {"detail": f"Not Found {said}"}),
-    "405": lambda handler, said: handler.answer(405, {"detail": said}),
-    "407": lambda handler, said: handler.answer(407, said),
-    "501": lambda handler, said: handler.answer(501, {"detail": said}),
-    "302": to_a_path,
-    "302 to a user": to_a_user,
-    "wrong JSON": lambda handler, said: handler.answer(200, {"status": said}),
-    "other JSON": lambda handler, said: handler.answer(200, {said: 1, "choices": said}),
-    "cut JSON": lambda handler, said: handler.answer(200, json.dumps({"choices": said})[:-3]),
-    "no JSON": lambda handler, said: handler.answer(200, said),
-    "a page": lambda handler, said: handler.answer(200, f"<!doctype html><title>{said}</title>"),
-    "no candidates": lambda handler, said: handler.answer(200, {"choices": [], "x": said}),
+    "401": lambda handler, echoed: handler.respond(401, {"detail": f"no: {echoed}"}),
+    "403": lambda handler, echoed: handler.respond(403, {"error_code": echoed, "message": echoed}),
+    "400 nested": respond_nested,
+    "422": lambda handler, echoed: handler.respond(422, {"detail": [{"loc": [echoed], "msg": echoed}]}),
+    "429": lambda handler, echoed: handler.respond(429, {"error": echoed}, {"Retry-After": echoed}),
+    "headers": lambda handler, echoed: handler.respond(
+        401, "no", {"X-Echo": echoed, "Location": f"/{echoed}", "Set-Cookie": echoed}
+    ),
+    "headers of a success": lambda handler, echoed: handler.respond(200, "no", {"X-Echo": urllib.parse.quote(echoed)}),
+    "500 text": lambda handler, echoed: handler.respond(500, echoed),
+    "500 long text": lambda handler, echoed: handler.respond(500, "x" * 180 + echoed * 9),
+    "500 cut text": lambda handler, echoed: handler.respond(500, "x" * 65_500 + echoed),
+    "502 page": lambda handler, echoed: handler.respond(502, f"<html><title>{echoed}</title></html>"),
+    "404": lambda handler, echoed: handler.respond(404, {"detail": f"Not Found {echoed}"}),
+    "405": lambda handler, echoed: handler.respond(405, {"detail": echoed}),
+    "407": lambda handler, echoed: handler.respond(407, echoed),
+    "501": lambda handler, echoed: handler.respond(501, {"detail": echoed}),
+    "302": redirect_to_a_path,
+    "302 to a user": redirect_to_a_user,
+    "wrong JSON": lambda handler, echoed: handler.respond(200, {"status": echoed}),
+    "other JSON": lambda handler, echoed: handler.respond(200, {echoed: 1, "choices": echoed}),
+    "cut JSON": lambda handler, echoed: handler.respond(200, json.dumps({"choices": echoed})[:-3]),
+    "no JSON": lambda handler, echoed: handler.respond(200, echoed),
+    "a page": lambda handler, echoed: handler.respond(200, f"<!doctype html><title>{echoed}</title>"),
+    "no candidates": lambda handler, echoed: handler.respond(200, {"choices": [], "x": echoed}),
     "error in a stream": error_in_a_stream,
-    "a stream that breaks off": breaks_off,
-    "names of routes": names_of_routes,
-    "no HTTP": lambda handler, said: head(handler, b"", said),
-    "wrong head": lambda handler, said: head(handler, b"HTTP/1.1 200 OK\r\n", said),
-    "wrong length": lambda handler, said: head(handler, b"HTTP/1.1 200 OK\r\nContent-Length: ", said),
-    "wrong status": lambda handler, said: head(handler, b"HTTP/1.1 2OO ", said),
-    "cut": lambda handler, said: head(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", said),
-    "reset": lambda handler, said: handler.reset(),
-    "silent": lambda handler, said: handler.stall(),
+    "a stream that breaks off": cut_stream,
+    "names of routes": list_routes,
+    "no HTTP": lambda handler, echoed: respond_raw(handler, b"", echoed),
+    "wrong head": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 200 OK\r\n", echoed),
+    "wrong length": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 200 OK\r\nContent-Length: ", echoed),
+    "wrong status": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 2OO ", echoed),
+    "cut": lambda handler, echoed: respond_raw(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", echoed),
+    "reset": lambda handler, echoed: handler.reset(),
+    "silent": lambda handler, echoed: handler.stall(),
 }
 
 
 def failing(fault: str) -> Script:
-    return lambda handler, request: FAULTS[fault](handler, repeated(request))
+    return lambda handler, request: FAULTS[fault](handler, received_secrets(request))
 
 
 def new_secret() -> str:
-    """One that no other text has pieces of."""
+    """Returns a random secret, no part of which occurs in other text."""
     return f"S{secrets.token_hex(20)}"
 
 
 def forms(secret: str) -> list[str]:
-    """What would give a secret away: any eight characters of it, as they are or as Basic credentials have them."""
+    """Returns the pieces that would reveal a secret: any eight characters of it, plain or in Basic credentials."""
     encoded = [base64.b64encode(f"{user}:{secret}".encode()).decode() for user in ("me", "user", "i")]
-    # The first characters of these are those of the name.
+    # The first characters encode the username.
     texts = [secret, *(text[8:].rstrip("=") for text in encoded)]
     return [text[at : at + 8] for text in texts for at in range(len(text) - 7)]
 
@@ -186,191 +188,197 @@ def found_in(text: str, secret: str) -> list[str]:
 
 HEADERS = ("X-Echo", "Location", "Set-Cookie", "WWW-Authenticate", "Retry-After")
 
-ANSWERS = ("response", "events", "routes", "embeddings")
+CONTENT_FIELDS = ("response", "events", "routes", "embeddings")
 
 
-def told(output: str) -> str:
-    """What the library says, with the program's JSON undone, and without answers."""
+def printed_text(output: str) -> str:
+    """Returns the output of the library, decoded from JSON, without contents of responses."""
     plain = []
     for line in output.splitlines():
         outcome = json.loads(line)
         if "gateway_uri" not in outcome.get("result", ""):
             outcome.pop("result", None)
-        plain.append(json.dumps({key: outcome[key] for key in outcome if key not in ANSWERS}, ensure_ascii=False))
+        plain.append(
+            json.dumps({key: outcome[key] for key in outcome if key not in CONTENT_FIELDS}, ensure_ascii=False)
+        )
         plain.append(bytes.fromhex(outcome.get("error_body", "")).decode(errors="replace"))
     return "\n".join([*plain, *(urllib.parse.unquote(text) for text in plain)])
 
 
 def run(
-    way: Way,
+    source: Source,
     url: str,
     secret: str,
     home: Path,
-    commands: tuple[str, ...] = EVERY_ASK,
+    commands: tuple[str, ...] = EVERY_OPERATION,
     proxy: str = "",
     build: Build = SHARED,
 ) -> str:
-    """Gives the secret in this way, asks everything, and returns all that the program printed."""
+    """Sets the secret from this source, performs all operations, and returns the output of the library."""
 
     def filled(text: str) -> str:
         return text.replace("{secret}", secret).replace("{url}", url).replace("{proxy}", proxy or f"{HOST}:1")
 
-    for name, content in way.files.items():
+    for name, content in source.files.items():
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text(filled(content))
     lines = [
-        "route r", f"uri {way.uri or url}", "log 3", "show-body", *(f"show-header {name}" for name in HEADERS),
+        "route r", f"uri {source.uri or url}", "log 3", "show-body", *(f"show-header {name}" for name in HEADERS),
         "handle-option timeout_ms=5000", "message user=hi",
-        *(filled(command) for command in way.commands), *commands,
+        *(filled(command) for command in source.commands), *commands,
     ]  # fmt: skip
-    environment = {"HOME": str(home), **{name: filled(value) for name, value in way.variables.items()}}
-    done = build.run("asks.c", input="".join(f"{line}\n" for line in lines), environment=environment)
+    environment = {"HOME": str(home), **{name: filled(value) for name, value in source.variables.items()}}
+    done = build.run("operations.c", input="".join(f"{line}\n" for line in lines), environment=environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert len(done.stdout.splitlines()) == sum(command.split()[0] in ASKS for command in commands)
-    return told(done.stdout)
+    assert len(done.stdout.splitlines()) == sum(command.split()[0] in OPERATIONS for command in commands)
+    return printed_text(done.stdout)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("way", WAYS)
-def test_a_server_that_repeats_what_it_knows(way: str, fault: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_secret_repeated_by_the_server_is_masked_everywhere(source: str, fault: str, tmp_path: Path) -> None:
     secret = new_secret()
-    commands = EVERY_ASK if fault != "silent" else ("option timeout_ms=60", "handle-option timeout_ms=60", *EVERY_ASK)
+    commands = (
+        EVERY_OPERATION
+        if fault != "silent"
+        else ("option timeout_ms=60", "handle-option timeout_ms=60", *EVERY_OPERATION)
+    )
     with ScriptedGateway(failing(fault)) as gateway:
-        is_proxied = "proxy" in way
+        is_proxied = "proxy" in source
         url = f"http://{HOST}:1" if is_proxied else gateway.url
-        said = run(WAYS[way], url, secret, tmp_path, commands, f"{HOST}:{gateway.port}")
-        # (What is taken back is not sent; and of a client's secret a server that gives no tokens only hears if it can.)
-        is_sent = way not in ("taken back", "DATABRICKS_CLIENT_SECRET", "client by option")
-        known = "".join(repeated(request) for request in gateway.requests)
-        assert (secret in known) == is_sent, "the server does know the secret"
-    assert found_in(said, secret) == []
+        output = run(SOURCES[source], url, secret, tmp_path, commands, f"{HOST}:{gateway.port}")
+        # An unset secret is not sent, and a client secret only to a token endpoint.
+        is_sent = source not in ("taken back", "DATABRICKS_CLIENT_SECRET", "client by option")
+        received = "".join(received_secrets(request) for request in gateway.requests)
+        assert (secret in received) == is_sent, "the server received the secret"
+    assert found_in(output, secret) == []
 
 
 @pytest.mark.parametrize("build", CHECKED, ids=lambda build: build.name)
-def test_masking_reads_nothing_that_is_not_there(build: Build, tmp_path: Path) -> None:
+def test_masking_is_memory_safe(build: Build, tmp_path: Path) -> None:
     for fault in ("403", "500 cut text", "error in a stream", "a page"):
         secret = new_secret()
         with ScriptedGateway(failing(fault)) as gateway:
-            assert found_in(run(WAYS["password"], gateway.url, secret, tmp_path, build=build), secret) == []
+            assert found_in(run(SOURCES["password"], gateway.url, secret, tmp_path, build=build), secret) == []
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_no_way_to_the_server(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_connection_failure_reveals_no_secret(source: str, tmp_path: Path) -> None:
     secret = new_secret()
     with refused_port() as port:
         for host in (f"{HOST}:{port}", "no-such-host.invalid"):
             for url in (f"http://{host}", f"https://{host}"):
-                assert found_in(run(WAYS[way], url, secret, tmp_path, proxy=f"{HOST}:{port}"), secret) == []
-        said = run(WAYS[way], f"http://{HOST}:{port}", secret, tmp_path, proxy="no-such-host.invalid:1")
-        assert found_in(said, secret) == []
+                assert found_in(run(SOURCES[source], url, secret, tmp_path, proxy=f"{HOST}:{port}"), secret) == []
+        output = run(SOURCES[source], f"http://{HOST}:{port}", secret, tmp_path, proxy="no-such-host.invalid:1")
+        assert found_in(output, secret) == []
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_no_tls(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_tls_failure_reveals_and_sends_no_secret(source: str, tmp_path: Path) -> None:
     secret = new_secret()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert(HOST).configure_cert(context)
     with ScriptedGateway(failing("401")) as plain, ScriptedGateway(failing("401"), context) as untrusted:
         for gateway in (plain, untrusted):
             url = f"https://{HOST}:{gateway.port}"
-            assert found_in(run(WAYS[way], url, secret, tmp_path, proxy=f"{HOST}:{plain.port}"), secret) == []
-        known = "".join(repeated(request) for request in untrusted.requests)
-        assert secret not in known, "nothing is sent to a server that is not trusted"
+            assert found_in(run(SOURCES[source], url, secret, tmp_path, proxy=f"{HOST}:{plain.port}"), secret) == []
+        received = "".join(received_secrets(request) for request in untrusted.requests)
+        assert secret not in received, "nothing is sent to a server that is not trusted"
 
 
-# The tokens of a service principal, which nobody gave to the library, are secrets as well
+# Tokens of a service principal
 
 
-def repeat_at_the_token(workspace: Workspace, status: int) -> Script:
-    """A workspace whose token endpoint repeats what it hears, and whose other paths do."""
+def repeat_at_the_token_endpoint(workspace: Workspace, status: int) -> Script:
+    """A workspace whose token endpoint repeats what it receives."""
 
     def script(handler: Handler, request: Request) -> None:
         if request.path == TOKEN:
-            said = repeated(request) + request.body.decode()
-            handler.answer(status, {"error": said, "error_description": said, "access_token": None})
+            echoed = received_secrets(request) + request.body.decode()
+            handler.respond(status, {"error": echoed, "error_description": echoed, "access_token": None})
         else:
-            workspace._answer(handler, request)
+            workspace._respond(handler, request)
 
     return script
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-def test_a_token_endpoint_that_repeats_the_secret(status: int, tmp_path: Path) -> None:
+def test_client_secret_repeated_by_the_token_endpoint_is_masked(status: int, tmp_path: Path) -> None:
     secret = new_secret()
-    with Workspace() as workspace, ScriptedGateway(repeat_at_the_token(workspace, status)) as gateway:
+    with Workspace() as workspace, ScriptedGateway(repeat_at_the_token_endpoint(workspace, status)) as gateway:
         workspace.token_endpoint = gateway.url + TOKEN
-        said = run(WAYS["DATABRICKS_CLIENT_SECRET"], gateway.url, secret, tmp_path)
-        assert secret in "".join(repeated(request) for request in gateway.requests)
-    assert found_in(said, secret) == []
+        output = run(SOURCES["DATABRICKS_CLIENT_SECRET"], gateway.url, secret, tmp_path)
+        assert secret in "".join(received_secrets(request) for request in gateway.requests)
+    assert found_in(output, secret) == []
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "silent"])
-def test_a_token_that_is_repeated(fault: str, tmp_path: Path) -> None:
-    """Also one that was renewed since."""
+def test_access_token_repeated_by_the_server_is_masked(fault: str, tmp_path: Path) -> None:
+    """This holds also for renewed tokens."""
     secret, tokens = new_secret(), [new_secret() for _ in range(100)]
     with Workspace() as workspace:
         workspace.client = ("i", secret)
-        workspace.new_token = lambda: tokens[workspace.tokens_asked() - 1]
+        workspace.new_token = lambda: tokens[workspace.token_requests() - 1]
         workspace.invoke = lambda handler, request, name: failing(fault)(handler, request)
-        said = run(WAYS["DATABRICKS_CLIENT_SECRET"], workspace.url, secret, tmp_path)
-        used = tokens[: workspace.tokens_asked()]
+        output = run(SOURCES["DATABRICKS_CLIENT_SECRET"], workspace.url, secret, tmp_path)
+        used = tokens[: workspace.token_requests()]
         assert used and any(used[0] in value for value in workspace.credentials("/"))
     for token in (secret, *used):
-        assert found_in(said, token) == []
+        assert found_in(output, token) == []
 
 
 # Other hosts
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "taken back"])
-def test_a_redirect_takes_no_secret_to_another_host(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", [source for source in SOURCES if source != "taken back"])
+def test_redirect_sends_no_secret_to_another_host(source: str, tmp_path: Path) -> None:
     secret = new_secret()
     with ScriptedGateway(failing("401")) as other:
 
         def away(handler: Handler, request: Request) -> None:
             path = "/" + request.path.split("/", 3)[-1] if request.path.startswith("http") else request.path
-            handler.answer(307, "", {"Location": other.url + path})
+            handler.respond(307, "", {"Location": other.url + path})
 
         with ScriptedGateway(away) as gateway:
-            url = f"http://{HOST}:1" if "proxy" in way else gateway.url
-            said = run(WAYS[way], url, secret, tmp_path, proxy=f"{HOST}:{gateway.port}")
+            url = f"http://{HOST}:1" if "proxy" in source else gateway.url
+            output = run(SOURCES[source], url, secret, tmp_path, proxy=f"{HOST}:{gateway.port}")
         assert (other.requests, other.connections) == ([], 0)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
-@pytest.mark.parametrize("way", ["DATABRICKS_CLIENT_SECRET", "client by option"])
-def test_a_token_endpoint_elsewhere_gets_nothing(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["DATABRICKS_CLIENT_SECRET", "client by option"])
+def test_token_endpoint_on_another_host_gets_no_request(source: str, tmp_path: Path) -> None:
     secret = new_secret()
     with Workspace() as other, Workspace() as workspace:
         workspace.token_endpoint = other.url + TOKEN
-        said = run(WAYS[way], workspace.url, secret, tmp_path)
+        output = run(SOURCES[source], workspace.url, secret, tmp_path)
         assert (other.requests, other.connections) == ([], 0)
-        assert secret not in "".join(repeated(request) for request in workspace.requests)
-    assert found_in(said, secret) == []
+        assert secret not in "".join(received_secrets(request) for request in workspace.requests)
+    assert found_in(output, secret) == []
 
 
-def test_an_endpoint_elsewhere_gets_nothing(tmp_path: Path) -> None:
-    """Entries of a list may name URLs on other hosts: these are told, and not asked."""
+def test_route_url_on_another_host_gets_no_request(tmp_path: Path) -> None:
+    """Entries of a list may contain URLs on other hosts, which are reported but not used."""
     secret = new_secret()
     with ScriptedGateway(failing("401")) as other:
 
         def elsewhere(handler: Handler, request: Request) -> None:
             route = {**CHAT_ROUTE, "endpoint_url": f"{other.url}/endpoints/r/invocations"}
             if request.method == "POST":
-                handler.answer(200, {"choices": [{"message": {"content": "x"}}]})
+                handler.respond(200, {"choices": [{"message": {"content": "x"}}]})
             elif request.path.startswith("/api/2.0/endpoints/"):
-                handler.answer(200, route if request.path.endswith("/r") else {"endpoints": [route]})
+                handler.respond(200, route if request.path.endswith("/r") else {"endpoints": [route]})
             else:
-                handler.answer(404, NOT_FOUND)
+                handler.respond(404, NOT_FOUND)
 
         with ScriptedGateway(elsewhere) as gateway:
-            said = run(WAYS["token"], gateway.url, secret, tmp_path)
+            output = run(SOURCES["token"], gateway.url, secret, tmp_path)
             assert any(request.method == "POST" for request in gateway.requests)
         assert (other.requests, other.connections) == ([], 0)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
-# Where settings are refused
+# Rejected settings
 
 
 @pytest.mark.parametrize(
@@ -403,21 +411,21 @@ def test_an_endpoint_elsewhere_gets_nothing(tmp_path: Path) -> None:
         (["uri http://127.0.0.1:1", "set-limits r={\"key\": \"{secret}\"}"], {}),
     ],
 )
-def test_a_refused_setting_is_not_repeated(lines: list[str], variables: dict[str, str]) -> None:
-    """(The name of an option or a header, and what is said instead of true or false, are no secrets.)"""
+def test_rejected_setting_is_not_repeated_in_the_error(lines: list[str], variables: dict[str, str]) -> None:
+    """Names of options and headers are not secrets."""
     secret = new_secret()
     filled = [line.replace("{secret}", secret) for line in ["route r", *lines]]
     environment = {name: value.replace("{secret}", secret) for name, value in variables.items()}
-    done = SHARED.run("asks.c", input="".join(f"{line}\n" for line in filled), environment=environment)
-    said = done.stderr + done.stdout
-    assert "MLFLOW_GATEWAY_INVALID" in said or '"status": "INVALID' in said, said
+    done = SHARED.run("operations.c", input="".join(f"{line}\n" for line in filled), environment=environment)
+    output = done.stderr + done.stdout
+    assert "MLFLOW_GATEWAY_INVALID" in output or '"status": "INVALID' in output, output
     if not lines[-1].startswith(("handle-option auth_header", "handle-header X A")):
-        assert found_in(said, secret) == [], said
+        assert found_in(output, secret) == [], output
 
 
 @pytest.mark.parametrize("fault", ["400 nested", "422", "cut JSON", "reset", "500 text"])
-def test_the_key_in_a_new_route_is_not_repeated(fault: str, tmp_path: Path) -> None:
-    """The body of such a question holds the key of a model provider."""
+def test_provider_key_in_a_new_route_is_not_repeated_in_the_error(fault: str, tmp_path: Path) -> None:
+    """The body of such a request contains the key of a model provider."""
     secret = new_secret()
     body = json.dumps({"name": "x", "config": {"openai_api_key": secret}})
     with Workspace() as workspace:
@@ -426,21 +434,21 @@ def test_the_key_in_a_new_route_is_not_repeated(fault: str, tmp_path: Path) -> N
             if request.method == "POST" and request.path.startswith("/api/2.0/serving-endpoints"):
                 failing(fault)(handler, request)
             else:
-                workspace._answer(handler, request)
+                workspace._respond(handler, request)
 
         with ScriptedGateway(refuse) as gateway:
-            way = Way((), {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": workspace.pat}, {}, "databricks")
-            said = run(way, gateway.url, "unused-secret", tmp_path, (f"create-route {body}",))
+            source = Source((), {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": workspace.pat}, {}, "databricks")
+            output = run(source, gateway.url, "unused-secret", tmp_path, (f"create-route {body}",))
             assert secret.encode() in b"".join(request.body for request in gateway.requests)
-    assert found_in(said, secret) == []
+    assert found_in(output, secret) == []
 
 
-def test_the_search_finds_what_is_there() -> None:
+def test_search_finds_secrets_in_every_encoding() -> None:
     secret = new_secret()
     assert found_in(f"a {secret} b", secret) and found_in(secret[13:30], secret) and not found_in("a" * 99, secret)
     pair = base64.b64encode(f"me:{secret}".encode()).decode()
     assert found_in(pair, secret) and found_in(pair[20:40], secret)
-    assert found_in(told(json.dumps({"message": f"\u00e9 {secret}"})), secret)
-    assert found_in(told(json.dumps({"error_body": secret.encode().hex()})), secret)
-    assert found_in(told(json.dumps({"result": json.dumps({"gateway_uri": secret})})), secret)
-    assert not found_in(told(json.dumps({"events": secret})), secret)
+    assert found_in(printed_text(json.dumps({"message": f"\u00e9 {secret}"})), secret)
+    assert found_in(printed_text(json.dumps({"error_body": secret.encode().hex()})), secret)
+    assert found_in(printed_text(json.dumps({"result": json.dumps({"gateway_uri": secret})})), secret)
+    assert not found_in(printed_text(json.dumps({"events": secret})), secret)

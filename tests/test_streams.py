@@ -1,81 +1,80 @@
-"""Streams, byte by byte: the text or the verdict is right, wherever they are cut and however they are split."""
+"""Streams: text and status wherever the stream is cut and however it is split, limits, callbacks, and times."""
 
 import json
 import socket
 import time
 
 import pytest
-from asks import FINISH, OTHER, REASONING, REFUSAL, TEXT, TOOL_CALL, USAGE, ask, ask_all
-from builds import ALL, CHECKED, SHARED, Build
-from chances import three_chances
-from event_streams import (
+from support.builds import ALL, CHECKED, SHARED, Build
+from support.event_streams import (
+    BEGINNING,
+    DONE,
     FRAMINGS,
     LINE_ENDS,
     STREAM,
     TEXTS,
     chunk,
+    event_of,
     events,
     expected,
     framed,
     head,
-    send,
+    send_stream,
+    serving,
+    streaming,
     unframed,
     usage_chunk,
 )
-from scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, answering
+from support.operations import FINISH, OTHER, REASONING, TEXT, perform, perform_all
+from support.scripted_gateway import Handler, Request
+from support.timing import three_attempts
 
 
-def serving(on_post) -> ScriptedGateway:
-    return ScriptedGateway(answering(on_post, CHAT_ROUTE))
-
-
-def streaming(stream: str, framing: str = "chunked") -> ScriptedGateway:
-    return serving(lambda handler, request: send(handler, stream, framing))
-
-
-def told(request: Request) -> dict:
-    """What the question tells the server to do."""
+def instructions_of(request: Request) -> dict:
+    """Returns the instructions for the server in the prompt."""
     return json.loads(request.json()["messages"][0]["content"])
 
 
-def cutting(handler: Handler, request: Request) -> None:
-    """Sends as much of the stream as the question says."""
-    what = told(request)
-    body = what["stream"].replace("\n", what["line_end"]).encode()
-    wire = framed(body, what["framing"])
-    handler.raw(head(what["framing"], len(body)) + wire[: what["cut"]])
+def send_cut_stream(handler: Handler, request: Request) -> None:
+    """Sends the part of the stream that the prompt instructs."""
+    instructions = instructions_of(request)
+    body = instructions["stream"].replace("\n", instructions["line_end"]).encode()
+    wire = framed(body, instructions["framing"])
+    handler.raw(head(instructions["framing"], len(body)) + wire[: instructions["cut"]])
 
 
-# A build under valgrind is some fifty times as slow, so it gets every 23rd place.
+# A build under valgrind is about fifty times slower, so it tests every 23rd position.
 @pytest.mark.parametrize("build,step", [(SHARED, 1), *((build, 23) for build in CHECKED)], ids=lambda value: getattr(value, "name", None))
 @pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("done", ["", "data: [DONE]\n\n"], ids=["without DONE", "DONE"])
-def test_a_stream_that_is_cut(build: Build, step: int, line_end: str, framing: str, done: str) -> None:
+def test_stream_cut_at_any_byte_is_truncated_with_the_text_before(
+    build: Build, step: int, line_end: str, framing: str, done: str
+) -> None:
     stream = STREAM + done
     wire = framed(stream.replace("\n", line_end).encode(), framing)
     cuts = list(range(0, len(wire) + 1, step))
     commands = []
     for cut in cuts:
-        told = {"stream": stream, "line_end": line_end, "framing": framing, "cut": cut}
-        escaped = json.dumps(told).replace("\\", "\\\\")
+        instructions = {"stream": stream, "line_end": line_end, "framing": framing, "cut": cut}
+        escaped = json.dumps(instructions).replace("\\", "\\\\")
         commands += ["again", f"message user={escaped}", "stream"]
-    with serving(cutting) as gateway:
-        outcomes = ask_all(gateway.url, *commands, build=build)
+    with serving(send_cut_stream) as gateway:
+        outcomes = perform_all(gateway.url, *commands, build=build)
     for cut, outcome in zip(cuts, outcomes):
-        should = expected(unframed(wire[:cut], framing))
+        prefix = expected(unframed(wire[:cut], framing))
         texts = [text for _, text, _ in outcome.deltas]
-        assert texts == should.texts, (cut, outcome)
+        assert texts == prefix.texts, (cut, outcome)
         assert outcome.response.texts == (["".join(texts) or None] if outcome.response.candidates else []), (cut, outcome)
         is_whole = cut == len(wire) if framing != "until close" else True
-        is_complete = should.is_done or (is_whole and should.is_finished)
+        is_complete = prefix.is_done or (is_whole and prefix.is_finished)
         assert outcome.status == ("STREAM_END" if is_complete else "STREAM_TRUNCATED"), (cut, outcome)
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
 @pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: str) -> None:
+def test_stream_split_into_single_bytes_is_read(build: Build, line_end: str, framing: str) -> None:
     def bytewise(handler: Handler, request: Request) -> None:
         body = STREAM.replace("\n", line_end).encode()
         for byte in head(framing, len(body)) + framed(body, framing):
@@ -85,7 +84,7 @@ def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: 
         handler.close_connection = True
 
     with serving(bytewise) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
     assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", TEXTS)
     response = outcome.response
     assert response.texts == ["".join(TEXTS)]
@@ -96,18 +95,18 @@ def test_a_stream_that_comes_byte_by_byte(build: Build, line_end: str, framing: 
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_both_forms_give_the_same(build: Build) -> None:
+def test_stream_next_and_callback_return_the_same_events(build: Build) -> None:
     with streaming(STREAM) as gateway:
-        fetched, called = ask_all(gateway.url, "message user=hi", "stream", "callback", build=build)
+        fetched, called = perform_all(gateway.url, "message user=hi", "stream", "callback", build=build)
         assert gateway.requests[-1].json() == {"messages": [{"role": "user", "content": "hi"}], "stream": True}
-        assert gateway.connections == 1, "a complete stream leaves its connection for the next call"
+        assert gateway.connections == 1, "the connection of a complete stream is reused"
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
     assert [event._replace(us=0) for event in fetched.events] == [event._replace(us=0) for event in called.events]
     assert fetched.response._replace(times_us=[]) == called.response._replace(times_us=[])
 
 
-@three_chances
-def test_deltas_come_as_soon_as_they_are_sent() -> None:
+@three_attempts
+def test_deltas_arrive_as_soon_as_they_are_sent() -> None:
     def slow(handler: Handler, request: Request) -> None:
         handler.raw(head("until close", 0))
         for word in ("one", " two", " three"):
@@ -117,7 +116,7 @@ def test_deltas_come_as_soon_as_they_are_sent() -> None:
         handler.wfile.write(events(chunk(None, finish_reason="stop")).encode())
 
     with serving(slow) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, outcome.text()) == ("STREAM_END", "one two three")
     times = [us for _, _, us in outcome.deltas]
     assert times[0] < 250_000 and 200_000 < times[1] - times[0] < 400_000, times
@@ -125,7 +124,7 @@ def test_deltas_come_as_soon_as_they_are_sent() -> None:
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_candidates_may_be_interleaved(build: Build) -> None:
+def test_interleaved_candidates_are_separated(build: Build) -> None:
     stream = events(
         chunk("b1", index=1, role="assistant"),
         chunk("a1", role="assistant"),
@@ -136,169 +135,17 @@ def test_candidates_may_be_interleaved(build: Build) -> None:
         chunk(None, index=1, finish_reason="length"),
     )
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "param n=2", "stream", build=build)
+        outcome = perform(gateway.url, "message user=hi", "param n=2", "stream", build=build)
     assert outcome.status == "STREAM_END"
     assert [delta[:2] for delta in outcome.deltas] == [(1, "b1"), (0, "a1"), (1, "b2"), (0, "a2"), (1, "b3")]
     assert outcome.response.texts == ["a1a2", "b1b2b3"]
     assert [candidate.finish_reason for candidate in outcome.response.candidates] == ["stop", "length"]
     with streaming(stream.replace('"length"', "null")) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert outcome.status == "STREAM_TRUNCATED", "candidate 1 was not said to be at its end"
+        outcome = perform(gateway.url, "message user=hi", "stream")
+    assert outcome.status == "STREAM_TRUNCATED", "candidate 1 has no finish reason"
 
 
-@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_calls_of_tools_are_put_together(build: Build) -> None:
-    def fragment(index: int, arguments: str, **more: object) -> dict:
-        name = more.pop("name", None)
-        call = {"index": index, "function": {"name": name, "arguments": arguments}, **more}
-        return chunk(None, tool_calls=[call])
-
-    stream = events(
-        chunk(None, role="assistant", tool_calls=None),
-        fragment(0, "", id="call_a", type="function", name="f"),
-        fragment(1, '{"x', id="call_b", type="function", name="g"),
-        fragment(0, '{"city": "Pa', id=None),
-        fragment(1, '":1}'),
-        fragment(0, 'ris \U0001f600"}'),
-        chunk(None, finish_reason="tool_calls"),
-    )
-    with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
-    assert (outcome.status, outcome.deltas) == ("STREAM_END", [])
-    (candidate,) = outcome.response.candidates
-    calls = [["call_a", "f", '{"city": "Paris \U0001f600"}'], ["call_b", "g", '{"x":1}']]
-    assert (candidate.text, candidate.finish_reason, candidate.tool_calls) == (None, "tool_calls", calls)
-    assert candidate.message["tool_calls"] == [
-        {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-        for id, name, arguments in calls
-    ]
-
-
-@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_a_stream_may_fail_in_the_middle(build: Build) -> None:
-    beginning = events(chunk("some"), chunk(" words"))
-    error = {"error": {"message": "the model\nis gone: Bearer hunter22", "type": "ClientConnectorError"}}
-    rows = [
-        (beginning + events(error), "STREAM_ERROR", "the model is gone: ***", "ClientConnectorError"),
-        (beginning + events({"error": "plain"}), "STREAM_ERROR", "plain", None),
-        (beginning + events("{'not': json}"), "BAD_RESPONSE", "not JSON", None),
-        (beginning + events("[1]"), "BAD_RESPONSE", "a list, not an object", None),
-        (beginning + events({"choices": [{"index": 5000, "delta": {}}]}), "BAD_RESPONSE", "more than 1024 candidates", None),
-        (beginning + events(chunk(["a"])), "BAD_RESPONSE", "invalid type", None),
-        (beginning + events("[DONE]"), "STREAM_END", "", None),
-        (beginning + events({"type": "ping"}, "", " ", "[DONE]"), "STREAM_END", "", None),
-        (beginning + events({"object": "error", "message": "m", "code": 400}), "STREAM_ERROR", "m", "400"),
-        (beginning, "STREAM_TRUNCATED", "before the answer did", None),
-    ]
-    for stream, status, words, code in rows:
-        with streaming(stream) as gateway:
-            outcomes = ask_all(
-                gateway.url, "handle-header Authorization=Bearer hunter22", "message user=hi", "stream", "callback",
-                build=build,
-            )  # fmt: skip
-            assert len([path for path in gateway.paths() if path.startswith("POST")]) == 2, "nothing is asked again"
-        assert outcomes[0].status == status, outcomes[0]
-        assert outcomes[1].status == ("OK" if status == "STREAM_END" else status), outcomes[1]
-        for outcome in outcomes:
-            assert words in outcome.message and outcome.code == code, outcome
-            assert (outcome.text(), outcome.response.texts) == ("some words", ["some words"])
-            assert outcome.error_attempts == (0 if status == "STREAM_END" else 1)
-
-
-@pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_a_stream_that_says_nothing_is_no_empty_answer(build: Build) -> None:
-    for framing in FRAMINGS:
-        with streaming("", framing) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream", build=build)
-        assert (outcome.status, outcome.response.candidates) == ("STREAM_TRUNCATED", []), framing
-        assert "before its first word" in outcome.message and "ask without a stream" in outcome.message
-
-
-BEGINNING = events(chunk("some"), chunk(" words"))
-DONE = events("[DONE]")
-
-ERRORS = [
-    ('error: {"code":500,"message":"m"}\n\n', "STREAM_ERROR", "500", "m"),
-    ('error: {"code":500,"message":"m"}\n', "STREAM_ERROR", "500", "m"),
-    ('error:{"code":429,"message":"m"}\n\n', "RATE_LIMITED", "429", "m"),
-    ("error: plain\n\n", "STREAM_ERROR", None, "the stream failed: plain"),
-    ("error\n\n", "STREAM_ERROR", None, "it does not say why"),
-    ("event: error\n\n", "STREAM_ERROR", None, "it does not say why"),
-    ("event: error\ndata\n\n", "STREAM_ERROR", None, "it does not say why"),
-    ("event: error\ndata: plain\n\n", "STREAM_ERROR", None, "plain"),
-    ("event: error\ndata: not\ndata: one line\n\n", "STREAM_ERROR", None, "not one line"),
-    ("data: not\nevent: error\n\n", "STREAM_ERROR", None, "not"),
-    ("event: error\n" + events({"message": "m", "code": 3}), "STREAM_ERROR", "3", "m"),
-    ("event: error\n" + events({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}),
-     "STREAM_ERROR", "overloaded_error", "m"),
-    ("event: error\n" + events({"type": "error", "error": {"type": "rate_limit_error", "message": "m"}}),
-     "RATE_LIMITED", "rate_limit_error", "m; call less often"),
-    ("event: error\n" + events(chunk("x", finish_reason="stop")), "STREAM_ERROR", None, "choices"),
-    (events({"status_code": 500, "message": "m"}), "STREAM_ERROR", None, "m"),
-    (events({"code": "overloaded", "message": "m"}), "STREAM_ERROR", "overloaded", "m"),
-    (events({"type": "error", "message": "m"}), "STREAM_ERROR", "error", "m"),
-    (events({**chunk("x"), "error": {"message": "m"}}), "STREAM_ERROR", None, "m"),
-    (events({"error": {"message": "Guardrail 'x' blocked", "type": "GuardrailViolation"}}),
-     "GUARDRAIL_BLOCKED", "GuardrailViolation", "Guardrail 'x' blocked"),
-    (events({"error": {"message": "429: Rate limit reached", "type": "HTTPException"}}),
-     "RATE_LIMITED", "HTTPException", "429: Rate limit reached; call less often"),
-    (events({"error": {"message": "429: Budget limit exceeded. Later.", "type": "HTTPException"}}),
-     "BUDGET_EXCEEDED", "HTTPException", "Budget limit exceeded. Later; calling again does not help"),
-    (events({"error": {"message": "400: Guardrail 'x' blocked: y", "type": "HTTPException"}}),
-     "GUARDRAIL_BLOCKED", "HTTPException", "Guardrail 'x' blocked: y"),
-    (events({"error": {"message": "500: m", "type": "HTTPException"}}), "STREAM_ERROR", "HTTPException", "500: m"),
-    (events({"error": {"message": "m", "code": 429}}), "RATE_LIMITED", "429", "m"),
-    (events({"error": {"message": "m", "code": 400}}), "STREAM_ERROR", "400", "m"),
-]  # fmt: skip
-"""Events that are errors, their status, their code and their words."""
-
-
-@pytest.mark.parametrize("row", range(len(ERRORS)), ids=lambda row: ERRORS[row][0].strip()[:40])
-def test_error_event_of_any_shape_ends_the_stream(row: int) -> None:
-    error, status, code, words = ERRORS[row]
-    with streaming(BEGINNING + error + DONE) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "stream", "callback")
-    for outcome in outcomes:
-        assert (outcome.status, outcome.code, outcome.error_http_status) == (status, code, 200), outcome
-        assert words in outcome.message, outcome
-        assert (outcome.text(), outcome.response.texts) == ("some words", ["some words"])
-
-
-@pytest.mark.parametrize("end", ["\n", ""], ids=repr)
-def test_last_event_may_lack_its_end_where_it_is_an_error(end: str) -> None:
-    for error in ("event: error", 'error: {"message":"m"}', 'data: {"error":{"message":"m"}}', "event: error\ndata: m"):
-        with streaming(BEGINNING + error + end) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream")
-        assert outcome.status == "STREAM_ERROR", (error, outcome)
-        assert (" m" in outcome.message) == ("m" in error), (error, outcome)
-    for cut in ('data: {"error":{"message":"m"}', events(chunk("x", finish_reason="stop")).strip()):
-        with streaming(BEGINNING + cut + end) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream")
-        assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some words"), (cut, outcome)
-
-
-@pytest.mark.parametrize("error", ["null", "false", "0", "-0.0", '""', "[]", "[ ]", "{}", "{ }"])
-def test_error_that_says_nothing_is_no_error(error: str) -> None:
-    """As openai-python reads it."""
-    said = '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}],"error":' + error + "}"
-    stream = events(said % ("a", "null"), said % ("b", "null"), '{"error":%s}' % error, said % ("", '"stop"'))
-    with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert (outcome.status, outcome.text()) == ("STREAM_END", "ab"), outcome
-
-
-def test_empty_finish_reason_is_none() -> None:
-    stream = events(*(chunk(word, finish_reason="") for word in ("some", " words")))
-    with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some words"), outcome
-    assert outcome.response.candidates[0].finish_reason is None
-    with streaming(stream + events(chunk("", finish_reason="stop"), chunk("", finish_reason=""))) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert (outcome.status, outcome.response.candidates[0].finish_reason) == ("STREAM_END", "stop"), outcome
-
-
-def test_text_may_come_in_a_message_in_place_of_a_delta() -> None:
+def test_text_in_a_message_instead_of_a_delta_is_read() -> None:
     def choice(**fields: object) -> dict:
         return {"choices": [{"index": 0, **fields}]}
 
@@ -309,15 +156,9 @@ def test_text_may_come_in_a_message_in_place_of_a_delta() -> None:
         choice(message={"content": None}, finish_reason="stop"),
     )
     with streaming(stream) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", ["some", " words", "!"])
     assert outcome.response.candidates[0].role == "assistant"
-
-
-def halves(content: str, finish_reason: str = "null", call: str = "null") -> str:
-    """An event whose text is written in JSON as it is given here."""
-    delta = '{"content":%s,"tool_calls":%s}' % (f'"{content}"' if content else "null", call)
-    return events('{"choices":[{"index":0,"delta":%s,"finish_reason":%s}]}' % (delta, finish_reason))
 
 
 SPLIT = [
@@ -328,55 +169,35 @@ SPLIT = [
     ([r"a\ud83d"], ["a", "\ufffd"]),
     ([r"\ud83d\ud83d", r"\ude00"], ["\ufffd", "\U0001f600"]),
 ]
-"""Texts of events, and the deltas that come of them."""
+"""Texts of events, and the expected deltas."""
 
 
-@pytest.mark.parametrize("end", [halves("", '"stop"'), DONE], ids=["reason", "DONE"])
+@pytest.mark.parametrize("end", [event_of("", '"stop"'), DONE], ids=["reason", "DONE"])
 @pytest.mark.parametrize("contents,texts", SPLIT, ids=range(len(SPLIT)))
-def test_character_that_is_split_over_events_is_joined(contents: list[str], texts: list[str], end: str) -> None:
-    with streaming("".join(map(halves, contents)) + end) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+def test_character_split_between_events_is_joined(contents: list[str], texts: list[str], end: str) -> None:
+    with streaming("".join(map(event_of, contents)) + end) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "stream")
     assert (outcome.status, [text for _, text, _ in outcome.deltas]) == ("STREAM_END", texts), outcome
     assert outcome.response.texts == ["".join(texts)]
 
 
-def test_arguments_that_are_split_in_a_character_are_joined() -> None:
-    call = '[{"index":0,"id":"a","function":{"name":"f","arguments":"%s"}}]'
-    stream = halves("", call=call % r"{\"x\":\"\ud83d") + halves("y", call=call % r"\ude00\"}")
-    with streaming(stream + halves("", '"stop"')) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert (outcome.status, outcome.text()) == ("STREAM_END", "y")
-    assert outcome.response.candidates[0].tool_calls == [["a", "f", '{"x":"\U0001f600"}']]
-
-
 @pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
-def test_done_counts_with_its_line(line_end: str) -> None:
-    """A server may leave out the blank line, and keep the connection open."""
+def test_done_ends_the_stream_without_its_blank_line(line_end: str) -> None:
+    """A server may omit the blank line, and keep the connection open."""
 
-    def staying(handler: Handler, request: Request) -> None:
+    def stay_open(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0) + (BEGINNING + "data: [DONE]\n").replace("\n", line_end).encode())
         handler.stall()
 
-    with serving(staying) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream", "callback")
+    with serving(stay_open) as gateway:
+        outcomes = perform_all(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream", "callback")
     for outcome in outcomes:
         assert outcome.status in ("STREAM_END", "OK") and outcome.text() == "some words", outcome
         assert outcome.took_us < 500_000
 
 
-def test_error_line_counts_at_once() -> None:
-    def staying(handler: Handler, request: Request) -> None:
-        handler.wfile.write(head("until close", 0) + (BEGINNING + 'error: {"message":"m"}\n').encode())
-        handler.stall()
-
-    with serving(staying) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option idle_timeout_ms=2000", "stream")
-    assert (outcome.status, outcome.text()) == ("STREAM_ERROR", "some words"), outcome
-    assert outcome.took_us < 500_000
-
-
-def test_reasoning_and_refusals_are_passed_over() -> None:
-    """They have no function of their own yet; they are events all the same, which keep a stream alive."""
+def test_reasoning_and_refusals_keep_the_stream_alive_but_are_not_text() -> None:
+    """They are events, which reset idle_timeout_ms."""
 
     def slow(handler: Handler, request: Request) -> None:
         handler.raw(head("until close", 0))
@@ -387,120 +208,12 @@ def test_reasoning_and_refusals_are_passed_over() -> None:
         handler.wfile.write(events(chunk(None, finish_reason="stop")).encode())
 
     with serving(slow) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option idle_timeout_ms=500", "stream")
+        outcome = perform(gateway.url, "message user=hi", "option idle_timeout_ms=500", "stream")
     assert (outcome.status, outcome.text(), outcome.response.texts) == ("STREAM_END", "x", ["x"]), outcome
 
 
-# Tool calls
-
-
-def tool_stream(*calls: list[dict]) -> str:
-    """A stream with these lists of tool calls."""
-    return events(*(chunk(None, tool_calls=each) for each in calls), chunk(None, finish_reason="tool_calls"))
-
-
-def gathered_calls(*calls: list[dict]) -> tuple[list[list], list[dict]]:
-    """What comes of such a stream: by the functions, and as JSON."""
-    with streaming(tool_stream(*calls)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert outcome.status == "STREAM_END", outcome
-    (candidate,) = outcome.response.candidates
-    return candidate.tool_calls, candidate.message["tool_calls"]
-
-
-def test_fields_of_tool_calls_that_only_the_provider_knows_are_kept() -> None:
-    """Arguments are put together; of every other field the last value that is not null counts."""
-    signature = {"google": {"thought_signature": "abc", "n": 1.50}}
-    calls, sent_back = gathered_calls(
-        [{"index": 0, "id": "a", "type": "function", "thought_signature": "x", "function": {"name": "f", "arguments": "{"}}],
-        [{"index": 0, "extra_content": signature, "thought_signature": None, "function": {"arguments": "}", "strict": True}}],
-        [{"index": 0, "thought_signature": "y", "function": {"arguments": ""}}],
-        [{"index": 1, "id": "b", "type": "custom", "function": {"name": "g", "arguments": "[]"}, "note": ["é"]}],
-    )
-    assert calls == [["a", "f", "{}"], ["b", "g", "[]"]]
-    function = {"name": "f", "arguments": "{}", "strict": True}
-    assert sent_back == [
-        {"id": "a", "type": "function", "function": function, "thought_signature": "y", "extra_content": signature},
-        {"id": "b", "type": "custom", "function": {"name": "g", "arguments": "[]"}, "note": ["é"]},
-    ]
-
-
-def test_tool_call_without_arguments_has_an_empty_object() -> None:
-    """MLflow does not take an empty text back."""
-    for arguments in ("", None):
-        call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
-        calls, sent_back = gathered_calls([call])
-        expected = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
-        assert (calls, sent_back) == ([["a", "f", "{}"]], expected)
-        whole = {**call, "thought_signature": "x", "z": None, "id": ""}
-        choices = [{"message": {"content": None, "tool_calls": [whole]}, "finish_reason": "tool_calls"}]
-        with serving(lambda handler, request: handler.answer(200, {"choices": choices})) as gateway:
-            (candidate,) = ask(gateway.url, "message user=hi", "send").response.candidates
-        assert candidate.tool_calls == [[None, "f", "{}"]]
-        assert candidate.message["tool_calls"] == [{**whole, "function": {"name": "f", "arguments": "{}"}}]
-
-
-def test_tool_calls_without_ids_are_not_put_together() -> None:
-    def call(name: str, arguments: str) -> dict:
-        return {"function": {"name": name, "arguments": arguments}}
-
-    one, two = '{"q":1}', '{"q":2}'
-    expected = [[None, "f", one], [None, "f", two]]
-    assert gathered_calls([call("f", one), call("f", two)])[0] == expected, "in one list"
-    assert gathered_calls([call("f", one)], [call("f", two)])[0] == expected, "one after the other"
-    assert gathered_calls([call("f", one), call("g", two)], [call("f", one), call("g", two)])[0] == [
-        [None, "f", one], [None, "g", two], [None, "f", one], [None, "g", two],
-    ]  # fmt: skip
-    assert gathered_calls([call("f", '{"q"'), call("f", '{"q"')], [call("f", ":1}"), call("f", ":2}")])[0] == expected
-
-
-def test_there_is_an_end_to_the_fields_of_a_tool_call() -> None:
-    calls = [[{"index": 0, "function": {"name": "f"}, **{f"x{place}-{at}": 1 for at in range(30)}}] for place in range(3)]
-    with streaming(tool_stream(*calls)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert outcome.status == "BAD_RESPONSE" and "more than 64 fields in a tool call" in outcome.message, outcome
-    endless = [[{"index": 0, "function": {"arguments": "x"}, "signature": "y" * 1000}]] * 200
-    with streaming(tool_stream(*endless)) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option max_gathered_bytes=4096", "stream")
-    assert outcome.status == "STREAM_END", "what is replaced is not counted"
-
-
-def test_a_stream_that_is_done_without_a_word_has_no_candidates() -> None:
-    with streaming("data: [DONE]\n\n") as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert (outcome.status, outcome.error_http_status) == ("NO_CANDIDATES", 200)
-
-
-@three_chances
-def test_no_event_holds_up_a_call_for_long() -> None:
-    """However many tool calls are in it, and in whatever order."""
-    calls = [{"index": index, "function": {"arguments": "x"}} for index in range(50_000)]
-    for fragments in (calls[::-1], calls[:1024]):
-        with streaming(events(chunk(None, tool_calls=fragments), "[DONE]")) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "callback")
-        assert outcome.took_us < 1_000_000
-        assert outcome.status == ("OK" if len(fragments) == 1024 else "BAD_RESPONSE"), outcome.message
-    endless = events(*(chunk(None, tool_calls=[call]) for call in calls[:1100]))
-    with streaming(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "callback")
-    assert outcome.status == "BAD_RESPONSE" and "more than 1024 tool calls" in outcome.message
-
-
-def test_a_connection_may_be_reset() -> None:
-    def reset(handler: Handler, request: Request) -> None:
-        handler.wfile.write(head("chunked", 0) + framed(events(chunk("some")).encode(), "chunked")[:-5])
-        handler.wfile.flush()
-        time.sleep(0.1)
-        handler.reset()
-
-    with serving(reset) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
-    assert (outcome.status, outcome.text()) == ("STREAM_TRUNCATED", "some")
-    assert "reset" in outcome.message
-
-
-@three_chances
-def test_the_deadline_covers_the_stream() -> None:
+@three_attempts
+def test_stream_timeout_ms_limits_the_whole_stream() -> None:
     def endless(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0))
         while True:
@@ -509,33 +222,35 @@ def test_the_deadline_covers_the_stream() -> None:
             time.sleep(0.05)
 
     with serving(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "option stream_timeout_ms=400", "callback")
+        outcome = perform(gateway.url, "message user=hi", "option stream_timeout_ms=400", "callback")
         assert outcome.status == "TIMEOUT" and outcome.response.texts[0].startswith("xxxx")
         assert 390_000 < outcome.took_us < 500_000
-        silent = ask(gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback")
+        silent = perform(
+            gateway.url, "message user=hi", "option stream_timeout_ms=400", "option gather_stream=false", "callback"
+        )
         assert silent.status == "TIMEOUT" and silent.text().startswith("xxxx")
         assert silent.response.texts == [None], "nothing is gathered"
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-@three_chances
-def test_a_callback_stops_the_answer(build: Build) -> None:
+@three_attempts
+def test_callback_stops_the_stream_and_closes_the_connection(build: Build) -> None:
     closed_after = []
 
     def endless(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0))
-        words = 0
+        count = 0
         try:
             while True:
-                words += 1
-                handler.wfile.write(events(chunk(f"{words} ")).encode())
+                count += 1
+                handler.wfile.write(events(chunk(f"{count} ")).encode())
                 handler.wfile.flush()
                 time.sleep(0.005)
         except OSError:
-            closed_after.append(words)
+            closed_after.append(count)
 
     with serving(endless) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stop-after 3", "callback", "sleep 100", build=build)
+        outcome = perform(gateway.url, "message user=hi", "stop-after 3", "callback", "sleep 100", build=build)
         deadline = time.monotonic() + 5
         while not closed_after and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -546,24 +261,24 @@ def test_a_callback_stops_the_answer(build: Build) -> None:
         assert closed_after[0] < 20
 
 
-def test_callback_stops_a_response_that_came_as_a_whole() -> None:
-    answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        chat, raw = ask_all(
+def test_callback_stops_a_response_that_is_not_a_stream() -> None:
+    response = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+    with serving(lambda handler, request: handler.respond(200, response)) as gateway:
+        chat, raw = perform_all(
             gateway.url, "message user=hi", "stop-after 1", "callback", "again", "path - /x", "body {}",
             f"stop-at {OTHER}", "callback",
         )  # fmt: skip
-    assert (chat.status, [event.said for event in chat.events]) == ("CANCELLED", [(TEXT, 0, "x")])
+    assert (chat.status, [event.summary for event in chat.events]) == ("CANCELLED", [(TEXT, 0, "x")])
     assert (raw.status, [event.kind for event in raw.events]) == ("CANCELLED", [OTHER])
     assert chat.response.texts == raw.response.texts == ["x"]
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_events_may_be_large_up_to_a_limit(build: Build) -> None:
+def test_event_may_be_as_large_as_max_event_bytes(build: Build) -> None:
     large = "é\U0001f600" * 500_000
     stream = events(chunk(large), chunk(None, finish_reason="stop"))
     with streaming(stream) as gateway:
-        fine, limited, just = ask_all(
+        fine, limited, just = perform_all(
             gateway.url, "message user=hi", "stream", "option max_event_bytes=1024", "stream",
             f"option max_event_bytes={len(stream.encode())}", "stream", build=build,
         )  # fmt: skip
@@ -574,41 +289,43 @@ def test_events_may_be_large_up_to_a_limit(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
-def test_a_server_may_answer_all_at_once(build: Build) -> None:
+def test_response_that_is_not_a_stream_is_read(build: Build) -> None:
     choices = [
         {"index": 0, "message": {"role": "assistant", "content": "whole"}, "finish_reason": "stop"},
         {"index": 1, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"},
     ]
-    with serving(lambda handler, request: handler.answer(200, {"choices": choices, "usage": {"total_tokens": 9}})) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+    with serving(
+        lambda handler, request: handler.respond(200, {"choices": choices, "usage": {"total_tokens": 9}})
+    ) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, [delta[:2] for delta in outcome.deltas]) == ("STREAM_END", [(0, "whole")])
         assert outcome.response.texts == ["whole", None] and outcome.response.usage == [-1, -1, 9]
-        outcome = ask(gateway.url, "message user=hi", "option gather_stream=false", "callback", build=build)
+        outcome = perform(gateway.url, "message user=hi", "option gather_stream=false", "callback", build=build)
         assert (outcome.status, outcome.text(), outcome.response.texts) == ("OK", "whole", [None, None])
-    with serving(lambda handler, request: handler.answer(200, "<html>")) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream", build=build)
+    with serving(lambda handler, request: handler.respond(200, "<html>")) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "stream", build=build)
         assert (outcome.status, outcome.response) == ("BAD_RESPONSE", None)
-    with serving(lambda handler, request: handler.answer(429, {"detail": "Budget limit exceeded."})) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "callback", build=build)
+    with serving(lambda handler, request: handler.respond(429, {"detail": "Budget limit exceeded."})) as gateway:
+        outcome = perform(gateway.url, "message user=hi", "callback", build=build)
         assert (outcome.status, outcome.response, outcome.error_attempts) == ("BUDGET_EXCEEDED", None, 1)
 
 
-def test_a_kept_connection_serves_streams_and_calls() -> None:
-    def either(handler: Handler, request: Request) -> None:
+def test_connection_is_reused_by_streams_and_calls() -> None:
+    def respond(handler: Handler, request: Request) -> None:
         if request.json().get("stream"):
-            send(handler, STREAM + "data: [DONE]\n\n")
+            send_stream(handler, STREAM + "data: [DONE]\n\n")
         else:
-            handler.answer(200, {"choices": [{"message": {"content": "whole"}}]})
+            handler.respond(200, {"choices": [{"message": {"content": "whole"}}]})
 
-    with serving(either) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "stream", "send", "callback", "send", "stream")
+    with serving(respond) as gateway:
+        outcomes = perform_all(gateway.url, "message user=hi", "stream", "send", "callback", "send", "stream")
         assert [outcome.status for outcome in outcomes] == ["STREAM_END", "OK", "OK", "OK", "STREAM_END"]
         assert gateway.connections == 1
 
 
-@three_chances
-def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> None:
-    def lingering(handler: Handler, request: Request) -> None:
+@three_attempts
+def test_server_that_lingers_after_done_does_not_delay_the_caller() -> None:
+    def linger(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("chunked", 0) + framed((STREAM + events("[DONE]")).encode(), "chunked")[:-5])
         handler.wfile.flush()
         handler.connection.settimeout(5)
@@ -617,123 +334,17 @@ def test_a_server_that_lingers_after_the_end_does_not_hold_up_the_caller() -> No
                 raise ConnectionError
         handler.close_connection = True
 
-    with serving(lingering) as gateway:
-        outcomes = ask_all(gateway.url, "message user=hi", "callback", "callback")
+    with serving(linger) as gateway:
+        outcomes = perform_all(gateway.url, "message user=hi", "callback", "callback")
     for outcome in outcomes:
         assert outcome.status == "OK" and outcome.took_us < 500_000, outcome
 
 
-REASONED = (
-    events(chunk(None, role="assistant"))
-    + events(chunk(None, reasoning_content="Let"), chunk(None, reasoning_content=" me"), chunk("", reasoning_content=" see"))
-    + "event: ping\ndata: {\"type\": \"ping\"}\n\n: a comment\n\n"
-    + events(chunk("A"), chunk("B"), chunk(None, refusal="but"), chunk("C", finish_reason="stop"))
-    + events({**usage_chunk(3, 5), "usage": {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2},
-              "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 4}}})
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
-def test_events_are_of_each_kind(build: Build) -> None:
-    with streaming(REASONED) as gateway:
-        outcome, bare = ask_all(
-            gateway.url, "message user=hi", "show-raw", "stream", "option gather_stream=false", "callback", build=build
-        )
-    assert (outcome.status, bare.status) == ("STREAM_END", "OK"), outcome
-    assert [event.said for event in outcome.events] == [
-        (OTHER, 0, None), (REASONING, 0, "Let"), (REASONING, 0, " me"), (REASONING, 0, " see"), (OTHER, 0, None),
-        (TEXT, 0, "A"), (TEXT, 0, "B"), (REFUSAL, 0, "but"), (TEXT, 0, "C"), (FINISH, 0, "stop"), (USAGE, 0, None),
-    ]  # fmt: skip
-    assert [event._replace(us=0) for event in outcome.events] == [event._replace(us=0) for event in bare.events]
-    raw = [json.loads(event.raw_data) for event in outcome.events]
-    assert raw[3]["choices"][0]["delta"] == {"content": "", "reasoning_content": " see"} and raw[8] == raw[9]
-    assert [event.raw_name for event in outcome.events] == [None] * 4 + ["ping"] + [None] * 6 and raw[4] == {"type": "ping"}
-    tokens = [3, 5, -1, 2, 4, -1]
-    assert [event.tokens for event in outcome.events] == [[-1] * 6] * 10 + [tokens]
-    (candidate,) = outcome.response.candidates
-    assert (candidate.reasoning, candidate.text, candidate.refusal) == ("Let me see", "ABC", "but")
-    assert candidate.message == {
-        "role": "assistant", "content": "ABC", "reasoning_content": "Let me see", "refusal": "but",
-    }  # fmt: skip
-    assert (outcome.response.id, outcome.response.tokens) == ("x", tokens)
-    (candidate,) = bare.response.candidates
-    assert (candidate.reasoning, candidate.text, candidate.refusal, candidate.message_json) == (None,) * 4
-    assert (candidate.finish_reason, bare.response.id, bare.response.tokens) == ("stop", "x", tokens)
-
-
-def test_reasoning_is_gathered_under_the_servers_own_name() -> None:
-    parts = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}]
-    signature = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "", "signature": "s"}]}]
-    rows = [
-        ([chunk(None, reasoning="h"), chunk("", reasoning="m")], {"content": None, "reasoning": "hm"}),
-        ([chunk(None, thinking="hm"), chunk("x")], {"content": "x", "thinking": "hm"}),
-        ([chunk(None, reasoning="hm", reasoning_content="hm")], {"content": None, "reasoning_content": "hm"}),
-        (
-            [chunk(parts), chunk(signature), chunk([{"type": "text", "text": "x"}]), chunk("y")],
-            {"content": [
-                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm", "signature": "s"}]},
-                {"type": "text", "text": "xy"},
-            ]},
-        ),
-    ]  # fmt: skip
-    for chunks, message in rows:
-        with streaming(events(*chunks, chunk(None, finish_reason="stop"))) as gateway:
-            outcome = ask(gateway.url, "message user=hi", "stream")
-        (candidate,) = outcome.response.candidates
-        assert candidate.reasoning == "hm" == "".join(event.text for event in outcome.events if event.kind == REASONING)
-        assert candidate.message == {"role": "assistant", **message}
-
-
-def test_tool_call_is_known_from_its_first_event_on() -> None:
-    def fragment(index: int, arguments: object, **more: object) -> dict:
-        return {"index": index, "function": {"name": more.pop("name", None), "arguments": arguments}, **more}
-
-    stream = tool_stream(
-        [fragment(1, "", id="b", name="g")],
-        [fragment(0, '{"x":', id="a", name="f"), fragment(1, "{}")],
-        [fragment(0, "1}")],
-    )
-    with streaming(stream) as gateway:
-        outcome, bare = ask_all(
-            gateway.url, "message user=hi", "stream", "option gather_stream=false", "stream"
-        )
-    found = [(event.tool_call, event.tool_call_id, event.tool_call_name, event.text) for event in outcome.events]
-    assert found == [
-        (0, "b", "g", ""), (1, "a", "f", '{"x":'), (0, "b", "g", "{}"), (1, "a", "f", "1}"), (0, None, None, "tool_calls"),
-    ]  # fmt: skip
-    assert outcome.response.candidates[0].tool_calls == [["b", "g", "{}"], ["a", "f", '{"x":1}']]
-    assert [event._replace(us=0) for event in outcome.events] == [event._replace(us=0) for event in bare.events]
-    assert bare.response.candidates[0].tool_calls == []
-
-
-def test_whole_response_gives_the_same_kinds_of_events() -> None:
-    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}, "thought_signature": "s"}
-    message = {"role": "assistant", "content": "x", "reasoning": "hm", "refusal": "no", "tool_calls": [call]}
-    answer = {"id": "i", "choices": [{"message": message, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        outcome, bare = ask_all(
-            gateway.url, "message user=hi", "show-raw", "callback", "option gather_stream=false", "stream"
-        )
-    for one in (outcome, bare):
-        assert [event.said for event in one.events] == [
-            (REASONING, 0, "hm"), (TEXT, 0, "x"), (REFUSAL, 0, "no"), (TOOL_CALL, 0, "{}"), (FINISH, 0, "stop"),
-            (USAGE, 0, None),
-        ]  # fmt: skip
-        assert all(json.loads(event.raw_data) == answer for event in one.events)
-        assert (one.response.id, one.response.tokens[2], one.events[-1].tokens[2]) == ("i", 3, 3)
-        times = one.response.times_us
-        assert 0 < times[1] <= times[2] <= times[3] <= times[4], "the first text is there when all of it is"
-    call["function"]["arguments"] = "{}"
-    assert outcome.response.candidates[0].message == message
-    assert bare.response.candidates[0].message_json is None and bare.response.body is None
-    assert bare.response.candidates[0].finish_reason == "stop"
-
-
 def test_callback_that_stops_a_complete_response_cancels_it() -> None:
-    """As it does while the server still sends: what has come by then makes no difference to the program."""
-    answer = {"choices": [{"message": {"content": "x", "reasoning": "hm"}, "finish_reason": "stop"}]}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        outcomes = ask_all(
+    """As for a stream: a complete response makes no difference to the program."""
+    response = {"choices": [{"message": {"content": "x", "reasoning": "hm"}, "finish_reason": "stop"}]}
+    with serving(lambda handler, request: handler.respond(200, response)) as gateway:
+        outcomes = perform_all(
             gateway.url, "message user=hi", f"stop-at {REASONING}", "callback", f"stop-at {FINISH}", "callback",
             "again", "path - /x", "body {}", f"stop-at {OTHER}", "callback",
         )  # fmt: skip
@@ -744,16 +355,16 @@ def test_callback_that_stops_a_complete_response_cancels_it() -> None:
     assert all(outcome.response.texts == ["x"] for outcome in outcomes)
 
 
-def test_response_is_taken_from_a_stream() -> None:
+def test_response_can_be_taken_from_a_stream() -> None:
     stream = events(chunk("one"), chunk(" two"), chunk(" three", finish_reason="stop"), "[DONE]")
     with streaming(stream) as gateway:
-        whole, stopped = ask_all(gateway.url, "message user=hi", "take", "stream", "stop-after 2", "stream")
+        whole, stopped = perform_all(gateway.url, "message user=hi", "take", "stream", "stop-after 2", "stream")
     assert (whole.status, whole.response.texts) == ("STREAM_END", ["one two three"])
     assert (stopped.status, stopped.response.texts, stopped.response.http_status) == ("OK", ["one two"], 200)
 
 
-@three_chances
-def test_times_are_those_of_the_parts() -> None:
+@three_attempts
+def test_times_of_each_phase_are_reported() -> None:
     def slow(handler: Handler, request: Request) -> None:
         time.sleep(0.1)
         handler.wfile.write(head("until close", 0))
@@ -765,24 +376,25 @@ def test_times_are_those_of_the_parts() -> None:
         handler.close_connection = True
 
     with serving(slow) as gateway:
-        outcome = ask(gateway.url, "message user=hi", "stream")
+        outcome = perform(gateway.url, "message user=hi", "stream")
     queued, connected, first_byte, first_token, first_text, total = outcome.response.times_us
     assert queued == -1 and 0 <= connected < 50_000
     for time_us, expected in ((first_byte, 100_000), (first_token, 300_000), (first_text, 400_000), (total, 500_000)):
         assert expected <= time_us < expected + 60_000, outcome.response.times_us
 
 
-def test_times_of_a_whole_response_know_no_tokens() -> None:
-    answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
-    with serving(lambda handler, request: handler.answer(200, answer)) as gateway:
-        for sent in ask_all(gateway.url, "message user=hi", "send", "send"):
+def test_times_of_a_call_without_stream_have_no_first_token() -> None:
+    response = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+    with serving(lambda handler, request: handler.respond(200, response)) as gateway:
+        for sent in perform_all(gateway.url, "message user=hi", "send", "send"):
             queued, connected, first_byte, first_token, first_text, total = sent.response.times_us
             assert (queued, first_token, first_text) == (-1, -1, -1) and 0 <= connected <= first_byte <= total
 
 
-@three_chances
-def test_callback_stops_a_model_that_only_reasons() -> None:
-    """Case 7: nothing but reasoning for a long time."""
+@three_attempts
+def test_callback_stops_a_model_during_reasoning() -> None:
+    """The model only reasons for a long time."""
+
     def reasoning(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0))
         for at in range(100):
@@ -791,6 +403,6 @@ def test_callback_stops_a_model_that_only_reasons() -> None:
             time.sleep(0.05)
 
     with serving(reasoning) as gateway:
-        outcome = ask(gateway.url, "message user=hi", f"stop-at {REASONING}", "callback")
-    assert (outcome.status, [event.said for event in outcome.events]) == ("CANCELLED", [(REASONING, 0, "0 ")])
+        outcome = perform(gateway.url, "message user=hi", f"stop-at {REASONING}", "callback")
+    assert (outcome.status, [event.summary for event in outcome.events]) == ("CANCELLED", [(REASONING, 0, "0 ")])
     assert outcome.took_us < 500_000 and outcome.response.candidates[0].reasoning == "0 "

@@ -1,4 +1,4 @@
-"""The AI Gateway of MLflow's tracking server, through C: what it answers, and what else it wants to be told."""
+"""The AI Gateway of MLflow's tracking server: calls, endpoints, authentication, workspaces, and tracing."""
 
 import base64
 import json
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asks import Outcome, ask, ask_all
-from builds import CHECKED, SHARED, Build
-from calls import call
-from chances import three_chances
-from conftest import ACCOUNTS, RealGateway
 from gateways import tracking_server as tracking
-from gateways.scripted_answers import embedding
+from gateways.scripted_responses import embedding
 from gateways.scripted_upstream import ScriptedUpstream
 from gateways.tracking_server import Credentials, Endpoint
-from test_requests import TOOLS
+from support.builds import CHECKED, SHARED, Build
+from support.calls import call
+from support.operations import Outcome, perform, perform_all
+from support.real_gateways import ACCOUNTS, RealGateway
+from support.scripted_model import TOOLS
+from support.timing import three_attempts
 
 CHECKED_BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 WRONG = Credentials(ACCOUNTS.user.username, "not the password")
@@ -26,14 +26,14 @@ PREFIX = "/mlflow"
 
 @pytest.fixture
 def server(tracking_server: RealGateway) -> RealGateway:
-    """The server without what it was asked before."""
+    """The server, without the recorded requests of earlier tests."""
     tracking_server.upstream.forget_requests()
     return tracking_server
 
 
 @pytest.fixture(scope="module")
 def mounted() -> Iterator[RealGateway]:
-    """A server below a path and with workspaces, in each of which other endpoints are."""
+    """A server below a path, with workspaces that contain different endpoints."""
     with ScriptedUpstream("chat") as upstream:
         endpoints = [
             Endpoint("chat", upstream.url),
@@ -45,16 +45,16 @@ def mounted() -> Iterator[RealGateway]:
 
 
 def names(outcome: Outcome) -> list[str]:
-    """The names in a list, which the server gives in any order."""
+    """Returns the sorted names of a list, which the server returns in any order."""
     assert outcome.status == "OK", outcome
     return sorted(route.name for route in outcome.routes)
 
 
-# What it answers
+# Calls
 
 
 @CHECKED_BUILDS
-def test_a_prompt_goes_as_a_message(server: RealGateway, build: Build) -> None:
+def test_prompt_is_sent_as_a_message(server: RealGateway, build: Build) -> None:
     outcome = call(server.url, "one two", route="chat", build=build)
     assert (outcome.status, outcome.text) == ("OK", "echo: one two"), outcome
     (request,) = server.upstream.requests()
@@ -62,12 +62,12 @@ def test_a_prompt_goes_as_a_message(server: RealGateway, build: Build) -> None:
     assert request["body"]["messages"] == [{"role": "user", "content": "one two"}]
 
 
-def test_messages_and_parameters_arrive(server: RealGateway) -> None:
+def test_messages_and_parameters_arrive_unchanged(server: RealGateway) -> None:
     commands = [
         "message system=be short", "message user=hi", "param candidate_count=2", "param temperature=0.5", "stop END",
         "param max_tokens=7", "send",
     ]  # fmt: skip
-    outcome = ask(server.url, *commands, route="chat")
+    outcome = perform(server.url, *commands, route="chat")
     assert outcome.response.texts == ["echo: hi", "echo: hi #1"]
     assert outcome.response.candidates[0].finish_reason == "stop"
     assert outcome.response.usage == [1, 5, 6]
@@ -82,65 +82,69 @@ def test_messages_and_parameters_arrive(server: RealGateway) -> None:
     }
 
 
-def test_tools_are_called(server: RealGateway) -> None:
+def test_tool_calls_are_returned(server: RealGateway) -> None:
     commands = [f"param tools={json.dumps(TOOLS)}", "message user=!tools", "stream", "send"]
-    for outcome in ask_all(server.url, *commands, route="chat"):
+    for outcome in perform_all(server.url, *commands, route="chat"):
         calls = outcome.response.candidates[0].tool_calls
         assert [json.loads(arguments) for _, _, arguments in calls] == [{"city": "Paris"}, {"city": "Oslo"}]
 
 
 @CHECKED_BUILDS
-@three_chances
-def test_words_come_as_they_are_made(server: RealGateway, build: Build) -> None:
-    fetched, called = ask_all(server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build)
+@three_attempts
+def test_text_arrives_while_it_is_generated(server: RealGateway, build: Build) -> None:
+    fetched, called = perform_all(
+        server.url, "prompt !slow 300 one two", "stream", "callback", route="chat", build=build
+    )
     assert (fetched.status, called.status) == ("STREAM_END", "OK")
     for outcome in (fetched, called):
         assert [text for _, text, _ in outcome.deltas] == ["echo:", " !slow", " 300", " one", " two"]
-        assert outcome.deltas[0][2] < outcome.deltas[-1][2] - 100_000, "the first word comes well before the last"
+        assert outcome.deltas[0][2] < outcome.deltas[-1][2] - 100_000, "the first word arrives well before the last"
         assert outcome.response.usage == [4, 5, 9]
 
 
 @pytest.mark.parametrize(
-    "fault, status, words",
+    "fault, status, phrase",
     [
         ("!status 503", "STREAM_ERROR", "scripted 503"),
         ("!status 429", "RATE_LIMITED", "scripted 429"),
         ("!break 4", "STREAM_ERROR", "payload is not completed"),
     ],
 )
-def test_what_fails_behind_it_in_a_stream(server: RealGateway, fault: str, status: str, words: str) -> None:
-    """This server tells it, unlike the others, but with a success as the status."""
-    outcome = ask(server.url, f"prompt {fault} one two three", "stream", route="chat")
-    assert outcome.status == status and words in outcome.message, outcome
+def test_failure_behind_the_server_is_reported_in_a_stream(
+    server: RealGateway, fault: str, status: str, phrase: str
+) -> None:
+    """This server reports the failure, unlike the others, but under HTTP 200."""
+    outcome = perform(server.url, f"prompt {fault} one two three", "stream", route="chat")
+    assert outcome.status == status and phrase in outcome.message, outcome
     assert "echo: !break 4 one two three".startswith(outcome.text())
     assert (outcome.text() == "") == fault.startswith("!status")
 
 
 @CHECKED_BUILDS
-def test_vectors_come_in_order_from_several_requests(server: RealGateway, build: Build) -> None:
+def test_embeddings_of_several_requests_are_in_order(server: RealGateway, build: Build) -> None:
     commands = [*(f"input {number}" for number in range(25)), "option embed_batch_size=10"]
-    plain, as_base64 = ask_all(
+    plain, as_base64 = perform_all(
         server.url, *commands, "embed", "string encoding_format=base64", "embed", route="embeddings", build=build
     )
     for outcome in (plain, as_base64):
         assert outcome.status == "OK", outcome
-        assert outcome.embeddings.vectors == [embedding(str(number)) for number in range(25)]
+        assert outcome.embeddings.values == [embedding(str(number)) for number in range(25)]
     sizes = [len(request["body"]["input"]) for request in server.upstream.requests()]
     assert sorted(sizes) == [5, 5, 10, 10, 10, 10]
 
 
-def test_vectors_of_a_real_model(server: RealGateway) -> None:
-    outcome = ask(server.url, "input the cat sleeps", "input a cat is asleep", "input tax law", "embed", route="e5")
-    sleeps, asleep, law = outcome.embeddings.vectors
+def test_embeddings_of_a_real_model_are_returned(server: RealGateway) -> None:
+    outcome = perform(server.url, "input the cat sleeps", "input a cat is asleep", "input tax law", "embed", route="e5")
+    sleeps, asleep, law = outcome.embeddings.values
     assert outcome.embeddings.dimension == 384
 
-    def likeness(one: list[float], other: list[float]) -> float:
+    def similarity(one: list[float], other: list[float]) -> float:
         return sum(a * b for a, b in zip(one, other))
 
-    assert likeness(sleeps, asleep) > likeness(sleeps, law)
+    assert similarity(sleeps, asleep) > similarity(sleeps, law)
 
 
-def test_refusals_keep_its_words(server: RealGateway) -> None:
+def test_errors_contain_the_message_of_the_server(server: RealGateway) -> None:
     rows = [
         (("chat", "hi", "param:temperature=3"), "BAD_REQUEST", 400, "temperature Input should be less than or equal"),
         (("chat", "hi", 'param:model="x"'), "BAD_REQUEST", 422, "'model' is not permitted"),
@@ -148,58 +152,58 @@ def test_refusals_keep_its_words(server: RealGateway) -> None:
         (("chat", "!status 429"), "RATE_LIMITED", 429, "scripted 429"),
         (("chat", "!status 503"), "SERVER_ERROR", 503, "scripted 503"),
     ]
-    for (route, prompt, *settings), status, http_status, words in rows:
+    for (route, prompt, *settings), status, http_status, phrase in rows:
         outcome = call(server.url, prompt, *settings, route=route)
         assert (outcome.status, outcome.http_status) == (status, http_status), outcome
-        assert words in " ".join(outcome.text.split())
+        assert phrase in " ".join(outcome.text.split())
 
 
-# What is there
+# Endpoints
 
 
 @CHECKED_BUILDS
-def test_its_endpoints_are_listed(server: RealGateway, build: Build) -> None:
-    listed, one, own = ask_all(server.url, "list", "get-route e5", "get-route", route="chat", build=build)
+def test_endpoints_are_listed(server: RealGateway, build: Build) -> None:
+    listed, one, own = perform_all(server.url, "list", "get-route e5", "get-route", route="chat", build=build)
     assert names(listed) == ["chat", "e5", "embeddings", "traced"]
     assert (names(one), names(own)) == (["e5"], ["chat"])
     for route in listed.routes + one.routes:
-        assert route.type is None, "each of its endpoints does both chat and vectors"
+        assert route.type is None, "each endpoint serves both chat and embeddings"
         assert (route.provider, route.model) == ("openai", "smollm2")
         assert route.url == f"{server.url}/gateway/{route.name}/mlflow/invocations"
         assert json.loads(route.json)["usage_tracking"] == (route.name == "traced")
 
 
 @CHECKED_BUILDS
-@pytest.mark.parametrize("asks", ["send", "stream", "embed", "get-route"])
-@three_chances
-def test_an_unknown_endpoint_names_what_exists(server: RealGateway, build: Build, asks: str) -> None:
-    question = "input x" if asks == "embed" else "prompt x"
-    outcome = ask(server.url, question, asks, route="chatt", build=build)
+@pytest.mark.parametrize("command", ["send", "stream", "embed", "get-route"])
+@three_attempts
+def test_missing_endpoint_error_names_existing_endpoints(server: RealGateway, build: Build, command: str) -> None:
+    input = "input x" if command == "embed" else "prompt x"
+    outcome = perform(server.url, input, command, route="chatt", build=build)
     assert (outcome.status, outcome.response, outcome.embeddings) == ("NOT_FOUND", None, None)
     assert '"chatt"; did you mean "chat"? it has: chat, e5, embeddings, traced' in outcome.message
     assert server.upstream.requests() == []
 
 
-def test_its_health(server: RealGateway) -> None:
-    assert ask(server.url, "health").status == "OK"
-    assert ask(f"{server.url}/nowhere", "health").status == "NOT_FOUND"
+def test_health_is_reported_below_the_right_path_only(server: RealGateway) -> None:
+    assert perform(server.url, "health").status == "OK"
+    assert perform(f"{server.url}/nowhere", "health").status == "NOT_FOUND"
 
 
-def test_its_dialect_can_be_forced(server: RealGateway) -> None:
+def test_dialect_option_must_be_tracking(server: RealGateway) -> None:
     assert call(server.url, "hi", "option:dialect=tracking", route="chat").text == "echo: hi"
     for other in ("deployments", "gateway", "databricks"):
         outcome = call(server.url, "hi", f"option:dialect={other}", route="chat")
         assert (outcome.status, outcome.http_status) == ("NOT_FOUND", 404), outcome
 
 
-def test_limits_and_routes_cannot_be_changed(server: RealGateway) -> None:
-    asks = ("get-limits chat", "set-limits chat=[]", 'create-route {"name": "x"}', "delete-route chat")
-    for outcome in ask_all(server.url, *asks, route="chat"):
+def test_changes_of_limits_and_routes_are_unsupported(server: RealGateway) -> None:
+    changes = ("get-limits chat", "set-limits chat=[]", 'create-route {"name": "x"}', "delete-route chat")
+    for outcome in perform_all(server.url, *changes, route="chat"):
         assert outcome.status == "UNSUPPORTED", outcome
-    assert "chat" in names(ask(server.url, "list"))
+    assert "chat" in names(perform(server.url, "list"))
 
 
-# Who may ask
+# Authentication
 
 
 def basic(account: Credentials) -> str:
@@ -215,7 +219,7 @@ def variables(account: Credentials) -> dict[str, str]:
 
 
 def home_with(account: Credentials, folder: Path) -> dict[str, str]:
-    """The environment of somebody who has a file of credentials."""
+    """Writes a credentials file, and returns the environment that refers to it."""
     file = folder / ".mlflow" / "credentials"
     file.parent.mkdir()
     file.write_text(
@@ -226,7 +230,7 @@ def home_with(account: Credentials, folder: Path) -> dict[str, str]:
 
 IN_ITS_OWN_HEADER = "handle-option auth_header=X-MLflow-Authorization"
 
-WAYS = {
+CREDENTIAL_SOURCES = {
     "options": lambda account, folder: (options(account), {}),
     "options-in-its-header": lambda account, folder: ([*options(account), IN_ITS_OWN_HEADER], {}),
     "header": lambda account, folder: ([f"handle-header Authorization={basic(account)}"], {}),
@@ -236,57 +240,55 @@ WAYS = {
     "file": lambda account, folder: ([], home_with(account, folder)),
     "file-in-its-header": lambda account, folder: ([IN_ITS_OWN_HEADER], home_with(account, folder)),
 }
-"""The ways to say who asks: each gives the commands to the handle, and the environment."""
-EACH_WAY = pytest.mark.parametrize("way", WAYS)
+"""Sources of credentials: each returns the commands for the handle, and the environment."""
+EACH_CREDENTIAL_SOURCE = pytest.mark.parametrize("source", CREDENTIAL_SOURCES)
 
 
-@EACH_WAY
+@EACH_CREDENTIAL_SOURCE
 @pytest.mark.parametrize("account", [ACCOUNTS.admin, ACCOUNTS.user], ids=["admin", "user"])
-def test_who_may_ask_is_answered(
-    tracking_server_with_auth: RealGateway, tmp_path: Path, account: Credentials, way: str
+def test_authorized_account_can_use_every_operation(
+    tracking_server_with_auth: RealGateway, tmp_path: Path, account: Credentials, source: str
 ) -> None:
-    """A user who is no administrator is refused what tells other gateways apart: that must not be the end."""
-    commands, environment = WAYS[way](account, tmp_path)
+    """The server refuses the paths of discovery to users who are not administrators: the call must work anyway."""
+    commands, environment = CREDENTIAL_SOURCES[source](account, tmp_path)
     url = tracking_server_with_auth.url
-    sent, streamed, listed, own, health = ask_all(
+    sent, streamed, listed, own, health = perform_all(
         url, *commands, "prompt hi", "send", "stream", "list", "get-route", "health", route="chat", env=environment
     )
     assert sent.response.texts == ["echo: hi"]
     assert (streamed.status, streamed.text()) == ("STREAM_END", "echo: hi")
     assert (names(listed), names(own), health.status) == (["chat", "embeddings"], ["chat"], "OK")
-    vectors = ask(url, *commands, "input a", "embed", route="embeddings", env=environment).embeddings.vectors
-    assert vectors == [embedding("a")]
+    values = perform(url, *commands, "input a", "embed", route="embeddings", env=environment).embeddings.values
+    assert values == [embedding("a")]
 
 
-@EACH_WAY
-def test_who_gives_a_wrong_password_is_unauthorized(
-    tracking_server_with_auth: RealGateway, tmp_path: Path, way: str
-) -> None:
-    commands, environment = WAYS[way](WRONG, tmp_path)
+@EACH_CREDENTIAL_SOURCE
+def test_wrong_password_is_unauthorized(tracking_server_with_auth: RealGateway, tmp_path: Path, source: str) -> None:
+    commands, environment = CREDENTIAL_SOURCES[source](WRONG, tmp_path)
     url = tracking_server_with_auth.url
-    for outcome in ask_all(
+    for outcome in perform_all(
         url, *commands, "prompt hi", "send", "stream", "list", "get-route", route="chat", env=environment
     ):
         assert (outcome.status, outcome.error_http_status) == ("UNAUTHORIZED", 401), outcome
         assert "You are not authenticated" in outcome.message
         assert WRONG.password not in outcome.message and basic(WRONG) not in outcome.message
-    assert ask(url, *commands, "health", route="chat", env=environment).status == "OK"
+    assert perform(url, *commands, "health", route="chat", env=environment).status == "OK"
 
 
-def test_nobody_is_unauthorized(tracking_server_with_auth: RealGateway) -> None:
+def test_missing_credentials_are_unauthorized_with_advice(tracking_server_with_auth: RealGateway) -> None:
     url = tracking_server_with_auth.url
-    for outcome in ask_all(url, "prompt hi", "send", "stream", "list", route="chat"):
+    for outcome in perform_all(url, "prompt hi", "send", "stream", "list", route="chat"):
         assert (outcome.status, outcome.error_http_status) == ("UNAUTHORIZED", 401), outcome
-        assert "username" in outcome.message and "password" in outcome.message, "it says what to do"
+        assert "username" in outcome.message and "password" in outcome.message, "the message contains advice"
     for token in ([f"handle-option bearer_token={ACCOUNTS.admin.password}"], []):
         environment = {} if token else {"MLFLOW_TRACKING_TOKEN": ACCOUNTS.admin.password}
-        outcome = ask(url, *token, "prompt hi", "send", route="chat", env=environment)
-        assert outcome.status == "UNAUTHORIZED", "this server knows no tokens"
+        outcome = perform(url, *token, "prompt hi", "send", route="chat", env=environment)
+        assert outcome.status == "UNAUTHORIZED", "this server supports no tokens"
 
 
-def test_who_may_not_ask_is_forbidden(tracking_server_with_auth: RealGateway) -> None:
+def test_account_without_permission_is_forbidden(tracking_server_with_auth: RealGateway) -> None:
     url = tracking_server_with_auth.url
-    sent, streamed, listed = ask_all(
+    sent, streamed, listed = perform_all(
         url, *options(ACCOUNTS.stranger), "prompt hi", "send", "stream", "list", route="chat"
     )
     for outcome in (sent, streamed):
@@ -295,17 +297,19 @@ def test_who_may_not_ask_is_forbidden(tracking_server_with_auth: RealGateway) ->
     assert names(listed) == []
 
 
-@three_chances
-def test_an_unknown_endpoint_names_what_the_user_may_see(tracking_server_with_auth: RealGateway) -> None:
-    """The server says of such a one that it is forbidden: it does not tell what is there to who may not see it."""
-    for outcome in ask_all(
+@three_attempts
+def test_missing_endpoint_error_names_only_endpoints_visible_to_the_user(
+    tracking_server_with_auth: RealGateway,
+) -> None:
+    """The server reports a missing endpoint as forbidden, to hide the existing ones."""
+    for outcome in perform_all(
         tracking_server_with_auth.url, *options(ACCOUNTS.user), "prompt hi", "send", "stream", route="chatt"
     ):
         assert (outcome.status, outcome.error_http_status) == ("FORBIDDEN", 403), outcome
         assert 'did you mean "chat"? it has: chat, embeddings' in outcome.message
 
 
-def test_an_option_counts_more_than_the_environment_and_that_more_than_the_file(
+def test_options_take_precedence_over_environment_and_environment_over_file(
     tracking_server_with_auth: RealGateway, tmp_path: Path
 ) -> None:
     right, url = ACCOUNTS.user, tracking_server_with_auth.url
@@ -323,81 +327,83 @@ def test_an_option_counts_more_than_the_environment_and_that_more_than_the_file(
         ([f"header Authorization={basic(right)}"], variables(WRONG), "OK"),
     ]
     for commands, environment, status in rows:
-        outcome = ask(url, *commands, "prompt hi", "send", route="chat", env=environment)
+        outcome = perform(url, *commands, "prompt hi", "send", route="chat", env=environment)
         assert outcome.status == status, (commands, environment, outcome)
 
 
-# Where it is, and for whom
+# Paths and workspaces
 
 
 @CHECKED_BUILDS
-def test_it_is_asked_below_its_path(mounted: RealGateway, build: Build) -> None:
+def test_server_below_a_path_is_used(mounted: RealGateway, build: Build) -> None:
     for url in (mounted.url, mounted.url + "/"):
-        sent, streamed, listed, health = ask_all(
+        sent, streamed, listed, health = perform_all(
             url, "prompt hi", "send", "stream", "list", "health", route="chat", build=build
         )
         assert (sent.response.texts, streamed.text(), health.status) == (["echo: hi"], "echo: hi", "OK")
         assert [route.url for route in listed.routes] == [f"{mounted.url}/gateway/chat/mlflow/invocations"]
-    for outcome in ask_all(mounted.server.url, "prompt hi", "send", "list", "health", route="chat", build=build):
+    for outcome in perform_all(mounted.server.url, "prompt hi", "send", "list", "health", route="chat", build=build):
         assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
 
 
-@pytest.mark.parametrize("way", ["option", "environment", "header"])
-def test_a_workspace_has_endpoints_of_its_own(mounted: RealGateway, way: str) -> None:
-    def ask_in(workspace: str, route: str, *asks: str) -> list[Outcome]:
+@pytest.mark.parametrize("source", ["option", "environment", "header"])
+def test_workspace_selects_its_own_endpoints(mounted: RealGateway, source: str) -> None:
+    def perform_in(workspace: str, route: str, *operations: str) -> list[Outcome]:
         commands = {
             "option": [f"handle-option workspace={workspace}"],
             "environment": [],
             "header": [f"handle-header X-MLFLOW-WORKSPACE={workspace}"],
-        }[way]
-        environment = {"MLFLOW_WORKSPACE": workspace} if way == "environment" else {}
-        return ask_all(mounted.url, *commands, *asks, route=route, env=environment)
+        }[source]
+        environment = {"MLFLOW_WORKSPACE": workspace} if source == "environment" else {}
+        return perform_all(mounted.url, *commands, *operations, route=route, env=environment)
 
-    sent, streamed, listed = ask_in("team-a", "theirs", "prompt hi", "send", "stream", "list")
+    sent, streamed, listed = perform_in("team-a", "theirs", "prompt hi", "send", "stream", "list")
     assert (sent.response.texts, streamed.text(), names(listed)) == (["echo: hi"], "echo: hi", ["theirs"])
-    (embedded,) = ask_in("team-b", "embeddings", "input a", "embed")
-    assert embedded.embeddings.vectors == [embedding("a")]
-    (elsewhere,) = ask_in("default", "theirs", "prompt hi", "send")
+    (embedded,) = perform_in("team-b", "embeddings", "input a", "embed")
+    assert embedded.embeddings.values == [embedding("a")]
+    (elsewhere,) = perform_in("default", "theirs", "prompt hi", "send")
     assert elsewhere.status == "NOT_FOUND" and "it has: chat" in elsewhere.message
-    for outcome in ask_in("team-c", "theirs", "prompt hi", "send", "stream", "list", "get-route", "health"):
+    for outcome in perform_in("team-c", "theirs", "prompt hi", "send", "stream", "list", "get-route", "health"):
         assert (outcome.status, outcome.error_http_status) == ("NOT_FOUND", 404), outcome
         # Values of headers that the program sets itself are masked.
-        assert f"Workspace '{'***' if way == 'header' else 'team-c'}' not found" in outcome.message
+        assert f"Workspace '{'***' if source == 'header' else 'team-c'}' not found" in outcome.message
 
 
-def test_an_option_counts_more_than_the_workspace_of_the_environment(mounted: RealGateway) -> None:
+def test_workspace_option_takes_precedence_over_the_environment(mounted: RealGateway) -> None:
     elsewhere = {"MLFLOW_WORKSPACE": "team-b"}
-    assert names(ask(mounted.url, "handle-option workspace=team-a", "list", env=elsewhere)) == ["theirs"]
-    assert names(ask(mounted.url, "handle-option workspace=", "list", env=elsewhere)) == ["chat"]
+    assert names(perform(mounted.url, "handle-option workspace=team-a", "list", env=elsewhere)) == ["theirs"]
+    assert names(perform(mounted.url, "handle-option workspace=", "list", env=elsewhere)) == ["chat"]
 
 
-def test_a_workspace_on_a_server_without_them(server: RealGateway) -> None:
-    asks = ("send", "stream", "list", "get-route", "health")
-    for outcome in ask_all(server.url, "handle-option workspace=team-a", "prompt hi", *asks, route="chat"):
+def test_workspace_is_unsupported_by_a_server_without_workspaces(server: RealGateway) -> None:
+    operations = ("send", "stream", "list", "get-route", "health")
+    for outcome in perform_all(server.url, "handle-option workspace=team-a", "prompt hi", *operations, route="chat"):
         assert (outcome.status, outcome.error_http_status) == ("UNSUPPORTED", 500), outcome
         assert "workspaces are not enabled on this server" in outcome.message
 
 
-# What it tells besides
+# Timing and tracing
 
 
 @CHECKED_BUILDS
-@three_chances
-def test_how_long_it_took_comes_back(server: RealGateway, build: Build) -> None:
+@three_attempts
+def test_duration_headers_of_the_server_are_returned(server: RealGateway, build: Build) -> None:
     headers = ["show-header X-MLflow-Gateway-Duration-Ms", "show-header x-mlflow-gateway-overhead-duration-ms"]
-    sent, streamed = ask_all(server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build)
+    sent, streamed = perform_all(
+        server.url, *headers, "prompt !delay 300 x", "send", "stream", route="chat", build=build
+    )
     duration, overhead = map(int, sent.response.headers)
     assert 300 <= duration <= sent.response.elapsed_us / 1000 and 0 <= overhead <= duration - 250
     assert int(streamed.response.headers[0]) >= 0 and streamed.response.headers[1] is None, "not in a stream"
 
 
-@pytest.mark.parametrize("asks", ["send", "stream", "callback", "embed"])
-def test_a_trace_goes_on_in_the_server(server: RealGateway, asks: str) -> None:
+@pytest.mark.parametrize("command", ["send", "stream", "callback", "embed"])
+def test_trace_context_continues_in_the_server(server: RealGateway, command: str) -> None:
     trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
-    question = "input hi" if asks == "embed" else "prompt hi"
-    outcome = ask(server.url, question, f"header traceparent=00-{trace_id}-{span_id}-01", asks, route="traced")
+    input = "input hi" if command == "embed" else "prompt hi"
+    outcome = perform(server.url, input, f"header traceparent=00-{trace_id}-{span_id}-01", command, route="traced")
     assert outcome.status in ("OK", "STREAM_END"), outcome
-    with urllib.request.urlopen(f"{server.url}/api/3.0/mlflow/traces/get?trace_id=tr-{trace_id}") as answer:
-        spans = json.load(answer)["trace"]["spans"]
+    with urllib.request.urlopen(f"{server.url}/api/3.0/mlflow/traces/get?trace_id=tr-{trace_id}") as response:
+        spans = json.load(response)["trace"]["spans"]
     (parent,) = (span["parent_span_id"] for span in spans if span["name"] == "gateway/traced")
     assert base64.b64decode(parent).hex() == span_id

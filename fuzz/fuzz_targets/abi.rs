@@ -1,8 +1,8 @@
-//! The C functions, called in any order with any arguments, while a gateway answers anything.
+//! The C functions, called in any order with any arguments, with any responses of the gateway.
 //!
-//! The input is a script; its form is described in `src/script.rs`, and the letters of the functions are in `run`.
+//! Input: a script, described in `src/script.rs`. `run` lists the letters of the functions.
 #![no_main]
-// A letter stands for one function.
+// Each letter stands for one function.
 #![deny(unreachable_patterns)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -19,31 +19,32 @@ use mlflow_ai_gateway::ffi::log::*;
 use mlflow_ai_gateway::ffi::request::*;
 use mlflow_ai_gateway::ffi::response::*;
 use mlflow_ai_gateway::ffi::routes::*;
+use mlflow_ai_gateway::ffi::send::*;
 use mlflow_ai_gateway::ffi::status::*;
 use mlflow_ai_gateway::ffi::stream::*;
-use mlflow_ai_gateway::ffi::text::*;
+use mlflow_ai_gateway::ffi::string::*;
 use mlflow_ai_gateway::ffi::version::*;
-use mlflow_ai_gateway_fuzz::checks::{self, Kind, bytes, made, sized, terminated};
+use mlflow_ai_gateway_fuzz::checks::{self, Kind, bytes, create, sized, terminated};
 use mlflow_ai_gateway_fuzz::script::{self, Call, Sized, Text};
 use mlflow_ai_gateway_fuzz::server;
 
-/// Long enough for an answer from this machine, and short enough to wait for one that does not come.
+/// Long enough for a response of the local gateway, and short enough to wait for one that is never sent.
 const TIMEOUT_MS: i64 = 50;
 
 fuzz_target!(|input: &[u8]| {
-    static ALONE: Once = Once::new();
-    ALONE.call_once(forget_environment);
-    let (calls, answers) = script::parse(input);
+    static SETUP: Once = Once::new();
+    SETUP.call_once(clear_environment);
+    let (calls, responses) = script::parse(input);
     server::port();
-    server::answer(answers);
+    server::set_responses(responses);
     let mut objects = Objects::default();
     for call in calls.iter().take(40) {
         objects.run(call);
     }
     drop(objects);
-    server::answer(Vec::new());
-    // The lowest one that is free shows how many are taken.
-    // SAFETY: a descriptor is made and closed.
+    server::set_responses(Vec::new());
+    // The lowest free descriptor shows how many are open.
+    // SAFETY: the new descriptor is ours.
     unsafe {
         let descriptor = libc::dup(2);
         assert!(descriptor < 128, "the library leaves descriptors open");
@@ -51,14 +52,14 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What the variables of this process say is not for a fuzzer.
-fn forget_environment() {
+/// Removes the variables that the library reads.
+fn clear_environment() {
     let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
     for name in names {
         let text = name.to_string_lossy().to_ascii_uppercase();
         if ["MLFLOW_", "DATABRICKS_", "OPENAI_", "_PROXY", "_BUNDLE", "SSL_CERT"].iter().any(|part| text.contains(part))
         {
-            // SAFETY: no other thread of this process looks at them yet.
+            // SAFETY: there is no other thread yet.
             unsafe { std::env::remove_var(name) };
         }
     }
@@ -66,7 +67,7 @@ fn forget_environment() {
     unsafe { std::env::set_var("HOME", "/nowhere") };
 }
 
-/// What was made and is not destroyed yet.
+/// The objects that are not destroyed yet.
 #[derive(Default)]
 struct Objects {
     gateways: [Handle; 2],
@@ -95,18 +96,18 @@ impl<T> Pointer<T> {
 #[derive(Default)]
 struct Handle {
     pointer: Pointer<mlflow_gateway>,
-    /// Whether it is of a gateway that a fuzzer may ask.
-    may_ask: bool,
+    /// Whether it is a gateway on this machine, to which the fuzzer may send requests.
+    is_local: bool,
 }
 
 impl Objects {
     fn run(&mut self, call: &Call) {
-        // SAFETY: the objects are NULL or were made and not destroyed, arguments live until the end of the call, and
-        // places are writable or NULL.
+        // SAFETY: the objects are NULL or not destroyed, the arguments outlive the call, and outputs are writable or
+        // NULL.
         unsafe {
             match call.function {
-                b'a' => self.create(call),
-                b'A' => self.end_gateway(call.gateway()),
+                b'a' => self.create_gateway(call),
+                b'A' => self.destroy_gateway(call.gateway()),
                 b'b' | b'c' | b'd' | b'e' | b'f' | b'g' | b'h' => self.set_param(call),
                 b'i' => self.set_option(call),
                 b'j' => self.set_header(call),
@@ -143,7 +144,7 @@ impl Objects {
                 }
                 b'M' | b'O' | b'P' | b'Q' | b'R' => self.manage(call),
                 b'S' => self.create_token(call),
-                b'U' => self.end_token(call.result()),
+                b'U' => self.destroy_token(call.result()),
                 b'V' | b'W' => self.cancel(call),
                 b'Z' | b'0' => self.set_token(call),
                 b'&' => self.clone_request(call),
@@ -155,31 +156,31 @@ impl Objects {
         }
     }
 
-    unsafe fn create(&mut self, call: &Call) {
+    unsafe fn create_gateway(&mut self, call: &Call) {
         let own = format!("http://127.0.0.1:{}", server::port());
         let (route, named) = (call.text(0), call.text(1));
-        let (uri, may_ask) = match named.as_str() {
+        let (uri, is_local) = match named.as_str() {
             Some(path) if path.starts_with("S") => (Text::from(&format!("{own}{}", &path[1..])), true),
-            // Nobody listens there, so that a connection is refused at once.
+            // Nothing listens on this port, so the connection is refused.
             Some("R") => (Text::from("http://127.0.0.1:1"), true),
             _ => (named, false),
         };
         let place = call.gateway();
-        let gateway = made(call, Kind::Local, |gateway, error| unsafe {
+        let gateway = create(call, Kind::Local, |gateway, error| unsafe {
             mlflow_gateway_create(route.pointer(), uri.pointer(), gateway, error)
         });
         let Some(gateway) = gateway else { return };
-        unsafe { self.end_gateway(place) };
+        unsafe { self.destroy_gateway(place) };
         for (name, value) in [("timeout_ms", TIMEOUT_MS), ("max_retries", 1), ("retry_backoff_ms", 1)] {
             let (name, value) = (Text::from(name), Text::from(&value.to_string()));
             unsafe { mlflow_gateway_set_option(gateway, name.pointer(), value.pointer(), ptr::null_mut()) };
         }
-        // What a path may lead to, the library decides: its host is this one.
-        let may_ask = may_ask && !uri.as_str().is_some_and(|uri| uri.contains(['@', '\\']));
-        self.gateways[place] = Handle { pointer: Pointer(gateway), may_ask };
+        // The path is arbitrary, but the host is this one.
+        let is_local = is_local && !uri.as_str().is_some_and(|uri| uri.contains(['@', '\\']));
+        self.gateways[place] = Handle { pointer: Pointer(gateway), is_local };
     }
 
-    unsafe fn end_gateway(&mut self, place: usize) {
+    unsafe fn destroy_gateway(&mut self, place: usize) {
         unsafe { mlflow_gateway_destroy(std::mem::take(&mut self.gateways[place]).pointer.0) };
     }
 
@@ -187,10 +188,10 @@ impl Objects {
         self.gateways[call.gateway()].pointer.0
     }
 
-    /// The gateway of a call that asks it; `None` for one that is not to be asked.
-    fn asked(&self, call: &Call) -> Option<*mut mlflow_gateway> {
+    /// Returns the gateway for a call that sends requests; `None` if it is on another machine.
+    fn local_gateway(&self, call: &Call) -> Option<*mut mlflow_gateway> {
         let handle = &self.gateways[call.gateway()];
-        (handle.may_ask || handle.pointer.0.is_null()).then_some(handle.pointer.0)
+        (handle.is_local || handle.pointer.0.is_null()).then_some(handle.pointer.0)
     }
 
     fn request(&self, call: &Call) -> *mut mlflow_gateway_request {
@@ -228,9 +229,9 @@ impl Objects {
     }
 
     unsafe fn call(&self, call: &Call) {
-        let (Some(gateway), prompt) = (self.asked(call), call.text(0)) else { return };
+        let (Some(gateway), prompt) = (self.local_gateway(call), call.text(0)) else { return };
         unsafe {
-            text_of(call, Kind::Asking, |text, len, error| {
+            call_for_string(call, Kind::Remote, |text, len, error| {
                 mlflow_gateway_call(gateway, prompt.pointer(), text, len, error)
             })
         };
@@ -239,27 +240,29 @@ impl Objects {
     unsafe fn identifying_params(&self, call: &Call) {
         let gateway = self.gateway(call);
         unsafe {
-            text_of(call, Kind::Local, |text, len, error| mlflow_gateway_identifying_params(gateway, text, len, error))
+            call_for_string(call, Kind::Local, |text, len, error| {
+                mlflow_gateway_identifying_params(gateway, text, len, error)
+            })
         };
     }
 
-    /// A log's data is a block of its own, so that a leak, and a use after it was destroyed, are noticed.
+    /// The log's data has its own allocation, so that the sanitizer notices leaks and uses after it was destroyed.
     unsafe fn set_log(&self, call: &Call) {
-        let on_log: mlflow_gateway_on_log = if call.has_places() { Some(on_log) } else { None };
+        let on_log: mlflow_gateway_on_log = if call.has_outputs() { Some(on_log) } else { None };
         let data = Box::into_raw(Box::new(0u32));
         let status = checks::status(call, Kind::Local, |error| unsafe {
             let level = call.int(0) as i32;
             mlflow_gateway_set_log(self.gateway(call), level, on_log, data.cast(), Some(on_destroy), error)
         });
         if status != MLFLOW_GATEWAY_OK {
-            // It was not taken.
+            // The library has not taken ownership.
             drop(unsafe { Box::from_raw(data) });
         }
     }
 
     unsafe fn create_request(&mut self, call: &Call) {
         let request =
-            made(call, Kind::Local, |request, error| unsafe { mlflow_gateway_request_create(request, error) });
+            create(call, Kind::Local, |request, error| unsafe { mlflow_gateway_request_create(request, error) });
         let Some(request) = request else { return };
         let before = std::mem::replace(&mut self.requests[call.request()], Pointer(request));
         unsafe { mlflow_gateway_request_destroy(before.0) };
@@ -280,11 +283,11 @@ impl Objects {
         });
     }
 
-    /// In the other place.
+    /// Clones a request into the other place.
     unsafe fn clone_request(&mut self, call: &Call) {
         let request = self.request(call);
         let clone =
-            made(call, Kind::Local, |clone, error| unsafe { mlflow_gateway_request_clone(request, clone, error) });
+            create(call, Kind::Local, |clone, error| unsafe { mlflow_gateway_request_clone(request, clone, error) });
         let Some(clone) = clone else { return };
         let before = std::mem::replace(&mut self.requests[1 - call.request()], Pointer(clone));
         unsafe { mlflow_gateway_request_destroy(before.0) };
@@ -306,7 +309,7 @@ impl Objects {
         });
     }
 
-    /// Of a response, or with a second text of a stream.
+    /// Adds a response, or with a second argument the response of a stream.
     unsafe fn add_response(&self, call: &Call) {
         let of_stream = call.text(1).as_str().is_some_and(|text| !text.is_empty());
         let candidate = usize::try_from(call.int(0)).unwrap_or(usize::MAX);
@@ -358,8 +361,8 @@ impl Objects {
     }
 
     unsafe fn send(&mut self, call: &Call) {
-        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
-        let response = made(call, Kind::Asking, |response, error| unsafe {
+        let (Some(gateway), request) = (self.local_gateway(call), self.request(call)) else { return };
+        let response = create(call, Kind::Remote, |response, error| unsafe {
             mlflow_gateway_send(gateway, request, response, error)
         });
         let Some(response) = response else { return };
@@ -368,8 +371,8 @@ impl Objects {
     }
 
     unsafe fn open_stream(&mut self, call: &Call) {
-        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
-        let stream = made(call, Kind::Asking, |stream, error| unsafe {
+        let (Some(gateway), request) = (self.local_gateway(call), self.request(call)) else { return };
+        let stream = create(call, Kind::Remote, |stream, error| unsafe {
             mlflow_gateway_stream_open(gateway, request, stream, error)
         });
         let Some(stream) = stream else { return };
@@ -379,7 +382,7 @@ impl Objects {
 
     unsafe fn next_event(&self, call: &Call) {
         let mut event = ptr::null();
-        let place = if call.has_places() { &raw mut event } else { ptr::null_mut() };
+        let place = if call.has_outputs() { &raw mut event } else { ptr::null_mut() };
         let status = checks::status(call, Kind::Stream, |error| unsafe {
             mlflow_gateway_stream_next(self.streams[call.result()].0, place, error)
         });
@@ -396,15 +399,15 @@ impl Objects {
     }
 
     unsafe fn call_stream(&mut self, call: &Call) {
-        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
+        let (Some(gateway), request) = (self.local_gateway(call), self.request(call)) else { return };
         let mut left = call.int(0);
         let on_event: mlflow_gateway_on_event = if left < 0 { None } else { Some(on_event) };
         let mut response = ptr::null_mut();
-        let place = if call.has_places() { &raw mut response } else { ptr::null_mut() };
-        let status = checks::status(call, Kind::Asking, |error| unsafe {
+        let place = if call.has_outputs() { &raw mut response } else { ptr::null_mut() };
+        let status = checks::status(call, Kind::Remote, |error| unsafe {
             mlflow_gateway_stream_call(gateway, request, on_event, (&raw mut left).cast(), place, error)
         });
-        assert!(status != MLFLOW_GATEWAY_OK || call.has_places() != response.is_null());
+        assert!(status != MLFLOW_GATEWAY_OK || call.has_outputs() != response.is_null());
         if !response.is_null() {
             let before = std::mem::replace(&mut self.responses[call.result()], Pointer(response));
             unsafe { mlflow_gateway_response_destroy(before.0) };
@@ -412,8 +415,8 @@ impl Objects {
     }
 
     unsafe fn embed(&mut self, call: &Call) {
-        let (Some(gateway), request) = (self.asked(call), self.request(call)) else { return };
-        let embeddings = made(call, Kind::Asking, |embeddings, error| unsafe {
+        let (Some(gateway), request) = (self.local_gateway(call), self.request(call)) else { return };
+        let embeddings = create(call, Kind::Remote, |embeddings, error| unsafe {
             mlflow_gateway_embed(gateway, request, embeddings, error)
         });
         let Some(embeddings) = embeddings else { return };
@@ -422,8 +425,8 @@ impl Objects {
     }
 
     unsafe fn find_routes(&mut self, call: &Call) {
-        let (Some(gateway), name) = (self.asked(call), call.text(0)) else { return };
-        let routes = made(call, Kind::Asking, |routes, error| unsafe {
+        let (Some(gateway), name) = (self.local_gateway(call), call.text(0)) else { return };
+        let routes = create(call, Kind::Remote, |routes, error| unsafe {
             match call.function {
                 b'K' => mlflow_gateway_list_routes(gateway, routes, error),
                 _ => mlflow_gateway_get_route(gateway, name.pointer(), routes, error),
@@ -435,27 +438,28 @@ impl Objects {
     }
 
     unsafe fn create_token(&mut self, call: &Call) {
-        let token = made(call, Kind::Local, |token, error| unsafe { mlflow_gateway_cancel_token_create(token, error) });
+        let token =
+            create(call, Kind::Local, |token, error| unsafe { mlflow_gateway_cancel_token_create(token, error) });
         let Some(token) = token else { return };
-        unsafe { self.end_token(call.result()) };
+        unsafe { self.destroy_token(call.result()) };
         self.tokens[call.result()] = Pointer(token);
-        server::cancel_by(token);
+        server::set_token(token);
     }
 
-    unsafe fn end_token(&mut self, place: usize) {
-        server::cancel_by(ptr::null_mut());
+    unsafe fn destroy_token(&mut self, place: usize) {
+        server::set_token(ptr::null_mut());
         unsafe { mlflow_gateway_cancel_token_destroy(self.tokens[place].take()) };
     }
 
     unsafe fn cancel(&self, call: &Call) {
         let token = self.tokens[call.result()].0;
-        let is_meant = call.function == b'V' && !token.is_null();
+        let should_be_cancelled = call.function == b'V' && !token.is_null();
         unsafe {
             match call.function {
                 b'V' => mlflow_gateway_cancel(token),
                 _ => mlflow_gateway_cancel_token_reset(token),
             }
-            assert_eq!(mlflow_gateway_cancel_token_is_cancelled(token), c_int::from(is_meant));
+            assert_eq!(mlflow_gateway_cancel_token_is_cancelled(token), c_int::from(should_be_cancelled));
         }
     }
 
@@ -470,20 +474,31 @@ impl Objects {
     }
 
     unsafe fn manage(&self, call: &Call) {
-        let (Some(gateway), name, json) = (self.asked(call), call.text(0), call.text(1)) else { return };
+        let (Some(gateway), name, json) = (self.local_gateway(call), call.text(0), call.text(1)) else { return };
         let (name, json) = (name.pointer(), json.pointer());
         unsafe {
-            let kind = Kind::Asking;
+            let kind = Kind::Remote;
             match call.function {
-                b'M' => {
-                    text_of(call, kind, |text, len, error| mlflow_gateway_get_limits(gateway, name, text, len, error))
+                // These two may be called without an output, and then succeed without a string.
+                b'O' if !call.has_outputs() => {
+                    _ = checks::status(call, kind, |error| {
+                        mlflow_gateway_set_limits(gateway, name, json, ptr::null_mut(), ptr::null_mut(), error)
+                    });
                 }
-                b'O' => text_of(call, kind, |text, len, error| {
+                b'P' if !call.has_outputs() => {
+                    _ = checks::status(call, kind, |error| {
+                        mlflow_gateway_create_route(gateway, json, ptr::null_mut(), ptr::null_mut(), error)
+                    });
+                }
+                b'M' => call_for_string(call, kind, |text, len, error| {
+                    mlflow_gateway_get_limits(gateway, name, text, len, error)
+                }),
+                b'O' => call_for_string(call, kind, |text, len, error| {
                     mlflow_gateway_set_limits(gateway, name, json, text, len, error)
                 }),
-                b'P' => {
-                    text_of(call, kind, |text, len, error| mlflow_gateway_create_route(gateway, json, text, len, error))
-                }
+                b'P' => call_for_string(call, kind, |text, len, error| {
+                    mlflow_gateway_create_route(gateway, json, text, len, error)
+                }),
                 b'Q' => _ = checks::status(call, kind, |error| mlflow_gateway_delete_route(gateway, name, error)),
                 _ => _ = checks::status(call, kind, |error| mlflow_gateway_health(gateway, error)),
             }
@@ -493,22 +508,22 @@ impl Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
-        // SAFETY: they were made and not destroyed. Handles go first: what came of them outlives them.
+        // SAFETY: the objects are not destroyed. Handles go first: the others outlive them.
         unsafe {
             for place in 0..2 {
-                self.end_gateway(place);
+                self.destroy_gateway(place);
                 mlflow_gateway_request_destroy(self.requests[place].0);
                 mlflow_gateway_response_destroy(self.responses[place].0);
                 mlflow_gateway_stream_destroy(self.streams[place].0);
                 mlflow_gateway_embeddings_destroy(self.embeddings[place].0);
                 mlflow_gateway_routes_destroy(self.routes[place].0);
-                self.end_token(place);
+                self.destroy_token(place);
             }
         }
     }
 }
 
-/// A value of an option that keeps the library on this machine, off its files, and from waiting.
+/// Replaces values of options with which the library would leave this machine, open files or wait.
 fn harmless(name: &Text, value: Text) -> Text {
     let (Some(name), Some(text)) = (name.as_str(), value.as_str()) else { return value };
     match name {
@@ -521,8 +536,8 @@ fn harmless(name: &Text, value: Text) -> Text {
     }
 }
 
-/// A function that gives out a text, which is freed.
-unsafe fn text_of(
+/// Calls a function that returns a string, and frees it.
+unsafe fn call_for_string(
     call: &Call,
     kind: Kind,
     function: impl FnOnce(
@@ -532,9 +547,9 @@ unsafe fn text_of(
     ) -> mlflow_gateway_status,
 ) {
     let mut len = usize::MAX;
-    match made(call, kind, |text, error| function(text, &mut len, error)) {
+    match create(call, kind, |text, error| function(text, &mut len, error)) {
         Some(text) => unsafe {
-            sized(text, len).expect("there is a text");
+            sized(text, len).expect("a string is returned");
             mlflow_gateway_string_free(text);
         },
         None => assert_eq!(len, usize::MAX),
@@ -548,13 +563,13 @@ unsafe fn json(call: &Call) {
     match call.function {
         b'7' => {
             let (mut to, mut to_len) = (ptr::null_mut(), usize::MAX);
-            let place = if call.has_places() { &raw mut to } else { ptr::null_mut() };
+            let place = if call.has_outputs() { &raw mut to } else { ptr::null_mut() };
             let status = checks::status(call, Kind::Json, |error| unsafe {
                 mlflow_gateway_json_get(text, len, pointer, &mut kind, place, &mut to_len, error)
             });
-            let is_there = status == MLFLOW_GATEWAY_OK;
-            assert_eq!((kind != 0, to_len != usize::MAX), (is_there, is_there));
-            assert_eq!(!to.is_null(), is_there && call.has_places());
+            let is_found = status == MLFLOW_GATEWAY_OK;
+            assert_eq!((kind != 0, to_len != usize::MAX), (is_found, is_found));
+            assert_eq!(!to.is_null(), is_found && call.has_outputs());
             unsafe {
                 if !to.is_null() {
                     sized(to, to_len);
@@ -563,14 +578,16 @@ unsafe fn json(call: &Call) {
             }
         }
         b'8' => {
-            let place = if call.has_places() { &raw mut count } else { ptr::null_mut() };
+            let place = if call.has_outputs() { &raw mut count } else { ptr::null_mut() };
             let status = checks::status(call, Kind::Json, |error| unsafe {
                 mlflow_gateway_json_count(text, len, pointer, place, error)
             });
             assert_eq!(count != usize::MAX, status == MLFLOW_GATEWAY_OK);
         }
         _ => unsafe {
-            text_of(call, Kind::Local, |to, to_len, error| mlflow_gateway_json_quote(text, len, to, to_len, error))
+            call_for_string(call, Kind::Local, |to, to_len, error| {
+                mlflow_gateway_json_quote(text, len, to, to_len, error)
+            })
         },
     }
 }
@@ -580,9 +597,9 @@ unsafe extern "C" fn on_destroy(data: *mut c_void) {
 }
 
 unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, data: *mut c_void) {
-    // Written by no other thread: only this one makes calls.
+    // Only this thread makes calls.
     unsafe { *data.cast::<u32>() += 1 };
-    let line = unsafe { sized(line, len) }.expect("there is a line");
+    let line = unsafe { sized(line, len) }.expect("a line is passed");
     assert!((1..=3).contains(&level) && !line.is_empty() && !line.contains(['\n', '\r']), "{level}: {line:?}");
 }
 
@@ -624,8 +641,8 @@ unsafe fn read_response(response: *const mlflow_gateway_response, call: &Call) {
         let count = mlflow_gateway_response_candidate_count(response);
         for candidate in (0..count.min(4)).chain([count, usize::MAX]) {
             let text = mlflow_gateway_response_text(response, candidate, &mut len);
-            let is_there = sized(text, len).is_some();
-            assert!(!is_there || candidate < count);
+            let is_found = sized(text, len).is_some();
+            assert!(!is_found || candidate < count);
             let reasoning = mlflow_gateway_response_reasoning(response, candidate, &mut len);
             sized(reasoning, len);
             let refusal = mlflow_gateway_response_refusal(response, candidate, &mut len);
@@ -706,9 +723,9 @@ unsafe fn read_routes(routes: *const mlflow_gateway_routes) {
 
 unsafe fn constants(call: &Call) {
     unsafe {
-        terminated(mlflow_gateway_status_name(call.int(0) as i32)).expect("each number has a name");
-        terminated(mlflow_gateway_version()).expect("there is a version");
-        terminated(mlflow_gateway_llm_type()).expect("there is a type");
+        terminated(mlflow_gateway_status_name(call.int(0) as i32)).expect("each status has a name");
+        terminated(mlflow_gateway_version()).expect("the version is a string");
+        terminated(mlflow_gateway_llm_type()).expect("the type is a string");
     }
     assert!(mlflow_gateway_version_number() >= 0);
 }

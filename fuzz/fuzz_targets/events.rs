@@ -1,18 +1,18 @@
-//! Streams: the events are those that the standard says, however they are cut, and what the chunks in them say is the
-//! same whether it is read at once or by what they have in common with the one before.
+//! Event streams: the events are those that the standard defines, however the stream is split. A chunk that matches the
+//! pattern of the event before is decoded as by the parser.
 //!
-//! The input: how it is cut (see `pieces`), the most bytes of an event (a printable character: very many), the dialect
-//! (a digit), and the stream.
+//! Input: a byte for the split (see `pieces`), a byte for the maximum length of an event (a printable character:
+//! large), a byte for the dialect (a digit), and the stream.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::fuzz::dialect::{Chunk, DISCOVERED, Dialect, Event, EventReader};
 use mlflow_ai_gateway::fuzz::http;
-use mlflow_ai_gateway::fuzz::http::{EventError, Events};
+use mlflow_ai_gateway::fuzz::http::{Events, TransportError};
 use mlflow_ai_gateway_fuzz::pieces::pieces;
 
-/// Of an event its name and its data.
-type Named = (Vec<u8>, Vec<u8>);
+/// The name and the data of an event.
+type NamedEvent = (Vec<u8>, Vec<u8>);
 
 fuzz_target!(|input: &[u8]| {
     let [pattern, limit, dialect, stream @ ..] = input else { return };
@@ -23,17 +23,14 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(events(pieces(stream, pattern), limit), whole, "in another split");
     }
     if is_limited {
-        assert!(
-            whole.0.iter().all(|(name, data)| name.len().max(data.len()) <= limit),
-            "an event that is longer than allowed"
-        );
+        assert!(whole.0.iter().all(|(name, data)| name.len().max(data.len()) <= limit), "an event exceeds the limit");
     } else {
-        assert_eq!(whole, (as_the_standard_says(stream), None), "other events than the standard's");
+        assert_eq!(whole, (parse_by_the_standard(stream), None), "not the events of the standard");
     }
     read(DISCOVERED[usize::from(*dialect) % DISCOVERED.len()], &whole.0);
 });
 
-fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Named>, Option<EventError>) {
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<NamedEvent>, Option<TransportError>) {
     let (mut events, mut found) = (Events::new(limit), Vec::new());
     for piece in pieces {
         events.feed(piece).expect("there is memory");
@@ -42,7 +39,7 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Name
                 Ok(Some(http::Event { name, data })) => {
                     let event = (name.to_owned(), data.to_owned());
                     let (last_name, last_data) = events.last_with_nul();
-                    assert_eq!(last_data.split_last(), Some((&0, &event.1[..])), "the data, and a NUL byte behind it");
+                    assert_eq!(last_data.split_last(), Some((&0, &event.1[..])), "the data with a NUL byte at the end");
                     assert!(last_name.is_none_or(|name| name.split_last() == Some((&0, &event.0[..]))));
                     found.push(event);
                 }
@@ -54,8 +51,9 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Name
     (found, None)
 }
 
-/// WHATWG HTML, 9.2.6, word by word, but for errors: a field of that name is one, and one may have no data.
-fn as_the_standard_says(stream: &[u8]) -> Vec<Named> {
+/// Parses a stream literally by WHATWG HTML, 9.2.6, except for errors: a field named "error" is an event, and an error
+/// event may have no data.
+fn parse_by_the_standard(stream: &[u8]) -> Vec<NamedEvent> {
     let mut rest = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let (mut events, mut name, mut data) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -64,7 +62,7 @@ fn as_the_standard_says(stream: &[u8]) -> Vec<Named> {
         if line.is_empty() {
             let lines: Vec<&[u8]> = std::mem::take(&mut data);
             let event = (std::mem::take(&mut name), lines.join(&b'\n'));
-            // One whose data is empty would be given out by the standard, and means nothing here.
+            // The standard dispatches events with empty data, too; the library ignores them.
             events.extend(Some(event).filter(|(name, data)| !data.is_empty() || name == b"error"));
             continue;
         }
@@ -81,9 +79,9 @@ fn as_the_standard_says(stream: &[u8]) -> Vec<Named> {
     events
 }
 
-fn read(dialect: &dyn Dialect, events: &[Named]) {
+fn read(dialect: &dyn Dialect, events: &[NamedEvent]) {
     let mut reader = EventReader::default();
-    // SurrogateHalves of characters are held back for the next event.
+    // The reader holds back a high surrogate for the next event.
     let has_halves = events.iter().any(|(_, data)| data.windows(3).any(|three| matches!(three, b"\\ud" | b"\\uD")));
     for (name, data) in events {
         let alone = dialect.decode_event(data);
@@ -99,15 +97,15 @@ fn read(dialect: &dyn Dialect, events: &[Named]) {
             (read, alone) => assert_eq!(format!("{read:?}"), format!("{alone:?}")),
         }
     }
-    let rest = reader.rest();
-    assert!(has_halves || rest.pieces.is_empty());
+    let rest = reader.flush();
+    assert!(has_halves || rest.deltas.is_empty());
 }
 
-/// The candidate, the text and the reasoning of a chunk that has nothing else.
+/// Returns the candidate, the text and the reasoning of a chunk that has nothing else.
 fn only<'a>(chunk: &'a Chunk) -> (u64, &'a str, &'a str) {
-    let [piece] = &chunk.pieces[..] else { panic!("one piece in {chunk:?}") };
-    assert!(chunk.usage.is_none() && piece.finish_reason.is_none() && piece.tool_calls.is_empty());
-    assert!(piece.refusal.as_ref().is_none_or(|refusal| refusal.text.0.is_empty()));
-    let text = piece.text.as_ref().map_or("", |text| &text.text.0);
-    (piece.candidate, text, piece.reasoning.as_ref().map_or("", |reasoning| &reasoning.text.text.0))
+    let [delta] = &chunk.deltas[..] else { panic!("not a single delta: {chunk:?}") };
+    assert!(chunk.usage.is_none() && delta.finish_reason.is_none() && delta.tool_calls.is_empty());
+    assert!(delta.refusal.as_ref().is_none_or(|refusal| refusal.text.0.is_empty()));
+    let text = delta.text.as_ref().map_or("", |text| &text.text.0);
+    (delta.candidate, text, delta.reasoning.as_ref().map_or("", |reasoning| &reasoning.text.text.0))
 }

@@ -1,8 +1,9 @@
-//! Heads and bodies of answers: what is understood does not depend on how it is cut, and what is written in chunks is
-//! read as it was.
+//! Response heads and bodies: the result does not depend on how the input is split, and chunked data is read back
+//! unchanged.
 //!
-//! The input: how it is cut (see `pieces`), what it is (`h` a head and a body, `c` chunks, `u` a body until the end of
-//! the connection, `d` data to be written in chunks and read, anything else a body of so many bytes), and the bytes.
+//! Input: a byte for the split (see `pieces`), a byte for the kind (`h` a head and a body, `c` a chunked body, `u` a
+//! body until the connection is closed, `d` data to encode as chunks and read back, any other the content length), and
+//! the bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -35,10 +36,10 @@ fn head(wire: &[u8], pattern: u8) {
     }
     let Ok(Some(head)) = whole else { return };
     assert!(!(100..200).contains(&head.status) && head.length <= wire.len());
-    // As it came, but for folded lines, which are joined by spaces.
-    let came = &wire[head.length - head.raw.len()..head.length];
-    let is_kept = |(kept, came): (&u8, &u8)| kept == came || *kept == b' ' && matches!(came, b'\r' | b'\n');
-    assert!(head.raw.iter().zip(came).all(is_kept));
+    // Unchanged, except that folded lines are joined by spaces.
+    let sent = &wire[head.length - head.raw.len()..head.length];
+    let is_kept = |(kept, sent): (&u8, &u8)| kept == sent || *kept == b' ' && matches!(sent, b'\r' | b'\n');
+    assert!(head.raw.iter().zip(sent).all(is_kept));
     for (name, value) in header_fields(&head.raw) {
         assert!(!name.contains('\n') && !value.contains(&b'\n'));
     }
@@ -55,35 +56,35 @@ fn body(framing: Framing, wire: &[u8], pattern: u8) {
         End::Complete(used) => {
             assert!(used <= wire.len());
             if framing == Framing::CHUNKED {
-                assert_eq!(by_hand(&wire[..used]).as_ref(), Some(&whole.0), "other chunks than there are");
+                assert_eq!(decode_chunks(&wire[..used]).as_ref(), Some(&whole.0), "not the data of the chunks");
             }
             assert_eq!(http::body(framing, std::iter::once(&wire[..used])), whole, "without what follows");
             let cut = http::body(framing, std::iter::once(&wire[..used.saturating_sub(1)]));
             assert!(used == 0 || cut.1 == End::Partial, "without its last byte: {cut:?}");
         }
         End::Open => assert_eq!(whole.0, wire),
-        End::Partial | End::Wrong(_) => assert!(whole.0.len() <= wire.len()),
+        End::Partial | End::Invalid(_) => assert!(whole.0.len() <= wire.len()),
     }
 }
 
-/// The data of chunks and trailers that are complete and nothing else (RFC 9112, 7.1); `None` if they are not.
-fn by_hand(wire: &[u8]) -> Option<Vec<u8>> {
+/// Decodes a complete chunked body (RFC 9112, 7.1); `None` if it is not one.
+fn decode_chunks(wire: &[u8]) -> Option<Vec<u8>> {
     let (mut rest, mut data) = (wire, Vec::new());
     loop {
-        let (line, behind) = rest.split_at(rest.windows(2).position(|pair| pair == b"\r\n")? + 2);
+        let (line, after) = rest.split_at(rest.windows(2).position(|pair| pair == b"\r\n")? + 2);
         if line[..line.len() - 2].contains(&b'\n') {
             return None;
         }
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let size = usize::from_str_radix(std::str::from_utf8(&line[..digits]).ok()?, 16).ok()?;
         if size == 0 {
-            // Lines, of which the last one alone is empty.
-            let mut lines = behind.split_inclusive(|byte| *byte == b'\n').rev();
+            // Trailer lines; only the last one is empty.
+            let mut lines = after.split_inclusive(|byte| *byte == b'\n').rev();
             let is_end = lines.next()?.trim_ascii().is_empty() && lines.all(|line| !line.trim_ascii_end().is_empty());
-            return (is_end && behind.ends_with(b"\n")).then_some(data);
+            return (is_end && after.ends_with(b"\n")).then_some(data);
         }
-        data.extend_from_slice(behind.get(..size)?);
-        rest = behind.get(size..)?.strip_prefix(b"\r\n")?;
+        data.extend_from_slice(after.get(..size)?);
+        rest = after.get(size..)?.strip_prefix(b"\r\n")?;
     }
 }
 

@@ -1,7 +1,7 @@
-//! What users and the environment say: URIs, proxies, exceptions from them, options, variables and files. A password
-//! in it shows up nowhere.
+//! Settings from callers and the environment: URIs, proxies, `NO_PROXY`, options, variables and files. A password is
+//! never shown.
 //!
-//! The input: what it is, and lines of it (see the functions below).
+//! Input: a byte for the kind, and lines of text (see the functions below).
 #![no_main]
 
 use std::env::VarError;
@@ -12,13 +12,13 @@ use mlflow_ai_gateway::fuzz::http::{self, GatewayUri};
 use mlflow_ai_gateway_fuzz::file::File;
 use mlflow_ai_gateway_fuzz::options;
 
-/// Put where credentials stand.
+/// Replaces credentials.
 const SECRET: &str = "hunter2secret";
 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, rest)) = input.split_first() else { return };
     let Ok(text) = std::str::from_utf8(rest) else { return };
-    // A secret is put where one belongs, and stands nowhere else, nor comes about where control characters are left out.
+    // The secret must be only where it is inserted, even when control characters are removed.
     if text.replace(char::is_control, "").contains(SECRET) {
         return;
     }
@@ -41,7 +41,7 @@ fn uri(text: &str) {
     let Ok(uri) = GatewayUri::parse(text) else { return };
     let shown = uri.to_string();
     assert!(!shown.contains(['@', '?', '#', '\n']) && !shown.ends_with('/'), "{shown}");
-    let again = GatewayUri::parse(&shown).expect("what is shown is a URI");
+    let again = GatewayUri::parse(&shown).expect("a shown URI is valid");
     assert_eq!(again.to_string(), shown);
     assert_eq!(format!("{again:?}").len() > shown.len(), !shown.is_empty());
     assert_eq!((again.is_https(), again.root().to_string()), (uri.is_https(), uri.root().to_string()));
@@ -54,10 +54,10 @@ fn uri(text: &str) {
     assert_eq!(uri.absolute(&below), below);
 }
 
-/// A proxy's URL, of whose credentials one is replaced.
+/// The URL of a proxy, whose credentials are replaced.
 fn proxy(text: &str) {
     let with_secret = match text.rsplit_once('@') {
-        Some((before, behind)) => format!("{before}{SECRET}@{behind}"),
+        Some((before, after)) => format!("{before}{SECRET}@{after}"),
         None => text.to_owned(),
     };
     let (plain, shown) = (http::proxy(text), http::proxy(&with_secret));
@@ -70,12 +70,12 @@ fn proxy(text: &str) {
     }
 }
 
-/// A list of hosts, another one, and a URI.
+/// Two lists of hosts, and a URI.
 fn no_proxy(text: &str) {
     let mut lines = text.splitn(3, '\n');
     let (Some(one), Some(other), Some(uri)) = (lines.next(), lines.next(), lines.next()) else { return };
     let Ok(uri) = GatewayUri::parse(uri) else { return };
-    let names = |list: &str| http::is_without_proxy(list, &uri);
+    let names = |list: &str| http::is_in_no_proxy(list, &uri);
     let either = names(one) || names(other);
     assert_eq!(names(&format!("{one},{other}")), either);
     assert_eq!(names(&format!("{other} , {one} ")), either);
@@ -83,15 +83,15 @@ fn no_proxy(text: &str) {
     assert!(!names(""));
 }
 
-/// An option's name, and its value.
+/// The name of an option, and its value.
 fn option(text: &str) {
     let (name, value) = text.split_once('\n').unwrap_or((text, ""));
-    // Files that are there are not for a fuzzer to open.
+    // The fuzzer must not open existing files.
     if name.ends_with("_file") && !value.is_empty() {
         return;
     }
-    let known = options::of_handles().iter().any(|other| other == name);
-    let is_for_requests = options::of_requests().iter().any(|other| other == name);
+    let known = options::handle_options().iter().any(|other| other == name);
+    let is_for_requests = options::request_options().iter().any(|other| other == name);
     let set = client::handle_option(name, value);
     let unknown = |error: &mlflow_ai_gateway::client::Error| error.message().contains("unknown option");
     assert_eq!(set.as_ref().err().is_some_and(unknown), !known, "{name}");
@@ -103,12 +103,12 @@ fn option(text: &str) {
     }
     if matches!(name, "password" | "bearer_token" | "client_secret") && value.len() > 6 {
         let shown = set.unwrap_or_else(|error| error.message().to_owned());
-        let blank = client::handle_option(name, "").expect("an option can be taken back");
+        let blank = client::handle_option(name, "").expect("an option can be reset");
         assert!(!shown.contains(value) || blank.contains(value), "{shown}");
     }
 }
 
-/// A section, a name, and a file of settings.
+/// A section, a key, and an INI file.
 fn ini(text: &str) {
     let mut lines = text.splitn(3, '\n');
     let (Some(section), Some(name), Some(file)) = (lines.next(), lines.next(), lines.next()) else { return };
@@ -126,7 +126,7 @@ fn ini(text: &str) {
     }
 }
 
-/// A gateway's URI, variables as `NAME=value`, an empty line, and the file of Databricks' profiles.
+/// The gateway's URI, variables as `NAME=value`, an empty line, and the file of Databricks profiles.
 fn environment(text: &str) {
     let (head, file) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.lines();
@@ -136,7 +136,7 @@ fn environment(text: &str) {
     let file = File::of(file.join("\n").as_bytes());
     let variable = |name: &str| match name {
         "DATABRICKS_CONFIG_FILE" => Ok(file.path().to_owned()),
-        // Files that are there are not for a fuzzer to open.
+        // The fuzzer must not open existing files.
         "HOME" => Ok("/nowhere".to_owned()),
         _ if name.ends_with("_BUNDLE") || name.ends_with("_PATH") => Err(VarError::NotPresent),
         _ => {
@@ -147,11 +147,11 @@ fn environment(text: &str) {
     let found = client::environment(gateway, &variable);
     let shown = found.unwrap_or_else(|error| error.message().to_owned());
     assert!(!shown.contains(SECRET), "{shown}");
-    key_is_for_one_server(gateway, &variable);
+    check_server_of_key(gateway, &variable);
 }
 
-/// The key of OpenAI's API is sent to the server that is named beside it, and to no other.
-fn key_is_for_one_server(gateway: Option<&str>, variable: &dyn Fn(&str) -> Result<String, VarError>) {
+/// Checks that the key of OpenAI's API is sent only to the server of `OPENAI_BASE_URL`.
+fn check_server_of_key(gateway: Option<&str>, variable: &dyn Fn(&str) -> Result<String, VarError>) {
     const KEY: &str = "a-key-of-openai";
     let with_key = |name: &str| if name == "OPENAI_API_KEY" { Ok(KEY.to_owned()) } else { variable(name) };
     let Some((uri, credentials)) = client::credentials(gateway, &with_key) else { return };
@@ -160,19 +160,19 @@ fn key_is_for_one_server(gateway: Option<&str>, variable: &dyn Fn(&str) -> Resul
         let base = base.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
         let base = if base.is_empty() { "https://api.openai.com/v1" } else { base };
         let base = GatewayUri::parse(base).expect("a key has a server");
-        let uri = GatewayUri::parse(&uri).expect("what is shown is a URI");
+        let uri = GatewayUri::parse(&uri).expect("a shown URI is valid");
         assert!(uri.is_same_server(&base), "the key of {base} goes to {uri}");
     }
 }
 
-/// A variable's value, with a secret in it where it is one.
+/// Returns the value of a variable, with the secret inserted if it has credentials.
 fn with_secret(name: &str, value: &str) -> String {
     match value.rsplit_once('@') {
         _ if ["_TOKEN", "_PASSWORD", "_SECRET", "_API_KEY"].iter().any(|end| name.ends_with(end)) => {
             format!("{value}{SECRET}")
         }
-        Some((before, behind)) if ["http_proxy", "https_proxy", "all_proxy"].contains(&&*name.to_ascii_lowercase()) => {
-            format!("{before}{SECRET}@{behind}")
+        Some((before, after)) if ["http_proxy", "https_proxy", "all_proxy"].contains(&&*name.to_ascii_lowercase()) => {
+            format!("{before}{SECRET}@{after}")
         }
         _ => value.to_owned(),
     }

@@ -1,5 +1,5 @@
-//! What the header promises of every call: a status that there is, an error object if and only if it is a failure, an
-//! output if and only if it is none, and texts that are texts.
+//! What the header promises for every call: a known status, an error object if and only if the call failed, an output
+//! if and only if it did not, and valid strings.
 
 use std::ffi::{CStr, c_char};
 use std::sync::OnceLock;
@@ -10,86 +10,87 @@ use mlflow_ai_gateway::ffi::status::*;
 
 use crate::script::Call;
 
-/// What a function may come to.
+/// The statuses that a function may return.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It asks no gateway.
+    /// It sends no request.
     Local,
-    Asking,
-    /// It may say that a stream is over.
+    /// It sends requests.
+    Remote,
+    /// It may return the end of a stream.
     Stream,
-    /// It asks no gateway, and may say that there is no such value.
+    /// It sends no request, and may return that there is no such value.
     Json,
 }
 
-/// What a place holds before something is written to it. Nothing is there.
+/// The value of an output before the call. It points nowhere.
 fn untouched<T>() -> *mut T {
     ptr::without_provenance_mut(1)
 }
 
-/// Whether each call and what it came to is written to stderr, to see what an input does.
+/// Returns whether each call and its status are printed to stderr.
 fn is_traced() -> bool {
     static IS_TRACED: OnceLock<bool> = OnceLock::new();
     *IS_TRACED.get_or_init(|| std::env::var_os("FUZZ_TRACE").is_some())
 }
 
-/// Calls a function with a place for an error, and returns its status.
+/// Calls a function with an error output, checks its status, and returns it.
 pub fn status(
     call: &Call,
     kind: Kind,
     function: impl FnOnce(*mut *mut mlflow_gateway_error) -> mlflow_gateway_status,
 ) -> mlflow_gateway_status {
     let mut error = untouched();
-    let place = if call.has_place_for_error() { &raw mut error } else { ptr::null_mut() };
-    let status = function(place);
-    // SAFETY: the text lives for ever.
+    let output = if call.has_error_output() { &raw mut error } else { ptr::null_mut() };
+    let status = function(output);
+    // SAFETY: the name is static.
     let name = unsafe { CStr::from_ptr(mlflow_gateway_status_name(status)) };
     if is_traced() {
         eprintln!("{call}: {}", name.to_string_lossy());
     }
     assert_ne!(name, c"MLFLOW_GATEWAY_UNKNOWN", "the status {status}");
-    assert!(!(20..80).contains(&status) || !matches!(kind, Kind::Local | Kind::Json), "{name:?} without a gateway");
+    assert!(!(20..80).contains(&status) || !matches!(kind, Kind::Local | Kind::Json), "{name:?} without a request");
     assert!(!(80..100).contains(&status), "{name:?}");
     let is_failure = (1..100).contains(&status);
     assert!(status != MLFLOW_GATEWAY_STREAM_END || kind == Kind::Stream, "{name:?}");
     assert!(status != MLFLOW_GATEWAY_NO_VALUE || kind == Kind::Json, "{name:?}");
-    if !is_failure || place.is_null() {
+    if !is_failure || output.is_null() {
         assert_eq!(error, untouched(), "an error object with {name:?}");
     } else {
         assert_ne!(error, untouched(), "no error object with {name:?}");
-        // SAFETY: it was just given out.
+        // SAFETY: the call returned it, and it was not destroyed.
         unsafe { check_error(error, status) };
     }
     status
 }
 
-/// As [`status`], of a function that gives something out; it is `None` if it failed.
-pub fn made<T>(
+/// Like [`status`], for a function that creates an object. Returns `None` if it failed.
+pub fn create<T>(
     call: &Call,
     kind: Kind,
     function: impl FnOnce(*mut *mut T, *mut *mut mlflow_gateway_error) -> mlflow_gateway_status,
 ) -> Option<*mut T> {
-    let mut made = untouched();
-    let place = if call.has_places() { &raw mut made } else { ptr::null_mut() };
-    match status(call, kind, |error| function(place, error)) {
+    let mut object = untouched();
+    let output = if call.has_outputs() { &raw mut object } else { ptr::null_mut() };
+    match status(call, kind, |error| function(output, error)) {
         MLFLOW_GATEWAY_OK => {
-            assert!(!made.is_null() && made != untouched(), "nothing was given out");
-            Some(made)
+            assert!(!object.is_null() && object != untouched(), "no object with MLFLOW_GATEWAY_OK");
+            Some(object)
         }
         status => {
-            assert_eq!(made, untouched(), "something was given out with status {status}");
+            assert_eq!(object, untouched(), "an object with status {status}");
             None
         }
     }
 }
 
 /// # Safety
-/// The error was given out and not destroyed.
+/// The error must not be destroyed yet.
 unsafe fn check_error(error: *mut mlflow_gateway_error, status: mlflow_gateway_status) {
-    // SAFETY: as promised by the caller; what is lent lives as long as the error.
+    // SAFETY: the caller guarantees it; strings live as long as the error.
     unsafe {
         assert_eq!(mlflow_gateway_error_status(error), status);
-        let message = terminated(mlflow_gateway_error_message(error)).expect("there is always a message");
+        let message = terminated(mlflow_gateway_error_message(error)).expect("an error has a message");
         if is_traced() {
             eprintln!("    {message}");
         }
@@ -100,7 +101,7 @@ unsafe fn check_error(error: *mut mlflow_gateway_error, status: mlflow_gateway_s
         assert!(mlflow_gateway_error_attempts(error) < 1000);
         let retries = mlflow_gateway_error_retry_count(error);
         for retry in 0..retries {
-            let reason = terminated(mlflow_gateway_error_retry_reason(error, retry)).expect("there is a reason");
+            let reason = terminated(mlflow_gateway_error_retry_reason(error, retry)).expect("a retry has a reason");
             assert!(!reason.is_empty() && !reason.contains(char::is_control), "{reason:?}");
         }
         assert!(mlflow_gateway_error_retry_reason(error, retries).is_null());
@@ -124,35 +125,35 @@ unsafe fn check_error(error: *mut mlflow_gateway_error, status: mlflow_gateway_s
     }
 }
 
-/// A text that ends at its NUL byte.
+/// Checks a NUL-terminated string.
 ///
 /// # Safety
-/// It is NULL, or lives on.
+/// It must be NULL, or live for `'a`.
 pub unsafe fn terminated<'a>(text: *const c_char) -> Option<&'a str> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: the caller guarantees it.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_str().expect("it is UTF-8"))
 }
 
-/// A text with a length.
+/// Checks a string with a length.
 ///
 /// # Safety
-/// It is NULL, or lives on.
+/// It must be NULL, or live for `'a`.
 pub unsafe fn sized<'a>(text: *const c_char, len: usize) -> Option<&'a str> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: the caller guarantees it.
     let bytes = unsafe { bytes(text, len) };
     bytes.map(|bytes| std::str::from_utf8(bytes).expect("it is UTF-8"))
 }
 
-/// Bytes of any kind, with a length.
+/// Checks bytes with a length.
 ///
 /// # Safety
-/// As [`sized`].
+/// As for [`sized`].
 pub unsafe fn bytes<'a>(bytes: *const c_char, len: usize) -> Option<&'a [u8]> {
     if bytes.is_null() {
         assert_eq!(len, 0);
         return None;
     }
-    // SAFETY: as promised by the caller and by the library, which may be wrong: so the address sanitizer looks at it.
+    // SAFETY: the caller and the library guarantee it. The address sanitizer checks the latter.
     let bytes = unsafe { slice::from_raw_parts(bytes.cast::<u8>(), len + 1) };
     assert_eq!(bytes[len], 0, "a NUL byte follows");
     Some(&bytes[..len])

@@ -1,30 +1,31 @@
-//! The input of the target `abi`: calls of C functions, one on a line, and then answers of the gateway, each after a
-//! line `===`.
+//! The input of the target `abi`: calls of C functions, one per line, followed by responses of the gateway, each after
+//! a line `===`.
 //!
-//! A call is a letter (see `fuzz_targets/abi.rs`), a character for the objects that it is about, and its arguments with
-//! `|` between them. `~` is NULL, and `*` and a number a text of so many bytes.
+//! A call is a letter (see `fuzz_targets/abi.rs`), a character that selects the objects, and arguments separated by `|`.
+//! The argument `~` is NULL; `*` and a number is a string of this length.
 //!
-//! An answer is a letter and its body: `j` JSON, `s` an event stream, `t` one that ends with the connection; or three
-//! digits, which are its HTTP status, and a body; or, beginning with `HTTP`, all that is sent. `c` cancels what waits
-//! for the answer. Any other closes the connection. `:PORT` in an answer is the gateway's own port.
+//! A response is a letter and the body: `j` JSON, `s` an event stream, `t` an event stream until the connection is
+//! closed; or three digits, the HTTP status, and the body; or, if it starts with `HTTP`, all bytes that are sent. `c`
+//! cancels the waiting call. Any other response closes the connection. `:PORT` in a response becomes the gateway's own
+//! port.
 
 use std::ffi::{CString, c_char};
 use std::{fmt, ptr};
 
-use crate::server::{self, ModelResponse};
+use crate::server::{self, ScriptedResponse};
 
 const END: &[u8] = b"\n===\n";
 
-/// The calls, as lines, and the answers.
-pub fn parse(input: &[u8]) -> (Vec<Call<'_>>, Vec<ModelResponse>) {
+/// Parses the calls and the responses.
+pub fn parse(input: &[u8]) -> (Vec<Call<'_>>, Vec<ScriptedResponse>) {
     let mut parts = Parts(Some(input));
     let calls = parts.next().unwrap_or_default().split(|byte| *byte == b'\n');
-    (calls.filter_map(Call::of).collect(), parts.map(|part| answer(&with_port(part))).collect())
+    (calls.filter_map(Call::parse).collect(), parts.map(|part| response(&with_port(part))).collect())
 }
 
-fn with_port(answer: &[u8]) -> Vec<u8> {
+fn with_port(response: &[u8]) -> Vec<u8> {
     const PORT: &[u8] = b":PORT";
-    let mut filled = answer.to_owned();
+    let mut filled = response.to_owned();
     while let Some(at) = filled.windows(PORT.len()).position(|part| part == PORT) {
         filled.splice(at..at + PORT.len(), format!(":{}", server::port()).into_bytes());
     }
@@ -51,33 +52,33 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn of(line: &'a [u8]) -> Option<Call<'a>> {
+    fn parse(line: &'a [u8]) -> Option<Call<'a>> {
         let [function, objects, arguments @ ..] = line else { return None };
         Some(Call { function: *function, objects: *objects, arguments })
     }
 
-    /// Which gateway, 0 or 1.
+    /// Returns the number of the gateway, 0 or 1.
     pub fn gateway(&self) -> usize {
         usize::from(self.objects & 1)
     }
 
-    /// Which request.
+    /// Returns the number of the request.
     pub fn request(&self) -> usize {
         usize::from(self.objects >> 1 & 1)
     }
 
-    /// Which of what came of it.
+    /// Returns the number of the response, stream, embeddings, routes or token.
     pub fn result(&self) -> usize {
         usize::from(self.objects >> 2 & 1)
     }
 
-    /// Whether places for outputs are given: not by `8` and `9`.
-    pub fn has_places(&self) -> bool {
+    /// Returns whether outputs are not NULL: for all but `8` and `9`.
+    pub fn has_outputs(&self) -> bool {
         self.objects & 8 == 0
     }
 
-    /// Whether a place for an error is given: by digits.
-    pub fn has_place_for_error(&self) -> bool {
+    /// Returns whether the error output is not NULL: for digits.
+    pub fn has_error_output(&self) -> bool {
         self.objects & 64 == 0
     }
 
@@ -98,7 +99,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// As it stands in the script.
+/// Formats it as in the script.
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = [&[self.function, self.objects], self.arguments].concat();
@@ -106,7 +107,7 @@ impl fmt::Display for Call<'_> {
     }
 }
 
-/// An argument, in a block of its own, so that reading past its end is noticed.
+/// An argument in its own allocation, so that the sanitizer notices reads past its end.
 pub struct Text(Option<CString>);
 
 impl Text {
@@ -129,7 +130,7 @@ impl Text {
         self.0.as_ref().map_or(ptr::null(), |text| text.as_ptr())
     }
 
-    /// What it says, if it is UTF-8.
+    /// Returns the string, if it is UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         self.0.as_ref()?.to_str().ok()
     }
@@ -138,9 +139,9 @@ impl Text {
 /// An argument with a length.
 pub enum Sized {
     Terminated(Text),
-    /// Nothing follows it.
+    /// Not NUL-terminated.
     Bytes(Box<[u8]>),
-    /// Longer than anything can be.
+    /// With a length that is too large.
     TooLong,
 }
 
@@ -172,32 +173,36 @@ impl Sized {
     }
 }
 
-fn answer(answer: &[u8]) -> ModelResponse {
-    match answer {
+fn response(response: &[u8]) -> ScriptedResponse {
+    match response {
         [b'j', body @ ..] => with_length("200", body),
-        [b's', body @ ..] => ModelResponse { bytes: in_two_chunks(body), keeps_open: true, cancels: false },
+        [b's', body @ ..] => ScriptedResponse { bytes: in_two_chunks(body), keeps_open: true, cancels: false },
         [b't', body @ ..] => {
             let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-            ModelResponse { bytes: [head, body].concat(), keeps_open: false, cancels: false }
+            ScriptedResponse { bytes: [head, body].concat(), keeps_open: false, cancels: false }
         }
-        [b'2'..=b'9', b'0'..=b'9', b'0'..=b'9', body @ ..] => with_length(&String::from_utf8_lossy(&answer[..3]), body),
-        [b'H', b'T', b'T', b'P', ..] => ModelResponse { bytes: answer.to_owned(), keeps_open: false, cancels: false },
-        [b'c'] => ModelResponse { bytes: Vec::new(), keeps_open: true, cancels: true },
-        _ => ModelResponse { bytes: Vec::new(), keeps_open: false, cancels: false },
+        [b'2'..=b'9', b'0'..=b'9', b'0'..=b'9', body @ ..] => {
+            with_length(&String::from_utf8_lossy(&response[..3]), body)
+        }
+        [b'H', b'T', b'T', b'P', ..] => {
+            ScriptedResponse { bytes: response.to_owned(), keeps_open: false, cancels: false }
+        }
+        [b'c'] => ScriptedResponse { bytes: Vec::new(), keeps_open: true, cancels: true },
+        _ => ScriptedResponse { bytes: Vec::new(), keeps_open: false, cancels: false },
     }
 }
 
-fn with_length(status: &str, body: &[u8]) -> ModelResponse {
+fn with_length(status: &str, body: &[u8]) -> ScriptedResponse {
     let length = body.len();
     let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
-    ModelResponse { bytes: [head.as_bytes(), body].concat(), keeps_open: true, cancels: false }
+    ScriptedResponse { bytes: [head.as_bytes(), body].concat(), keeps_open: true, cancels: false }
 }
 
 fn in_two_chunks(body: &[u8]) -> Vec<u8> {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut bytes = head.to_vec();
     let (one, other) = body.split_at(body.len() / 2);
-    // An empty chunk would be the end.
+    // An empty chunk would end the body.
     for chunk in [one, other].into_iter().filter(|chunk| !chunk.is_empty()) {
         bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
         bytes.extend_from_slice(chunk);

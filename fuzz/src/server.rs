@@ -1,7 +1,7 @@
-//! A gateway on this machine that answers what the fuzzer says, whatever it is asked.
+//! A local gateway that sends the scripted responses, whatever the requests.
 //!
-//! Its one thread allocates nothing once it runs, since the fuzzer takes what is allocated and not freed during one
-//! input for a leak.
+//! Its thread does not allocate while it runs: the fuzzer reports memory that is allocated during an input, and not
+//! freed, as a leak.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,66 +11,69 @@ use std::{ptr, thread};
 
 use mlflow_ai_gateway::ffi::cancel::{mlflow_gateway_cancel, mlflow_gateway_cancel_token};
 
-/// As many connections, and as many bytes of a question, as a library that works never needs.
+/// The maximum number of connections, and length of a request. The library never needs as much.
 const MAX_CONNECTIONS: usize = 100;
-const MAX_QUESTION: usize = 128 * 1024;
+const MAX_REQUEST_BYTES: usize = 128 * 1024;
 
-pub struct ModelResponse {
+pub struct ScriptedResponse {
     pub bytes: Vec<u8>,
-    /// Whether another question may follow on the connection.
+    /// Whether the connection stays open.
     pub keeps_open: bool,
-    /// Whether the token is cancelled when the question has come.
+    /// Whether the token is cancelled when the request has arrived.
     pub cancels: bool,
 }
 
 struct Script {
-    answers: Vec<ModelResponse>,
-    given: usize,
+    responses: Vec<ScriptedResponse>,
+    sent: usize,
     token: Token,
 }
 
-/// NULL, or one that was not destroyed.
+/// A token that is not destroyed, or NULL.
 struct Token(*mut mlflow_gateway_cancel_token);
 
 // SAFETY: a token may be used by any thread.
 unsafe impl Send for Token {}
 
-static SCRIPT: Mutex<Script> = Mutex::new(Script { answers: Vec::new(), given: 0, token: Token(ptr::null_mut()) });
+static SCRIPT: Mutex<Script> = Mutex::new(Script { responses: Vec::new(), sent: 0, token: Token(ptr::null_mut()) });
 
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 22\r\n\r\n{\"detail\":\"Not Found\"}";
 
-/// Answers so from now on, each question the next one, and those after the last that there is no such path.
-pub fn answer(answers: Vec<ModelResponse>) {
+/// Sets the responses to the next requests. Further requests get status 404.
+pub fn set_responses(responses: Vec<ScriptedResponse>) {
     let mut script = script();
-    script.answers = answers;
-    script.given = 0;
+    script.responses = responses;
+    script.sent = 0;
 }
 
-/// Cancels this token, where an answer says so, as long as it is not destroyed; or NULL, which is none.
-pub fn cancel_by(token: *mut mlflow_gateway_cancel_token) {
+/// Sets the token that responses cancel, or NULL. It must be reset before the token is destroyed.
+pub fn set_token(token: *mut mlflow_gateway_cancel_token) {
     script().token = Token(token);
 }
 
-/// Where it listens.
+/// Returns the port of the server, and starts it at the first call.
 pub fn port() -> u16 {
     static PORT: OnceLock<u16> = OnceLock::new();
     *PORT.get_or_init(|| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        listener.set_nonblocking(true).expect("a listener can be asked not to block");
+        listener.set_nonblocking(true).expect("a listener can be non-blocking");
         stay_on_one_processor();
-        let port = listener.local_addr().expect("it has a port").port();
+        let port = listener.local_addr().expect("a listener has a port").port();
         thread::spawn(move || run(&listener));
-        // Its memory takes a while to be there, for which no call should have to wait.
-        let mut first = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-        first.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| first.read_exact(&mut [0])).expect("it answers");
+        // Waits until its buffers are allocated, so that no call has to.
+        let mut first = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        first
+            .write_all(b"GET / HTTP/1.1\r\n\r\n")
+            .and_then(|()| first.read_exact(&mut [0]))
+            .expect("the server responds");
         port
     })
 }
 
-/// The fuzzer and the gateway never run at the same time: one waits for the other. On one processor each is woken at
-/// once, and not by an interrupt on another one.
+/// Pins the process to one processor. The fuzzer and the server wait for each other, and waking a thread on another
+/// processor takes an interrupt.
 fn stay_on_one_processor() {
-    // SAFETY: the set is a plain value of the size that is told.
+    // SAFETY: the set is a plain value of the size passed.
     unsafe {
         let mut processors: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(libc::sched_getcpu().max(0) as usize, &mut processors);
@@ -84,12 +87,12 @@ fn script() -> MutexGuard<'static, Script> {
 
 struct Connection {
     stream: TcpStream,
-    question: usize,
+    received: usize,
 }
 
 fn run(listener: &TcpListener) -> ! {
     let mut connections: Vec<Connection> = Vec::with_capacity(MAX_CONNECTIONS);
-    let mut buffers: Vec<Vec<u8>> = vec![vec![0; MAX_QUESTION]; MAX_CONNECTIONS];
+    let mut buffers: Vec<Vec<u8>> = vec![vec![0; MAX_REQUEST_BYTES]; MAX_CONNECTIONS];
     let mut polled: Vec<libc::pollfd> = Vec::with_capacity(MAX_CONNECTIONS + 1);
     loop {
         polled.clear();
@@ -99,66 +102,66 @@ fn run(listener: &TcpListener) -> ! {
             events: libc::POLLIN,
             revents: 0,
         }));
-        // SAFETY: it is a list of descriptors of that length.
+        // SAFETY: the pointer and the length are those of the list.
         unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) };
         for place in (0..connections.len()).rev() {
-            let is_over = polled[place + 1].revents != 0 && !go_on(&mut connections[place], &mut buffers[place]);
-            if is_over {
-                // The buffers go with the connections.
+            let is_closed = polled[place + 1].revents != 0 && !serve(&mut connections[place], &mut buffers[place]);
+            if is_closed {
+                // The buffers keep the order of the connections.
                 let last = connections.len() - 1;
                 buffers.swap(place, last);
                 connections.swap_remove(place);
             }
         }
         while let Ok((stream, _)) = listener.accept() {
-            stream.set_nonblocking(true).expect("a socket can be asked not to block");
-            stream.set_nodelay(true).expect("a socket can be asked to send at once");
+            stream.set_nonblocking(true).expect("a socket can be non-blocking");
+            stream.set_nodelay(true).expect("a socket can have TCP_NODELAY");
             assert!(connections.len() < MAX_CONNECTIONS, "the library leaves connections open");
-            connections.push(Connection { stream, question: 0 });
+            connections.push(Connection { stream, received: 0 });
         }
     }
 }
 
-/// Reads on, and answers a question that is complete; says whether the connection lives.
-fn go_on(connection: &mut Connection, buffer: &mut [u8]) -> bool {
+/// Reads, and responds to a complete request. Returns whether the connection stays open.
+fn serve(connection: &mut Connection, buffer: &mut [u8]) -> bool {
     loop {
-        match connection.stream.read(&mut buffer[connection.question..]) {
+        match connection.stream.read(&mut buffer[connection.received..]) {
             Ok(0) => return false,
-            Ok(more) => connection.question += more,
+            Ok(more) => connection.received += more,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             Err(_) => return false,
         }
-        if !is_complete(&buffer[..connection.question]) {
+        if !is_complete(&buffer[..connection.received]) {
             continue;
         }
-        connection.question = 0;
+        connection.received = 0;
         let mut script = script();
-        let given = script.given;
-        script.given += 1;
+        let sent = script.sent;
+        script.sent += 1;
         let (mut bytes, mut keeps_open) = (NOT_FOUND, true);
-        if let Some(answer) = script.answers.get(given) {
-            (bytes, keeps_open) = (&answer.bytes, answer.keeps_open);
-            if answer.cancels {
+        if let Some(response) = script.responses.get(sent) {
+            (bytes, keeps_open) = (&response.bytes, response.keeps_open);
+            if response.cancels {
                 keeps_open = !script.token.0.is_null();
-                // SAFETY: it is NULL or was not destroyed.
+                // SAFETY: the token is NULL or not destroyed.
                 unsafe { mlflow_gateway_cancel(script.token.0) };
             }
         }
-        // Answers are small enough for the socket to take them at once.
+        // Responses fit into the socket's buffer.
         if connection.stream.write_all(bytes).is_err() || !keeps_open {
             return false;
         }
     }
 }
 
-/// Whether a question has come to its end. The library writes the names of its headers in lower case.
-fn is_complete(question: &[u8]) -> bool {
+/// Returns whether a request is complete. The library writes header names in lower case.
+fn is_complete(request: &[u8]) -> bool {
     const LENGTH: &[u8] = b"\r\ncontent-length: ";
-    let find = |what: &[u8]| question.windows(what.len()).position(|part| part == what);
+    let find = |text: &[u8]| request.windows(text.len()).position(|part| part == text);
     let Some(head) = find(b"\r\n\r\n") else { return false };
     let length = find(LENGTH).filter(|at| *at < head).map_or(0, |at| {
-        let digits = question[at + LENGTH.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        let digits = request[at + LENGTH.len()..].iter().take_while(|byte| byte.is_ascii_digit());
         digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
     });
-    question.len() >= head + 4 + length
+    request.len() >= head + 4 + length
 }

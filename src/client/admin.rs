@@ -1,72 +1,78 @@
-//! Changes of the gateway itself, where it lets itself be changed.
+//! Changes to the gateway: its routes and their limits.
 
-use super::call::Call;
+use super::attempts::Attempts;
+use super::context::CallContext;
 use super::error::{Error, Status};
-use super::http_request::{HttpRequest, SendError};
+use super::http_request::HttpRequest;
 use super::log::LogLevel;
-use super::retry::{Attempts, RetryClass};
+use super::retry::RetryClass;
+use super::route_list;
+use super::send::send_whole;
+use super::suggestions;
 use crate::dialect::{Change, ChangeMethod, Dialect, ErrorKind, ErrorResponse};
-use crate::http::{Method, Secret};
+use crate::http::{Method, Reply, Secret};
 
-impl Call<'_> {
-    /// Asks for a change, and returns the JSON that the server answers.
-    pub fn change(mut self, change: Change) -> Result<String, Error> {
-        self.hide(change.secrets().into_iter().map(Secret::from));
-        let dialect = self.dialect()?;
-        let Some(order) = dialect.order(change) else {
-            let uri = &self.target.uri;
-            let problem = format!(
-                "{uri} is a server of the dialect \"{}\", which cannot be asked for that; change its configuration instead",
-                dialect.name()
-            );
-            return Err(Error::new(Status::Unsupported, problem));
-        };
-        let method = match order.verb {
-            ChangeMethod::Get => Method::Get,
-            ChangeMethod::Post => Method::Post,
-            ChangeMethod::Put => Method::Put,
-            ChangeMethod::Delete => Method::Delete,
-        };
-        let (path, level) = (order.path.as_str(), LogLevel::Info);
-        let body = (!order.body.is_empty()).then_some(&order.body[..]);
-        let repeat = if method == Method::Get { RetryClass::ModelRequest } else { RetryClass::Change };
-        let what = HttpRequest { method, body, level, ..HttpRequest::get(path, self.deadline, repeat) };
-        let tried = self.tried(method, path);
-        let mut attempts = Attempts::default();
-        let failed = |error: Error, attempts: &Attempts| Err(error.with_attempts(attempts));
-        match self.whole(&what, &mut attempts) {
-            Ok(reply) if reply.is_success() => {
-                let json = String::from_utf8(reply.body).map_err(|_| {
-                    Error::new(
-                        Status::BadResponse,
-                        format!("{tried}: HTTP status {}, but the answer is not UTF-8", reply.status),
-                    )
-                })?;
-                Ok(if matches!(change, Change::GetLimits(_)) { dialect.limits(json) } else { json })
-            }
-            Ok(reply) => {
-                let mut refusal = ErrorResponse::read(reply.status, &reply.body);
-                // A server without the path cannot do what others can.
-                if refusal.kind == ErrorKind::NoSuchPath {
-                    refusal.kind = ErrorKind::Disabled;
-                }
-                let name = match change {
-                    Change::GetLimits(name) | Change::SetLimits(name, _) | Change::DeleteRoute(name) => name,
-                    Change::CreateRoute(_) => "",
-                };
-                failed(self.refused(&tried, reply, refusal, name, dialect), &attempts)
-            }
-            Err(SendError::Transport(failure)) => failed(self.failed(&tried, failure), &attempts),
-            Err(SendError::Other(error)) => failed(error, &attempts),
+/// Makes a change, and returns the JSON of the response.
+pub(super) fn change(mut context: CallContext, change: Change) -> Result<String, Error> {
+    context.mask(change.secrets().into_iter().map(Secret::from));
+    let context = &context;
+    let dialect = dialect(context)?;
+    let Some(order) = dialect.change_request(change) else {
+        let (uri, name) = (&context.target.uri, dialect.name());
+        let problem = format!(
+            "{uri} has the dialect \"{name}\", which does not support this; change the server's configuration instead"
+        );
+        return Err(Error::new(Status::Unsupported, problem));
+    };
+    let method = match order.method {
+        ChangeMethod::Get => Method::Get,
+        ChangeMethod::Post => Method::Post,
+        ChangeMethod::Put => Method::Put,
+        ChangeMethod::Delete => Method::Delete,
+    };
+    let body = (!order.body.is_empty()).then_some(&order.body[..]);
+    let retry_class = if method == Method::Get { RetryClass::ModelRequest } else { RetryClass::Change };
+    let lookup = HttpRequest::get(&order.path, context.deadline, retry_class);
+    let request = HttpRequest { method, body, log_level: LogLevel::Info, ..lookup };
+    let error_context = context.error_context(method, &order.path);
+    let mut attempts = Attempts::default();
+    let error = match send_whole(context, &request, &mut attempts) {
+        Ok(reply) if reply.is_success() => {
+            let json = json(reply).map_err(|status| {
+                Error::new(
+                    Status::BadResponse,
+                    format!("{error_context}: HTTP status {status}, but the response is not UTF-8"),
+                )
+            })?;
+            return Ok(if matches!(change, Change::GetLimits(_)) { dialect.parse_limits(json) } else { json });
         }
-    }
+        Ok(reply) => {
+            let mut response = ErrorResponse::read(reply.status, &reply.body);
+            // The dialect has the path, so this server is too old for it.
+            if response.kind == ErrorKind::NoSuchPath {
+                response.kind = ErrorKind::Disabled;
+            }
+            let route = match change {
+                Change::GetLimits(name) | Change::SetLimits(name, _) | Change::DeleteRoute(name) => name,
+                Change::CreateRoute(_) => "",
+            };
+            suggestions::error_response(context, &error_context, reply, response, route, dialect)
+        }
+        Err(error) => context.send_error(&error_context, error),
+    };
+    Err(error.with_attempts(&attempts))
+}
 
-    /// The one that the server speaks, whether or not it has the route of this handle.
-    fn dialect(&self) -> Result<&'static dyn Dialect, Error> {
-        match self.target.spoken.of(self.dialects()) {
-            Some(dialect) => Ok(dialect),
-            None if self.dialects().len() == 1 => Ok(self.dialects()[0]),
-            None => self.list(self.dialects(), self.deadline, 1).map(|(dialect, _)| dialect),
-        }
+fn json(reply: Reply) -> Result<String, u16> {
+    String::from_utf8(reply.body).map_err(|_| reply.status)
+}
+
+/// The dialect of the server, which need not have the route of the handle.
+fn dialect(context: &CallContext) -> Result<&'static dyn Dialect, Error> {
+    let dialects = context.dialects();
+    match context.target.last_dialect.among(dialects) {
+        Some(dialect) => Ok(dialect),
+        None if dialects.len() == 1 => Ok(dialects[0]),
+        None => route_list::list(context, dialects, context.deadline, 1).map(|(dialect, _)| dialect),
     }
 }

@@ -13,7 +13,7 @@ use crate::dialect::{self, ReasoningForm};
 /// Copies a received message, and replaces empty arguments of tool calls.
 pub(super) fn with_arguments(message: &str) -> Result<NulString, Error> {
     let (mut json, mut copied) = (NulString::of("")?, 0);
-    for empty in dialect::empty_arguments(message) {
+    for empty in dialect::find_empty_arguments(message) {
         json.push(&message[copied..empty.start])?;
         json.push(&format!("\"{NO_ARGUMENTS}\""))?;
         copied = empty.end;

@@ -101,11 +101,11 @@ impl Auth {
     pub fn add_to(&self, mut headers: Headers) -> Headers {
         let is_secret = |part| !matches!(part, CredentialPart::Username | CredentialPart::ClientId);
         for credential in self.credentials.iter().filter(|credential| is_secret(credential.part)) {
-            headers.hide(&credential.secret);
+            headers.mask(&credential.secret);
         }
         let pair = |name, secret| Some(Secret::basic(self.get(name)?.expose(), self.get(secret)?.expose()));
         if let Some(client) = pair(CredentialPart::ClientId, CredentialPart::ClientSecret) {
-            headers.hide(&client);
+            headers.mask(&client);
         }
         let basic = pair(CredentialPart::Username, CredentialPart::Password);
         let bearer = || Some(Secret::bearer(self.get(CredentialPart::BearerToken)?.expose()));

@@ -8,7 +8,7 @@ use super::nul_string::{NulString, copy, name};
 use super::response_body::Body;
 use super::stream_event::EventKind;
 use super::tool_call::{Growth, ToolCall};
-use crate::dialect::{self, Piece, ReasoningForm, Text};
+use crate::dialect::{self, Delta, ReasoningForm, Text};
 use crate::sync::SetOnce;
 
 /// One of the completions that the model generated.
@@ -57,14 +57,14 @@ impl Candidate {
         self.body = Some((Arc::clone(body), index));
     }
 
-    /// Adds the role and the finish reason of a stream's piece. Returns whether the finish reason is new: some servers
+    /// Adds the role and the finish reason of a stream's delta. Returns whether the finish reason is new: some servers
     /// repeat it.
-    pub(super) fn add_piece(&mut self, piece: &Piece) -> Result<bool, Error> {
+    pub(super) fn add_role_and_finish_reason(&mut self, delta: &Delta) -> Result<bool, Error> {
         if self.role.is_none() {
-            self.role = name(piece.role.as_ref())?;
+            self.role = name(delta.role.as_ref())?;
             self.message_json.clear();
         }
-        let Some(reason) = &piece.finish_reason else { return Ok(false) };
+        let Some(reason) = &delta.finish_reason else { return Ok(false) };
         let before = self.finish_reason.replace(NulString::of_name(&reason.0)?);
         Ok(before.is_none_or(|before| before.as_str() != reason.0))
     }

@@ -1,52 +1,42 @@
-//! Whole answers, in text.
+//! Generated text: the first candidate's alone, or the whole response.
 
-use super::call::{Accepted, Call, Operation};
+use super::call::{AcceptedRequest, Call};
 use super::error::Error;
+use super::plan::Operation;
 use super::report;
 use super::response::Response;
-use crate::dialect::{Content, ModelResponse};
+use crate::dialect::Content;
 use crate::http::Reply;
 
-/// Asks with a prompt and hands over the text of the first candidate, which lives no longer than the answer.
+/// Sends a prompt and passes the text of the first candidate to `take`. The text lives as long as the response.
 pub(super) fn first_text<T>(
     call: &Call,
     prompt: &str,
     take: impl FnOnce(&str) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let asked = call.ask(Content::Prompt(prompt), Operation::Text)?;
-    understood(call, &asked, |answer| {
-        // A response has a candidate.
-        let candidate = answer.candidates.into_iter().next().unwrap_or_default();
-        match &candidate.text {
-            Some(text) if !candidate.lacks_text() => take(&text.0),
-            _ => Err(report::no_text(&call.asked(&asked), (&asked.answer).into(), &candidate)),
-        }
-    })
+    let (response, request) = call.send(Content::Prompt(prompt), Operation::Text)?;
+    let reply = call.read(&request, response)?;
+    let response = call.decode(&request, &reply, |dialect| dialect.decode(request.plan.task, &reply.body))?;
+    // A decoded response has at least one candidate.
+    let candidate = response.candidates.into_iter().next().unwrap_or_default();
+    let result = match &candidate.text {
+        Some(text) if !candidate.lacks_text() => take(&text.0),
+        _ => Err(report::no_text(&call.error_context(&request), (&reply).into(), &candidate)),
+    };
+    result.map_err(|error| error.with_attempts(&request.attempts))
 }
 
-/// Asks and keeps all that the answer says.
-pub(super) fn response(call: &Call, question: Content) -> Result<Response, Error> {
-    let asked = call.ask(question, Operation::Text)?;
-    whole(call, asked)
+/// Sends a request and returns the whole response.
+pub(super) fn request(call: &Call, content: Content) -> Result<Response, Error> {
+    let (response, request) = call.send(content, Operation::Text)?;
+    to_response(call, call.read(&request, response)?, &request)
 }
 
-/// All that an answer says.
-pub(super) fn whole(call: &Call, asked: Accepted<Reply>) -> Result<Response, Error> {
-    let mut response = understood(call, &asked, |answer| Response::of(&asked.answer, &answer))?;
-    response.note_attempts(&asked.attempts)?;
-    response.times.note_moments(call.started, asked.answer.moments);
-    response.times.total = Some(call.started.elapsed());
-    response.with_body(asked.answer.body)
-}
-
-fn understood<T>(
-    call: &Call,
-    asked: &Accepted<Reply>,
-    take: impl FnOnce(ModelResponse) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let body = &asked.answer.body;
-    call.understand(asked, |dialect| dialect.decode(asked.plan.task, body))
-        .map_err(|malformed| report::malformed(&call.asked(asked), (&asked.answer).into(), malformed))
-        .and_then(take)
-        .map_err(|error| error.with_attempts(&asked.attempts))
+pub(super) fn to_response(call: &Call, reply: Reply, request: &AcceptedRequest) -> Result<Response, Error> {
+    let decoded = call.decode(request, &reply, |dialect| dialect.decode(request.plan.task, &reply.body))?;
+    let mut response = Response::of(&reply, &decoded).map_err(|error| error.with_attempts(&request.attempts))?;
+    response.note_attempts(&request.attempts)?;
+    response.times.note_timestamps(call.context.started, reply.timestamps);
+    response.times.total = Some(call.context.started.elapsed());
+    response.with_body(reply.body)
 }

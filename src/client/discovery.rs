@@ -1,4 +1,5 @@
-//! Which dialect the server speaks for a route and what the route is for: asked once, and remembered.
+//! Discovery: which dialect a server speaks for a route, and what the route is for. It is made once for each route, and
+//! remembered.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -6,175 +7,134 @@ use std::time::Instant;
 use super::error::Error;
 use super::settings::Settings;
 use crate::dialect::{Dialect, Task};
-use crate::sync::{CancelTokens, Landing, Lock, SingleFlight, WaitError};
+use crate::sync::{CancelTokens, Role, SingleFlight, WaitError};
 
-/// How to ask a route.
+/// How to send a request to a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Plan {
     pub dialect: &'static dyn Dialect,
     pub task: Task,
 }
 
-/// What is known of a route.
+/// What was discovered about a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RouteInfo {
     pub dialect: &'static dyn Dialect,
-    /// `None`: the server does not say, or it does whatever it is asked for.
+    /// `None` if the server does not report it, or if the route is for any task.
     pub task: Option<Task>,
 }
 
-/// Under what a call asks.
+/// The settings under which a call discovers.
 #[derive(Debug)]
 pub(super) struct DiscoveryContext {
     pub settings: Arc<Settings>,
-    /// Whether the request has headers beside those of the settings.
+    /// Whether the request has headers of its own.
     pub has_own_headers: bool,
 }
 
-/// What came of asking the server.
+/// The result of a discovery.
 #[derive(Debug, Clone)]
 pub(super) enum Discovered {
     Known(RouteInfo),
-    /// The server would not say, or not in time; the question itself may still be answered.
+    /// The server did not report it, or not in time. The request itself may still succeed.
     Silent,
-    /// The question would fail in the same way.
+    /// The request would fail in the same way.
     Failed(Error),
 }
 
-/// What is known of a route. Calls that begin while nothing is known share one discovery: it is the only thing for
+/// The name of the dialect that the option `dialect` forces. What was discovered under one does not apply to another.
+type Forced = Option<&'static str>;
+
+/// What is known about a route. Calls that begin while nothing is known share one discovery: it is the only thing for
 /// which calls on one handle wait for each other.
 #[derive(Debug, Default)]
-pub(super) struct Discovery {
-    state: Lock<State>,
+pub(super) struct Discovery(SingleFlight<RouteInfo, NotDiscovered, Forced>);
+
+/// A discovery without a result, as the calls that wait for it get it.
+#[derive(Debug, Clone)]
+enum NotDiscovered {
+    Silent,
+    Failed(Error, LeaderSettings),
 }
 
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Nothing,
-    UnderWay(Arc<Discovering>),
-    /// Under the dialect that the option forced, if any: what was learned so says nothing under another.
-    Known(Option<&'static str>, RouteInfo),
-}
+/// The settings of the call that made a discovery; none if its request has headers of its own. They are not kept alive:
+/// dropping them runs a callback of the program (on_destroy of a log), which must not happen on a thread of the library.
+#[derive(Debug, Clone)]
+struct LeaderSettings(Weak<Settings>);
 
-/// A discovery that is under way.
-#[derive(Debug)]
-struct Discovering {
-    forced: Option<&'static str>,
-    /// The asking call's, if those are all that it asks under. Under others (headers, TLS) the server may answer
-    /// otherwise. They are not kept alive: a thread of ours that waits must not be the last to have them, since the
-    /// program destroys the data of a log with them.
-    settings: Weak<Settings>,
-    flight: SingleFlight<Discovered>,
-}
-
-impl Discovering {
-    fn new(forced: Option<&'static str>, asker: &DiscoveryContext) -> Discovering {
-        let settings = if asker.has_own_headers { Weak::new() } else { Arc::downgrade(&asker.settings) };
-        Discovering { forced, settings, flight: SingleFlight::default() }
+impl LeaderSettings {
+    fn of(context: &DiscoveryContext) -> LeaderSettings {
+        LeaderSettings(if context.has_own_headers { Weak::new() } else { Arc::downgrade(&context.settings) })
     }
 
-    /// Whether the server must answer both alike.
-    fn is_like(&self, asker: &DiscoveryContext) -> bool {
-        !asker.has_own_headers && self.settings.as_ptr() == Arc::as_ptr(&asker.settings)
+    /// Whether the server must treat both calls alike. With other headers or TLS settings it may reply otherwise.
+    fn apply_to(&self, context: &DiscoveryContext) -> bool {
+        !context.has_own_headers && self.0.as_ptr() == Arc::as_ptr(&context.settings)
     }
 }
 
 impl Discovery {
-    /// What is known, or else what `ask` finds out, in this thread or in another one that asks already. Those who have
-    /// not as much time as the asking thread go on without knowing.
+    /// Returns what is known, or else the result of `discover`, run by this thread or by another one that is at it
+    /// already. A call that has less time than the discovering one goes on without a result.
     pub fn find(
         &self,
-        asker: &DiscoveryContext,
+        context: &DiscoveryContext,
         deadline: Instant,
         cancel: &CancelTokens,
-        ask: impl FnOnce() -> Discovered,
+        discover: impl FnOnce() -> Discovered,
     ) -> Result<Discovered, WaitError> {
-        let forced = asker.settings.options().dialect.map(Dialect::name);
-        let mut state = self.state.lock();
-        match &*state {
-            State::Known(under, learned) if *under == forced => Ok(Discovered::Known(*learned)),
-            State::UnderWay(search) if search.forced == forced && search.flight.is_of_this_process() => {
-                let search = Arc::clone(search);
-                drop(state);
-                let outcome = match search.flight.wait(deadline, cancel) {
-                    Ok(outcome) => outcome.unwrap_or(Discovered::Silent),
-                    Err(WaitError::DeadlineExpired) => Discovered::Silent,
-                    Err(over) => return Err(over),
-                };
-                match outcome {
-                    Discovered::Failed(error) if error.is_of_one_call() || !search.is_like(asker) => Ok(ask()),
-                    outcome => Ok(outcome),
-                }
+        let follower = match self.0.join(forced(&context.settings), |_| true) {
+            Role::Known(info) => return Ok(Discovered::Known(info)),
+            Role::Leader(leader) => {
+                let discovered = self.0.lead(leader, || match discover() {
+                    Discovered::Known(info) => Ok(info),
+                    Discovered::Silent => Err(NotDiscovered::Silent),
+                    Discovered::Failed(error) => Err(NotDiscovered::Failed(error, LeaderSettings::of(context))),
+                });
+                return Ok(discovered.map_or_else(Discovered::from, Discovered::Known));
             }
-            _ => {
-                let search = Arc::new(Discovering::new(forced, asker));
-                *state = State::UnderWay(Arc::clone(&search));
-                drop(state);
-                let under_way = UnderWay { discovery: self, search: &search };
-                let outcome = ask();
-                under_way.end(outcome.clone());
-                Ok(outcome)
-            }
-        }
-    }
-
-    /// What is known under these settings.
-    pub fn known(&self, settings: &Settings) -> Option<RouteInfo> {
-        let forced = settings.options().dialect.map(Dialect::name);
-        match &*self.state.lock() {
-            State::Known(under, learned) if *under == forced => Some(*learned),
-            _ => None,
-        }
-    }
-
-    /// What an answered question taught.
-    pub fn remember(&self, settings: &Settings, learned: RouteInfo) {
-        *self.state.lock() = State::Known(settings.options().dialect.map(Dialect::name), learned);
-    }
-
-    /// What was remembered has turned out to be wrong: the server was replaced, or the route changed.
-    pub fn forget(&self, wrong: Plan) {
-        let is_wrong = |learned: &RouteInfo| {
-            learned.dialect == wrong.dialect && learned.task.is_none_or(|task| task == wrong.task)
+            Role::Follower(follower) => follower,
         };
-        let mut state = self.state.lock();
-        if matches!(&*state, State::Known(_, learned) if is_wrong(learned)) {
-            *state = State::Nothing;
+        match follower.wait(deadline, cancel) {
+            Ok(Some(Ok(info))) => Ok(Discovered::Known(info)),
+            Ok(Some(Err(NotDiscovered::Failed(error, leader))))
+                if error.is_of_one_call() || !leader.apply_to(context) =>
+            {
+                Ok(discover())
+            }
+            Ok(Some(Err(not_discovered))) => Ok(not_discovered.into()),
+            Ok(None) | Err(WaitError::DeadlineExpired) => Ok(Discovered::Silent),
+            Err(WaitError::Cancelled) => Err(WaitError::Cancelled),
+        }
+    }
+
+    /// Returns what is known under these settings.
+    pub fn known(&self, settings: &Settings) -> Option<RouteInfo> {
+        self.0.value(forced(settings))
+    }
+
+    /// Remembers what a successful request has shown.
+    pub fn remember(&self, settings: &Settings, info: RouteInfo) {
+        self.0.set(forced(settings), info);
+    }
+
+    /// Forgets what is known if it led to this plan, which was wrong: the server was replaced, or the route changed.
+    pub fn forget(&self, wrong: Plan) {
+        self.0.forget_if(|info| info.dialect == wrong.dialect && info.task.is_none_or(|task| task == wrong.task));
+    }
+}
+
+impl From<NotDiscovered> for Discovered {
+    fn from(not_discovered: NotDiscovered) -> Discovered {
+        match not_discovered {
+            NotDiscovered::Silent => Discovered::Silent,
+            NotDiscovered::Failed(error, _) => Discovered::Failed(error),
         }
     }
 }
 
-/// Ends a search, even if the asking thread panics.
-struct UnderWay<'a> {
-    discovery: &'a Discovery,
-    search: &'a Arc<Discovering>,
-}
-
-impl UnderWay<'_> {
-    fn end(self, outcome: Discovered) {
-        self.keep(&outcome);
-        Landing(&self.search.flight).with(outcome);
-    }
-
-    fn keep(&self, outcome: &Discovered) {
-        let mut state = self.discovery.state.lock();
-        if matches!(&*state, State::UnderWay(search) if Arc::ptr_eq(search, self.search)) {
-            *state = match outcome {
-                Discovered::Known(learned) => State::Known(self.search.forced, *learned),
-                Discovered::Silent | Discovered::Failed(_) => State::Nothing,
-            };
-        }
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if self.search.flight.landed().is_none() {
-            self.keep(&Discovered::Silent);
-            drop(Landing(&self.search.flight));
-        }
-    }
+fn forced(settings: &Settings) -> Forced {
+    settings.options().dialect.map(Dialect::name)
 }
 
 #[cfg(test)]
@@ -190,14 +150,14 @@ mod tests {
 
     fn find(
         discovery: &Discovery,
-        asker: &DiscoveryContext,
+        context: &DiscoveryContext,
         deadline: Instant,
-        ask: impl FnOnce() -> Discovered,
+        discover: impl FnOnce() -> Discovered,
     ) -> Discovered {
-        discovery.find(asker, deadline, &CancelTokens::default(), ask).unwrap()
+        discovery.find(context, deadline, &CancelTokens::default(), discover).unwrap()
     }
 
-    fn plan(number: usize) -> RouteInfo {
+    fn info(number: usize) -> RouteInfo {
         RouteInfo { dialect: dialect::ALL[number], task: Some(Task::Chat) }
     }
 
@@ -212,85 +172,85 @@ mod tests {
     }
 
     fn is_known(outcome: Discovered, expected: RouteInfo) -> bool {
-        matches!(outcome, Discovered::Known(plan) if plan == expected)
+        matches!(outcome, Discovered::Known(info) if info == expected)
     }
 
     #[test]
-    fn many_threads_ask_once() {
-        let (discovery, asked, start) = (Discovery::default(), AtomicUsize::new(0), Barrier::new(16));
+    fn threads_share_one_discovery() {
+        let (discovery, count, start) = (Discovery::default(), AtomicUsize::new(0), Barrier::new(16));
         std::thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
                     start.wait();
                     let outcome = find(&discovery, &settings("auto"), soon(), || {
-                        asked.fetch_add(1, Ordering::Relaxed);
+                        count.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(50));
-                        Discovered::Known(plan(1))
+                        Discovered::Known(info(1))
                     });
-                    assert!(is_known(outcome, plan(1)));
+                    assert!(is_known(outcome, info(1)));
                 });
             }
         });
-        assert_eq!(asked.into_inner(), 1);
+        assert_eq!(count.into_inner(), 1);
     }
 
     #[test]
-    fn a_failure_is_not_remembered() {
+    fn failure_is_not_remembered() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         assert!(matches!(find(&discovery, &auto, soon(), || Discovered::Silent), Discovered::Silent));
-        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(plan(0))), plan(0)));
-        assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(0))), info(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), info(0)));
     }
 
     #[test]
-    fn another_forced_dialect_is_another_question() {
+    fn another_forced_dialect_is_discovered_anew() {
         let discovery = Discovery::default();
-        find(&discovery, &settings("auto"), soon(), || Discovered::Known(plan(0)));
-        let forced = find(&discovery, &settings("gateway"), soon(), || Discovered::Known(plan(1)));
-        assert!(is_known(forced, plan(1)));
-        assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(plan(0))), plan(0)));
+        find(&discovery, &settings("auto"), soon(), || Discovered::Known(info(0)));
+        let forced = find(&discovery, &settings("gateway"), soon(), || Discovered::Known(info(1)));
+        assert!(is_known(forced, info(1)));
+        assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(info(0))), info(0)));
     }
 
     #[test]
-    fn what_was_wrong_is_forgotten_and_nothing_else() {
+    fn only_the_info_behind_a_wrong_plan_is_forgotten() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        discovery.remember(&auto.settings, plan(0));
+        discovery.remember(&auto.settings, info(0));
         discovery.forget(Plan { dialect: dialect::ALL[1], task: Task::Chat });
         discovery.forget(Plan { dialect: dialect::ALL[0], task: Task::Embeddings });
-        assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), plan(0)));
-        assert_eq!(discovery.known(&auto.settings), Some(plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || unreachable!()), info(0)));
+        assert_eq!(discovery.known(&auto.settings), Some(info(0)));
         assert_eq!(discovery.known(&settings("gateway").settings), None);
         discovery.forget(Plan { dialect: dialect::ALL[0], task: Task::Chat });
         assert_eq!(discovery.known(&auto.settings), None);
-        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(plan(1))), plan(1)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(1))), info(1)));
     }
 
-    /// Runs `follow` while another thread asks, which ends as `end` says.
+    /// Runs `follow` while another thread discovers, with the result of `end`.
     fn beside(
         discovery: &Discovery,
         auto: &DiscoveryContext,
         end: impl Fn() -> Discovered + Sync,
         follow: impl FnOnce(),
     ) {
-        let asking = Barrier::new(2);
+        let discovering = Barrier::new(2);
         std::thread::scope(|scope| {
             let leader = scope.spawn(|| {
                 find(discovery, auto, soon(), || {
-                    asking.wait();
+                    discovering.wait();
                     std::thread::sleep(Duration::from_millis(200));
                     end()
                 })
             });
-            asking.wait();
+            discovering.wait();
             follow();
             let _ = leader.join();
         });
     }
 
     #[test]
-    fn those_who_wait_neither_hang_nor_outstay_their_deadline() {
+    fn followers_survive_a_panic_and_keep_their_deadline() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
-        let panics = || panic!("a fault in the asking thread");
+        let panics = || panic!("a fault in the discovering thread");
         beside(&discovery, &auto, panics, || {
             let start = Instant::now();
             let short = start + Duration::from_millis(20);
@@ -298,26 +258,26 @@ mod tests {
             assert!(start.elapsed() < Duration::from_millis(150));
             assert!(matches!(find(&discovery, &auto, soon(), || unreachable!()), Discovered::Silent));
         });
-        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(plan(0))), plan(0)));
+        assert!(is_known(find(&discovery, &auto, soon(), || Discovered::Known(info(0))), info(0)));
     }
 
     #[test]
-    fn those_who_wait_keep_no_settings_of_others() {
+    fn followers_keep_no_settings_of_the_leader() {
         let (discovery, leader) = (Discovery::default(), settings("auto"));
         let of_leader = Arc::downgrade(&leader.settings);
-        let (asking, has_ended) = (Barrier::new(2), Barrier::new(2));
+        let (discovering, has_ended) = (Barrier::new(2), Barrier::new(2));
         std::thread::scope(|scope| {
-            let (discovery, asking, has_ended) = (&discovery, &asking, &has_ended);
+            let (discovery, discovering, has_ended) = (&discovery, &discovering, &has_ended);
             scope.spawn(move || {
                 find(discovery, &leader, soon(), || {
-                    asking.wait();
+                    discovering.wait();
                     std::thread::sleep(Duration::from_millis(100));
                     Discovered::Failed(Error::new(Status::TlsFailed, "no trust"))
                 });
                 drop(leader);
                 has_ended.wait();
             });
-            asking.wait();
+            discovering.wait();
             find(discovery, &settings("auto"), soon(), || {
                 has_ended.wait();
                 assert_eq!(of_leader.strong_count(), 0);
@@ -327,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_under_other_settings_is_not_ones_own() {
+    fn failure_under_other_settings_is_not_taken_over() {
         let (discovery, auto) = (Discovery::default(), settings("auto"));
         let fails = || Discovered::Failed(Error::new(Status::TlsFailed, "no trust"));
         beside(&discovery, &auto, fails, || {
@@ -335,13 +295,13 @@ mod tests {
             assert!(matches!(same, Discovered::Failed(_)));
         });
         beside(&discovery, &auto, fails, || {
-            assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(plan(0))), plan(0)));
+            assert!(is_known(find(&discovery, &settings("auto"), soon(), || Discovered::Known(info(0))), info(0)));
         });
         let own = DiscoveryContext { has_own_headers: true, settings: Arc::clone(&auto.settings) };
         for (first, second) in [(&own, &auto), (&auto, &own), (&own, &own)] {
             let discovery = Discovery::default();
             beside(&discovery, first, fails, || {
-                assert!(is_known(find(&discovery, second, soon(), || Discovered::Known(plan(0))), plan(0)));
+                assert!(is_known(find(&discovery, second, soon(), || Discovered::Known(info(0))), info(0)));
             });
         }
     }

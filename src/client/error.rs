@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::retry::Attempts;
+use super::attempts::Attempts;
 use crate::http::header_fields;
 
 /// Why a call failed. The numbers are part of the C library's ABI: none is ever changed or reused.
@@ -164,12 +164,13 @@ impl Error {
 
     /// Adds the number of attempts and the reasons for retries.
     pub(super) fn with_attempts(mut self, attempts: &Attempts) -> Error {
-        self.0.attempts = attempts.sent;
+        self.0.attempts = attempts.sent();
         if self.0.retry_reasons.is_empty() {
-            if attempts.retries > 0 {
-                self.0.message += &format!("; tried {} times", attempts.retries + 1);
+            if attempts.retries() > 0 {
+                self.0.message += &format!("; tried {} times", attempts.retries() + 1);
             }
-            self.0.retry_reasons = attempts.reasons.iter().map(|why| why.replace(char::is_control, " ")).collect();
+            self.0.retry_reasons =
+                attempts.retry_reasons().iter().map(|why| why.replace(char::is_control, " ")).collect();
         }
         self
     }

@@ -5,23 +5,26 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::admin;
 use super::call::Call;
 use super::completion;
+use super::configure::{Configure, invalid_header, invalid_param};
+use super::context::CallContext;
 use super::embed::Embeddings;
 use super::environment::{self, EnvironmentSettings};
 use super::error::{Error, Status};
+use super::health;
 use super::log::{Log, LogLevel, LogSink};
 use super::option_parser::HandleOption;
 use super::raw;
-use super::request::{Request, RequestParts};
+use super::request::{RawRequest, Request, RequestParts};
 use super::response::Response;
 use super::routes::Routes;
-use super::settings::{Settings, Snapshots};
+use super::settings::Settings;
 use super::stream::Stream;
 use super::target::{Target, route_name};
 use crate::dialect::{Change, InvalidParam, Params};
-use crate::http::InvalidHeader;
-use crate::sync::CancelToken;
+use crate::sync::{CancelToken, Snapshots};
 
 /// A gateway with its settings and connections, and the route of requests that name none. Any number of threads may use
 /// it concurrently.
@@ -41,71 +44,10 @@ impl Gateway {
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
-    /// Sets a parameter of the model, for all calls that start afterwards.
-    pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_double(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_int(&self, name: &str, value: i64) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_int(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_bool(&self, name: &str, value: bool) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_bool(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`].
-    pub fn set_param_string(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_string(name, value)).map_err(invalid_param)
-    }
-
-    /// As [`Gateway::set_param_double`], with any JSON value.
-    pub fn set_param_json(&self, name: &str, json: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.set_json(name, json)).map_err(invalid_param)
-    }
-
-    /// Adds a stop sequence.
-    pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
-        self.settings.change(|settings| settings.params.add_stop(stop)).map_err(invalid_param)
-    }
-
-    /// Unsets a parameter: the gateway's default applies again.
-    pub fn unset_param(&self, name: &str) {
-        let Ok(()) = self.settings.change(|settings| {
-            settings.params.unset(name);
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
-
-    /// Sets an option, which the C header lists.
-    pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
-        // Files are read before the settings are locked: a slow disk must not delay calls.
-        let option = HandleOption::parse(name, value)?;
-        self.settings.change(|settings| settings.set_option(option))
-    }
-
-    /// Sets or unsets a header of all requests.
-    pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
-        self.settings
-            .change(|settings| settings.set_header(name, value))
-            .map_err(|InvalidHeader(problem)| Error::new(Status::InvalidArgument, problem))
-    }
-
     /// Sets or unsets the function that each attempt is logged to.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
-        let Ok(()) = self.settings.change(|settings| {
+        self.settings.update(|settings| {
             settings.log = log.map(|(level, sink)| Log::new(level, sink));
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
-
-    /// Sets or unsets a token that cancels calls, in addition to the request's.
-    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        let Ok(()) = self.settings.change(|settings| {
-            settings.token = token;
-            Ok::<(), std::convert::Infallible>(())
         });
     }
 
@@ -130,7 +72,7 @@ impl Gateway {
         .map_err(|error| Error::new(Status::Internal, format!("the parameters cannot be written as JSON: {error}")))
     }
 
-    /// Sends a prompt and returns the text of the first candidate. To a chat route the prompt is sent as a user message.
+    /// Sends a prompt and returns the text of the first candidate. To a chat route, the prompt is sent as a user message.
     pub fn call(&self, prompt: &str) -> Result<String, Error> {
         self.call_with(prompt, try_to_owned)
     }
@@ -142,106 +84,109 @@ impl Gateway {
                 "the handle has no route: name one in mlflow_gateway_create(), or send a request with its own route",
             )
         })?;
-        completion::first_text(&Call::begin(&self.target, Some(own), self.settings()?, None), prompt, take)
+        completion::first_text(&Call::new(&self.target, own, self.settings()?, None), prompt, take)
     }
 
-    /// Sends a request and returns the response.
+    /// Sends a request and returns the whole response.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
-        let parts = request.snapshot();
-        if let Some(raw) = parts.raw() {
-            return raw::response(&raw.begin(&self.target, self.settings()?, &parts), raw);
+        let request = request.snapshot();
+        if let Some(raw) = request.raw() {
+            return raw::request(&self.begin_raw(&request, raw)?, raw);
         }
-        let content = parts.content()?;
-        completion::response(&self.call_with_request(&parts)?, content)
+        let content = request.content()?;
+        completion::request(&self.begin_call(&request)?, content)
     }
 
-    /// Sends a request for a stream, and waits for the response head.
+    /// Sends a request and returns the response as a stream, after its head.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
-        let parts = request.snapshot();
-        if let Some(raw) = parts.raw() {
-            return Stream::open_raw(&raw.begin(&self.target, self.settings()?, &parts), raw);
+        let request = request.snapshot();
+        if let Some(raw) = request.raw() {
+            return Stream::open_raw(&self.begin_raw(&request, raw)?, raw);
         }
-        let content = parts.content()?;
-        Stream::open(&self.call_with_request(&parts)?, content)
+        let content = request.content()?;
+        Stream::open(&self.begin_call(&request)?, content)
     }
 
     /// Begins a call to the request's route, or else to the handle's.
-    fn call_with_request<'a>(&'a self, parts: &RequestParts) -> Result<Call<'a>, Error> {
-        let route = self.target.route(parts.route.as_deref()).ok_or_else(|| {
+    fn begin_call<'a>(&'a self, request: &RequestParts) -> Result<Call<'a>, Error> {
+        let route = self.target.route(request.route.as_deref()).ok_or_else(|| {
             no_route(
-                "neither the request nor the handle has a route: name one in mlflow_gateway_request_set_route() or \
+                "neither the request nor the handle has a route: set one with mlflow_gateway_request_set_route() or \
                  mlflow_gateway_create()",
             )
         })?;
-        Ok(Call::begin(&self.target, Some(route), self.settings()?, Some(parts)))
+        Ok(Call::new(&self.target, route, self.settings()?, Some(request)))
     }
 
-    /// Begins a call that sends nothing to a model, for which MLflow's client has a separate timeout.
-    fn call_without_route(&self) -> Result<Call<'_>, Error> {
-        let mut call = Call::begin(&self.target, None, self.settings()?, None);
-        if let Some(timeout) = call.options.routes_timeout {
-            call.options.timeout = timeout;
-            call.deadline = call.started + timeout;
+    fn begin_raw<'a>(&'a self, request: &RequestParts, raw: RawRequest) -> Result<CallContext<'a>, Error> {
+        Ok(raw::begin(&self.target, self.settings()?, request, raw))
+    }
+
+    /// Begins a call about the gateway and its routes. MLflow's client has a separate timeout for these.
+    fn begin_lookup(&self) -> Result<CallContext<'_>, Error> {
+        let mut context = CallContext::new(&self.target, self.settings()?, None);
+        if let Some(timeout) = context.options.routes_timeout {
+            context.set_timeout(timeout);
         }
-        Ok(call)
+        Ok(context)
     }
 
-    /// Returns the settings of a call that starts now.
+    /// The settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().connect.unusable() {
+        match settings.options().connect.configuration_error() {
             Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
             None => Ok(settings),
         }
     }
 
-    /// Lists the routes of the gateway.
+    /// Returns the routes of the gateway.
     pub fn list_routes(&self) -> Result<Routes, Error> {
-        Routes::list(&self.call_without_route()?)
+        Routes::list(&self.begin_lookup()?)
     }
 
-    /// Looks up a route, by default the handle's.
+    /// Returns one route: the named one, or else the handle's.
     pub fn get_route(&self, name: Option<&str>) -> Result<Routes, Error> {
         let name = self.name_or_own(name)?;
-        Routes::get(&self.call_without_route()?, name)
+        Routes::get(&self.begin_lookup()?, name)
     }
 
     /// Checks the health of the gateway.
     pub fn health(&self) -> Result<(), Error> {
-        self.call_without_route()?.health()
+        health::check(&self.begin_lookup()?)
     }
 
     /// Returns the limits of a route, as JSON.
     pub fn get_limits(&self, name: Option<&str>) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
-        self.call_without_route()?.change(Change::GetLimits(name))
+        admin::change(self.begin_lookup()?, Change::GetLimits(name))
     }
 
-    /// Sets the limits of a route to a JSON array, and returns the server's response.
+    /// Sets the limits of a route, a JSON array, and returns the response.
     pub fn set_limits(&self, name: Option<&str>, limits: &str) -> Result<String, Error> {
         let name = self.name_or_own(name)?;
         let limits = checked_json(limits, '[', "limits_json")?;
-        self.call_without_route()?.change(Change::SetLimits(name, limits))
+        admin::change(self.begin_lookup()?, Change::SetLimits(name, limits))
     }
 
-    /// Creates a route that a JSON object describes, and returns the server's response.
+    /// Creates the route that a JSON object describes, and returns the response.
     pub fn create_route(&self, route: &str) -> Result<String, Error> {
         let route = checked_json(route, '{', "route_json")?;
-        self.call_without_route()?.change(Change::CreateRoute(route))
+        admin::change(self.begin_lookup()?, Change::CreateRoute(route))
     }
 
     /// Deletes a route.
     pub fn delete_route(&self, name: &str) -> Result<(), Error> {
         let name = route_name(name)?;
-        self.call_without_route()?.change(Change::DeleteRoute(name)).map(drop)
+        admin::change(self.begin_lookup()?, Change::DeleteRoute(name)).map(drop)
     }
 
-    /// Returns the route of this name, by default the handle's.
+    /// Checks the name of a route; without a name, returns that of the handle's route.
     fn name_or_own<'a>(&'a self, name: Option<&'a str>) -> Result<&'a str, Error> {
         match name {
             Some(name) => route_name(name),
             None => self.own_route().ok_or_else(|| {
-                no_route("no route is named, and the handle has none: name one here or in mlflow_gateway_create()")
+                no_route("no route is given, and the handle has none: pass one here or to mlflow_gateway_create()")
             }),
         }
     }
@@ -250,15 +195,39 @@ impl Gateway {
         self.target.own.as_ref().map(|route| route.name.as_str())
     }
 
-    /// Sends a request for the embeddings of its inputs.
+    /// Sends a request for embeddings of its inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
-        let parts = request.snapshot();
-        if parts.raw().is_some() {
+        let request = request.snapshot();
+        if request.raw().is_some() {
             let problem = "a request with a path has no embeddings; send it with mlflow_gateway_send()";
             return Err(Error::new(Status::InvalidArgument, problem));
         }
-        let content = parts.content()?;
-        Embeddings::ask(&self.call_with_request(&parts)?, content)
+        let content = request.content()?;
+        Embeddings::request(&self.begin_call(&request)?, content)
+    }
+}
+
+impl Configure for Gateway {
+    fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
+        self.settings.change(|settings| change(&mut settings.params)).map_err(invalid_param)
+    }
+
+    fn unset_param(&self, name: &str) {
+        self.settings.update(|settings| settings.params.unset(name));
+    }
+
+    fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
+        // Files are read before the settings are locked, since a slow disk must not delay other calls.
+        let option = HandleOption::parse(name, value)?;
+        self.settings.change(|settings| settings.set_option(option))
+    }
+
+    fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
+        self.settings.change(|settings| settings.set_header(name, value)).map_err(invalid_header)
+    }
+
+    fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        self.settings.update(|settings| settings.token = token);
     }
 }
 
@@ -283,8 +252,4 @@ fn checked_json<'a>(json: &'a str, first: char, what: &str) -> Result<&'a RawVal
         return Err(wrong(format!("the argument {what} is JSON, but not {kind}")));
     }
     Ok(value)
-}
-
-fn invalid_param(InvalidParam(problem): InvalidParam) -> Error {
-    Error::new(Status::InvalidParam, problem)
 }

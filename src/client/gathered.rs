@@ -9,7 +9,7 @@ use super::nul_string::NulString;
 use super::options::CallOptions;
 use super::response::Response;
 use super::stream_event::{Event, EventKind, EventToolCall, RawEvent};
-use crate::dialect::{Chunk, Fragment, Piece, Text, ToolCall};
+use crate::dialect::{Chunk, Delta, Fragment, Text, ToolCall};
 
 /// More candidates, or tool calls of one, than any model generates.
 const MAX_COUNT: usize = 1024;
@@ -82,8 +82,8 @@ impl Gathered {
         self.event_text.clear();
         self.response.add_details(chunk)?;
         let before = self.events.len();
-        for piece in &chunk.pieces {
-            self.add_piece(piece)?;
+        for delta in &chunk.deltas {
+            self.add_candidate_delta(delta)?;
         }
         if chunk.usage.is_some() {
             self.push(EventKind::Usage, 0, StringPlace::None);
@@ -96,20 +96,20 @@ impl Gathered {
         self.push(EventKind::Other, 0, StringPlace::None);
     }
 
-    fn add_piece(&mut self, piece: &Piece) -> Result<(), GatherError> {
-        let index = usize::try_from(piece.candidate).unwrap_or(usize::MAX);
+    fn add_candidate_delta(&mut self, delta: &Delta) -> Result<(), GatherError> {
+        let index = usize::try_from(delta.candidate).unwrap_or(usize::MAX);
         if index >= MAX_COUNT {
             return Err(GatherError::TooMany("candidates", MAX_COUNT));
         }
-        if is_long(piece.role.as_ref()) || is_long(piece.finish_reason.as_ref()) {
+        if is_long(delta.role.as_ref()) || is_long(delta.finish_reason.as_ref()) {
             return Err(GatherError::TooLong);
         }
         let candidates = &mut self.response.candidates;
         while index >= candidates.len() {
             candidates.push(Candidate::of_stream(self.keeps_text));
         }
-        let is_new_reason = candidates[index].add_piece(piece)?;
-        if let Some(reasoning) = &piece.reasoning {
+        let is_new_reason = candidates[index].add_role_and_finish_reason(delta)?;
+        if let Some(reasoning) = &delta.reasoning {
             if let Some(signature) = reasoning.signature.as_ref().filter(|_| self.keeps_text) {
                 self.bytes += signature.0.len();
                 self.response.candidates[index].set_signature(signature)?;
@@ -117,12 +117,12 @@ impl Gathered {
             self.response.candidates[index].set_reasoning_form(reasoning.form);
             self.add_text(EventKind::Reasoning, index, Some(&reasoning.text))?;
         }
-        self.add_text(EventKind::Text, index, piece.text.as_ref())?;
-        self.add_text(EventKind::Refusal, index, piece.refusal.as_ref())?;
-        for fragment in &piece.tool_calls {
+        self.add_text(EventKind::Text, index, delta.text.as_ref())?;
+        self.add_text(EventKind::Refusal, index, delta.refusal.as_ref())?;
+        for fragment in &delta.tool_calls {
             self.add_tool_call(index, fragment)?;
         }
-        if let Some(reason) = piece.finish_reason.as_ref().filter(|_| is_new_reason) {
+        if let Some(reason) = delta.finish_reason.as_ref().filter(|_| is_new_reason) {
             let text = self.copy(&reason.0)?;
             self.push(EventKind::Finish, index, text);
         }

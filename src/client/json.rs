@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::{Error, Status};
-use crate::dialect::{JsonError, JsonPointer, PointerError, quoted};
+use crate::dialect::{JsonError, JsonPointer, PointerError, quote};
 
 pub use crate::dialect::{JsonKind, JsonValue};
 
@@ -31,7 +31,7 @@ pub fn json_count(value: JsonValue<'_>) -> Result<Option<usize>, Error> {
 
 /// Returns a JSON string literal, with its quotes.
 pub fn json_quote(text: &str) -> Result<String, Error> {
-    quoted(text).ok_or_else(|| Error::out_of_memory(text.len()))
+    quote(text).ok_or_else(|| Error::out_of_memory(text.len()))
 }
 
 fn invalid_json(error: JsonError, json: &str) -> Error {

@@ -1,25 +1,25 @@
-//! One line for each attempt, to whoever wants to see what goes on.
+//! Logging: one line for each HTTP attempt.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::{Lock, is_our_thread};
+use crate::sync::{Lock, is_library_thread};
 
-/// What a line is about; who asks for one level gets the lower ones as well.
+/// The level of a log line. Each level includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// An attempt that failed.
     Error = 1,
-    /// An attempt of a question.
+    /// An attempt to send a request.
     Info = 2,
-    /// What is asked beside it: how the server speaks, and tokens.
+    /// An attempt of a lookup: of the dialect, the routes, the health or an access token.
     Debug = 3,
 }
 
-/// Takes a line.
+/// The log callback.
 pub type LogSink = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
 
-/// Who wants to know how much.
+/// A log callback and its level.
 #[derive(Clone)]
 pub(super) struct Log {
     level: LogLevel,
@@ -38,33 +38,34 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The lines of one call. They wait until whoever is told may make calls of its own on the same handle, and those that
-/// come up on threads of ours wait for the calling thread: only that one tells.
+/// The log lines of one call. They are kept until the callback may make calls on the same handle. The calling thread also
+/// passes on the lines of the library's own threads.
 #[derive(Debug, Default)]
 pub(super) struct Logger {
     log: Option<Log>,
-    waiting: Lock<Vec<(LogLevel, String)>>,
+    pending: Lock<Vec<(LogLevel, String)>>,
 }
 
 impl Logger {
     pub fn new(log: Option<Log>) -> Logger {
-        Logger { log, waiting: Lock::default() }
+        Logger { log, pending: Lock::default() }
     }
 
-    pub fn wants(&self, level: LogLevel) -> bool {
+    pub fn is_enabled(&self, level: LogLevel) -> bool {
         self.log.as_ref().is_some_and(|log| level <= log.level)
     }
 
-    /// Whoever calls it asked [`Logger::wants`] before, so that lines that nobody wants are not made.
-    pub fn line(&self, level: LogLevel, line: String) {
-        self.waiting.lock().push((level, line));
+    /// Adds a line. The caller checks [`Logger::is_enabled`] first, so that no line is formatted in vain.
+    pub fn push(&self, level: LogLevel, line: String) {
+        self.pending.lock().push((level, line));
     }
 
-    /// Tells what waits, unless this is a thread of ours. No other thread may wait for this one meanwhile.
+    /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for this
+    /// one meanwhile, because the callback may make calls.
     pub fn flush(&self) {
-        let Some(log) = self.log.as_ref().filter(|_| !is_our_thread()) else { return };
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        waiting.iter().for_each(|(level, line)| (log.sink)(*level, line));
+        let Some(log) = self.log.as_ref().filter(|_| !is_library_thread()) else { return };
+        let pending = std::mem::take(&mut *self.pending.lock());
+        pending.iter().for_each(|(level, line)| (log.sink)(*level, line));
     }
 }
 
@@ -79,24 +80,28 @@ impl Drop for Logger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::side_by_side;
+    use crate::sync::run_in_parallel;
 
     #[test]
-    fn only_the_calling_thread_is_told() {
-        let told: Arc<Lock<Vec<String>>> = Arc::default();
-        let (to, caller) = (Arc::clone(&told), std::thread::current().id());
+    fn callback_runs_on_the_calling_thread_only() {
+        let lines: Arc<Lock<Vec<String>>> = Arc::default();
+        let (to, caller) = (Arc::clone(&lines), std::thread::current().id());
         let sink: LogSink = Arc::new(move |level, line| {
             assert_eq!(std::thread::current().id(), caller);
             to.lock().push(format!("{level:?} {line}"));
         });
         let logger = Logger::new(Some(Log::new(LogLevel::Info, sink)));
-        assert!(logger.wants(LogLevel::Error) && logger.wants(LogLevel::Info) && !logger.wants(LogLevel::Debug));
-        side_by_side(4, &|| {
-            logger.line(LogLevel::Info, "x".to_owned());
+        assert!(
+            logger.is_enabled(LogLevel::Error)
+                && logger.is_enabled(LogLevel::Info)
+                && !logger.is_enabled(LogLevel::Debug)
+        );
+        run_in_parallel(4, &|| {
+            logger.push(LogLevel::Info, "x".to_owned());
             logger.flush();
         });
         logger.flush();
-        assert_eq!(*told.lock(), ["Info x"; 4]);
-        assert!(!Logger::default().wants(LogLevel::Error));
+        assert_eq!(*lines.lock(), ["Info x"; 4]);
+        assert!(!Logger::default().is_enabled(LogLevel::Error));
     }
 }

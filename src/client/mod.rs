@@ -3,18 +3,23 @@
 
 mod admin;
 mod assistant_message;
+mod attempts;
 mod auth;
 mod call;
 mod candidate;
 mod completion;
+mod configure;
+mod context;
 mod discovery;
 mod embed;
 mod environment;
 mod error;
+mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod gateway;
 mod gathered;
+mod health;
 mod http_request;
 mod json;
 mod log;
@@ -23,15 +28,20 @@ mod oauth;
 mod option_parser;
 mod options;
 mod pem_files;
+mod plan;
+mod probe;
 mod raw;
 mod report;
 mod request;
 mod response;
 mod response_body;
 mod retry;
+mod route_list;
 mod routes;
+mod send;
 mod settings;
 mod stream;
+mod stream_deadline;
 mod stream_event;
 mod suggestions;
 mod target;
@@ -40,6 +50,7 @@ mod token_cache;
 mod tool_call;
 
 pub use candidate::Candidate;
+pub use configure::Configure;
 pub use embed::Embeddings;
 pub use error::{Error, Status};
 pub use gateway::Gateway;
@@ -56,7 +67,7 @@ pub use tool_call::ToolCall;
 
 pub use crate::dialect::Usage;
 pub use crate::sync::CancelToken;
-pub(crate) use crate::sync::is_our_thread;
+pub(crate) use crate::sync::is_library_thread;
 
 /// LangChain's `_llm_type` for language models behind an MLflow gateway.
 pub const LLM_TYPE: &std::ffi::CStr = c"mlflow-ai-gateway";

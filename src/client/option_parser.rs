@@ -77,9 +77,9 @@ pub(super) enum HandleOption {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum CallOption {
     Timeout(Duration),
-    ConnectTimeout(Duration),
-    FirstByteTimeout(Duration),
-    IdleTimeout(Duration),
+    ConnectTimeout(Option<Duration>),
+    FirstByteTimeout(Option<Duration>),
+    IdleTimeout(Option<Duration>),
     StreamTimeout(Duration),
     MaxRetries(u32),
     RetryBackoff(Duration),
@@ -159,14 +159,16 @@ impl CallOption {
     /// Returns `None` if no option of a call has this name.
     fn parse(name: &str, value: &str) -> Result<Option<CallOption>, Error> {
         let ms = |allowed| parse_ms(name, value, allowed);
+        // 0 means no separate limit.
+        let limit = || ms(0..=DAY_MS).map(|timeout| Some(timeout).filter(|timeout| !timeout.is_zero()));
         let count = |max| parse_number(name, value, 0..=max).map(|number| number as u32);
         let size =
             |min, max| parse_number(name, value, min..=max).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         Ok(Some(match name {
             "timeout_ms" => CallOption::Timeout(ms(1..=DAY_MS)?),
-            "connect_timeout_ms" => CallOption::ConnectTimeout(ms(0..=DAY_MS)?),
-            "first_byte_timeout_ms" => CallOption::FirstByteTimeout(ms(0..=DAY_MS)?),
-            "idle_timeout_ms" => CallOption::IdleTimeout(ms(0..=DAY_MS)?),
+            "connect_timeout_ms" => CallOption::ConnectTimeout(limit()?),
+            "first_byte_timeout_ms" => CallOption::FirstByteTimeout(limit()?),
+            "idle_timeout_ms" => CallOption::IdleTimeout(limit()?),
             "stream_timeout_ms" => CallOption::StreamTimeout(ms(1..=DAY_MS)?),
             "max_retries" => CallOption::MaxRetries(count(10)?),
             "retry_backoff_ms" => CallOption::RetryBackoff(ms(1..=60_000)?),

@@ -35,7 +35,7 @@ pub(super) struct CallOptions {
     /// Limit parts of a call.
     pub timeouts: Timeouts,
     /// Limits the time between two events of a stream.
-    pub idle_timeout: Duration,
+    pub idle_timeout: Option<Duration>,
     /// Limits a stream, from its first event on, in place of `timeout`.
     pub stream_timeout: Duration,
     pub limits: Limits,
@@ -67,8 +67,8 @@ impl Default for CallOptions {
             // The default of MLflow's own gateway client.
             timeout: Duration::from_secs(300),
             routes_timeout: None,
-            timeouts: Timeouts { connect: Duration::from_secs(10), first_byte: Duration::ZERO },
-            idle_timeout: Duration::from_secs(120),
+            timeouts: Timeouts { connect: Some(Duration::from_secs(10)), first_byte: None },
+            idle_timeout: Some(Duration::from_secs(120)),
             stream_timeout: Duration::from_secs(3600),
             limits: Limits { head: 16 * 1024, body: 256 * 1024 * 1024 },
             max_gathered_bytes: 256 * 1024 * 1024,
@@ -162,7 +162,7 @@ impl Options {
         if let Some(program) = &self.user_agent {
             all = all.or_plain("user-agent", &format!("{program} {USER_AGENT}"));
         }
-        self.connect.secrets().iter().for_each(|secret| all.hide(secret));
+        self.connect.secrets().iter().for_each(|secret| all.mask(secret));
         self.auth.add_to(all)
     }
 }

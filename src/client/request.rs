@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use super::configure::{Configure, invalid_header, invalid_param};
 use super::error::{Error, Status};
 use super::option_parser::CallOption;
-use super::raw::Raw;
 use super::response::Response;
-use super::settings::CopyOnWrite;
 use super::target::route_name;
 use crate::dialect::{Body, Content, InvalidMessage, InvalidParam, Media, Message, Params, Part};
-use crate::http::{Headers, InvalidHeader, InvalidTarget, RawTarget};
-use crate::sync::CancelToken;
+use crate::http::{Headers, InvalidTarget, Method, RawTarget};
+use crate::sync::{CancelToken, CopyOnWrite};
 
 /// A request, which may be sent any number of times. Threads may change and send it concurrently: a call uses the
 /// request at its start.
@@ -41,6 +40,19 @@ enum OwnedContent {
     Messages(Vec<Message>),
     Inputs(Vec<String>),
     Body(Body),
+}
+
+/// A request with its own path and body.
+#[derive(Clone, Copy)]
+pub(super) struct RawRequest<'a> {
+    pub target: &'a RawTarget,
+    pub body: Option<&'a str>,
+}
+
+impl<'a> RawRequest<'a> {
+    pub fn method(&self) -> Method<'a> {
+        self.target.method(self.body.is_some())
+    }
 }
 
 impl Request {
@@ -79,7 +91,7 @@ impl Request {
 
     /// Adds a message of a role, for example `user`.
     pub fn add_message(&self, role: &str, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_text(role, content).map_err(invalid_message)?)
+        self.push_message(Message::new(role, content).map_err(invalid_message)?)
     }
 
     /// Adds a message as JSON.
@@ -113,7 +125,7 @@ impl Request {
 
     /// Adds the result of a tool call. Some models assign no IDs to tool calls.
     pub fn add_tool_result(&self, tool_call_id: Option<&str>, content: &str) -> Result<(), Error> {
-        self.push_message(Message::of_tool(tool_call_id, content))
+        self.push_message(Message::tool_result(tool_call_id, content))
     }
 
     /// Adds text to the last message, which must be the user's.
@@ -225,97 +237,58 @@ impl Request {
         })
     }
 
-    /// Sets a parameter of the model. It takes precedence over the handle's.
-    pub fn set_param_double(&self, name: &str, value: f64) -> Result<(), Error> {
-        self.change_params(|params| params.set_double(name, value))
-    }
-
-    /// As [`Request::set_param_double`].
-    pub fn set_param_int(&self, name: &str, value: i64) -> Result<(), Error> {
-        self.change_params(|params| params.set_int(name, value))
-    }
-
-    /// As [`Request::set_param_double`].
-    pub fn set_param_bool(&self, name: &str, value: bool) -> Result<(), Error> {
-        self.change_params(|params| params.set_bool(name, value))
-    }
-
-    /// As [`Request::set_param_double`].
-    pub fn set_param_string(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.change_params(|params| params.set_string(name, value))
-    }
-
-    /// As [`Request::set_param_double`], with any JSON value.
-    pub fn set_param_json(&self, name: &str, json: &str) -> Result<(), Error> {
-        self.change_params(|params| params.set_json(name, json))
-    }
-
-    /// Adds a stop sequence. The request's stop sequences replace the handle's.
-    pub fn add_stop(&self, stop: &str) -> Result<(), Error> {
-        self.change_params(|params| params.add_stop(stop))
-    }
-
-    /// Unsets a parameter of the request, or its omission: the handle's applies again.
-    pub fn unset_param(&self, name: &str) {
-        let Ok(()) = self.0.change(|parts| {
-            parts.params.unset(name);
-            Ok::<(), std::convert::Infallible>(())
-        });
-    }
-
     /// Omits a parameter, even if the handle has it.
     pub fn omit_param(&self, name: &str) -> Result<(), Error> {
         self.change_params(|params| params.omit(name))
     }
+}
 
+impl Configure for Request {
     fn change_params(&self, change: impl FnOnce(&mut Params) -> Result<(), InvalidParam>) -> Result<(), Error> {
         self.0.change(|parts| match *parts.content {
             _ if parts.target.is_some() => Err(not_raw("parameters")),
             OwnedContent::Body(_) => Err(invalid(
                 "cannot set a parameter: the request already has a body; write the parameter into the body",
             )),
-            _ => change(&mut parts.params).map_err(|InvalidParam(problem)| Error::new(Status::InvalidParam, problem)),
+            _ => change(&mut parts.params).map_err(invalid_param),
         })
     }
 
-    /// Sets an option, which the C header lists. It takes precedence over the handle's.
-    pub fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
+    fn unset_param(&self, name: &str) {
+        self.0.update(|parts| parts.params.unset(name));
+    }
+
+    fn set_option(&self, name: &str, value: &str) -> Result<(), Error> {
         let option = CallOption::parse_for_request(name, value)?;
-        self.0.change(|parts| {
+        self.0.update(|parts| {
             let kind = std::mem::discriminant(&option);
             parts.options.retain(|other| std::mem::discriminant(other) != kind);
             parts.options.push(option);
-            Ok(())
-        })
-    }
-
-    /// Sets or unsets a token that cancels calls with this request, in addition to the handle's.
-    pub fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
-        let Ok(()) = self.0.change(|parts| {
-            parts.token = token;
-            Ok::<(), std::convert::Infallible>(())
         });
+        Ok(())
     }
 
-    /// Sets a header, in place of the handle's, or unsets the request's.
-    pub fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
-        self.0
-            .change(|parts| match value {
-                Some(value) => parts.headers.set(name, value),
-                None => parts.headers.unset(name),
-            })
-            .map_err(|InvalidHeader(problem)| invalid(&problem))
+    fn set_header(&self, name: &str, value: Option<&str>) -> Result<(), Error> {
+        let change = |parts: &mut RequestParts| match value {
+            Some(value) => parts.headers.set(name, value),
+            None => parts.headers.unset(name),
+        };
+        self.0.change(change).map_err(invalid_header)
+    }
+
+    fn set_cancel_token(&self, token: Option<Arc<CancelToken>>) {
+        self.0.update(|parts| parts.token = token);
     }
 }
 
 impl RequestParts {
-    /// Returns the target and the body of a raw request.
-    pub fn raw(&self) -> Option<Raw<'_>> {
+    /// Returns the path and the body of a raw request.
+    pub fn raw(&self) -> Option<RawRequest<'_>> {
         let body = match &*self.content {
-            OwnedContent::Body(body) => Some(body.as_written()),
+            OwnedContent::Body(body) => Some(body.as_json()),
             _ => None,
         };
-        self.target.as_ref().map(|target| Raw { target, body })
+        self.target.as_ref().map(|target| RawRequest { target, body })
     }
 
     /// Returns the content of any other request.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::attempts::Attempts;
 use super::candidate::Candidate;
 use super::error::Error;
 use super::nul_string::{NulString, name};
 use super::response_body::{Body, BodyDetails};
-use super::retry::Attempts;
 use super::timings::Times;
 use crate::dialect::{Chunk, ModelResponse, Usage};
 use crate::http::{Reply, header_fields};
@@ -52,15 +52,15 @@ impl Response {
     }
 
     pub(super) fn note_attempts(&mut self, attempts: &Attempts) -> Result<(), Error> {
-        self.attempts = attempts.sent;
-        self.retry_reasons = attempts.reasons.iter().map(|why| NulString::of(why)).collect::<Result<_, _>>()?;
+        self.attempts = attempts.sent();
+        self.retry_reasons = attempts.retry_reasons().iter().map(|why| NulString::of(why)).collect::<Result<_, _>>()?;
         Ok(())
     }
 
     /// Returns the attempts in the form that an error takes.
     pub(super) fn attempts_of_error(&self) -> Attempts {
         let reasons = self.retry_reasons.iter().map(|why| why.as_str().to_owned()).collect();
-        Attempts { sent: self.attempts, reasons, retries: 0 }
+        Attempts::new(self.attempts, reasons)
     }
 
     /// Adds the ID, model and usage of a stream's chunk.

@@ -39,7 +39,7 @@ impl Body {
         if let Some(details) = self.details.get() {
             return details;
         }
-        let dialect::ResponseDetails { id, model, usage } = dialect::details(self.text());
+        let dialect::ResponseDetails { id, model, usage } = dialect::read_details(self.text());
         // A name that cannot be allocated is omitted.
         let (id, model) = (name(id.as_ref()), name(model.as_ref()));
         let details = BodyDetails { id: id.ok().flatten(), model: model.ok().flatten(), usage };
@@ -56,7 +56,7 @@ impl Body {
                     let start = message.as_ptr() as usize - text.as_ptr() as usize;
                     start..start + message.len()
                 };
-                let ranges = dialect::messages(text).into_iter().map(|message| message.map(range)).collect();
+                let ranges = dialect::read_messages(text).into_iter().map(|message| message.map(range)).collect();
                 self.messages.get_or_set(ranges)
             }
         };

@@ -1,109 +1,113 @@
-//! A response as it is made.
+//! Streaming: a response in events, as the model generates it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::call::{Accepted, Call, Operation};
+use super::attempts::Attempts;
+use super::call::Call;
 use super::completion;
+use super::context::CallContext;
 use super::error::Error;
 use super::gathered::{GatherError, Gathered, QueuedEvent};
 use super::options::CallOptions;
-use super::raw::{self, Raw, Verdict};
+use super::plan::Operation;
+use super::raw::{self, StreamEnd};
 use super::report::{self, ErrorContext, ResponseContext, Secrets};
+use super::request::RawRequest;
 use super::response::Response;
 use super::response_body::Body;
-use super::retry::Attempts;
 use super::settings::Settings;
+use super::stream_deadline::StreamDeadline;
 use super::stream_event::{Event, EventKind, RawEvent};
 use super::target::Target;
 use crate::dialect::{self, Content, DecodeError, Dialect, EventReader, is_done};
-use crate::http::{EventError, Events, Headers, HttpResponse, Method, Phase, Reply, ResponseReader, TransportError};
-use crate::sync::{CancelTokens, current_process};
+use crate::http::{Events, Headers, HttpResponse, Method, Phase, ResponseReader, TransportError};
+use crate::sync::ProcessLocal;
 
-/// A response that comes in events. Dropping it before its end closes the connection, which ends the response.
+/// A response in events. Dropping it before its end closes the connection, which ends the response.
 #[derive(Debug)]
 pub struct Stream {
     source: Source,
     events: Events,
     reader: EventReader,
     gathered: Gathered,
-    /// Where the events come from that are handed out.
+    /// What the raw data of the events is.
     origin: Origin,
-    /// What it came to in the end.
-    verdict: Option<Result<(), Error>>,
-    /// Whether what was gathered was given away.
+    /// The outcome, once the stream has ended.
+    outcome: Option<Result<(), Error>>,
+    /// Whether the gathered response was taken.
     is_taken: bool,
 }
 
 #[derive(Debug)]
 enum Origin {
-    /// The last event of the server's.
+    /// The last event of the server.
     Event,
-    /// A response that came as a whole.
+    /// The body of a response without events.
     Whole(Arc<Body>),
-    /// What was held back until the end.
+    /// None: the end of the stream completed the event.
     Nothing,
 }
 
-/// What came of reading on.
+/// The result of one step of reading.
 enum Progress {
     Event(QueuedEvent),
     /// There may be events in the queue, or more to read.
-    Some,
+    Continue,
     /// The response is complete.
     Complete,
 }
 
-/// Where the stream comes from.
+/// The call and the connection of a stream.
 #[derive(Debug)]
 struct Source {
     target: Arc<Target>,
     settings: Arc<Settings>,
-    /// `None` of a raw request, of whose events nothing is read.
+    /// `None` for a raw request, whose events are not decoded.
     dialect: Option<&'static dyn Dialect>,
     method: String,
-    /// What is shown of it.
+    /// The path for messages.
     path: String,
     headers: Headers,
     options: CallOptions,
-    cancel: CancelTokens,
+    deadline: StreamDeadline,
     started: Instant,
-    /// Another one has the same connection, but must not read from it.
-    process: u32,
-    /// Until the verdict.
-    incoming: Option<Box<ResponseReader>>,
-    /// Whether an event has come.
-    has_begun: bool,
-    /// Whether the body has ended, though an event of it may be left.
+    /// `None` after the end. A forked child must not read from it.
+    incoming: ProcessLocal<Option<Box<ResponseReader>>>,
+    /// Whether the body has ended. One event of it may be left.
     has_ended: bool,
-    /// Whether the time runs in which an event has to come.
-    is_waiting: bool,
 }
 
 impl Stream {
-    /// Asks, and waits for the head of the answer.
-    pub(super) fn open(call: &Call, question: Content) -> Result<Stream, Error> {
-        let (opened, asked) = call.open(question, Operation::Stream)?.split();
-        match opened {
+    /// Sends a request, and waits for the head of the response.
+    pub(super) fn open(call: &Call, content: Content) -> Result<Stream, Error> {
+        let (response, request) = call.send(content, Operation::Stream)?;
+        let source = Source::new(&call.context, Some(request.plan.dialect), Method::Post, &request.path);
+        match response {
             HttpResponse::Stream(incoming) => {
-                call.learn(&asked);
-                let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
-                Stream::begin(call, source, &asked.attempts, incoming)
+                call.remember(&request);
+                Stream::begin(source, &request.attempts, incoming)
             }
-            HttpResponse::Whole(reply) => Stream::of_whole(call, asked.with(reply)),
+            // Makes the events of a response that has none.
+            HttpResponse::Whole(reply) => {
+                let mut stream = Stream::of_response(source, completion::to_response(call, reply, &request)?);
+                stream.gathered.add_whole_response()?;
+                stream.note_tokens();
+                Ok(stream)
+            }
         }
     }
 
     /// Sends a raw request, and waits for the head of the response.
-    pub(super) fn open_raw(call: &Call, raw: Raw) -> Result<Stream, Error> {
+    pub(super) fn open_raw(context: &CallContext, raw: RawRequest) -> Result<Stream, Error> {
         let mut attempts = Attempts::default();
-        let opened = raw.open(call, true, &mut attempts);
-        let source = Source::new(call, None, raw.method(), raw.target.shown());
-        match opened.map_err(|error| error.with_attempts(&attempts))? {
-            HttpResponse::Stream(incoming) => Stream::begin(call, source, &attempts, incoming),
+        let response = raw::open(context, raw, true, &mut attempts);
+        let source = Source::new(context, None, raw.method(), raw.target.path_without_query());
+        match response.map_err(|error| error.with_attempts(&attempts))? {
+            HttpResponse::Stream(incoming) => Stream::begin(source, &attempts, incoming),
             HttpResponse::Whole(reply) => {
                 let has_payload = !reply.body.is_empty();
-                let mut stream = Stream::of_response(call, source, raw::read(call, reply, &attempts)?);
+                let mut stream = Stream::of_response(source, raw::to_response(context, reply, &attempts)?);
                 if has_payload {
                     stream.gathered.add_whole_raw_response();
                 }
@@ -112,60 +116,51 @@ impl Stream {
         }
     }
 
-    fn begin(call: &Call, source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
+    fn begin(source: Source, attempts: &Attempts, incoming: Box<ResponseReader>) -> Result<Stream, Error> {
         let mut response = Response::of_head(incoming.status(), incoming.raw_head())?;
         response.note_attempts(attempts)?;
-        response.times.note_moments(call.started, incoming.moments());
+        response.times.note_timestamps(source.started, incoming.timestamps());
         Ok(Stream {
-            events: Events::new(call.options.max_event_bytes),
+            events: Events::new(source.options.max_event_bytes),
             reader: EventReader::default(),
-            gathered: Gathered::new(response, &call.options),
+            gathered: Gathered::new(response, &source.options),
             origin: Origin::Event,
-            source: Source { incoming: Some(incoming), ..source },
-            verdict: None,
+            source: Source { incoming: ProcessLocal::new(Some(incoming)), ..source },
+            outcome: None,
             is_taken: false,
         })
     }
 
-    /// Where the server answered all at once, it gives the same kinds of events.
-    fn of_whole(call: &Call, asked: Accepted<Reply>) -> Result<Stream, Error> {
-        let source = Source::new(call, Some(asked.plan.dialect), Method::Post, &asked.path);
-        let mut stream = Stream::of_response(call, source, completion::whole(call, asked)?);
-        stream.gathered.add_whole_response()?;
-        stream.note_tokens();
-        Ok(stream)
-    }
-
-    /// A response that came as a whole, of which no event was made yet.
-    fn of_response(call: &Call, source: Source, response: Response) -> Stream {
+    /// A stream that has ended with this response, without events so far.
+    fn of_response(source: Source, response: Response) -> Stream {
         let origin = response.shared_body().map_or(Origin::Nothing, Origin::Whole);
-        let gathered = Gathered::new(response, &call.options);
+        let gathered = Gathered::new(response, &source.options);
         let (events, reader) = (Events::new(0), EventReader::default());
-        Stream { events, reader, gathered, origin, source, verdict: Some(Ok(())), is_taken: false }
+        Stream { events, reader, gathered, origin, source, outcome: Some(Ok(())), is_taken: false }
     }
 
-    /// Waits for the next event; `None` if the response is complete. After a failure it fails in the same way again.
-    /// `before_waiting` runs before anything is read or closed, which is seldom necessary.
+    /// Waits for the next event; `None` if the response is complete. A failed stream returns the same error each time.
+    /// `before_waiting` runs before anything is read or closed. Most events need neither.
     pub fn next(&mut self, before_waiting: &dyn Fn()) -> Result<Option<Event<'_>>, Error> {
-        if self.source.process != current_process() {
-            return Err(report::not_ours(&self.source.tried()));
+        if self.source.incoming.get().is_none() {
+            return Err(report::foreign_process(&self.source.error_context()));
         }
-        if self.verdict.is_none() && self.source.is_cancelled() {
+        if self.outcome.is_none() && self.source.deadline.is_cancelled() {
             before_waiting();
             self.gathered.clear_events();
-            let error = self.source.failed(TransportError::Cancelled(Phase::Event));
+            let error = self.source.transport_error(TransportError::Cancelled(Phase::Event));
             self.end(Err(error));
         }
         loop {
             if let Some(queued) = self.gathered.next_event() {
                 return Ok(Some(self.event(queued)));
             }
-            if let Some(verdict) = &self.verdict {
-                return verdict.clone().map(|()| None);
+            if let Some(outcome) = &self.outcome {
+                return outcome.clone().map(|()| None);
             }
             match self.advance(before_waiting) {
                 Ok(Progress::Event(queued)) => return Ok(Some(self.event(queued))),
-                Ok(Progress::Some) => {}
+                Ok(Progress::Continue) => {}
                 Ok(Progress::Complete) => {
                     before_waiting();
                     self.end(Ok(()));
@@ -190,8 +185,8 @@ impl Stream {
         self.gathered.event(queued, raw)
     }
 
-    /// Hands over each event, until the response is complete or `take` returns false: then the connection is closed,
-    /// which ends the response, and the stream fails as cancelled, also if all of the response has come already.
+    /// Passes each event to `take`, until the response is complete or `take` returns false. Then the connection is closed,
+    /// and the stream fails as cancelled even if the whole response has arrived.
     pub fn for_each(&mut self, mut take: impl FnMut(Event) -> bool) -> Result<(), Error> {
         while let Some(event) = self.next(&|| {})? {
             if !take(event) {
@@ -201,55 +196,58 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends the response as cancelled, though it may be complete already, or have failed.
+    /// Ends the response as cancelled, even if it is complete or has failed.
     fn stop(&mut self, why: &str) {
         self.gathered.clear_events();
-        self.end(Err(report::stopped(&self.source.tried(), why)));
+        self.end(Err(report::stopped(&self.source.error_context(), why)));
     }
 
-    /// What was gathered so far.
+    /// Returns the response gathered so far.
     pub fn response(&self) -> &Response {
         &self.gathered.response
     }
 
-    /// What was gathered so far, and ends the response. `None` if it was taken before.
+    /// Takes the response gathered so far, and ends the stream; `None` if it was taken before.
     pub fn take_response(&mut self) -> Option<Response> {
         self.gathered.clear_events();
-        if self.verdict.is_none() {
+        if self.outcome.is_none() {
             self.stop("the response was taken before it was complete");
         }
         let is_taken = std::mem::replace(&mut self.is_taken, true);
         (!is_taken).then(|| std::mem::take(&mut self.gathered.response))
     }
 
-    /// What was gathered.
+    /// Returns the gathered response.
     pub fn into_response(self) -> Response {
         self.gathered.response
     }
 
-    /// Reads on to the end of one event, or of what has come.
+    /// Handles the next event, or reads more if none is complete.
     fn advance(&mut self, before_waiting: &dyn Fn()) -> Result<Progress, Error> {
         let status = self.gathered.response.http_status;
         let event = match self.events.next() {
             Ok(Some(event)) => event,
             Ok(None) => return self.read(before_waiting),
-            Err(problem) => {
-                let (tried, answered) = (self.source.tried(), ResponseContext::in_stream(status, b""));
-                return Err(match problem {
-                    EventError::TooLarge(limit) => report::event_too_large(&tried, answered, limit),
-                    EventError::OutOfMemory(size) => report::no_memory(&tried, answered, size),
+            Err(error) => {
+                let (error_context, response) = (self.source.error_context(), ResponseContext::in_stream(status, b""));
+                return Err(match error {
+                    TransportError::EventTooLarge(limit) => report::event_too_large(&error_context, response, limit),
+                    TransportError::OutOfMemory(size) => report::event_out_of_memory(&error_context, response, size),
+                    other => self.source.transport_error(other),
                 });
             }
         };
-        let answered = ResponseContext::in_stream(status, event.data);
+        let response = ResponseContext::in_stream(status, event.data);
         let Some(dialect) = self.source.dialect else {
-            return match raw::verdict(event.name, event.data) {
-                Some(Verdict::Done) => Ok(Progress::Complete),
-                Some(Verdict::Error(refusal)) => Err(report::error_event(&self.source.tried(), answered, refusal)),
+            return match raw::stream_end(event.name, event.data) {
+                Some(StreamEnd::Done) => Ok(Progress::Complete),
+                Some(StreamEnd::Error(error)) => {
+                    Err(report::error_event(&self.source.error_context(), response, error))
+                }
                 None => {
-                    self.source.note_event();
+                    self.source.deadline.note_event();
                     self.gathered.add_other();
-                    Ok(Progress::Some)
+                    Ok(Progress::Continue)
                 }
             };
         };
@@ -257,37 +255,37 @@ impl Stream {
             Ok(dialect::Event::Text(candidate, text)) => (EventKind::Text, candidate, text),
             Ok(dialect::Event::Reasoning(candidate, text)) => (EventKind::Reasoning, candidate, text),
             Ok(dialect::Event::Chunk(chunk)) => {
-                // An empty one is what keeps a connection alive, and not the response.
-                if !chunk.pieces.is_empty() || chunk.usage.is_some() {
-                    self.source.note_event();
+                // Servers send empty chunks to keep the connection alive.
+                if !chunk.deltas.is_empty() || chunk.usage.is_some() {
+                    self.source.deadline.note_event();
                 }
                 match self.gathered.add_chunk(&chunk) {
                     Ok(true) => self.note_tokens(),
                     Ok(false) => self.gathered.add_other(),
-                    Err(stop) => return Err(self.source.stopped(stop, answered)),
+                    Err(error) => return Err(self.source.gather_error(error, response)),
                 }
-                return Ok(Progress::Some);
+                return Ok(Progress::Continue);
             }
             Ok(dialect::Event::Done) => return self.complete(),
-            // The reader makes a chunk of it, or nothing.
-            Ok(dialect::Event::Item(_)) => return Ok(Progress::Some),
-            Ok(dialect::Event::Error(refusal)) => {
-                return Err(report::error_event(&self.source.tried(), answered, refusal));
+            // The reader returns items as chunks.
+            Ok(dialect::Event::Item(_)) => return Ok(Progress::Continue),
+            Ok(dialect::Event::Error(error)) => {
+                return Err(report::error_event(&self.source.error_context(), response, error));
             }
-            Err(malformed) => return Err(report::malformed(&self.source.tried(), answered, malformed)),
+            Err(error) => return Err(report::decode_error(&self.source.error_context(), response, error)),
         };
         match self.gathered.add_delta(kind, candidate, &text) {
             Ok(queued) => {
-                self.source.note_event();
+                self.source.deadline.note_event();
                 let is_text = kind == EventKind::Text;
                 self.gathered.response.times.note_token(self.source.started, is_text);
                 Ok(Progress::Event(queued))
             }
-            Err(stop) => Err(self.source.stopped(stop, answered)),
+            Err(error) => Err(self.source.gather_error(error, response)),
         }
     }
 
-    /// Notes when the first of what the model says has come.
+    /// Notes the time of the first output of the model.
     fn note_tokens(&mut self) {
         let (has_text, has_others) = self.gathered.has_tokens();
         if has_text || has_others {
@@ -296,144 +294,118 @@ impl Stream {
     }
 
     fn read(&mut self, before_waiting: &dyn Fn()) -> Result<Progress, Error> {
-        // A server that says that it is done may leave out the blank line, and stay.
-        if self.events.begun().is_some_and(is_done) {
+        // A server may omit the blank line after the last event and keep the connection open.
+        if self.events.partial_data().is_some_and(is_done) {
             return self.complete();
         }
-        let piece = match &mut self.source.incoming {
-            Some(incoming) => {
-                // Comments and other bytes that make no event do not begin it anew.
-                // Until the first event only the whole call's time counts.
-                if !std::mem::replace(&mut self.source.is_waiting, true) {
-                    let idle_timeout = self.source.options.idle_timeout;
-                    incoming.allow_idle(if self.source.has_begun { idle_timeout } else { Duration::ZERO });
-                }
-                incoming.piece(before_waiting)
-            }
-            None => Ok(None),
+        let piece = match self.source.incoming.get_mut() {
+            Some(Some(incoming)) => incoming.piece(&self.source.deadline.of_next_event(), before_waiting),
+            _ => Ok(None),
         };
-        let fed = match piece {
-            Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Some),
+        let progress = match piece {
+            Ok(Some(piece)) => self.events.feed(piece).map(|()| Progress::Continue),
             Ok(None) => return self.end_of_body(),
             Err(TransportError::Lost(why, _)) => return Err(self.truncated(&why)),
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
-        fed.map_err(|failure| self.source.failed(failure))
+        progress.map_err(|error| self.source.transport_error(error))
     }
 
-    /// A last event may lack its blank line, but what it says about the end counts.
+    /// Completes the last event, which may lack its blank line but end the response.
     fn end_of_body(&mut self) -> Result<Progress, Error> {
         let status = self.gathered.response.http_status;
-        self.events.feed(b"\n\n").map_err(|failure| self.source.failed(failure))?;
+        self.events.feed(b"\n\n").map_err(|error| self.source.transport_error(error))?;
         let Some(dialect) = self.source.dialect else {
-            let is_over = std::mem::replace(&mut self.source.has_ended, true);
-            return Ok(if is_over { Progress::Complete } else { Progress::Some });
+            let had_ended = std::mem::replace(&mut self.source.has_ended, true);
+            return Ok(if had_ended { Progress::Complete } else { Progress::Continue });
         };
         while let Ok(Some(event)) = self.events.next() {
             match self.reader.read(dialect, event.name, event.data) {
                 Ok(dialect::Event::Done) => return self.complete(),
-                Ok(dialect::Event::Error(refusal)) => {
-                    let answered = ResponseContext::in_stream(status, event.data);
-                    return Err(report::error_event(&self.source.tried(), answered, refusal));
+                Ok(dialect::Event::Error(error)) => {
+                    let response = ResponseContext::in_stream(status, event.data);
+                    return Err(report::error_event(&self.source.error_context(), response, error));
                 }
                 _ => {}
             }
         }
-        if self.gathered.is_finished() {
-            self.complete()
-        } else {
-            Err(self.truncated("no end of the answer was announced"))
-        }
+        if self.gathered.is_finished() { self.complete() } else { Err(self.truncated("there is no final event")) }
     }
 
     fn complete(&mut self) -> Result<Progress, Error> {
         if self.source.dialect.is_none() {
             return Ok(Progress::Complete);
         }
-        let answered = ResponseContext::in_stream(self.gathered.response.http_status, b"");
+        let response = ResponseContext::in_stream(self.gathered.response.http_status, b"");
         if self.gathered.response.candidates.is_empty() {
-            return Err(report::malformed(&self.source.tried(), answered, DecodeError::NoCandidates));
+            return Err(report::decode_error(&self.source.error_context(), response, DecodeError::NoCandidates));
         }
-        let rest = self.gathered.add_chunk(&self.reader.rest());
-        rest.map_err(|stop| self.source.stopped(stop, answered))?;
+        let rest = self.gathered.add_chunk(&self.reader.flush());
+        rest.map_err(|error| self.source.gather_error(error, response))?;
         self.origin = Origin::Nothing;
         Ok(Progress::Complete)
     }
 
     fn truncated(&self, why: &str) -> Error {
-        let answered = ResponseContext::in_stream(self.gathered.response.http_status, b"");
+        let response = ResponseContext::in_stream(self.gathered.response.http_status, b"");
         let has_begun = match self.source.dialect {
             Some(_) => !self.gathered.response.candidates.is_empty(),
-            None => self.source.has_begun,
+            None => self.source.deadline.has_begun(),
         };
-        report::truncated(&self.source.tried(), answered, why, has_begun)
+        report::truncated(&self.source.error_context(), response, why, has_begun)
     }
 
-    /// Keeps the verdict, and the connection if it is good for another question.
-    fn end(&mut self, verdict: Result<(), Error>) {
-        let verdict = verdict.map_err(|error| match &self.source.incoming {
-            Some(incoming) => report::with_head(&self.source.tried(), error, incoming.raw_head()),
+    /// Notes the outcome, and keeps the connection if other requests can use it.
+    fn end(&mut self, outcome: Result<(), Error>) {
+        let incoming = self.source.incoming.get_mut().and_then(Option::take);
+        let outcome = outcome.map_err(|error| match &incoming {
+            Some(incoming) => report::with_head(&self.source.error_context(), error, incoming.raw_head()),
             None => error,
         });
-        let incoming = self.source.incoming.take();
-        if let (Ok(()), Some(mut incoming)) = (&verdict, incoming) {
-            incoming.finish();
+        if let (Ok(()), Some(mut incoming)) = (&outcome, incoming) {
+            incoming.finish(&self.source.deadline.of_next_event());
             let options = self.source.settings.options();
             self.source.target.agent.keep(*incoming, &options.connect, options.keep_alive);
         }
         self.gathered.response.times.total.get_or_insert_with(|| self.source.started.elapsed());
         let attempts = self.gathered.response.attempts_of_error();
-        self.verdict = Some(verdict.map_err(|error| error.with_attempts(&attempts)));
+        self.outcome = Some(outcome.map_err(|error| error.with_attempts(&attempts)));
     }
 }
 
 impl Source {
-    fn new(call: &Call, dialect: Option<&'static dyn Dialect>, method: Method, path: &str) -> Source {
+    fn new(context: &CallContext, dialect: Option<&'static dyn Dialect>, method: Method, path: &str) -> Source {
         Source {
-            target: Arc::clone(call.target),
-            settings: Arc::clone(call.settings()),
+            target: Arc::clone(context.target),
+            settings: Arc::clone(&context.settings),
             dialect,
             method: method.as_str().to_owned(),
             path: path.to_owned(),
-            headers: call.headers().clone(),
-            options: call.options,
-            cancel: call.cancel.clone(),
-            started: call.started,
-            process: call.process,
-            incoming: None,
-            has_begun: false,
+            headers: context.headers().clone(),
+            options: context.options,
+            deadline: StreamDeadline::new(context),
+            started: context.started,
+            incoming: ProcessLocal::new(None),
             has_ended: false,
-            is_waiting: false,
         }
     }
 
-    /// The first event ends the time that the whole call has: the stream has a longer one.
-    fn note_event(&mut self) {
-        self.is_waiting = false;
-        if !std::mem::replace(&mut self.has_begun, true) {
-            if let Some(incoming) = &self.incoming {
-                incoming.extend(self.started + self.options.stream_timeout);
+    fn transport_error(&self, error: TransportError) -> Error {
+        report::transport_error(&self.error_context(), error, &self.options)
+    }
+
+    fn gather_error(&self, error: GatherError, response: ResponseContext) -> Error {
+        let error_context = self.error_context();
+        match error {
+            GatherError::Error(error) => error,
+            GatherError::TooMany(what, limit) => report::too_many(&error_context, response, what, limit),
+            GatherError::TooLong => {
+                report::too_much_gathered(&error_context, response, self.options.max_gathered_bytes)
             }
         }
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
-    fn failed(&self, failure: TransportError) -> Error {
-        report::failure(&self.tried(), failure, &self.options)
-    }
-
-    fn stopped(&self, stop: GatherError, answered: ResponseContext) -> Error {
-        match stop {
-            GatherError::Error(error) => error,
-            GatherError::TooMany(what, most) => report::too_many(&self.tried(), answered, what, most),
-            GatherError::TooLong => report::too_much_gathered(&self.tried(), answered, self.options.max_gathered_bytes),
-        }
-    }
-
-    fn tried(&self) -> ErrorContext<'_> {
+    fn error_context(&self) -> ErrorContext<'_> {
         let secrets = Secrets { headers: &self.headers, auth: &self.settings.options().auth };
         ErrorContext { method: Method::new(&self.method), uri: &self.target.uri, path: &self.path, secrets }
     }

@@ -1,4 +1,4 @@
-//! The routes of one server that calls go to: the handle's own, and those that requests name.
+//! The server of a handle, and what is known about its routes: the handle's own, and those that requests name.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::dialect::Dialect;
 use crate::http::{Agent, GatewayUri};
 use crate::sync::Lock;
 
-/// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
+/// No name in MLflow is longer.
 const MAX_NAME: usize = 256;
 
-/// What stands before the name where MLflow's users write a route as a model's URI.
+/// The prefix of a route's name in the model URIs of MLflow.
 const SCHEME: &str = "gateway:/";
 
-/// So many routes are remembered for certain, and at most twice as many at all.
-const REMEMBERED: usize = 1000;
+/// The number of routes after which a new generation begins. At most twice as many are remembered.
+const GENERATION_SIZE: usize = 1000;
 
-/// A server, its connections, and what is known of its routes.
+/// A server, its connections, and what is known about its routes.
 #[derive(Debug)]
 pub(super) struct Target {
     /// The handle's own.
@@ -25,10 +25,10 @@ pub(super) struct Target {
     others: Lock<Generations>,
     pub uri: GatewayUri,
     pub agent: Agent,
-    pub spoken: LastDialect,
+    pub last_dialect: LastDialect,
 }
 
-/// A route, and what was learned of it.
+/// A route, and what is known about it.
 #[derive(Debug)]
 pub(super) struct TargetRoute {
     pub name: String,
@@ -49,11 +49,11 @@ impl Target {
             others: Lock::default(),
             uri,
             agent: Agent::default(),
-            spoken: LastDialect::default(),
+            last_dialect: LastDialect::default(),
         }
     }
 
-    /// The route of this name; without one, the handle's own, if it has one.
+    /// Returns the route of this name; without a name, the handle's own route, if any.
     pub fn route(&self, name: Option<&str>) -> Option<CallRoute<'_>> {
         match (name, &self.own) {
             (Some(name), Some(own)) if own.name == name => Some(CallRoute::Own(own)),
@@ -63,22 +63,22 @@ impl Target {
     }
 
     fn other(&self, name: &str) -> Arc<TargetRoute> {
-        let (route, forgotten) = self.others.lock().get(name);
-        // Outside of the lock.
-        drop(forgotten);
+        let (route, evicted) = self.others.lock().get(name);
+        // Dropped after the lock is released.
+        drop(evicted);
         route
     }
 }
 
-/// The name of a route as a caller gives it: the name itself, or `gateway:/` and the name.
+/// Checks the name of a route, and removes the prefix `gateway:/`.
 pub(super) fn route_name(given: &str) -> Result<&str, Error> {
     let name = given.strip_prefix(SCHEME).unwrap_or(given);
     let problem = if name.is_empty() {
         "the route is empty; name a route (endpoint) of the gateway".to_owned()
     } else if name.len() > MAX_NAME {
-        format!("the route's name is {} bytes long; {MAX_NAME} are allowed", name.len())
+        format!("the route's name has {} bytes; the maximum is {MAX_NAME}", name.len())
     } else if name == "." || name == ".." {
-        format!("the route's name is \"{name}\", which means a folder in a URL")
+        format!("the route's name is \"{name}\", which is a relative path in a URL")
     } else {
         return Ok(name);
     };
@@ -100,11 +100,11 @@ impl CallRoute<'_> {
     }
 }
 
-/// In the order of their names.
+/// Sorted by name.
 type Routes = Vec<Arc<TargetRoute>>;
 
-/// The routes that requests have named: those since the last change of generation, and those before it that were not
-/// named again. So what is named often stays, and memory is bounded however many names there are.
+/// A cache of the routes that requests named: those used in this generation, and those used in the one before. Routes in
+/// frequent use stay, and memory is bounded for any number of names.
 #[derive(Debug, Default)]
 struct Generations {
     young: Routes,
@@ -112,7 +112,7 @@ struct Generations {
 }
 
 impl Generations {
-    /// The route of this name, and the routes that are forgotten for it.
+    /// Returns the route of this name, and the routes that leave the cache.
     fn get(&mut self, name: &str) -> (Arc<TargetRoute>, Routes) {
         let find = |routes: &Routes| routes.binary_search_by(|route| route.name.as_str().cmp(name));
         let mut place = match find(&self.young) {
@@ -123,41 +123,41 @@ impl Generations {
             Ok(place) => self.old.remove(place),
             Err(_) => Arc::new(TargetRoute::new(name)),
         };
-        let mut forgotten = Routes::new();
-        if self.young.len() == REMEMBERED {
-            forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        let mut evicted = Routes::new();
+        if self.young.len() == GENERATION_SIZE {
+            evicted = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
             place = 0;
         }
         self.young.insert(place, Arc::clone(&route));
-        (route, forgotten)
+        (route, evicted)
     }
 }
 
-/// The dialect in which the server last answered anything.
+/// The dialect in which the server last responded.
 #[derive(Debug, Default)]
 pub(super) struct LastDialect(Lock<Option<&'static dyn Dialect>>);
 
 impl LastDialect {
-    /// The one of these dialects in which the server last answered.
-    pub fn of(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
-        let spoken = (*self.0.lock())?;
-        dialects.iter().copied().find(|dialect| *dialect == spoken)
+    /// Returns it if it is one of these dialects.
+    pub fn among(&self, dialects: &[&'static dyn Dialect]) -> Option<&'static dyn Dialect> {
+        let last = (*self.0.lock())?;
+        dialects.iter().copied().find(|dialect| *dialect == last)
     }
 
-    /// These dialects, beginning with the one in which the server last answered.
-    pub fn in_order(&self, dialects: &[&'static dyn Dialect]) -> Vec<&'static dyn Dialect> {
-        let spoken = self.of(dialects);
-        let others = dialects.iter().copied().filter(|dialect| Some(*dialect) != spoken);
-        spoken.into_iter().chain(others).collect()
+    /// Returns these dialects, beginning with the last one in which the server responded.
+    pub fn sort(&self, dialects: &[&'static dyn Dialect]) -> Vec<&'static dyn Dialect> {
+        let last = self.among(dialects);
+        let others = dialects.iter().copied().filter(|dialect| Some(*dialect) != last);
+        last.into_iter().chain(others).collect()
     }
 
-    pub fn note(&self, dialect: &'static dyn Dialect) {
+    pub fn set(&self, dialect: &'static dyn Dialect) {
         *self.0.lock() = Some(dialect);
     }
 
-    /// The server was replaced.
-    pub fn forget(&self, wrong: &'static dyn Dialect) {
-        self.0.lock().take_if(|dialect| *dialect == wrong);
+    /// Forgets this dialect: the server was replaced.
+    pub fn forget(&self, dialect: &'static dyn Dialect) {
+        self.0.lock().take_if(|last| *last == dialect);
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_is_one_route() {
+    fn same_name_is_same_route() {
         let with_own = target(Some("own"));
         let own = with_own.own.as_ref().unwrap();
         for name in [None, Some("own")] {
@@ -195,22 +195,22 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_what_is_named_often_stays() {
+    fn cache_is_bounded_and_keeps_frequent_routes() {
         let target = target(None);
-        let often = other(&target, "often");
+        let frequent = other(&target, "frequent");
         for number in 0..100_000 {
             let name = number.to_string();
             assert_eq!(other(&target, &name).name, name);
-            if number % (REMEMBERED / 2) == 0 {
-                assert!(Arc::ptr_eq(&often, &other(&target, "often")), "{number}");
+            if number % (GENERATION_SIZE / 2) == 0 {
+                assert!(Arc::ptr_eq(&frequent, &other(&target, "frequent")), "{number}");
             }
             let known = target.others.lock();
-            assert!(known.young.len() + known.old.len() <= 2 * REMEMBERED);
+            assert!(known.young.len() + known.old.len() <= 2 * GENERATION_SIZE);
         }
     }
 
     #[test]
-    fn name_may_be_a_models_uri() {
+    fn route_name_may_have_gateway_prefix() {
         assert_eq!(route_name("a").unwrap(), "a");
         assert_eq!(route_name("gateway:/a").unwrap(), "a");
         assert_eq!(route_name("org/model:7b").unwrap(), "org/model:7b");
@@ -221,17 +221,17 @@ mod tests {
     }
 
     #[test]
-    fn server_has_one_dialect_for_all_routes() {
-        let spoken = LastDialect::default();
+    fn last_dialect_comes_first_until_forgotten() {
+        let last_dialect = LastDialect::default();
         let all = &dialect::DISCOVERED;
-        assert_eq!(spoken.of(all), None);
-        spoken.note(all[2]);
-        assert_eq!(spoken.of(all), Some(all[2]));
-        assert_eq!(spoken.of(&all[..1]), None);
-        assert_eq!(spoken.in_order(all), [all[2], all[0], all[1], all[3]]);
-        spoken.forget(all[0]);
-        assert_eq!(spoken.of(all), Some(all[2]));
-        spoken.forget(all[2]);
-        assert_eq!(spoken.of(all), None);
+        assert_eq!(last_dialect.among(all), None);
+        last_dialect.set(all[2]);
+        assert_eq!(last_dialect.among(all), Some(all[2]));
+        assert_eq!(last_dialect.among(&all[..1]), None);
+        assert_eq!(last_dialect.sort(all), [all[2], all[0], all[1], all[3]]);
+        last_dialect.forget(all[0]);
+        assert_eq!(last_dialect.among(all), Some(all[2]));
+        last_dialect.forget(all[2]);
+        assert_eq!(last_dialect.among(all), None);
     }
 }

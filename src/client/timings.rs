@@ -1,31 +1,31 @@
-//! When the parts of a call were done.
+//! The timings of a call.
 
 use std::time::{Duration, Instant};
 
 use crate::http::Timestamps;
 
-/// Offsets from the beginning of the call, of the last attempt; `None` where a time is not known.
+/// When the phases of the last attempt ended, measured from the start of the call; `None` if not reached.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Times {
-    /// The connection was ready: a new one with TLS and through its proxy, or an idle one.
+    /// The connection was ready: a new one after the proxy and TLS handshakes, or an idle one.
     pub connected: Option<Duration>,
-    /// The first byte of the response came.
+    /// The first byte of the response arrived.
     pub first_byte: Option<Duration>,
-    /// The first text, reasoning, refusal or tool call of a stream came.
+    /// The first text, reasoning, refusal or tool call of a stream arrived.
     pub first_token: Option<Duration>,
-    /// The first text of a stream came.
+    /// The first text of a stream arrived.
     pub first_text: Option<Duration>,
     /// The response was complete, or failed.
     pub total: Option<Duration>,
 }
 
 impl Times {
-    pub(super) fn note_moments(&mut self, started: Instant, moments: Timestamps) {
-        self.connected = Some(moments.connected.saturating_duration_since(started));
-        self.first_byte = Some(moments.first_byte.saturating_duration_since(started));
+    pub(super) fn note_timestamps(&mut self, started: Instant, timestamps: Timestamps) {
+        self.connected = Some(timestamps.connected.saturating_duration_since(started));
+        self.first_byte = Some(timestamps.first_byte.saturating_duration_since(started));
     }
 
-    /// A text, or another part of what the model says, has come. Only the first one costs a look at the clock.
+    /// Notes the arrival of text or other output of the model. Only the first one reads the clock.
     #[inline]
     pub(super) fn note_token(&mut self, started: Instant, is_text: bool) {
         if self.first_token.is_none() || (is_text && self.first_text.is_none()) {

@@ -1,4 +1,4 @@
-//! An OAuth client's token: fetched once for all threads, and again shortly before it ends.
+//! The access token of an OAuth client: fetched once for all threads, and again shortly before it expires.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,120 +6,85 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use crate::http::Secret;
-use crate::sync::{CancelTokens, Landing, Lock, SingleFlight, WaitError};
+use crate::sync::{CancelTokens, Lock, Role, SingleFlight, WaitError};
 
-/// A token counts as over so long before its end: Databricks refuses it from 30 s before. Of one that lives only
-/// shortly, it is a tenth.
-const BEFORE_END: Duration = Duration::from_secs(60);
+/// How long before its expiry a token is replaced: Databricks refuses it from 30 s before. For a short-lived token it is a
+/// tenth of its lifetime.
+const MAX_MARGIN: Duration = Duration::from_secs(60);
 
-/// Longer than any token lives.
-const MAX_LIFE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The longest lifetime that is believed.
+const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A token as the server gave it.
+/// A token as the server issued it.
 pub(super) struct Token {
     pub secret: Secret,
-    pub lives: Duration,
+    pub lifetime: Duration,
 }
 
-/// What a thread comes back with that fetches one.
-type Fetch = SingleFlight<Result<Arc<Secret>, Error>>;
+#[derive(Clone)]
+struct Cached {
+    secret: Arc<Secret>,
+    fresh_until: Instant,
+}
 
-/// The token of one client, if it has one. Threads that need one while another thread fetches it wait for that.
+/// The token of one client. Threads that need one while another thread fetches it wait for that thread.
 #[derive(Default)]
-pub(super) struct Tokens(Lock<State>);
-
-#[derive(Default)]
-struct State {
-    token: Option<(Arc<Secret>, Instant)>,
-    /// The one before, which servers may still repeat.
-    former: Option<Arc<Secret>>,
-    fetch: Option<Arc<Fetch>>,
+pub(super) struct Tokens {
+    current: SingleFlight<Cached, Error>,
+    /// The token before, which servers may still repeat in their responses.
+    former: Lock<Option<Arc<Secret>>>,
 }
 
 impl Tokens {
-    /// The token, fetched by `fetch` if there is none that lasts. `Over` is for those who wait for another thread.
+    /// Returns the token, fetched by `fetch` unless there is a fresh one. Fails with `WaitError` only while it waits for
+    /// another thread.
     pub fn get(
         &self,
         deadline: Instant,
         cancel: &CancelTokens,
         fetch: impl FnOnce() -> Result<Token, Error>,
     ) -> Result<Result<Arc<Secret>, Error>, WaitError> {
-        let mine = loop {
-            let others = {
-                let mut state = self.0.lock();
-                match &state.token {
-                    Some((token, until)) if Instant::now() < *until => return Ok(Ok(Arc::clone(token))),
-                    _ => {}
-                }
-                match &state.fetch {
-                    Some(others) if others.is_of_this_process() => Arc::clone(others),
-                    _ => {
-                        let mine = Arc::new(Fetch::default());
-                        state.fetch = Some(Arc::clone(&mine));
-                        break mine;
-                    }
-                }
-            };
-            match others.wait(deadline, cancel)? {
-                Some(Err(failure)) if failure.is_of_one_call() => {}
-                // However short a token lives: it was waited for.
-                Some(outcome) => return Ok(outcome),
-                None => {}
+        let token = loop {
+            match self.current.join((), |token| Instant::now() < token.fresh_until) {
+                Role::Known(token) => break Ok(token),
+                Role::Leader(leader) => break self.current.lead(leader, || fetch().map(|token| self.cached(token))),
+                Role::Follower(follower) => match follower.wait(deadline, cancel)? {
+                    // However short its lifetime is, since this thread has waited for it.
+                    Some(Ok(token)) => break Ok(token),
+                    Some(Err(error)) if !error.is_of_one_call() => break Err(error),
+                    Some(Err(_)) | None => {}
+                },
             }
         };
-        let under_way = UnderWay { tokens: self, fetch: &mine };
-        Ok(under_way.end(fetch()))
+        Ok(token.map(|token| token.secret))
     }
 
-    /// The server does not accept this token any more.
+    /// Keeps the present token as the former one.
+    fn cached(&self, Token { secret, lifetime }: Token) -> Cached {
+        if let Some(former) = self.current.value(()) {
+            *self.former.lock() = Some(former.secret);
+        }
+        let lifetime = lifetime.min(MAX_LIFETIME);
+        let fresh_until = Instant::now() + (lifetime - MAX_MARGIN.min(lifetime / 10));
+        Cached { secret: Arc::new(secret), fresh_until }
+    }
+
+    /// Forgets a token that the server refuses.
     pub fn reject(&self, rejected: &Arc<Secret>) {
-        let mut state = self.0.lock();
-        if state.token.as_ref().is_some_and(|(token, _)| Arc::ptr_eq(token, rejected)) {
-            state.former = state.token.take().map(|(token, _)| token);
-        }
-    }
-
-    /// What may stand in an answer.
-    pub fn known(&self) -> Vec<Arc<Secret>> {
-        let state = self.0.lock();
-        state.token.iter().map(|(token, _)| token).chain(&state.former).cloned().collect()
-    }
-}
-
-/// Ends a fetch, even if the fetching thread panics.
-struct UnderWay<'a> {
-    tokens: &'a Tokens,
-    fetch: &'a Arc<Fetch>,
-}
-
-impl UnderWay<'_> {
-    fn end(self, fetched: Result<Token, Error>) -> Result<Arc<Secret>, Error> {
-        let fetched = fetched.map(|Token { secret, lives }| {
-            let (token, now) = (Arc::new(secret), Instant::now());
-            let lives = lives.min(MAX_LIFE);
-            let until = now + (lives - BEFORE_END.min(lives / 10));
-            let mut state = self.tokens.0.lock();
-            let before = state.token.replace((Arc::clone(&token), until));
-            state.former = before.map(|(token, _)| token).or(state.former.take());
-            token
+        self.current.forget_if(|token| {
+            let is_rejected = Arc::ptr_eq(&token.secret, rejected);
+            if is_rejected {
+                // Before it is forgotten, so that `known` contains it at any time.
+                *self.former.lock() = Some(Arc::clone(rejected));
+            }
+            is_rejected
         });
-        self.forget();
-        Landing(self.fetch).with(fetched.clone());
-        fetched
     }
 
-    /// Before those who wait are told: they look again.
-    fn forget(&self) {
-        self.tokens.0.lock().fetch.take_if(|fetch| Arc::ptr_eq(fetch, self.fetch));
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if self.fetch.landed().is_none() {
-            self.forget();
-            drop(Landing(self.fetch));
-        }
+    /// Returns the tokens that may occur in a response.
+    pub fn known(&self) -> Vec<Arc<Secret>> {
+        let current = self.current.value(()).map(|token| token.secret);
+        current.into_iter().chain(self.former.lock().clone()).collect()
     }
 }
 
@@ -140,8 +105,8 @@ mod tests {
         Instant::now() + Duration::from_secs(10)
     }
 
-    fn token(text: &str, lives: u64) -> Result<Token, Error> {
-        Ok(Token { secret: Secret::new(text), lives: Duration::from_millis(lives) })
+    fn token(text: &str, lifetime_ms: u64) -> Result<Token, Error> {
+        Ok(Token { secret: Secret::new(text), lifetime: Duration::from_millis(lifetime_ms) })
     }
 
     fn text(got: Result<Result<Arc<Secret>, Error>, WaitError>) -> String {
@@ -149,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn many_threads_fetch_once() {
+    fn threads_share_one_fetch() {
         let (tokens, fetched) = (Tokens::default(), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..64 {
@@ -167,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_before_it_is_over() {
+    fn token_is_replaced_before_it_expires() {
         let tokens = Tokens::default();
         assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("a", 100))), "a");
         std::thread::sleep(Duration::from_millis(92));
@@ -177,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_one_that_was_rejected_goes() {
+    fn only_the_rejected_token_is_forgotten() {
         let tokens = Tokens::default();
         let a = tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000)).unwrap().unwrap();
         tokens.reject(&a);
@@ -187,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_shared_and_not_kept() {
+    fn failure_is_shared_and_not_remembered() {
         let (tokens, fetched) = (Tokens::default(), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -206,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn another_threads_deadline_is_not_ones_own() {
+    fn timeout_of_the_leader_is_not_shared() {
         let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -223,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_have_a_deadline_and_survive_a_panic() {
+    fn followers_keep_their_deadline_and_survive_a_panic() {
         let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
             let panicking = scope.spawn(|| {

@@ -1,51 +1,51 @@
-//! The events of a stream: OpenAI's chunks, alike in all dialects that stream.
+//! Chunks of a stream, in OpenAI's format.
 
 use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
 use super::error_response::ErrorResponse;
-use super::json::{Lenient, MessageContent, Truth, field, string_or_null, without_place};
-use super::objects::{Few, Fields, LenientObject, Object, once};
+use super::json::{Lenient, Truthy, field, string_or_null, without_place};
+use super::message_content::MessageContent;
+use super::objects::{BoundedList, Fields, LenientObject, Object, read_once};
 use super::reader::{self, Raw};
 use super::reasoning::{Reasoning, ReasoningFields};
-use super::response::{DecodeError, parse, wrong};
-use super::responses;
+use super::response::{DecodeError, parse, wrong_shape};
 use super::strings::{Fragment, Text};
 use super::tools::{self, ToolCall};
 use super::usage::{Usage, UsageFields};
 
-/// The data of the event that ends a stream: Databricks sends it, and MLflow from 3.18 on.
-const DONE: &[u8] = b"[DONE]";
+/// The data of the event that ends a stream. Databricks sends it, and MLflow from 3.18 on.
+pub(super) const DONE: &[u8] = b"[DONE]";
 
-/// What one event says.
+/// One event of a stream.
 #[derive(Debug)]
 pub enum Event<'a> {
     Chunk(Chunk<'a>),
-    /// A chunk that only adds a text to a candidate that has begun.
+    /// A chunk that only appends text to a candidate that has begun: the candidate's index, and the text.
     Text(u64, Cow<'a, str>),
-    /// A whole item of an agent, whose text may have come in pieces before.
-    Item(Piece<'a>),
-    /// A chunk that only adds reasoning to it.
+    /// A complete item of an agent, whose text may have been streamed before.
+    Item(Delta<'a>),
+    /// A chunk that only appends reasoning to a candidate that has begun.
     Reasoning(u64, Cow<'a, str>),
-    /// The model or the gateway failed in the middle of its answer.
+    /// An error of the model or the gateway that ends the stream.
     Error(ErrorResponse),
-    /// The answer is complete.
+    /// The end of a complete stream.
     Done,
 }
 
-/// Pieces of the candidates, and what is known of the whole.
+/// What one chunk adds to a response.
 #[derive(Debug, Default)]
 pub struct Chunk<'a> {
     pub id: Option<Text<'a>>,
     pub model: Option<Text<'a>>,
     pub usage: Option<Usage>,
-    pub pieces: Vec<Piece<'a>>,
+    pub deltas: Vec<Delta<'a>>,
 }
 
 /// What a chunk adds to one candidate.
 #[derive(Debug, Default)]
-pub struct Piece<'a> {
+pub struct Delta<'a> {
     pub candidate: u64,
     pub role: Option<Text<'a>>,
     pub text: Option<Fragment<'a>>,
@@ -55,94 +55,36 @@ pub struct Piece<'a> {
     pub tool_calls: Vec<ToolCall<'a>>,
 }
 
-/// Whether the data of an event says that the stream is complete.
+/// Returns whether the data of an event marks the end of a complete stream.
 pub fn is_done(data: &[u8]) -> bool {
     data.trim_ascii() == DONE
 }
 
-/// Understands the data of an event. An object that says nothing of all this is an empty chunk: servers send such to
-/// keep a connection alive.
-pub(super) fn event(data: &[u8]) -> Result<Event<'_>, DecodeError> {
-    let data = data.trim_ascii();
-    if data == DONE {
-        return Ok(Event::Done);
-    }
-    if data.is_empty() {
-        return Ok(Event::Chunk(Chunk::default()));
-    }
-    let RawChunk { choices, agent, item, kind, id, model, usage, error } = parse(data)?;
-    let choices = choices.flatten();
-    if choices.is_none() && !error.0 {
-        if let Some(event) = responses::event(&kind, agent, item, data) {
-            return event;
-        }
-    }
-    let choices = match choices {
-        _ if error.0 => return Ok(Event::Error(ErrorResponse::in_success(data))),
-        Some(Few(choices)) => choices,
-        // What an agent sends is a choice in itself; the delta of others may be anything.
-        None if agent.is_some_and(|delta| delta.get().starts_with('{')) => vec![parse::<RawChoice>(data)?],
-        None if ErrorResponse::is_in(data) => return Ok(Event::Error(ErrorResponse::in_success(data))),
-        None => Vec::new(),
-    };
-    let pieces = choices
-        .into_iter()
-        .enumerate()
-        .map(|(at, choice)| piece(at, choice).map_err(|why| wrong(format!("choices[{at}]{why}"), data)));
-    let pieces = pieces.collect::<Result<_, _>>()?;
-    let usage = usage.0.map(Usage::from).filter(Usage::is_known);
-    Ok(Event::Chunk(Chunk { id: id.name(), model: model.name(), usage, pieces }))
-}
-
-fn piece(place: usize, choice: RawChoice<'_>) -> Result<Piece<'_>, String> {
-    // Some servers write a message where others write a delta.
-    let Object(delta) = match choice.delta.flatten() {
-        Some(delta) => delta,
-        None => field(".message", choice.message, message)?.flatten().unwrap_or_default(),
-    };
-    // The results of tools, which an agent shows as well, are not the model's words.
-    let content = field(".delta.content", delta.content, MessageContent::of_json)?.unwrap_or_default();
-    let words = content.text.filter(|_| !delta.role.is("tool"));
-    let text = field(".text", choice.text, string_or_null)?.flatten();
-    let calls = field(".delta.tool_calls", delta.tool_calls, tools::all)?.flatten();
-    Ok(Piece {
-        candidate: choice.index.count().unwrap_or(place as u64),
-        role: delta.role.name(),
-        text: words.or(text),
-        reasoning: delta.reasoning.first().or(content.reasoning),
-        refusal: delta.refusal.and_then(|json| Fragment::of_json(json.get())).or(content.refusal),
-        finish_reason: choice.finish_reason.name(),
-        tool_calls: calls.map(|calls| calls.calls).unwrap_or_default(),
-    })
-}
-
-fn message(json: &str) -> Result<Option<Object<RawDelta<'_>>>, String> {
-    reader::from_str(json).map_err(|error| without_place(&error))
-}
-
+/// The fields of a chunk before its choices are decoded.
 #[derive(Default)]
-struct RawChunk<'a> {
-    choices: Option<Option<Few<RawChoice<'a>>>>,
-    /// The delta of an agent on Databricks, which has no choices.
-    agent: Option<Raw<'a>>,
-    item: Option<Raw<'a>>,
-    /// The type of an event of an agent.
-    kind: Lenient<'a>,
+pub(super) struct RawChunk<'a> {
+    choices: Option<Option<BoundedList<RawChoice<'a>>>>,
+    /// The delta of an agent on Databricks, which sends no choices.
+    pub delta: Option<Raw<'a>>,
+    /// The item of an event of the Responses API.
+    pub item: Option<Raw<'a>>,
+    /// The type of an event of the Responses API.
+    pub kind: Lenient<'a>,
     id: Lenient<'a>,
     model: Lenient<'a>,
     usage: LenientObject<UsageFields>,
-    error: Truth,
+    error: Truthy,
 }
 
 impl<'de> Fields<'de> for RawChunk<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
-            "choices" => once(&mut self.choices, "choices", map)?,
+            "choices" => read_once(&mut self.choices, "choices", map)?,
             "id" => self.id = map.next_value()?,
             "model" => self.model = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
             "error" => self.error = map.next_value()?,
-            "delta" => self.agent = map.next_value()?,
+            "delta" => self.delta = map.next_value()?,
             "item" => self.item = map.next_value()?,
             "type" => self.kind = map.next_value()?,
             _ => return Ok(false),
@@ -151,13 +93,40 @@ impl<'de> Fields<'de> for RawChunk<'de> {
     }
 }
 
+impl<'a> RawChunk<'a> {
+    /// Returns whether it is neither a chunk with choices nor an error.
+    pub fn lacks_choices(&self) -> bool {
+        !self.error.0 && !matches!(self.choices, Some(Some(_)))
+    }
+
+    /// Decodes the choices. An object with none of the fields is an empty chunk: servers send such to keep a connection
+    /// alive.
+    pub fn decode(self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
+        let choices = match self.choices.flatten() {
+            _ if self.error.0 => return Ok(Event::Error(ErrorResponse::in_success(data))),
+            Some(BoundedList(choices)) => choices,
+            // An agent's chunk has the fields of a choice. The delta of other events may be anything.
+            None if self.delta.is_some_and(|delta| delta.get().starts_with('{')) => vec![parse::<RawChoice>(data)?],
+            None if ErrorResponse::is_in(data) => return Ok(Event::Error(ErrorResponse::in_success(data))),
+            None => Vec::new(),
+        };
+        let deltas = choices
+            .into_iter()
+            .enumerate()
+            .map(|(at, choice)| choice.decode(at).map_err(|why| wrong_shape(format!("choices[{at}]{why}"), data)));
+        let deltas = deltas.collect::<Result<_, _>>()?;
+        let usage = self.usage.0.map(Usage::from).filter(Usage::is_known);
+        Ok(Event::Chunk(Chunk { id: self.id.name(), model: self.model.name(), usage, deltas }))
+    }
+}
+
 #[derive(Default)]
 struct RawChoice<'a> {
     index: Lenient<'a>,
-    /// Of a chat.
+    /// Sent by chats.
     delta: Option<Option<Object<RawDelta<'a>>>>,
     message: Option<Raw<'a>>,
-    /// Of completions.
+    /// Sent by completions.
     text: Option<Raw<'a>>,
     finish_reason: Lenient<'a>,
 }
@@ -166,14 +135,43 @@ impl<'de> Fields<'de> for RawChoice<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "index" => self.index = map.next_value()?,
-            "delta" => once(&mut self.delta, "delta", map)?,
-            "message" => once(&mut self.message, "message", map)?,
-            "text" => once(&mut self.text, "text", map)?,
+            "delta" => read_once(&mut self.delta, "delta", map)?,
+            "message" => read_once(&mut self.message, "message", map)?,
+            "text" => read_once(&mut self.text, "text", map)?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             _ => return Ok(false),
         }
         Ok(true)
     }
+}
+
+impl<'a> RawChoice<'a> {
+    /// Decodes the choice at this place in the list. An error starts with the place of the wrong field.
+    fn decode(self, place: usize) -> Result<Delta<'a>, String> {
+        // Some servers send a message instead of a delta.
+        let Object(delta) = match self.delta.flatten() {
+            Some(delta) => delta,
+            None => field(".message", self.message, parse_message)?.flatten().unwrap_or_default(),
+        };
+        let content = field(".delta.content", delta.content, MessageContent::from_json)?.unwrap_or_default();
+        // Agents stream the results of tools, too, which are not text of the model.
+        let content_text = content.text.filter(|_| !delta.role.is("tool"));
+        let text = field(".text", self.text, string_or_null)?.flatten();
+        let calls = field(".delta.tool_calls", delta.tool_calls, tools::parse_list)?.flatten();
+        Ok(Delta {
+            candidate: self.index.count().unwrap_or(place as u64),
+            role: delta.role.name(),
+            text: content_text.or(text),
+            reasoning: delta.reasoning.first().or(content.reasoning),
+            refusal: delta.refusal.and_then(|json| Fragment::from_json(json.get())).or(content.refusal),
+            finish_reason: self.finish_reason.name(),
+            tool_calls: calls.map(|calls| calls.calls).unwrap_or_default(),
+        })
+    }
+}
+
+fn parse_message(json: &str) -> Result<Option<Object<RawDelta<'_>>>, String> {
+    reader::from_str(json).map_err(|error| without_place(&error))
 }
 
 #[derive(Default)]
@@ -189,8 +187,8 @@ impl<'de> Fields<'de> for RawDelta<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "role" => self.role = map.next_value()?,
-            "content" => once(&mut self.content, "content", map)?,
-            "tool_calls" => once(&mut self.tool_calls, "tool_calls", map)?,
+            "content" => read_once(&mut self.content, "content", map)?,
+            "tool_calls" => read_once(&mut self.tool_calls, "tool_calls", map)?,
             "refusal" => self.refusal = Some(map.next_value()?),
             name => return self.reasoning.read(name, map),
         }
@@ -202,27 +200,28 @@ impl<'de> Fields<'de> for RawDelta<'de> {
 mod tests {
     use std::borrow::Cow;
 
+    use super::super::openai::decode_event;
     use super::super::reasoning::ReasoningForm;
     use super::*;
 
     fn chunk(json: &str) -> Chunk<'_> {
-        match event(json.as_bytes()) {
+        match decode_event(json.as_bytes()) {
             Ok(Event::Chunk(chunk)) => chunk,
             other => panic!("{json}: {other:?}"),
         }
     }
 
     fn text_of<'a>(chunk: &'a Chunk) -> Option<&'a str> {
-        chunk.pieces[0].text.as_ref().map(|fragment| fragment.text.0.as_ref())
+        chunk.deltas[0].text.as_ref().map(|fragment| fragment.text.0.as_ref())
     }
 
     #[test]
-    fn reads_reasoning_and_refusals() {
+    fn reasoning_and_refusals_are_read() {
         let of = |delta: &str| {
             let json = format!(r#"{{"id":"x","choices":[{{"delta":{delta}}}]}}"#);
-            let piece = chunk(&json).pieces.remove(0);
-            let refusal = piece.refusal.map(|refusal| refusal.text.0.into_owned());
-            (piece.reasoning.map(|it| (it.form, it.text.text.0.into_owned())), refusal)
+            let delta = chunk(&json).deltas.remove(0);
+            let refusal = delta.refusal.map(|refusal| refusal.text.0.into_owned());
+            (delta.reasoning.map(|it| (it.form, it.text.text.0.into_owned())), refusal)
         };
         let hm = |form| (Some((form, "hm".to_owned())), None);
         assert_eq!(of(r#"{"content":null,"reasoning_content":"hm"}"#), hm(ReasoningForm::ReasoningContent));
@@ -235,15 +234,15 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_3_17_2_sends() {
+    fn chunks_of_mlflow_3_17_2_are_read() {
         let first = r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"finish_reason":null,"delta":{"role":"assistant","content":null,"tool_calls":null}}],"usage":null}"#;
         let first = chunk(first);
         assert_eq!(first.model, Some(Text("m".into())));
         assert_eq!(first.usage, None);
-        let piece = &first.pieces[0];
-        assert_eq!((piece.candidate, &piece.role, &piece.text), (0, &Some(Text("assistant".into())), &None));
+        let delta = &first.deltas[0];
+        assert_eq!((delta.candidate, &delta.role, &delta.text), (0, &Some(Text("assistant".into())), &None));
         let last = chunk(r#"{"choices":[{"index":1,"finish_reason":"stop","delta":{}}]}"#);
-        assert_eq!((last.pieces[0].candidate, &last.pieces[0].finish_reason), (1, &Some(Text("stop".into()))));
+        assert_eq!((last.deltas[0].candidate, &last.deltas[0].finish_reason), (1, &Some(Text("stop".into()))));
         let text = chunk(r#"{"choices":[{"text":" a\n","finish_reason":null}]}"#);
         assert_eq!(text_of(&text), Some(" a\n"));
         let usage = chunk(r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":null,"total_tokens":0}}"#);
@@ -252,17 +251,17 @@ mod tests {
     }
 
     #[test]
-    fn reads_fragments_of_tool_calls() {
+    fn fragments_of_tool_calls_are_read() {
         let json =
             r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{\"a\""}}]}}]}"#;
         let chunk = chunk(json);
-        let call = &chunk.pieces[0].tool_calls[0];
+        let call = &chunk.deltas[0].tool_calls[0];
         assert_eq!((call.index, &call.arguments), (Some(1), &Some(Text("{\"a\"".into()))));
     }
 
     #[test]
-    fn tells_errors_from_what_says_nothing() {
-        for (json, words) in [
+    fn error_is_distinguished_from_keep_alive_event() {
+        for (json, message) in [
             (r#"{"error":{"message":"no luck","type":"ClientConnectorError"}}"#, "no luck"),
             (r#"{"error":"plain"}"#, "plain"),
             (r#"{"error_code":"X","message":"m"}"#, "m"),
@@ -270,49 +269,52 @@ mod tests {
             (r#"{"object":"error","message":"boom","code":400}"#, "boom"),
             (r#"{"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"message":"m"}}"#, "m"),
         ] {
-            let Ok(Event::Error(refusal)) = event(json.as_bytes()) else { panic!("{json}") };
-            assert_eq!(refusal.words.as_deref(), Some(words));
+            let Ok(Event::Error(error)) = decode_event(json.as_bytes()) else { panic!("{json}") };
+            assert_eq!(error.message.as_deref(), Some(message));
         }
         assert_eq!(text_of(&chunk(r#"{"choices":[{"text":"a"}],"usage":7}"#)), Some("a"));
         for json in ["", " \n ", "{}", r#"{"type":"ping"}"#, r#"{"error":null}"#] {
-            assert!(chunk(json).pieces.is_empty(), "{json}");
+            assert!(chunk(json).deltas.is_empty(), "{json}");
         }
-        assert!(matches!(event(b"[DONE]"), Ok(Event::Done)));
-        assert!(matches!(event(b" [DONE]\n"), Ok(Event::Done)));
+        assert!(matches!(decode_event(b"[DONE]"), Ok(Event::Done)));
+        assert!(matches!(decode_event(b" [DONE]\n"), Ok(Event::Done)));
     }
 
     #[test]
-    fn agent_of_responses_sends_pieces_and_then_items() {
+    fn responses_api_agent_sends_deltas_and_then_items() {
         let delta = r#"{"type":"response.output_text.delta","item_id":"m","delta":"a\n"}"#;
-        assert_eq!(chunk(delta).pieces[0].text, Some(Fragment::from(Cow::from("a\n"))));
+        assert_eq!(chunk(delta).deltas[0].text, Some(Fragment::from(Cow::from("a\n"))));
         let item = r#"{"type":"response.output_item.done","item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab"}]}}"#;
-        let Ok(Event::Item(piece)) = event(item.as_bytes()) else { panic!() };
-        assert_eq!(piece.text, Some(Fragment::from(Cow::from("ab"))));
-        let work =
+        let Ok(Event::Item(delta)) = decode_event(item.as_bytes()) else { panic!() };
+        assert_eq!(delta.text, Some(Fragment::from(Cow::from("ab"))));
+        let tool_call =
             r#"{"type":"response.output_item.done","item":{"type":"function_call","name":"f","arguments":"{}"}}"#;
-        assert!(chunk(work).pieces.is_empty());
+        assert!(chunk(tool_call).deltas.is_empty());
         for end in ["response.completed", "response.incomplete"] {
             let data = format!(r#"{{"type":"{end}","response":{{"output":[]}}}}"#);
-            assert!(matches!(event(data.as_bytes()), Ok(Event::Done)));
+            assert!(matches!(decode_event(data.as_bytes()), Ok(Event::Done)));
         }
         let failed = br#"{"type":"response.failed","response":{"error":{"message":"m"}}}"#;
-        assert!(matches!(event(failed), Ok(Event::Error(_))));
+        assert!(matches!(decode_event(failed), Ok(Event::Error(_))));
         let wrong = br#"{"type":"response.output_text.delta","delta":{"text":"a"}}"#;
-        assert!(matches!(event(wrong), Err(DecodeError::WrongShape(..))));
-        assert!(chunk(r#"{"type":"response.created","response":{}}"#).pieces.is_empty());
+        assert!(matches!(decode_event(wrong), Err(DecodeError::WrongShape(..))));
+        assert!(chunk(r#"{"type":"response.created","response":{}}"#).deltas.is_empty());
     }
 
     #[test]
-    fn what_is_no_chunk_is_said_to_be_none() {
+    fn event_that_is_not_a_chunk_is_refused() {
         let many = format!(r#"{{"choices":[{}]}}"#, vec!["{}"; 1025].join(","));
-        assert!(matches!(event(many.as_bytes()), Err(DecodeError::WrongShape(..))));
-        assert!(matches!(event(br#"{"choices":[[0,{"content":"x"},null,"stop"]]}"#), Err(DecodeError::WrongShape(..))));
+        assert!(matches!(decode_event(many.as_bytes()), Err(DecodeError::WrongShape(..))));
+        assert!(matches!(
+            decode_event(br#"{"choices":[[0,{"content":"x"},null,"stop"]]}"#),
+            Err(DecodeError::WrongShape(..))
+        ));
         for json in ["[]", "null", "1", "\"a\"", r#"{"choices":[1]}"#, r#"{"choices":[{"delta":{"content":[1]}}]}"#] {
-            assert!(matches!(event(json.as_bytes()), Err(DecodeError::WrongShape(..))), "{json}");
+            assert!(matches!(decode_event(json.as_bytes()), Err(DecodeError::WrongShape(..))), "{json}");
         }
         for json in ["[DONE", "{", "data", r#"{"choices":[]}{}"#] {
-            assert!(matches!(event(json.as_bytes()), Err(DecodeError::NotJson(..))), "{json}");
+            assert!(matches!(decode_event(json.as_bytes()), Err(DecodeError::NotJson(..))), "{json}");
         }
-        assert!(matches!(event(b"{\"choices\":[{\"text\":\"\xff\"}]}"), Err(DecodeError::NotJson(..))));
+        assert!(matches!(decode_event(b"{\"choices\":[{\"text\":\"\xff\"}]}"), Err(DecodeError::NotJson(..))));
     }
 }

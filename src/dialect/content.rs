@@ -1,4 +1,4 @@
-//! Questions, and the request bodies that they become: alike in all dialects but for some names.
+//! Request bodies. All dialects share their format except for some field names.
 
 use std::ops::Range;
 
@@ -8,51 +8,51 @@ use super::message::Message;
 use super::object_writer::ObjectWriter;
 use super::{Params, Task, objects};
 
-/// What is asked, apart from parameters.
+/// The content of a request, apart from parameters.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
-    /// To a chat route, one message of the user.
+    /// A prompt. A chat route receives it as a message of the user.
     Prompt(&'a str),
     Messages(&'a [Message]),
-    /// Texts to be turned into vectors.
+    /// Strings to embed.
     Inputs(&'a [String]),
-    /// All of the body, parameters included.
+    /// The whole body, including parameters.
     Body(&'a Body),
 }
 
 impl Content<'_> {
-    /// What a route is most likely for that is asked this, and for a text.
-    pub fn likely_task(&self) -> Task {
+    /// Returns the task for this content if the route's task is not known. Never [`Task::Embeddings`] for a body.
+    pub fn default_task(&self) -> Task {
         match self {
             Content::Prompt(_) => Task::Completions,
             Content::Messages(_) => Task::Chat,
             Content::Inputs(_) => Task::Embeddings,
             Content::Body(body) if body.has("messages") => Task::Chat,
-            // Agents take inputs as well, and say so to nobody; who wants vectors is not asked here.
+            // Agents take inputs, too, and servers do not always report it.
             Content::Body(body) if body.has("input") || body.has("text") => Task::Chat,
             Content::Body(_) => Task::Completions,
         }
     }
 }
 
-/// What the dialects call the same things.
+/// The names of the fields that differ between dialects.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldNames {
     pub candidate_count: &'static str,
     pub inputs: &'static str,
 }
 
-/// A body that the caller wrote: a JSON object.
+/// A body from the caller: a JSON object.
 #[derive(Debug, Clone)]
 pub struct Body {
     json: String,
-    /// Their names and the places of their values, in their order; without `stream`, which is for the call to say.
+    /// The names and the ranges of the values, in order, without `stream`, which depends on the call.
     fields: Vec<(String, Range<usize>)>,
 }
 
 impl Body {
     pub fn parse(json: &str) -> Result<Body, serde_json::Error> {
-        let fields = objects::fields(json)?;
+        let fields = objects::parse_fields(json)?;
         let place = |value: &RawValue| {
             let start = value.get().as_ptr().addr() - json.as_ptr().addr();
             start..start + value.get().len()
@@ -62,8 +62,8 @@ impl Body {
         Ok(Body { json: json.to_owned(), fields })
     }
 
-    /// As the caller wrote it.
-    pub fn as_written(&self) -> &str {
+    /// Returns the caller's JSON, unchanged.
+    pub fn as_json(&self) -> &str {
         &self.json
     }
 
@@ -72,30 +72,30 @@ impl Body {
     }
 }
 
-/// How a dialect writes a request to a route of this task.
+/// How to encode a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encoding<'a> {
     pub task: Task,
     pub is_streamed: bool,
     pub names: FieldNames,
-    /// The field `model`, unless the caller wrote one.
+    /// The value of the field `model`, unless the caller sets it.
     pub model: Option<&'a str>,
 }
 
-/// The request's JSON.
-pub(super) fn encode(question: Content, params: &Params, encoding: Encoding) -> Vec<u8> {
+/// Encodes the body of a request.
+pub(super) fn encode(content: Content, params: &Params, encoding: Encoding) -> Vec<u8> {
     let Encoding { task, is_streamed, names, model } = encoding;
     let mut json = ObjectWriter::default();
     if let Some(model) = model {
-        let is_written = match question {
+        let is_set = match content {
             Content::Body(body) => body.has("model"),
             _ => params.contains("model"),
         };
-        if !is_written {
+        if !is_set {
             json.field("model").push_string(model);
         }
     }
-    match question {
+    match content {
         Content::Prompt(prompt) if task == Task::Responses => {
             json.field("input").push_raw("[{\"role\":\"user\",\"content\":").push_string(prompt).push_raw("}]");
         }
@@ -118,13 +118,13 @@ pub(super) fn encode(question: Content, params: &Params, encoding: Encoding) -> 
             json.field(name).push_raw(&body.json[value.clone()]);
         }),
     }
-    if !matches!(question, Content::Body(_)) {
+    if !matches!(content, Content::Body(_)) {
         params.write_to(&mut json, names.candidate_count);
     }
     if is_streamed {
         json.field("stream").push_raw("true");
     }
-    json.end()
+    json.finish()
 }
 
 #[cfg(test)]
@@ -133,15 +133,15 @@ mod tests {
 
     const NAMES: FieldNames = FieldNames { candidate_count: "candidate_count", inputs: "text" };
 
-    fn encoded(question: Content, task: Task, is_streamed: bool) -> String {
+    fn encoded(content: Content, task: Task, is_streamed: bool) -> String {
         let mut params = Params::default();
         params.set_int("n", 2).unwrap();
         let encoding = Encoding { task, is_streamed, names: NAMES, model: None };
-        String::from_utf8(encode(question, &params, encoding)).unwrap()
+        String::from_utf8(encode(content, &params, encoding)).unwrap()
     }
 
     #[test]
-    fn a_prompt_fits_both_kinds_of_route() {
+    fn prompt_is_encoded_for_each_task() {
         let prompt = Content::Prompt("say \"hi\"");
         assert_eq!(encoded(prompt, Task::Completions, false), r#"{"prompt":"say \"hi\"","candidate_count":2}"#);
         assert_eq!(
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_of_responses_takes_input() {
+    fn responses_route_receives_input() {
         assert_eq!(
             encoded(Content::Prompt("p"), Task::Responses, true),
             r#"{"input":[{"role":"user","content":"p"}],"candidate_count":2,"stream":true}"#
@@ -164,10 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn model_is_named_once() {
-        let sent = |question: Content, params: &Params| {
+    fn model_is_sent_once() {
+        let sent = |content: Content, params: &Params| {
             let encoding = Encoding { task: Task::Chat, is_streamed: false, names: NAMES, model: Some("m \"x\"") };
-            String::from_utf8(encode(question, params, encoding)).unwrap()
+            String::from_utf8(encode(content, params, encoding)).unwrap()
         };
         let mut params = Params::default();
         let body = Body::parse(r#"{"x":1}"#).unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_and_inputs_are_sent_as_they_are() {
+    fn messages_and_inputs_are_sent_unchanged() {
         let messages = [Message::parse(r#"{"role": "user", "content": [1]}"#).unwrap()];
         assert_eq!(
             encoded(Content::Messages(&messages), Task::Chat, false),
@@ -194,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_body_is_the_callers() {
+    fn body_of_the_caller_is_sent_without_parameters() {
         let body = Body::parse(r#" {"messages": [1 , 2], "stream": false, "n":3, "x": {"stream": 1}} "#).unwrap();
         let sent = encoded(Content::Body(&body), Task::Chat, false);
         assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1}}"#);
         let sent = encoded(Content::Body(&body), Task::Chat, true);
         assert_eq!(sent, r#"{"messages":[1 , 2],"n":3,"x":{"stream": 1},"stream":true}"#);
-        assert!(body.as_written().starts_with(" {") && body.as_written().ends_with("}} "));
+        assert!(body.as_json().starts_with(" {") && body.as_json().ends_with("}} "));
         for (json, task) in [
             (r#"{"messages":[]}"#, Task::Chat),
             (r#"{"prompt":""}"#, Task::Completions),
@@ -209,7 +209,7 @@ mod tests {
             (r#"{"input":[]}"#, Task::Chat),
             (r#"{"text":""}"#, Task::Chat),
         ] {
-            assert_eq!(Content::Body(&Body::parse(json).unwrap()).likely_task(), task);
+            assert_eq!(Content::Body(&Body::parse(json).unwrap()).default_task(), task);
         }
         for json in ["", "[]", "null", "{", "{}x", "{\"a\":}"] {
             assert!(Body::parse(json).is_err(), "{json}");

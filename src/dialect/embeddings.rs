@@ -1,19 +1,20 @@
-//! Vectors: from the text of an answer straight into one block of numbers, without a tree between.
+//! Embeddings responses: the numbers go from the JSON directly to one array of floats.
 
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::json::{Count, Lenient, Truth};
+use super::excerpt::excerpt;
+use super::json::{Count, Lenient, Truthy};
 use super::number_lists::NumberLists;
-use super::objects::{Fields, LenientObject, Name, Object, once};
+use super::objects::{FieldName, Fields, LenientObject, Object, read_once};
 use super::reader;
 use super::response::{self, DecodeError};
 use super::strings::Text;
 use super::usage::{Metadata, Usage, UsageFields};
 
-/// Vectors of one dimension, one behind the other.
+/// Embeddings of one dimension, contiguous in `data`.
 #[derive(Debug, Default, PartialEq)]
 pub struct EmbeddingArray {
     pub data: Vec<f32>,
@@ -21,22 +22,23 @@ pub struct EmbeddingArray {
     pub count: usize,
 }
 
-/// What an answer says besides its vectors.
+/// What a response contains besides its embeddings.
 #[derive(Debug, Default)]
 pub struct EmbeddingsResponse {
     pub model: Option<String>,
     pub usage: Usage,
 }
 
-/// How the dialects call the fields.
+/// The names of the response's fields.
 pub(super) struct EmbeddingFields {
-    /// The list of vectors, or of objects with an `embedding` each.
+    /// The list of embeddings, or of objects with an `embedding` each.
     pub list: &'static str,
-    /// The model and the counts of tokens: in an object of this name, or for `None` as OpenAI has them.
+    /// The object with the model and the token counts; `None` if they are in OpenAI's fields.
     pub metadata: Option<&'static str>,
 }
 
-/// Adds an answer's vectors, about `expected` of them, to `to`, in the order of their `index`. A failure adds none.
+/// Appends the embeddings of a response to `to`, in the order of their `index`. `expected` is their probable number.
+/// Appends none if it fails.
 pub(super) fn decode(
     body: &[u8],
     expected: usize,
@@ -44,12 +46,12 @@ pub(super) fn decode(
     names: &EmbeddingFields,
 ) -> Result<EmbeddingsResponse, DecodeError> {
     let (count, len) = (to.count, to.data.len());
-    let answer = append(body, expected, to, names);
-    if answer.is_err() {
+    let response = append(body, expected, to, names);
+    if response.is_err() {
         to.count = count;
         to.data.truncate(len);
     }
-    answer
+    response
 }
 
 fn append(
@@ -58,78 +60,78 @@ fn append(
     to: &mut EmbeddingArray,
     names: &EmbeddingFields,
 ) -> Result<EmbeddingsResponse, DecodeError> {
-    // There cannot be more numbers than half of the bytes, whatever the first vector promises.
+    // Each number takes at least two bytes, whatever the length of the first embedding promises.
     let mut lists = NumberLists::new(&mut to.data, expected, body.len() / 2);
     let mut rows = Vec::new();
-    let read = read(body, &mut lists, &mut rows, names);
+    let parsed = parse(body, &mut lists, &mut rows, names);
     let count = rows.len();
-    let wrong = |why: String| DecodeError::WrongShape(why, response::beginning(body));
-    let read = read.and_then(|whole| {
-        response::check_error(&whole.error, body)?;
-        if !whole.has_list {
-            return Err(response::instead(body, &format!("there is no list \"{}\"", names.list)));
+    let wrong = |why: String| DecodeError::WrongShape(why, excerpt(body));
+    let parsed = parsed.and_then(|parsed| {
+        response::check_error(&parsed.error, body)?;
+        if !parsed.has_list {
+            return Err(response::missing_field(body, &format!("missing field `{}`", names.list)));
         }
-        Ok((whole.answer, order(&mut lists, rows, names).map_err(wrong)?))
+        Ok((parsed.response, sort_rows(&mut lists, rows, names).map_err(wrong)?))
     });
     if lists.is_out_of_memory {
-        return Err(DecodeError::OutOfMemory(lists.get(0).map_or(0, <[f32]>::len)));
+        return Err(DecodeError::NoMemoryForEmbeddings(lists.get(0).map_or(0, <[f32]>::len)));
     }
-    let (answer, dimension) = read?;
+    let (response, dimension) = parsed?;
     if to.count > 0 && dimension != to.dimension {
-        return Err(wrong("vectors of another dimension than before".to_owned()));
+        return Err(wrong("embeddings of another dimension than those before".to_owned()));
     }
     to.dimension = dimension;
     to.count += count;
-    Ok(answer)
+    Ok(response)
 }
 
-fn read(
+fn parse(
     body: &[u8],
     lists: &mut NumberLists,
     rows: &mut Vec<Row>,
     names: &EmbeddingFields,
-) -> Result<Whole, DecodeError> {
-    let rest = lists.take_out(body);
+) -> Result<ParsedResponse, DecodeError> {
+    let rest = lists.extract(body);
     if lists.is_out_of_memory {
-        // What there is of it says nothing; who asked looks at the lists first.
-        return Ok(Whole::default());
+        // The caller checks this first.
+        return Ok(ParsedResponse::default());
     }
-    // What is wrong is told of the body as it came.
-    let text = response::utf8(&rest).map_err(|error| response::utf8(body).err().unwrap_or(error))?;
+    // Errors are those of the original body.
+    let text = response::parse_utf8(&rest).map_err(|error| response::parse_utf8(body).err().unwrap_or(error))?;
     response::check_memory(&rest)?;
-    let read = reader::read(text, WholeAnswer { lists, rows, names });
-    read.map_err(|error| match response::utf8(body).map(serde_json::from_str::<IgnoredAny>) {
-        Ok(Err(error)) => response::malformed(&error, body),
-        _ => response::malformed_elsewhere(&error, body),
+    let parsed = reader::read(text, ResponseSeed { lists, rows, names });
+    parsed.map_err(|error| match response::parse_utf8(body).map(serde_json::from_str::<IgnoredAny>) {
+        Ok(Err(error)) => response::parse_error(&error, body),
+        _ => response::parse_error_without_place(&error, body),
     })
 }
 
-/// What there is in a response beside the lists of numbers.
+/// A response apart from the lists of numbers.
 #[derive(Default)]
-struct Whole {
-    answer: EmbeddingsResponse,
+struct ParsedResponse {
+    response: EmbeddingsResponse,
     has_list: bool,
-    error: Truth,
+    error: Truthy,
 }
 
-/// A vector in an answer: what it says of its place among the others, and which list of numbers it is.
+/// One embedding: its `index` in the response, and the number of its list in [`NumberLists`].
 struct Row {
     index: Option<u64>,
     list: usize,
     shape: Shape,
 }
 
-/// Where the numbers of a vector stand.
+/// Where the numbers of an embedding are.
 #[derive(Clone, Copy)]
 enum Shape {
     Object,
     List,
-    /// In the list of vectors itself.
+    /// In the list of embeddings itself.
     Flat,
 }
 
 impl Shape {
-    /// The place of a number, or of the whole vector, for a person.
+    /// Returns the place of a number, or of the whole embedding, for an error message.
     fn place(self, names: &EmbeddingFields, row: usize, number: Option<usize>) -> String {
         let list = names.list;
         let number = number.map(|number| format!("[{number}]")).unwrap_or_default();
@@ -141,10 +143,10 @@ impl Shape {
     }
 }
 
-/// Puts the vectors in the order of their indexes, or where none is given, or the same to all, in that of the answer, and
-/// drops lists that are no vectors. Returns their dimension.
-fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &EmbeddingFields) -> Result<usize, String> {
-    let first = rows.first().ok_or("there are no vectors in it")?;
+/// Sorts the embeddings by their indexes, and removes lists that are not embeddings. Keeps the order if there are no
+/// indexes, or all are the same. Returns the dimension.
+fn sort_rows(lists: &mut NumberLists, rows: Vec<Row>, names: &EmbeddingFields) -> Result<usize, String> {
+    let first = rows.first().ok_or("no embeddings")?;
     let dimension = lists.get(first.list).map_or(0, <[f32]>::len);
     let has_indexes = rows.iter().any(|row| row.index != first.index);
     let mut places = Vec::new();
@@ -156,15 +158,15 @@ fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &EmbeddingFields) -> Re
     for (at, row) in rows.iter().enumerate() {
         let place = |number| row.shape.place(names, at, number);
         let numbers = lists.get(row.list).filter(|numbers| numbers.len() == dimension && dimension > 0);
-        let numbers =
-            numbers.ok_or_else(|| format!("{}: vectors of different dimensions, or without numbers", place(None)))?;
+        let numbers = numbers
+            .ok_or_else(|| format!("{}: embeddings of different dimensions, or without numbers", place(None)))?;
         if let Some(number) = numbers.iter().position(|number| !number.is_finite()) {
-            return Err(format!("{} is not a finite number of 32 bits", place(Some(number))));
+            return Err(format!("{} is not a finite 32-bit float", place(Some(number))));
         }
         let index = row.index.filter(|_| has_indexes).unwrap_or(at as u64);
         match places.get_mut(usize::try_from(index).unwrap_or(usize::MAX)) {
             Some(free @ None) => *free = Some(row.list),
-            _ => return Err(format!("{}: an index that is given twice, or is too large", place(None))),
+            _ => return Err(format!("{}: duplicate or too large index", place(None))),
         }
     }
     let is_in_order = places.len() == lists.count() && places.iter().enumerate().all(|(at, list)| *list == Some(at));
@@ -174,65 +176,66 @@ fn order(lists: &mut NumberLists, rows: Vec<Row>, names: &EmbeddingFields) -> Re
     Ok(dimension)
 }
 
-/// What an answer is once its lists of numbers are taken out.
-struct WholeAnswer<'r, 'v, 'n> {
+/// Reads a response whose lists of numbers are extracted.
+struct ResponseSeed<'r, 'v, 'n> {
     lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
     names: &'n EmbeddingFields,
 }
 
-impl<'de> DeserializeSeed<'de> for WholeAnswer<'_, '_, '_> {
-    type Value = Whole;
+impl<'de> DeserializeSeed<'de> for ResponseSeed<'_, '_, '_> {
+    type Value = ParsedResponse;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for WholeAnswer<'_, '_, '_> {
-    type Value = Whole;
+impl<'de> Visitor<'de> for ResponseSeed<'_, '_, '_> {
+    type Value = ParsedResponse;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object with vectors")
+        f.write_str("an object with embeddings")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let Whole { mut answer, mut has_list, mut error } = Whole::default();
-        while let Some(Name(field)) = map.next_key()? {
+        let ParsedResponse { mut response, mut has_list, mut error } = ParsedResponse::default();
+        while let Some(FieldName(field)) = map.next_key()? {
             let field = field.as_ref();
             if field == self.names.list {
                 if has_list {
-                    return Err(Error::custom(format_args!("the list \"{field}\" is there twice")));
+                    return Err(Error::custom(format_args!("duplicate field `{field}`")));
                 }
-                has_list = map.next_value_seed(VectorList { lists: self.lists, rows: self.rows, names: self.names })?;
+                has_list =
+                    map.next_value_seed(EmbeddingList { lists: self.lists, rows: self.rows, names: self.names })?;
             } else if self.names.metadata == Some(field) {
                 if let Some(metadata) = map.next_value::<LenientObject<Metadata>>()?.0 {
-                    let (model, usage) = metadata.understood();
-                    answer = EmbeddingsResponse { model: model.map(|model| model.0.into_owned()), usage };
+                    let (model, usage) = metadata.into_parts();
+                    response = EmbeddingsResponse { model: model.map(|model| model.0.into_owned()), usage };
                 }
             } else if self.names.metadata.is_none() && field == "usage" {
-                answer.usage = map.next_value::<LenientObject<UsageFields>>()?.0.map(Usage::from).unwrap_or_default();
+                response.usage = map.next_value::<LenientObject<UsageFields>>()?.0.map(Usage::from).unwrap_or_default();
             } else if self.names.metadata.is_none() && field == "model" {
-                answer.model = map.next_value::<Lenient>()?.name().map(|model| model.0.into_owned());
+                response.model = map.next_value::<Lenient>()?.name().map(|model| model.0.into_owned());
             } else if field == "error" {
                 error = map.next_value()?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Whole { answer, has_list, error })
+        Ok(ParsedResponse { response, has_list, error })
     }
 }
 
-/// The list of vectors; or, as older gateways answer to a single text, one vector itself, of which a number is left.
-/// Says whether it is there: null is none.
-struct VectorList<'r, 'v, 'n> {
+/// Reads the list of embeddings. Older gateways respond to a single text with the embedding itself, in place of which
+/// there is the number of its list. Returns false for null.
+struct EmbeddingList<'r, 'v, 'n> {
     lists: &'r mut NumberLists<'v>,
     rows: &'r mut Vec<Row>,
     names: &'n EmbeddingFields,
 }
 
-impl<'de> DeserializeSeed<'de> for VectorList<'_, '_, '_> {
+impl<'de> DeserializeSeed<'de> for EmbeddingList<'_, '_, '_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -240,11 +243,11 @@ impl<'de> DeserializeSeed<'de> for VectorList<'_, '_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for VectorList<'_, '_, '_> {
+impl<'de> Visitor<'de> for EmbeddingList<'_, '_, '_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a list of vectors")
+        f.write_str("a list of embeddings")
     }
 
     fn visit_none<E: Error>(self) -> Result<bool, E> {
@@ -259,7 +262,7 @@ impl<'de> Visitor<'de> for VectorList<'_, '_, '_> {
         let mut is_flat = false;
         while let Some(element) = list.next_element::<Element>()? {
             let (shape, index, numbers) = match element {
-                Element::Vector(Vector { embedding, index }) => {
+                Element::Object(EmbeddingObject { embedding, index }) => {
                     (Shape::Object, index.0, embedding.ok_or_else(|| Error::missing_field("embedding"))?)
                 }
                 Element::Numbers(list) => (Shape::List, None, Numbers::List(list)),
@@ -276,40 +279,40 @@ impl<'de> Visitor<'de> for VectorList<'_, '_, '_> {
                 Numbers::List(list) => list,
                 Numbers::Base64(text) => self.lists.read_base64(&text.0).map_err(|why| wrong(&why))?,
             };
-            // A number beside other things is one that was not taken out.
+            // A list that was not extracted has other elements than numbers.
             if list >= self.lists.count() || is_flat && !self.rows.is_empty() {
-                return Err(wrong("something else than numbers in a vector"));
+                return Err(wrong("an embedding may contain only numbers"));
             }
-            self.rows.try_reserve(1).map_err(|_| Error::custom("there is no memory"))?;
+            self.rows.try_reserve(1).map_err(|_| Error::custom("no memory"))?;
             self.rows.push(Row { index, list, shape });
         }
         Ok(true)
     }
 }
 
-/// In the place of the number of a list that was not taken out.
+/// Stands for a list that was not extracted.
 const NO_LIST: usize = usize::MAX;
 
-/// An element of the list of vectors.
+/// An element of the list of embeddings.
 enum Element<'a> {
-    /// As OpenAI has them.
-    Vector(Vector<'a>),
-    /// As the older gateways have them.
+    /// OpenAI's format.
+    Object(EmbeddingObject<'a>),
+    /// The format of older gateways.
     Numbers(usize),
-    /// The list itself was one of numbers.
+    /// The list is itself an embedding.
     Flat(usize),
 }
 
 #[derive(Default)]
-struct Vector<'a> {
+struct EmbeddingObject<'a> {
     embedding: Option<Numbers<'a>>,
     index: Count,
 }
 
-impl<'de> Fields<'de> for Vector<'de> {
+impl<'de> Fields<'de> for EmbeddingObject<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
-            "embedding" => once(&mut self.embedding, "embedding", map)?,
+            "embedding" => read_once(&mut self.embedding, "embedding", map)?,
             "index" => self.index = map.next_value()?,
             _ => return Ok(false),
         }
@@ -317,7 +320,7 @@ impl<'de> Fields<'de> for Vector<'de> {
     }
 }
 
-/// A list that was taken out, by its number, or one that is still to be read.
+/// The number of an extracted list, or base64 that is still to be decoded.
 enum Numbers<'a> {
     List(usize),
     Base64(Text<'a>),
@@ -330,7 +333,7 @@ impl<'de> Deserialize<'de> for Element<'de> {
             type Value = Element<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a vector")
+                f.write_str("an embedding")
             }
 
             fn visit_u64<E: Error>(self, list: u64) -> Result<Self::Value, E> {
@@ -338,11 +341,11 @@ impl<'de> Deserialize<'de> for Element<'de> {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, list: S) -> Result<Self::Value, S::Error> {
-                taken_out(list).map(Element::Numbers)
+                extracted_list(list).map(Element::Numbers)
             }
 
             fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
-                Object::deserialize(MapAccessDeserializer::new(map)).map(|Object(vector)| Element::Vector(vector))
+                Object::deserialize(MapAccessDeserializer::new(map)).map(|Object(object)| Element::Object(object))
             }
         }
         deserializer.deserialize_any(ElementVisitor)
@@ -360,7 +363,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, list: S) -> Result<Self::Value, S::Error> {
-                taken_out(list).map(Numbers::List)
+                extracted_list(list).map(Numbers::List)
             }
 
             fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -375,8 +378,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Numbers<'a> {
     }
 }
 
-/// Which list stood here; [`NO_LIST`] if it holds anything else than a single number, and so was not taken out.
-fn taken_out<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
+/// Returns the number of the list that was extracted here, or [`NO_LIST`] if none was: then there is anything but a
+/// single number.
+fn extracted_list<'de, S: SeqAccess<'de>>(mut list: S) -> Result<usize, S::Error> {
     let number = list.next_element::<Lenient>()?.and_then(|number| number.count());
     let mut is_alone = true;
     while list.next_element::<IgnoredAny>()?.is_some() {
@@ -394,54 +398,54 @@ mod tests {
     const OPENAI: EmbeddingFields = EmbeddingFields { list: "data", metadata: None };
     const GATEWAY: EmbeddingFields = EmbeddingFields { list: "embeddings", metadata: Some("metadata") };
 
-    fn of(names: &EmbeddingFields, body: &str) -> Result<EmbeddingArray, DecodeError> {
-        let mut vectors = EmbeddingArray::default();
-        decode(body.as_bytes(), 2, &mut vectors, names).map(|_| vectors)
+    fn decoded(names: &EmbeddingFields, body: &str) -> Result<EmbeddingArray, DecodeError> {
+        let mut embeddings = EmbeddingArray::default();
+        decode(body.as_bytes(), 2, &mut embeddings, names).map(|_| embeddings)
     }
 
-    fn vectors(data: &[f32], dimension: usize) -> Result<EmbeddingArray, DecodeError> {
+    fn embeddings(data: &[f32], dimension: usize) -> Result<EmbeddingArray, DecodeError> {
         Ok(EmbeddingArray { data: data.to_owned(), dimension, count: data.len() / dimension })
     }
 
     #[test]
-    fn reads_each_shape() {
+    fn each_format_is_read() {
         let body = r#"{"object":"list","data":[{"object":"embedding","embedding":[1,-2.5e-3],"index":0},
             {"embedding":[0.1,3],"index":1,"x":[{}]}],"model":"m","usage":{"prompt_tokens":4,"total_tokens":4}}"#;
-        assert_eq!(of(&OPENAI, body), vectors(&[1.0, -0.0025, 0.1, 3.0], 2));
+        assert_eq!(decoded(&OPENAI, body), embeddings(&[1.0, -0.0025, 0.1, 3.0], 2));
         let mut unused = EmbeddingArray::default();
-        let answer = decode(body.as_bytes(), 2, &mut unused, &OPENAI).unwrap();
-        assert_eq!((answer.model.as_deref(), answer.usage.input), (Some("m"), Some(4)));
+        let response = decode(body.as_bytes(), 2, &mut unused, &OPENAI).unwrap();
+        assert_eq!((response.model.as_deref(), response.usage.input), (Some("m"), Some(4)));
 
         let body = r#"{"embeddings":[[1,2],[3,4]],"metadata":{"input_tokens":5,"model":"m","route_type":"x"}}"#;
-        assert_eq!(of(&GATEWAY, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
-        let answer = decode(body.as_bytes(), 2, &mut unused, &GATEWAY).unwrap();
-        assert_eq!((answer.model.as_deref(), answer.usage.input), (Some("m"), Some(5)));
-        assert_eq!(of(&GATEWAY, r#"{"metadata":null,"embeddings":[1,2.5,-3]}"#), vectors(&[1.0, 2.5, -3.0], 3));
+        assert_eq!(decoded(&GATEWAY, body), embeddings(&[1.0, 2.0, 3.0, 4.0], 2));
+        let response = decode(body.as_bytes(), 2, &mut unused, &GATEWAY).unwrap();
+        assert_eq!((response.model.as_deref(), response.usage.input), (Some("m"), Some(5)));
+        assert_eq!(decoded(&GATEWAY, r#"{"metadata":null,"embeddings":[1,2.5,-3]}"#), embeddings(&[1.0, 2.5, -3.0], 3));
     }
 
     #[test]
-    fn reads_base64() {
+    fn base64_is_read() {
         // 1.0, -2.0 and 0.5, as Python's struct and base64 write them.
         let body = r#"{"data":[{"index":0,"embedding":"AACAPwAAAMAAAAA/"}]}"#;
-        assert_eq!(of(&OPENAI, body), vectors(&[1.0, -2.0, 0.5], 3));
+        assert_eq!(decoded(&OPENAI, body), embeddings(&[1.0, -2.0, 0.5], 3));
         let long: Vec<f32> = (0..10_000).map(|number| number as f32 / 7.0).collect();
         let bytes: Vec<u8> = long.iter().flat_map(|number| number.to_le_bytes()).collect();
         let body =
             format!(r#"{{"data":[{{"embedding":"{}"}}]}}"#, base64::engine::general_purpose::STANDARD.encode(bytes));
-        assert_eq!(of(&OPENAI, &body), vectors(&long, 10_000));
+        assert_eq!(decoded(&OPENAI, &body), embeddings(&long, 10_000));
         for wrong in ["AACAPwA=", "AACA", "AACAP", "!!!!", ""] {
             let body = format!(r#"{{"data":[{{"embedding":"{wrong}"}}]}}"#);
-            assert!(matches!(of(&OPENAI, &body), Err(DecodeError::WrongShape(..))), "{wrong}");
+            assert!(matches!(decoded(&OPENAI, &body), Err(DecodeError::WrongShape(..))), "{wrong}");
         }
     }
 
     #[test]
-    fn number_that_is_none_is_told_with_its_place() {
-        let why = |names: &EmbeddingFields, body: &str| match of(names, body) {
+    fn error_names_the_place_of_a_wrong_number() {
+        let why = |names: &EmbeddingFields, body: &str| match decoded(names, body) {
             Err(DecodeError::WrongShape(why, _) | DecodeError::NotJson(why, _)) => why,
             other => panic!("{body}: {other:?}"),
         };
-        let not_finite = |place: &str| format!("{place} is not a finite number of 32 bits");
+        let not_finite = |place: &str| format!("{place} is not a finite 32-bit float");
         // 1.0 and NaN, 1.0 and infinity.
         for base64 in ["AACAPwAAwH8=", "AACAPwAAgH8="] {
             let body = format!(r#"{{"data":[{{"embedding":[1,2]}},{{"embedding":"{base64}"}}]}}"#);
@@ -451,41 +455,41 @@ mod tests {
         assert_eq!(why(&GATEWAY, r#"{"embeddings":[1,2,1e39]}"#), not_finite("embeddings[2]"));
         assert_eq!(
             why(&GATEWAY, r#"{"embeddings":[[1],[null]]}"#),
-            "embeddings[1]: something else than numbers in a vector"
+            "embeddings[1]: an embedding may contain only numbers"
         );
         assert_eq!(why(&OPENAI, r#"{"data":[{"embedding":[1,NaN]}]}"#), "expected value at line 1 column 26");
         assert_eq!(why(&OPENAI, r#"{"data":7}#"#), "trailing characters at line 1 column 11");
     }
 
     #[test]
-    fn sorts_by_index() {
+    fn embeddings_are_sorted_by_index() {
         let body =
             r#"{"data":[{"index":2,"embedding":[5,6]},{"index":0,"embedding":[1,2]},{"index":1,"embedding":[3,4]}]}"#;
-        assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2));
+        assert_eq!(decoded(&OPENAI, body), embeddings(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2));
         let mut to = EmbeddingArray { data: vec![9.0, 9.0], dimension: 2, count: 1 };
         decode(body.as_bytes(), 3, &mut to, &OPENAI).unwrap();
         assert_eq!((to.data, to.count), (vec![9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 4));
     }
 
     #[test]
-    fn the_same_index_for_all_says_nothing() {
+    fn equal_indexes_keep_the_order() {
         let body = r#"{"data":[{"index":0,"embedding":[1,2]},{"index":0,"embedding":[3,4]}],"x":[5],"usage":[7]}"#;
-        assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
-        let answer = decode(body.as_bytes(), 2, &mut EmbeddingArray::default(), &OPENAI).unwrap();
-        assert_eq!(answer.usage, Usage::default());
+        assert_eq!(decoded(&OPENAI, body), embeddings(&[1.0, 2.0, 3.0, 4.0], 2));
+        let response = decode(body.as_bytes(), 2, &mut EmbeddingArray::default(), &OPENAI).unwrap();
+        assert_eq!(response.usage, Usage::default());
     }
 
     #[test]
-    fn other_lists_and_strings_are_no_vectors() {
+    fn other_lists_and_strings_are_not_embeddings() {
         let body = r#"{"x":[7,8,9],"[1,2]":"a \"[3]\" \\","data":[{"y":[[4],{"z":[5]}],"embedding":[1,2]},{"embedding":[3,4],"w":[6]}],
             "v":["[", [10], "\\\""]}"#;
-        assert_eq!(of(&OPENAI, body), vectors(&[1.0, 2.0, 3.0, 4.0], 2));
+        assert_eq!(decoded(&OPENAI, body), embeddings(&[1.0, 2.0, 3.0, 4.0], 2));
         let body = r#"{"data":[{"embedding":"AACAPwAAAMA="},{"embedding":[3,4]},{"embedding":"AACAPwAAAMA="}]}"#;
-        assert_eq!(of(&OPENAI, body), vectors(&[1.0, -2.0, 3.0, 4.0, 1.0, -2.0], 2));
+        assert_eq!(decoded(&OPENAI, body), embeddings(&[1.0, -2.0, 3.0, 4.0, 1.0, -2.0], 2));
     }
 
     #[test]
-    fn a_wrong_answer_adds_nothing() {
+    fn failed_decode_appends_nothing() {
         let mut to = EmbeddingArray { data: vec![9.0, 9.0], dimension: 2, count: 1 };
         for body in [
             r#"{"data":[{"index":1,"embedding":[1,2]},{"index":1,"embedding":[3,4]},{"index":0,"embedding":[3,4]}]}"#,
@@ -511,8 +515,8 @@ mod tests {
             r#"{"embeddings":[[1,2]]}"#,
             "[]",
         ] {
-            let failure = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
-            assert!(matches!(failure, DecodeError::WrongShape(..)), "{body}: {failure:?}");
+            let error = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
+            assert!(matches!(error, DecodeError::WrongShape(..)), "{body}: {error:?}");
             assert_eq!((to.data.as_slice(), to.count), (&[9.0, 9.0][..], 1), "{body}");
         }
         for body in [
@@ -521,9 +525,9 @@ mod tests {
             "",
             r#"{"data":[{"embedding":[1,2]}]} x"#,
         ] {
-            let failure = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
-            assert!(matches!(failure, DecodeError::NotJson(..)), "{body}: {failure:?}");
+            let error = decode(body.as_bytes(), 2, &mut to, &OPENAI).unwrap_err();
+            assert!(matches!(error, DecodeError::NotJson(..)), "{body}: {error:?}");
         }
-        assert_eq!(of(&OPENAI, "<html>"), Err(DecodeError::Html));
+        assert_eq!(decoded(&OPENAI, "<html>"), Err(DecodeError::Html));
     }
 }

@@ -1,206 +1,210 @@
-//! What a gateway, its upstream or a proxy before it says when it says no.
+//! Error responses of gateways, their providers, and proxies in front of them.
 
 use serde_json::Value;
 
-use super::response::beginning;
-use super::tree::tree;
+use super::excerpt::excerpt;
+use super::tree::parse_tree;
 
-/// As much of an error under a success is understood.
-const MAX_ERROR: usize = 64 * 1024;
+/// The maximum length that is parsed of an error in a successful HTTP response.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// As much of the gateway's own words as goes into a message.
-const MAX_WORDS: usize = 2000;
+/// The maximum length of [`ErrorResponse::message`], in characters.
+const MAX_MESSAGE_CHARS: usize = 2000;
 
-/// Why the gateway said no, as far as it matters to a program.
+/// The kind of an error response, as far as it matters to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     BadRequest,
     Unauthorized,
     Forbidden,
-    /// The server has no such path: it speaks another dialect or is no gateway at all.
+    /// The server has no such path: it has another dialect, or is no gateway at all.
     NoSuchPath,
-    /// The path is understood, but no route or endpoint of that name is there.
+    /// The path exists, but no route or endpoint of that name.
     NoSuchRoute,
     RateLimited,
     BudgetExceeded,
     GuardrailBlocked,
     ServerError,
-    /// The server does not have what was asked for, or has it switched off.
+    /// The server does not implement the operation, or has it disabled.
     Disabled,
-    /// Any other status that is no success.
+    /// Any other status that is not a success.
     Other,
 }
 
-/// A status that is no success, and what its body says.
+/// A response with a status that is not a success, and what its body reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
     pub kind: ErrorKind,
-    /// The name or number that the gateway gives the error, for example `RESOURCE_DOES_NOT_EXIST`.
+    /// The gateway's name or number of the error, for example `RESOURCE_DOES_NOT_EXIST`.
     pub code: Option<String>,
-    /// The gateway's own words, on one line.
-    pub words: Option<String>,
-    /// Whether MLflow or Databricks itself says that there is no such route.
+    /// The gateway's error message, on one line.
+    pub message: Option<String>,
+    /// Whether MLflow or Databricks reports that the route does not exist.
     pub is_route_absent: bool,
-    /// Whether the server that is asked says itself, and no proxy before it, that it has no such path.
-    pub is_servers_own: bool,
-    /// Whether a prompt was sent to a route that takes messages.
-    pub wants_messages: bool,
-    /// Whether messages were sent to a route that takes a prompt.
-    pub wants_prompt: bool,
-    /// Whether the server fails because it was asked for a stream.
-    pub cannot_stream: bool,
-    /// Whether another token may be accepted.
-    pub is_token_over: bool,
+    /// Whether the server, and not a proxy in front of it, reports that the path does not exist.
+    pub is_from_server: bool,
+    /// Whether a prompt was sent to a route that requires messages.
+    pub requires_messages: bool,
+    /// Whether messages were sent to a route that requires a prompt.
+    pub requires_prompt: bool,
+    /// Whether the server failed because it cannot stream.
+    pub is_streaming_unsupported: bool,
+    /// Whether the token has expired, so that a new one may be accepted.
+    pub is_token_expired: bool,
 }
 
 impl ErrorResponse {
-    /// Of a response whose HTTP status is no success.
+    /// Parses a response whose HTTP status is not a success.
     pub fn read(http_status: u16, body: &[u8]) -> ErrorResponse {
         let body = body.trim_ascii();
-        let json = std::str::from_utf8(body).ok().and_then(tree);
-        ErrorResponse::of(http_status, body, json)
+        let json = std::str::from_utf8(body).ok().and_then(parse_tree);
+        ErrorResponse::new(http_status, body, json)
     }
 
-    /// Of an error that comes under a success: a whole body, or the data of an event. What HTTP status it would have
-    /// come with is told by its code, its type, or the beginning of its message, as MLflow writes it in a stream.
+    /// Parses an error in a successful HTTP response: a whole body, or the data of an event. The HTTP status that fits
+    /// it is derived from its code, its type, or the start of its message, where MLflow writes it in streams.
     pub fn in_success(body: &[u8]) -> ErrorResponse {
-        // A tree is made of it, so there has to be an end to it; no error says so much.
-        let body = body[..body.len().min(MAX_ERROR)].trim_ascii();
-        let json = std::str::from_utf8(body).ok().and_then(tree);
-        let words = json.as_ref().and_then(words_of).unwrap_or_default();
-        let status = json.as_ref().and_then(status_of).or_else(|| status_before(&words).map(|(status, _)| status));
-        ErrorResponse::of(status.unwrap_or(UNKNOWN_FAILURE), body, json)
+        // A tree takes many times the memory of its text, and no error is longer.
+        let body = body[..body.len().min(MAX_ERROR_BYTES)].trim_ascii();
+        let json = std::str::from_utf8(body).ok().and_then(parse_tree);
+        let message = json.as_ref().and_then(find_message).unwrap_or_default();
+        let status = json.as_ref().and_then(find_status).or_else(|| split_status(&message).map(|(status, _)| status));
+        ErrorResponse::new(status.unwrap_or(DEFAULT_STATUS), body, json)
     }
 
-    /// Whether a JSON object without any part of a response is an error, and not what keeps a connection alive.
+    /// Returns whether a JSON object without any field of a response is an error, and not a keep-alive event.
     pub fn is_in(body: &[u8]) -> bool {
-        let json = body.get(..MAX_ERROR.min(body.len())).and_then(|body| std::str::from_utf8(body).ok()).and_then(tree);
+        let json = body
+            .get(..MAX_ERROR_BYTES.min(body.len()))
+            .and_then(|body| std::str::from_utf8(body).ok())
+            .and_then(parse_tree);
         let Some(json) = json else { return false };
-        let says = |field| !matches!(&json[field], Value::Null | Value::Bool(false)) && json[field] != "";
-        let has_code = says("code") && (json["code"].is_string() || is_failure(&json["code"]));
-        ["error_code", "detail"].into_iter().any(says)
+        let has = |field| !matches!(&json[field], Value::Null | Value::Bool(false)) && json[field] != "";
+        let has_code = has("code") && (json["code"].is_string() || is_error_status(&json["code"]));
+        ["error_code", "detail"].into_iter().any(has)
             || ["object", "type"].into_iter().any(|field| json[field] == "error")
-            || json["message"].is_string() && (has_code || STATUSES.into_iter().any(|field| is_failure(&json[field])))
+            || json["message"].is_string()
+                && (has_code || STATUS_FIELDS.into_iter().any(|field| is_error_status(&json[field])))
     }
 
-    fn of(http_status: u16, body: &[u8], json: Option<Value>) -> ErrorResponse {
-        let words = match &json {
-            Some(json) => words_of(json),
-            None if body.starts_with(b"<") => Some(page_title(body)),
+    fn new(http_status: u16, body: &[u8], json: Option<Value>) -> ErrorResponse {
+        let message = match &json {
+            Some(json) => find_message(json),
+            None if body.starts_with(b"<") => Some(describe_page(body)),
             None => Some(String::from_utf8_lossy(body).into_owned()),
         };
-        let words = words.map(|words| one_line(&words)).filter(|words| !words.is_empty());
-        let whole = words.as_deref().unwrap_or_default();
-        let said = status_before(whole).map_or(whole, |(_, said)| said);
-        let code = json.as_ref().and_then(code_of);
+        let message = message.map(|message| one_line(&message)).filter(|message| !message.is_empty());
+        let whole = message.as_deref().unwrap_or_default();
+        let text = split_status(whole).map_or(whole, |(_, text)| text);
+        let code = json.as_ref().and_then(find_code);
         let is_route_absent = http_status == 404
             && (code.as_deref() == Some("RESOURCE_DOES_NOT_EXIST")
-                || said.contains("is not present or active on the server"));
-        let is_guardrail = said.starts_with("Guardrail ") && said.contains(" blocked");
+                || text.contains("is not present or active on the server"));
+        let is_guardrail = text.starts_with("Guardrail ") && text.contains(" blocked");
         let kind = match http_status {
-            400 if is_guardrail || code.as_deref() == Some(GUARDRAIL) => ErrorKind::GuardrailBlocked,
+            400 if is_guardrail || code.as_deref() == Some(GUARDRAIL_TYPE) => ErrorKind::GuardrailBlocked,
             400 | 422 => ErrorKind::BadRequest,
             401 => ErrorKind::Unauthorized,
             403 => ErrorKind::Forbidden,
-            // llama.cpp's.
-            404 if said == "File Not Found" => ErrorKind::NoSuchPath,
-            // FastAPI's own answer to an unknown path, a web page, or nothing; a missing route has a sentence.
-            404 if json.is_none() || said == "Not Found" => ErrorKind::NoSuchPath,
-            // Databricks' answer to a path that it does not have.
+            // The response of llama.cpp to an unknown path.
+            404 if text == "File Not Found" => ErrorKind::NoSuchPath,
+            // The response of FastAPI to an unknown path, a web page, or nothing. A missing route has a sentence.
+            404 if json.is_none() || text == "Not Found" => ErrorKind::NoSuchPath,
+            // The response of Databricks to an unknown path.
             404 if code.as_deref() == Some("ENDPOINT_NOT_FOUND") => ErrorKind::NoSuchPath,
-            404 if is_route_absent || json.as_ref().is_some_and(is_of_gateway) => ErrorKind::NoSuchRoute,
-            // A proxy's own: the gateway has not seen the request.
+            404 if is_route_absent || json.as_ref().is_some_and(is_from_gateway) => ErrorKind::NoSuchRoute,
+            // A proxy's response: the gateway has not received the request.
             404 => ErrorKind::NoSuchPath,
             405 => ErrorKind::NoSuchPath,
-            429 if said.starts_with("Budget limit exceeded") => ErrorKind::BudgetExceeded,
+            429 if text.starts_with("Budget limit exceeded") => ErrorKind::BudgetExceeded,
             429 => ErrorKind::RateLimited,
             501 => ErrorKind::Disabled,
             500 if code.as_deref() == Some("FEATURE_DISABLED") => ErrorKind::Disabled,
             500..=599 => ErrorKind::ServerError,
             _ => ErrorKind::Other,
         };
-        let is_servers_own = kind == ErrorKind::NoSuchPath
+        let is_from_server = kind == ErrorKind::NoSuchPath
             && match &json {
                 Some(json) => {
                     json["detail"] == "Not Found"
                         || code.as_deref() == Some("ENDPOINT_NOT_FOUND")
-                        || said == "File Not Found"
+                        || text == "File Not Found"
                 }
-                None => memchr::memmem::find(body, FLASKS_NOT_FOUND).is_some(),
+                None => memchr::memmem::find(body, FLASK_NOT_FOUND).is_some(),
             };
-        let wants_prompt =
-            kind == ErrorKind::BadRequest && said.trim_end_matches('.').ends_with("is not a chat endpoint");
-        let wants_messages =
-            kind == ErrorKind::BadRequest && (json.as_ref().is_some_and(lacks_messages) || says_messages_lack(said));
-        // MLflow before 2.10 takes its provider's stream for a fault.
-        let cannot_stream = http_status == 502 && said.ends_with("Received content type: text/event-stream");
-        // Databricks says both with status 403: that a token is over, and that its owner may not do this.
+        let requires_prompt =
+            kind == ErrorKind::BadRequest && text.trim_end_matches('.').ends_with("is not a chat endpoint");
+        let requires_messages = kind == ErrorKind::BadRequest
+            && (json.as_ref().is_some_and(is_messages_field_missing) || is_messages_parameter_missing(text));
+        // MLflow before 2.10 reports the stream of its provider as an error.
+        let is_streaming_unsupported = http_status == 502 && text.ends_with("Received content type: text/event-stream");
+        // Databricks sends status 403 both for an expired token and for a missing permission.
         let is_about_token = json.as_ref().is_some_and(|json| json["error_code"] == 403)
-            || said.contains("nvalid access token")
-            || said.contains("oken expired");
-        let is_token_over = kind == ErrorKind::Unauthorized || kind == ErrorKind::Forbidden && is_about_token;
+            || text.contains("nvalid access token")
+            || text.contains("oken expired");
+        let is_token_expired = kind == ErrorKind::Unauthorized || kind == ErrorKind::Forbidden && is_about_token;
         ErrorResponse {
             kind,
             code,
-            words,
+            message,
             is_route_absent,
-            is_servers_own,
-            wants_messages,
-            wants_prompt,
-            cannot_stream,
-            is_token_over,
+            is_from_server,
+            requires_messages,
+            requires_prompt,
+            is_streaming_unsupported,
+            is_token_expired,
         }
     }
 }
 
-/// Whether the body has the form of a gateway's refusal: FastAPI's, MLflow's and Databricks', or a provider's.
-fn is_of_gateway(json: &Value) -> bool {
+/// Returns whether the body has the format of a gateway's error: FastAPI's, MLflow's and Databricks', or a provider's.
+fn is_from_gateway(json: &Value) -> bool {
     json.get("detail").is_some()
         || json.get("error_code").is_some()
         || json["error"].is_object()
         || json["object"] == "error"
 }
 
-/// How the server below MLflow's tracking server says that there is no such page.
-const FLASKS_NOT_FOUND: &[u8] = b"<p>The requested URL was not found on the server.";
+/// Part of the page that Flask, below MLflow's tracking server, sends for an unknown path.
+const FLASK_NOT_FOUND: &[u8] = b"<p>The requested URL was not found on the server.";
 
-/// What an HTTP status is called in JSON.
-const STATUSES: [&str; 3] = ["status_code", "statusCode", "status"];
+/// The names of fields that contain an HTTP status.
+const STATUS_FIELDS: [&str; 3] = ["status_code", "statusCode", "status"];
 
-/// The type of MLflow's error where a guardrail stopped the response.
-const GUARDRAIL: &str = "GuardrailViolation";
+/// The type of MLflow's error for a response that a guardrail blocked.
+const GUARDRAIL_TYPE: &str = "GuardrailViolation";
 
-/// The HTTP status that an error has which does not tell its own.
-const UNKNOWN_FAILURE: u16 = 500;
+/// The HTTP status of an error that does not report one.
+const DEFAULT_STATUS: u16 = 500;
 
-fn is_failure(status: &Value) -> bool {
+fn is_error_status(status: &Value) -> bool {
     status.as_u64().is_some_and(|status| (400..600).contains(&status))
 }
 
-/// The HTTP status that stands before a message, as in "429: Rate limit reached", and the message.
-fn status_before(words: &str) -> Option<(u16, &str)> {
-    let (status, said) = words.split_once(": ")?;
+/// Splits a message that starts with an HTTP status, as in "429: Rate limit reached".
+fn split_status(message: &str) -> Option<(u16, &str)> {
+    let (status, text) = message.split_once(": ")?;
     let status = status.parse().ok().filter(|status| (400..600).contains(status))?;
-    Some((status, said))
+    Some((status, text))
 }
 
-/// The HTTP status that the code or the type of an error stands for, of the innermost object that has one.
-fn status_of(json: &Value) -> Option<u16> {
-    let inner = ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(status_of);
+/// Returns the HTTP status for the code or the type of an error. The innermost object that has one takes precedence.
+fn find_status(json: &Value) -> Option<u16> {
+    let inner = ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(find_status);
     inner.or_else(|| {
-        let fields = STATUSES.into_iter().chain(["error_code", "code", "type"]);
+        let fields = STATUS_FIELDS.into_iter().chain(["error_code", "code", "type"]);
         fields.filter_map(|field| json.get(field)).find_map(|value| match value {
             Value::Number(number) => {
-                number.as_u64().filter(|_| is_failure(value)).and_then(|number| u16::try_from(number).ok())
+                number.as_u64().filter(|_| is_error_status(value)).and_then(|number| u16::try_from(number).ok())
             }
-            Value::String(name) => status_named(name),
+            Value::String(name) => status_of_name(name),
             _ => None,
         })
     })
 }
 
-/// The names that MLflow, OpenAI, Anthropic and Google have for the same.
-fn status_named(name: &str) -> Option<u16> {
+/// Returns the HTTP status for an error name of MLflow, OpenAI, Anthropic or Google.
+fn status_of_name(name: &str) -> Option<u16> {
     let name = name.to_ascii_lowercase().replace('_', "");
     Some(match name.as_str() {
         "guardrailviolation" | "invalidrequesterror" | "invalidparametervalue" | "badrequest" => 400,
@@ -217,24 +221,25 @@ fn status_named(name: &str) -> Option<u16> {
     })
 }
 
-/// The places where gateways and upstreams put the sentence for a person, the most specific first.
-fn words_of(json: &Value) -> Option<String> {
+/// Returns the message for a person. Gateways and providers put it in different fields; the most specific one takes
+/// precedence.
+fn find_message(json: &Value) -> Option<String> {
     match json {
         Value::String(text) => Some(text.clone()),
         Value::Array(problems) => {
-            let problems: Vec<_> = problems.iter().filter_map(words_of).collect();
+            let problems: Vec<_> = problems.iter().filter_map(find_message).collect();
             (!problems.is_empty()).then(|| problems.join("; "))
         }
         Value::Object(fields) => {
-            if let (Some(Value::Array(place)), Some(Value::String(what))) = (fields.get("loc"), fields.get("msg")) {
+            if let (Some(Value::Array(place)), Some(Value::String(problem))) = (fields.get("loc"), fields.get("msg")) {
                 let place: Vec<_> =
                     place.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect();
-                return Some(format!("{}: {what}", place.join(".")));
+                return Some(format!("{}: {problem}", place.join(".")));
             }
             ["detail", "message", "error_description", "error", "error_message"]
                 .into_iter()
                 .filter_map(|field| fields.get(field))
-                .find_map(words_of)
+                .find_map(find_message)
                 .or_else(|| Some(json.to_string()))
         }
         Value::Null => None,
@@ -242,9 +247,10 @@ fn words_of(json: &Value) -> Option<String> {
     }
 }
 
-/// The innermost object has the most specific one: around it there is often but `"type": "error"`.
-fn code_of(json: &Value) -> Option<String> {
-    let inner = ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(code_of);
+/// Returns the error code. The innermost object has the most specific one: outer ones often have only
+/// `"type": "error"`.
+fn find_code(json: &Value) -> Option<String> {
+    let inner = ["detail", "error"].into_iter().filter_map(|field| json.get(field)).find_map(find_code);
     inner.or_else(|| {
         ["error_code", "code", "type"].into_iter().find_map(|field| match json.get(field) {
             Some(Value::String(code)) if !code.is_empty() => Some(code.clone()),
@@ -254,8 +260,8 @@ fn code_of(json: &Value) -> Option<String> {
     })
 }
 
-/// Whether the validation says that the field `messages` is missing.
-fn lacks_messages(json: &Value) -> bool {
+/// Returns whether FastAPI's validation reports that the field `messages` is missing.
+fn is_messages_field_missing(json: &Value) -> bool {
     let Some(Value::Array(problems)) = json.get("detail") else { return false };
     problems.iter().any(|problem| {
         let is_missing = problem["type"].as_str().is_some_and(|kind| kind.ends_with("missing"));
@@ -263,13 +269,14 @@ fn lacks_messages(json: &Value) -> bool {
     })
 }
 
-/// Databricks says it in a sentence.
-fn says_messages_lack(words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    words.contains("'messages'") && (words.contains("missing") || words.contains("required"))
+/// Returns whether this is Databricks' sentence for a missing field `messages`.
+fn is_messages_parameter_missing(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("'messages'") && (message.contains("missing") || message.contains("required"))
 }
 
-fn page_title(page: &[u8]) -> String {
+/// Describes an HTML page by its title, or by how it starts.
+fn describe_page(page: &[u8]) -> String {
     let page = String::from_utf8_lossy(page);
     let lower = page.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|start| {
@@ -279,14 +286,14 @@ fn page_title(page: &[u8]) -> String {
     });
     match title {
         Some(title) if !title.is_empty() => format!("an HTML page, \"{title}\""),
-        _ => format!("an HTML page, {}", beginning(page.as_bytes())),
+        _ => format!("an HTML page, {}", excerpt(page.as_bytes())),
     }
 }
 
-fn one_line(words: &str) -> String {
-    let mut line: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+fn one_line(message: &str) -> String {
+    let mut line: String = message.split_whitespace().collect::<Vec<_>>().join(" ");
     line.retain(|c| !c.is_control());
-    if let Some((cut, _)) = line.char_indices().nth(MAX_WORDS) {
+    if let Some((cut, _)) = line.char_indices().nth(MAX_MESSAGE_CHARS) {
         line.truncate(cut);
         line.push('…');
     }
@@ -299,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_refusal_is_understood() {
+    fn every_kind_of_error_response_is_recognized() {
         #[rustfmt::skip]
         let table: &[(u16, &str, ErrorKind, Option<&str>, &str)] = &[
             (404, r#"{"detail":"Not Found"}"#, NoSuchPath, None, "Not Found"),
@@ -337,17 +344,17 @@ mod tests {
             (302, "", Other, None, ""),
             (418, "null", Other, None, ""),
         ];
-        for (status, body, kind, code, words) in table {
-            let refusal = ErrorResponse::read(*status, body.as_bytes());
-            assert_eq!(refusal.kind, *kind, "{body}");
-            assert_eq!(refusal.code.as_deref(), *code, "{body}");
-            assert!(refusal.words.clone().unwrap_or_default().starts_with(words), "{body}: {:?}", refusal.words);
-            assert_eq!(refusal.words.is_none(), words.is_empty(), "{body}");
+        for (status, body, kind, code, message) in table {
+            let error = ErrorResponse::read(*status, body.as_bytes());
+            assert_eq!(error.kind, *kind, "{body}");
+            assert_eq!(error.code.as_deref(), *code, "{body}");
+            assert!(error.message.clone().unwrap_or_default().starts_with(message), "{body}: {:?}", error.message);
+            assert_eq!(error.message.is_none(), message.is_empty(), "{body}");
         }
     }
 
     #[test]
-    fn error_under_a_success_tells_its_kind() {
+    fn error_in_a_successful_response_has_its_kind() {
         #[rustfmt::skip]
         let table = [
             (r#"{"error":{"message":"Guardrail 'x' blocked: y","type":"GuardrailViolation"}}"#, GuardrailBlocked, Some("GuardrailViolation"), "Guardrail 'x'"),
@@ -370,15 +377,15 @@ mod tests {
             ("not JSON", ServerError, None, "not JSON"),
             ("", ServerError, None, ""),
         ];
-        for (body, kind, code, words) in table {
-            let refusal = ErrorResponse::in_success(body.as_bytes());
-            assert_eq!((refusal.kind, refusal.code.as_deref()), (kind, code), "{body}");
-            assert!(refusal.words.unwrap_or_default().starts_with(words), "{body}");
+        for (body, kind, code, message) in table {
+            let error = ErrorResponse::in_success(body.as_bytes());
+            assert_eq!((error.kind, error.code.as_deref()), (kind, code), "{body}");
+            assert!(error.message.unwrap_or_default().starts_with(message), "{body}");
         }
     }
 
     #[test]
-    fn error_is_told_from_what_keeps_a_connection_alive() {
+    fn error_is_distinguished_from_keep_alive_event() {
         for body in [
             r#"{"error_code":"X"}"#,
             r#"{"detail":"d"}"#,
@@ -407,8 +414,8 @@ mod tests {
     }
 
     #[test]
-    fn knows_when_messages_are_wanted() {
-        let of = |body: &str| ErrorResponse::read(422, body.as_bytes()).wants_messages;
+    fn error_reports_that_messages_are_required() {
+        let of = |body: &str| ErrorResponse::read(422, body.as_bytes()).requires_messages;
         assert!(of(r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required"}]}"#));
         assert!(of(r#"{"detail":[{"type":"value_error.missing","loc":["body","messages"],"msg":"field required"}]}"#));
         assert!(!of(r#"{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"}]}"#));
@@ -418,16 +425,16 @@ mod tests {
     }
 
     #[test]
-    fn knows_when_a_prompt_is_wanted() {
-        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).wants_prompt;
+    fn error_reports_that_a_prompt_is_required() {
+        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).requires_prompt;
         assert!(of(400, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
         assert!(!of(400, r#"{"detail":"Endpoint 'c' is not a completions endpoint."}"#));
         assert!(!of(500, r#"{"detail":"Endpoint 'c' is not a chat endpoint."}"#));
     }
 
     #[test]
-    fn servers_own_word_is_told_from_a_proxys() {
-        let of = |body: &str| ErrorResponse::read(404, body.as_bytes()).is_servers_own;
+    fn not_found_of_the_server_is_distinguished_from_a_proxys() {
+        let of = |body: &str| ErrorResponse::read(404, body.as_bytes()).is_from_server;
         for body in [
             r#"{"detail":"Not Found"}"#,
             r#"{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for 'GET /x'"}"#,
@@ -446,20 +453,22 @@ mod tests {
         ] {
             assert!(!of(body), "{body}");
         }
-        assert!(!ErrorResponse::read(403, br#"{"detail":"Not Found"}"#).is_servers_own);
+        assert!(!ErrorResponse::read(403, br#"{"detail":"Not Found"}"#).is_from_server);
     }
 
     #[test]
-    fn knows_what_older_servers_cannot_do() {
-        let words =
+    fn error_of_servers_without_streaming_is_recognized() {
+        let message =
             "The returned data type from the route service is not supported. Received content type: text/event-stream";
-        assert!(ErrorResponse::read(502, format!(r#"{{"detail":"{words}"}}"#).as_bytes()).cannot_stream);
-        assert!(!ErrorResponse::read(502, br#"{"detail":"Received content type: text/html"}"#).cannot_stream);
+        assert!(ErrorResponse::read(502, format!(r#"{{"detail":"{message}"}}"#).as_bytes()).is_streaming_unsupported);
+        assert!(
+            !ErrorResponse::read(502, br#"{"detail":"Received content type: text/html"}"#).is_streaming_unsupported
+        );
     }
 
     #[test]
-    fn knows_when_a_token_is_over() {
-        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).is_token_over;
+    fn expired_token_is_distinguished_from_missing_permission() {
+        let of = |status, body: &str| ErrorResponse::read(status, body.as_bytes()).is_token_expired;
         assert!(of(401, ""));
         assert!(of(403, r#"{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}"#));
         assert!(of(403, "<html><title>Error 403 Token is expiring within 30 seconds. (token expired)</title>"));
@@ -470,11 +479,11 @@ mod tests {
     }
 
     #[test]
-    fn words_are_bounded_and_on_one_line() {
-        let refusal = ErrorResponse::read(500, "a\r\n\u{1b}é ".repeat(5000).as_bytes());
-        let words = refusal.words.unwrap();
-        assert_eq!(words.chars().count(), MAX_WORDS + 1);
-        assert!(!words.contains(['\n', '\u{1b}']));
-        assert!(ErrorResponse::read(500, b"\xff\xfe").words.is_some());
+    fn message_is_bounded_and_on_one_line() {
+        let error = ErrorResponse::read(500, "a\r\n\u{1b}é ".repeat(5000).as_bytes());
+        let message = error.message.unwrap();
+        assert_eq!(message.chars().count(), MAX_MESSAGE_CHARS + 1);
+        assert!(!message.contains(['\n', '\u{1b}']));
+        assert!(ErrorResponse::read(500, b"\xff\xfe").message.is_some());
     }
 }

@@ -1,18 +1,20 @@
-//! Pictures and sound in a message, in OpenAI's form.
+//! Images and audio in a message, in OpenAI's format.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::message::InvalidMessage;
+/// Why a message is invalid, or a part cannot be added to it.
+#[derive(Debug)]
+pub struct InvalidMessage(pub String);
 
-/// Longer ones do not exist (RFC 6838, 4.2, allows 127 characters on each side of the slash).
+/// The maximum length of a media type: 127 characters on each side of the slash (RFC 6838, 4.2).
 const MAX_TYPE: usize = 255;
 
-/// The formats that OpenAI calls otherwise than the media types do.
+/// The subtypes for which OpenAI has another name.
 const FORMATS: [(&str, &str); 6] =
     [("mpeg", "mp3"), ("mpeg3", "mp3"), ("x-mp3", "mp3"), ("x-wav", "wav"), ("wave", "wav"), ("vnd.wave", "wav")];
 
-/// An image or a recording.
+/// An image or an audio recording.
 #[derive(Debug, Clone, Copy)]
 pub struct Media<'a> {
     kind: Kind<'a>,
@@ -21,16 +23,16 @@ pub struct Media<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum Kind<'a> {
-    /// With its media type.
+    /// An image of this media type.
     Image(&'a str),
-    /// With its format.
+    /// A recording of this format.
     Audio(&'a str),
 }
 
 impl<'a> Media<'a> {
-    /// `media_type` is for example `image/png` or `audio/wav`, in lower case.
+    /// Checks the media type, for example `image/png` or `audio/wav`, which must be in lower case.
     pub fn new(media_type: &'a str, bytes: &'a [u8]) -> Result<Media<'a>, InvalidMessage> {
-        let wrong = |problem: String| Err(InvalidMessage(problem));
+        let invalid = |problem: String| Err(InvalidMessage(problem));
         let is_token = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
         };
@@ -42,26 +44,26 @@ impl<'a> Media<'a> {
                         FORMATS.iter().find(|(name, _)| *name == subtype).map_or(subtype, |(_, format)| format),
                     ),
                     _ => {
-                        return wrong(format!(
+                        return invalid(format!(
                             "the media type \"{media_type}\" is not supported; image/... and audio/... are"
                         ));
                     }
                 }
             }
             _ => {
-                let what = "the media type must be a type and a subtype in ASCII, for example \"image/png\"";
-                return wrong(what.to_owned());
+                let problem = "the media type must be a type and a subtype in ASCII, for example \"image/png\"";
+                return invalid(problem.to_owned());
             }
         };
         if bytes.is_empty() {
-            return wrong(format!("there are no bytes of the {media_type}"));
+            return invalid(format!("the {media_type} is empty"));
         }
         Ok(Media { kind, bytes })
     }
 
-    /// Writes it as a part of a message's content.
+    /// Writes the part of a message's content.
     pub(super) fn write_part(&self, json: &mut String) {
-        // Neither a media type nor base64 has characters that JSON escapes.
+        // Media types and base64 need no escapes.
         let (before, after) = match self.kind {
             Kind::Image(media_type) => {
                 (format!(r#"{{"type":"image_url","image_url":{{"url":"data:{media_type};base64,"#), r#""}}"#.to_owned())
@@ -80,9 +82,9 @@ impl<'a> Media<'a> {
 fn push_base64(bytes: &[u8], to: &mut String) {
     const GROUP: usize = 3;
     let mut encoded = [0u8; 1024];
-    for piece in bytes.chunks(encoded.len() / 4 * GROUP) {
-        let length = STANDARD.encode_slice(piece, &mut encoded);
-        debug_assert!(length.is_ok(), "there is room for a piece");
+    for chunk in bytes.chunks(encoded.len() / 4 * GROUP) {
+        let length = STANDARD.encode_slice(chunk, &mut encoded);
+        debug_assert!(length.is_ok(), "the buffer fits a chunk");
         let encoded = std::str::from_utf8(&encoded[..length.unwrap_or_default()]);
         to.push_str(encoded.unwrap_or_default());
     }
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn media_type_decides_the_part() {
+    fn media_type_selects_the_format_of_the_part() {
         let image = r#"{"type":"image_url","image_url":{"url":"data:image/svg+xml;base64,/wA="}}"#;
         assert_eq!(part("image/svg+xml", &[255, 0]), image);
         for (media_type, format) in
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_any_length_are_encoded_as_one() {
+    fn base64_of_chunks_is_that_of_the_whole() {
         let bytes: Vec<_> = (0..3000u32).map(|number| (number * 7 % 256) as u8).collect();
         for length in [1, 767, 768, 769, 1536, 3000] {
             let mut json = String::new();
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_neither_image_nor_sound() {
+    fn media_that_is_neither_image_nor_audio_is_refused() {
         for media_type in [
             "",
             "image",

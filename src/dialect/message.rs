@@ -1,60 +1,56 @@
-//! Messages of a chat: a text, or parts that are added one by one.
+//! Messages of a chat: a text, or a list of parts.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::media::Media;
-use super::objects::fields;
+use super::media::{InvalidMessage, Media};
+use super::objects::parse_fields;
 
-/// What is wrong with a message, or keeps a part from being added.
-#[derive(Debug)]
-pub struct InvalidMessage(pub String);
-
-/// A message as it is sent: a JSON object.
+/// The JSON object of a message.
 #[derive(Debug, Clone)]
 pub struct Message {
     json: String,
-    /// Whether it is the user's and ends with its content, a list of parts, to which more can be added where it is.
+    /// Whether it is a user's message that ends with its content, a list, so that a part can be appended in place.
     is_open: bool,
 }
 
-/// What can be added to the content of a message.
+/// A part of a message's content.
 #[derive(Debug, Clone, Copy)]
 pub enum Part<'a> {
     Text(&'a str),
     Media(Media<'a>),
 }
 
-/// What closes the content and the message.
+/// Closes the content and the message.
 const END: &str = "]}";
 
 impl Message {
-    /// A message with a text.
-    pub fn of_text(role: &str, content: &str) -> Result<Message, InvalidMessage> {
+    /// Creates a message with a text.
+    pub fn new(role: &str, content: &str) -> Result<Message, InvalidMessage> {
         #[derive(Serialize)]
-        struct OfText<'a> {
+        struct TextMessage<'a> {
             role: &'a str,
             content: &'a str,
         }
         if role.is_empty() {
-            return Err(InvalidMessage("the role is empty; name one, for example \"user\"".to_owned()));
+            return Err(InvalidMessage("the role is empty; use \"user\", for example".to_owned()));
         }
-        Ok(Message::written(&OfText { role, content }))
+        Ok(Message::encode(&TextMessage { role, content }))
     }
 
-    /// The result of a tool call.
-    pub fn of_tool(tool_call_id: Option<&str>, content: &str) -> Message {
+    /// Creates a message with the result of a tool call.
+    pub fn tool_result(tool_call_id: Option<&str>, content: &str) -> Message {
         #[derive(Serialize)]
-        struct OfTool<'a> {
+        struct ToolMessage<'a> {
             role: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             tool_call_id: Option<&'a str>,
             content: &'a str,
         }
-        Message::written(&OfTool { role: "tool", tool_call_id, content })
+        Message::encode(&ToolMessage { role: "tool", tool_call_id, content })
     }
 
-    /// A message that is JSON already.
+    /// Parses the JSON of a message.
     pub fn parse(json: &str) -> Result<Message, InvalidMessage> {
         let value = serde_json::from_str::<&RawValue>(json)
             .map_err(|error| InvalidMessage(format!("the message is not JSON: {error}")))?;
@@ -68,7 +64,7 @@ impl Message {
         &self.json
     }
 
-    /// Adds a part to what the user says. A text becomes the first part, unless it is empty.
+    /// Appends a part to a user's message. A text that was the content becomes the first part, unless it is empty.
     pub fn add(&mut self, part: Part) -> Result<(), InvalidMessage> {
         let opened = if self.is_open { None } else { Some(self.opened()?) };
         if matches!(part, Part::Text("")) {
@@ -86,16 +82,17 @@ impl Message {
         Ok(())
     }
 
-    /// The same message with its content at the end, as a list.
+    /// Returns the same message with its content as a list at the end.
     fn opened(&self) -> Result<Message, InvalidMessage> {
-        let wrong = |problem: &str| Err(InvalidMessage(problem.to_owned()));
-        let fields = fields(&self.json).map_err(|error| InvalidMessage(format!("the message is not JSON: {error}")))?;
-        // Of a field that comes twice the last value counts.
+        let invalid = |problem: &str| Err(InvalidMessage(problem.to_owned()));
+        let fields =
+            parse_fields(&self.json).map_err(|error| InvalidMessage(format!("the message is not JSON: {error}")))?;
+        // If a field is repeated, the last value counts.
         let last = |name: &str| fields.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.get());
         let is_users =
             last("role").and_then(|role| serde_json::from_str::<String>(role).ok()).is_some_and(|r| r == "user");
         if !is_users {
-            return wrong("the last message is not the user's (role \"user\")");
+            return invalid("the last message is not the user's (role \"user\")");
         }
         let mut json = String::with_capacity(self.json.len() + 64);
         json.push('{');
@@ -114,13 +111,13 @@ impl Message {
                 json.push('}');
             }
             Some(list) if list.starts_with('[') => json.push_str(list[1..list.len() - 1].trim_ascii()),
-            Some(_) => return wrong("the content of the last message is neither a string nor an array"),
+            Some(_) => return invalid("the content of the last message is neither a string nor an array"),
         }
         json.push_str(END);
         Ok(Message { json, is_open: true })
     }
 
-    fn written(message: &impl Serialize) -> Message {
+    fn encode(message: &impl Serialize) -> Message {
         let json = serde_json::to_string(message);
         debug_assert!(json.is_ok(), "strings always serialize");
         Message { json: json.unwrap_or_default(), is_open: false }
@@ -157,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn parts_keep_the_order_of_the_calls() {
+    fn parts_are_appended_in_order() {
         let image = Part::Media(Media::new("image/png", &[0]).unwrap());
         let url = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}"#;
         let text = |text: &str| format!(r#"{{"type":"text","text":{text:?}}}"#);
-        let of = |content: &str, parts: &[Part]| with_parts(Message::of_text("user", content).unwrap(), parts);
+        let of = |content: &str, parts: &[Part]| with_parts(Message::new("user", content).unwrap(), parts);
         assert_eq!(
             of("a\"", &[image, Part::Text("b"), image]),
             format!(r#"{{"role":"user","content":[{},{url},{},{url}]}}"#, text("a\""), text("b"))
@@ -171,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_added_to_a_message_of_any_form() {
+    fn parts_are_added_to_a_message_of_any_format() {
         let of = |json: &str| with_parts(Message::parse(json).unwrap(), &[Part::Text("b")]);
         let b = r#"{"type":"text","text":"b"}"#;
         for (json, before) in [
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_messages_that_take_no_parts() {
+    fn part_is_refused_unless_the_message_is_a_users() {
         for json in [
             r#"{"role":"assistant","content":"a"}"#,
             r#"{"role":"user","content":"a","role":"tool"}"#,
@@ -205,15 +202,15 @@ mod tests {
             assert!(message.add(Part::Text("b")).is_err() && message.add(Part::Text("")).is_err(), "{json}");
             assert_eq!(message.as_json(), json);
         }
-        assert!(Message::of_text("", "a").is_err());
+        assert!(Message::new("", "a").is_err());
     }
 
     #[test]
-    fn result_of_a_tool_may_lack_an_id() {
+    fn tool_result_may_have_no_id() {
         assert_eq!(
-            Message::of_tool(Some("c\"1"), "{}").as_json(),
+            Message::tool_result(Some("c\"1"), "{}").as_json(),
             r#"{"role":"tool","tool_call_id":"c\"1","content":"{}"}"#
         );
-        assert_eq!(Message::of_tool(None, "").as_json(), r#"{"role":"tool","content":""}"#);
+        assert_eq!(Message::tool_result(None, "").as_json(), r#"{"role":"tool","content":""}"#);
     }
 }

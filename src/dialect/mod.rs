@@ -1,12 +1,12 @@
-//! How the families of MLflow gateways speak: paths, request JSON out, answer JSON in. Pure functions, no I/O.
+//! Dialects: the HTTP API of each family of MLflow gateways. Paths, request JSON out, response JSON in; no I/O.
 
-mod agent;
 mod chunk;
 mod content;
 mod databricks;
 mod deployments;
 mod embeddings;
 mod error_response;
+mod excerpt;
 mod floats;
 #[cfg(fuzzing)]
 pub mod fuzz;
@@ -14,6 +14,8 @@ mod gateway;
 mod json;
 mod media;
 mod message;
+mod message_content;
+mod message_list;
 mod number_lists;
 mod oauth;
 mod object_writer;
@@ -27,7 +29,7 @@ mod pointer;
 mod reader;
 mod reasoning;
 mod response;
-mod responses;
+mod responses_api;
 mod routes;
 mod scanner;
 mod split_pairs;
@@ -40,33 +42,34 @@ mod usage;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use chunk::{Chunk, Event, Piece, is_done};
+pub use chunk::{Chunk, Delta, Event, is_done};
 pub use content::{Body, Content, FieldNames};
 pub use embeddings::{EmbeddingArray, EmbeddingsResponse};
 pub use error_response::{ErrorKind, ErrorResponse};
-pub use media::Media;
-pub use message::{InvalidMessage, Message, Part};
-pub use oauth::{METADATA_PATH, TOKEN_QUESTION, token, token_endpoint};
-pub use on_demand::{ResponseDetails, details, empty_arguments, messages};
-pub use openai::chat_answer;
+pub use excerpt::excerpt;
+pub use media::{InvalidMessage, Media};
+pub use message::{Message, Part};
+pub use oauth::{METADATA_PATH, TOKEN_REQUEST_BODY, parse_token, parse_token_endpoint};
+pub use on_demand::{ResponseDetails, find_empty_arguments, read_details, read_messages};
+pub use openai::decode_chat;
 pub use params::{InvalidParam, Params};
 pub use pattern::EventReader;
 pub use pointer::{JsonKind, JsonPointer, JsonValue, PointerError};
 pub use reasoning::ReasoningForm;
-pub use response::{Candidate, DecodeError, ModelResponse, beginning};
+pub use response::{Candidate, DecodeError, ModelResponse};
 pub use routes::{Change, ChangeMethod, ChangeRequest, Page, Route, RouteLookup};
 pub use scanner::JsonError;
-pub use strings::{Fragment, Text, quoted};
+pub use strings::{Fragment, Text, quote};
 pub use tools::{Extras, ToolCall};
 pub use usage::Usage;
 
-/// What a route is for, named as in MLflow's `route_type` and `endpoint_type`.
+/// The task of a route, named as in MLflow's `route_type` and `endpoint_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     Completions,
     Chat,
     Embeddings,
-    /// Of Databricks' agents that take a list of inputs where others take messages.
+    /// Databricks' agents that take a list of inputs instead of messages.
     Responses,
 }
 
@@ -80,8 +83,8 @@ impl Task {
         }
     }
 
-    fn of_type(route_type: &str) -> Option<Task> {
-        // Databricks' agents that are asked as chats are.
+    fn from_route_type(route_type: &str) -> Option<Task> {
+        // Databricks' agents with the request format of a chat.
         if matches!(route_type, "agent/v1/chat" | "agent/v2/chat") {
             return Some(Task::Chat);
         }
@@ -96,162 +99,167 @@ impl PartialEq for dyn Dialect {
     }
 }
 
-/// A family of MLflow gateways. What it does not say otherwise is as most of them do it: in OpenAI's shapes.
+/// The HTTP API of one family of MLflow gateways. The default methods implement what most of them share: OpenAI's
+/// formats.
 pub trait Dialect: fmt::Debug + Sync {
-    /// The value of the option `dialect` that forces it.
+    /// Returns the name, which is also the value of the option `dialect` that selects it.
     fn name(&self) -> &'static str;
 
-    /// Where to ask about one route.
+    /// Returns the path of the description of one route.
     fn route_path(&self, route: &str) -> String;
 
-    /// Where else to ask about a route after this refusal; `None` if there is no other place.
-    fn other_route_path(&self, _route: &str, _refusal: &ErrorResponse) -> Option<String> {
+    /// Returns a second path to request a route's description from after the first responded with this error; `None` if
+    /// there is none.
+    fn fallback_route_path(&self, _route: &str, _error: &ErrorResponse) -> Option<String> {
         None
     }
 
-    /// What the response from either place says.
-    fn route(&self, name: &str, body: &[u8]) -> RouteLookup;
+    /// Parses the response from [`route_path`](Self::route_path) or
+    /// [`fallback_route_path`](Self::fallback_route_path).
+    fn parse_route(&self, name: &str, body: &[u8]) -> RouteLookup;
 
-    /// Where to ask for the list of all routes, or the part of it that an earlier part named.
-    fn list_path(&self, page: Option<&str>) -> String;
+    /// Returns the path of the list of routes, or of the page of it with this token.
+    fn list_path(&self, page_token: Option<&str>) -> String;
 
-    /// What the answer from there says; `None` if it is no such answer.
-    fn list(&self, body: &[u8]) -> Option<Page>;
+    /// Parses the response from [`list_path`](Self::list_path); `None` if it has another format.
+    fn parse_list(&self, body: &[u8]) -> Option<Page>;
 
-    /// Where to ask for a list that tells more, but that not everybody may see.
+    /// Returns the path of a list with more details, which may require more permissions.
     fn details_path(&self) -> Option<&'static str> {
         None
     }
 
-    /// What the answer from there says; `None` if it is no such answer.
-    fn details(&self, _body: &[u8]) -> Option<Page> {
+    /// Parses the response from [`details_path`](Self::details_path); `None` if it has another format.
+    fn parse_details(&self, _body: &[u8]) -> Option<Page> {
         None
     }
 
-    /// Whether a route that is not there is one that is forbidden, to those who may not see all.
-    fn refuses_unknown_routes(&self) -> bool {
+    /// Returns whether a request to a route that does not exist fails with "forbidden" instead of "not found".
+    fn forbids_unknown_routes(&self) -> bool {
         false
     }
 
-    /// Where to ask whether the server is well, or on some servers whether a route of it is.
+    /// Returns the path that reports the health of the server, or of a route if the dialect reports that.
     fn health_path(&self, _route: Option<&str>) -> String {
         "/health".to_owned()
     }
 
-    /// Whether servers of this dialect may lack the paths that tell of their routes and of their health.
-    fn may_lack_lists(&self) -> bool {
+    /// Returns whether some servers of this dialect have no paths for routes and health.
+    fn may_lack_route_list(&self) -> bool {
         false
     }
 
-    /// What the answer from there says; `None` if it is no such answer.
-    fn is_healthy(&self, body: &[u8]) -> Option<bool> {
+    /// Parses the response from [`health_path`](Self::health_path): whether the server is healthy; `None` if the
+    /// response has another format.
+    fn parse_health(&self, body: &[u8]) -> Option<bool> {
         if body.trim_ascii().eq_ignore_ascii_case(b"ok") {
             return Some(true);
         }
-        Some(routes::object(body)?["status"].as_str()? == "OK")
+        Some(routes::parse_object(body)?["status"].as_str()? == "OK")
     }
 
-    /// How to ask for a change; `None` if such servers cannot be asked for it.
-    fn order(&self, change: Change) -> Option<ChangeRequest>;
+    /// Returns the request that makes a change; `None` if the dialect does not support it.
+    fn change_request(&self, change: Change) -> Option<ChangeRequest>;
 
-    /// The limits in the answer to [`Change::GetLimits`].
-    fn limits(&self, body: String) -> String {
+    /// Returns the limits from the response to [`Change::GetLimits`].
+    fn parse_limits(&self, body: String) -> String {
         body
     }
 
-    /// Where to send a request to a route of this task.
+    /// Returns the path for model requests to a route of this task.
     fn invocations_path(&self, route: &str, task: Task) -> String;
 
-    /// What a prompt becomes on a route of which the server does not tell what it is for.
+    /// Returns the task to send a prompt with if the server does not report the task of the route.
     fn prompt_task(&self, _route: &str) -> Task {
         Task::Completions
     }
 
-    /// What a route can do in place of this task.
-    fn task_for(&self, _route: &str, likely: Task) -> Task {
-        likely
+    /// Returns the task itself if the route may support it, or the one to use instead.
+    fn supported_task(&self, _route: &str, task: Task) -> Task {
+        task
     }
 
-    /// Whether a route is for one task alone.
-    fn has_one_task(&self, _route: &str) -> bool {
+    /// Returns whether a route supports a single task.
+    fn has_single_task(&self, _route: &str) -> bool {
         true
     }
 
-    /// The model that the body has to name.
+    /// Returns the value of the body's `model` field, if the dialect requires the field.
     fn model<'a>(&self, _route: &'a str) -> Option<&'a str> {
         None
     }
 
-    /// What it calls the things that all dialects have.
-    fn names(&self) -> FieldNames {
-        openai::NAMES
+    /// Returns the names of the request fields that differ between dialects.
+    fn field_names(&self) -> FieldNames {
+        openai::FIELD_NAMES
     }
 
-    /// The request's JSON for a question to a route of this task.
-    fn encode(&self, question: Content, route: &str, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
-        let body = content::Encoding { task, is_streamed, names: self.names(), model: self.model(route) };
-        content::encode(question, params, body)
+    /// Encodes the request body for a route of this task.
+    fn encode(&self, content: Content, route: &str, task: Task, params: &Params, is_streamed: bool) -> Vec<u8> {
+        let encoding = content::Encoding { task, is_streamed, names: self.field_names(), model: self.model(route) };
+        content::encode(content, params, encoding)
     }
 
-    /// What a successful answer from a route of this task, which gives text, says.
+    /// Decodes a successful response from a route of this task, which is not [`Task::Embeddings`].
     fn decode<'a>(&self, task: Task, body: &'a [u8]) -> Result<ModelResponse<'a>, DecodeError> {
         openai::decode(task, body)
     }
 
-    /// Adds the vectors of a successful answer, about `expected` of them, to `to`. A failure adds none.
-    fn decode_vectors(
+    /// Appends the embeddings of a successful response to `to`. `expected` is their probable number. Appends none if it
+    /// fails.
+    fn decode_embeddings(
         &self,
         body: &[u8],
         expected: usize,
         to: &mut EmbeddingArray,
     ) -> Result<EmbeddingsResponse, DecodeError> {
-        openai::decode_vectors(body, expected, to)
+        openai::decode_embeddings(body, expected, to)
     }
 
-    /// Whether answers can be had as streams.
-    fn streams(&self) -> bool {
+    /// Returns whether servers can stream responses.
+    fn supports_streaming(&self) -> bool {
         true
     }
 
-    /// What the data of one event of a stream says.
+    /// Decodes the data of one event of a stream.
     fn decode_event<'a>(&self, data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
-        chunk::event(data)
+        openai::decode_event(data)
     }
 }
 
-/// All families.
+/// All dialects.
 pub static ALL: [&dyn Dialect; 5] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks, &openai_api::OpenAi];
 
-/// Those that a server can be asked for, in the order in which it is: a later one serves the older one's paths, too.
+/// The dialects to try with a server, in this order: servers of a later one may serve the paths of an earlier one, too.
 pub static DISCOVERED: [&dyn Dialect; 4] =
     [&deployments::Deployments, &gateway::Gateway, &tracking::Tracking, &databricks::Databricks];
 
-/// What a URI says that names Databricks instead of a server.
+/// The dialect of a URI that names a Databricks profile instead of a server.
 pub static DATABRICKS: &dyn Dialect = &databricks::Databricks;
 
-/// What a URI says that ends in the version of OpenAI's API.
+/// The dialect of a URI that ends in the version of OpenAI's API.
 pub static OPENAI: &dyn Dialect = &openai_api::OpenAi;
 
-/// Which bytes stand for themselves in a path (RFC 3986, 2.3).
-const PLAIN: [bool; 256] = {
-    let (mut plain, mut byte) = ([false; 256], 0);
+/// The bytes that need no escape in a path (RFC 3986, 2.3).
+const UNRESERVED: [bool; 256] = {
+    let (mut unreserved, mut byte) = ([false; 256], 0);
     while byte < 256 {
         let character = byte as u8;
-        plain[byte] = character.is_ascii_alphanumeric() || matches!(character, b'-' | b'.' | b'_' | b'~');
+        unreserved[byte] = character.is_ascii_alphanumeric() || matches!(character, b'-' | b'.' | b'_' | b'~');
         byte += 1;
     }
-    plain
+    unreserved
 };
 
-/// A name as one segment of a path. That of most routes is one as it is.
-fn segment(name: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| PLAIN[usize::from(byte)];
-    if name.bytes().all(is_plain) {
+/// Escapes a name as one segment of a path. Most names need no escapes.
+fn path_segment(name: &str) -> Cow<'_, str> {
+    let is_unreserved = |byte: u8| UNRESERVED[usize::from(byte)];
+    if name.bytes().all(is_unreserved) {
         return Cow::Borrowed(name);
     }
     let escaped =
-        name.bytes().map(|byte| if is_plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") });
+        name.bytes().map(|byte| if is_unreserved(byte) { char::from(byte).into() } else { format!("%{byte:02X}") });
     Cow::Owned(escaped.collect())
 }
 
@@ -260,16 +268,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stays_one_segment() {
-        assert_eq!(segment("gpt-4.1_mini~x"), "gpt-4.1_mini~x");
-        assert_eq!(segment("a/b?c d%é"), "a%2Fb%3Fc%20d%25%C3%A9");
+    fn route_name_is_escaped_as_one_path_segment() {
+        assert_eq!(path_segment("gpt-4.1_mini~x"), "gpt-4.1_mini~x");
+        assert_eq!(path_segment("a/b?c d%é"), "a%2Fb%3Fc%20d%25%C3%A9");
     }
 
     #[test]
-    fn health_is_told_in_two_ways() {
-        let told = DISCOVERED.map(|dialect| dialect.is_healthy(b"OK\n"));
-        assert_eq!(told, [Some(true), Some(true), Some(true), None]);
-        let healthy = |body: &[u8]| ALL[0].is_healthy(body);
+    fn health_is_parsed_from_text_and_json() {
+        let parsed = DISCOVERED.map(|dialect| dialect.parse_health(b"OK\n"));
+        assert_eq!(parsed, [Some(true), Some(true), Some(true), None]);
+        let healthy = |body: &[u8]| ALL[0].parse_health(body);
         assert_eq!(healthy(br#"{"status":"OK"}"#), Some(true));
         assert_eq!(healthy(br#"{"status":"DOWN"}"#), Some(false));
         assert_eq!((healthy(b"<html>"), healthy(b"")), (None, None));

@@ -1,5 +1,5 @@
-//! Lists of numbers, taken out of JSON before the parser sees it: they are nearly all of an answer with vectors, and a
-//! parser that looks at each number as at any value takes several times as long.
+//! Extracts lists of numbers from JSON before it is parsed. They are nearly all of an embeddings response, and a
+//! general parser takes several times as long for them.
 
 use std::ops::Range;
 
@@ -8,37 +8,37 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::floats;
 
-/// As many characters of base64 are decoded at once. They hold whole numbers, since 16 characters hold 3 of them.
-const PIECE: usize = 4096;
+/// The number of base64 characters decoded at a time. They encode complete floats: 16 characters encode 3.
+const BASE64_CHUNK: usize = 4096;
 
-/// Lists of numbers at the end of a block, one behind the other.
-pub(super) struct NumberLists<'b> {
-    block: &'b mut Vec<f32>,
-    /// As many lists are expected.
+/// Lists of numbers, appended to an array one after the other.
+pub(super) struct NumberLists<'a> {
+    array: &'a mut Vec<f32>,
+    /// The probable number of lists.
     expected: usize,
-    /// As many numbers can come at most.
-    most: usize,
-    /// Where each list is in the block.
-    all: Vec<Range<usize>>,
+    /// The maximum number of numbers in all lists.
+    max_numbers: usize,
+    /// The range of each list in the array.
+    ranges: Vec<Range<usize>>,
     pub is_out_of_memory: bool,
 }
 
 impl NumberLists<'_> {
-    pub fn new(block: &mut Vec<f32>, expected: usize, most: usize) -> NumberLists<'_> {
-        NumberLists { block, expected, most, all: Vec::new(), is_out_of_memory: false }
+    pub fn new(array: &mut Vec<f32>, expected: usize, max_numbers: usize) -> NumberLists<'_> {
+        NumberLists { array, expected, max_numbers, ranges: Vec::new(), is_out_of_memory: false }
     }
 
     pub fn count(&self) -> usize {
-        self.all.len()
+        self.ranges.len()
     }
 
     pub fn get(&self, list: usize) -> Option<&[f32]> {
-        self.block.get(self.all.get(list)?.clone())
+        self.array.get(self.ranges.get(list)?.clone())
     }
 
-    /// Takes all lists of numbers out of JSON, and leaves in the place of each a list of one number: which list it was.
-    /// What is left is short, and understood by the parser. Lists of numbers and of other things stay as they are.
-    pub fn take_out(&mut self, body: &[u8]) -> Vec<u8> {
+    /// Extracts all lists of numbers from JSON. Returns the rest, in which each is replaced by a list of one number,
+    /// its index here. Lists with other elements stay unchanged.
+    pub fn extract(&mut self, body: &[u8]) -> Vec<u8> {
         let (mut rest, mut copied, mut at) = (Vec::new(), 0, 0);
         while let Some(next) = memchr::memchr2(b'"', b'[', &body[at..]) {
             if self.is_out_of_memory {
@@ -46,10 +46,10 @@ impl NumberLists<'_> {
             }
             at += next + 1;
             if body[at - 1] == b'"' {
-                at = end_of_string(body, at);
+                at = find_string_end(body, at);
             } else if let Some(length) = self.read_list(&body[at..]) {
                 self.copy(&body[copied..at], &mut rest);
-                self.copy((self.all.len().saturating_sub(1)).to_string().as_bytes(), &mut rest);
+                self.copy((self.ranges.len().saturating_sub(1)).to_string().as_bytes(), &mut rest);
                 at += length;
                 copied = at - 1;
             }
@@ -66,79 +66,80 @@ impl NumberLists<'_> {
     }
 
     fn read_list(&mut self, text: &[u8]) -> Option<usize> {
-        let start = self.block.len();
-        let length = floats::list(text, |number| self.push(number));
+        let start = self.array.len();
+        let length = floats::parse_list(text, |number| self.push(number));
         match length {
-            Some(_) => self.end(start),
-            None => self.block.truncate(start),
+            Some(_) => self.end_list(start),
+            None => self.array.truncate(start),
         }
         length
     }
 
-    /// Adds a list that is base64 of the numbers' bytes (32-bit, little-endian), and says which one it is.
+    /// Decodes a list from base64 of little-endian 32-bit floats, and returns its index.
     pub fn read_base64(&mut self, text: &str) -> Result<usize, String> {
-        let start = self.block.len();
-        // In pieces, so that there is no copy of the whole: a piece's end is the end of a number.
-        let mut bytes = [0; PIECE / 4 * 3];
-        for piece in text.as_bytes().chunks(PIECE) {
-            let decoded = STANDARD.decode_slice(piece, &mut bytes).map_err(|error| format!("base64: {error}"))?;
+        let start = self.array.len();
+        // In chunks of complete floats, to need no copy of the whole.
+        let mut bytes = [0; BASE64_CHUNK / 4 * 3];
+        for chunk in text.as_bytes().chunks(BASE64_CHUNK) {
+            let decoded = STANDARD.decode_slice(chunk, &mut bytes).map_err(|error| format!("base64: {error}"))?;
             let numbers = bytes[..decoded].chunks_exact(4);
             if !numbers.remainder().is_empty() {
-                return Err("base64 that does not hold whole numbers".to_owned());
+                return Err("base64 of an incomplete 32-bit float".to_owned());
             }
             for number in numbers {
                 if !self.push(f32::from_le_bytes([number[0], number[1], number[2], number[3]])) {
-                    return Err("there is no memory".to_owned());
+                    return Err("no memory".to_owned());
                 }
             }
         }
-        self.end(start);
-        Ok(self.all.len().saturating_sub(1))
+        self.end_list(start);
+        Ok(self.ranges.len().saturating_sub(1))
     }
 
     #[inline(always)]
     fn push(&mut self, number: f32) -> bool {
-        let block = &mut self.block;
-        if block.len() == block.capacity() && block.try_reserve(1).is_err() {
+        let array = &mut self.array;
+        if array.len() == array.capacity() && array.try_reserve(1).is_err() {
             self.is_out_of_memory = true;
             return false;
         }
-        block.push(number);
+        array.push(number);
         true
     }
 
-    fn end(&mut self, start: usize) {
-        let end = self.block.len();
-        if self.all.is_empty() {
-            let more = self.expected.saturating_sub(1).saturating_mul(end - start).min(self.most);
-            self.is_out_of_memory |= self.block.try_reserve(more).is_err();
+    fn end_list(&mut self, start: usize) {
+        let end = self.array.len();
+        if self.ranges.is_empty() {
+            let others = self.expected.saturating_sub(1).saturating_mul(end - start).min(self.max_numbers);
+            self.is_out_of_memory |= self.array.try_reserve(others).is_err();
         }
-        if self.all.try_reserve(1).is_err() {
+        if self.ranges.try_reserve(1).is_err() {
             self.is_out_of_memory = true;
         } else {
-            self.all.push(start..end);
+            self.ranges.push(start..end);
         }
     }
 
-    /// Leaves these lists, in this order.
+    /// Keeps only these lists, in this order.
     pub fn arrange(&mut self, lists: impl Iterator<Item = usize>) {
-        let start = self.all[0].start;
+        let start = self.ranges[0].start;
         let mut unsorted = Vec::new();
-        if unsorted.try_reserve_exact(self.block.len() - start).is_err() {
+        if unsorted.try_reserve_exact(self.array.len() - start).is_err() {
             self.is_out_of_memory = true;
             return;
         }
-        unsorted.extend_from_slice(&self.block[start..]);
-        self.block.truncate(start);
+        unsorted.extend_from_slice(&self.array[start..]);
+        self.array.truncate(start);
         for list in lists {
-            let list = &self.all[list];
-            self.block.extend_from_slice(&unsorted[list.start - start..list.end - start]);
+            let list = &self.ranges[list];
+            self.array.extend_from_slice(&unsorted[list.start - start..list.end - start]);
         }
     }
 }
 
-/// Where the string ends that begins before `at`: behind its quote, or at the end of a body that is cut.
-fn end_of_string(body: &[u8], mut at: usize) -> usize {
+/// Returns the end of the string whose opening quote is before `at`: after its closing quote, or the end of a truncated
+/// body.
+fn find_string_end(body: &[u8], mut at: usize) -> usize {
     while let Some(next) = memchr::memchr2(b'"', b'\\', &body[at..]) {
         at += next + 1;
         if body[at - 1] == b'"' {

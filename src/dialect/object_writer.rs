@@ -1,16 +1,16 @@
-//! Writing a JSON object whose values are JSON already, or strings.
+//! Writes a JSON object from strings and encoded JSON values.
 
-use super::scanner::plain;
+use super::scanner::plain_length;
 
-/// A field is begun by [`ObjectWriter::field`], and what is pushed then is its value.
+/// [`ObjectWriter::field`] starts a field; what is pushed next is its value.
 pub(super) struct ObjectWriter(Vec<u8>);
 
-/// The room that most requests need.
-const USUAL: usize = 256;
+/// The size of most requests.
+const INITIAL_CAPACITY: usize = 256;
 
 impl Default for ObjectWriter {
     fn default() -> ObjectWriter {
-        let mut json = Vec::with_capacity(USUAL);
+        let mut json = Vec::with_capacity(INITIAL_CAPACITY);
         json.push(b'{');
         ObjectWriter(json)
     }
@@ -24,15 +24,15 @@ impl ObjectWriter {
         self.push_string(name).push_raw(":")
     }
 
-    /// Adds JSON as it is.
+    /// Appends encoded JSON.
     pub fn push_raw(&mut self, json: &str) -> &mut ObjectWriter {
         self.0.extend_from_slice(json.as_bytes());
         self
     }
 
-    /// Adds a JSON string. Most hold nothing that must be escaped, which is found out many bytes at a time.
+    /// Appends a text as a JSON string. Most need no escapes, which takes eight bytes at a time to find out.
     pub fn push_string(&mut self, text: &str) -> &mut ObjectWriter {
-        if plain(text.as_bytes()) < text.len() {
+        if plain_length(text.as_bytes()) < text.len() {
             let written = serde_json::to_writer(&mut self.0, text);
             debug_assert!(written.is_ok(), "strings always serialize");
         } else {
@@ -56,8 +56,8 @@ impl ObjectWriter {
         self.push_raw(if values.is_empty() { "[]" } else { "]" });
     }
 
-    /// The object.
-    pub fn end(mut self) -> Vec<u8> {
+    /// Closes the object and returns its JSON.
+    pub fn finish(mut self) -> Vec<u8> {
         self.0.push(b'}');
         self.0
     }
@@ -68,12 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_those_of_serde_json() {
-        for text in ["", "plain é \u{1F600}", "a \"quoted\" \\", "\0\n\t\u{7f}\u{1f}", "/"] {
+    fn strings_are_encoded_as_by_serde_json() {
+        for text in ["", "plain é \u{1F600}", "a \"quote\" \\", "\0\n\t\u{7f}\u{1f}", "/"] {
             let mut json = ObjectWriter::default();
             json.field(text).push_string(text);
             let expected = serde_json::to_string(text).unwrap();
-            assert_eq!(String::from_utf8(json.end()).unwrap(), format!("{{{expected}:{expected}}}"));
+            assert_eq!(String::from_utf8(json.finish()).unwrap(), format!("{{{expected}:{expected}}}"));
         }
     }
 
@@ -82,7 +82,7 @@ mod tests {
         let mut json = ObjectWriter::default();
         json.field("a").push_list(&["1", "2"], |json, value| json.push_raw(value));
         json.field("b").push_list(&[""; 0], |json, value| json.push_raw(value));
-        assert_eq!(json.end(), br#"{"a":[1,2],"b":[]}"#);
-        assert_eq!(ObjectWriter::default().end(), b"{}");
+        assert_eq!(json.finish(), br#"{"a":[1,2],"b":[]}"#);
+        assert_eq!(ObjectWriter::default().finish(), b"{}");
     }
 }

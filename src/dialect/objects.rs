@@ -1,4 +1,5 @@
-//! Lists and objects as they have to be: serde would take a list for an object's fields, and any number of elements.
+//! Strict JSON objects and bounded lists. serde's derived code would accept a list as an object, and lists of any
+//! length.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,18 +10,18 @@ use serde_json::value::RawValue;
 
 use super::reader::OBJECT_IF_ANY;
 
-/// More candidates, or tool calls, than any model gives.
-pub(super) const MOST: usize = 1024;
+/// The maximum number of elements in a list. No model sends as many candidates or tool calls.
+pub(super) const MAX_ELEMENTS: usize = 1024;
 
-/// The fields of an object, read in the order in which they come. Of a field that comes twice the last value counts, as
-/// in most parsers, except where [`once`] refuses it: no text is chosen between two.
+/// The fields of an object, read in their order. If a field is repeated, the last value counts, as in most parsers,
+/// unless [`read_once`] refuses it: the text of a response must not occur twice.
 pub(super) trait Fields<'de>: Default {
-    /// Reads a field's value; false if the field does not matter, and its value is still to be passed over.
+    /// Reads a field's value. Returns false for an unknown field, whose value the caller skips.
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error>;
 }
 
-/// Reads a field of which there must be only one.
-pub(super) fn once<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
+/// Reads a field that must not be repeated.
+pub(super) fn read_once<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
     field: &mut Option<T>,
     name: &'static str,
     map: &mut M,
@@ -33,13 +34,13 @@ pub(super) fn once<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
 #[derive(Debug, Default)]
 pub(super) struct Object<T>(pub T);
 
-/// An object; or anything else, which is as good as none.
+/// An object. Any other value counts as missing.
 #[derive(Debug)]
 pub(super) struct LenientObject<T>(pub Option<T>);
 
-/// A list of at most [`MOST`] objects: few bytes of JSON can become many times as many here.
+/// A list of at most [`MAX_ELEMENTS`] objects. Short JSON can take many times its memory when parsed.
 #[derive(Debug)]
-pub(super) struct Few<T>(pub Vec<T>);
+pub(super) struct BoundedList<T>(pub Vec<T>);
 
 impl<T> Default for LenientObject<T> {
     fn default() -> Self {
@@ -48,14 +49,14 @@ impl<T> Default for LenientObject<T> {
 }
 
 /// A field's name.
-pub(super) struct Name<'de>(pub Cow<'de, str>);
+pub(super) struct FieldName<'de>(pub Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Name<'de> {
+impl<'de> Deserialize<'de> for FieldName<'de> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Name<'de>;
+        struct FieldNameVisitor;
+        impl<'de> Visitor<'de> for FieldNameVisitor {
+            type Value = FieldName<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("a field's name")
@@ -63,14 +64,14 @@ impl<'de> Deserialize<'de> for Name<'de> {
 
             #[inline]
             fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(name)))
+                Ok(FieldName(Cow::Borrowed(name)))
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
+                Ok(FieldName(Cow::Owned(name.to_owned())))
             }
         }
-        deserializer.deserialize_str(NameVisitor)
+        deserializer.deserialize_str(FieldNameVisitor)
     }
 }
 
@@ -86,7 +87,7 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut fields = T::default();
-                while let Some(Name(name)) = map.next_key()? {
+                while let Some(FieldName(name)) = map.next_key()? {
                     if !fields.read(&name, &mut map)? {
                         map.next_value::<IgnoredAny>()?;
                     }
@@ -105,7 +106,7 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for LenientObject<T> {
             type Value = LenientObject<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("anything")
+                f.write_str("any value")
             }
 
             fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
@@ -120,34 +121,34 @@ impl<'de, T: Fields<'de>> Deserialize<'de> for LenientObject<T> {
     }
 }
 
-impl<'de, T: Fields<'de>> Deserialize<'de> for Few<T> {
+impl<'de, T: Fields<'de>> Deserialize<'de> for BoundedList<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FewVisitor<T>(PhantomData<T>);
-        impl<'de, T: Fields<'de>> Visitor<'de> for FewVisitor<T> {
-            type Value = Few<T>;
+        struct BoundedListVisitor<T>(PhantomData<T>);
+        impl<'de, T: Fields<'de>> Visitor<'de> for BoundedListVisitor<T> {
+            type Value = BoundedList<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("a list")
             }
 
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
+            fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
                 // Most lists have one candidate.
-                let mut few = Vec::with_capacity(1);
-                while let Some(Object(element)) = list.next_element()? {
-                    if few.len() == MOST {
-                        return Err(Error::custom(format_args!("a list of more than {MOST}")));
+                let mut list = Vec::with_capacity(1);
+                while let Some(Object(element)) = elements.next_element()? {
+                    if list.len() == MAX_ELEMENTS {
+                        return Err(Error::custom(format_args!("a list of more than {MAX_ELEMENTS} elements")));
                     }
-                    few.push(element);
+                    list.push(element);
                 }
-                Ok(Few(few))
+                Ok(BoundedList(list))
             }
         }
-        deserializer.deserialize_seq(FewVisitor(PhantomData))
+        deserializer.deserialize_seq(BoundedListVisitor(PhantomData))
     }
 }
 
-/// All fields of an object, in their order.
-pub(super) fn fields(json: &str) -> serde_json::Result<Vec<(String, &RawValue)>> {
+/// Returns all fields of an object, in their order.
+pub(super) fn parse_fields(json: &str) -> serde_json::Result<Vec<(String, &RawValue)>> {
     struct FieldsVisitor;
     impl<'de> Visitor<'de> for FieldsVisitor {
         type Value = Vec<(String, &'de RawValue)>;
@@ -184,7 +185,7 @@ mod tests {
     impl<'de> Fields<'de> for Point {
         fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
             match name {
-                "x" => once(&mut self.x, "x", map)?,
+                "x" => read_once(&mut self.x, "x", map)?,
                 "y" => self.y = map.next_value()?,
                 _ => return Ok(false),
             }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_object() {
+    fn list_is_not_accepted_as_an_object() {
         assert_eq!(reader::from_str::<Object<Point>>(r#"{"x":1}"#).unwrap().0.x, Some(1));
         for json in ["[1]", "1", "null", "\"x\""] {
             assert!(reader::from_str::<Object<Point>>(json).is_err(), "{json}");
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_two_values_counts_unless_it_is_part_of_the_text() {
+    fn last_of_repeated_fields_counts_unless_read_once() {
         let of = |json: &str| reader::from_str::<Object<Point>>(json);
         let Object(point) = of(r#"{"y":1,"z":[{}],"x":2,"\u0079":3}"#).unwrap();
         assert_eq!((point.x, point.y), (Some(2), 3));
@@ -214,10 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_lists() {
+    fn list_with_too_many_elements_is_refused() {
         let list = |count| format!("[{}]", vec![r#"{"x":1}"#; count].join(","));
-        assert_eq!(reader::from_str::<Few<Point>>(&list(MOST)).unwrap().0.len(), MOST);
-        assert!(reader::from_str::<Few<Point>>(&list(MOST + 1)).is_err());
-        assert!(reader::from_str::<Few<Point>>("[[1]]").is_err());
+        assert_eq!(reader::from_str::<BoundedList<Point>>(&list(MAX_ELEMENTS)).unwrap().0.len(), MAX_ELEMENTS);
+        assert!(reader::from_str::<BoundedList<Point>>(&list(MAX_ELEMENTS + 1)).is_err());
+        assert!(reader::from_str::<BoundedList<Point>>("[[1]]").is_err());
     }
 }

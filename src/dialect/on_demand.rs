@@ -1,30 +1,29 @@
-//! The parts of a whole response that are read only when they are asked for. All of this is of JSON that was decoded
-//! before, in the shape of any dialect.
+//! The parts of a response that are read on demand, from JSON of any dialect that was decoded before.
 
 use std::ops::Range;
 
 use serde::de::MapAccess;
 
 use super::json::Lenient;
-use super::objects::{Few, Fields, LenientObject, Object};
+use super::objects::{BoundedList, Fields, LenientObject, Object};
 use super::reader::{self, Raw};
 use super::strings::Text;
 use super::usage::{Metadata, Usage, UsageFields};
-use super::{agent, tools};
+use super::{message_list, tools};
 
-/// The messages of the candidates as they came; `None` for a candidate that has no message, as of completions.
-pub fn messages(json: &str) -> Vec<Option<&str>> {
+/// Returns the JSON of each candidate's message; `None` for a candidate without a message, as completions have.
+pub fn read_messages(json: &str) -> Vec<Option<&str>> {
     let Ok(Object(Messages { choices, candidates, messages, output })) = reader::from_str(json) else {
         return Vec::new();
     };
     if let Some(list) = choices.or(candidates) {
-        let Ok(Few(list)) = reader::from_str::<Few<Candidate>>(list.get()) else { return Vec::new() };
+        let Ok(BoundedList(list)) = reader::from_str::<BoundedList<Candidate>>(list.get()) else { return Vec::new() };
         return list.into_iter().map(|candidate| candidate.message.map(Raw::get)).collect();
     }
-    messages.or(output).and_then(|list| agent::last_message(list.get())).map(Some).into_iter().collect()
+    messages.or(output).and_then(|list| message_list::last_message(list.get())).map(Some).into_iter().collect()
 }
 
-/// What a response says beside its candidates.
+/// What a response contains besides its candidates.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ResponseDetails<'a> {
     pub id: Option<Text<'a>>,
@@ -32,24 +31,24 @@ pub struct ResponseDetails<'a> {
     pub usage: Usage,
 }
 
-pub fn details(json: &str) -> ResponseDetails<'_> {
-    let Ok(Object(Whole { id, model, usage, metadata })) = reader::from_str(json) else {
+pub fn read_details(json: &str) -> ResponseDetails<'_> {
+    let Ok(Object(DetailFields { id, model, usage, metadata })) = reader::from_str(json) else {
         return ResponseDetails::default();
     };
-    let (other_model, other_usage) = metadata.0.unwrap_or_default().understood();
+    let (other_model, other_usage) = metadata.0.unwrap_or_default().into_parts();
     let usage = usage.0.map_or(other_usage, Usage::from);
     ResponseDetails { id: id.name(), model: model.name().or(other_model), usage }
 }
 
 #[derive(Default)]
-struct Whole<'a> {
+struct DetailFields<'a> {
     id: Lenient<'a>,
     model: Lenient<'a>,
     usage: LenientObject<UsageFields>,
     metadata: LenientObject<Metadata<'a>>,
 }
 
-impl<'de> Fields<'de> for Whole<'de> {
+impl<'de> Fields<'de> for DetailFields<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "id" => self.id = map.next_value()?,
@@ -62,10 +61,10 @@ impl<'de> Fields<'de> for Whole<'de> {
     }
 }
 
-/// Where in a message the arguments of a tool call are null or an empty string, in order.
-pub fn empty_arguments(message: &str) -> Vec<Range<usize>> {
+/// Returns the byte ranges in a message where the arguments of a tool call are null or an empty string, in order.
+pub fn find_empty_arguments(message: &str) -> Vec<Range<usize>> {
     let Ok(Object(Calls { tool_calls: Some(list) })) = reader::from_str(message) else { return Vec::new() };
-    let Ok(Some(calls)) = tools::all(list.get()) else { return Vec::new() };
+    let Ok(Some(calls)) = tools::parse_list(list.get()) else { return Vec::new() };
     let start = list.get().as_ptr() as usize - message.as_ptr() as usize;
     calls.empty.into_iter().map(|place| place.start + start..place.end + start).collect()
 }
@@ -125,34 +124,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_found_in_each_shape() {
+    fn messages_are_found_in_each_format() {
         let (first, second) = (r#"{ "content":"a" }"#, r#"{"content":null,"x":"é"}"#);
         let list =
             format!(r#"[{{"message":{first}}},{{"message":null}},{{"index":2,"message":{second}}},{{"text":"b"}}]"#);
         for name in ["choices", "candidates"] {
             let json = format!(r#"{{"id":1,"{name}":{list}}}"#);
-            assert_eq!(messages(&json), [Some(first), None, Some(second), None], "{name}");
+            assert_eq!(read_messages(&json), [Some(first), None, Some(second), None], "{name}");
         }
         let json =
             r#"{"messages":[{"role":"assistant","content":"a"},{"role":"assistant","content":"b"},{"role":"tool"}]}"#;
-        assert_eq!(messages(json), [Some(r#"{"role":"assistant","content":"b"}"#)]);
+        assert_eq!(read_messages(json), [Some(r#"{"role":"assistant","content":"b"}"#)]);
         for json in ["{}", "[]", r#"{"choices":1}"#, r#"{"output":[]}"#, r#"{"messages":[1]}"#] {
-            assert!(messages(json).is_empty(), "{json}");
+            assert!(read_messages(json).is_empty(), "{json}");
         }
     }
 
     #[test]
-    fn details_are_read_in_each_shape() {
+    fn details_are_read_in_each_format() {
         let usage = Usage { input: Some(35), output: Some(8), total: Some(43), ..Usage::default() };
         let (id, model) = (Some(Text("i".into())), Some(Text("m".into())));
         let json = r#"{"id":"i","model":"m","usage":{"prompt_tokens":35,"completion_tokens":8,"total_tokens":43}}"#;
-        assert_eq!(details(json), ResponseDetails { id, model: model.clone(), usage });
+        assert_eq!(read_details(json), ResponseDetails { id, model: model.clone(), usage });
         let json =
             r#"{"metadata":{"input_tokens":35,"output_tokens":8,"total_tokens":43,"model":"m","route_type":"r"}}"#;
-        assert_eq!(details(json), ResponseDetails { id: None, model, usage });
+        assert_eq!(read_details(json), ResponseDetails { id: None, model, usage });
         for json in ["[]", "{}", r#"{"id":null,"model":1,"usage":null,"metadata":[]}"#, r#"{"id":"","usage":{}}"#, "x"]
         {
-            assert_eq!(details(json), ResponseDetails::default(), "{json}");
+            assert_eq!(read_details(json), ResponseDetails::default(), "{json}");
         }
     }
 
@@ -160,10 +159,10 @@ mod tests {
     fn empty_arguments_are_found() {
         let json = r#"{"tool_calls": [{"function":{"arguments": ""}},{"function":{"arguments":"{}"}},
             {"function":{"arguments":null }}],"content":""}"#;
-        let found: Vec<_> = empty_arguments(json).into_iter().map(|place| &json[place]).collect();
+        let found: Vec<_> = find_empty_arguments(json).into_iter().map(|place| &json[place]).collect();
         assert_eq!(found, ["\"\"", "null"]);
         for json in ["{}", "1", r#"{"tool_calls":null}"#, r#"{"tool_calls":[1]}"#, r#"{"tool_calls":[{}]}"#] {
-            assert!(empty_arguments(json).is_empty(), "{json}");
+            assert!(find_empty_arguments(json).is_empty(), "{json}");
         }
     }
 }

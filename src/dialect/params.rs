@@ -1,26 +1,27 @@
-//! Parameters of the model: what was set and nothing else, kept as the JSON that will be sent.
+//! Model parameters: only those that are set, as the JSON to be sent.
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::object_writer::ObjectWriter;
 
-/// Longer names exist nowhere in MLflow; the limit only keeps a mistake from becoming a request.
+/// The maximum length of a name. MLflow has no longer ones.
 const MAX_NAME: usize = 256;
 
-/// Fields of the body that the call itself writes.
-const OURS: [&str; 5] = ["prompt", "messages", "input", "text", "stream"];
+/// The body fields that are not parameters.
+const RESERVED: [&str; 5] = ["prompt", "messages", "input", "text", "stream"];
 
-/// The older gateways' name and OpenAI's name of the same parameter.
+/// The names of one parameter: that of older gateways, and OpenAI's.
 const CANDIDATE_COUNT: [&str; 2] = ["candidate_count", "n"];
 
 const STOP: &str = "stop";
 
-/// What is wrong with a parameter.
+/// Why a parameter is invalid.
 #[derive(Debug)]
 pub struct InvalidParam(pub String);
 
-/// Named JSON values in the order in which they were first set. One of a request that has no value omits the handle's.
+/// Named JSON values in the order in which they were first set. A `None` in a request omits the parameter of the
+/// handle.
 #[derive(Debug, Clone, Default)]
 pub struct Params(Vec<(String, Option<Box<RawValue>>)>);
 
@@ -29,7 +30,7 @@ impl Params {
         check_name(name)?;
         if !value.is_finite() {
             let what = if value.is_nan() { "not a number (NaN)" } else { "infinite" };
-            return Err(InvalidParam(format!("the parameter {name} is {what}, which JSON cannot hold")));
+            return Err(InvalidParam(format!("the parameter {name} is {what}, which JSON cannot represent")));
         }
         self.set(name, raw(&value)?)
     }
@@ -53,12 +54,12 @@ impl Params {
         self.set(name, value.to_owned())
     }
 
-    /// Adds one text to the list `stop`, which no other kind of value may be in at that time.
+    /// Appends a string to the list `stop`. Fails if `stop` is set to anything but a list of strings.
     pub fn add_stop(&mut self, stop: &str) -> Result<(), InvalidParam> {
         let mut stops: Vec<String> = match self.values().find(|(name, _)| *name == STOP) {
             None => Vec::new(),
             Some((_, value)) => serde_json::from_str(value.get()).map_err(|_| {
-                InvalidParam("the parameter stop was set to something else than a list of strings".to_owned())
+                InvalidParam("the parameter stop is set to a value that is not a list of strings".to_owned())
             })?,
         };
         stops.push(stop.to_owned());
@@ -69,11 +70,12 @@ impl Params {
         self.0.is_empty()
     }
 
-    /// A handle's, with those of a request in place of those of the same name, and without those that it omits.
-    pub fn with(&self, others: &Params) -> Params {
+    /// Returns the parameters of a handle merged with those of a request, which take precedence. Leaves out the omitted
+    /// ones.
+    pub fn merged_with(&self, others: &Params) -> Params {
         let mut all = self.clone();
         for (name, value) in &others.0 {
-            all.put(name, value.clone());
+            all.insert(name, value.clone());
         }
         all.0.retain(|(_, value)| value.is_some());
         all
@@ -83,25 +85,25 @@ impl Params {
         self.0.iter().any(|(known, _)| is_same(known, name))
     }
 
-    /// Forgets the parameter. One that is not there is no mistake.
+    /// Removes a parameter, if it is set.
     pub fn unset(&mut self, name: &str) {
         self.0.retain(|(known, _)| !is_same(known, name));
     }
 
-    /// Leaves the parameter out, also one that the handle has, until it is set or unset.
+    /// Omits a parameter, even if the handle sets it, until it is set or unset here.
     pub fn omit(&mut self, name: &str) -> Result<(), InvalidParam> {
         check_name(name)?;
-        self.put(name, None);
+        self.insert(name, None);
         Ok(())
     }
 
     fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), InvalidParam> {
         check_name(name)?;
-        self.put(name, Some(value));
+        self.insert(name, Some(value));
         Ok(())
     }
 
-    fn put(&mut self, name: &str, value: Option<Box<RawValue>>) {
+    fn insert(&mut self, name: &str, value: Option<Box<RawValue>>) {
         match self.0.iter_mut().find(|(known, _)| is_same(known, name)) {
             Some(param) => *param = (name.to_owned(), value),
             None => self.0.push((name.to_owned(), value)),
@@ -112,7 +114,7 @@ impl Params {
         self.0.iter().filter_map(|(name, value)| Some((name.as_str(), &**value.as_ref()?)))
     }
 
-    /// Writes them with `candidate_count`, also known as `n`, under the name that the server wants.
+    /// Writes the parameters. `candidate_count` is the server's name for that parameter and its alias `n`.
     pub(super) fn write_to(&self, json: &mut ObjectWriter, candidate_count: &str) {
         for (name, value) in self.values() {
             let name = if CANDIDATE_COUNT.contains(&name) { candidate_count } else { name };
@@ -121,7 +123,7 @@ impl Params {
     }
 }
 
-/// Under the names that they were set by.
+/// Uses the names under which the parameters were set.
 impl Serialize for Params {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.values())
@@ -137,10 +139,13 @@ fn check_name(name: &str) -> Result<(), InvalidParam> {
         return Err(InvalidParam("a parameter's name is empty".to_owned()));
     }
     if name.len() > MAX_NAME {
-        return Err(InvalidParam(format!("a parameter's name is {} bytes long; {MAX_NAME} are allowed", name.len())));
+        return Err(InvalidParam(format!(
+            "a parameter's name is {} bytes long; at most {MAX_NAME} are allowed",
+            name.len()
+        )));
     }
-    if OURS.contains(&name) {
-        return Err(InvalidParam(format!("the field {name} is written by the call itself and cannot be a parameter")));
+    if RESERVED.contains(&name) {
+        return Err(InvalidParam(format!("{name} is not a parameter; the library writes this field itself")));
     }
     Ok(())
 }
@@ -161,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_set_is_sent() {
+    fn only_parameters_that_are_set_are_sent() {
         let mut params = Params::default();
         assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);
         params.set_double("temperature", 0.0).unwrap();
@@ -180,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn candidate_count_and_n_are_one() {
+    fn candidate_count_and_n_are_the_same_parameter() {
         let mut params = Params::default();
         params.set_int("candidate_count", 2).unwrap();
         params.set_int("n", 3).unwrap();
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_requests_own_go_before_the_handles() {
+    fn parameters_of_the_request_take_precedence() {
         let (mut handles, mut own) = (Params::default(), Params::default());
         handles.set_int("candidate_count", 2).unwrap();
         handles.add_stop("a").unwrap();
@@ -199,12 +204,12 @@ mod tests {
         own.add_stop("b").unwrap();
         own.set_int("n", 3).unwrap();
         own.set_int("max_tokens", 4).unwrap();
-        let sent = sent(&handles.with(&own), "n");
+        let sent = sent(&handles.merged_with(&own), "n");
         assert_eq!(sent, r#"{"prompt":"p","n":3,"stop":["b"],"top_k":1,"max_tokens":4}"#);
     }
 
     #[test]
-    fn omitted_parameter_is_left_out_until_it_is_set_or_unset() {
+    fn omitted_parameter_is_not_sent_until_set_or_unset() {
         let (mut handles, mut own) = (Params::default(), Params::default());
         handles.set_int("n", 2).unwrap();
         handles.add_stop("a").unwrap();
@@ -212,18 +217,18 @@ mod tests {
         own.add_stop("b").unwrap();
         own.omit("stop").unwrap();
         own.omit("never set").unwrap();
-        assert_eq!(sent(&handles.with(&own), "n"), r#"{"prompt":"p"}"#);
+        assert_eq!(sent(&handles.merged_with(&own), "n"), r#"{"prompt":"p"}"#);
         own.unset("never set");
         own.unset("n");
         own.add_stop("c").unwrap();
-        assert_eq!(sent(&handles.with(&own), "n"), r#"{"prompt":"p","n":2,"stop":["c"]}"#);
+        assert_eq!(sent(&handles.merged_with(&own), "n"), r#"{"prompt":"p","n":2,"stop":["c"]}"#);
         own.omit("n").unwrap();
         own.set_int("candidate_count", 3).unwrap();
-        assert_eq!(sent(&handles.with(&own), "n"), r#"{"prompt":"p","n":3,"stop":["c"]}"#);
+        assert_eq!(sent(&handles.merged_with(&own), "n"), r#"{"prompt":"p","n":3,"stop":["c"]}"#);
     }
 
     #[test]
-    fn stops_gather_in_a_list() {
+    fn stops_are_appended_to_a_list() {
         let mut params = Params::default();
         params.add_stop("\n").unwrap();
         params.add_stop("END").unwrap();
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_sent() {
+    fn invalid_parameters_are_refused() {
         let mut params = Params::default();
         assert!(params.set_double("temperature", f64::NAN).is_err());
         assert!(params.set_double("temperature", f64::INFINITY).is_err());
@@ -242,7 +247,7 @@ mod tests {
         }
         assert!(params.set_int("", 1).is_err());
         assert!(params.set_int(&"a".repeat(257), 1).is_err());
-        for name in OURS {
+        for name in RESERVED {
             assert!(params.set_int(name, 1).is_err() && params.omit(name).is_err(), "{name}");
         }
         assert_eq!(sent(&params, "n"), r#"{"prompt":"p"}"#);

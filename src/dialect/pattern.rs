@@ -1,4 +1,4 @@
-//! What the chunks of a stream have in common: all but a few words of each is the same, and need be understood once.
+//! Reads the events of a stream. Most events repeat the JSON of the one before with another text, and need no parser.
 
 use std::borrow::Cow;
 
@@ -8,38 +8,38 @@ use super::reasoning::Reasoning;
 use super::split_pairs::SplitPairs;
 use super::{DecodeError, Dialect, response};
 
-/// The name of an event whose data, if it has any, is an error.
-const ERROR: &[u8] = b"error";
+/// The name of an event that is an error.
+const ERROR_EVENT: &[u8] = b"error";
 
-/// Understands the events of one stream, one after the other.
+/// Decodes the events of one stream, one after the other.
 #[derive(Debug, Default)]
 pub struct EventReader {
     pattern: Option<Pattern>,
     split: SplitPairs,
-    /// Whether a text has come since the last whole item.
+    /// Whether text has been streamed since the last complete item.
     has_text: bool,
 }
 
-/// A chunk with a text or reasoning and nothing else that is new: what stands before and behind the string.
+/// The JSON of a chunk with nothing but text or reasoning: what precedes and what follows the string.
 ///
-/// An event that begins and ends in the same way, with an unescaped string between, is the same JSON with another text:
-/// up to the text a parser would be where it was then, and behind it again.
+/// An event that starts and ends alike, with a string without quotes between, is the same JSON with another text: a
+/// parser would be in the same state before the string, and after it.
 #[derive(Debug)]
 struct Pattern {
-    before: Vec<u8>,
-    behind: Vec<u8>,
+    prefix: Vec<u8>,
+    suffix: Vec<u8>,
     candidate: u64,
     is_reasoning: bool,
 }
 
 impl EventReader {
-    /// What an event says, by its name and its data.
+    /// Decodes an event from its name and its data.
     pub fn read<'a>(&mut self, dialect: &dyn Dialect, name: &[u8], data: &'a [u8]) -> Result<Event<'a>, DecodeError> {
-        if !name.is_empty() && name == ERROR {
+        if !name.is_empty() && name == ERROR_EVENT {
             return Ok(Event::Error(ErrorResponse::in_success(data)));
         }
         if let Some(pattern) = &self.pattern {
-            if let Some(text) = pattern.text(data) {
+            if let Some(text) = pattern.match_text(data) {
                 let candidate = pattern.candidate;
                 self.has_text |= !pattern.is_reasoning;
                 return Ok(match pattern.is_reasoning {
@@ -50,37 +50,38 @@ impl EventReader {
         }
         let mut event = dialect.decode_event(data)?;
         if let Event::Item(item) = event {
-            let pieces = if std::mem::take(&mut self.has_text) { Vec::new() } else { vec![item] };
-            return Ok(Event::Chunk(Chunk { pieces, ..Chunk::default() }));
+            let deltas = if std::mem::take(&mut self.has_text) { Vec::new() } else { vec![item] };
+            return Ok(Event::Chunk(Chunk { deltas, ..Chunk::default() }));
         }
         if let Event::Chunk(chunk) = &mut event {
-            self.pattern = Pattern::of(data, chunk).or_else(|| self.pattern.take());
-            self.has_text |= chunk.pieces.iter().any(|piece| piece.text.is_some());
+            self.pattern = Pattern::new(data, chunk).or_else(|| self.pattern.take());
+            self.has_text |= chunk.deltas.iter().any(|delta| delta.text.is_some());
             self.split.join(chunk);
             if !self.split.is_empty() {
-                // The next text is not all that comes next.
+                // The held surrogate must be joined with the next text.
                 self.pattern = None;
             }
         }
         Ok(event)
     }
 
-    /// What is left at the end of the stream: halves of characters whose other halves did not come.
-    pub fn rest(&mut self) -> Chunk<'static> {
-        self.split.rest()
+    /// Returns what is held back at the end of the stream: lone surrogates, as replacement characters.
+    pub fn flush(&mut self) -> Chunk<'static> {
+        self.split.flush()
     }
 }
 
-/// What is around a text is some hundreds of bytes. More is not worth a copy.
-const MAX_FRAME: usize = 4096;
+/// The maximum length of prefix and suffix together. Usually they are some hundred bytes; more is not worth a copy.
+const MAX_PATTERN_BYTES: usize = 4096;
 
 impl Pattern {
-    fn of(data: &[u8], chunk: &Chunk) -> Option<Pattern> {
-        let [piece] = &chunk.pieces[..] else { return None };
-        let says_more = chunk.usage.is_some() || piece.finish_reason.is_some() || !piece.tool_calls.is_empty();
-        let (text, reasoning) = (piece.text.as_ref(), piece.reasoning.as_ref());
-        let refuses = piece.refusal.as_ref().is_some_and(|refusal| !refusal.text.0.is_empty());
-        // One of them: the other is not there, or empty each time.
+    /// Returns the pattern of a chunk; `None` if it contains more than text or reasoning.
+    fn new(data: &[u8], chunk: &Chunk) -> Option<Pattern> {
+        let [delta] = &chunk.deltas[..] else { return None };
+        let has_more = chunk.usage.is_some() || delta.finish_reason.is_some() || !delta.tool_calls.is_empty();
+        let (text, reasoning) = (delta.text.as_ref(), delta.reasoning.as_ref());
+        let has_refusal = delta.refusal.as_ref().is_some_and(|refusal| !refusal.text.0.is_empty());
+        // Only one of them: the other is missing, or empty in each event.
         let (string, is_reasoning) = match (text, reasoning) {
             (text, Some(Reasoning { text: string, signature: None, .. }))
                 if text.is_none_or(|text| text.text.0.is_empty()) =>
@@ -92,44 +93,46 @@ impl Pattern {
         };
         let Cow::Borrowed(text) = &string.text.0 else { return None };
         let start = (text.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
-        let (before, behind) = (data.get(..start)?, data.get(start + text.len()..)?);
-        if before.len() + behind.len() > MAX_FRAME {
+        let (prefix, suffix) = (data.get(..start)?, data.get(start + text.len()..)?);
+        if prefix.len() + suffix.len() > MAX_PATTERN_BYTES {
             return None;
         }
-        let is_string = before.ends_with(b"\"") && behind.starts_with(b"\"");
-        (is_string && !says_more && !refuses).then(|| Pattern {
-            before: before.to_owned(),
-            behind: behind.to_owned(),
-            candidate: piece.candidate,
+        let is_string = prefix.ends_with(b"\"") && suffix.starts_with(b"\"");
+        (is_string && !has_more && !has_refusal).then(|| Pattern {
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+            candidate: delta.candidate,
             is_reasoning,
         })
     }
 
-    fn text<'a>(&self, data: &'a [u8]) -> Option<Cow<'a, str>> {
-        let rest = data.strip_prefix(&self.before[..])?;
-        let text = rest.strip_suffix(&self.behind[..])?;
+    /// Returns the text of an event that matches.
+    fn match_text<'a>(&self, data: &'a [u8]) -> Option<Cow<'a, str>> {
+        let rest = data.strip_prefix(&self.prefix[..])?;
+        let text = rest.strip_suffix(&self.suffix[..])?;
         if text.is_empty() && self.is_reasoning {
-            // Then another field may have it.
+            // Another field may contain the reasoning.
             return None;
         }
         if text.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            return self.escaped(data);
+            return self.unescape_text(data);
         }
         std::str::from_utf8(text).ok().map(Cow::Borrowed)
     }
 
-    /// A string with escapes, if it is one string to its end. Halves of characters are for the parser of the whole.
-    fn escaped(&self, data: &[u8]) -> Option<Cow<'static, str>> {
+    /// Returns a text with escapes, if it is a single string. Lone surrogates are left to the parser of the whole
+    /// event.
+    fn unescape_text(&self, data: &[u8]) -> Option<Cow<'static, str>> {
         response::check_memory(data).ok()?;
-        let with_quotes = &data[self.before.len() - 1..data.len() - self.behind.len() + 1];
+        let with_quotes = &data[self.prefix.len() - 1..data.len() - self.suffix.len() + 1];
         serde_json::from_slice(with_quotes).ok().map(Cow::Owned)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::deployments::Deployments;
     use super::*;
+    use crate::dialect::DATABRICKS;
 
     fn chunk(index: u64, content: &str, rest: &str) -> String {
         format!(
@@ -137,13 +140,13 @@ mod tests {
         )
     }
 
-    /// What a reader says that has read the others before must be what one says that has not; and how, fast or not.
-    fn same(events: &[(String, bool)]) {
+    /// Checks that a reader of all events decodes each like a new reader, and which events match the pattern.
+    fn check_events(events: &[(String, bool)]) {
         let mut reader = EventReader::default();
-        for (data, is_fast) in events {
-            let fresh = EventReader::default().read(&Deployments, b"", data.as_bytes()).map(shown);
-            let found = reader.read(&Deployments, b"", data.as_bytes());
-            assert_eq!(matches!(found, Ok(Event::Text(..) | Event::Reasoning(..))), *is_fast, "{data}");
+        for (data, matches) in events {
+            let fresh = EventReader::default().read(DATABRICKS, b"", data.as_bytes()).map(shown);
+            let found = reader.read(DATABRICKS, b"", data.as_bytes());
+            assert_eq!(matches!(found, Ok(Event::Text(..) | Event::Reasoning(..))), *matches, "{data}");
             assert_eq!(found.map(shown), fresh, "{data}");
         }
     }
@@ -152,33 +155,33 @@ mod tests {
         match event {
             Event::Text(candidate, text) => format!("{candidate} {text:?} \"\""),
             Event::Reasoning(candidate, text) => format!("{candidate} \"\" {text:?}"),
-            Event::Chunk(Chunk { pieces, usage: None, .. })
-                if pieces.len() == 1 && pieces[0].finish_reason.is_none() && pieces[0].tool_calls.is_empty() =>
+            Event::Chunk(Chunk { deltas, usage: None, .. })
+                if deltas.len() == 1 && deltas[0].finish_reason.is_none() && deltas[0].tool_calls.is_empty() =>
             {
-                let text = pieces[0].text.as_ref().map_or("", |text| &text.text.0);
-                let reasoning = pieces[0].reasoning.as_ref().map_or("", |reasoning| &reasoning.text.text.0);
-                format!("{} {text:?} {reasoning:?}", pieces[0].candidate)
+                let text = deltas[0].text.as_ref().map_or("", |text| &text.text.0);
+                let reasoning = deltas[0].reasoning.as_ref().map_or("", |reasoning| &reasoning.text.text.0);
+                format!("{} {text:?} {reasoning:?}", deltas[0].candidate)
             }
             other => format!("{other:?}"),
         }
     }
 
     #[test]
-    fn reasoning_in_two_fields_is_that_of_the_first_that_has_any() {
+    fn reasoning_is_read_from_the_first_field_that_has_any() {
         let of = |first: &str, second: &str| {
             format!(r#"{{"choices":[{{"delta":{{"reasoning_content":"{first}","reasoning":"{second}"}}}}]}}"#)
         };
         let mut reader = EventReader::default();
-        reader.read(&Deployments, b"", of("a", "b").as_bytes()).unwrap();
+        reader.read(DATABRICKS, b"", of("a", "b").as_bytes()).unwrap();
         let same = of("", "b");
-        let Ok(Event::Chunk(chunk)) = reader.read(&Deployments, b"", same.as_bytes()) else { panic!() };
-        assert_eq!(chunk.pieces[0].reasoning.as_ref().unwrap().text.text.0, "b");
+        let Ok(Event::Chunk(chunk)) = reader.read(DATABRICKS, b"", same.as_bytes()) else { panic!() };
+        assert_eq!(chunk.deltas[0].reasoning.as_ref().unwrap().text.text.0, "b");
     }
 
     #[test]
-    fn what_is_understood_fast_is_understood_alike() {
+    fn matched_events_are_decoded_as_by_the_parser() {
         let ends = r#","finish_reason":"stop""#;
-        same(&[
+        check_events(&[
             (chunk(0, "\"a\"", ""), false),
             (chunk(0, "\" b\"", ""), true),
             (chunk(0, "\"\"", ""), true),
@@ -208,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_is_understood_fast_until_the_text_begins() {
+    fn reasoning_matches_until_the_text_starts() {
         let of = |text: &str, reasoning: &str| {
             format!(r#"{{"choices":[{{"delta":{{"content":{text},"reasoning":{reasoning}}}}}]}}"#)
         };
-        same(&[
+        check_events(&[
             (of("null", "\"a\""), false),
             (of("null", "\"b\""), true),
             (of("\"c\"", "\"d\""), false),
@@ -226,18 +229,18 @@ mod tests {
     }
 
     #[test]
-    fn wrong_bytes_are_not_passed_over() {
+    fn invalid_bytes_do_not_match() {
         let mut reader = EventReader::default();
         let data = chunk(0, "\"a\"", "");
-        assert!(reader.read(&Deployments, b"", data.as_bytes()).is_ok());
+        assert!(reader.read(DATABRICKS, b"", data.as_bytes()).is_ok());
         let wrong = [
             &data.as_bytes()[..data.find("\"a\"").unwrap() + 1],
             b"\xff",
             &data.as_bytes()[data.find("\"a\"").unwrap() + 2..],
         ]
         .concat();
-        assert!(reader.read(&Deployments, b"", &wrong).is_err());
+        assert!(reader.read(DATABRICKS, b"", &wrong).is_err());
         let overlapping = format!("{}{}", &data[..data.find("a\"").unwrap()], &data[data.find("\"a").unwrap() + 3..]);
-        assert!(reader.read(&Deployments, b"", overlapping.as_bytes()).is_err());
+        assert!(reader.read(DATABRICKS, b"", overlapping.as_bytes()).is_err());
     }
 }

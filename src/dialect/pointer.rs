@@ -1,4 +1,4 @@
-//! Values in a JSON document, by JSON pointers (RFC 6901).
+//! Finds values in a JSON document by JSON pointer (RFC 6901).
 
 use std::borrow::Cow;
 
@@ -9,11 +9,11 @@ use super::strings::Fragment;
 /// A JSON pointer as its reference tokens, unescaped.
 pub struct JsonPointer<'a>(Vec<Cow<'a, str>>);
 
-/// Why a text is not a JSON pointer.
+/// Why a string is not a JSON pointer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PointerError {
     NoSlash,
-    /// The offset of a `~` that neither 0 nor 1 follows.
+    /// The offset of a `~` that is not followed by 0 or 1.
     Escape(usize),
 }
 
@@ -26,39 +26,39 @@ impl<'a> JsonPointer<'a> {
             return Ok(JsonPointer(Vec::new()));
         }
         let tokens = pointer.strip_prefix('/').ok_or(PointerError::NoSlash)?.split('/');
-        Ok(JsonPointer(tokens.map(unescaped).collect()))
+        Ok(JsonPointer(tokens.map(unescape).collect()))
     }
 
-    /// The value in a document that it points to: of members of the same name the last one's. The document is checked
-    /// to its end, and then passed over once, however deep the value is in it.
+    /// Returns the value in a document, the last one if a name is repeated. Checks the whole document first, and then
+    /// passes over it once, whatever the depth of the value.
     pub fn find<'j>(&self, document: &'j str) -> Result<Option<JsonValue<'j>>, JsonError> {
         scanner::check(document)?;
         let (mut rest, mut found) = (document.trim_ascii(), None);
-        let mut around: Vec<Container> = Vec::new();
+        let mut containers: Vec<Container> = Vec::new();
         loop {
-            // Here is a value that the first tokens point to.
-            match self.0.get(around.len()) {
+            // `rest` starts with the value that the first tokens point to.
+            match self.0.get(containers.len()) {
                 Some(token) if rest.starts_with(['{', '[']) => {
                     let is_object = rest.starts_with('{');
-                    let elements_before = if is_object { None } else { index(token) };
-                    around.push(Container { token, is_object, elements_before });
+                    let elements_before = if is_object { None } else { parse_index(token) };
+                    containers.push(Container { token, is_object, elements_before });
                     rest = &rest[1..];
                 }
                 token => {
                     let value;
-                    (value, rest) = rest.split_at(extent(rest));
+                    (value, rest) = rest.split_at(value_length(rest));
                     found = token.is_none().then_some(JsonValue(value));
                 }
             }
-            // The next one is in a container around it.
+            // The next such value is in a container around it.
             loop {
-                let Some(container) = around.last_mut() else { return Ok(found) };
+                let Some(container) = containers.last_mut() else { return Ok(found) };
                 match advance(&mut rest, container.is_object) {
-                    Some(name) if container.is_meant(name) => break,
-                    Some(_) => rest = &rest[extent(rest)..],
+                    Some(name) if container.matches(name) => break,
+                    Some(_) => rest = &rest[value_length(rest)..],
                     None => {
                         rest = rest.get(1..).unwrap_or_default();
-                        around.pop();
+                        containers.pop();
                     }
                 }
             }
@@ -67,20 +67,20 @@ impl<'a> JsonPointer<'a> {
     }
 }
 
-/// An array or object that is being passed over.
+/// An array or object around the current value.
 struct Container<'a> {
-    /// What is pointed to in it.
+    /// The token that selects an element or member of it.
     token: &'a str,
     is_object: bool,
-    /// Of an array: how many elements come before the one that is pointed to. `None` if that is not there, or has come.
+    /// For an array, the number of elements before the selected one. `None` if it does not exist or has been passed.
     elements_before: Option<usize>,
 }
 
 impl Container<'_> {
-    /// Whether the next member of this name, as it is written, or the next element is the one that is pointed to.
-    fn is_meant(&mut self, name: &str) -> bool {
+    /// Returns whether the token selects the next element, or the next member, whose name is this JSON string.
+    fn matches(&mut self, name: &str) -> bool {
         if self.is_object {
-            return says(name, self.token);
+            return string_equals(name, self.token);
         }
         let before = self.elements_before;
         self.elements_before = before.and_then(|before| before.checked_sub(1));
@@ -88,8 +88,8 @@ impl Container<'_> {
     }
 }
 
-/// Goes on to the next element of an array, or to the value of the next member of an object; returns the member's name as
-/// it is written. `None` at the end.
+/// Moves to the next element of an array, or to the value of the next member of an object. Returns the JSON of the
+/// member's name; `None` at the end.
 fn advance<'a>(rest: &mut &'a str, is_object: bool) -> Option<&'a str> {
     *rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ',']);
     if rest.starts_with([']', '}']) || rest.is_empty() {
@@ -97,19 +97,19 @@ fn advance<'a>(rest: &mut &'a str, is_object: bool) -> Option<&'a str> {
     }
     let mut name = "";
     if is_object {
-        (name, *rest) = rest.split_at(extent(rest));
+        (name, *rest) = rest.split_at(value_length(rest));
         *rest = rest.trim_start_matches([' ', '\t', '\n', '\r', ':']);
     }
     Some(name)
 }
 
-fn unescaped(token: &str) -> Cow<'_, str> {
+fn unescape(token: &str) -> Cow<'_, str> {
     if token.contains('~') { Cow::Owned(token.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(token) }
 }
 
-/// What a JSON value is.
+/// The type of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are the kinds that JSON has")]
+#[allow(missing_docs, reason = "the types of JSON")]
 pub enum JsonKind {
     Null,
     Bool,
@@ -119,12 +119,12 @@ pub enum JsonKind {
     Object,
 }
 
-/// A value as it is written in a checked document, without the space around it.
+/// The JSON of a value in a checked document, without the whitespace around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonValue<'a>(&'a str);
 
 impl<'a> JsonValue<'a> {
-    /// What it is.
+    /// Returns its type.
     pub fn kind(self) -> JsonKind {
         match self.0.as_bytes().first() {
             Some(b'n') => JsonKind::Null,
@@ -136,16 +136,16 @@ impl<'a> JsonValue<'a> {
         }
     }
 
-    /// What a string says, and any other value as it is written.
+    /// Returns the unescaped text of a string, or the JSON of any other value.
     pub fn text(self) -> Result<Cow<'a, str>, JsonError> {
         if self.kind() != JsonKind::String {
             return Ok(Cow::Borrowed(self.0));
         }
         check_memory(self.0.as_bytes()).map_err(|_| JsonError::NoMemory(self.0.len()))?;
-        Ok(string(self.0))
+        Ok(unescape_string(self.0))
     }
 
-    /// How many elements an array has, or members with different names an object.
+    /// Returns the number of elements of an array, or of members with different names of an object.
     pub fn count(self) -> Result<Option<usize>, JsonError> {
         match self.kind() {
             JsonKind::Array => Ok(Some(self.items().count())),
@@ -153,7 +153,7 @@ impl<'a> JsonValue<'a> {
                 let (mut names, no_memory) = (Vec::new(), |_| JsonError::NoMemory(self.0.len()));
                 names.try_reserve_exact(self.items().count()).map_err(no_memory)?;
                 check_memory(self.0.as_bytes()).map_err(|_| JsonError::NoMemory(self.0.len()))?;
-                names.extend(self.items().map(|(name, _)| string(name)));
+                names.extend(self.items().map(|(name, _)| unescape_string(name)));
                 names.sort_unstable();
                 names.dedup();
                 Ok(Some(names.len()))
@@ -162,46 +162,46 @@ impl<'a> JsonValue<'a> {
         }
     }
 
-    /// The elements of an array, or the members of an object with their names as they are written.
+    /// Returns the elements of an array, or the members of an object with the JSON of their names.
     fn items(self) -> impl Iterator<Item = (&'a str, JsonValue<'a>)> {
         let is_object = self.kind() == JsonKind::Object;
         let mut rest = self.0.get(1..).unwrap_or_default();
         std::iter::from_fn(move || {
             let name = advance(&mut rest, is_object)?;
             let value;
-            (value, rest) = rest.split_at(extent(rest));
+            (value, rest) = rest.split_at(value_length(rest));
             Some((name, JsonValue(value)))
         })
     }
 }
 
-/// An index into an array: digits without leading zeros.
-fn index(token: &str) -> Option<usize> {
+/// Parses an array index: digits without leading zeros.
+fn parse_index(token: &str) -> Option<usize> {
     let is_index = token == "0" || !token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit());
     if is_index { token.parse().ok() } else { None }
 }
 
-/// Whether a string says this. One that is too long for it is not put together.
-fn says(json: &str, text: &str) -> bool {
+/// Returns whether a JSON string has this value. One that is too long for that is not unescaped.
+fn string_equals(json: &str, text: &str) -> bool {
     const LONGEST_ESCAPE: usize = r"\u0000".len();
-    json.len() <= text.len() * LONGEST_ESCAPE + 2 && string(json) == text
+    json.len() <= text.len() * LONGEST_ESCAPE + 2 && unescape_string(json) == text
 }
 
-fn string(json: &str) -> Cow<'_, str> {
-    Fragment::of_json(json).map(|fragment| fragment.text.0).unwrap_or_default()
+fn unescape_string(json: &str) -> Cow<'_, str> {
+    Fragment::from_json(json).map(|fragment| fragment.text.0).unwrap_or_default()
 }
 
-/// How long the value is that a part of a checked document begins with.
-fn extent(json: &str) -> usize {
+/// Returns the length of the value that a part of a checked document starts with.
+fn value_length(json: &str) -> usize {
     let bytes = json.as_bytes();
     if !bytes.starts_with(b"[") && !bytes.starts_with(b"{") {
-        return scalar_extent(bytes);
+        return scalar_length(bytes);
     }
     let (mut at, mut depth) = (0, 0);
     while let Some(next) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'[' | b'{' | b']' | b'}')) {
         at += next;
         match bytes[at] {
-            b'"' => at += scalar_extent(&bytes[at..]),
+            b'"' => at += scalar_length(&bytes[at..]),
             b'[' | b'{' => (at, depth) = (at + 1, depth + 1),
             _ => (at, depth) = (at + 1, depth - 1),
         }
@@ -212,7 +212,7 @@ fn extent(json: &str) -> usize {
     at
 }
 
-fn scalar_extent(bytes: &[u8]) -> usize {
+fn scalar_length(bytes: &[u8]) -> usize {
     if !bytes.starts_with(b"\"") {
         let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}');
         return bytes.iter().position(is_end).unwrap_or(bytes.len());
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_of_rfc_6901() {
+    fn examples_of_rfc_6901_are_found() {
         let document = r#"{"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5,
             "k\"l": 6, " ": 7, "m~n": 8}"#;
         assert_eq!(text(document, "").as_deref(), Some(document));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_tell_values_of_the_same_text_apart() {
+    fn kind_distinguishes_values_of_the_same_text() {
         let document = r#" [null, true, false, 5, "5", "null", [ ], { } ] "#;
         let kinds: Vec<_> = (0..8).map(|at| find(document, &format!("/{at}")).unwrap()).collect();
         let expected = [
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
+    fn missing_value_is_not_found() {
         let document = r#"{"a":[1,{"b":null}],"s":"[1]","0":"zero"}"#;
         for pointer in [
             "/b",
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn values_stay_as_they_are_written() {
+    fn values_are_returned_unchanged() {
         let document = "{\"n\":-1.50E+07,\"big\":123456789012345678901234567890 ,\"o\": {\"x\" : [1 ,2]\n} }";
         assert_eq!(text(document, "/n").as_deref(), Some("-1.50E+07"));
         assert_eq!(text(document, "/big").as_deref(), Some("123456789012345678901234567890"));
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_come_unescaped() {
+    fn strings_are_unescaped() {
         let document = r#"{"a\u0062\/":"\"\\\/\b\f\n\r\t\u0000\u00e9\ud83d\ude00\ud800!","c":"]}\\","d":1}"#;
         let expected = "\"\\/\u{8}\u{c}\n\r\t\0é\u{1F600}\u{fffd}!";
         assert_eq!(text(document, "/ab~1").as_deref(), Some(expected));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_duplicate_names_counts() {
+    fn last_of_repeated_names_counts() {
         assert_eq!(text(r#"{"a":1,"b":2,"\u0061":3}"#, "/a").as_deref(), Some("3"));
         assert_eq!(text(r#"{"a":{"b":1},"a":{}}"#, "/a/b"), None);
         assert_eq!(text(r#"{"a":1,"a":{"b":1}}"#, "/a/b").as_deref(), Some("1"));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_length_cost_no_more_than_the_document_is_long() {
+    fn time_grows_only_with_the_length_of_the_document() {
         const LEVELS: usize = 200_000;
         for (token, open, close) in [("/0", "[", "]"), ("/a", r#"{"a":"#, "}"), ("/a/1", r#"{"a":[0,"#, "]}")] {
             let document = [&open.repeat(LEVELS), "7", &close.repeat(LEVELS)].concat();
@@ -358,22 +358,22 @@ mod tests {
     }
 
     #[test]
-    fn pointer_without_slash_or_with_a_bare_tilde_is_none() {
-        let fault = |pointer| JsonPointer::parse(pointer).err();
+    fn pointer_without_slash_or_with_a_bare_tilde_is_refused() {
+        let error = |pointer| JsonPointer::parse(pointer).err();
         for pointer in ["a", " ", "#/a", "0", "é"] {
-            assert_eq!(fault(pointer), Some(PointerError::NoSlash), "{pointer}");
+            assert_eq!(error(pointer), Some(PointerError::NoSlash), "{pointer}");
         }
         for (pointer, at) in [("/~", 1), ("/a~2", 2), ("/~0~", 3), ("/a/~b", 3), ("/~~0", 1), ("~", 0)] {
-            assert_eq!(fault(pointer), Some(PointerError::Escape(at)), "{pointer}");
+            assert_eq!(error(pointer), Some(PointerError::Escape(at)), "{pointer}");
         }
         assert_eq!(text(r#"{"~1":1,"/":2}"#, "/~01").as_deref(), Some("1"));
     }
 
     #[test]
     fn document_is_checked_to_its_end() {
-        let fault = |json| JsonPointer::parse("/a").unwrap().find(json).err();
-        assert_eq!(fault(r#"{"a":1}x"#), Some(JsonError::At(7)));
-        assert_eq!(fault(r#"{"a":1"#), Some(JsonError::At(6)));
-        assert_eq!(fault(""), Some(JsonError::At(0)));
+        let error = |json| JsonPointer::parse("/a").unwrap().find(json).err();
+        assert_eq!(error(r#"{"a":1}x"#), Some(JsonError::At(7)));
+        assert_eq!(error(r#"{"a":1"#), Some(JsonError::At(6)));
+        assert_eq!(error(""), Some(JsonError::At(0)));
     }
 }

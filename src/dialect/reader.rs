@@ -1,18 +1,17 @@
-//! Reads the JSON of responses and events: text that is UTF-8 already, of which most is passed over.
+//! A serde deserializer for responses and events: reads a few fields and skips the rest. The text is valid UTF-8.
 //!
-//! serde_json reads it too, with 1.4 times the instructions for a short response. It words the errors of wrong JSON, and
-//! reads strings with escapes.
+//! serde_json takes 1.4 times the instructions for a short response. It is used for the messages of syntax errors, and
+//! for strings with escapes.
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 use serde_json::Error;
 
-use super::json::NO_MEMORY;
 use super::scanner::{Scanner, SyntaxError};
-use super::strings::Fragment;
+use super::strings::{Fragment, NO_MEMORY};
 
-/// A value as it stands in the JSON, without the space around it.
+/// The JSON of a value, without the whitespace around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Raw<'a>(&'a str);
 
@@ -22,10 +21,10 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// By which a [`Raw`] asks a [`Reader`] for itself.
+/// The newtype name by which a [`Raw`] requests its JSON from a [`Reader`].
 const RAW: &str = "mlflow_ai_gateway::Raw";
 
-/// By which a visitor asks a [`Reader`] for an object, as something, or for anything else, as nothing.
+/// The newtype name by which a visitor requests an object as `visit_some`, and any other value as `visit_none`.
 pub(super) const OBJECT_IF_ANY: &str = "mlflow_ai_gateway::ObjectIfAny";
 
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
@@ -48,41 +47,41 @@ impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
     }
 }
 
-/// Reads the whole of a text as one value.
+/// Deserializes a text that is one value.
 pub(super) fn from_str<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error> {
     read(json, std::marker::PhantomData)
 }
 
-/// As [`from_str`].
+/// Like [`from_str`], with a seed.
 pub(super) fn read<'a, S: DeserializeSeed<'a>>(json: &'a str, seed: S) -> Result<S::Value, Error> {
-    let mut reader = Reader { scanner: Scanner::new(json), is_wrong: false };
+    let mut reader = Reader { scanner: Scanner::new(json), is_invalid: false };
     let value = seed.deserialize(&mut reader);
     match value {
         Ok(value) if reader.peek().is_none() => Ok(value),
-        Ok(_) => Err(problem(json)),
-        Err(error) => Err(reader.placed(&error)),
+        Ok(_) => Err(syntax_error(json)),
+        Err(error) => Err(reader.with_place(&error)),
     }
 }
 
-/// What is wrong with a text that is no JSON.
+/// Returns the error for a text that is not JSON.
 #[cold]
-fn problem(json: &str) -> Error {
-    serde_json::from_str::<IgnoredAny>(json).err().unwrap_or_else(|| Error::custom("it cannot be read"))
+fn syntax_error(json: &str) -> Error {
+    serde_json::from_str::<IgnoredAny>(json).err().unwrap_or_else(|| Error::custom("invalid JSON"))
 }
 
 struct Reader<'a> {
     scanner: Scanner<'a>,
-    /// Whether the text is no JSON.
-    is_wrong: bool,
+    /// Whether the text is not JSON.
+    is_invalid: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// What is wrong, and where.
+    /// Adds the line and column to an error.
     #[cold]
-    fn placed(&self, error: &Error) -> Error {
+    fn with_place(&self, error: &Error) -> Error {
         let Scanner { json, at } = self.scanner;
-        if self.is_wrong {
-            return problem(json);
+        if self.is_invalid {
+            return syntax_error(json);
         }
         let before = &json.as_bytes()[..at];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -91,15 +90,15 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn wrong(&mut self) -> Error {
-        self.is_wrong = true;
+    fn invalid(&mut self) -> Error {
+        self.is_invalid = true;
         Error::custom("not JSON")
     }
 
     #[cold]
-    fn cannot(&mut self, why: &SyntaxError) -> Error {
+    fn scan_error(&mut self, why: &SyntaxError) -> Error {
         match why {
-            SyntaxError::Here => self.wrong(),
+            SyntaxError::Here => self.invalid(),
             SyntaxError::NoMemory(_) => Error::custom(NO_MEMORY),
         }
     }
@@ -111,17 +110,17 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Error> {
-        self.scanner.expect(byte).map_err(|why| self.cannot(&why))
+        self.scanner.expect(byte).map_err(|why| self.scan_error(&why))
     }
 
     #[inline]
     fn skip(&mut self) -> Result<&'a str, Error> {
-        self.scanner.skip().map_err(|why| self.cannot(&why))
+        self.scanner.skip().map_err(|why| self.scan_error(&why))
     }
 
     #[cold]
     fn mismatch<'de, V: Visitor<'de>>(&mut self, visitor: &V) -> Error {
-        let Ok(json) = self.skip() else { return self.wrong() };
+        let Ok(json) = self.skip() else { return self.invalid() };
         let unexpected = match json.as_bytes()[0] {
             b'{' => Unexpected::Map,
             b'[' => Unexpected::Seq,
@@ -172,7 +171,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.peek() == Some(b'n') {
-            self.scanner.skip_word(b"null").map_err(|why| self.cannot(&why))?;
+            self.scanner.skip_literal(b"null").map_err(|why| self.scan_error(&why))?;
             return visitor.visit_none();
         }
         visitor.visit_some(self)
@@ -210,7 +209,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// A string, at whose first quotation mark the reader is.
+/// A string at whose opening quote the reader is.
 struct Str<'r, 'de>(&'r mut Reader<'de>);
 
 impl<'de> Deserializer<'de> for Str<'_, 'de> {
@@ -220,10 +219,10 @@ impl<'de> Deserializer<'de> for Str<'_, 'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let Str(reader) = self;
         let start = reader.scanner.at;
-        let has_escapes = reader.scanner.skip_string().map_err(|why| reader.cannot(&why))?;
+        let has_escapes = reader.scanner.skip_string().map_err(|why| reader.scan_error(&why))?;
         let written = &reader.scanner.json[start..reader.scanner.at];
         if has_escapes {
-            let text = Fragment::of_json(written).unwrap_or_default().text;
+            let text = Fragment::from_json(written).unwrap_or_default().text;
             return visitor.visit_string(text.0.into_owned());
         }
         visitor.visit_borrowed_str(&written[1..written.len() - 1])
@@ -235,7 +234,7 @@ impl<'de> Deserializer<'de> for Str<'_, 'de> {
     }
 }
 
-/// What there is in an object or a list, up to its end.
+/// The remaining elements of an object or a list.
 struct Elements<'r, 'de> {
     reader: &'r mut Reader<'de>,
     closing: u8,
@@ -243,7 +242,7 @@ struct Elements<'r, 'de> {
 }
 
 impl Elements<'_, '_> {
-    /// Whether there is another one, at which the reader is then.
+    /// Moves to the next element; returns false at the end.
     #[inline]
     fn has_next(&mut self) -> Result<bool, Error> {
         let next = self.reader.peek();
@@ -254,7 +253,7 @@ impl Elements<'_, '_> {
         }
         if !is_first {
             if next != Some(b',') {
-                return Err(self.reader.wrong());
+                return Err(self.reader.invalid());
             }
             self.reader.scanner.at += 1;
         }
@@ -271,7 +270,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
             return Ok(None);
         }
         if self.reader.peek() != Some(b'"') {
-            return Err(self.reader.wrong());
+            return Err(self.reader.invalid());
         }
         seed.deserialize(Str(self.reader)).map(Some)
     }
@@ -299,7 +298,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 mod tests {
     use super::*;
 
-    /// Values, and what is nearly one.
+    /// Values, and strings that are almost a value.
     const VALUES: [&str; 36] = [
         "null",
         "true",
@@ -340,7 +339,7 @@ mod tests {
     ];
 
     #[test]
-    fn takes_what_serde_json_takes() {
+    fn accepts_and_refuses_the_same_as_serde_json() {
         let mut inputs: Vec<String> = VALUES.map(str::to_owned).into();
         for value in VALUES {
             inputs.push(format!(" \t{value}\r\n"));
@@ -366,8 +365,9 @@ mod tests {
     }
 
     #[test]
-    fn tells_where_another_kind_of_value_is() {
-        let Err(error) = from_str::<super::super::objects::Few<super::super::response::Message>>("[\n {}, 1]") else {
+    fn type_error_has_line_and_column() {
+        let Err(error) = from_str::<super::super::objects::BoundedList<super::super::response::Message>>("[\n {}, 1]")
+        else {
             panic!()
         };
         assert_eq!(error.to_string(), "invalid type: number, expected an object at line 2 column 6");

@@ -1,13 +1,13 @@
-//! What a model writes before its answer, for which each provider has a field of its own.
+//! Reasoning of a model. Each provider has its own field for it.
 
 use serde::de::MapAccess;
 
-use super::json::{is_truthy, joined, list_or_none};
+use super::json::{is_truthy, list_or_empty};
 use super::objects::Fields;
 use super::reader::Raw;
 use super::strings::{Fragment, Text};
 
-/// Where a provider writes it, and expects it in the next request.
+/// Where a provider puts reasoning, and expects it in the next request.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum ReasoningForm {
     /// The field `reasoning_content`.
@@ -17,12 +17,12 @@ pub enum ReasoningForm {
     Reasoning,
     /// The field `thinking`.
     Thinking,
-    /// Parts of the content, as on Databricks.
+    /// Parts of the content, as with Databricks.
     Parts,
 }
 
 impl ReasoningForm {
-    /// The field of a message; `None` if it is a part of the content.
+    /// Returns the name of the message field; `None` for parts of the content.
     pub fn field(self) -> Option<&'static str> {
         match self {
             ReasoningForm::ReasoningContent => Some("reasoning_content"),
@@ -38,11 +38,11 @@ impl ReasoningForm {
 pub struct Reasoning<'a> {
     pub text: Fragment<'a>,
     pub form: ReasoningForm,
-    /// By which a provider knows its own reasoning again.
+    /// The provider's signature, which it verifies in the next request.
     pub signature: Option<Text<'a>>,
 }
 
-/// The fields of a message or a delta.
+/// The reasoning fields of a message or a delta.
 #[derive(Debug, Default)]
 pub(super) struct ReasoningFields<'a> {
     reasoning_content: Option<Raw<'a>>,
@@ -72,22 +72,22 @@ impl<'a> ReasoningFields<'a> {
         ]
     }
 
-    /// The first field that is a string and not empty: some servers write the same into two.
+    /// Returns the first field that is a non-empty string: some servers send the same text in two fields.
     pub fn first(&self) -> Option<Reasoning<'a>> {
         self.all().into_iter().find_map(|(form, json)| {
-            let text = Fragment::of_json(json?.get()).filter(|fragment| !fragment.text.0.is_empty())?;
+            let text = Fragment::from_json(json?.get()).filter(|fragment| !fragment.text.0.is_empty())?;
             Some(Reasoning { text, form, signature: None })
         })
     }
 
-    /// Whether there is any, in whatever shape.
-    pub fn says_anything(&self) -> bool {
+    /// Returns whether there is reasoning in any format.
+    pub fn is_present(&self) -> bool {
         self.all().iter().any(|(_, json)| json.is_some_and(|json| is_truthy(json.get())))
     }
 }
 
-/// What there is of it in a part of the content: a string, or a list of objects with a `text` each.
-pub(super) fn of_part<'a>(
+/// Parses the reasoning in a part of the content: a string, or a list of objects with a `text` each.
+pub(super) fn parse_part<'a>(
     values: [Option<&'a str>; 3],
     signature: Option<Text<'a>>,
 ) -> Result<Option<Reasoning<'a>>, String> {
@@ -95,26 +95,27 @@ pub(super) fn of_part<'a>(
     let Some(json) = values.into_iter().flatten().next() else {
         return Ok(reasoning.signature.is_some().then_some(reasoning));
     };
-    if let Some(text) = Fragment::of_json(json) {
+    if let Some(text) = Fragment::from_json(json) {
         reasoning.text = text;
     } else {
-        for piece in list_or_none::<Piece>(json) {
-            if let Some(text) = piece.text.and_then(Fragment::of_json) {
-                reasoning.text = joined(reasoning.text, text)?;
+        for item in list_or_empty::<Item>(json) {
+            if let Some(text) = item.text.and_then(Fragment::from_json) {
+                reasoning.text = reasoning.text.try_join(text)?;
             }
-            reasoning.signature = piece.signature.and_then(Fragment::of_json).map(|it| it.text).or(reasoning.signature);
+            reasoning.signature =
+                item.signature.and_then(Fragment::from_json).map(|it| it.text).or(reasoning.signature);
         }
     }
     Ok(Some(reasoning))
 }
 
 #[derive(Default)]
-struct Piece<'a> {
+struct Item<'a> {
     text: Option<&'a str>,
     signature: Option<&'a str>,
 }
 
-impl<'de> Fields<'de> for Piece<'de> {
+impl<'de> Fields<'de> for Item<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         let field = match name {
             "text" => &mut self.text,

@@ -1,4 +1,4 @@
-//! What a gateway says of its routes, in one shape for all dialects, and how it is asked to change them.
+//! Routes, and requests that change them: one type for all dialects, and what their parsers share.
 
 use std::collections::BTreeMap;
 
@@ -7,56 +7,56 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::tree::tree;
-use super::{Task, segment};
+use super::tree::parse_tree;
+use super::{Task, path_segment};
 
-/// Longer pages than any server gives: MLflow's have 3,000 routes, each of some hundred bytes.
-const MAX_PAGE: usize = 16 * 1024 * 1024;
+/// The maximum length of a page. MLflow's pages have 3,000 routes of some hundred bytes each.
+const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// One route, as far as the gateway tells.
+/// A route, as the gateway reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub name: String,
     pub route_type: Option<String>,
     pub provider: Option<String>,
     pub model: Option<String>,
-    /// Where questions are sent: below the gateway's URI, or a whole URL.
+    /// The path for model requests below the gateway's URI, or a complete URL.
     pub path: Option<String>,
-    /// The entry as it came.
+    /// The JSON of the entry.
     pub json: String,
 }
 
 impl Route {
-    /// Of this name, and nothing else known of it.
+    /// Creates a route of this name without other properties.
     pub(super) fn named(name: &str) -> Route {
         Route { name: name.to_owned(), route_type: None, provider: None, model: None, path: None, json: String::new() }
     }
 
-    /// What it is for; `None` if the gateway does not say, or means something that this library does not know.
+    /// Returns its task; `None` if the gateway does not report one, or one that this library does not support.
     pub fn task(&self) -> Option<Task> {
-        Task::of_type(self.route_type.as_deref()?)
+        Task::from_route_type(self.route_type.as_deref()?)
     }
 }
 
-/// What the answer to a question about one route says.
+/// The result of looking up one route.
 #[derive(Debug)]
 pub enum RouteLookup {
     Found(Route),
-    /// The server speaks this dialect, but does not name the route.
+    /// The server has this dialect, but no such route.
     Absent,
-    /// It is no such answer: the server speaks otherwise.
+    /// The response has another format: the server does not have this dialect.
     Foreign,
 }
 
-/// A part of the list of all routes.
+/// A page of the list of routes.
 #[derive(Debug)]
 pub struct Page {
     pub routes: Vec<Route>,
-    /// What to ask the next part with.
-    pub next: Option<String>,
+    /// The token of the next page.
+    pub next_page_token: Option<String>,
 }
 
-/// What can be asked beside questions. The texts are checked JSON.
+/// A request other than model requests. The JSON is the caller's.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
     GetLimits(&'a str),
@@ -73,17 +73,18 @@ pub enum ChangeMethod {
     Delete,
 }
 
-/// How a server is asked for a change.
+/// The HTTP request of a [`Change`].
 #[derive(Debug)]
 pub struct ChangeRequest {
-    pub verb: ChangeMethod,
+    pub method: ChangeMethod,
     pub path: String,
-    /// JSON, of a `Post` and a `Put`. It may hold the key of a model provider.
+    /// The JSON of a `Post` or `Put`. It may contain the key of a model provider.
     pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Change<'_> {
-    /// What is not to be shown of it: texts whose name says so, like a model provider's key.
+    /// Returns the strings that must not be logged: those whose names look like secrets, such as a model provider's
+    /// key.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         if let Change::CreateRoute(json) | Change::SetLimits(_, json) = self {
@@ -107,8 +108,8 @@ fn collect_secrets(value: &Value, is_secret: bool, to: &mut Vec<String>) {
 }
 
 impl ChangeRequest {
-    pub(super) fn new(verb: ChangeMethod, path: String) -> ChangeRequest {
-        ChangeRequest { verb, path, body: Zeroizing::default() }
+    pub(super) fn new(method: ChangeMethod, path: String) -> ChangeRequest {
+        ChangeRequest { method, path, body: Zeroizing::default() }
     }
 
     pub(super) fn with_body(self, body: &impl Serialize) -> ChangeRequest {
@@ -118,91 +119,92 @@ impl ChangeRequest {
     }
 }
 
-/// More than any server says of one thing. A tree takes many times the memory of its text.
-const MAX_OBJECT: usize = 1024 * 1024;
+/// The maximum length of a JSON object. A tree takes many times the memory of its text.
+const MAX_OBJECT_BYTES: usize = 1024 * 1024;
 
-/// Longer ones than any server gives, which would stand in a request's first line.
-const MAX_TOKEN: usize = 1024;
+/// The maximum length of a page token, which becomes part of a request's path.
+const MAX_PAGE_TOKEN_BYTES: usize = 1024;
 
-/// A JSON object, if it is one.
-pub(super) fn object(json: &[u8]) -> Option<Value> {
-    if json.len() > MAX_OBJECT {
+/// Parses a JSON object; `None` if it is anything else.
+pub(super) fn parse_object(json: &[u8]) -> Option<Value> {
+    if json.len() > MAX_OBJECT_BYTES {
         return None;
     }
-    let value = std::str::from_utf8(json).ok().and_then(tree);
+    let value = std::str::from_utf8(json).ok().and_then(parse_tree);
     value.filter(Value::is_object)
 }
 
-/// The name of a model in a list as OpenAI has it.
+/// Returns the name of a model in OpenAI's list of models.
 pub(super) fn openai_model(entry: &Value) -> Option<&str> {
     entry["id"].as_str().filter(|_| entry["object"] == "model")
 }
 
-/// A field's text.
-pub(super) fn text(object: &Value, field: &str) -> Option<String> {
+/// Returns the string in a field.
+pub(super) fn string_field(object: &Value, field: &str) -> Option<String> {
     object[field].as_str().map(str::to_owned)
 }
 
-/// The answer about one route, which `read` understands.
-pub(super) fn one(body: &[u8], read: impl Fn(&Value) -> Option<Route>) -> RouteLookup {
-    let route = std::str::from_utf8(body).ok().and_then(|json| entry(json, read));
+/// Parses a response that describes one route. `read` parses the entry.
+pub(super) fn parse_one(body: &[u8], read: impl Fn(&Value) -> Option<Route>) -> RouteLookup {
+    let route = std::str::from_utf8(body).ok().and_then(|json| parse_entry(json, read));
     route.map_or(RouteLookup::Foreign, RouteLookup::Found)
 }
 
-fn entry(json: &str, read: impl Fn(&Value) -> Option<Route>) -> Option<Route> {
-    let route = read(&object(json.as_bytes())?)?;
+fn parse_entry(json: &str, read: impl Fn(&Value) -> Option<Route>) -> Option<Route> {
+    let route = read(&parse_object(json.as_bytes())?)?;
     Some(Route { json: json.to_owned(), ..route })
 }
 
-/// A page whose entries stand in the field `list`, and which `read` understands.
-pub(super) fn page(body: &[u8], list: &str, read: fn(&Value) -> Option<Route>) -> Option<Page> {
-    if body.len() > MAX_PAGE {
+/// Parses a page with its entries in the field `list`. `read` parses an entry.
+pub(super) fn parse_page(body: &[u8], list: &str, read: fn(&Value) -> Option<Route>) -> Option<Page> {
+    if body.len() > MAX_PAGE_BYTES {
         return None;
     }
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(std::str::from_utf8(body).ok()?).ok()?;
     let entries: Vec<&RawValue> = serde_json::from_str(fields.get(list)?.get()).ok()?;
     let is_empty = entries.is_empty();
-    // One entry of an unknown kind does not hide the others.
-    let routes: Vec<_> = entries.into_iter().filter_map(|json| entry(json.get(), read)).collect();
+    // Skips entries of an unknown format.
+    let routes: Vec<_> = entries.into_iter().filter_map(|json| parse_entry(json.get(), read)).collect();
     if routes.is_empty() && !is_empty {
         return None;
     }
-    let next = fields.get("next_page_token").and_then(|token| tree(token.get()));
+    let next = fields.get("next_page_token").and_then(|token| parse_tree(token.get()));
     let next = next.as_ref().and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
-    if next.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
+    if next.as_ref().is_some_and(|token| token.len() > MAX_PAGE_TOKEN_BYTES) {
         return None;
     }
-    Some(Page { routes, next })
+    Some(Page { routes, next_page_token: next })
 }
 
-/// What MLflow's YAML servers say of a route, by the names that they have for its type and its place.
-pub(super) fn of_yaml_server(entry: &Value, route_type: &str, place: &str) -> Option<Route> {
+/// Parses a route of MLflow's YAML servers, whose versions have different names for the type and the URL.
+pub(super) fn yaml_server_route(entry: &Value, route_type: &str, url: &str) -> Option<Route> {
     let model = &entry["model"];
     Some(Route {
-        route_type: Some(text(entry, route_type)?),
-        path: text(entry, place),
-        provider: text(model, "provider"),
-        model: text(model, "name"),
+        route_type: Some(string_field(entry, route_type)?),
+        path: string_field(entry, url),
+        provider: string_field(model, "provider"),
+        model: string_field(model, "name"),
         ..Route::named(entry["name"].as_str()?)
     })
 }
 
-pub(super) fn paged(path: &str, page: Option<&str>) -> String {
+/// Returns the path of a page of a list.
+pub(super) fn page_path(path: &str, page: Option<&str>) -> String {
     match page {
-        Some(token) => format!("{path}?page_token={}", segment(token)),
+        Some(token) => format!("{path}?page_token={}", path_segment(token)),
         None => path.to_owned(),
     }
 }
 
-/// The limits of the open-source servers, which have paths for them but nothing behind those.
-pub(super) fn limits_order(path: &str, change: Change) -> Option<ChangeRequest> {
+/// Returns the request for limits of the open-source servers. They have the paths, but respond "not implemented".
+pub(super) fn limits_request(path: &str, change: Change) -> Option<ChangeRequest> {
     #[derive(Serialize)]
     struct Limits<'a> {
         route: &'a str,
         limits: &'a RawValue,
     }
     match change {
-        Change::GetLimits(route) => Some(ChangeRequest::new(ChangeMethod::Get, [path, &segment(route)].concat())),
+        Change::GetLimits(route) => Some(ChangeRequest::new(ChangeMethod::Get, [path, &path_segment(route)].concat())),
         Change::SetLimits(route, limits) => {
             Some(ChangeRequest::new(ChangeMethod::Post, path.to_owned()).with_body(&Limits { route, limits }))
         }

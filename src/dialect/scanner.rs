@@ -1,16 +1,16 @@
-//! Passes over JSON (RFC 8259) in a text that is UTF-8 already. No recursion: nesting takes a bit of memory a level, and
-//! no stack.
+//! Skips JSON values (RFC 8259) in valid UTF-8. Not recursive: a level of nesting takes one bit of memory, and no
+//! stack.
 
 /// Why a text is not JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub enum JsonError {
-    /// The offset of the first byte that cannot be there; the length of the text if it ends too early.
+    /// The offset of the first invalid byte; the length of the text if it is truncated.
     At(usize),
-    /// There is no memory for that many levels.
+    /// No memory for this number of levels.
     NoMemory(usize),
 }
 
-/// Checks the whole of a text.
+/// Checks that a whole text is one JSON value.
 pub(super) fn check(json: &str) -> Result<(), JsonError> {
     let mut scanner = Scanner::new(json);
     match scanner.skip() {
@@ -20,15 +20,15 @@ pub(super) fn check(json: &str) -> Result<(), JsonError> {
     }
 }
 
-/// Why a value cannot be passed over.
+/// Why a value cannot be skipped.
 pub(super) enum SyntaxError {
-    /// It is no JSON where the scanner is.
+    /// The text is not JSON at the scanner's position.
     Here,
-    /// There is no memory for that many levels.
+    /// No memory for this number of levels.
     NoMemory(usize),
 }
 
-/// A place in a text.
+/// A position in a text.
 pub(super) struct Scanner<'a> {
     pub json: &'a str,
     pub at: usize,
@@ -39,7 +39,7 @@ impl<'a> Scanner<'a> {
         Scanner { json, at: 0 }
     }
 
-    /// The next byte that is no space, at which the scanner is then.
+    /// Skips whitespace, and returns the next byte without consuming it.
     #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
@@ -59,7 +59,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Passes over a value, and returns how it is written.
+    /// Skips a value, and returns its JSON.
     #[inline]
     pub fn skip(&mut self) -> Result<&'a str, SyntaxError> {
         let first = self.peek();
@@ -74,12 +74,12 @@ impl<'a> Scanner<'a> {
         Ok(&self.json[start..self.at])
     }
 
-    /// Passes over a string from its first quotation mark on, and says whether there are escapes in it.
+    /// Skips a string from its opening quote on. Returns whether it has escapes.
     #[inline]
     pub fn skip_string(&mut self) -> Result<bool, SyntaxError> {
         self.at += 1;
         let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
-        let length = plain(rest);
+        let length = plain_length(rest);
         if rest.get(length) != Some(&b'"') {
             self.at += length;
             return self.skip_escapes().map(|()| true);
@@ -111,27 +111,27 @@ impl<'a> Scanner<'a> {
                 }
                 _ => return Err(SyntaxError::Here),
             }
-            self.at += plain(&bytes[self.at..]);
+            self.at += plain_length(&bytes[self.at..]);
         }
     }
 
     pub fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), SyntaxError> {
         match first {
-            Some(b'n') => self.skip_word(b"null"),
-            Some(b't') => self.skip_word(b"true"),
-            Some(b'f') => self.skip_word(b"false"),
+            Some(b'n') => self.skip_literal(b"null"),
+            Some(b't') => self.skip_literal(b"true"),
+            Some(b'f') => self.skip_literal(b"false"),
             _ => self.skip_number(),
         }
     }
 
     #[inline]
-    pub fn skip_word(&mut self, word: &[u8]) -> Result<(), SyntaxError> {
+    pub fn skip_literal(&mut self, literal: &[u8]) -> Result<(), SyntaxError> {
         let rest = &self.json.as_bytes()[self.at..];
-        if !rest.starts_with(word) {
-            self.at += rest.iter().zip(word).take_while(|(byte, letter)| byte == letter).count();
+        if !rest.starts_with(literal) {
+            self.at += rest.iter().zip(literal).take_while(|(byte, letter)| byte == letter).count();
             return Err(SyntaxError::Here);
         }
-        self.at += word.len();
+        self.at += literal.len();
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl<'a> Scanner<'a> {
         let bytes = self.json.as_bytes();
         let next = |at: usize| bytes.get(at).copied().unwrap_or_default();
         self.at += usize::from(next(self.at) == b'-');
-        // A zero at the beginning is the whole of the whole part.
+        // No digit may follow a leading zero.
         if next(self.at) == b'0' {
             self.at += 1;
         } else {
@@ -164,7 +164,7 @@ impl<'a> Scanner<'a> {
         if digits == 0 { Err(SyntaxError::Here) } else { Ok(()) }
     }
 
-    /// Passes over an object or a list from its first bracket on.
+    /// Skips an object or a list from its opening bracket on.
     #[inline(never)]
     fn skip_container(&mut self) -> Result<(), SyntaxError> {
         let mut outer = Levels::default();
@@ -211,26 +211,26 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes of a kind come first.
+/// Returns the number of leading bytes that match.
 #[inline]
-fn count(bytes: &[u8], is_one: impl Fn(&u8) -> bool) -> usize {
+fn count(bytes: &[u8], matches: impl Fn(&u8) -> bool) -> usize {
     let mut count = 0;
-    while bytes.get(count).is_some_and(&is_one) {
+    while bytes.get(count).is_some_and(&matches) {
         count += 1;
     }
     count
 }
 
-/// How many bytes a string begins with that are neither its end nor an escape, nor must be escaped.
+/// Returns the number of leading bytes of a string that are no quote, no backslash and no control character.
 #[inline]
-pub(super) fn plain(bytes: &[u8]) -> usize {
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     let mut words = bytes.chunks_exact(8);
     let mut at = 0;
     for word in &mut words {
         let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-        // A byte's highest bit is set where the byte is zero; above the first such byte there may be false ones.
+        // Sets the high bit of each byte that is zero. Bytes above the first such byte may be false positives.
         let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let found = (zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control) & HIGH;
@@ -242,7 +242,7 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
     at + words.remainder().iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
-/// Which levels around a value are objects, a bit for each.
+/// The containers around a value: a bit for each, set for an object.
 #[derive(Default)]
 struct Levels {
     count: usize,
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_accepted_whole() {
+    fn valid_json_is_accepted() {
         for json in [
             "0",
             "-0",
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn first_byte_that_is_wrong_is_named() {
+    fn error_has_the_offset_of_the_first_invalid_byte() {
         for (json, at) in [
             ("", 0),
             (" ", 1),
@@ -358,9 +358,9 @@ mod tests {
         }
     }
 
-    /// Each text with one byte left out, doubled, or put in the place of another.
+    /// Checks every text that differs by one removed, inserted or replaced byte.
     #[test]
-    fn serde_accepts_the_same() {
+    fn accepts_the_same_as_serde_json() {
         let whole = r#" {"a":[-1.5e+3,true,false,null,{},[],"\u00e9\n\""],"b":{"c":"x"}} "#;
         let mut checked = 0;
         for at in 0..whole.len() {
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn no_depth_is_too_deep() {
+    fn depth_is_unlimited() {
         let deep = |open: &str, value: &str, close: &str| open.repeat(1_000_000) + value + &close.repeat(1_000_000);
         let check = |json: String| std::thread::Builder::new().stack_size(16 * 1024).spawn(move || check(&json));
         for json in [deep("[", "", "]"), deep(r#"{"a":"#, "1", "}")] {

@@ -1,27 +1,30 @@
-//! Strings of JSON. Halves of surrogate pairs become U+FFFD, except where a stream brings a pair in two events.
+//! JSON strings. A lone surrogate becomes U+FFFD, unless a stream sends the two surrogates of a pair in two events.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// What stands for half of a surrogate pair.
+/// The start of the error message if there is no memory for a string.
+pub(super) const NO_MEMORY: &str = "no memory for a string";
+
+/// Replaces a lone surrogate.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// A string: borrowed if it stands in the JSON as it is, owned if it holds escapes.
+/// A string: borrowed from the JSON, or owned if it has escapes there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
-/// Halves of surrogate pairs at the ends of a string, of which the others may be in the strings beside it.
+/// Lone surrogates at the ends of a string. Their other halves may be in the strings before and after it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct SurrogateHalves {
-    /// The second half that the string begins with, as a replacement character.
+    /// The low surrogate in place of which the string starts with a replacement character.
     pub low: Option<u16>,
-    /// The first half that the string ends with, as a replacement character.
+    /// The high surrogate in place of which the string ends with a replacement character.
     pub high: Option<u16>,
 }
 
-/// A string that may be a part of a longer one.
+/// A string that may be part of a longer one.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Fragment<'a> {
     pub text: Text<'a>,
@@ -29,21 +32,21 @@ pub struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
-    /// Of checked JSON; `None` if it is no string.
-    pub(super) fn of_json(json: &'a str) -> Option<Fragment<'a>> {
+    /// Parses checked JSON; `None` if it is not a string.
+    pub(super) fn from_json(json: &'a str) -> Option<Fragment<'a>> {
         let inner = json.strip_prefix('"')?.strip_suffix('"')?;
         if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
             return Some(Fragment::from(Cow::Borrowed(inner)));
         }
         match serde_json::from_str::<String>(json) {
             Ok(text) => Some(Fragment::from(Cow::Owned(text))),
-            // JSON that is checked can be wrong in halves of pairs only.
-            Err(_) => Some(Fragment::of_surrogates(&serde_json::from_str::<Bytes>(json).ok()?.0)),
+            // The only errors in checked JSON are lone surrogates.
+            Err(_) => Some(Fragment::from_surrogates(&serde_json::from_str::<Bytes>(json).ok()?.0)),
         }
     }
 
-    /// Of bytes in which halves of pairs are written as if they were characters.
-    fn of_surrogates(mut bytes: &[u8]) -> Fragment<'a> {
+    /// Decodes UTF-8 in which lone surrogates are encoded like characters (WTF-8).
+    fn from_surrogates(mut bytes: &[u8]) -> Fragment<'a> {
         let (mut text, mut halves) = (String::with_capacity(bytes.len()), SurrogateHalves::default());
         loop {
             let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
@@ -62,7 +65,7 @@ impl<'a> Fragment<'a> {
         Fragment { text: Text(Cow::Owned(text)), halves }
     }
 
-    /// This with what follows it, in which the other half of its last character may be.
+    /// Appends the string that follows, joining a surrogate pair that is split between them.
     pub(super) fn join(self, next: Fragment<'a>) -> Fragment<'a> {
         if next.text.0.is_empty() {
             return self;
@@ -71,29 +74,39 @@ impl<'a> Fragment<'a> {
             return next;
         }
         let mut text = self.text.0.into_owned();
-        let mut following: &str = &next.text.0;
+        let mut rest: &str = &next.text.0;
         if let (Some(high), Some(low)) = (self.halves.high, next.halves.low) {
             text.pop();
             text.extend(char::decode_utf16([high, low]).map(|pair| pair.unwrap_or(REPLACEMENT)));
-            following = &following[REPLACEMENT.len_utf8()..];
+            rest = &rest[REPLACEMENT.len_utf8()..];
         }
-        text.push_str(following);
+        text.push_str(rest);
         Fragment {
             text: Text(Cow::Owned(text)),
             halves: SurrogateHalves { low: self.halves.low, high: next.halves.high },
         }
     }
 
-    /// Without the half at its end, of which the other may come; that half by itself.
-    pub(super) fn without_high(mut self) -> (Text<'a>, Option<u16>) {
+    /// Like [`join`](Self::join), but fails if there is no memory.
+    pub(super) fn try_join(self, next: Fragment<'a>) -> Result<Fragment<'a>, String> {
+        if self.text.0.is_empty() {
+            return Ok(next);
+        }
+        let (mut text, halves) = (self.text.0.into_owned(), self.halves);
+        text.try_reserve(next.text.0.len()).map_err(|_| NO_MEMORY.to_owned())?;
+        Ok(Fragment { text: Text(text.into()), halves }.join(next))
+    }
+
+    /// Splits off the high surrogate at the end.
+    pub(super) fn split_high(mut self) -> (Text<'a>, Option<u16>) {
         if self.halves.high.is_some() {
             self.text.0.to_mut().pop();
         }
         (self.text, self.halves.high)
     }
 
-    /// Half of a character, of which the other may follow.
-    pub(super) fn of_high(high: u16) -> Fragment<'a> {
+    /// Returns a string of a single high surrogate.
+    pub(super) fn from_high(high: u16) -> Fragment<'a> {
         let text = Text(Cow::Owned(REPLACEMENT.to_string()));
         Fragment { text, halves: SurrogateHalves { low: None, high: Some(high) } }
     }
@@ -109,7 +122,7 @@ fn is_high(half: u16) -> bool {
     half < 0xdc00
 }
 
-/// What a string holds, where that may be no text.
+/// The bytes of a string, which may not be UTF-8.
 struct Bytes(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Bytes {
@@ -130,8 +143,8 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// What a value is that should have been something else, for a message.
-pub(super) fn kind(json: &str) -> &'static str {
+/// Returns the type of a value, for an error message.
+pub(super) fn describe_kind(json: &str) -> &'static str {
     match json.as_bytes().first() {
         Some(b'{') => "an object",
         Some(b'[') => "a list",
@@ -142,18 +155,18 @@ pub(super) fn kind(json: &str) -> &'static str {
     }
 }
 
-/// A text as a JSON string, with its quotes; `None` if there is no memory for it.
-pub fn quoted(text: &str) -> Option<String> {
-    let more = |byte: u8| if byte < b' ' { r"\u0000".len() - 1 } else { usize::from(matches!(byte, b'"' | b'\\')) };
+/// Encodes a text as a JSON string, with its quotes; `None` if there is no memory.
+pub fn quote(text: &str) -> Option<String> {
+    let extra = |byte: u8| if byte < b' ' { r"\u0000".len() - 1 } else { usize::from(matches!(byte, b'"' | b'\\')) };
     let mut json = Vec::new();
-    json.try_reserve_exact(text.bytes().map(more).sum::<usize>() + text.len() + 2).ok()?;
+    json.try_reserve_exact(text.bytes().map(extra).sum::<usize>() + text.len() + 2).ok()?;
     serde_json::to_writer(&mut json, text).ok()?;
     String::from_utf8(json).ok()
 }
 
-/// A string, of checked JSON.
-pub(super) fn string(json: &str) -> Result<Fragment<'_>, String> {
-    Fragment::of_json(json).ok_or_else(|| format!("{} where a string belongs", kind(json)))
+/// Parses a string, from checked JSON.
+pub(super) fn parse_string(json: &str) -> Result<Fragment<'_>, String> {
+    Fragment::from_json(json).ok_or_else(|| format!("{}, expected a string", describe_kind(json)))
 }
 
 #[cfg(test)]
@@ -161,19 +174,19 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> (String, Option<u16>, Option<u16>) {
-        let Fragment { text, halves } = Fragment::of_json(json).unwrap();
+        let Fragment { text, halves } = Fragment::from_json(json).unwrap();
         (text.0.into_owned(), halves.low, halves.high)
     }
 
     #[test]
     fn string_without_escapes_is_borrowed() {
-        assert!(matches!(Fragment::of_json("\"aé\"").unwrap().text.0, Cow::Borrowed("aé")));
+        assert!(matches!(Fragment::from_json("\"aé\"").unwrap().text.0, Cow::Borrowed("aé")));
         assert_eq!(of(r#""a\n\ud83d\ude00""#), ("a\n\u{1F600}".to_owned(), None, None));
-        assert_eq!((Fragment::of_json("1"), Fragment::of_json("null")), (None, None));
+        assert_eq!((Fragment::from_json("1"), Fragment::from_json("null")), (None, None));
     }
 
     #[test]
-    fn half_of_a_pair_becomes_one_replacement_character() {
+    fn lone_surrogate_becomes_one_replacement_character() {
         let (high, low) = (Some(0xd83d), Some(0xde00));
         for (json, text, first, last) in [
             (r#""a\ud83d""#, "a\u{fffd}", None, high),
@@ -192,17 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn quoted_string_reads_back() {
-        assert_eq!(quoted("").unwrap(), r#""""#);
-        assert_eq!(quoted("a\"\\/\n\0\u{7f}é\u{1F600}").unwrap(), "\"a\\\"\\\\/\\n\\u0000\u{7f}é\u{1F600}\"");
+    fn quoted_string_parses_to_the_same() {
+        assert_eq!(quote("").unwrap(), r#""""#);
+        assert_eq!(quote("a\"\\/\n\0\u{7f}é\u{1F600}").unwrap(), "\"a\\\"\\\\/\\n\\u0000\u{7f}é\u{1F600}\"");
         let all: String = (0..0x300).filter_map(char::from_u32).collect();
-        assert_eq!(of(&quoted(&all).unwrap()).0, all);
+        assert_eq!(of(&quote(&all).unwrap()).0, all);
     }
 
     #[test]
-    fn halves_are_joined_across_strings() {
+    fn surrogates_are_joined_across_strings() {
         let join = |strings: &[&'static str]| {
-            let whole = strings.iter().map(|json| Fragment::of_json(json).unwrap()).reduce(Fragment::join).unwrap();
+            let whole = strings.iter().map(|json| Fragment::from_json(json).unwrap()).reduce(Fragment::join).unwrap();
             whole.text.0.into_owned()
         };
         assert_eq!(join(&[r#""a\ud83d""#, r#""""#, r#""\ude00b""#]), "a\u{1F600}b");

@@ -1,62 +1,62 @@
-//! Tool calls: whole in a response, in fragments in a stream.
+//! Tool calls: complete in a response, in fragments in a stream.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::de::{Error, MapAccess};
 
-use super::json::{Lenient, few};
-use super::objects::{Fields, Object, once};
+use super::json::{Lenient, bounded_list};
+use super::objects::{Fields, Object, read_once};
 use super::reader::Raw;
 use super::strings::{Fragment, SurrogateHalves, Text};
 
-/// More fields than any provider adds to a call.
-const MOST_EXTRAS: usize = 64;
+/// The maximum number of additional fields. No provider sends as many.
+const MAX_EXTRAS: usize = 64;
 
-/// The calls of one message.
+/// The tool calls of one message.
 #[derive(Debug)]
 pub struct ToolCalls<'a> {
-    /// Where in the JSON of the list arguments are null or an empty text, in order.
+    /// The byte ranges in the JSON of the list where arguments are null or an empty string, in order.
     pub empty: Vec<Range<usize>>,
     pub calls: Vec<ToolCall<'a>>,
 }
 
-/// One call, or a fragment of it.
+/// A tool call, or a fragment of one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ToolCall<'a> {
-    /// Which call of the message a fragment belongs to.
+    /// The index of the call in its message.
     pub index: Option<u64>,
     pub id: Option<Text<'a>>,
     pub kind: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
-    /// JSON, or of a fragment a part of it.
+    /// The arguments' JSON, or a part of it.
     pub arguments: Option<Text<'a>>,
     pub halves: SurrogateHalves,
-    /// What else is said of the call, for example a signature that has to be sent back.
+    /// Additional fields of the call, for example a signature that the next request must contain.
     pub extras: Extras<'a>,
-    /// What else is said of the function.
+    /// Additional fields of the function.
     pub function_extras: Extras<'a>,
 }
 
-/// Fields that only the model provider understands: names, and JSON that is not null.
+/// Provider-specific fields: names, and JSON values other than null.
 pub type Extras<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
-/// The list, or `None` if it is empty or null, which is as good as none.
-pub(super) fn all(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
-    if json == "null" { Ok(None) } else { list(json) }
+/// Parses a list of tool calls; `None` if it is null or empty.
+pub(super) fn parse_list(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
+    if json == "null" { Ok(None) } else { parse_calls(json) }
 }
 
-// Most messages have none.
+// Not inlined: most messages have no tool calls.
 #[inline(never)]
-fn list(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
-    let calls: Vec<Call> = few(json)?;
+fn parse_calls(json: &str) -> Result<Option<ToolCalls<'_>>, String> {
+    let calls: Vec<Call> = bounded_list(json)?;
     let empty = calls.iter().filter_map(Call::empty_arguments).filter_map(|arguments| {
         let start = (arguments.as_ptr() as usize).checked_sub(json.as_ptr() as usize)?;
         Some(start..start + arguments.len())
     });
     let empty = empty.collect();
-    let mut calls: Vec<_> = calls.into_iter().map(Call::understood).collect();
-    // Where several calls of one list say neither which they are nor have an id, their places tell them apart.
+    let mut calls: Vec<_> = calls.into_iter().map(Call::into_tool_call).collect();
+    // Calls of one list without index and ID are distinguished by their places.
     if calls.len() > 1 {
         for (place, call) in (0..).zip(&mut calls).filter(|(_, call)| call.id.is_none() && call.name.is_some()) {
             call.index = call.index.or(Some(place));
@@ -87,7 +87,7 @@ impl<'de> Fields<'de> for Call<'de> {
             "index" => self.index = map.next_value()?,
             "id" => self.id = map.next_value()?,
             "type" => self.kind = map.next_value()?,
-            "function" => once(&mut self.function, "function", map)?,
+            "function" => read_once(&mut self.function, "function", map)?,
             name => add_extra(&mut self.extras, name, map)?,
         }
         Ok(true)
@@ -98,7 +98,7 @@ impl<'de> Fields<'de> for Function<'de> {
     fn read<M: MapAccess<'de>>(&mut self, name: &str, map: &mut M) -> Result<bool, M::Error> {
         match name {
             "name" => self.name = map.next_value()?,
-            "arguments" => once(&mut self.arguments, "arguments", map)?,
+            "arguments" => read_once(&mut self.arguments, "arguments", map)?,
             name => add_extra(&mut self.extras, name, map)?,
         }
         Ok(true)
@@ -111,23 +111,23 @@ fn add_extra<'de, M: MapAccess<'de>>(extras: &mut Extras<'de>, name: &str, map: 
     if json.get() == "null" {
         return Ok(());
     }
-    if extras.len() == MOST_EXTRAS {
-        return Err(M::Error::custom(format_args!("a call with more than {MOST_EXTRAS} fields")));
+    if extras.len() == MAX_EXTRAS {
+        return Err(M::Error::custom(format_args!("a tool call with more than {MAX_EXTRAS} additional fields")));
     }
     extras.push((Cow::Owned(name.to_owned()), json.get()));
     Ok(())
 }
 
 impl<'a> Call<'a> {
-    /// The JSON of arguments that say nothing.
+    /// Returns the JSON of the arguments if they are null or empty.
     fn empty_arguments(&self) -> Option<&'a str> {
         let Object(function) = self.function.as_ref()?.as_ref()?;
         function.arguments.map(Raw::get).filter(|json| matches!(*json, "null" | "\"\""))
     }
 
-    fn understood(self) -> ToolCall<'a> {
+    fn into_tool_call(self) -> ToolCall<'a> {
         let function = self.function.flatten().map(|Object(function)| function).unwrap_or_default();
-        let arguments = function.arguments.map(Raw::get).and_then(arguments);
+        let arguments = function.arguments.map(Raw::get).and_then(parse_arguments);
         let (arguments, halves) = arguments.map(|Fragment { text, halves }| (text, halves)).unzip();
         ToolCall {
             index: self.index.count(),
@@ -142,12 +142,12 @@ impl<'a> Call<'a> {
     }
 }
 
-/// OpenAI writes them as JSON in a string; some providers write the JSON itself.
-fn arguments(json: &str) -> Option<Fragment<'_>> {
+/// Parses arguments. OpenAI sends their JSON in a string; some providers send the JSON itself.
+fn parse_arguments(json: &str) -> Option<Fragment<'_>> {
     if json == "null" {
         return None;
     }
-    Some(Fragment::of_json(json).unwrap_or_else(|| Fragment::from(Cow::Borrowed(json))))
+    Some(Fragment::from_json(json).unwrap_or_else(|| Fragment::from(Cow::Borrowed(json))))
 }
 
 #[cfg(test)]
@@ -158,12 +158,12 @@ mod tests {
 
     fn of(json: &str) -> Option<Vec<Shown>> {
         let text = |text: Option<Text>| text.map_or("-".to_owned(), |text| text.0.into_owned());
-        let calls = all(json).ok()??.calls.into_iter();
+        let calls = parse_list(json).ok()??.calls.into_iter();
         Some(calls.map(|call| (call.index, text(call.id), text(call.name), text(call.arguments))).collect())
     }
 
     #[test]
-    fn reads_calls_and_fragments() {
+    fn calls_and_fragments_are_read() {
         let json = r#"[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},
             {"index":1,"id":null,"function":{"name":null,"arguments":" }"}},{"function":{"arguments":{"y":[2]}}},{}]"#;
         let (none, dash) = (None, "-".to_owned());
@@ -183,8 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_one_list_are_told_apart_by_their_places() {
-        let index = |json: &str| all(json).unwrap().unwrap().calls.iter().map(|call| call.index).collect::<Vec<_>>();
+    fn calls_of_one_list_are_distinguished_by_their_places() {
+        let index =
+            |json: &str| parse_list(json).unwrap().unwrap().calls.iter().map(|call| call.index).collect::<Vec<_>>();
         let named = r#"{"function":{"name":"f","arguments":"{}"}}"#;
         assert_eq!(index(&format!("[{named},{named}]")), [Some(0), Some(1)]);
         assert_eq!(index(&format!("[{named}]")), [None]);
@@ -196,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_providers_are_kept() {
+    fn provider_specific_fields_are_kept() {
         let json = r#"[{"thought_signature":"a","x":null,"type":"function","thought_signature":"b\u0041",
             "function":{"name":"f","strict":true,"arguments":null},"extra_content":{"google":{"k":[1]}}}]"#;
-        let call = all(json).unwrap().unwrap().calls.remove(0);
+        let call = parse_list(json).unwrap().unwrap().calls.remove(0);
         assert_eq!(
             call.extras,
             [("thought_signature".into(), r#""b\u0041""#), ("extra_content".into(), r#"{"google":{"k":[1]}}"#)]
@@ -207,6 +208,8 @@ mod tests {
         assert_eq!(call.function_extras, [("strict".into(), "true")]);
         assert_eq!((call.kind, call.arguments), (Some(Text("function".into())), None));
         let many = |count: usize| (0..count).map(|at| format!(r#""f{at}":1"#)).collect::<Vec<_>>().join(",");
-        assert!(all(&format!("[{{{}}}]", many(64))).is_ok() && all(&format!("[{{{}}}]", many(65))).is_err());
+        assert!(
+            parse_list(&format!("[{{{}}}]", many(64))).is_ok() && parse_list(&format!("[{{{}}}]", many(65))).is_err()
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! How many tokens a response took.
+//! Token counts of a response.
 
 use serde::de::MapAccess;
 
@@ -6,30 +6,30 @@ use super::json::{Count, Lenient};
 use super::objects::{Fields, LenientObject};
 use super::strings::Text;
 
-/// Tokens; `None` where the gateway does not report them, which is different from zero.
+/// Token counts; `None` if the gateway does not report one, which is not the same as zero.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Of the request.
+    /// Tokens of the request.
     pub input: Option<u64>,
-    /// Of the response.
+    /// Tokens of the response.
     pub output: Option<u64>,
-    /// Of both, as reported.
+    /// Tokens of both, as reported.
     pub total: Option<u64>,
-    /// Of the input, those that the provider had in its cache.
+    /// Input tokens that the provider read from its cache.
     pub cached_input: Option<u64>,
-    /// Of the output, those of the reasoning.
+    /// Output tokens of the reasoning.
     pub reasoning: Option<u64>,
-    /// Of the input, those that the provider has put into its cache.
+    /// Input tokens that the provider wrote to its cache.
     pub cache_write: Option<u64>,
 }
 
 impl Usage {
-    /// Whether any of them is reported.
+    /// Returns whether any count is reported.
     pub fn is_known(&self) -> bool {
         *self != Usage::default()
     }
 
-    /// Of two requests together: not known unless it is known of both.
+    /// Adds the counts of two requests. A sum is `None` unless both report the count.
     pub fn sum(&self, other: &Usage) -> Usage {
         let sum = |one: Option<u64>, other: Option<u64>| one?.checked_add(other?);
         Usage {
@@ -43,7 +43,7 @@ impl Usage {
     }
 }
 
-/// The counts of tokens by the names of OpenAI's chats, of its Responses, of Anthropic and of MLflow 2.5 to 2.8.
+/// Token counts under the names that OpenAI's chats, its Responses API, Anthropic and MLflow 2.5 to 2.8 use.
 #[derive(Default)]
 pub(super) struct UsageFields {
     prompt_tokens: Count,
@@ -57,7 +57,7 @@ pub(super) struct UsageFields {
     output_details: LenientObject<Details>,
 }
 
-/// What the tokens of one side consist of.
+/// The counts of which the input tokens, or the output tokens, consist.
 #[derive(Default)]
 struct Details {
     cached_tokens: Count,
@@ -107,7 +107,7 @@ impl From<UsageFields> for Usage {
     }
 }
 
-/// The `metadata` of MLflow 2.5 to 2.8, with the model and the tokens.
+/// The `metadata` of MLflow 2.5 to 2.8: the model and token counts.
 #[derive(Default)]
 pub(super) struct Metadata<'a> {
     model: Lenient<'a>,
@@ -125,7 +125,7 @@ impl<'de> Fields<'de> for Metadata<'de> {
 }
 
 impl<'a> Metadata<'a> {
-    pub fn understood(self) -> (Option<Text<'a>>, Usage) {
+    pub fn into_parts(self) -> (Option<Text<'a>>, Usage) {
         (self.model.name(), self.usage.into())
     }
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn each_providers_names_are_read() {
+    fn names_of_each_provider_are_read() {
         let all = Usage {
             input: Some(1),
             output: Some(2),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn sum_is_known_only_of_known_parts() {
+    fn sum_is_reported_only_if_both_counts_are() {
         let one = Usage { input: Some(1), total: Some(2), ..Usage::default() };
         let other = Usage { input: Some(3), total: None, ..Usage::default() };
         assert_eq!(one.sum(&other), Usage { input: Some(4), ..Usage::default() });

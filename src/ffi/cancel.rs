@@ -1,24 +1,25 @@
-//! The cancel token.
+//! The cancel token object.
 
 use std::ffi::c_int;
 use std::sync::Arc;
 
-use super::cancellation::uncancelled;
 use super::error::mlflow_gateway_error;
-use super::export::export;
+use super::export_status::export_status;
+use super::export_value::export_value;
 use super::handle;
+use super::pthread_cancel::uncancellable;
 use super::status::mlflow_gateway_status;
 use crate::client::{CancelToken, Error, Status};
 
 /// A cancel token. Cancels every call it is attached to, running or started before it is reset.
 pub struct mlflow_gateway_cancel_token(Arc<CancelToken>);
 
-/// What a function was given as a token; NULL is none.
+/// Returns the token of an argument; `None` for NULL.
 ///
 /// # Safety
 /// The token is NULL, or was not destroyed.
 pub(super) unsafe fn token(token: *const mlflow_gateway_cancel_token) -> Option<Arc<CancelToken>> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { token.as_ref() }.map(|token| Arc::clone(&token.0))
 }
 
@@ -31,13 +32,13 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_create(
     token: *mut *mut mlflow_gateway_cancel_token,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let place = unsafe { handle::check_place(token, "token")? };
+        let output = unsafe { handle::output(token, "token")? };
         let token = CancelToken::new().map_err(|error| {
-            Error::new(Status::OutOfMemory, format!("there is no file descriptor for a cancel token ({error})"))
+            Error::new(Status::OutOfMemory, format!("cannot open a file descriptor for a cancel token: {error}"))
         })?;
-        place.write(handle::give(mlflow_gateway_cancel_token(Arc::new(token))));
+        output.write(handle::create(mlflow_gateway_cancel_token(Arc::new(token))));
         Ok(())
     })
 }
@@ -49,8 +50,8 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_create(
 /// and child cancel only their own calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_cancel(token: *mut mlflow_gateway_cancel_token) {
-    // Without the wall against panics: that is nothing for a signal handler, and nothing in here panics.
-    uncancelled(|| {
+    // Without `export_value!`: catching panics is not async-signal-safe, and nothing here panics.
+    uncancellable(|| {
         // SAFETY: the caller passes NULL or a token that was not destroyed.
         if let Some(token) = unsafe { token.as_ref() } {
             token.0.cancel();
@@ -69,7 +70,7 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_is_cancelled(token: *const 
 /// cancellation continues.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_cancel_token_reset(token: *mut mlflow_gateway_cancel_token) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or a token that was not destroyed.
         if let Some(token) = unsafe { token.as_ref() } {
             token.0.reset();
@@ -80,8 +81,8 @@ pub unsafe extern "C" fn mlflow_gateway_cancel_token_reset(token: *mut mlflow_ga
 /// Destroy a cancel token. Calls that have it continue, but can no longer be cancelled with it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_cancel_token_destroy(token: *mut mlflow_gateway_cancel_token) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or a token that was not destroyed.
-        unsafe { handle::end(token) }
+        unsafe { handle::destroy(token) }
     })
 }

@@ -4,12 +4,14 @@ use std::ffi::c_char;
 use std::ptr;
 
 use super::error::mlflow_gateway_error;
-use super::export::export;
+use super::export_status::export_status;
+use super::export_value::export_value;
 use super::gateway::mlflow_gateway;
 use super::handle;
-use super::request::{asking, mlflow_gateway_request};
+use super::request::mlflow_gateway_request;
+use super::send::call_arguments;
 use super::status::mlflow_gateway_status;
-use super::text::{self, lend};
+use super::string::borrow;
 use super::usage::tokens;
 use crate::client::{Embeddings, Error, Status};
 
@@ -31,11 +33,11 @@ pub unsafe extern "C" fn mlflow_gateway_embed(
     embeddings: *mut *mut mlflow_gateway_embeddings,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let asked = unsafe { asking(gateway, request, embeddings, "embeddings")? };
-        let embeddings = asked.gateway.gateway().embed(asked.request.request())?;
-        asked.place.write(handle::give(mlflow_gateway_embeddings(embeddings)));
+        let call = unsafe { call_arguments(gateway, request, embeddings, "embeddings")? };
+        let embeddings = call.gateway.gateway().embed(call.request.request())?;
+        call.output.write(handle::create(mlflow_gateway_embeddings(embeddings)));
         Ok(())
     })
 }
@@ -43,7 +45,7 @@ pub unsafe extern "C" fn mlflow_gateway_embed(
 /// Return the number of embeddings, one for each input.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_count(embeddings: *const mlflow_gateway_embeddings) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
         unsafe { embeddings.as_ref() }.map_or(0, |embeddings| embeddings.0.count())
     })
@@ -52,7 +54,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_count(embeddings: *const mlfl
 /// Return the number of floats of each embedding.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_dimension(embeddings: *const mlflow_gateway_embeddings) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
         unsafe { embeddings.as_ref() }.map_or(0, |embeddings| embeddings.0.dimension())
     })
@@ -61,7 +63,7 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_dimension(embeddings: *const 
 /// Return all floats, contiguous, in input order: float `j` of embedding `i` is at `i * dimension + j`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_data(embeddings: *const mlflow_gateway_embeddings) -> *const f32 {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
         unsafe { embeddings.as_ref() }.map_or(ptr::null(), |embeddings| embeddings.0.data().as_ptr())
     })
@@ -77,20 +79,20 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_copy_to(
     room: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let embeddings = unsafe { handle::hold(embeddings, "embeddings")? };
+        let embeddings = unsafe { handle::retain(embeddings, "embeddings")? };
         if to.is_null() {
-            return Err(handle::null("to"));
+            return Err(handle::null_argument("to"));
         }
         let data = embeddings.0.data();
         if room < data.len() {
             return Err(Error::new(
                 Status::InvalidArgument,
-                format!("there is room for {room} floats, and {} are to be copied", data.len()),
+                format!("the argument room is {room}, but the embeddings have {} floats", data.len()),
             ));
         }
-        // SAFETY: the caller's block has that much room, and is not the one inside the embeddings.
+        // SAFETY: the caller's array has room for that many floats, and does not overlap the embeddings.
         unsafe { ptr::copy_nonoverlapping(data.as_ptr(), to, data.len()) };
         Ok(())
     })
@@ -102,9 +104,9 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_tokens(
     embeddings: *const mlflow_gateway_embeddings,
     kind: i32,
 ) -> i64 {
-    export!(or - 1, {
+    export_value!(-1, {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
-        text::count(unsafe { embeddings.as_ref() }.and_then(|embeddings| tokens(embeddings.0.usage(), kind)))
+        tokens(unsafe { embeddings.as_ref() }.map(|embeddings| embeddings.0.usage()), kind)
     })
 }
 
@@ -113,17 +115,17 @@ pub unsafe extern "C" fn mlflow_gateway_embeddings_tokens(
 pub unsafe extern "C" fn mlflow_gateway_embeddings_model(
     embeddings: *const mlflow_gateway_embeddings,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
-        unsafe { lend(embeddings.as_ref().and_then(|embeddings| embeddings.0.model()), ptr::null_mut()) }
+        unsafe { borrow(embeddings.as_ref().and_then(|embeddings| embeddings.0.model()), ptr::null_mut()) }
     })
 }
 
 /// Destroy embeddings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_embeddings_destroy(embeddings: *mut mlflow_gateway_embeddings) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or embeddings that were not destroyed.
-        unsafe { handle::end(embeddings) }
+        unsafe { handle::destroy(embeddings) }
     })
 }

@@ -3,9 +3,10 @@
 use std::ffi::{CString, c_char, c_int};
 use std::ptr;
 
-use super::export::export;
+use super::export_value::export_value;
+use super::handle;
 use super::status::mlflow_gateway_status;
-use super::text;
+use super::string;
 use crate::client::Error;
 
 /// Why a function failed. Immutable. The caller owns it.
@@ -31,7 +32,7 @@ impl mlflow_gateway_error {
 /// Return the status of the error; MLFLOW_GATEWAY_OK for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gateway_error) -> mlflow_gateway_status {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.map_or(0, |error| error.error.status() as mlflow_gateway_status)
     })
@@ -41,7 +42,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_status(error: *const mlflow_gatewa
 /// Credentials are masked. "" for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gateway_error) -> *const c_char {
-    export!(or c"".as_ptr(), {
+    export_value!(c"".as_ptr(), {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
     })
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_message(error: *const mlflow_gatew
 /// Return the HTTP status of the response, or 0 without a response. It is 200 for a stream that failed later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_gateway_error) -> i32 {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.and_then(|error| error.error.http_status()).map_or(0, i32::from)
     })
@@ -59,7 +60,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_http_status(error: *const mlflow_g
 /// Return the error code of the gateway or the model provider, for example "RESOURCE_DOES_NOT_EXIST", or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_gateway_code(error: *const mlflow_gateway_error) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         let code = unsafe { error.as_ref() }.and_then(|error| error.gateway_code.as_ref());
         code.map_or(ptr::null(), |code| code.as_ptr())
@@ -73,7 +74,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_gateway_code(error: *const mlflow_
 /// was sent may have been processed, and may be billed again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_is_retryable(error: *const mlflow_gateway_error) -> c_int {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.map_or(0, |error| error.error.is_retryable().into())
     })
@@ -82,7 +83,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_is_retryable(error: *const mlflow_
 /// Return how many milliseconds the gateway asks to wait (header Retry-After), or -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflow_gateway_error) -> i64 {
-    export!(or - 1, {
+    export_value!(-1, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         let wait = unsafe { error.as_ref() }.and_then(|error| error.error.retry_after());
         wait.map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_after_ms(error: *const mlflo
 /// that failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gateway_error) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.map_or(0, |error| error.error.attempts() as usize)
     })
@@ -102,7 +103,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_attempts(error: *const mlflow_gate
 /// Return the number of retries, including those that could not be sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_retry_count(error: *const mlflow_gateway_error) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         unsafe { error.as_ref() }.map_or(0, |error| error.retry_reasons.len())
     })
@@ -114,7 +115,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_retry_reason(
     error: *const mlflow_gateway_error,
     retry: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         let reason = unsafe { error.as_ref() }.and_then(|error| error.retry_reasons.get(retry));
         reason.map_or(ptr::null(), |reason| reason.as_ptr())
@@ -128,9 +129,9 @@ pub unsafe extern "C" fn mlflow_gateway_error_header(
     error: *const mlflow_gateway_error,
     name: *const c_char,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        let (error, name) = unsafe { (error.as_ref(), text::optional(name, "name")) };
+        let (error, name) = unsafe { (error.as_ref(), string::optional(name, "name")) };
         let (Some(error), Ok(Some(name))) = (error, name) else { return ptr::null() };
         let found = error.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map_or(ptr::null(), |(_, value)| value.as_ptr())
@@ -144,13 +145,11 @@ pub unsafe extern "C" fn mlflow_gateway_error_body(
     error: *const mlflow_gateway_error,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or an error that was not destroyed.
         let body = unsafe { error.as_ref() }.and_then(|error| error.body.as_ref());
-        if !len.is_null() {
-            // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { len.write(body.map_or(0, |body| body.len() - 1)) };
-        }
+        // SAFETY: the caller passes NULL or a pointer that is valid for writes.
+        unsafe { handle::write_optional(len, body.map_or(0, |body| body.len() - 1)) };
         body.map_or(ptr::null(), |body| body.as_ptr().cast())
     })
 }
@@ -158,15 +157,15 @@ pub unsafe extern "C" fn mlflow_gateway_error_body(
 /// Destroy an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_error_destroy(error: *mut mlflow_gateway_error) {
-    export!(or(), {
+    export_value!((), {
         if !error.is_null() {
-            // SAFETY: the error came from Box::into_raw in export.rs and was not destroyed before.
+            // SAFETY: the error came from Box::into_raw in export_status.rs and was not destroyed before.
             drop(unsafe { Box::from_raw(error) });
         }
     })
 }
 
-/// A text that ends at a NUL byte in C must not lose what comes behind one.
+/// Copies a string for C, which would end at a NUL byte: these become U+2400.
 fn c_string(text: &str) -> CString {
     CString::new(text.replace('\0', "\u{2400}")).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use super::text::count;
+use super::handle;
 use super::usage::tokens;
 use crate::client::{Event, EventKind, NulString, Usage};
 
@@ -26,55 +26,55 @@ pub const MLFLOW_GATEWAY_EVENT_OTHER: i32 = 7;
 pub struct mlflow_gateway_event {
     kind: i32,
     candidate: usize,
-    text: Lent,
+    text: BorrowedString,
     tool_call_index: usize,
     tool_call_id: *const c_char,
     tool_call_name: *const c_char,
     usage: *const Usage,
     raw_name: *const c_char,
-    raw_data: Lent,
+    raw_data: BorrowedString,
 }
 
-/// What is lent to C, with a NUL byte behind it.
-struct Lent {
+/// A string for C, NUL-terminated, which belongs to the stream.
+struct BorrowedString {
     start: *const c_char,
     len: usize,
 }
 
-impl Lent {
-    const NOTHING: Lent = Lent { start: ptr::null(), len: 0 };
+impl BorrowedString {
+    const NULL: BorrowedString = BorrowedString { start: ptr::null(), len: 0 };
 
-    fn of(with_nul: Option<&[u8]>) -> Lent {
-        with_nul
-            .map_or(Lent::NOTHING, |bytes| Lent { start: bytes.as_ptr().cast(), len: bytes.len().saturating_sub(1) })
+    fn of(with_nul: Option<&[u8]>) -> BorrowedString {
+        with_nul.map_or(BorrowedString::NULL, |bytes| BorrowedString {
+            start: bytes.as_ptr().cast(),
+            len: bytes.len().saturating_sub(1),
+        })
     }
 
     /// # Safety
-    /// `len` is NULL or can be written to.
-    unsafe fn lend(&self, len: *mut usize) -> *const c_char {
-        if !len.is_null() {
-            // SAFETY: as promised by the caller.
-            unsafe { len.write(self.len) };
-        }
+    /// `len` is NULL or valid for writes.
+    unsafe fn get(&self, len: *mut usize) -> *const c_char {
+        // SAFETY: guaranteed by the caller.
+        unsafe { handle::write_optional(len, self.len) };
         self.start
     }
 }
 
 impl mlflow_gateway_event {
-    /// For a stream that has not handed out one.
+    /// For a stream that has not returned an event yet.
     pub(super) const NONE: mlflow_gateway_event = mlflow_gateway_event {
         kind: 0,
         candidate: 0,
-        text: Lent::NOTHING,
+        text: BorrowedString::NULL,
         tool_call_index: 0,
         tool_call_id: ptr::null(),
         tool_call_name: ptr::null(),
         usage: ptr::null(),
         raw_name: ptr::null(),
-        raw_data: Lent::NOTHING,
+        raw_data: BorrowedString::NULL,
     };
 
-    /// It points to what the event borrows, and must not be used any longer than that.
+    /// Returns an event that points into what `event` borrows, and must not outlive it.
     pub(super) fn of(event: &Event) -> mlflow_gateway_event {
         let name = |name: Option<&NulString>| name.map_or(ptr::null(), |name| name.with_nul().as_ptr().cast());
         let (call, raw) = (event.tool_call.as_ref(), event.raw());
@@ -89,19 +89,19 @@ impl mlflow_gateway_event {
                 EventKind::Other => MLFLOW_GATEWAY_EVENT_OTHER,
             },
             candidate: event.candidate,
-            text: Lent::of(event.text_with_nul().map(str::as_bytes)),
+            text: BorrowedString::of(event.text_with_nul().map(str::as_bytes)),
             tool_call_index: call.map_or(0, |call| call.index),
             tool_call_id: name(call.and_then(|call| call.id)),
             tool_call_name: name(call.and_then(|call| call.name)),
             usage: event.usage.map_or(ptr::null(), ptr::from_ref),
             raw_name: raw.name.map_or(ptr::null(), |name| name.as_ptr().cast()),
-            raw_data: Lent::of(raw.data),
+            raw_data: BorrowedString::of(raw.data),
         }
     }
 }
 
-// The functions below only read fields: there is nothing in them that could panic, wait, or be unwound, and so they do
-// without `export!`, which would cost several times as much.
+// The functions below only read fields. Nothing in them can panic, wait or be unwound, so they do not need `export_value!`,
+// which would cost several times as much.
 
 /// Return the kind of an event, one of the MLFLOW_GATEWAY_EVENT_ numbers. Ignore kinds that you do not know. One
 /// payload of the server may give several events.
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn mlflow_gateway_event_text(
     event: *const mlflow_gateway_event,
     len: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller passes NULL or an event that lives, and NULL or a place for a length.
-    unsafe { event.as_ref().map_or(&Lent::NOTHING, |event| &event.text).lend(len) }
+    // SAFETY: the caller passes NULL or an event that lives, and NULL or a pointer that is valid for writes.
+    unsafe { event.as_ref().map_or(&BorrowedString::NULL, |event| &event.text).get(len) }
 }
 
 /// Return the index of the tool call, as in the gathered response.
@@ -153,9 +153,9 @@ pub unsafe extern "C" fn mlflow_gateway_event_tool_call_name(event: *const mlflo
 /// Return a token count of a USAGE event, -1 if not reported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_event_tokens(event: *const mlflow_gateway_event, kind: i32) -> i64 {
-    // SAFETY: the caller passes NULL or an event that lives, and with it lives what it points to.
+    // SAFETY: the caller passes NULL or an event that lives, and with it lives the usage that it points to.
     let usage = unsafe { event.as_ref().and_then(|event| event.usage.as_ref()) };
-    count(usage.and_then(|usage| tokens(usage, kind)))
+    tokens(usage, kind)
 }
 
 /// Return the name of the server-sent event, or NULL.
@@ -171,6 +171,6 @@ pub unsafe extern "C" fn mlflow_gateway_event_raw_data(
     event: *const mlflow_gateway_event,
     len: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller passes NULL or an event that lives, and NULL or a place for a length.
-    unsafe { event.as_ref().map_or(&Lent::NOTHING, |event| &event.raw_data).lend(len) }
+    // SAFETY: the caller passes NULL or an event that lives, and NULL or a pointer that is valid for writes.
+    unsafe { event.as_ref().map_or(&BorrowedString::NULL, |event| &event.raw_data).get(len) }
 }

@@ -1,14 +1,16 @@
-//! The handle and the simple path: one route, one prompt.
+//! The handle object, and the simple path: one route, one prompt.
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
 
-use super::cancel::{self, mlflow_gateway_cancel_token};
+use super::cancel::mlflow_gateway_cancel_token;
 use super::error::mlflow_gateway_error;
-use super::export::export;
+use super::export_status::export_status;
+use super::export_value::export_value;
 use super::handle;
+use super::setters::{self, Configurable};
 use super::status::mlflow_gateway_status;
-use super::text;
+use super::string;
 use crate::client::{self, Gateway};
 
 /// A handle: one gateway, its settings, and its connections.
@@ -16,6 +18,15 @@ pub struct mlflow_gateway(Gateway);
 
 impl mlflow_gateway {
     pub(super) fn gateway(&self) -> &Gateway {
+        &self.0
+    }
+}
+
+impl Configurable for mlflow_gateway {
+    const ARGUMENT: &str = "gateway";
+    type Settings = Gateway;
+
+    fn settings(&self) -> &Gateway {
         &self.0
     }
 }
@@ -46,16 +57,16 @@ pub unsafe extern "C" fn mlflow_gateway_create(
     gateway: *mut *mut mlflow_gateway,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (route, uri, place) = unsafe {
+        let (route, uri, output) = unsafe {
             (
-                text::optional(route, "route")?,
-                text::optional(gateway_uri, "gateway_uri")?,
-                handle::check_place(gateway, "gateway")?,
+                string::optional(route, "route")?,
+                string::optional(gateway_uri, "gateway_uri")?,
+                handle::output(gateway, "gateway")?,
             )
         };
-        place.write(handle::give(mlflow_gateway(Gateway::create(route, uri)?)));
+        output.write(handle::create(mlflow_gateway(Gateway::create(route, uri)?)));
         Ok(())
     })
 }
@@ -118,12 +129,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_option(
     value: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, value) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(value, "value")?)
-        };
-        gateway.0.set_option(name, value)
+        unsafe { setters::set_option(gateway, name, value) }
     })
 }
 
@@ -140,12 +148,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_header(
     value: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, value) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::optional(value, "value")?)
-        };
-        gateway.0.set_header(name, value)
+        unsafe { setters::set_header(gateway, name, value) }
     })
 }
 
@@ -157,11 +162,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_cancel_token(
     token: *mut mlflow_gateway_cancel_token,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, token) = unsafe { (handle::hold(gateway, "gateway")?, cancel::token(token)) };
-        gateway.0.set_cancel_token(token);
-        Ok(())
+        unsafe { setters::set_cancel_token(gateway, token) }
     })
 }
 
@@ -181,10 +184,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_double(
     value: f64,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.set_param_double(name, value)
+        unsafe { setters::set_param_double(gateway, name, value) }
     })
 }
 
@@ -196,10 +198,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_int(
     value: i64,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.set_param_int(name, value)
+        unsafe { setters::set_param_int(gateway, name, value) }
     })
 }
 
@@ -212,10 +213,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_bool(
     value: c_int,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.set_param_bool(name, value != 0)
+        unsafe { setters::set_param_bool(gateway, name, value) }
     })
 }
 
@@ -227,12 +227,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_string(
     value: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, value) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(value, "value")?)
-        };
-        gateway.0.set_param_string(name, value)
+        unsafe { setters::set_param_string(gateway, name, value, string::NUL_TERMINATED) }
     })
 }
 
@@ -245,12 +242,9 @@ pub unsafe extern "C" fn mlflow_gateway_set_param_json(
     json: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, json) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(name, "name")?, text::required(json, "json")?)
-        };
-        gateway.0.set_param_json(name, json)
+        unsafe { setters::set_param_json(gateway, name, json, string::NUL_TERMINATED) }
     })
 }
 
@@ -264,10 +258,9 @@ pub unsafe extern "C" fn mlflow_gateway_add_stop(
     stop: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, stop) = unsafe { (handle::hold(gateway, "gateway")?, text::required(stop, "stop")?) };
-        gateway.0.add_stop(stop)
+        unsafe { setters::add_stop(gateway, stop, string::NUL_TERMINATED) }
     })
 }
 
@@ -278,11 +271,9 @@ pub unsafe extern "C" fn mlflow_gateway_unset_param(
     name: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
-        gateway.0.unset_param(name);
-        Ok(())
+        unsafe { setters::unset_param(gateway, name) }
     })
 }
 
@@ -301,13 +292,13 @@ pub unsafe extern "C" fn mlflow_gateway_call(
     text_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, prompt, place) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::required(prompt, "prompt")?, handle::check_place(text, "text")?)
+        let (gateway, prompt, output) = unsafe {
+            (handle::retain(gateway, "gateway")?, string::required(prompt, "prompt")?, handle::output(text, "text")?)
         };
-        // SAFETY: the caller passes NULL or a place for a length.
-        gateway.0.call_with(prompt, |answer| unsafe { text::give(answer, place, text_len) })
+        // SAFETY: the caller passes NULL or a pointer that is valid for writes.
+        gateway.0.call_with(prompt, |text| unsafe { string::write_copy(text, output, text_len) })
     })
 }
 
@@ -322,26 +313,26 @@ pub unsafe extern "C" fn mlflow_gateway_identifying_params(
     json_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, place) = unsafe { (handle::hold(gateway, "gateway")?, handle::check_place(json, "json")?) };
+        let (gateway, output) = unsafe { (handle::retain(gateway, "gateway")?, handle::output(json, "json")?) };
         let params = gateway.0.identifying_params()?;
-        // SAFETY: the caller passes NULL or a place for a length.
-        unsafe { text::give(&params, place, json_len) }
+        // SAFETY: the caller passes NULL or a pointer that is valid for writes.
+        unsafe { string::write_copy(&params, output, json_len) }
     })
 }
 
 /// Return "mlflow-ai-gateway", LangChain's name for this kind of model (`_llm_type`). The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_llm_type() -> *const c_char {
-    export!(or ptr::null(), { client::LLM_TYPE.as_ptr() })
+    export_value!(ptr::null(), { client::LLM_TYPE.as_ptr() })
 }
 
 /// Destroy a handle and close its idle connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_destroy(gateway: *mut mlflow_gateway) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or a handle that was not destroyed.
-        unsafe { handle::end(gateway) }
+        unsafe { handle::destroy(gateway) }
     })
 }

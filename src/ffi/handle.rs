@@ -1,60 +1,80 @@
-//! Handles: pointers that C holds and that count references.
+//! Handles, the reference-counted pointers that C holds, and pointers to outputs.
 
 use std::sync::Arc;
 
 use crate::client::{Error, Status};
 
-/// Gives a value to C as a handle.
-pub(super) fn give<T>(value: T) -> *mut T {
+/// Creates a handle, which owns one reference to the value.
+pub(super) fn create<T>(value: T) -> *mut T {
     Arc::into_raw(Arc::new(value)).cast_mut()
 }
 
-/// A reference of a call's own, so that the value outlives the call even if the handle is destroyed meanwhile.
+/// Returns another reference to the value, which keeps it alive during a call even if the handle is destroyed meanwhile.
 ///
 /// # Safety
-/// The handle is NULL, or came from [`give`] and was not yet ended.
-pub(super) unsafe fn hold<T>(handle: *const T, name: &str) -> Result<Arc<T>, Error> {
+/// The handle is NULL, or came from [`create`] and was not destroyed.
+pub(super) unsafe fn retain<T>(handle: *const T, name: &str) -> Result<Arc<T>, Error> {
     if handle.is_null() {
-        return Err(null(name));
+        return Err(null_argument(name));
     }
-    // SAFETY: the pointer came from Arc::into_raw in `give`, and its count is at least one.
+    // SAFETY: the pointer came from Arc::into_raw in `create`, and its count is at least one.
     unsafe {
         Arc::increment_strong_count(handle);
         Ok(Arc::from_raw(handle))
     }
 }
 
-/// Destroys a handle; NULL is none.
+/// Destroys a handle, which may be NULL.
 ///
 /// # Safety
-/// The handle is NULL, or came from [`give`] and was not yet ended.
-pub(super) unsafe fn end<T>(handle: *mut T) {
+/// The handle is NULL, or came from [`create`] and was not destroyed.
+pub(super) unsafe fn destroy<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: the pointer came from Arc::into_raw in `give`, and nobody ended it before.
+        // SAFETY: the pointer came from Arc::into_raw in `create`, and was not destroyed before.
         drop(unsafe { Arc::from_raw(handle) });
     }
 }
 
-/// Writes to a place of the caller's that must be there.
+/// An output of a function, which is not NULL.
+pub(super) struct Output<T>(*mut T);
+
+/// Checks an output that must not be NULL.
 ///
 /// # Safety
-/// The place is NULL or can be written to.
-pub(super) unsafe fn check_place<T>(place: *mut T, name: &str) -> Result<Place<T>, Error> {
-    if place.is_null() { Err(null(name)) } else { Ok(Place(place)) }
+/// The pointer is NULL or valid for writes.
+pub(super) unsafe fn output<T>(pointer: *mut T, name: &str) -> Result<Output<T>, Error> {
+    // SAFETY: guaranteed by the caller.
+    unsafe { optional_output(pointer) }.ok_or_else(|| null_argument(name))
 }
 
-/// A place that is there.
-pub(super) struct Place<T>(*mut T);
+/// Returns an output; `None` for NULL.
+///
+/// # Safety
+/// The pointer is NULL or valid for writes.
+pub(super) unsafe fn optional_output<T>(pointer: *mut T) -> Option<Output<T>> {
+    (!pointer.is_null()).then_some(Output(pointer))
+}
 
-impl<T> Place<T> {
+impl<T> Output<T> {
     pub fn write(self, value: T) {
-        // SAFETY: `check_place`, the only maker, was promised a writable place.
+        // SAFETY: it is not NULL, and the caller of `optional_output`, the only constructor, guarantees the rest.
         unsafe { self.0.write(value) }
+    }
+}
+
+/// Writes an output that may be NULL.
+///
+/// # Safety
+/// The pointer is NULL or valid for writes.
+pub(super) unsafe fn write_optional<T>(pointer: *mut T, value: T) {
+    // SAFETY: guaranteed by the caller.
+    if let Some(output) = unsafe { optional_output(pointer) } {
+        output.write(value);
     }
 }
 
 #[cold]
 #[inline(never)]
-pub(super) fn null(name: &str) -> Error {
+pub(super) fn null_argument(name: &str) -> Error {
     Error::new(Status::InvalidArgument, format!("the argument {name} is NULL"))
 }

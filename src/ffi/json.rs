@@ -1,12 +1,12 @@
-//! Reading and writing JSON.
+//! Functions that read and write JSON.
 
 use std::ffi::c_char;
 
 use super::error::mlflow_gateway_error;
-use super::export::export;
+use super::export_status::export_status;
 use super::handle;
 use super::status::{MLFLOW_GATEWAY_NO_VALUE, MLFLOW_GATEWAY_OK, mlflow_gateway_status};
-use super::text;
+use super::string;
 use crate::client::{self, JsonKind};
 
 /// null
@@ -60,21 +60,16 @@ pub unsafe extern "C" fn mlflow_gateway_json_get(
     text_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(status error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (json, pointer) = unsafe { (text::sized(json, json_len, "json")?, text::required(pointer, "pointer")?) };
+        let (json, pointer) =
+            unsafe { (string::sized(json, json_len, "json")?, string::required(pointer, "pointer")?) };
         let Some(value) = client::json_find(json, pointer)? else { return Ok(MLFLOW_GATEWAY_NO_VALUE) };
-        let said = client::json_text(value)?;
-        // SAFETY: as above. The text comes first, since there may be no memory for it.
+        let string = client::json_text(value)?;
+        // SAFETY: as above. The text is written first, since there may be no memory for it.
         unsafe {
-            if let Ok(place) = handle::check_place(text, "text") {
-                text::give(&said, place, text_len)?;
-            } else if !text_len.is_null() {
-                text_len.write(said.len());
-            }
-            if !kind.is_null() {
-                kind.write(kind_number(value.kind()));
-            }
+            string::write_optional_copy(&string, text, text_len)?;
+            handle::write_optional(kind, kind_number(value.kind()));
         }
         Ok(MLFLOW_GATEWAY_OK)
     })
@@ -91,18 +86,18 @@ pub unsafe extern "C" fn mlflow_gateway_json_count(
     count: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(status error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (json, pointer, place) = unsafe {
+        let (json, pointer, output) = unsafe {
             (
-                text::sized(json, json_len, "json")?,
-                text::required(pointer, "pointer")?,
-                handle::check_place(count, "count")?,
+                string::sized(json, json_len, "json")?,
+                string::required(pointer, "pointer")?,
+                handle::output(count, "count")?,
             )
         };
         let Some(value) = client::json_find(json, pointer)? else { return Ok(MLFLOW_GATEWAY_NO_VALUE) };
         let Some(count) = client::json_count(value)? else { return Ok(MLFLOW_GATEWAY_NO_VALUE) };
-        place.write(count);
+        output.write(count);
         Ok(MLFLOW_GATEWAY_OK)
     })
 }
@@ -118,11 +113,11 @@ pub unsafe extern "C" fn mlflow_gateway_json_quote(
     json_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         unsafe {
-            let (text, place) = (text::sized(text, text_len, "text")?, handle::check_place(json, "json")?);
-            text::give(&client::json_quote(text)?, place, json_len)
+            let (text, output) = (string::sized(text, text_len, "text")?, handle::output(json, "json")?);
+            string::write_copy(&client::json_quote(text)?, output, json_len)
         }
     })
 }

@@ -1,10 +1,10 @@
-//! Who is told what goes on.
+//! The log callback.
 
 use std::ffi::{CString, c_char, c_void};
 use std::sync::Arc;
 
 use super::error::mlflow_gateway_error;
-use super::export::export;
+use super::export_status::export_status;
 use super::gateway::mlflow_gateway;
 use super::handle;
 use super::status::mlflow_gateway_status;
@@ -27,32 +27,32 @@ pub type mlflow_gateway_on_log =
 /// Destroys `user_data`.
 pub type mlflow_gateway_on_destroy = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// A callback and its data, which is destroyed with it.
+/// A callback and its data. Dropping it destroys the data.
 struct Callback {
     on_log: mlflow_gateway_on_log,
     user_data: *mut c_void,
     on_destroy: mlflow_gateway_on_destroy,
 }
 
-// SAFETY: the header tells the caller that the callbacks run on every thread that makes a call on the handle.
+// SAFETY: the header documents that the callbacks run on every thread that makes a call on the handle.
 unsafe impl Send for Callback {}
 // SAFETY: as above.
 unsafe impl Sync for Callback {}
 
 impl Callback {
-    fn tell(&self, level: LogLevel, line: &str) {
+    fn call(&self, level: LogLevel, line: &str) {
         let Some(on_log) = self.on_log else { return };
         let text = CString::new(line.replace('\0', " ")).unwrap_or_default();
-        // SAFETY: the caller of `mlflow_gateway_set_log` passed a function of this type and what belongs to it.
+        // SAFETY: the caller of `mlflow_gateway_set_log` passed a function of this type and its data.
         unsafe { on_log(level as i32, text.as_ptr(), text.as_bytes().len(), self.user_data) }
     }
 }
 
-/// On a thread that is inside a call: threads of this library hold no settings.
+/// It runs on a thread of the program that is inside a function of the library: threads of the library hold no settings.
 impl Drop for Callback {
     fn drop(&mut self) {
         if let Some(on_destroy) = self.on_destroy {
-            // SAFETY: the caller of `mlflow_gateway_set_log` passed a function of this type and what belongs to it.
+            // SAFETY: the caller of `mlflow_gateway_set_log` passed a function of this type and its data.
             unsafe { on_destroy(self.user_data) }
         }
     }
@@ -76,23 +76,23 @@ pub unsafe extern "C" fn mlflow_gateway_set_log(
     on_destroy: mlflow_gateway_on_destroy,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or a handle that was not destroyed.
-        let gateway = unsafe { handle::hold(gateway, "gateway")? };
+        let gateway = unsafe { handle::retain(gateway, "gateway")? };
         let level = match level {
             MLFLOW_GATEWAY_LOG_OFF => None,
             MLFLOW_GATEWAY_LOG_ERROR => Some(LogLevel::Error),
             MLFLOW_GATEWAY_LOG_INFO => Some(LogLevel::Info),
             MLFLOW_GATEWAY_LOG_DEBUG => Some(LogLevel::Debug),
             _ => {
-                let problem = format!("the argument level is {level}; 0 (off) to 3 (debug) are levels");
+                let problem = format!("the argument level is {level}; levels are 0 (off) to 3 (debug)");
                 return Err(Error::new(Status::InvalidArgument, problem));
             }
         };
-        // From here on nothing fails.
+        // Nothing below fails: on failure `on_destroy` must not be called.
         let callback = Callback { on_log, user_data, on_destroy };
         let log = level.filter(|_| on_log.is_some()).map(|level| {
-            let sink: LogSink = Arc::new(move |level, line| callback.tell(level, line));
+            let sink: LogSink = Arc::new(move |level, line| callback.call(level, line));
             (level, sink)
         });
         gateway.gateway().set_log(log);

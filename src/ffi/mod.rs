@@ -1,7 +1,7 @@
-//! The C functions: one file per C object, and the plumbing that they share. `include/mlflow_ai_gateway.h` is
+//! The C functions: one file for each C object, and what they share. `include/mlflow_ai_gateway.h` is
 //! generated from here, and its documentation is the comments of the items here.
-#![allow(non_camel_case_types, reason = "these are the names that C programs see")]
-#![allow(clippy::missing_safety_doc, reason = "the header says once for all functions what a C program has to keep to")]
+#![allow(non_camel_case_types, reason = "these are the names that C programs use")]
+#![allow(clippy::missing_safety_doc, reason = "the header states once the rules for all functions")]
 #![deny(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,20 +12,24 @@
 )]
 
 pub mod cancel;
-mod cancellation;
+mod catch_panic;
 pub mod embeddings;
 pub mod error;
 pub mod event;
-mod export;
+mod export_status;
+mod export_value;
 pub mod gateway;
 mod handle;
 pub mod json;
 pub mod log;
+mod pthread_cancel;
 pub mod request;
 pub mod response;
 pub mod routes;
+pub mod send;
+mod setters;
 pub mod status;
 pub mod stream;
-pub mod text;
+pub mod string;
 pub mod usage;
 pub mod version;

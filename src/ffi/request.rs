@@ -1,17 +1,17 @@
 //! The request object.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::Arc;
 
-use super::cancel::{self, mlflow_gateway_cancel_token};
+use super::cancel::mlflow_gateway_cancel_token;
 use super::error::mlflow_gateway_error;
-use super::export::export;
-use super::gateway::mlflow_gateway;
-use super::handle::{self, Place};
+use super::export_status::export_status;
+use super::export_value::export_value;
+use super::handle;
 use super::response::{self, mlflow_gateway_response};
+use super::setters::{self, Configurable};
 use super::status::mlflow_gateway_status;
-use super::text;
-use crate::client::{Error, Request};
+use super::string;
+use crate::client::Request;
 
 /// A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed.
 pub struct mlflow_gateway_request(Request);
@@ -22,31 +22,12 @@ impl mlflow_gateway_request {
     }
 }
 
-/// What all functions take that ask with a request.
-pub(super) struct Asking<T> {
-    pub gateway: Arc<mlflow_gateway>,
-    pub request: Arc<mlflow_gateway_request>,
-    /// For what comes back.
-    pub place: Place<T>,
-}
+impl Configurable for mlflow_gateway_request {
+    const ARGUMENT: &str = "request";
+    type Settings = Request;
 
-/// Checks what such a function was given.
-///
-/// # Safety
-/// Each pointer is NULL, or what the types say.
-pub(super) unsafe fn asking<T>(
-    gateway: *const mlflow_gateway,
-    request: *const mlflow_gateway_request,
-    place: *mut T,
-    place_name: &str,
-) -> Result<Asking<T>, Error> {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        Ok(Asking {
-            gateway: handle::hold(gateway, "gateway")?,
-            request: handle::hold(request, "request")?,
-            place: handle::check_place(place, place_name)?,
-        })
+    fn settings(&self) -> &Request {
+        &self.0
     }
 }
 
@@ -57,10 +38,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_create(
     request: *mut *mut mlflow_gateway_request,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let place = unsafe { handle::check_place(request, "request")? };
-        place.write(handle::give(mlflow_gateway_request(Request::default())));
+        let output = unsafe { handle::output(request, "request")? };
+        output.write(handle::create(mlflow_gateway_request(Request::default())));
         Ok(())
     })
 }
@@ -73,9 +54,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_route(
     route: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, route) = unsafe { (handle::hold(request, "request")?, text::optional(route, "route")?) };
+        let (request, route) = unsafe { (handle::retain(request, "request")?, string::optional(route, "route")?) };
         request.0.set_route(route)
     })
 }
@@ -88,10 +69,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_clone(
     clone: *mut *mut mlflow_gateway_request,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, place) = unsafe { (handle::hold(request, "request")?, handle::check_place(clone, "clone")?) };
-        place.write(handle::give(mlflow_gateway_request(request.0.copy())));
+        let (request, output) = unsafe { (handle::retain(request, "request")?, handle::output(clone, "clone")?) };
+        output.write(handle::create(mlflow_gateway_request(request.0.copy())));
         Ok(())
     })
 }
@@ -119,10 +100,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_path(
     path: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, method, path) = unsafe {
-            (handle::hold(request, "request")?, text::optional(method, "method")?, text::optional(path, "path")?)
+            (handle::retain(request, "request")?, string::optional(method, "method")?, string::optional(path, "path")?)
         };
         request.0.set_path(method, path)
     })
@@ -136,10 +117,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_prompt(
     prompt_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, prompt) =
-            unsafe { (handle::hold(request, "request")?, text::sized(prompt, prompt_len, "prompt")?) };
+            unsafe { (handle::retain(request, "request")?, string::sized(prompt, prompt_len, "prompt")?) };
         request.0.set_prompt(prompt)
     })
 }
@@ -155,13 +136,13 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message(
     content_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, role, content) = unsafe {
             (
-                handle::hold(request, "request")?,
-                text::required(role, "role")?,
-                text::sized(content, content_len, "content")?,
+                handle::retain(request, "request")?,
+                string::required(role, "role")?,
+                string::sized(content, content_len, "content")?,
             )
         };
         request.0.add_message(role, content)
@@ -176,9 +157,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_message_json(
     json_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, json) = unsafe { (handle::hold(request, "request")?, text::sized(json, json_len, "json")?) };
+        let (request, json) = unsafe { (handle::retain(request, "request")?, string::sized(json, json_len, "json")?) };
         request.0.add_message_json(json)
     })
 }
@@ -192,9 +173,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_text(
     text_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, text) = unsafe { (handle::hold(request, "request")?, text::sized(text, text_len, "text")?) };
+        let (request, text) = unsafe { (handle::retain(request, "request")?, string::sized(text, text_len, "text")?) };
         request.0.add_text(text)
     })
 }
@@ -213,13 +194,13 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_media(
     bytes_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, media_type, bytes) = unsafe {
             (
-                handle::hold(request, "request")?,
-                text::required(media_type, "media_type")?,
-                text::bytes(bytes, bytes_len, "bytes")?,
+                handle::retain(request, "request")?,
+                string::required(media_type, "media_type")?,
+                string::bytes(bytes, bytes_len, "bytes")?,
             )
         };
         request.0.add_media(media_type, bytes)
@@ -241,10 +222,13 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_response(
     candidate: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, response) = unsafe {
-            (handle::hold(request, "request")?, response::get(response).ok_or_else(|| handle::null("response"))?)
+            (
+                handle::retain(request, "request")?,
+                response::get(response).ok_or_else(|| handle::null_argument("response"))?,
+            )
         };
         request.0.add_response(response, candidate)
     })
@@ -262,13 +246,13 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_tool_result(
     content_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (request, tool_call_id, content) = unsafe {
             (
-                handle::hold(request, "request")?,
-                text::optional(tool_call_id, "tool_call_id")?,
-                text::sized(content, content_len, "content")?,
+                handle::retain(request, "request")?,
+                string::optional(tool_call_id, "tool_call_id")?,
+                string::sized(content, content_len, "content")?,
             )
         };
         request.0.add_tool_result(tool_call_id, content)
@@ -283,9 +267,10 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_input(
     input_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, input) = unsafe { (handle::hold(request, "request")?, text::sized(input, input_len, "input")?) };
+        let (request, input) =
+            unsafe { (handle::retain(request, "request")?, string::sized(input, input_len, "input")?) };
         request.0.add_input(input)
     })
 }
@@ -299,9 +284,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_body_json(
     json_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, json) = unsafe { (handle::hold(request, "request")?, text::sized(json, json_len, "json")?) };
+        let (request, json) = unsafe { (handle::retain(request, "request")?, string::sized(json, json_len, "json")?) };
         request.0.set_body_json(json)
     })
 }
@@ -314,10 +299,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_double(
     value: f64,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
-        request.0.set_param_double(name, value)
+        unsafe { setters::set_param_double(request, name, value) }
     })
 }
 
@@ -329,10 +313,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_int(
     value: i64,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
-        request.0.set_param_int(name, value)
+        unsafe { setters::set_param_int(request, name, value) }
     })
 }
 
@@ -344,10 +327,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_bool(
     value: c_int,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
-        request.0.set_param_bool(name, value != 0)
+        unsafe { setters::set_param_bool(request, name, value) }
     })
 }
 
@@ -361,12 +343,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_string(
     value_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name, value) = unsafe {
-            (handle::hold(request, "request")?, text::required(name, "name")?, text::sized(value, value_len, "value")?)
-        };
-        request.0.set_param_string(name, value)
+        unsafe { setters::set_param_string(request, name, value, value_len) }
     })
 }
 
@@ -383,12 +362,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_param_json(
     json_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name, json) = unsafe {
-            (handle::hold(request, "request")?, text::required(name, "name")?, text::sized(json, json_len, "json")?)
-        };
-        request.0.set_param_json(name, json)
+        unsafe { setters::set_param_json(request, name, json, json_len) }
     })
 }
 
@@ -402,10 +378,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_stop(
     stop_len: usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, stop) = unsafe { (handle::hold(request, "request")?, text::sized(stop, stop_len, "stop")?) };
-        request.0.add_stop(stop)
+        unsafe { setters::add_stop(request, stop, stop_len) }
     })
 }
 
@@ -417,11 +392,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_unset_param(
     name: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
-        request.0.unset_param(name);
-        Ok(())
+        unsafe { setters::unset_param(request, name) }
     })
 }
 
@@ -435,9 +408,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_omit_param(
     name: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name) = unsafe { (handle::hold(request, "request")?, text::required(name, "name")?) };
+        let (request, name) = unsafe { (handle::retain(request, "request")?, string::required(name, "name")?) };
         request.0.omit_param(name)
     })
 }
@@ -453,12 +426,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_option(
     value: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name, value) = unsafe {
-            (handle::hold(request, "request")?, text::required(name, "name")?, text::required(value, "value")?)
-        };
-        request.0.set_option(name, value)
+        unsafe { setters::set_option(request, name, value) }
     })
 }
 
@@ -471,12 +441,9 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_header(
     value: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, name, value) = unsafe {
-            (handle::hold(request, "request")?, text::required(name, "name")?, text::optional(value, "value")?)
-        };
-        request.0.set_header(name, value)
+        unsafe { setters::set_header(request, name, value) }
     })
 }
 
@@ -487,19 +454,17 @@ pub unsafe extern "C" fn mlflow_gateway_request_set_cancel_token(
     token: *mut mlflow_gateway_cancel_token,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (request, token) = unsafe { (handle::hold(request, "request")?, cancel::token(token)) };
-        request.0.set_cancel_token(token);
-        Ok(())
+        unsafe { setters::set_cancel_token(request, token) }
     })
 }
 
 /// Destroy a request. Its streams continue.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_request_destroy(request: *mut mlflow_gateway_request) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or a request that was not destroyed.
-        unsafe { handle::end(request) }
+        unsafe { handle::destroy(request) }
     })
 }

@@ -3,15 +3,12 @@
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
-use super::error::mlflow_gateway_error;
-use super::export::export;
-use super::gateway::mlflow_gateway;
-use super::request::{asking, mlflow_gateway_request};
-use super::status::mlflow_gateway_status;
-use super::stream::mlflow_gateway_stream;
-use super::text::{self, lend};
+use super::export_value::export_value;
+use super::handle;
+use super::string::borrow;
 use super::usage::tokens;
-use crate::client::{Candidate, Response, ToolCall};
+use crate::client::{Candidate, Response, Stream, ToolCall};
+use crate::sync::Exclusive;
 
 /// Reserved: always -1.
 pub const MLFLOW_GATEWAY_TIME_QUEUED: i32 = 1;
@@ -29,10 +26,10 @@ pub const MLFLOW_GATEWAY_TIME_TOTAL: i32 = 6;
 /// A response: one or more candidates (alternative replies). Immutable, except that of a stream.
 #[expect(clippy::large_enum_variant, reason = "the small one is a part of a stream, which is larger")]
 pub enum mlflow_gateway_response {
-    /// The caller's own.
+    /// One that the caller owns.
     Own(Response),
-    /// What a stream has gathered. It lies in the stream, which changes it.
-    OfStream(*const mlflow_gateway_stream),
+    /// The response of a stream, which gathers it. The pointer is into the stream object, as is this one.
+    OfStream(*const Exclusive<Stream>),
 }
 
 // Any number of threads may read a response at once.
@@ -41,27 +38,27 @@ const _: () = {
     may_be_shared::<Response>();
 };
 
-/// Gives a response to C, which ends it by mlflow_gateway_response_destroy().
-pub(super) fn give(response: Response) -> *mut mlflow_gateway_response {
+/// Creates a response object, which C destroys by mlflow_gateway_response_destroy().
+pub(super) fn create(response: Response) -> *mut mlflow_gateway_response {
     Box::into_raw(Box::new(mlflow_gateway_response::Own(response)))
 }
 
 /// # Safety
-/// The pointer is NULL, or came from this library and is still alive; and if it is a stream's, no thread is in
+/// The pointer is NULL, or came from this library and was not destroyed. If it is that of a stream, no thread is in
 /// mlflow_gateway_stream_next() or mlflow_gateway_stream_take_response() with that stream.
 pub(super) unsafe fn get<'a>(response: *const mlflow_gateway_response) -> Option<&'a Response> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: guaranteed by the caller.
     match unsafe { response.as_ref() }? {
         mlflow_gateway_response::Own(response) => Some(response),
-        // SAFETY: the stream lives as long as its response, and is not changed now.
-        mlflow_gateway_response::OfStream(stream) => unsafe { (**stream).gathered() },
+        // SAFETY: the stream lives as long as its response, and the caller guarantees that no thread changes it.
+        mlflow_gateway_response::OfStream(stream) => unsafe { (**stream).get() }.map(Stream::response),
     }
 }
 
 /// # Safety
 /// As [`get`].
 unsafe fn get_candidate<'a>(response: *const mlflow_gateway_response, candidate: usize) -> Option<&'a Candidate> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { get(response) }?.candidates().get(candidate)
 }
 
@@ -72,33 +69,14 @@ unsafe fn get_call<'a>(
     candidate: usize,
     tool_call: usize,
 ) -> Option<&'a ToolCall> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { get_candidate(response, candidate) }?.tool_calls().get(tool_call)
-}
-
-/// Send a request and wait for the whole response. Any route of the type completions or chat accepts a prompt;
-/// messages need a chat route. A response with tool calls and without text is a success.
-///
-/// `response` receives the response. The caller owns it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlflow_gateway_send(
-    gateway: *mut mlflow_gateway,
-    request: *const mlflow_gateway_request,
-    response: *mut *mut mlflow_gateway_response,
-    error: *mut *mut mlflow_gateway_error,
-) -> mlflow_gateway_status {
-    export!(error, {
-        // SAFETY: the caller passes NULL or what the types say.
-        let asked = unsafe { asking(gateway, request, response, "response")? };
-        asked.place.write(give(asked.gateway.gateway().send(asked.request.request())?));
-        Ok(())
-    })
 }
 
 /// Return the number of candidates (parameter "n").
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_candidate_count(response: *const mlflow_gateway_response) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         unsafe { get(response) }.map_or(0, |response| response.candidates().len())
     })
@@ -111,9 +89,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_text(
     candidate: usize,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::text), len) }
+        unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::text), len) }
     })
 }
 
@@ -124,9 +102,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_reasoning(
     candidate: usize,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::reasoning), len) }
+        unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::reasoning), len) }
     })
 }
 
@@ -137,9 +115,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_refusal(
     candidate: usize,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::refusal), len) }
+        unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::refusal), len) }
     })
 }
 
@@ -149,9 +127,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_role(
     response: *const mlflow_gateway_response,
     candidate: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::role), ptr::null_mut()) }
+        unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::role), ptr::null_mut()) }
     })
 }
 
@@ -162,9 +140,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_finish_reason(
     response: *const mlflow_gateway_response,
     candidate: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::finish_reason), ptr::null_mut()) }
+        unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::finish_reason), ptr::null_mut()) }
     })
 }
 
@@ -174,7 +152,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_count(
     response: *const mlflow_gateway_response,
     candidate: usize,
 ) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or what the types say.
         unsafe { get_candidate(response, candidate) }.map_or(0, |candidate| candidate.tool_calls().len())
     })
@@ -187,9 +165,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_id(
     candidate: usize,
     tool_call: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_call(response, candidate, tool_call).and_then(ToolCall::id), ptr::null_mut()) }
+        unsafe { borrow(get_call(response, candidate, tool_call).and_then(ToolCall::id), ptr::null_mut()) }
     })
 }
 
@@ -200,9 +178,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_name(
     candidate: usize,
     tool_call: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_call(response, candidate, tool_call).and_then(ToolCall::name), ptr::null_mut()) }
+        unsafe { borrow(get_call(response, candidate, tool_call).and_then(ToolCall::name), ptr::null_mut()) }
     })
 }
 
@@ -215,9 +193,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
     tool_call: usize,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_call(response, candidate, tool_call).map(ToolCall::arguments), len) }
+        unsafe { borrow(get_call(response, candidate, tool_call).map(ToolCall::arguments), len) }
     })
 }
 
@@ -233,27 +211,27 @@ pub unsafe extern "C" fn mlflow_gateway_response_message_json(
     candidate: usize,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { lend(get_candidate(response, candidate).and_then(Candidate::message_json), len) }
+        unsafe { borrow(get_candidate(response, candidate).and_then(Candidate::message_json), len) }
     })
 }
 
 /// Return the id of the response, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_id(response: *const mlflow_gateway_response) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        unsafe { lend(get(response).and_then(Response::id), ptr::null_mut()) }
+        unsafe { borrow(get(response).and_then(Response::id), ptr::null_mut()) }
     })
 }
 
 /// Return the name of the model, or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_gateway_response) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        unsafe { lend(get(response).and_then(Response::model), ptr::null_mut()) }
+        unsafe { borrow(get(response).and_then(Response::model), ptr::null_mut()) }
     })
 }
 
@@ -262,16 +240,16 @@ pub unsafe extern "C" fn mlflow_gateway_response_model(response: *const mlflow_g
 /// `kind` is one of the MLFLOW_GATEWAY_TOKENS_ numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_tokens(response: *const mlflow_gateway_response, kind: i32) -> i64 {
-    export!(or - 1, {
+    export_value!(-1, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        text::count(unsafe { get(response) }.and_then(|response| tokens(response.usage(), kind)))
+        tokens(unsafe { get(response) }.map(Response::usage), kind)
     })
 }
 
 /// Return the HTTP status, 200 to 299.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_http_status(response: *const mlflow_gateway_response) -> i32 {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         unsafe { get(response) }.map_or(0, |response| i32::from(response.http_status()))
     })
@@ -283,21 +261,21 @@ pub unsafe extern "C" fn mlflow_gateway_response_header(
     response: *const mlflow_gateway_response,
     name: *const c_char,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         if name.is_null() {
             return ptr::null();
         }
         // SAFETY: the caller passes what the types say.
         let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default();
         // SAFETY: as above.
-        unsafe { lend(get(response).and_then(|response| response.header(name)), ptr::null_mut()) }
+        unsafe { borrow(get(response).and_then(|response| response.header(name)), ptr::null_mut()) }
     })
 }
 
 /// Return how many times the request was sent, including the repetition after an idle connection broke.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflow_gateway_response) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         unsafe { get(response) }.map_or(0, |response| response.attempts() as usize)
     })
@@ -307,7 +285,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_attempts(response: *const mlflo
 /// or with a new token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_retry_count(response: *const mlflow_gateway_response) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         unsafe { get(response) }.map_or(0, |response| response.retry_reasons().len())
     })
@@ -319,9 +297,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
     response: *const mlflow_gateway_response,
     retry: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
-        unsafe { lend(get(response).and_then(|response| response.retry_reasons().get(retry)), ptr::null_mut()) }
+        unsafe { borrow(get(response).and_then(|response| response.retry_reasons().get(retry)), ptr::null_mut()) }
     })
 }
 
@@ -330,7 +308,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
 /// `kind` is one of the MLFLOW_GATEWAY_TIME_ numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow_gateway_response, kind: i32) -> i64 {
-    export!(or - 1, {
+    export_value!(-1, {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         let times = unsafe { get(response) }.map(Response::times);
         let time = times.and_then(|times| match kind {
@@ -339,7 +317,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow
             MLFLOW_GATEWAY_TIME_FIRST_TOKEN => times.first_token,
             MLFLOW_GATEWAY_TIME_FIRST_TEXT => times.first_text,
             MLFLOW_GATEWAY_TIME_TOTAL => times.total,
-            // There is no queue yet in which a request could have waited.
+            // The library has no queue in which a request waits.
             _ => None,
         });
         time.map_or(-1, |time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
@@ -352,13 +330,11 @@ pub unsafe extern "C" fn mlflow_gateway_response_body(
     response: *const mlflow_gateway_response,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         let body = unsafe { get(response) }.and_then(Response::body_with_nul);
-        if !len.is_null() {
-            // SAFETY: the caller passes NULL or a place for a length.
-            unsafe { len.write(body.map_or(0, |body| body.len() - 1)) };
-        }
+        // SAFETY: the caller passes NULL or a pointer that is valid for writes.
+        unsafe { handle::write_optional(len, body.map_or(0, |body| body.len() - 1)) };
         body.map_or(ptr::null(), |body| body.as_ptr().cast())
     })
 }
@@ -366,9 +342,9 @@ pub unsafe extern "C" fn mlflow_gateway_response_body(
 /// Destroy a response. Do not pass the result of mlflow_gateway_stream_response().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_destroy(response: *mut mlflow_gateway_response) {
-    export!(or(), {
+    export_value!((), {
         if !response.is_null() {
-            // SAFETY: the response came from `give` and was not destroyed before.
+            // SAFETY: the response came from `create` and was not destroyed before.
             drop(unsafe { Box::from_raw(response) });
         }
     })

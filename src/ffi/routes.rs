@@ -1,15 +1,16 @@
-//! The routes object, and what else a gateway says of itself.
+//! The routes object, and functions that administer a gateway.
 
 use std::ffi::c_char;
 use std::ptr;
 
 use super::error::mlflow_gateway_error;
-use super::export::export;
+use super::export_status::export_status;
+use super::export_value::export_value;
 use super::gateway::mlflow_gateway;
-use super::handle::{self, Place};
+use super::handle;
 use super::status::mlflow_gateway_status;
-use super::text::{self, lend};
-use crate::client::{Error, NulString, Route, Routes};
+use super::string::{self, borrow};
+use crate::client::{Route, Routes};
 
 /// Routes of a gateway. Immutable.
 pub struct mlflow_gateway_routes(Routes);
@@ -17,7 +18,7 @@ pub struct mlflow_gateway_routes(Routes);
 /// # Safety
 /// The routes are NULL, or were not destroyed.
 unsafe fn get<'a>(routes: *const mlflow_gateway_routes, route: usize) -> Option<&'a Route> {
-    // SAFETY: as promised by the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { routes.as_ref() }?.0.all().get(route)
 }
 
@@ -32,10 +33,10 @@ pub unsafe extern "C" fn mlflow_gateway_list_routes(
     routes: *mut *mut mlflow_gateway_routes,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, place) = unsafe { (handle::hold(gateway, "gateway")?, handle::check_place(routes, "routes")?) };
-        place.write(handle::give(mlflow_gateway_routes(gateway.gateway().list_routes()?)));
+        let (gateway, output) = unsafe { (handle::retain(gateway, "gateway")?, handle::output(routes, "routes")?) };
+        output.write(handle::create(mlflow_gateway_routes(gateway.gateway().list_routes()?)));
         Ok(())
     })
 }
@@ -51,12 +52,12 @@ pub unsafe extern "C" fn mlflow_gateway_get_route(
     routes: *mut *mut mlflow_gateway_routes,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, place) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::optional(name, "name")?, handle::check_place(routes, "routes")?)
+        let (gateway, name, output) = unsafe {
+            (handle::retain(gateway, "gateway")?, string::optional(name, "name")?, handle::output(routes, "routes")?)
         };
-        place.write(handle::give(mlflow_gateway_routes(gateway.gateway().get_route(name)?)));
+        output.write(handle::create(mlflow_gateway_routes(gateway.gateway().get_route(name)?)));
         Ok(())
     })
 }
@@ -64,7 +65,7 @@ pub unsafe extern "C" fn mlflow_gateway_get_route(
 /// Return the number of routes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_count(routes: *const mlflow_gateway_routes) -> usize {
-    export!(or 0, {
+    export_value!(0, {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
         unsafe { routes.as_ref() }.map_or(0, |routes| routes.0.all().len())
     })
@@ -76,9 +77,9 @@ pub unsafe extern "C" fn mlflow_gateway_routes_name(
     routes: *const mlflow_gateway_routes,
     route: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
-        unsafe { lend(get(routes, route).map(|route| &route.name), ptr::null_mut()) }
+        unsafe { borrow(get(routes, route).map(|route| &route.name), ptr::null_mut()) }
     })
 }
 
@@ -89,9 +90,9 @@ pub unsafe extern "C" fn mlflow_gateway_routes_type(
     routes: *const mlflow_gateway_routes,
     route: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
-        unsafe { lend(get(routes, route).and_then(|route| route.route_type.as_ref()), ptr::null_mut()) }
+        unsafe { borrow(get(routes, route).and_then(|route| route.route_type.as_ref()), ptr::null_mut()) }
     })
 }
 
@@ -101,9 +102,9 @@ pub unsafe extern "C" fn mlflow_gateway_routes_provider(
     routes: *const mlflow_gateway_routes,
     route: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
-        unsafe { lend(get(routes, route).and_then(|route| route.provider.as_ref()), ptr::null_mut()) }
+        unsafe { borrow(get(routes, route).and_then(|route| route.provider.as_ref()), ptr::null_mut()) }
     })
 }
 
@@ -113,9 +114,9 @@ pub unsafe extern "C" fn mlflow_gateway_routes_model(
     routes: *const mlflow_gateway_routes,
     route: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
-        unsafe { lend(get(routes, route).and_then(|route| route.model.as_ref()), ptr::null_mut()) }
+        unsafe { borrow(get(routes, route).and_then(|route| route.model.as_ref()), ptr::null_mut()) }
     })
 }
 
@@ -126,9 +127,9 @@ pub unsafe extern "C" fn mlflow_gateway_routes_url(
     routes: *const mlflow_gateway_routes,
     route: usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
-        unsafe { lend(get(routes, route).map(|route| &route.url), ptr::null_mut()) }
+        unsafe { borrow(get(routes, route).map(|route| &route.url), ptr::null_mut()) }
     })
 }
 
@@ -139,18 +140,18 @@ pub unsafe extern "C" fn mlflow_gateway_routes_json(
     route: usize,
     len: *mut usize,
 ) -> *const c_char {
-    export!(or ptr::null(), {
-        // SAFETY: the caller passes NULL or routes that were not destroyed, and NULL or a place for a length.
-        unsafe { lend(get(routes, route).map(|route: &Route| -> &NulString { &route.json }), len) }
+    export_value!(ptr::null(), {
+        // SAFETY: the caller passes NULL or routes that were not destroyed, and NULL or a pointer that is valid for writes.
+        unsafe { borrow(get(routes, route).map(|route| &route.json), len) }
     })
 }
 
 /// Destroy routes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_destroy(routes: *mut mlflow_gateway_routes) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or routes that were not destroyed.
-        unsafe { handle::end(routes) }
+        unsafe { handle::destroy(routes) }
     })
 }
 
@@ -162,9 +163,9 @@ pub unsafe extern "C" fn mlflow_gateway_health(
     gateway: *mut mlflow_gateway,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or a handle that was not destroyed.
-        let gateway = unsafe { handle::hold(gateway, "gateway")? };
+        let gateway = unsafe { handle::retain(gateway, "gateway")? };
         gateway.gateway().health()
     })
 }
@@ -183,14 +184,14 @@ pub unsafe extern "C" fn mlflow_gateway_get_limits(
     json_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name, place) = unsafe {
-            (handle::hold(gateway, "gateway")?, text::optional(name, "name")?, handle::check_place(json, "json")?)
+        let (gateway, name, output) = unsafe {
+            (handle::retain(gateway, "gateway")?, string::optional(name, "name")?, handle::output(json, "json")?)
         };
         let limits = gateway.gateway().get_limits(name)?;
-        // SAFETY: the caller passes NULL or a place for a length.
-        unsafe { text::give(&limits, place, json_len) }
+        // SAFETY: the caller passes NULL or a pointer that is valid for writes.
+        unsafe { string::write_copy(&limits, output, json_len) }
     })
 }
 
@@ -211,18 +212,18 @@ pub unsafe extern "C" fn mlflow_gateway_set_limits(
     json_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (gateway, name, limits) = unsafe {
             (
-                handle::hold(gateway, "gateway")?,
-                text::optional(name, "name")?,
-                text::required(limits_json, "limits_json")?,
+                handle::retain(gateway, "gateway")?,
+                string::optional(name, "name")?,
+                string::required(limits_json, "limits_json")?,
             )
         };
-        let answer = gateway.gateway().set_limits(name, limits)?;
+        let reply = gateway.gateway().set_limits(name, limits)?;
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { give_if_wanted(&answer, json, json_len) }
+        unsafe { string::write_optional_copy(&reply, json, json_len) }
     })
 }
 
@@ -240,13 +241,13 @@ pub unsafe extern "C" fn mlflow_gateway_create_route(
     json_len: *mut usize,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
         let (gateway, route) =
-            unsafe { (handle::hold(gateway, "gateway")?, text::required(route_json, "route_json")?) };
-        let answer = gateway.gateway().create_route(route)?;
+            unsafe { (handle::retain(gateway, "gateway")?, string::required(route_json, "route_json")?) };
+        let reply = gateway.gateway().create_route(route)?;
         // SAFETY: the caller passes NULL or what the types say.
-        unsafe { give_if_wanted(&answer, json, json_len) }
+        unsafe { string::write_optional_copy(&reply, json, json_len) }
     })
 }
 
@@ -261,25 +262,9 @@ pub unsafe extern "C" fn mlflow_gateway_delete_route(
     name: *const c_char,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, name) = unsafe { (handle::hold(gateway, "gateway")?, text::required(name, "name")?) };
+        let (gateway, name) = unsafe { (handle::retain(gateway, "gateway")?, string::required(name, "name")?) };
         gateway.gateway().delete_route(name)
     })
-}
-
-/// # Safety
-/// Both places are NULL or can be written to.
-unsafe fn give_if_wanted(text: &str, to: *mut *mut c_char, length: *mut usize) -> Result<(), Error> {
-    if to.is_null() {
-        if !length.is_null() {
-            // SAFETY: as promised by the caller.
-            unsafe { length.write(text.len()) };
-        }
-        return Ok(());
-    }
-    // SAFETY: as promised by the caller.
-    let place: Place<*mut c_char> = unsafe { handle::check_place(to, "json")? };
-    // SAFETY: as promised by the caller.
-    unsafe { text::give(text, place, length) }
 }

@@ -1,8 +1,8 @@
-//! Status numbers. None is ever changed or used again: compiled programs hold them.
+//! Status numbers. They never change and are never reused: compiled programs contain them.
 
 use std::ffi::c_char;
 
-use super::export::export;
+use super::export_value::export_value;
 
 /// Result of a function: `MLFLOW_GATEWAY_OK`, or why it failed.
 pub type mlflow_gateway_status = i32;
@@ -10,7 +10,7 @@ pub type mlflow_gateway_status = i32;
 /// Success.
 pub const MLFLOW_GATEWAY_OK: mlflow_gateway_status = 0;
 
-/* 1 to 19: the caller's mistake; nothing was sent. */
+/* 1 to 19: error of the caller; nothing was sent. */
 
 /// An argument is NULL, not UTF-8, not JSON, too long or out of range, or does not fit the request.
 pub const MLFLOW_GATEWAY_INVALID_ARGUMENT: mlflow_gateway_status = 1;
@@ -27,7 +27,7 @@ pub const MLFLOW_GATEWAY_INVALID_PARAM: mlflow_gateway_status = 6;
 /// Credentials would be sent unencrypted to another machine. See the option allow_insecure_auth.
 pub const MLFLOW_GATEWAY_INSECURE_AUTH: mlflow_gateway_status = 8;
 
-/* 20 to 39: the way to the gateway. */
+/* 20 to 39: transport. */
 
 /// The host name has no address.
 pub const MLFLOW_GATEWAY_RESOLVE_FAILED: mlflow_gateway_status = 20;
@@ -44,7 +44,7 @@ pub const MLFLOW_GATEWAY_CANCELLED: mlflow_gateway_status = 25;
 /// The proxy is unusable or refused.
 pub const MLFLOW_GATEWAY_PROXY_FAILED: mlflow_gateway_status = 26;
 
-/* 40 to 59: the gateway, or the model provider behind it, said no. */
+/* 40 to 59: refused by the gateway or the model provider. */
 
 /// HTTP 400 or 422: the gateway rejected the request.
 pub const MLFLOW_GATEWAY_BAD_REQUEST: mlflow_gateway_status = 40;
@@ -68,7 +68,7 @@ pub const MLFLOW_GATEWAY_HTTP_ERROR: mlflow_gateway_status = 48;
 /// sent.
 pub const MLFLOW_GATEWAY_UNSUPPORTED: mlflow_gateway_status = 49;
 
-/* 60 to 79: the gateway said yes, but its answer is wrong. */
+/* 60 to 79: invalid response. */
 
 /// The response is not JSON, or not the JSON of such a response.
 pub const MLFLOW_GATEWAY_BAD_RESPONSE: mlflow_gateway_status = 60;
@@ -85,7 +85,7 @@ pub const MLFLOW_GATEWAY_STREAM_ERROR: mlflow_gateway_status = 64;
 /// has instead; mlflow_gateway_error_body() returns the response.
 pub const MLFLOW_GATEWAY_NO_TEXT: mlflow_gateway_status = 65;
 
-/* 80 to 99: this library. */
+/* 80 to 99: fault of this library. */
 
 /// A fault in this library, which was caught. The handle stays usable.
 pub const MLFLOW_GATEWAY_PANIC: mlflow_gateway_status = 80;
@@ -94,7 +94,7 @@ pub const MLFLOW_GATEWAY_OUT_OF_MEMORY: mlflow_gateway_status = 81;
 /// Any other fault in this library.
 pub const MLFLOW_GATEWAY_INTERNAL: mlflow_gateway_status = 82;
 
-/* 100 to 119: no failure, and no error object. */
+/* 100 to 119: not failures, without an error object. */
 
 /// The stream is complete.
 pub const MLFLOW_GATEWAY_STREAM_END: mlflow_gateway_status = 100;
@@ -105,7 +105,7 @@ pub const MLFLOW_GATEWAY_NO_VALUE: mlflow_gateway_status = 104;
 /// static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *const c_char {
-    export!(or c"MLFLOW_GATEWAY_UNKNOWN".as_ptr(), {
+    export_value!(c"MLFLOW_GATEWAY_UNKNOWN".as_ptr(), {
         match status {
             MLFLOW_GATEWAY_OK => c"MLFLOW_GATEWAY_OK",
             MLFLOW_GATEWAY_INVALID_ARGUMENT => c"MLFLOW_GATEWAY_INVALID_ARGUMENT",
@@ -149,7 +149,7 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
     })
 }
 
-// The client's own enumeration has the same numbers; this does not compile if one differs.
+// The enumeration of the client has the same numbers. This does not compile if one differs.
 const _: () = {
     use crate::client::Status;
     macro_rules! same {

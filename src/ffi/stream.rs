@@ -7,21 +7,23 @@ use std::sync::{Arc, Weak};
 
 use super::error::mlflow_gateway_error;
 use super::event::mlflow_gateway_event;
-use super::export::export;
+use super::export_status::export_status;
+use super::export_value::export_value;
 use super::gateway::mlflow_gateway;
 use super::handle;
-use super::request::{asking, mlflow_gateway_request};
+use super::request::mlflow_gateway_request;
 use super::response::{self, mlflow_gateway_response};
+use super::send::call_arguments;
 use super::status::{MLFLOW_GATEWAY_OK, MLFLOW_GATEWAY_STREAM_END, mlflow_gateway_status};
-use crate::client::{Error, Response, Status, Stream};
+use crate::client::{Error, Status, Stream};
 use crate::sync::Exclusive;
 
 /// A response that arrives as a sequence of events.
 pub struct mlflow_gateway_stream {
     stream: Exclusive<Stream>,
-    /// What was handed out last. It points into the stream.
+    /// The last event that was returned. It points into the stream.
     event: UnsafeCell<mlflow_gateway_event>,
-    /// What C gets as the stream's response: it points back here.
+    /// The response object of the stream, which points to `stream`.
     response: mlflow_gateway_response,
 }
 
@@ -30,34 +32,28 @@ const _: () = {
     may_be_sent::<Stream>();
 };
 
-// SAFETY: the stream itself may be used by any thread, and `Exclusive` lets one at a time use it, and with it the event.
-// `response` never changes.
+// SAFETY: the stream may be used by any thread, and `Exclusive` lets one thread at a time use it and the event. `response`
+// never changes.
 unsafe impl Sync for mlflow_gateway_stream {}
 // SAFETY: as above.
 unsafe impl Send for mlflow_gateway_stream {}
 
 impl mlflow_gateway_stream {
-    fn give(stream: Stream) -> *mut mlflow_gateway_stream {
-        let shared = Arc::new_cyclic(|itself: &Weak<mlflow_gateway_stream>| mlflow_gateway_stream {
+    fn create(stream: Stream) -> *mut mlflow_gateway_stream {
+        let shared = Arc::new_cyclic(|object: &Weak<mlflow_gateway_stream>| mlflow_gateway_stream {
             stream: Exclusive::new(stream),
             event: UnsafeCell::new(mlflow_gateway_event::NONE),
-            response: mlflow_gateway_response::OfStream(itself.as_ptr()),
+            // SAFETY: the object is allocated, though not initialized, and the projection reads nothing.
+            response: mlflow_gateway_response::OfStream(unsafe { &raw const (*object.as_ptr()).stream }),
         });
         Arc::into_raw(shared).cast_mut()
     }
-
-    /// # Safety
-    /// No thread is in [`mlflow_gateway_stream_next`] or [`mlflow_gateway_stream_take_response`] with this stream.
-    pub(super) unsafe fn gathered(&self) -> Option<&Response> {
-        // SAFETY: as promised by the caller, nobody changes it meanwhile.
-        unsafe { self.stream.get() }.map(Stream::response)
-    }
 }
 
-/// In the child of a fork, of a stream that its parent was reading.
+/// The error of a forked child whose parent was reading the stream.
 #[cold]
 fn lost() -> Error {
-    let problem = "the stream was read by another process when this one was forked from it, and goes on there";
+    let problem = "another process was reading the stream when this process was forked; the stream continues there";
     Error::new(Status::InvalidArgument, problem)
 }
 
@@ -82,11 +78,11 @@ pub unsafe extern "C" fn mlflow_gateway_stream_open(
     stream: *mut *mut mlflow_gateway_stream,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let asked = unsafe { asking(gateway, request, stream, "stream")? };
-        let stream = asked.gateway.gateway().stream(asked.request.request())?;
-        asked.place.write(mlflow_gateway_stream::give(stream));
+        let call = unsafe { call_arguments(gateway, request, stream, "stream")? };
+        let stream = call.gateway.gateway().stream(call.request.request())?;
+        call.output.write(mlflow_gateway_stream::create(stream));
         Ok(())
     })
 }
@@ -105,14 +101,14 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
     event: *mut *const mlflow_gateway_event,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(status error, guard, {
+    export_status!(error, guard, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (shared, place) = unsafe { (handle::hold(stream, "stream")?, handle::check_place(event, "event")?) };
+        let (shared, output) = unsafe { (handle::retain(stream, "stream")?, handle::output(event, "event")?) };
         let next = shared.stream.with(|stream| {
             let Some(next) = stream.next(&|| guard.hold())? else { return Ok(MLFLOW_GATEWAY_STREAM_END) };
-            // SAFETY: the lock is held, and nobody uses the last event any more.
+            // SAFETY: this thread uses the stream exclusively, and the caller no longer uses the last event.
             unsafe { shared.event.get().write(mlflow_gateway_event::of(&next)) };
-            place.write(shared.event.get());
+            output.write(shared.event.get());
             Ok(MLFLOW_GATEWAY_OK)
         });
         next.unwrap_or_else(|| Err(lost()))
@@ -129,7 +125,7 @@ pub unsafe extern "C" fn mlflow_gateway_stream_next(
 pub unsafe extern "C" fn mlflow_gateway_stream_response(
     stream: *const mlflow_gateway_stream,
 ) -> *const mlflow_gateway_response {
-    export!(or ptr::null(), {
+    export_value!(ptr::null(), {
         // SAFETY: the caller passes NULL or a stream that was not destroyed.
         unsafe { stream.as_ref() }.map_or(ptr::null(), |stream| &raw const stream.response)
     })
@@ -140,19 +136,19 @@ pub unsafe extern "C" fn mlflow_gateway_stream_response(
 pub unsafe extern "C" fn mlflow_gateway_stream_take_response(
     stream: *mut mlflow_gateway_stream,
 ) -> *mut mlflow_gateway_response {
-    export!(or ptr::null_mut(), {
+    export_value!(ptr::null_mut(), {
         // SAFETY: the caller passes NULL or a stream that was not destroyed.
         let Some(shared) = (unsafe { stream.as_ref() }) else { return ptr::null_mut() };
-        shared.stream.with(Stream::take_response).flatten().map_or(ptr::null_mut(), response::give)
+        shared.stream.with(Stream::take_response).flatten().map_or(ptr::null_mut(), response::create)
     })
 }
 
 /// Destroy a stream. If it is not complete, the connection is closed, so that the gateway stops, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_stream_destroy(stream: *mut mlflow_gateway_stream) {
-    export!(or(), {
+    export_value!((), {
         // SAFETY: the caller passes NULL or a stream that was not destroyed.
-        unsafe { handle::end(stream) }
+        unsafe { handle::destroy(stream) }
     })
 }
 
@@ -173,20 +169,20 @@ pub unsafe extern "C" fn mlflow_gateway_stream_call(
     response: *mut *mut mlflow_gateway_response,
     error: *mut *mut mlflow_gateway_error,
 ) -> mlflow_gateway_status {
-    export!(error, {
+    export_status!(error, {
         // SAFETY: the caller passes NULL or what the types say.
-        let (gateway, request) = unsafe { (handle::hold(gateway, "gateway")?, handle::hold(request, "request")?) };
-        let on_event = on_event.ok_or_else(|| handle::null("on_event"))?;
+        let (gateway, request) = unsafe { (handle::retain(gateway, "gateway")?, handle::retain(request, "request")?) };
+        let on_event = on_event.ok_or_else(|| handle::null_argument("on_event"))?;
         let mut stream = gateway.gateway().stream(request.request())?;
-        let verdict: Result<(), Error> = stream.for_each(|event| {
+        let outcome = stream.for_each(|event| {
             let event = mlflow_gateway_event::of(&event);
-            // SAFETY: the caller passes a function of this type, which may read the event and gets its own `user_data`.
+            // SAFETY: the caller passes a function of this type and its `user_data`.
             unsafe { on_event(&raw const event, user_data) == 0 }
         });
-        if !response.is_null() {
-            // SAFETY: the caller passes NULL or a place for a response.
-            unsafe { response.write(response::give(stream.into_response())) };
+        // SAFETY: the caller passes NULL or a pointer that is valid for writes.
+        if let Some(output) = unsafe { handle::optional_output(response) } {
+            output.write(response::create(stream.into_response()));
         }
-        verdict
+        outcome
     })
 }

@@ -1,4 +1,4 @@
-//! Counts of tokens, by their kinds.
+//! Token counts.
 
 use crate::client::Usage;
 
@@ -15,9 +15,9 @@ pub const MLFLOW_GATEWAY_TOKENS_REASONING: i32 = 5;
 /// Input tokens written to the provider's cache.
 pub const MLFLOW_GATEWAY_TOKENS_CACHE_WRITE: i32 = 6;
 
-/// Those of a kind; `None` also for a kind that does not exist.
-pub(super) fn tokens(usage: &Usage, kind: i32) -> Option<u64> {
-    match kind {
+/// Returns the count of a kind; -1 if it is not reported or the kind does not exist.
+pub(super) fn tokens(usage: Option<&Usage>, kind: i32) -> i64 {
+    let count = usage.and_then(|usage| match kind {
         MLFLOW_GATEWAY_TOKENS_INPUT => usage.input,
         MLFLOW_GATEWAY_TOKENS_OUTPUT => usage.output,
         MLFLOW_GATEWAY_TOKENS_TOTAL => usage.total,
@@ -25,5 +25,6 @@ pub(super) fn tokens(usage: &Usage, kind: i32) -> Option<u64> {
         MLFLOW_GATEWAY_TOKENS_REASONING => usage.reasoning,
         MLFLOW_GATEWAY_TOKENS_CACHE_WRITE => usage.cache_write,
         _ => None,
-    }
+    });
+    count.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -1,257 +1,158 @@
-//! One exchange: a request out, an answer in, before a deadline.
+//! The HTTP client of a handle: makes exchanges, and keeps idle connections between them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use super::connect::{Connector, OpenConnection};
+use super::connect::Connector;
 use super::connect_settings::ConnectSettings;
-use super::connection::Connection;
+use super::connection::{Connection, SendFailure};
 use super::deadline::Deadline;
 use super::error::{Limit, Phase, TransportError};
+use super::exchange::{Exchange, KeepAlive, Reply, Timestamps};
 use super::head::{Head, RequestHead};
-use super::headers::Headers;
 use super::method::Method;
-use super::pool::{KeepAlive, Pool};
+use super::pool::Pool;
 use super::proxy::Proxy;
 use super::response_reader::ResponseReader;
-use super::uri::GatewayUri;
-use crate::sync::CancelTokens;
 
-/// A body up to here is copied behind the head, so that both leave in one piece of memory.
+/// A body of at most this many bytes is copied behind the head, so that both are one block of memory.
 const SMALL_BODY: usize = 16 * 1024;
 
-/// The part that keeps connections between calls. Any number of threads may use it at once.
+/// Any number of threads may use it at the same time.
 #[derive(Debug, Default)]
 pub struct Agent {
     pool: Pool,
-    opener: Connector,
+    connector: Connector,
 }
 
-/// How a request's body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContentType {
-    Json,
-    /// As a web page's form is sent.
-    Form,
-}
-
-impl ContentType {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            ContentType::Json => "application/json",
-            ContentType::Form => "application/x-www-form-urlencoded",
-        }
-    }
-}
-
-/// How long parts of an exchange may take. Where it is nothing, only the deadline counts.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// From the host's name to a connection that can be used.
-    pub connect: Duration,
-    /// From the question's last byte to the answer's first.
-    pub first_byte: Duration,
-}
-
-/// How many bytes an answer may have.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    pub head: usize,
-    pub body: usize,
-}
-
-/// What to ask.
-pub struct Exchange<'a> {
-    pub method: Method<'a>,
-    pub uri: &'a GatewayUri,
-    /// Below the URI; it begins with a slash.
-    pub path: &'a str,
-    pub headers: &'a Headers,
-    pub content: ContentType,
-    pub body: Option<&'a [u8]>,
-    /// When it ends, and by which limit.
-    pub deadline: Instant,
-    pub limit: Limit,
-    pub timeouts: Timeouts,
-    pub limits: Limits,
-    /// Each ends it before the deadline.
-    pub tokens: &'a CancelTokens,
-    pub way: &'a Arc<ConnectSettings>,
-    pub keep_alive: KeepAlive,
-    /// Whether a connection that is idle may be used: one that the server closes meanwhile loses the request.
-    pub may_reuse: bool,
-    /// Whether an answer in events is to be read as they come.
-    pub wants_events: bool,
-}
-
-/// What came back: any status, the success and the refusal alike.
-#[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    /// As it came; see [`super::header_fields`].
-    pub head: Vec<u8>,
-    /// Of a refusal, the first 64 KiB; else the whole.
-    pub body: Vec<u8>,
-    /// How long the server asks to wait before the next attempt.
-    pub retry_after: Option<Duration>,
-    /// Where a redirect points to, as the server writes it; see [`super::without_secrets`].
-    pub location: Option<String>,
-    pub moments: Timestamps,
-}
-
-/// When parts of an exchange were done.
-#[derive(Debug, Clone, Copy)]
-pub struct Timestamps {
-    /// There was a connection to send on.
-    pub connected: Instant,
-    /// The first byte of the response had come.
-    pub first_byte: Instant,
-}
-
-impl Reply {
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
-/// An answer, as far as it is read.
+/// A response, as far as [`Agent::exchange`] has read it.
 #[derive(Debug)]
 pub enum HttpResponse {
-    /// The head of a success that comes in events.
+    /// The head of a successful response whose body is an event stream.
     Stream(Box<ResponseReader>),
-    /// All of it.
+    /// The whole response.
     Whole(Reply),
 }
 
 impl HttpResponse {
     pub fn status(&self) -> u16 {
         match self {
-            HttpResponse::Stream(incoming) => incoming.status(),
+            HttpResponse::Stream(reader) => reader.status(),
             HttpResponse::Whole(reply) => reply.status,
         }
     }
 
-    /// All of it, whatever it takes.
-    pub fn whole(self) -> Result<Reply, TransportError> {
+    /// Returns the whole response, and reads what is missing of it.
+    pub fn whole(self, deadline: &Deadline) -> Result<Reply, TransportError> {
         match self {
-            HttpResponse::Stream(mut incoming) => incoming.reply(),
+            HttpResponse::Stream(mut reader) => reader.reply(deadline),
             HttpResponse::Whole(reply) => Ok(reply),
         }
     }
 }
 
 impl Agent {
-    /// Asks, and reads the whole answer but for a success that comes in events, if those are wanted.
+    /// Sends a request and reads the whole response, except the body of an event stream if the caller wants events.
     pub fn exchange(&self, exchange: &Exchange) -> Result<HttpResponse, TransportError> {
-        let mut incoming = self.open(exchange)?;
-        if incoming.is_success() {
-            if let Some(encoding) = incoming.encoding() {
+        let reading = exchange.deadline.in_phase(Phase::Read);
+        let mut reader = self.open(exchange, &reading)?;
+        if reader.is_success() {
+            if let Some(encoding) = reader.encoding() {
                 return Err(TransportError::Encoded(encoding.to_owned()));
             }
-            if exchange.wants_events && incoming.is_event_stream()? {
-                return Ok(HttpResponse::Stream(Box::new(incoming)));
+            if exchange.wants_events && reader.is_event_stream(&reading)? {
+                return Ok(HttpResponse::Stream(Box::new(reader)));
             }
         }
-        let reply = incoming.reply()?;
-        self.keep(incoming, exchange.way, exchange.keep_alive);
+        let reply = reader.reply(&reading)?;
+        self.keep(reader, exchange.connect_settings, exchange.keep_alive);
         Ok(HttpResponse::Whole(reply))
     }
 
-    /// Asks and reads the head of the answer.
-    fn open(&self, exchange: &Exchange) -> Result<ResponseReader, TransportError> {
+    /// Sends a request and reads the head of the response.
+    fn open(&self, exchange: &Exchange, reading: &Deadline) -> Result<ResponseReader, TransportError> {
         let uri = exchange.uri;
-        let forwarder = exchange.way.forwarder(uri);
+        let proxy = exchange.connect_settings.forwarding_proxy(uri);
         let body = exchange.body.unwrap_or_default();
         let (small_body, large_body) = if body.len() <= SMALL_BODY { (body, &[][..]) } else { (&[][..], body) };
-        let message = RequestHead {
+        let request = RequestHead {
             method: exchange.method,
-            origin: if forwarder.is_some() { ["http://", uri.authority()] } else { ["", ""] },
+            origin: if proxy.is_some() { ["http://", uri.authority()] } else { ["", ""] },
             path: [uri.path(), exchange.path],
             authority: uri.authority(),
             headers: exchange.headers.lines(),
-            proxy_authorization: forwarder.and_then(Proxy::authorization),
+            proxy_authorization: proxy.and_then(Proxy::authorization),
             content: exchange.content,
             body_len: exchange.body.map(<[u8]>::len),
         }
         .write(small_body);
         #[cfg(feature = "test-panic")]
-        assert!(!body.windows(13).any(|part| part == b"panic, please"), "a panic was asked for");
+        assert!(!body.windows(13).any(|part| part == b"panic, please"), "the test requests a panic");
 
-        let (mut connection, sent) = self.send(&message.0, large_body, exchange)?;
-        connection.deadline.allow(Phase::Wait, Limit::FirstByte, exchange.timeouts.first_byte);
-        let mut moments = Timestamps { connected: connection.ready, first_byte: connection.ready };
-        let received = connection.await_first_byte().and_then(|()| {
-            moments.first_byte = Instant::now();
-            connection.deadline.allow(Phase::Read, Limit::Total, Duration::ZERO);
-            connection.receive_head(exchange.limits.head)
-        });
-        let head = match (received, sent) {
-            (Ok(head), Ok(())) => Ok(head),
-            // A server may refuse a long question before it has read it to the end.
-            (Ok(head), Err(_)) if !(200..300).contains(&head.status) => Ok(Head { keep_alive: false, ..head }),
-            (_, Err(failure)) | (Err(failure), Ok(())) => Err(connection.as_idle_loss(failure)),
+        let (mut connection, sent) = self.send(&request.0, large_body, exchange)?;
+        let waiting = exchange.deadline.in_phase(Phase::Wait).limited(Limit::FirstByte, exchange.timeouts.first_byte);
+        let received = connection
+            .await_first_byte(&waiting)
+            .and_then(|first_byte| Ok((connection.receive_head(exchange.limits.head, reading)?, first_byte)));
+        let received = match (received, sent) {
+            (Ok(received), Ok(())) => Ok(received),
+            // A server may reject a long request before it has read all of it.
+            (Ok((head, first_byte)), Err(_)) if !head.is_success() => {
+                Ok((Head { keep_alive: false, ..head }, first_byte))
+            }
+            (_, Err(error)) | (Err(error), Ok(())) => Err(connection.idle_loss_or(error)),
         };
-        let head = match (head, exchange.method) {
-            // Its head tells of a body that is not sent (RFC 9112, 6.3).
-            (Ok(head), Method::Head) => Ok(head.without_body()),
-            (head, _) => head,
+        let (head, first_byte) = match proxy {
+            Some(proxy) => check_forwarded(proxy, received)?,
+            None => received?,
         };
-        let head = match forwarder {
-            Some(proxy) => by_way_of(proxy, head)?,
-            None => head?,
-        };
-        Ok(ResponseReader::new(connection, head, moments, exchange.limits.body))
+        // The head describes a body that is not sent (RFC 9112, 6.3).
+        let head = if exchange.method == Method::Head { head.without_body() } else { head };
+        let timestamps = Timestamps { connected: connection.ready, first_byte };
+        Ok(ResponseReader::new(connection, head, timestamps, exchange.limits.body))
     }
 
-    /// Keeps an answer's connection for later calls, if it can be used again.
-    pub fn keep(&self, incoming: ResponseReader, way: &Arc<ConnectSettings>, keep_alive: KeepAlive) {
-        if let Some((connection, server_keeps)) = incoming.reusable() {
-            self.pool.put(connection, way, keep_alive, server_keeps);
+    /// Keeps the connection of a response for later exchanges, if it can be reused.
+    pub fn keep(&self, reader: ResponseReader, connect_settings: &Arc<ConnectSettings>, keep_alive: KeepAlive) {
+        if let Some((connection, server_keeps)) = reader.reusable() {
+            self.pool.put(connection, connect_settings, keep_alive, server_keeps);
         }
     }
 
-    /// Sends on a connection that is idle, or else on a new one. Where the server has just closed the idle one and has
-    /// seen nothing of the request, another one is as good.
+    /// Sends a request on an idle connection, or else on a new one. Tries the next connection if the server had closed
+    /// an idle one before it received any of the request.
     fn send(
         &self,
-        message: &[u8],
-        rest: &[u8],
+        first: &[u8],
+        second: &[u8],
         exchange: &Exchange,
     ) -> Result<(Connection, Result<(), TransportError>), TransportError> {
-        while let Some(mut connection) = exchange.may_reuse.then(|| self.pool.take(exchange.way)).flatten() {
-            connection.deadline.begin(exchange.deadline, exchange.limit, exchange.tokens);
-            connection.deadline.left()?;
-            connection.deadline.enter(Phase::Send);
+        let sending = exchange.deadline.in_phase(Phase::Send);
+        while let Some(mut connection) = exchange.may_reuse.then(|| self.pool.take(exchange.connect_settings)).flatten()
+        {
+            exchange.deadline.remaining()?;
             connection.reuse();
-            match connection.send(message, rest) {
-                Err(not_sent) if not_sent.is_unseen => {}
-                sent => return Ok((connection, sent.map_err(|not_sent| not_sent.failure))),
+            match connection.send(first, second, &sending) {
+                Err(SendFailure { was_closed: true, .. }) => {}
+                sent => return Ok((connection, sent.map_err(|failure| failure.error))),
             }
         }
-        let deadline = Deadline::new(exchange.deadline, exchange.limit, exchange.tokens);
-        deadline.allow(Phase::Resolve, Limit::Connect, exchange.timeouts.connect);
-        let OpenConnection { layer, round_trip } = self.opener.open(exchange.uri, exchange.way, &deadline)?;
-        deadline.allow(Phase::Send, Limit::Total, Duration::ZERO);
-        let mut connection = Connection::new(layer, deadline, round_trip);
-        let sent = connection.send(message, rest).map_err(|not_sent| not_sent.failure);
+        let connecting = exchange.deadline.limited(Limit::Connect, exchange.timeouts.connect);
+        let mut connection = self.connector.connect(exchange.uri, exchange.connect_settings, &connecting)?;
+        let sent = connection.send(first, second, &sending).map_err(|failure| failure.error);
         Ok((connection, sent))
     }
 }
 
-/// What came from a proxy that passes requests on, where it is the proxy that said it.
-fn by_way_of(proxy: &Proxy, head: Result<Head, TransportError>) -> Result<Head, TransportError> {
-    match head {
-        Ok(Head { status: 407, .. }) => {
-            let why = format!("{proxy:?} wants other credentials than it got: HTTP status 407");
-            Err(TransportError::Proxy { why, is_lasting: true })
+/// Attributes a response head or an error to the forwarding proxy, where it is the proxy's own.
+fn check_forwarded<T>(proxy: &Proxy, received: Result<(Head, T), TransportError>) -> Result<(Head, T), TransportError> {
+    let proxy_error = |why| TransportError::Proxy { why, is_permanent: true };
+    match received {
+        Ok((Head { status: 407, .. }, _)) => {
+            Err(proxy_error(format!("{proxy:?} rejected its credentials: HTTP status 407")))
         }
-        Err(TransportError::Protocol(why)) => {
-            Err(TransportError::Proxy { why: format!("{proxy:?} does not speak HTTP/1.1: {why}"), is_lasting: true })
-        }
-        Err(TransportError::Lost(why, phase)) => {
-            Err(TransportError::Lost(format!("by way of {proxy:?}: {why}"), phase))
-        }
-        Err(TransportError::LostIdle(why)) => Err(TransportError::LostIdle(format!("by way of {proxy:?}: {why}"))),
+        Err(TransportError::Protocol(why)) => Err(proxy_error(format!("{proxy:?} does not speak HTTP/1.1: {why}"))),
+        Err(TransportError::Lost(why, phase)) => Err(TransportError::Lost(format!("through {proxy:?}: {why}"), phase)),
+        Err(TransportError::LostIdle(why)) => Err(TransportError::LostIdle(format!("through {proxy:?}: {why}"))),
         other => other,
     }
 }

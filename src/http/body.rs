@@ -1,20 +1,20 @@
-//! The body of an answer: a state machine from the bytes on the wire to the bytes of the body, for any split of them.
+//! Decodes the body of a response: a state machine from received bytes to bytes of the body, for any split of them.
 
 use std::ops::Range;
 
 use super::head::Framing;
 
-/// More than the trailers of any answer.
+/// More bytes than the trailers of any response have.
 const MAX_TRAILERS: usize = 64 * 1024;
 
 /// What to do with the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// These bytes of the input belong to the body; the input is used up to the end of the second.
+    /// These bytes of the input belong to the body. The input is used up to their end.
     Data(Range<usize>),
-    /// So many bytes of the input were framing.
+    /// This many bytes of the input are framing.
     Skip(usize),
-    /// The input ends in the middle of something.
+    /// More input is needed.
     More,
     /// The body is complete.
     End,
@@ -25,14 +25,14 @@ pub(super) struct Body(State);
 
 #[derive(Debug)]
 enum State {
-    /// So many bytes are to come.
+    /// This many bytes follow.
     Fixed(u64),
     UntilClose,
     ChunkSize,
     Chunk(u64),
-    /// The line end behind a chunk.
+    /// The line end after a chunk.
     ChunkEnd,
-    /// The lines behind the last chunk, and how many bytes of them have come.
+    /// The lines after the last chunk, and how many bytes of them were read.
     Trailers(usize),
 }
 
@@ -45,7 +45,7 @@ impl Body {
         })
     }
 
-    /// The number of bytes to come, where it is known.
+    /// Returns the number of bytes that follow, if it is known.
     pub fn expected(&self) -> Option<u64> {
         match self.0 {
             State::Fixed(left) => Some(left),
@@ -53,12 +53,12 @@ impl Body {
         }
     }
 
-    /// Whether the body may end where the connection does.
+    /// Returns whether the end of the connection ends the body.
     pub fn may_end(&self) -> bool {
         matches!(self.0, State::UntilClose)
     }
 
-    /// Looks at the beginning of the input. To be called with the rest until it wants more.
+    /// Decodes the beginning of the input. Call it again with the rest, until it needs more.
     pub fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
         match &mut self.0 {
             State::Fixed(0) => Ok(Step::End),
@@ -72,12 +72,12 @@ impl Body {
                 }
                 Ok(Step::Data(0..taken))
             }
-            // httparse takes an empty line for the size 0, which would end the body.
+            // httparse accepts an empty line as size 0, which would end the body.
             State::ChunkSize if input.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) => {
                 Err("a chunk without a size")
             }
             State::ChunkSize => match httparse::parse_chunk_size(input) {
-                // Others may end the line at a line feed alone, and see other chunks than these.
+                // Other parsers end the line at a line feed alone, and find other chunks.
                 Ok(httparse::Status::Complete((used, _)))
                     if input[..used.saturating_sub(2)].iter().any(|byte| *byte < b' ' && *byte != b'\t') =>
                 {
@@ -103,7 +103,7 @@ impl Body {
                 Some(end) => {
                     *before += end + 1;
                     if *before > MAX_TRAILERS {
-                        return Err("more lines behind the last chunk than anybody sends");
+                        return Err("too many trailers after the last chunk");
                     }
                     if input[..end].trim_ascii_end().is_empty() {
                         self.0 = State::Fixed(0);
@@ -115,7 +115,7 @@ impl Body {
     }
 }
 
-/// As many bytes as there are and as belong to it.
+/// Returns how many bytes of the input belong to the rest.
 fn take(left: &mut u64, input: &[u8]) -> usize {
     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
     *left -= taken as u64;
@@ -126,7 +126,7 @@ fn take(left: &mut u64, input: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Feeds the wire's bytes in pieces of one size, and returns the body and what is left of the input.
+    /// Feeds the bytes in pieces of one size. Returns the body, and how much of the input is left after its end.
     fn decode(framing: Framing, wire: &[u8], piece: usize) -> Result<(Vec<u8>, Option<usize>), &'static str> {
         let (mut body, mut decoded, mut start, mut end) = (Body::new(framing), Vec::new(), 0, 0);
         loop {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_comes_early_is_no_end() {
+    fn body_cut_short_is_incomplete() {
         let chunked = b"5\r\nhello\r\n0\r\n\r\n";
         for cut in 0..chunked.len() {
             assert_eq!(decode(Framing::Chunked, &chunked[..cut], 99).unwrap().1, None, "{cut}");
@@ -164,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_behind_the_end_is_left() {
+    fn bytes_after_the_body_are_left() {
         assert_eq!(decode(Framing::Length(4), b"helloHTTP", 99), Ok((b"hell".to_vec(), Some(5))));
         assert_eq!(decode(Framing::Chunked, b"0\r\n\r\nHTTP", 99), Ok((vec![], Some(4))));
     }
 
     #[test]
-    fn wrong_chunks_are_refused() {
+    fn invalid_chunks_are_rejected() {
         let trailers = format!("0\r\n{}\r\n", "X-Line: y\r\n".repeat(10_000));
         assert!(decode(Framing::Chunked, trailers.as_bytes(), 9999).is_err());
         for wire in ["4;x\n=y\r\ndata\r\n", "x\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "2\r\nabc\r\n", "\r\n"] {

@@ -1,19 +1,18 @@
-//! From a URI to a connection: through a proxy if there is one, and with TLS if the URI says so.
+//! Opens connections to a gateway: through its proxy if there is one, with TLS if the URI is an https:// one.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-use super::agent::ContentType;
 use super::connect_settings::ConnectSettings;
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::error::{Phase, TransportError};
+use super::exchange::ContentType;
 use super::happy_eyeballs::{self, Connected};
 use super::head::RequestHead;
 use super::headers::Headers;
-use super::layer::Layer;
 use super::method::Method;
 use super::proxy::Proxy;
 use super::resolve::Resolver;
@@ -25,44 +24,37 @@ use super::uri::GatewayUri;
 /// More bytes than the head of any proxy's response to CONNECT has.
 const MAX_PROXY_HEAD: usize = 16 * 1024;
 
-/// How connections to one gateway are opened.
+/// Opens connections to one gateway.
 #[derive(Debug, Default)]
 pub(super) struct Connector {
     resolver: Resolver,
 }
 
-/// A connection that can be used, and how long its first exchange of packets took at least.
-pub(super) struct OpenConnection {
-    pub layer: Box<dyn Layer>,
-    pub round_trip: Duration,
-}
-
 impl Connector {
-    /// Opens a connection: to the gateway, through a proxy's tunnel to it, or to the proxy that passes requests on.
-    pub fn open(
+    /// Connects to the gateway, directly or through a tunnel, or to its forwarding proxy.
+    pub fn connect(
         &self,
         gateway: &GatewayUri,
-        way: &ConnectSettings,
+        settings: &ConnectSettings,
         deadline: &Deadline,
-    ) -> Result<OpenConnection, TransportError> {
-        let Some(proxy) = way.proxy()? else {
-            let tcp = self.connect(gateway.full(), deadline)?;
-            return over(tcp, gateway.full(), &way.tls, deadline);
+    ) -> Result<Connection, TransportError> {
+        let Some(proxy) = settings.proxy()? else {
+            let connection = self.connect_tcp(gateway.full(), deadline)?;
+            return with_tls(connection, gateway.full(), &settings.tls, deadline);
         };
-        let to_proxy = self.connect(proxy.uri(), deadline).map_err(proxys)?;
-        let to_proxy = over(to_proxy, proxy.uri(), &way.tls, deadline).map_err(proxys)?;
-        if way.forwarder(gateway).is_some() {
+        let to_proxy = self
+            .connect_tcp(proxy.uri(), deadline)
+            .and_then(|connection| with_tls(connection, proxy.uri(), &settings.tls, deadline))
+            .map_err(proxy_error)?;
+        if settings.forwarding_proxy(gateway).is_some() {
             return Ok(to_proxy);
         }
-        let began = Instant::now();
-        let tunnel = tunnel(gateway, proxy, to_proxy.layer, deadline).map_err(proxys)?;
-        let tunnel = OpenConnection { layer: tunnel, round_trip: began.elapsed() };
-        over(tunnel, gateway.full(), &way.tls, deadline)
+        let tunnel = open_tunnel(to_proxy, gateway, proxy, deadline).map_err(proxy_error)?;
+        with_tls(tunnel, gateway.full(), &settings.tls, deadline)
     }
 
-    /// Connects to the host of the URI. Where none of its addresses that are remembered can be connected to, it may have
-    /// moved.
-    fn connect(&self, uri: &Uri, deadline: &Deadline) -> Result<OpenConnection, TransportError> {
+    /// Connects to the host of the URI. If none of the cached addresses can be connected to, resolves the name again.
+    fn connect_tcp(&self, uri: &Uri, deadline: &Deadline) -> Result<Connection, TransportError> {
         let mut found = self.resolver.addresses(uri, deadline)?;
         let mut connected = happy_eyeballs::connect(&found.addresses, deadline);
         if matches!(connected, Err(TransportError::Connect(_) | TransportError::ConnectTimeout(..))) {
@@ -74,83 +66,69 @@ impl Connector {
         }
         let Connected { stream, address, round_trip } = connected?;
         self.resolver.note_connected(uri, &found, address);
-        Ok(OpenConnection { layer: Box::new(TcpTransport::new(stream, deadline)), round_trip })
+        Ok(Connection::new(Box::new(TcpTransport::new(stream)), round_trip))
     }
 }
 
-/// What the URI wants over a connection: TLS, or nothing.
-fn over(below: OpenConnection, uri: &Uri, tls: &Tls, deadline: &Deadline) -> Result<OpenConnection, TransportError> {
+/// Makes the TLS handshake if the URI is an https:// one.
+fn with_tls(below: Connection, uri: &Uri, tls: &Tls, deadline: &Deadline) -> Result<Connection, TransportError> {
     if uri.scheme() != Some(&Scheme::HTTPS) {
         return Ok(below);
     }
-    deadline.enter(Phase::Tls);
     let client = tls.client(uri.host().unwrap_or_default())?;
-    Ok(OpenConnection { layer: Box::new(TlsTransport::open(client, below.layer)?), ..below })
+    let round_trip = below.round_trip();
+    let layer = TlsTransport::handshake(client, below.into_layer(), &deadline.in_phase(Phase::Tls))?;
+    Ok(Connection::new(Box::new(layer), round_trip))
 }
 
-/// Asks the proxy to pass on all bytes to the gateway and back (RFC 9110, 9.3.6).
-fn tunnel(
+/// Requests a tunnel through the proxy to the gateway (RFC 9110, 9.3.6).
+fn open_tunnel(
+    mut to_proxy: Connection,
     gateway: &GatewayUri,
     proxy: &Proxy,
-    to_proxy: Box<dyn Layer>,
     deadline: &Deadline,
-) -> Result<Box<dyn Layer>, TransportError> {
-    let with_port = gateway.authority_with_port();
-    let head = RequestHead {
+) -> Result<Connection, TransportError> {
+    let began = Instant::now();
+    let authority = gateway.authority_with_port();
+    let request = RequestHead {
         method: Method::Connect,
         origin: ["", ""],
-        path: [&with_port, ""],
-        authority: &with_port,
+        path: [&authority, ""],
+        authority: &authority,
         headers: Headers::default().lines(),
         proxy_authorization: proxy.authorization(),
         content: ContentType::Json,
         body_len: None,
     }
     .write(b"");
-    deadline.enter(Phase::Proxy);
-    let mut connection = Connection::new(to_proxy, deadline.clone(), Duration::ZERO);
-    connection.send(&head.0, b"").map_err(|not_sent| not_sent.failure)?;
-    match connection.receive_head(MAX_PROXY_HEAD)?.status {
-        200..=299 => Ok(connection.into_layer()),
-        status => {
-            let is_lasting = !matches!(status, 429 | 500..=599);
-            Err(TransportError::Proxy {
-                why: format!("{proxy:?} refuses the tunnel: HTTP status {status}"),
-                is_lasting,
-            })
-        }
+    let deadline = deadline.in_phase(Phase::Proxy);
+    to_proxy.send(&request.0, b"", &deadline).map_err(|failure| failure.error)?;
+    let head = to_proxy.receive_head(MAX_PROXY_HEAD, &deadline)?;
+    if !head.is_success() {
+        let status = head.status;
+        let why = format!("{proxy:?} refuses the tunnel: HTTP status {status}");
+        return Err(TransportError::Proxy { why, is_permanent: !matches!(status, 429 | 500..=599) });
     }
+    Ok(Connection::new(to_proxy.into_layer(), began.elapsed()))
 }
 
-/// A failure on the way to the proxy, which names neither the gateway nor its host.
-fn proxys(failure: TransportError) -> TransportError {
-    let (why, is_lasting) = match failure {
-        TransportError::Resolve { why, is_lasting } => (format!("its host name cannot be resolved: {why}"), is_lasting),
+/// Attributes an error to the proxy. The message names neither the gateway nor its host.
+fn proxy_error(error: TransportError) -> TransportError {
+    let (why, is_permanent) = match error {
+        TransportError::Resolve { why, is_permanent } => {
+            (format!("its host name cannot be resolved: {why}"), is_permanent)
+        }
         TransportError::Connect(why) | TransportError::Lost(why, _) => {
             (format!("cannot connect to it or through it: {why}"), false)
         }
-        TransportError::Tls { why, is_lasting, .. } => (format!("no secure connection to it: {why}"), is_lasting),
+        TransportError::Tls { why, is_permanent, .. } => (format!("no secure connection to it: {why}"), is_permanent),
         TransportError::Protocol(why) => (format!("it does not speak HTTP/1.1: {why}"), true),
-        TransportError::HeadTooLarge(limit) => (format!("it answers with a head of more than {limit} bytes"), true),
-        // Whatever it was: it is the proxy that is asked.
+        TransportError::HeadTooLarge(limit) => (format!("the head of its response is longer than {limit} bytes"), true),
         TransportError::Timeout(limit, _) | TransportError::ConnectTimeout(limit, _) => {
             return TransportError::Timeout(limit, Phase::Proxy);
         }
         TransportError::Cancelled(_) => return TransportError::Cancelled(Phase::Proxy),
         other => return other,
     };
-    TransportError::Proxy { why, is_lasting }
-}
-
-#[cfg(test)]
-mod tests {
-    /// ureq says that its connectors and transports may change with any minor release. When this fails, read its
-    /// changelog, look through connect.rs, tcp.rs and tls_transport.rs, measure again, and only then change the number.
-    #[test]
-    fn ureqs_minor_version_is_the_one_that_was_looked_at() {
-        let lock = include_str!("../../Cargo.lock");
-        let version = lock.split("name = \"ureq\"\nversion = \"").nth(1).unwrap();
-        assert!(version.starts_with("3.5."), "ureq is {}", version.lines().next().unwrap());
-        assert!(include_str!("../../Cargo.toml").contains("ureq = { version = \"~3.5\""));
-    }
+    TransportError::Proxy { why, is_permanent }
 }

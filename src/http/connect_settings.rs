@@ -1,4 +1,4 @@
-//! How the gateway is reached: through which proxy, and with which TLS.
+//! Proxy and TLS settings: how to connect to a gateway.
 
 use super::error::TransportError;
 use super::proxy::Proxy;
@@ -6,100 +6,100 @@ use super::secret::Secret;
 use super::tls::{Tls, TlsSetting};
 use super::uri::GatewayUri;
 
-/// Connections are kept apart by it: what was made on one way is not used on another.
+/// A connection is reused only with the settings with which it was opened.
 #[derive(Debug, Clone)]
 pub struct ConnectSettings {
     pub(super) tls: Tls,
-    /// Or what is wrong with it: whoever names a proxy does not want to go past it.
+    /// `Err` if the proxy is unusable. Then no connection is made, rather than one without the proxy.
     proxy: Result<Option<Proxy>, String>,
-    /// What the environment names, for when an option is taken back.
-    of_environment: Result<Option<Proxy>, String>,
+    /// The proxy of the environment, which applies again when the option is unset.
+    default_proxy: Result<Option<Proxy>, String>,
 }
 
-/// One change to it.
+/// A change to one of the settings.
 pub enum ConnectSetting {
     Tls(TlsSetting),
     Proxy(ProxySetting),
 }
 
-/// Which proxy to go through.
+/// The proxy to go through.
 pub struct ProxySetting(Choice);
 
 enum Choice {
-    OfEnvironment,
+    FromEnvironment,
     None,
-    This(Proxy),
+    Proxy(Proxy),
 }
 
 impl ProxySetting {
-    /// A URL, `none`, or nothing for the one that the environment names.
+    /// Parses a proxy URL, `none`, or the empty string for the proxy of the environment.
     pub fn parse(value: &str) -> Result<ProxySetting, String> {
         Ok(ProxySetting(match value {
-            "" => Choice::OfEnvironment,
+            "" => Choice::FromEnvironment,
             "none" => Choice::None,
-            url => Choice::This(Proxy::parse(url, "its value")?),
+            url => Choice::Proxy(Proxy::parse(url, "its value")?),
         }))
     }
 }
 
 impl Default for ConnectSettings {
     fn default() -> ConnectSettings {
-        ConnectSettings { tls: Tls::default(), proxy: Ok(None), of_environment: Ok(None) }
+        ConnectSettings { tls: Tls::default(), proxy: Ok(None), default_proxy: Ok(None) }
     }
 }
 
 impl ConnectSettings {
-    /// The one to this gateway that the environment, read by `variable`, describes.
+    /// Returns the settings for this gateway from the environment, which `variable` reads.
     pub fn from_environment(gateway: &GatewayUri, variable: &dyn Fn(&str) -> Option<String>) -> ConnectSettings {
         let proxy = Proxy::from_environment(gateway, variable);
-        ConnectSettings { tls: Tls::default(), proxy: proxy.clone(), of_environment: proxy }
+        ConnectSettings { tls: Tls::default(), proxy: proxy.clone(), default_proxy: proxy }
     }
 
-    /// The same, from whose settings later ones may differ without contradicting them.
+    /// Returns the same settings as defaults: later settings replace them without conflict.
     pub fn as_default(&self) -> ConnectSettings {
         ConnectSettings { tls: self.tls.as_default(), ..self.clone() }
     }
 
-    /// The same with one change.
+    /// Returns the same settings with one change.
     pub fn with(&self, setting: ConnectSetting) -> Result<ConnectSettings, String> {
-        let mut way = self.clone();
+        let mut changed = self.clone();
         match setting {
-            ConnectSetting::Tls(setting) => way.tls = self.tls.with(setting)?,
+            ConnectSetting::Tls(setting) => changed.tls = self.tls.with(setting)?,
             ConnectSetting::Proxy(ProxySetting(choice)) => {
-                way.proxy = match choice {
-                    Choice::OfEnvironment => self.of_environment.clone(),
+                changed.proxy = match choice {
+                    Choice::FromEnvironment => self.default_proxy.clone(),
                     Choice::None => Ok(None),
-                    Choice::This(proxy) => Ok(Some(proxy)),
+                    Choice::Proxy(proxy) => Ok(Some(proxy)),
                 };
             }
         }
-        Ok(way)
+        Ok(changed)
     }
 
-    /// Why no connection can be made on it, whatever the server does.
-    pub fn unusable(&self) -> Option<&str> {
-        self.tls.unusable()
+    /// Returns why no connection can be made with these settings, if that is certain.
+    pub fn configuration_error(&self) -> Option<&str> {
+        self.tls.configuration_error()
     }
 
     pub(super) fn proxy(&self) -> Result<Option<&Proxy>, TransportError> {
         self.proxy
             .as_ref()
             .map(Option::as_ref)
-            .map_err(|problem| TransportError::Proxy { why: problem.clone(), is_lasting: true })
+            .map_err(|why| TransportError::Proxy { why: why.clone(), is_permanent: true })
     }
 
-    /// The proxy that passes on what it is sent, as it does for http:// gateways; to others it makes a tunnel.
-    pub(super) fn forwarder(&self, gateway: &GatewayUri) -> Option<&Proxy> {
+    /// Returns the proxy if it forwards requests, as for http:// gateways. For https:// gateways it opens a tunnel.
+    pub(super) fn forwarding_proxy(&self, gateway: &GatewayUri) -> Option<&Proxy> {
         if gateway.is_https() { None } else { self.proxy.as_ref().ok()?.as_ref() }
     }
 
-    /// Whether others can read on it what is sent.
-    pub fn is_open_to_others(&self, gateway: &GatewayUri) -> bool {
-        let is_local = gateway.is_loopback() && self.forwarder(gateway).is_none_or(Proxy::is_loopback);
+    /// Returns whether requests leave this machine unencrypted.
+    pub fn sends_in_clear(&self, gateway: &GatewayUri) -> bool {
+        let is_local = gateway.is_loopback() && self.forwarding_proxy(gateway).is_none_or(Proxy::is_loopback);
         !gateway.is_https() && !is_local
     }
 
-    /// The proxy's password and how it is sent, to be masked where they are repeated.
+    /// Returns the proxy's password, plain and as it is sent. They are masked in error messages.
     pub fn secrets(&self) -> Vec<Secret> {
         let Ok(Some(proxy)) = &self.proxy else { return Vec::new() };
         proxy.authorization().into_iter().chain(proxy.password()).cloned().collect()

@@ -1,53 +1,48 @@
-//! One connection, and one exchange on it at a time.
+//! One connection, which carries one exchange at a time.
 
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 use std::time::{Duration, Instant};
-
-use ureq::Error;
-use ureq::unversioned::transport::NextTimeout;
 
 use super::deadline::Deadline;
 use super::error::{Phase, TransportError};
-use super::head::{self, Head, HeadError, MAX_HEADERS};
+use super::head::{self, Head};
 use super::layer::{InputState, Layer, SendOutcome};
 
-/// How soon after a request the loss of a connection that was idle means that the server had closed it as idle, where
-/// two round trips are shorter.
+/// A reused connection that is lost this soon after a request was most likely closed by the server as idle. On slow
+/// connections two round trips count instead.
 const MAX_IDLE_LOSS: Duration = Duration::from_millis(250);
 
 pub(super) struct Connection {
     layer: Box<dyn Layer>,
-    /// The one that the socket below looks at.
-    pub deadline: Deadline,
     round_trip: Duration,
-    /// Since when the request under way can be sent.
+    /// When the connection became ready for the current request.
     pub ready: Instant,
-    /// Whether the connection was idle before.
+    /// Whether the connection has carried another request.
     is_reused: bool,
 }
 
-/// The buffers hold headers and prompts, so none of it is shown.
+/// Shows nothing: the buffers hold headers and prompts.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connection")
     }
 }
 
-/// Why a request did not leave.
-pub(super) struct NotSent {
-    pub failure: TransportError,
-    /// Whether the server cannot have seen any of it.
-    pub is_unseen: bool,
+/// Why a request was not sent to its end.
+pub(super) struct SendFailure {
+    pub error: TransportError,
+    /// Whether the server had closed the connection before the first byte was sent.
+    pub was_closed: bool,
 }
 
 impl Connection {
-    /// `round_trip` is how long the server takes for an exchange of packets.
-    pub fn new(layer: Box<dyn Layer>, deadline: Deadline, round_trip: Duration) -> Connection {
-        Connection { layer, deadline, round_trip, ready: Instant::now(), is_reused: false }
+    /// `round_trip` is how long the server, or the proxy before it, takes to reply to a packet.
+    pub fn new(layer: Box<dyn Layer>, round_trip: Duration) -> Connection {
+        Connection { layer, round_trip, ready: Instant::now(), is_reused: false }
     }
 
-    /// Makes an idle connection ready for another request.
+    /// Prepares an idle connection for another request.
     pub fn reuse(&mut self) {
         (self.ready, self.is_reused) = (Instant::now(), true);
     }
@@ -56,60 +51,68 @@ impl Connection {
         self.layer.is_open()
     }
 
-    /// Gives back memory; false if the server sent more than a response, so that the connection is not to be kept.
-    pub fn go_idle(&mut self) -> bool {
-        self.layer.go_idle()
+    /// Wipes the buffers. Returns false if the server sent more than a response: then the connection must not be
+    /// reused.
+    pub fn reset(&mut self) -> bool {
+        self.layer.reset()
     }
 
-    /// Sends a message in two parts. Where the server refuses it before it has read it, that is a failure to send, and
-    /// the refusal is in the input.
-    pub fn send(&mut self, first: &[u8], second: &[u8]) -> Result<(), NotSent> {
+    /// Returns the layer on top, for another connection over it.
+    pub fn into_layer(self) -> Box<dyn Layer> {
+        self.layer
+    }
+
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
+    /// Sends a request, which is in two parts. If the server rejects it before all of it is sent, sending fails, and
+    /// the response is in the input.
+    pub fn send(&mut self, first: &[u8], second: &[u8], deadline: &Deadline) -> Result<(), SendFailure> {
         let (mut first, mut second) = (first, second);
-        let (mut is_unseen, mut watch) = (true, true);
+        let (mut has_sent, mut stop_on_input) = (false, true);
+        let lost = |why: &str| TransportError::Lost(why.to_owned(), Phase::Send);
+        let failure = |error| SendFailure { error, was_closed: false };
         while !first.is_empty() || !second.is_empty() {
             let parts = [IoSlice::new(first), IoSlice::new(second)];
             let parts = if first.is_empty() { &parts[1..] } else { &parts[..1 + usize::from(!second.is_empty())] };
-            let failed = |failure, is_unseen| Err(NotSent { failure, is_unseen });
-            match self.layer.send(parts, watch) {
-                Ok(SendOutcome::Bytes(sent)) => {
-                    is_unseen = false;
+            match self.layer.send(parts, stop_on_input, deadline) {
+                Ok(SendOutcome::Sent(sent)) => {
+                    has_sent = true;
                     let of_first = sent.min(first.len());
                     (first, second) = (&first[of_first..], &second[sent - of_first..]);
                     if !(first.is_empty() && second.is_empty()) {
-                        self.deadline.left().map_err(|failure| NotSent { failure, is_unseen })?;
+                        deadline.remaining().map_err(failure)?;
                     }
                 }
-                Ok(SendOutcome::InputAvailable) => match self.layer.take_input() {
-                    Ok(_) if self.is_refused() => {
-                        let why = "the server refused it before it was sent";
-                        return failed(TransportError::Lost(why.to_owned(), Phase::Send), false);
+                Ok(SendOutcome::InputAvailable) => match self.layer.receive_available(deadline) {
+                    Ok(_) if self.has_error_response() => {
+                        return Err(failure(lost("the server rejected the request before all of it was sent")));
                     }
-                    Ok(InputState::Received) => watch = !self.layer.buffers().input_append_buf().is_empty(),
+                    Ok(InputState::Open) => stop_on_input = !self.layer.input().free().is_empty(),
                     Ok(InputState::EndOfStream) => {
-                        let why = "the server closed it before it answered";
-                        return failed(TransportError::Lost(why.to_owned(), Phase::Send), false);
+                        return Err(failure(lost("the server closed it before sending a response")));
                     }
-                    Err(error) => return failed(self.failure(error), false),
+                    Err(error) => return Err(failure(TransportError::from_io(error, deadline.phase()))),
                 },
                 Err(error) => {
-                    let is_unseen = is_unseen && is_closed(&error);
-                    return failed(self.failure(error), is_unseen);
+                    let was_closed = !has_sent && is_closed(&error);
+                    return Err(SendFailure { error: TransportError::from_io(error, deadline.phase()), was_closed });
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether the response that came already makes the rest of the request useless.
-    fn is_refused(&mut self) -> bool {
-        let input = self.layer.buffers().input();
-        matches!(head::response(input), Ok(Some((head, _))) if !(200..300).contains(&head.status))
+    /// Returns whether a response has arrived that makes the rest of the request useless.
+    fn has_error_response(&mut self) -> bool {
+        matches!(head::response(self.input()), Ok(Some((head, _))) if !head.is_success())
     }
 
-    /// The same failure, unless the connection was idle before and broke so soon that the server had closed it as idle.
-    pub fn as_idle_loss(&self, failure: TransportError) -> TransportError {
+    /// Returns the error, or [`TransportError::LostIdle`] if the connection was reused and lost soon after the request.
+    pub fn idle_loss_or(&self, error: TransportError) -> TransportError {
         let soon = MAX_IDLE_LOSS.max(2 * self.round_trip);
-        match failure {
+        match error {
             TransportError::Lost(why, Phase::Send | Phase::Wait) if self.is_reused && self.ready.elapsed() <= soon => {
                 TransportError::LostIdle(why)
             }
@@ -117,67 +120,58 @@ impl Connection {
         }
     }
 
-    /// Waits until anything of an answer has come, or the server has closed.
-    pub fn await_first_byte(&mut self) -> Result<(), TransportError> {
-        if self.input().is_empty() { self.more().map(drop) } else { Ok(()) }
+    /// Waits until the first byte of the response has arrived, or the server has closed the connection. Returns when.
+    pub fn await_first_byte(&mut self, deadline: &Deadline) -> Result<Instant, TransportError> {
+        if self.input().is_empty() {
+            self.receive(deadline)?;
+        }
+        Ok(Instant::now())
     }
 
-    /// Waits for the head of the answer, which may have so many bytes.
-    pub fn receive_head(&mut self, limit: usize) -> Result<Head, TransportError> {
+    /// Receives the head of the response, which may have at most `limit` bytes.
+    pub fn receive_head(&mut self, limit: usize, deadline: &Deadline) -> Result<Head, TransportError> {
         loop {
-            let input = self.layer.buffers().input();
+            let input = self.input();
             let input = &input[..input.len().min(limit)];
-            match head::response(input) {
-                Ok(Some((head, used))) => {
-                    self.layer.buffers().input_consume(used);
-                    return Ok(head);
-                }
-                Ok(None) => {}
-                Err(HeadError::Wrong(why)) => return Err(TransportError::Protocol(why)),
-                Err(HeadError::TooManyHeaders) => return Err(TransportError::TooManyHeaders(MAX_HEADERS)),
+            if let Some((head, length)) = head::response(input)? {
+                self.consume(length);
+                return Ok(head);
             }
             let is_first = input.is_empty();
             if input.len() >= limit {
                 return Err(TransportError::HeadTooLarge(limit));
             }
-            if !self.more()? {
+            if !self.receive(deadline)? {
                 let (when, phase) = if is_first {
-                    ("before it answered", Phase::Wait)
+                    ("before sending a response", Phase::Wait)
                 } else {
-                    ("in the middle of the answer's head", Phase::Read)
+                    ("in the middle of the response head", Phase::Read)
                 };
                 return Err(TransportError::Lost(format!("the server closed it {when}"), phase));
             }
         }
     }
 
-    /// What lies below, for another use of it.
-    pub fn into_layer(self) -> Box<dyn Layer> {
-        self.layer
-    }
-
-    /// What came and was not yet passed over.
+    /// Returns the bytes that were received and not consumed.
     pub fn input(&mut self) -> &[u8] {
-        self.layer.buffers().input()
+        self.layer.input().unread()
     }
 
     pub fn consume(&mut self, amount: usize) {
-        self.layer.buffers().input_consume(amount);
+        self.layer.input().consume(amount);
     }
 
-    /// Waits for more input; false if the server has closed.
-    pub fn more(&mut self) -> Result<bool, TransportError> {
-        self.layer.await_input(NextTimeout::default()).map_err(|error| self.failure(error))
-    }
-
-    fn failure(&self, error: Error) -> TransportError {
-        TransportError::of(error, self.deadline.phase())
+    /// Waits for more input. Returns false if the server has closed the connection.
+    pub fn receive(&mut self, deadline: &Deadline) -> Result<bool, TransportError> {
+        match self.layer.receive(deadline) {
+            Ok(state) => Ok(state == InputState::Open),
+            Err(error) => Err(TransportError::from_io(error, deadline.phase())),
+        }
     }
 }
 
-/// Whether the server had closed the connection before, so that none of the bytes left.
-fn is_closed(error: &Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
-    let Error::Io(error) = error else { return false };
+/// Returns whether the server had closed the connection, so that it did not receive the bytes.
+fn is_closed(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
 }

@@ -1,170 +1,135 @@
-//! Until when an exchange may last, known to every layer of its connection.
+//! Deadlines: when an operation must end, by which limit, and which cancel tokens end it earlier.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{Limit, Phase, TransportError};
-use crate::sync::{self, CancelTokens, Lock, WaitError};
+use crate::sync::{self, CancelTokens, WaitError};
 
-/// Shared by a connection and the socket below it, however many layers (TLS, a proxy's tunnel) lie between: those
-/// pass on durations, which would begin anew in each layer.
-#[derive(Debug, Clone)]
-pub(super) struct Deadline(Arc<Lock<State>>);
-
-#[derive(Debug, Clone)]
-struct State {
-    /// Of the whole exchange, and which limit that is.
+/// The deadline of one phase of an exchange. A value: a shorter limit or another phase makes a new one.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline<'a> {
     end: Instant,
-    end_limit: Limit,
-    /// What ends first: the whole, or the part of it that is under way.
-    until: Instant,
     limit: Limit,
     phase: Phase,
-    tokens: CancelTokens,
+    tokens: &'a CancelTokens,
 }
 
-/// Only as a lock wants it: a connection whose deadline another process was changing is not used in this one.
-impl Default for State {
-    fn default() -> State {
-        let now = Instant::now();
-        let (limit, phase, tokens) = (Limit::Total, Phase::Connect, CancelTokens::default());
-        State { end: now, end_limit: limit, until: now, limit, phase, tokens }
-    }
-}
-
-impl Deadline {
-    /// Ends then, by this limit, or when one of the tokens is cancelled.
-    pub fn new(end: Instant, limit: Limit, tokens: &CancelTokens) -> Deadline {
-        let deadline = Deadline(Arc::default());
-        deadline.begin(end, limit, tokens);
-        deadline
+impl<'a> Deadline<'a> {
+    /// Makes the deadline of a whole exchange, in its first phase. Each of the tokens ends it earlier.
+    pub fn new(end: Instant, limit: Limit, tokens: &'a CancelTokens) -> Deadline<'a> {
+        Deadline { end, limit, phase: Phase::Connect, tokens }
     }
 
-    /// Begins another exchange on the same connection.
-    pub fn begin(&self, end: Instant, limit: Limit, tokens: &CancelTokens) {
-        let tokens = tokens.clone();
-        *self.0.lock() = State { end, end_limit: limit, until: end, limit, phase: Phase::Connect, tokens };
+    /// Returns the same deadline for another phase.
+    pub fn in_phase(self, phase: Phase) -> Deadline<'a> {
+        Deadline { phase, ..self }
     }
 
-    /// From now on this is done.
-    pub fn enter(&self, phase: Phase) {
-        self.0.lock().phase = phase;
+    /// Returns the earlier one of this deadline and `end`, which `limit` sets.
+    pub fn or_earlier(self, end: Instant, limit: Limit) -> Deadline<'a> {
+        if end < self.end { Deadline { end, limit, ..self } } else { self }
     }
 
-    /// Moves the end of the exchange, which is this limit's from now on.
-    pub fn extend(&self, end: Instant, limit: Limit) {
-        let mut state = self.0.lock();
-        (state.end, state.end_limit) = (end, limit);
-    }
-
-    /// Enters a phase and limits it to `most`; zero means that only the end of the exchange counts.
-    pub fn allow(&self, phase: Phase, limit: Limit, most: Duration) {
-        let mut state = self.0.lock();
-        state.phase = phase;
-        state.until = state.end;
-        state.limit = state.end_limit;
-        if !most.is_zero() {
-            let until = Instant::now() + most;
-            if until < state.end {
-                (state.until, state.limit) = (until, limit);
-            }
+    /// Limits the deadline to a timeout that begins now. `None` means no separate limit.
+    pub(super) fn limited(self, limit: Limit, timeout: Option<Duration>) -> Deadline<'a> {
+        match timeout {
+            Some(timeout) => self.or_earlier(Instant::now() + timeout, limit),
+            None => self,
         }
     }
 
-    /// Gives what is still to come no more time than this.
-    pub fn hurry(&self, most: Duration) {
-        let mut state = self.0.lock();
-        state.until = state.until.min(Instant::now() + most);
+    /// Limits the deadline to this time from now, without another limit to report.
+    pub(super) fn at_most(self, timeout: Duration) -> Deadline<'a> {
+        self.or_earlier(Instant::now() + timeout, self.limit)
     }
 
-    pub fn phase(&self) -> Phase {
-        self.0.lock().phase
+    pub(super) fn end(&self) -> Instant {
+        self.end
     }
 
-    pub fn until(&self) -> Instant {
-        self.0.lock().until
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
     }
 
-    pub fn can_be_cancelled(&self) -> bool {
-        !self.0.lock().tokens.is_empty()
+    pub(super) fn tokens(&self) -> &'a CancelTokens {
+        self.tokens
     }
 
-    pub fn tokens(&self) -> CancelTokens {
-        self.0.lock().tokens.clone()
-    }
-
-    /// The time that is left, unless it is over or the caller has had enough.
-    pub fn left(&self) -> Result<Duration, TransportError> {
-        let state = self.0.lock();
-        if state.tokens.is_cancelled() {
-            return Err(TransportError::Cancelled(state.phase));
+    /// Returns the time left. Fails if the deadline has expired or a token is cancelled.
+    pub(super) fn remaining(&self) -> Result<Duration, TransportError> {
+        if self.tokens.is_cancelled() {
+            return Err(self.error(WaitError::Cancelled));
         }
-        let left = state.until.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(TransportError::Timeout(state.limit, state.phase)) } else { Ok(left) }
+        let remaining = self.end.saturating_duration_since(Instant::now());
+        if remaining.is_zero() { Err(self.error(WaitError::DeadlineExpired)) } else { Ok(remaining) }
     }
 
-    /// Waits until the descriptor is ready for one of these events, and returns those that it reports.
-    pub fn ready(&self, descriptor: i32, events: libc::c_short) -> Result<libc::c_short, TransportError> {
-        let (until, tokens) = (self.until(), self.tokens());
-        sync::ready(descriptor, events, until, &tokens).map_err(|over| self.over(over))
+    /// Waits until the descriptor is ready for one of these events, and returns the events that it reports.
+    pub(super) fn wait_ready(&self, descriptor: i32, events: libc::c_short) -> Result<libc::c_short, TransportError> {
+        sync::ready(descriptor, events, self.end, self.tokens).map_err(|error| self.error(error))
     }
 
-    /// Waits until one of the descriptors is ready, and returns its place in the list; no longer than `most`.
-    pub fn any_ready(
+    /// Waits until one of the descriptors is ready, and returns its index. Waits no longer than until `end`, if given.
+    pub(super) fn wait_any_ready(
         &self,
         descriptors: &[i32],
         events: libc::c_short,
-        most: Option<Instant>,
+        end: Option<Instant>,
     ) -> Result<usize, WaitError> {
-        let (until, tokens) = (self.until(), self.tokens());
-        sync::any_ready(descriptors, events, most.map_or(until, |most| most.min(until)), &tokens)
+        sync::any_ready(descriptors, events, end.map_or(self.end, |end| end.min(self.end)), self.tokens)
     }
 
-    /// What is over, in words.
-    pub fn over(&self, over: WaitError) -> TransportError {
-        let state = self.0.lock();
-        TransportError::over(over, state.limit, state.phase)
+    /// Returns the error of a wait that ended early.
+    pub(super) fn error(&self, error: WaitError) -> TransportError {
+        match error {
+            WaitError::DeadlineExpired => TransportError::Timeout(self.limit, self.phase),
+            WaitError::Cancelled => TransportError::Cancelled(self.phase),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::sync::CancelToken;
 
     #[test]
-    fn the_shorter_time_counts() {
+    fn the_earlier_limit_counts() {
         let soon = Duration::from_secs(1);
-        let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, &CancelTokens::default());
-        deadline.allow(Phase::Wait, Limit::FirstByte, soon);
-        assert!(deadline.left().unwrap() <= soon);
-        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::FirstByte, Phase::Wait));
-        deadline.allow(Phase::Event, Limit::Idle, 20 * soon);
-        assert!(deadline.left().unwrap() > 5 * soon);
-        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::Total, Phase::Event));
-        deadline.allow(Phase::Read, Limit::FirstByte, Duration::ZERO);
-        deadline.hurry(Duration::ZERO);
-        assert_eq!(deadline.left(), Err(TransportError::Timeout(Limit::Total, Phase::Read)));
-        deadline.extend(Instant::now() + 60 * soon, Limit::Stream);
-        deadline.allow(Phase::Event, Limit::Idle, 20 * soon);
-        assert!(deadline.left().unwrap() > 15 * soon);
-        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::Idle, Phase::Event));
-        deadline.allow(Phase::Event, Limit::Idle, 90 * soon);
-        assert_eq!(deadline.over(WaitError::DeadlineExpired), TransportError::Timeout(Limit::Stream, Phase::Event));
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + 10 * soon, Limit::Total, &tokens);
+        let expired = |deadline: Deadline| deadline.error(WaitError::DeadlineExpired);
+
+        let wait = deadline.in_phase(Phase::Wait).limited(Limit::FirstByte, Some(soon));
+        assert!(wait.remaining().unwrap() <= soon);
+        assert_eq!(expired(wait), TransportError::Timeout(Limit::FirstByte, Phase::Wait));
+
+        let event = deadline.in_phase(Phase::Event).limited(Limit::Idle, Some(20 * soon));
+        assert!(event.remaining().unwrap() > 5 * soon);
+        assert_eq!(expired(event), TransportError::Timeout(Limit::Total, Phase::Event));
+
+        let read = deadline.in_phase(Phase::Read).limited(Limit::FirstByte, None).at_most(Duration::ZERO);
+        assert_eq!(read.remaining(), Err(TransportError::Timeout(Limit::Total, Phase::Read)));
+
+        let stream = Deadline::new(Instant::now() + 60 * soon, Limit::Stream, &tokens).in_phase(Phase::Event);
+        let idle = stream.limited(Limit::Idle, Some(20 * soon));
+        assert!(idle.remaining().unwrap() > 15 * soon);
+        assert_eq!(expired(idle), TransportError::Timeout(Limit::Idle, Phase::Event));
+        let stream = stream.limited(Limit::Idle, Some(90 * soon));
+        assert_eq!(expired(stream), TransportError::Timeout(Limit::Stream, Phase::Event));
     }
 
     #[test]
-    fn the_caller_may_have_had_enough() {
+    fn a_cancelled_token_ends_every_phase() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let deadline = Deadline::new(
-            Instant::now() + Duration::from_secs(10),
-            Limit::Total,
-            &CancelTokens::of([None, Some(&token)]),
-        );
-        deadline.enter(Phase::Tls);
-        assert!(deadline.left().is_ok());
+        let tokens = CancelTokens::of([None, Some(&token)]);
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Limit::Total, &tokens);
+        let handshake = deadline.in_phase(Phase::Tls);
+        assert!(handshake.remaining().is_ok());
         token.cancel();
-        assert_eq!(deadline.left(), Err(TransportError::Cancelled(Phase::Tls)));
-        assert_eq!(deadline.ready(-1, libc::POLLIN), Err(TransportError::Cancelled(Phase::Tls)));
+        assert_eq!(handshake.remaining(), Err(TransportError::Cancelled(Phase::Tls)));
+        assert_eq!(handshake.wait_ready(-1, libc::POLLIN), Err(TransportError::Cancelled(Phase::Tls)));
     }
 }

@@ -1,99 +1,98 @@
-//! Why there is no answer.
+//! Transport errors: why there is no response, or no complete one.
 
 use std::{fmt, io};
 
-use ureq::Error;
-
-use crate::sync::WaitError;
-
-/// What a call was doing when it failed.
+/// What a call was doing when it failed. Ordered as the phases follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Waiting for another thread of the same handle, which asks the same.
+    /// Waiting for another thread of the same handle that does the same.
     Share,
-    /// Looking up the host's address.
+    /// Resolving the host name.
     Resolve,
     Connect,
-    /// The proxy's handshake.
+    /// Opening a tunnel through the proxy.
     Proxy,
-    /// That of TLS.
+    /// The TLS handshake.
     Tls,
-    /// From here on the server may have seen the question.
+    /// From this phase on, the server may have received the request.
     Send,
-    /// Until the first byte of the answer.
+    /// Until the first byte of the response.
     Wait,
     Read,
-    /// Reading a stream.
+    /// Reading an event stream.
     Event,
-    /// Waiting before the same is asked again.
+    /// Waiting before a retry.
     Backoff,
 }
 
-/// Which of a call's times is meant.
+/// The limit that an expired deadline was set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
+    /// Of the whole call.
     Total,
     Connect,
     FirstByte,
     Idle,
-    /// Of a stream whose first event has come.
+    /// Of a stream, once its first event has arrived.
     Stream,
-    /// Of what is asked of the server beside the request itself.
+    /// Of the requests that a call makes beside the model request.
     Discovery,
 }
 
-/// Why there is no answer. The texts are the system's or the TLS library's own words.
+/// Why an exchange failed. The strings are the error messages of the system or of the TLS library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportError {
     Resolve {
         why: String,
-        /// Whether it would be the same another time.
-        is_lasting: bool,
+        /// Whether a retry would fail in the same way.
+        is_permanent: bool,
     },
     Connect(String),
     Tls {
         why: String,
-        /// Whether it would be the same another time.
-        is_lasting: bool,
-        /// Whether it came only after the question was sent.
-        is_late: bool,
+        /// Whether a retry would fail in the same way.
+        is_permanent: bool,
+        /// Whether the request had been sent.
+        is_after_sending: bool,
     },
     Proxy {
         why: String,
-        /// Whether it would be the same another time.
-        is_lasting: bool,
+        /// Whether a retry would fail in the same way.
+        is_permanent: bool,
     },
-    /// The connection broke after it was made.
+    /// The connection broke after it was established.
     Lost(String, Phase),
-    /// A connection that was idle before broke at once: the server had closed it, or was about to.
+    /// A reused connection broke so soon that the server had most likely closed it as idle.
     LostIdle(String),
-    /// What came is not HTTP/1.1.
+    /// The response is not valid HTTP/1.1.
     Protocol(String),
     Timeout(Limit, Phase),
-    /// None of these addresses answered.
+    /// None of these addresses accepted a connection in time.
     ConnectTimeout(Limit, String),
     Cancelled(Phase),
-    /// The answer's body is longer than this many bytes.
+    /// The body of the response is longer than this many bytes.
     TooLarge(usize),
-    /// Its head is.
+    /// The head of the response is longer than this many bytes.
     HeadTooLarge(usize),
-    /// Its head has more fields than this.
+    /// The head of the response has more than this many fields.
     TooManyHeaders(usize),
-    /// Its body is encoded in this way, for which nobody asked.
+    /// An event of a stream is longer than this many bytes.
+    EventTooLarge(usize),
+    /// The body has this content encoding, which the request did not accept.
     Encoded(String),
-    /// There is no memory for an answer of so many bytes.
+    /// There is no memory for this many bytes of the response.
     OutOfMemory(usize),
 }
 
 impl TransportError {
-    /// Whether any of the request may have reached the server.
+    /// Returns whether the server may have received any of the request.
     pub fn is_after_sending(&self) -> bool {
         match self {
             TransportError::Resolve { .. }
             | TransportError::Connect(_)
             | TransportError::ConnectTimeout(..)
             | TransportError::Proxy { .. } => false,
-            TransportError::Tls { is_late, .. } => *is_late,
+            TransportError::Tls { is_after_sending, .. } => *is_after_sending,
             TransportError::Timeout(_, phase) | TransportError::Cancelled(phase) => *phase >= Phase::Send,
             TransportError::Lost(..)
             | TransportError::LostIdle(_)
@@ -101,56 +100,40 @@ impl TransportError {
             | TransportError::TooLarge(_)
             | TransportError::HeadTooLarge(_)
             | TransportError::TooManyHeaders(_)
+            | TransportError::EventTooLarge(_)
             | TransportError::Encoded(_)
             | TransportError::OutOfMemory(_) => true,
         }
     }
 
-    /// What is over, in the phase in which it was waited.
-    pub(super) fn over(over: WaitError, limit: Limit, phase: Phase) -> TransportError {
-        match over {
-            WaitError::DeadlineExpired => TransportError::Timeout(limit, phase),
-            WaitError::Cancelled => TransportError::Cancelled(phase),
+    /// Converts the error of a layer in this phase: one of our own, of rustls, or of the system.
+    pub(super) fn from_io(error: io::Error, phase: Phase) -> TransportError {
+        let error = match error.downcast::<TransportError>() {
+            Ok(own) => return own,
+            Err(error) => error,
+        };
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            let is_after_sending = phase >= Phase::Send;
+            return TransportError::Tls { why: tls.to_string(), is_permanent: true, is_after_sending };
         }
-    }
-
-    /// What ureq's transports report, in the phase in which they were used.
-    pub(super) fn of(error: Error, phase: Phase) -> TransportError {
-        match error {
-            Error::Other(inner) => match inner.downcast::<TransportError>() {
-                Ok(failure) => *failure,
-                Err(inner) => TransportError::Lost(inner.to_string(), phase),
-            },
-            Error::Io(error) => TransportError::of_io(&error, phase),
-            other => TransportError::in_phase(phase, other.to_string()),
-        }
-    }
-
-    pub(super) fn of_io(error: &io::Error, phase: Phase) -> TransportError {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => TransportError::Tls { why: tls.to_string(), is_lasting: true, is_late: phase >= Phase::Send },
-            None => TransportError::in_phase(phase, error.to_string()),
-        }
-    }
-
-    fn in_phase(phase: Phase, why: String) -> TransportError {
+        let why = error.to_string();
         match phase {
-            Phase::Resolve => TransportError::Resolve { why, is_lasting: false },
+            Phase::Resolve => TransportError::Resolve { why, is_permanent: false },
             Phase::Connect => TransportError::Connect(why),
             Phase::Tls => TransportError::Tls {
                 why: format!("the server ended the handshake: {why}"),
-                is_lasting: false,
-                is_late: false,
+                is_permanent: false,
+                is_after_sending: false,
             },
             phase => TransportError::Lost(why, phase),
         }
     }
 }
 
-/// Lets a failure pass through ureq's transports.
-impl From<TransportError> for Error {
-    fn from(failure: TransportError) -> Error {
-        Error::Other(Box::new(failure))
+/// Lets a failure of our own pass through [`io::Read`] and [`io::Write`], which rustls calls.
+impl From<TransportError> for io::Error {
+    fn from(error: TransportError) -> io::Error {
+        io::Error::other(error)
     }
 }
 

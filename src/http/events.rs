@@ -1,5 +1,5 @@
-//! Server-sent events (WHATWG HTML, 9.2.6): from the bytes of a body to the names and data of its events, for any split
-//! of them. Ids and retry times of events are passed over: no gateway gives them a meaning.
+//! Parses server-sent events (WHATWG HTML, 9.2.6) from the bytes of a body, for any split of them. Ignores event IDs
+//! and retry times, which no gateway uses.
 
 use std::ops::Range;
 
@@ -7,50 +7,41 @@ use super::error::TransportError;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The name of an event that is an error.
+/// The name of an event that reports an error.
 const ERROR: &[u8] = b"error";
 
-/// An event: its data is not empty, except that of an error.
+/// An event. Its data is not empty, except that of an error event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Event<'a> {
     pub name: &'a [u8],
     pub data: &'a [u8],
 }
 
-/// Why there is no next event.
-#[derive(Debug, PartialEq, Eq)]
-pub enum EventError {
-    /// It is longer than this many bytes.
-    TooLarge(usize),
-    /// There is no memory for so many bytes of it.
-    OutOfMemory(usize),
-}
-
-/// Takes the body in with [`Events::feed`] and gives the events out with [`Events::next`].
+/// An incremental parser: [`Events::feed`] adds bytes, [`Events::next`] returns events.
 #[derive(Debug)]
 pub struct Events {
-    /// What came and is not yet understood; where the first `read` bytes are done with.
+    /// The bytes that are needed. The first `read` of them are parsed.
     buffer: Vec<u8>,
     read: usize,
-    /// Up to here no line ends.
+    /// No line ends before this index.
     scanned: usize,
     data: Data,
-    /// The name of the event that is under way, if it has one, with a NUL byte behind it.
+    /// The name of the current event, if it has one, followed by a NUL byte.
     name: Vec<u8>,
     is_named: bool,
-    /// The data of the event that was given out last, where it stood on several lines.
+    /// The data of the last event returned, if it had several lines.
     joined: Vec<u8>,
-    /// That of the event that was given out last, if it had one.
+    /// The name of the last event returned, if it had one.
     last_name: Vec<u8>,
-    /// The event that was given out last: whether it had a name, and where its data is.
-    last: (bool, Emitted),
+    /// The last event returned: whether it had a name, and where its data is.
+    last: (bool, LastData),
     is_at_start: bool,
-    /// The last line ended in CR: an LF that follows belongs to it.
+    /// Whether the last line ended in CR. An LF that follows belongs to it.
     is_after_cr: bool,
     limit: usize,
 }
 
-/// The data of the event that is under way. That of nearly every one stands on a single line, and stays where it is.
+/// The data of the current event. Nearly always it is a single line, which is not copied.
 #[derive(Debug)]
 enum Data {
     None,
@@ -58,17 +49,16 @@ enum Data {
     Lines(Vec<u8>),
 }
 
-/// Where the data is of the event that was given out last. A NUL byte stands behind it, in the place of a line end that
-/// is done with.
+/// Where the data of the last event returned is. A NUL byte follows it, in place of the line end.
 #[derive(Debug)]
-enum Emitted {
-    Nothing,
+enum LastData {
+    None,
     Buffer(Range<usize>),
     Joined,
 }
 
 impl Events {
-    /// `limit` is the most bytes that an event may have.
+    /// `limit` is the maximum number of bytes of an event.
     pub fn new(limit: usize) -> Events {
         Events {
             buffer: Vec::new(),
@@ -79,7 +69,7 @@ impl Events {
             is_named: false,
             joined: Vec::new(),
             last_name: Vec::new(),
-            last: (false, Emitted::Nothing),
+            last: (false, LastData::None),
             is_at_start: true,
             is_after_cr: false,
             limit,
@@ -88,7 +78,7 @@ impl Events {
 
     /// Adds the next bytes of the body.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), TransportError> {
-        self.last = (false, Emitted::Nothing);
+        self.last = (false, LastData::None);
         let done = match &self.data {
             Data::Line(range) => range.start,
             _ => self.read,
@@ -105,15 +95,15 @@ impl Events {
         Ok(())
     }
 
-    /// The next event that is complete; `None` if more has to be fed before.
-    pub fn next(&mut self) -> Result<Option<Event<'_>>, EventError> {
-        while let Some(line) = self.line()? {
+    /// Returns the next complete event, or `None` if more bytes are needed.
+    pub fn next(&mut self) -> Result<Option<Event<'_>>, TransportError> {
+        while let Some(line) = self.next_line()? {
             if !line.is_empty() {
                 match start_of_data(&self.buffer[line.clone()]) {
                     Some(start) => self.add_data(line.start + start..line.end)?,
                     None => {
                         if let Some(error) = self.other_field(line)? {
-                            self.give(false, Emitted::Buffer(error.clone()));
+                            self.set_last(false, LastData::Buffer(error.clone()));
                             return Ok(Some(Event { name: ERROR, data: &self.buffer[error] }));
                         }
                     }
@@ -123,18 +113,18 @@ impl Events {
             let is_named = self.end_name();
             match std::mem::replace(&mut self.data, Data::None) {
                 Data::Line(range) if !range.is_empty() => {
-                    self.give(is_named, Emitted::Buffer(range.clone()));
+                    self.set_last(is_named, LastData::Buffer(range.clone()));
                     return Ok(Some(Event { name: self.last_name(is_named), data: &self.buffer[range] }));
                 }
                 Data::Lines(mut lines) => {
                     extend(&mut lines, b"\0")?;
                     self.joined = lines;
-                    self.give(is_named, Emitted::Joined);
+                    self.set_last(is_named, LastData::Joined);
                     let data = &self.joined[..self.joined.len() - 1];
                     return Ok(Some(Event { name: self.last_name(is_named), data }));
                 }
                 _ if self.last_name(is_named) == ERROR => {
-                    self.give(is_named, Emitted::Nothing);
+                    self.set_last(is_named, LastData::None);
                     return Ok(Some(Event { name: ERROR, data: b"" }));
                 }
                 _ => {}
@@ -143,35 +133,34 @@ impl Events {
         Ok(None)
     }
 
-    /// Notes the event that is given out, and ends its data with a NUL byte.
-    fn give(&mut self, is_named: bool, data: Emitted) {
-        if let Emitted::Buffer(range) = &data {
+    /// Notes the event that is about to be returned, and terminates its data with a NUL byte.
+    fn set_last(&mut self, is_named: bool, data: LastData) {
+        if let LastData::Buffer(range) = &data {
             self.buffer[range.end] = 0;
         }
         self.last = (is_named, data);
     }
 
-    /// The name, if it had one, and the data of the event that was given out last, with a NUL byte behind each. It is there
-    /// until more is fed.
+    /// Returns the name, if it had one, and the data of the last event returned, each followed by a NUL byte.
     pub fn last_with_nul(&self) -> (Option<&[u8]>, &[u8]) {
         let (is_named, data) = &self.last;
         let data = match data {
-            Emitted::Nothing => b"\0",
-            Emitted::Buffer(range) => &self.buffer[range.start..=range.end],
-            Emitted::Joined => &self.joined[..],
+            LastData::None => b"\0",
+            LastData::Buffer(range) => &self.buffer[range.start..=range.end],
+            LastData::Joined => &self.joined[..],
         };
         (is_named.then_some(&self.last_name[..]), data)
     }
 
-    /// The data of the event that is under way, if it is a single line so far.
-    pub fn begun(&self) -> Option<&[u8]> {
+    /// Returns the data of the current event, which is incomplete, if it is a single line so far.
+    pub fn partial_data(&self) -> Option<&[u8]> {
         match &self.data {
             Data::Line(range) => Some(&self.buffer[range.clone()]),
             _ => None,
         }
     }
 
-    /// The next event has no name yet. Says whether this one had.
+    /// Ends the name of the current event. Returns whether it had one.
     fn end_name(&mut self) -> bool {
         let is_named = std::mem::take(&mut self.is_named);
         if is_named {
@@ -184,8 +173,8 @@ impl Events {
         if is_named { self.last_name.strip_suffix(b"\0").unwrap_or_default() } else { b"" }
     }
 
-    /// Where the next line is, without its end.
-    fn line(&mut self) -> Result<Option<Range<usize>>, EventError> {
+    /// Returns the range of the next line, without its end.
+    fn next_line(&mut self) -> Result<Option<Range<usize>>, TransportError> {
         if self.is_at_start {
             let start = &self.buffer[..self.buffer.len().min(BYTE_ORDER_MARK.len())];
             if start == BYTE_ORDER_MARK {
@@ -203,30 +192,30 @@ impl Events {
             self.is_after_cr = false;
         }
         let from = self.scanned.max(self.read);
-        // Every other line is empty, and found without a search.
+        // Every other line is empty, which is found without a search.
         let end = match self.buffer.get(from) {
             Some(b'\n' | b'\r') => Some(from),
             _ => memchr::memchr2(b'\n', b'\r', &self.buffer[from..]).map(|at| from + at),
         };
         let line = self.read..end.unwrap_or(self.buffer.len());
-        // What follows a line of data stays in the buffer with it.
+        // A line of data stays in the buffer, and so do the lines after it.
         let kept = match &self.data {
             Data::None => line.len(),
             Data::Line(range) => line.end - range.start,
             Data::Lines(lines) => lines.len() + line.len(),
         };
         if kept > self.limit {
-            return Err(EventError::TooLarge(self.limit));
+            return Err(TransportError::EventTooLarge(self.limit));
         }
         self.scanned = line.end;
         let Some(end) = end else { return Ok(None) };
         self.read = end + 1;
-        // An event that ends in CR is given out at once, not when the byte after it comes.
+        // An event that ends in CR is returned at once, not when the next byte arrives.
         self.is_after_cr = self.buffer[end] == b'\r';
         Ok(Some(line))
     }
 
-    fn add_data(&mut self, value: Range<usize>) -> Result<(), EventError> {
+    fn add_data(&mut self, value: Range<usize>) -> Result<(), TransportError> {
         let mut lines = match std::mem::replace(&mut self.data, Data::None) {
             Data::None => {
                 self.data = Data::Line(value);
@@ -245,10 +234,10 @@ impl Events {
         Ok(())
     }
 
-    /// Takes in a line without data. Gives out where the value of an error is: the field `error` is in no standard, but
-    /// llama.cpp sends it, and it is an event by itself.
+    /// Parses a line that is not data. Returns the value of the field `error`, which is an event by itself. No standard
+    /// has this field, but llama.cpp sends it.
     #[inline(never)]
-    fn other_field(&mut self, line: Range<usize>) -> Result<Option<Range<usize>>, EventError> {
+    fn other_field(&mut self, line: Range<usize>) -> Result<Option<Range<usize>>, TransportError> {
         let end = line.end;
         let text = &self.buffer[line];
         let colon = memchr::memchr(b':', text).unwrap_or(text.len());
@@ -268,7 +257,7 @@ impl Events {
     }
 }
 
-/// Where the value of a line begins that is one of data.
+/// Returns where the value of a data line begins, or `None` for other lines.
 fn start_of_data(line: &[u8]) -> Option<usize> {
     match line.strip_prefix(b"data")? {
         [b':', b' ', ..] => Some(6),
@@ -278,8 +267,8 @@ fn start_of_data(line: &[u8]) -> Option<usize> {
     }
 }
 
-fn extend(lines: &mut Vec<u8>, more: &[u8]) -> Result<(), EventError> {
-    lines.try_reserve(more.len()).map_err(|_| EventError::OutOfMemory(lines.len() + more.len()))?;
+fn extend(lines: &mut Vec<u8>, more: &[u8]) -> Result<(), TransportError> {
+    lines.try_reserve(more.len()).map_err(|_| TransportError::OutOfMemory(lines.len() + more.len()))?;
     lines.extend_from_slice(more);
     Ok(())
 }
@@ -309,7 +298,7 @@ mod tests {
         String::from_utf8(bytes.to_owned()).unwrap()
     }
 
-    fn unnamed(data: &[u8]) -> Result<Option<Event<'_>>, EventError> {
+    fn unnamed(data: &[u8]) -> Result<Option<Event<'_>>, TransportError> {
         Ok(Some(Event { name: b"", data }))
     }
 
@@ -325,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_standard_says() {
+    fn events_are_parsed_as_in_the_standard() {
         let rows: &[(&str, &[&str])] = &[
             ("data: a\n\ndata: b\n\n", &["a", "b"]),
             ("data: YHOO\ndata: +2\ndata: 10\n\n", &["YHOO\n+2\n10"]),
@@ -333,17 +322,17 @@ mod tests {
                 ": a comment\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
                 &["first event", "second event", " third event"],
             ),
-            // Fields without data, or with empty data only, say nothing to us.
+            // Events without data are dropped.
             ("data\n\nevent: ping\n\ndata:\n\n", &[]),
             ("data\ndata\n\ndata:", &["\n"]),
             ("data: a\n\ndata: not complete\n", &["a"]),
             ("\u{feff}data: a\n\n\u{feff}data: b\n\n", &["a"]),
             ("datax: a\ndat: b\nDATA: c\n data: d\nretry: 5\n\n", &[]),
             ("event: e\ndata: a: b\n: x\n\n\n\n", &["e = a: b"]),
-            // A name is of one event, and the last one counts.
+            // A name belongs to one event, and the last one counts.
             ("event: a\n\ndata: 1\n\nevent: b\ndata: 2\nevent:c\n\ndata: 3\n\n", &["1", "c = 2", "3"]),
             ("event: b\nevent\ndata: 1\n\neventx: c\ndata: 2\n\n", &["1", "2"]),
-            // An error may have nothing to say.
+            // An error event may have no data.
             ("event: error\n\nevent: error\ndata\n\nevent: error\ndata: x\n\n", &["error = ", "error = ", "error = x"]),
             ("event: Error\n\nevent: errors\n\nevent: error\nevent: e\n\n", &[]),
             // The field `error` is complete with its line.
@@ -361,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_given_out_with_its_last_byte() {
+    fn event_is_returned_with_its_last_byte() {
         for end in ["\n\n", "\r\r", "\r\n\r"] {
             let mut events = Events::new(100);
             events.feed(format!("data: a{end}").as_bytes()).unwrap();
@@ -370,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn event_that_has_begun_is_shown_once_its_line_has_ended() {
+    fn partial_data_is_returned_once_its_line_has_ended() {
         let mut events = Events::new(100);
         for (piece, begun) in [
             ("data: [DO", None),
@@ -381,12 +370,12 @@ mod tests {
         ] {
             events.feed(piece.as_bytes()).unwrap();
             while events.next().unwrap().is_some() {}
-            assert_eq!(events.begun().map(text).as_deref(), begun, "{piece:?}");
+            assert_eq!(events.partial_data().map(text).as_deref(), begun, "{piece:?}");
         }
     }
 
     #[test]
-    fn there_is_an_end_to_events() {
+    fn length_of_an_event_is_limited() {
         let too_large = |pieces: &[&[u8]]| {
             let mut events = Events::new(100);
             pieces.iter().find_map(|piece| {
@@ -401,19 +390,22 @@ mod tests {
             })
         };
         let long = [b'x'; 101];
-        assert_eq!(too_large(&[&long]), Some(EventError::TooLarge(100)));
-        assert_eq!(too_large(&[b"data: ", &long[..50], &long[..51]]), Some(EventError::TooLarge(100)));
-        assert_eq!(too_large(&[b"data: ", &long[..60], b"\ndata: ", &long[..50]]), Some(EventError::TooLarge(100)));
-        // One after the other they may be as many as they like, and so may comments.
+        assert_eq!(too_large(&[&long]), Some(TransportError::EventTooLarge(100)));
+        assert_eq!(too_large(&[b"data: ", &long[..50], &long[..51]]), Some(TransportError::EventTooLarge(100)));
+        assert_eq!(
+            too_large(&[b"data: ", &long[..60], b"\ndata: ", &long[..50]]),
+            Some(TransportError::EventTooLarge(100))
+        );
+        // The limit is for each event, and not for comments between events.
         assert_eq!(too_large(&[b"data: ", &long[..90], b"\n\n"].repeat(50)), None);
         assert_eq!(too_large(&[b": ", &long[..90], b"\n"].repeat(50)), None);
-        // But not all between the lines of one event.
+        // Comments between the lines of one event count.
         let endless = [&b"data: x\n"[..]].into_iter().chain([b": ", &long[..90], b"\n"].repeat(50));
-        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(EventError::TooLarge(100)));
+        assert_eq!(too_large(&endless.collect::<Vec<_>>()), Some(TransportError::EventTooLarge(100)));
     }
 
     #[test]
-    fn what_is_done_with_is_forgotten() {
+    fn parsed_bytes_are_removed_from_the_buffer() {
         let mut events = Events::new(100);
         for _ in 0..10_000 {
             events.feed(b": ping\n\ndata: some words\n\nid: 1\n").unwrap();

@@ -1,13 +1,13 @@
-//! What the fuzz targets see of HTTP.
+//! HTTP functions for the fuzz targets.
 
 use super::body::{Body, Step};
 use super::proxy::Proxy;
 use super::{head, no_proxy};
 
 pub use super::events::Event;
-pub use super::{EventError, Events, GatewayUri, header_fields, mask_bytes, mask_text};
+pub use super::{Events, GatewayUri, TransportError, header_fields, mask_bytes, mask_text};
 
-/// How the end of a body is known.
+/// How a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Framing(head::Framing);
 
@@ -20,7 +20,7 @@ impl Framing {
     }
 }
 
-/// An answer's head.
+/// The head of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
     pub status: u16,
@@ -29,12 +29,12 @@ pub struct Head {
     pub location: Option<String>,
     pub is_event_stream: bool,
     pub raw: Vec<u8>,
-    /// So many bytes were it, with the interim answers before it.
+    /// The number of its bytes, including interim responses before it.
     pub length: usize,
 }
 
 pub fn head(wire: &[u8]) -> Result<Option<Head>, String> {
-    let head = head::response(wire).map_err(|problem| format!("{problem:?}"))?;
+    let head = head::response(wire).map_err(|error| format!("{error:?}"))?;
     Ok(head.map(|(head, length)| Head {
         status: head.status,
         framing: Framing(head.framing),
@@ -46,19 +46,19 @@ pub fn head(wire: &[u8]) -> Result<Option<Head>, String> {
     }))
 }
 
-/// What became of a body when no more came.
+/// The state of a body after the last byte of input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// It is complete, and so many bytes of the wire were it.
+    /// It is complete, and had this many bytes of the input.
     Complete(usize),
-    /// It may end here, if the connection does.
+    /// The end of the connection would end it.
     Open,
-    /// More has to come.
+    /// It is incomplete.
     Partial,
-    Wrong(&'static str),
+    Invalid(&'static str),
 }
 
-/// Takes in what comes on the wire piece by piece, as a connection does.
+/// Decodes a body that is received in pieces.
 pub fn body<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, End) {
     let (mut body, mut decoded, mut input, mut used) = (Body::new(framing.0), Vec::new(), Vec::new(), 0);
     let mut pieces = pieces;
@@ -70,7 +70,7 @@ pub fn body<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> (Ve
             }
             Ok(Step::Skip(framing)) => framing,
             Ok(Step::End) => return (decoded, End::Complete(used)),
-            Err(why) => return (decoded, End::Wrong(why)),
+            Err(why) => return (decoded, End::Invalid(why)),
             Ok(Step::More) => match pieces.next() {
                 Some(piece) => {
                     input.extend_from_slice(piece);
@@ -84,12 +84,12 @@ pub fn body<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> (Ve
     }
 }
 
-/// How a proxy is shown, or why it is none.
+/// Returns how a proxy is shown, or why its URL is rejected.
 pub fn proxy(url: &str) -> Result<String, String> {
     Proxy::parse(url, "its value").map(|proxy| format!("{proxy:?}"))
 }
 
-/// Whether a list as of `NO_PROXY` names the gateway.
-pub fn is_without_proxy(list: &str, gateway: &GatewayUri) -> bool {
-    no_proxy::names(list, gateway)
+/// Returns whether a list as in `NO_PROXY` contains the gateway.
+pub fn is_in_no_proxy(list: &str, gateway: &GatewayUri) -> bool {
+    no_proxy::contains(list, gateway)
 }

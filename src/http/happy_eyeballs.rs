@@ -1,5 +1,5 @@
-//! Connecting to a host that has several addresses (RFC 8305): the next address is tried while the one before is silent,
-//! and the first connection wins.
+//! Connects to a host with several addresses (RFC 8305): tries the next address while the one before does not respond,
+//! and uses the first connection.
 
 use std::io;
 use std::mem;
@@ -11,10 +11,10 @@ use super::error::{Phase, TransportError};
 use super::socket::Connecting;
 use crate::sync::WaitError;
 
-/// How long an address is tried alone: the delay that the RFC recommends in section 5.
+/// How long to wait before the next address is tried, as the RFC recommends in section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// A connection, the address that it leads to, and how long that took to answer.
+/// A connection, its address, and how long connecting took.
 pub(super) struct Connected {
     pub stream: TcpStream,
     pub address: SocketAddr,
@@ -27,91 +27,91 @@ struct Attempt {
     began: Instant,
 }
 
-/// Connects to one of the addresses, the first of which is the likeliest.
+/// Connects to one of the addresses, beginning with the first.
 pub(super) fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<Connected, TransportError> {
-    deadline.enter(Phase::Connect);
-    let mut not_tried = in_turns(addresses).into_iter();
+    let deadline = deadline.in_phase(Phase::Connect);
+    let mut untried = interleaved(addresses).into_iter();
     let mut attempts: Vec<Attempt> = Vec::new();
-    let mut failures = Failures::default();
-    let mut due = Instant::now();
+    let mut errors = ConnectErrors::default();
+    let mut next_attempt = Instant::now();
     loop {
-        deadline.left().map_err(|failure| timed_out(failure, &attempts))?;
-        if attempts.is_empty() || due <= Instant::now() {
-            match not_tried.next() {
+        deadline.remaining().map_err(|error| with_addresses(error, &attempts))?;
+        if attempts.is_empty() || next_attempt <= Instant::now() {
+            match untried.next() {
                 Some(address) => {
                     let began = Instant::now();
                     match Connecting::begin(&address) {
                         Ok(socket) => attempts.push(Attempt { address, socket, began }),
                         Err(error) => {
-                            failures.add(address, error);
+                            errors.add(address, error);
                             continue;
                         }
                     }
-                    due = began + ATTEMPT_DELAY;
+                    next_attempt = began + ATTEMPT_DELAY;
                 }
-                None if attempts.is_empty() => return Err(failures.most_telling()),
+                None if attempts.is_empty() => return Err(errors.into_error()),
                 None => {}
             }
         }
         let descriptors: Vec<_> = attempts.iter().map(|attempt| attempt.socket.descriptor()).collect();
-        let until = (not_tried.len() > 0).then_some(due);
-        match deadline.any_ready(&descriptors, libc::POLLOUT, until) {
-            Ok(at) => {
-                let Attempt { address, socket, began } = attempts.swap_remove(at);
+        let end = (untried.len() > 0).then_some(next_attempt);
+        match deadline.wait_any_ready(&descriptors, libc::POLLOUT, end) {
+            Ok(index) => {
+                let Attempt { address, socket, began } = attempts.swap_remove(index);
                 match socket.finish() {
                     Ok(stream) => return Ok(Connected { stream, address, round_trip: began.elapsed() }),
-                    Err(error) => failures.add(address, error),
+                    Err(error) => errors.add(address, error),
                 }
-                due = Instant::now();
+                next_attempt = Instant::now();
             }
             Err(WaitError::DeadlineExpired) => {}
-            Err(over) => return Err(deadline.over(over)),
+            Err(error @ WaitError::Cancelled) => return Err(deadline.error(error)),
         }
     }
 }
 
-/// Which addresses did not answer is what helps to see why.
-fn timed_out(failure: TransportError, attempts: &[Attempt]) -> TransportError {
-    match failure {
+/// Adds the addresses that did not respond to a timeout.
+fn with_addresses(error: TransportError, attempts: &[Attempt]) -> TransportError {
+    match error {
         TransportError::Timeout(limit, Phase::Connect) => {
-            let silent: Vec<_> = attempts.iter().map(|attempt| attempt.address.to_string()).collect();
-            TransportError::ConnectTimeout(limit, silent.join(", "))
+            let addresses: Vec<_> = attempts.iter().map(|attempt| attempt.address.to_string()).collect();
+            TransportError::ConnectTimeout(limit, addresses.join(", "))
         }
         other => other,
     }
 }
 
-/// The families in turns, so that one that leads nowhere costs one delay (RFC 8305, section 4).
-fn in_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+/// Alternates between IPv4 and IPv6, so that a family without a route costs a single delay (RFC 8305, section 4).
+fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
-    let (mut these, mut others): (Vec<_>, Vec<_>) =
+    let (mut preferred, mut others): (Vec<_>, Vec<_>) =
         addresses.iter().rev().partition(|address| address.is_ipv4() == first.is_ipv4());
     let mut ordered = Vec::with_capacity(addresses.len());
-    while let Some(address) = these.pop().or_else(|| others.pop()) {
+    while let Some(address) = preferred.pop().or_else(|| others.pop()) {
         ordered.push(address);
-        mem::swap(&mut these, &mut others);
+        mem::swap(&mut preferred, &mut others);
     }
     ordered
 }
 
-/// What became of the addresses.
+/// The failed attempts.
 #[derive(Default)]
-struct Failures {
+struct ConnectErrors {
     count: usize,
-    /// The one that says most.
-    worst: Option<(SocketAddr, io::Error)>,
+    /// The error to report.
+    most_specific: Option<(SocketAddr, io::Error)>,
 }
 
-impl Failures {
+impl ConnectErrors {
     fn add(&mut self, address: SocketAddr, error: io::Error) {
         self.count += 1;
-        if self.worst.as_ref().is_none_or(|(_, worst)| says(&error) > says(worst)) {
-            self.worst = Some((address, error));
+        if self.most_specific.as_ref().is_none_or(|(_, other)| specificity(&error) > specificity(other)) {
+            self.most_specific = Some((address, error));
         }
     }
 
-    fn most_telling(self) -> TransportError {
-        let Some((address, error)) = self.worst else {
+    fn into_error(self) -> TransportError {
+        let Some((address, error)) = self.most_specific else {
             return TransportError::Connect("the host name has no address".to_owned());
         };
         let others = match self.count - 1 {
@@ -120,15 +120,16 @@ impl Failures {
             others => format!("; {others} other addresses failed"),
         };
         let limit = match error.raw_os_error() {
-            Some(libc::EMFILE) => "; the process has as many open files as its limit allows, see ulimit -n",
+            Some(libc::EMFILE) => "; the process has reached its limit of open files, see ulimit -n",
             _ => "",
         };
         TransportError::Connect(format!("{address}: {error}{limit}{others}"))
     }
 }
 
-/// How much an error says of the gateway: a machine that refuses is there, a family without a route never was.
-fn says(error: &io::Error) -> u8 {
+/// Ranks errors by what they tell about the gateway. A machine that refuses a connection exists, a family without a
+/// route was never an option, and a lack of our own resources explains all the others.
+fn specificity(error: &io::Error) -> u8 {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => 3,
         Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT) => 0,
@@ -143,18 +144,16 @@ mod tests {
 
     use super::super::error::Limit;
     use super::*;
-
-    fn soon() -> Deadline {
-        Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default())
-    }
+    use crate::sync::CancelTokens;
 
     #[test]
-    fn families_take_turns() {
-        let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+    fn address_families_alternate() {
+        let parse =
+            |addresses: &[&str]| addresses.iter().map(|address| address.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let given = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
-        assert_eq!(in_turns(&given), parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
-        assert_eq!(in_turns(&given[3..]), given[3..]);
-        assert_eq!(in_turns(&[]), []);
+        assert_eq!(interleaved(&given), parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
+        assert_eq!(interleaved(&given[3..]), given[3..]);
+        assert_eq!(interleaved(&[]), []);
     }
 
     #[test]
@@ -163,32 +162,34 @@ mod tests {
         let there = listener.local_addr().unwrap();
         // An address that no socket can be connected to.
         let nowhere = "255.255.255.255:1".parse().unwrap();
-        let connected = connect(&[nowhere, there], &soon()).ok().unwrap();
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
+        let connected = connect(&[nowhere, there], &deadline).ok().unwrap();
         assert_eq!(connected.address, there);
         assert_eq!(connected.stream.peer_addr().unwrap(), there);
     }
 
     #[test]
-    fn most_telling_failure_names_its_address() {
+    fn most_specific_error_names_its_address() {
         let of = |code| io::Error::from_raw_os_error(code);
-        let mut failures = Failures::default();
-        failures.add("[::1]:1".parse().unwrap(), of(libc::ENETUNREACH));
-        failures.add("127.0.0.1:1".parse().unwrap(), of(libc::ECONNREFUSED));
-        failures.add("127.0.0.2:1".parse().unwrap(), of(libc::ETIMEDOUT));
-        let TransportError::Connect(why) = failures.most_telling() else { panic!() };
+        let mut errors = ConnectErrors::default();
+        errors.add("[::1]:1".parse().unwrap(), of(libc::ENETUNREACH));
+        errors.add("127.0.0.1:1".parse().unwrap(), of(libc::ECONNREFUSED));
+        errors.add("127.0.0.2:1".parse().unwrap(), of(libc::ETIMEDOUT));
+        let TransportError::Connect(why) = errors.into_error() else { panic!() };
         assert!(why.starts_with("127.0.0.1:1: ") && why.ends_with("; 2 other addresses failed"), "{why}");
-        let mut failures = Failures::default();
-        failures.add("127.0.0.1:1".parse().unwrap(), of(libc::EMFILE));
-        let TransportError::Connect(why) = failures.most_telling() else { panic!() };
+        let mut errors = ConnectErrors::default();
+        errors.add("127.0.0.1:1".parse().unwrap(), of(libc::EMFILE));
+        let TransportError::Connect(why) = errors.into_error() else { panic!() };
         assert!(why.contains("ulimit -n"), "{why}");
     }
 
     #[test]
-    fn deadline_names_the_addresses_that_are_silent() {
+    fn timeout_names_the_addresses_that_did_not_respond() {
         let attempts = [];
-        let over = TransportError::Timeout(Limit::Connect, Phase::Connect);
-        assert_eq!(timed_out(over, &attempts), TransportError::ConnectTimeout(Limit::Connect, String::new()));
+        let timeout = TransportError::Timeout(Limit::Connect, Phase::Connect);
+        assert_eq!(with_addresses(timeout, &attempts), TransportError::ConnectTimeout(Limit::Connect, String::new()));
         let cancelled = TransportError::Cancelled(Phase::Connect);
-        assert_eq!(timed_out(cancelled.clone(), &attempts), cancelled);
+        assert_eq!(with_addresses(cancelled.clone(), &attempts), cancelled);
     }
 }

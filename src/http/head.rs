@@ -1,40 +1,42 @@
-//! The head of a message: ours is written, the server's is read.
+//! Message heads: writes those of requests, parses those of responses.
 
 use std::mem::MaybeUninit;
 use std::time::{Duration, SystemTime};
 
-use super::agent::ContentType;
+use super::error::TransportError;
+use super::exchange::ContentType;
 use super::method::Method;
 use super::secret::{Secret, Wiped};
 
-/// As many fields as a head has at most, as the header of this library says. Heads of most servers have a tenth of
-/// the first number, and only for more is memory taken.
+/// Up to this number, fields are parsed without allocating memory. Most servers send a tenth of it.
 const USUAL_HEADERS: usize = 100;
-pub(super) const MAX_HEADERS: usize = 1000;
 
-/// What is said before a request's body.
+/// The maximum number of fields, as documented in the header of this library.
+const MAX_HEADERS: usize = 1000;
+
+/// The request line and the headers of a request.
 pub(super) struct RequestHead<'a> {
     pub method: Method<'a>,
-    /// Where a proxy passes it on, the gateway's scheme and authority; else empty.
+    /// For a forwarding proxy, the scheme and authority of the gateway; else empty.
     pub origin: [&'a str; 2],
     pub path: [&'a str; 2],
     pub authority: &'a str,
-    /// Whole lines.
+    /// Complete lines.
     pub headers: &'a [u8],
     pub proxy_authorization: Option<&'a Secret>,
     pub content: ContentType,
-    /// `None` of a request without a body.
+    /// `None` for a request without a body.
     pub body_len: Option<usize>,
 }
 
 impl RequestHead<'_> {
-    /// The request's line and headers, up to the empty line, and behind it so much of the body.
+    /// Writes the head, with the empty line at its end, and `body` behind it.
     pub fn write(&self, body: &[u8]) -> Wiped {
         const REST: usize = 160;
         let for_proxy = self.proxy_authorization.map_or("", Secret::expose);
         let target: usize = self.origin.iter().chain(&self.path).map(|part| part.len()).sum();
         let known = target + self.authority.len() + for_proxy.len();
-        // In one piece: a block that grows leaves secrets behind.
+        // Allocated once: a block that grows leaves copies of secrets behind.
         let mut head = Vec::with_capacity(REST + known + self.headers.len() + body.len());
         let mut push = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
         push(&[self.method.as_str(), " "]);
@@ -77,7 +79,7 @@ fn push_number(to: &mut Vec<u8>, number: usize) {
     to.extend_from_slice(&digits[at..]);
 }
 
-/// How the end of a body is known (RFC 9112, 6.3).
+/// How a body ends (RFC 9112, 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     Length(u64),
@@ -85,59 +87,57 @@ pub(super) enum Framing {
     UntilClose,
 }
 
-/// What the head of an answer says.
+/// The parsed head of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub status: u16,
     pub framing: Framing,
     pub keep_alive: bool,
-    /// How long the server keeps an idle connection, where it says so.
+    /// How long the server keeps an idle connection, if it announces that.
     pub idle_timeout: Option<Duration>,
     pub retry_after: Option<Duration>,
     pub location: Option<String>,
     pub content: ContentKind,
-    /// How the body is encoded, where it is.
+    /// The content encoding, if it changes the body.
     pub encoding: Option<String>,
-    /// All of it as it came, but for folded lines, which are joined.
+    /// As received, except that folded lines are joined.
     pub raw: Vec<u8>,
 }
 
 impl Head {
-    /// That of a response whose body is not sent: a new connection is not needed for the next request.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Returns the head of a response that is sent without its body.
     pub fn without_body(self) -> Head {
         Head { framing: Framing::Length(0), encoding: None, ..self }
     }
 }
 
-/// What the type of a body says of its form.
+/// The kind of a body by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentKind {
     EventStream,
-    /// JSON, plain text or nothing, by which careless servers and proxies label event streams, too.
+    /// JSON, plain text or no type. Some servers and proxies use them for event streams.
     Any,
     Other,
 }
 
-/// Why a head cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum HeadError {
-    Wrong(String),
-    TooManyHeaders,
-}
-
-/// Reads a head, if it is complete, and says how many bytes it takes. Heads of interim answers (1xx) are passed over.
-pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
+/// Parses the head of a response, and returns it with its length. Skips interim responses (1xx). Returns `None` if the
+/// head is incomplete.
+pub(super) fn response(input: &[u8]) -> Result<Option<(Head, usize)>, TransportError> {
     let mut headers = [MaybeUninit::uninit(); USUAL_HEADERS];
     match parse(input, &httparse::ParserConfig::default(), &mut headers) {
-        // Most heads have no folded lines, and not so many. Where one has, that is found out by a failure.
-        Err(HeadError::TooManyHeaders | HeadError::Wrong(_)) => unusual(input),
+        // It may have folded lines or many fields, which few heads have.
+        Err(_) => unusual_response(input),
         other => other,
     }
 }
 
 /// As [`response`], also for folded lines and for many fields.
 #[cold]
-fn unusual(input: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
+fn unusual_response(input: &[u8]) -> Result<Option<(Head, usize)>, TransportError> {
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(true);
     let found = parse(input, &config, &mut vec![MaybeUninit::uninit(); MAX_HEADERS])?;
@@ -154,7 +154,7 @@ fn parse<'b>(
     input: &'b [u8],
     config: &httparse::ParserConfig,
     headers: &mut [MaybeUninit<httparse::Header<'b>>],
-) -> Result<Option<(Head, usize)>, HeadError> {
+) -> Result<Option<(Head, usize)>, TransportError> {
     let mut start = 0;
     loop {
         let mut parsed = httparse::Response::new(&mut []);
@@ -162,12 +162,12 @@ fn parse<'b>(
         let length = match config.parse_response_with_uninit_headers(&mut parsed, input, headers) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyHeaders),
-            Err(error) => return Err(HeadError::Wrong(error.to_string())),
+            Err(httparse::Error::TooManyHeaders) => return Err(TransportError::TooManyHeaders(MAX_HEADERS)),
+            Err(error) => return Err(TransportError::Protocol(error.to_string())),
         };
         start += length;
         if parsed.code.is_some_and(|code| !(100..200).contains(&code)) {
-            let head = read(&parsed, &input[..length]).map_err(HeadError::Wrong)?;
+            let head = interpret(&parsed, &input[..length]).map_err(TransportError::Protocol)?;
             return Ok(Some((head, start)));
         }
     }
@@ -177,7 +177,7 @@ fn is_folded(raw: &[u8]) -> bool {
     raw.windows(2).any(|pair| matches!(pair, b"\n " | b"\n\t"))
 }
 
-/// Joins each folded line with the one before by spaces (RFC 9112, 5.2).
+/// Joins each folded line with the line before it by spaces (RFC 9112, 5.2).
 fn unfolded(mut raw: Vec<u8>) -> Vec<u8> {
     for at in 1..raw.len().saturating_sub(1) {
         if raw[at] == b'\n' && matches!(raw[at + 1], b' ' | b'\t') {
@@ -190,9 +190,9 @@ fn unfolded(mut raw: Vec<u8>) -> Vec<u8> {
     raw
 }
 
-/// Whether a field's name is this one, which is in lower case.
+/// Compares a field name with one in lower case.
 fn is(name: &str, lower: &[u8]) -> bool {
-    // The bit that tells upper from lower case; among the characters of names it makes no other two alike that matter.
+    // This bit distinguishes upper and lower case. Without it, no other characters of these names become equal.
     const CASE: u64 = 0x2020_2020_2020_2020;
     let name = name.as_bytes();
     if name.len() != lower.len() {
@@ -204,12 +204,13 @@ fn is(name: &str, lower: &[u8]) -> bool {
         && names.zip(lowers).all(|(a, b)| word(a) | CASE == word(b))
 }
 
-fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
+/// Reads the fields that matter for the connection, the body and retries.
+fn interpret(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
     let status = parsed.code.unwrap_or_default();
     let mut head = Head {
         status,
         framing: Framing::UntilClose,
-        // HTTP/1.0 has no connection that is kept, but only an extension of which proxies know nothing (RFC 9112, C.2.2).
+        // HTTP/1.0 closes connections. The extension that keeps them does not work through proxies (RFC 9112, C.2.2).
         keep_alive: parsed.version == Some(1),
         idle_timeout: None,
         retry_after: None,
@@ -223,10 +224,10 @@ fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
     let (mut retry_after, mut retry_after_ms) = (None, None);
     for header in parsed.headers.iter() {
         let value = header.value.trim_ascii();
-        // Most names differ in length already, which is cheaper to see than their letters.
+        // The length alone rules out most names, which is cheaper than comparing letters.
         match header.name.len() {
             14 if is(header.name, b"content-length") => {
-                let number = number(value).ok_or("a content-length that is no number")?;
+                let number = number(value).ok_or("a content-length that is not a number")?;
                 if length.is_some_and(|other| other != number) {
                     return Err("two different content-lengths".to_owned());
                 }
@@ -239,8 +240,8 @@ fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
                 chunked = true;
             }
             10 if is(header.name, b"connection") => {
-                let mut words = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
-                head.keep_alive &= !words.any(|word| word.eq_ignore_ascii_case(b"close"));
+                let mut options = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+                head.keep_alive &= !options.any(|option| option.eq_ignore_ascii_case(b"close"));
             }
             10 if is(header.name, b"keep-alive") => head.idle_timeout = idle_timeout(value),
             16 if is(header.name, b"content-encoding") => head.encoding = encoding(value),
@@ -255,11 +256,11 @@ fn read(parsed: &httparse::Response, raw: &[u8]) -> Result<Head, String> {
             _ => {}
         }
     }
-    // The finer one, which OpenAI's clients prefer, too.
+    // The more precise one takes precedence, as in OpenAI's clients.
     head.retry_after = retry_after_ms.or(retry_after);
     head.framing = match (chunked, length) {
         _ if status == 204 || status == 304 => Framing::Length(0),
-        // Both at once is how requests are smuggled: the length is void, and the connection is not used again.
+        // Both together may be request smuggling: the length is ignored, and the connection is not reused.
         (true, length) => {
             head.keep_alive &= length.is_none();
             Framing::Chunked
@@ -283,7 +284,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Without regard to parameters, such as a charset.
+/// Classifies a content type. Ignores its parameters, such as a charset.
 fn content_kind(content_type: &[u8]) -> ContentKind {
     let kind = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
@@ -296,14 +297,14 @@ fn content_kind(content_type: &[u8]) -> ContentKind {
     }
 }
 
-/// `None` for names that some servers give to a body as it is.
+/// Returns the content encoding, or `None` for names that some servers give to a plain body.
 fn encoding(value: &[u8]) -> Option<String> {
     let harmless: [&[u8]; 5] = [b"", b"identity", b"none", b"utf-8", b"utf8"];
     let is_harmless = harmless.iter().any(|name| value.eq_ignore_ascii_case(name));
     (!is_harmless).then(|| String::from_utf8_lossy(value).into_owned())
 }
 
-/// The parameter `timeout` of the header `Keep-Alive`, in seconds (RFC 2068, 19.7.1.1).
+/// Returns the parameter `timeout` of the header `Keep-Alive` (RFC 2068, 19.7.1.1).
 fn idle_timeout(value: &[u8]) -> Option<Duration> {
     value.split(|byte| *byte == b',').find_map(|part| {
         let (name, value) = std::str::from_utf8(part).ok()?.split_once('=')?;
@@ -312,7 +313,7 @@ fn idle_timeout(value: &[u8]) -> Option<Duration> {
     })
 }
 
-/// The headers of a head that was read before, as (name, value) in their order.
+/// Returns the header fields of a received head, as (name, value) in their order.
 pub fn header_fields(raw: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     let lines = raw.split(|byte| *byte == b'\n').skip(1);
     lines.filter_map(|line| {
@@ -322,7 +323,7 @@ pub fn header_fields(raw: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     })
 }
 
-/// Seconds or a date (RFC 9110, 10.2.3).
+/// Parses a number of seconds or a date (RFC 9110, 10.2.3).
 fn retry_after(value: &[u8]) -> Option<Duration> {
     seconds(value).or_else(|| {
         let at = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
@@ -330,7 +331,7 @@ fn retry_after(value: &[u8]) -> Option<Duration> {
     })
 }
 
-/// A number of seconds, of which some servers send fractions.
+/// Parses a number of seconds. Some servers send fractions.
 fn seconds(value: &[u8]) -> Option<Duration> {
     let value = std::str::from_utf8(value).ok()?;
     let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
@@ -338,8 +339,8 @@ fn seconds(value: &[u8]) -> Option<Duration> {
     if !is_number(whole) || !is_number(fraction) {
         return None;
     }
-    // More than there is room for is as good as for ever.
-    Some(Duration::try_from_secs_f64(value.parse().ok()?).unwrap_or(Duration::from_secs(u64::MAX)))
+    // A larger number is cut to the maximum.
+    Some(Duration::try_from_secs_f64(fast_float2::parse(value).ok()?).unwrap_or(Duration::from_secs(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -357,13 +358,13 @@ mod tests {
                 assert_eq!(length, text.len());
                 Ok(head)
             }
-            Err(HeadError::Wrong(why)) => Err(why),
-            Err(problem) => panic!("{problem:?}"),
+            Err(TransportError::Protocol(why)) => Err(why),
+            Err(error) => panic!("{error:?}"),
         }
     }
 
     #[test]
-    fn writes_a_request() {
+    fn request_head_has_line_headers_and_length() {
         let post = RequestHead {
             method: Method::Post,
             origin: ["", ""],
@@ -386,11 +387,11 @@ mod tests {
         assert!(text(&search).ends_with("content-type: application/json\r\ncontent-length: 2\r\n\r\n"));
         assert_eq!(text(&get), "GET /x HTTP/1.1\r\nhost: h\r\n\r\n");
         let secret = Secret::basic("u", "p");
-        let passed_on = RequestHead { origin: ["http://", "h"], proxy_authorization: Some(&secret), ..get };
+        let forwarded = RequestHead { origin: ["http://", "h"], proxy_authorization: Some(&secret), ..get };
         let expected = "GET http://h/x HTTP/1.1\r\nhost: h\r\nproxy-authorization: Basic dTpw\r\n\r\n";
-        assert_eq!(text(&passed_on), expected);
-        assert!(passed_on.write(b"").0.capacity() < 256);
-        assert!(passed_on.write(b"{}").0.ends_with(b"\r\n\r\n{}"));
+        assert_eq!(text(&forwarded), expected);
+        assert!(forwarded.write(b"").0.capacity() < 256);
+        assert!(forwarded.write(b"{}").0.ends_with(b"\r\n\r\n{}"));
         let mut numbers = Vec::new();
         for number in [0, 7, 10, usize::MAX] {
             push_number(&mut numbers, number);
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_body_is_known() {
+    fn framing_follows_from_status_and_headers() {
         let of = |lines| head(lines).map(|head| (head.framing, head.keep_alive));
         assert_eq!(of("HTTP/1.1 200 OK\nContent-Length: 5"), Ok((Framing::Length(5), true)));
         assert_eq!(of("HTTP/1.1 200 OK\nContent-Length: 5\ncontent-length: 5"), Ok((Framing::Length(5), true)));
@@ -416,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_is_refused() {
+    fn ambiguous_heads_are_rejected() {
         for lines in [
             "HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 6",
             "HTTP/1.1 200 OK\nContent-Length: 5, 5",
@@ -439,7 +440,7 @@ mod tests {
             let (head, length) = response(of(count).as_bytes()).unwrap().unwrap();
             assert_eq!((header_fields(&head.raw).count(), length), (count, of(count).len()));
         }
-        assert_eq!(response(of(MAX_HEADERS + 1).as_bytes()), Err(HeadError::TooManyHeaders));
+        assert_eq!(response(of(MAX_HEADERS + 1).as_bytes()), Err(TransportError::TooManyHeaders(MAX_HEADERS)));
     }
 
     #[test]
@@ -451,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_that_change_nothing_are_no_encodings() {
+    fn identity_encodings_are_ignored() {
         let of = |value| head(&format!("HTTP/1.1 200 OK\nContent-Encoding: {value}")).unwrap().encoding;
         for harmless in ["", "none", "identity", "Identity", "utf-8", "UTF8"] {
             assert_eq!(of(harmless), None, "{harmless}");
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_say_how_long_they_keep_a_connection() {
+    fn keep_alive_timeout_is_parsed() {
         let of = |value| head(&format!("HTTP/1.1 200 OK\nKeep-Alive: {value}")).unwrap().idle_timeout;
         assert_eq!(of("timeout=5, max=100"), Some(Duration::from_secs(5)));
         assert_eq!(of("max=100, Timeout = \"0\""), Some(Duration::ZERO));
@@ -470,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_answers_are_passed_over() {
+    fn interim_responses_are_skipped() {
         let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
         let (head, length) = response(text).unwrap().unwrap();
         assert_eq!((head.status, length), (200, text.len()));
@@ -478,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_when_to_come_back_and_where_to_go() {
+    fn retry_after_and_location_are_parsed() {
         let wait = |value: &str| head(&format!("HTTP/1.1 429 No\nRetry-After: {value}")).unwrap().retry_after;
         assert_eq!(wait("120"), Some(Duration::from_secs(120)));
         assert_eq!(wait("0"), Some(Duration::ZERO));

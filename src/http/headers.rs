@@ -1,4 +1,4 @@
-//! Headers that requests carry beside those that frame them.
+//! The request headers that callers can set, and our defaults.
 
 use std::fmt;
 
@@ -6,51 +6,51 @@ use zeroize::Zeroizing;
 
 use super::secret::Secret;
 
-/// A server that takes longer ones is rare: 8 KiB is the smallest limit in wide use.
+/// Few servers accept longer values: 8 KiB is the smallest limit in wide use.
 const MAX_VALUE: usize = 8 * 1024;
 
-/// Longer than any header's.
+/// Longer than the name of any header.
 const MAX_NAME: usize = 256;
 
-/// Servers take hardly more.
+/// Few servers accept more headers.
 const MAX_COUNT: usize = 100;
 
-/// These frame the message, so setting them could only break it.
-const OURS: [&str; 10] = [
+/// Headers that callers cannot set, because they frame the message.
+const RESERVED: [&str; 10] = [
     "accept-encoding",
     "connection",
     "content-length",
     "content-type",
     "expect",
     "host",
-    // A proxy's credentials are a part of the option `proxy`, and not for the gateway.
+    // The credentials of a proxy belong to the option `proxy`, and must not go to the gateway.
     "proxy-authorization",
     "te",
     "transfer-encoding",
     "upgrade",
 ];
 
-/// What is sent where nobody sets it.
-const OWN: [(&str, &str); 3] = [
+/// Headers that are sent unless they are set.
+const DEFAULTS: [(&str, &str); 3] = [
     ("accept", "application/json, text/event-stream"),
     // Without it a server may compress (RFC 9110, 12.5.3), and some proxies do.
     ("accept-encoding", "identity"),
     ("user-agent", super::USER_AGENT),
 ];
 
-/// What stands in the names of headers by which a client shows who it is.
-const CREDENTIALS: [&str; 7] = ["auth", "cookie", "credential", "key", "password", "secret", "token"];
+/// Parts of the names of headers that carry credentials.
+const CREDENTIAL_NAMES: [&str; 7] = ["auth", "cookie", "credential", "key", "password", "secret", "token"];
 
-/// What is wrong with a header, in words that do not hold its value.
+/// Why a header is rejected. The message does not contain its value.
 #[derive(Debug)]
 pub struct InvalidHeader(pub String);
 
-/// Named values; names compare without regard to case. Written once when they change, since every request has them.
+/// Request headers. Names are case-insensitive. They are serialized when they change, and not for each request.
 #[derive(Clone)]
 pub struct Headers {
     set: Vec<Field>,
-    /// Secrets that the values are made of, in a form that is not theirs.
-    hidden: Vec<Secret>,
+    /// Further secrets, which are not values as such.
+    masked: Vec<Secret>,
     lines: Zeroizing<Vec<u8>>,
 }
 
@@ -59,28 +59,28 @@ struct Field {
     /// In lower case.
     name: String,
     value: Secret,
-    /// Whether it is masked where a server repeats it.
+    /// Whether it is masked in error messages.
     is_masked: bool,
 }
 
 impl Default for Headers {
     fn default() -> Headers {
-        let mut headers = Headers { set: Vec::new(), hidden: Vec::new(), lines: Zeroizing::default() };
-        headers.write();
+        let mut headers = Headers { set: Vec::new(), masked: Vec::new(), lines: Zeroizing::default() };
+        headers.serialize();
         headers
     }
 }
 
 impl Headers {
-    /// Replaces the header's value, which counts as a secret.
+    /// Sets a header. Its value counts as a secret.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         let name = checked_name(name)?;
         check_value(&format!("the header {name}"), value)?;
         if self.set.len() >= MAX_COUNT && !self.has(&name) {
-            return Err(InvalidHeader(format!("{MAX_COUNT} headers are set, and no more are allowed")));
+            return Err(InvalidHeader(format!("at most {MAX_COUNT} headers can be set")));
         }
         self.put(Field { name, value: Secret::new(value), is_masked: true });
-        self.write();
+        self.serialize();
         Ok(())
     }
 
@@ -88,56 +88,56 @@ impl Headers {
         self.set.is_empty()
     }
 
-    /// Whether a header of this name, in lower case, is set.
+    /// Returns whether a header of this name, in lower case, is set.
     pub fn has(&self, name: &str) -> bool {
         self.set.iter().any(|field| field.name == name)
     }
 
-    /// Whether any of them says who the client is.
+    /// Returns whether any of the headers carries credentials.
     pub fn has_credentials(&self) -> bool {
         self.set.iter().any(|field| names_credential(&field.name))
     }
 
-    /// These, with the others in place of those of the same name.
+    /// Returns these headers, with the others replacing those of the same name.
     pub fn with(&self, others: &Headers) -> Headers {
         let mut all = self.clone();
         others.set.iter().for_each(|field| all.put(field.clone()));
-        all.write();
+        all.serialize();
         all
     }
 
-    /// These, and a secret where none of that name (in lower case) is set. Its value was checked by [`check_value`].
+    /// Adds a secret unless a header of that name, in lower case, is set. [`check_value`] must accept the value.
     pub fn or_secret(mut self, name: &'static str, value: &Secret) -> Headers {
         self.put_if_new(name, value, true);
         self
     }
 
-    /// As [`Headers::or_secret`], with a value that may be seen.
+    /// As [`Headers::or_secret`], with a value that is not masked.
     pub fn or_plain(mut self, name: &'static str, value: &str) -> Headers {
         self.put_if_new(name, &Secret::new(value), false);
         self
     }
 
-    /// Masks this text, too, where a server repeats it.
-    pub fn hide(&mut self, secret: &Secret) {
-        self.hidden.push(secret.clone());
+    /// Masks another secret in error messages.
+    pub fn mask(&mut self, secret: &Secret) {
+        self.masked.push(secret.clone());
     }
 
-    /// Forgets the header. One that is not there is no mistake.
+    /// Unsets a header. Unsetting one that is not set is not an error.
     pub fn unset(&mut self, name: &str) -> Result<(), InvalidHeader> {
         let name = checked_name(name)?;
         self.set.retain(|field| field.name != name);
-        self.write();
+        self.serialize();
         Ok(())
     }
 
-    /// What is masked where a server repeats it.
+    /// Returns the secrets to mask in error messages.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let of_fields = self.set.iter().filter(|field| field.is_masked).map(|field| field.value.expose());
-        of_fields.chain(self.hidden.iter().map(Secret::expose))
+        of_fields.chain(self.masked.iter().map(Secret::expose))
     }
 
-    /// All of them as they are sent, with our own where nobody set any.
+    /// Returns the header lines to send, including our defaults.
     pub(super) fn lines(&self) -> &[u8] {
         &self.lines
     }
@@ -152,15 +152,15 @@ impl Headers {
     fn put_if_new(&mut self, name: &'static str, value: &Secret, is_masked: bool) {
         if !self.has(name) {
             self.put(Field { name: name.to_owned(), value: value.clone(), is_masked });
-            self.write();
+            self.serialize();
         }
     }
 
-    fn write(&mut self) {
-        let own = OWN.into_iter().filter(|(name, _)| !self.has(name));
+    fn serialize(&mut self) {
+        let defaults = DEFAULTS.into_iter().filter(|(name, _)| !self.has(name));
         let set = self.set.iter().map(|field| (field.name.as_str(), field.value.expose()));
-        let all: Vec<_> = own.chain(set).collect();
-        // In one piece: a block that grows leaves secrets behind.
+        let all: Vec<_> = defaults.chain(set).collect();
+        // Allocated once: a block that grows leaves copies of secrets behind.
         let length = all.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         let mut lines = Zeroizing::new(Vec::with_capacity(length));
         for (name, value) in all {
@@ -172,46 +172,48 @@ impl Headers {
     }
 }
 
-/// Values are secrets more often than not, so none is shown.
+/// Shows names only: most values are secrets.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.set.iter().map(|field| &field.name)).finish()
     }
 }
 
-/// Whether a value can be sent; `what` names it.
-pub fn check_value(what: &str, value: &str) -> Result<(), InvalidHeader> {
+/// Checks that a value can be sent. `name` names it in the error message.
+pub fn check_value(name: &str, value: &str) -> Result<(), InvalidHeader> {
     if value.len() > MAX_VALUE {
         let length = value.len();
-        return Err(InvalidHeader(format!("the value of {what} is {length} bytes long; {MAX_VALUE} are allowed")));
+        return Err(InvalidHeader(format!(
+            "the value of {name} is {length} bytes long; at most {MAX_VALUE} are allowed"
+        )));
     }
-    // Looked at in place: HeaderValue would keep a copy of it, which nobody wipes.
+    // Not by parsing it as a HeaderValue, which keeps a copy that is not wiped.
     if value.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 0x7f)) {
-        return Err(InvalidHeader(format!("the value of {what} holds a line break or another control character")));
+        return Err(InvalidHeader(format!("the value of {name} contains a line break or another control character")));
     }
     Ok(())
 }
 
-/// Whether what has this name, in lower case, shows who a client is.
+/// Returns whether a header or query field of this name, in lower case, carries credentials.
 pub(super) fn names_credential(name: &str) -> bool {
-    CREDENTIALS.iter().any(|part| name.contains(part))
+    CREDENTIAL_NAMES.iter().any(|part| name.contains(part))
 }
 
-/// Whether it is what names of headers and methods are (RFC 9110, 5.6.2).
+/// Returns whether a string is a token, as the names of headers and methods are (RFC 9110, 5.6.2).
 pub(super) fn is_token(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_allowed)
 }
 
-/// The name in lower case.
+/// Checks a header name, and returns it in lower case.
 fn checked_name(name: &str) -> Result<String, InvalidHeader> {
     if name.len() > MAX_NAME || !is_token(name) {
-        let problem = format!("a header's name is made of 1 to {MAX_NAME} letters, digits and !#$%&'*+-.^_`|~");
+        let problem = format!("a header name consists of 1 to {MAX_NAME} letters, digits and !#$%&'*+-.^_`|~");
         return Err(InvalidHeader(problem));
     }
     let name = name.to_ascii_lowercase();
-    if OURS.contains(&name.as_str()) {
-        return Err(InvalidHeader(format!("the header {name} is written by this library itself")));
+    if RESERVED.contains(&name.as_str()) {
+        return Err(InvalidHeader(format!("the header {name} is set by the library")));
     }
     Ok(name)
 }
@@ -221,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_what_would_break_the_message() {
+    fn invalid_and_reserved_headers_are_rejected() {
         let mut headers = Headers::default();
         for (name, value) in [
             ("", "x"),
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_no_values() {
+    fn debug_output_shows_no_values() {
         let mut headers = Headers::default();
         headers.set("Authorization", "Bearer hunter2").unwrap();
         headers.set("authorization", "Bearer hunter3").unwrap();
@@ -250,13 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn knows_which_values_are_secrets() {
+    fn secrets_and_plain_values_are_distinguished() {
         let mut headers = Headers::default();
         headers.set("X-Flag", "on").unwrap();
         assert!(!headers.has_credentials());
         headers = headers.or_secret("authorization", &Secret::bearer("t")).or_secret("x-flag", &Secret::new("off"));
         headers = headers.or_plain("user-agent", "mine").or_plain("authorization", "other");
-        headers.hide(&Secret::new("hunter2"));
+        headers.mask(&Secret::new("hunter2"));
         assert!(headers.has_credentials());
         assert_eq!(headers.secrets().collect::<Vec<_>>(), ["on", "Bearer t", "hunter2"]);
         let expected = "accept: application/json, text/event-stream\r\naccept-encoding: identity\r\nx-flag: on\r\nauthorization: Bearer t\r\n\
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_headers() {
+    fn number_of_headers_is_limited() {
         let mut headers = Headers::default();
         for number in 0..MAX_COUNT {
             headers.set(&format!("x-{number}"), "1").unwrap();
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_sets_replaces_ours() {
+    fn set_headers_replace_defaults() {
         let mut headers = Headers::default();
         assert!(
             headers

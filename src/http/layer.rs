@@ -1,50 +1,47 @@
-//! What a connection's layers do beside what ureq's trait asks of a transport: TCP at the bottom, TLS over it or over a
-//! proxy's tunnel.
+//! The layers of a connection: TCP at the bottom, and TLS over TCP or over a proxy's tunnel.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
-use ureq::Error;
-use ureq::unversioned::transport::Transport;
+use super::deadline::Deadline;
+use super::input_buffer::InputBuffer;
 
 /// Why [`Layer::send`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SendOutcome {
-    /// At least one byte of these was taken. The system may hold them still.
-    Bytes(usize),
-    /// Nothing was taken, and something came that [`Layer::take_input`] gets.
+    /// This many bytes were accepted, at least one. The system may still hold them.
+    Sent(usize),
+    /// Nothing was accepted, and there is input for [`Layer::receive_available`].
     InputAvailable,
 }
 
-/// What came without waiting.
+/// Whether the server may send more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InputState {
-    /// Maybe nothing yet that means anything to the layer above.
-    Received,
-    /// The server sends no more.
+    Open,
     EndOfStream,
 }
 
-pub(super) trait Layer: Transport {
-    /// Sends from where the bytes are, as much as is taken at once, and waits until any is. With `watch` it ends that
-    /// wait for input, too: a server may refuse a long request before it has read it. After [`SendOutcome::InputAvailable`] the same
-    /// bytes must be sent next.
-    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<SendOutcome, Error>;
+/// A failure of our own, such as an expired deadline, is a [`TransportError`](super::error::TransportError) inside of
+/// the [`io::Error`].
+pub(super) trait Layer: Send + Sync {
+    /// Returns the buffer of received bytes.
+    fn input(&mut self) -> &mut InputBuffer;
 
-    /// Takes in what has come, without waiting for more.
-    fn take_input(&mut self) -> Result<InputState, Error>;
+    /// Sends bytes from `parts`, as many as are accepted at once, and waits until at least one is. With
+    /// `stop_on_input`, input ends the wait, too: a server may reject a long request before it has read all of it.
+    /// After [`SendOutcome::InputAvailable`] the same bytes must be sent next.
+    fn send(&mut self, parts: &[IoSlice], stop_on_input: bool, deadline: &Deadline) -> io::Result<SendOutcome>;
 
-    /// Wipes the buffers and gives back the memory that an idle connection does not need; false if something waits in
-    /// them, so that the connection is not to be kept.
-    fn go_idle(&mut self) -> bool;
-}
+    /// Waits for input. On [`InputState::Open`] there is more of it than before.
+    fn receive(&mut self, deadline: &Deadline) -> io::Result<InputState>;
 
-/// Sends all of it, without an eye on what comes.
-pub(super) fn send_all<L: Layer + ?Sized>(layer: &mut L, bytes: &[u8]) -> Result<(), Error> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        if let SendOutcome::Bytes(sent) = layer.send(&[IoSlice::new(rest)], false)? {
-            rest = &rest[sent..];
-        }
-    }
-    Ok(())
+    /// Receives what has arrived, without waiting for more. On [`InputState::Open`] that may be nothing yet.
+    fn receive_available(&mut self, deadline: &Deadline) -> io::Result<InputState>;
+
+    /// Returns whether the server has neither closed an idle connection nor sent anything on it.
+    fn is_open(&mut self) -> bool;
+
+    /// Wipes the buffers, and frees the memory that an idle connection does not need. Returns false if a buffer holds
+    /// input: such a connection must not be reused.
+    fn reset(&mut self) -> bool;
 }

@@ -1,4 +1,5 @@
-//! The system's look-up of host names. The standard library's does not report which kind of failure it is.
+//! Resolves host names with the system's getaddrinfo. The standard library does not report whether a failure is
+//! permanent.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -8,40 +9,40 @@ use std::ptr;
 /// Why a name has no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LookupError {
-    /// In the system's words.
+    /// The system's error message.
     pub why: String,
-    /// Whether it would be the same another time.
-    pub is_lasting: bool,
+    /// Whether a retry would fail in the same way.
+    pub is_permanent: bool,
 }
 
-/// The addresses of a host, in the order in which to try them. May take as long as the system's resolver likes.
+/// Returns the addresses of a host, in the order in which to try them. Blocks until the system's resolver returns.
 pub(super) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
-    let lasting = |why: &str| LookupError { why: why.to_owned(), is_lasting: true };
-    let name = CString::new(host).map_err(|_| lasting("the name holds a NUL byte"))?;
+    let permanent = |why: &str| LookupError { why: why.to_owned(), is_permanent: true };
+    let name = CString::new(host).map_err(|_| permanent("the name contains a NUL byte"))?;
     // SAFETY: all zeroes are a valid value of this type.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_socktype = libc::SOCK_STREAM;
     let mut list = ptr::null_mut();
-    // SAFETY: name and hints are there, and there is a place for the list.
+    // SAFETY: name, hints and list are valid for the call.
     let code = unsafe { libc::getaddrinfo(name.as_ptr(), ptr::null(), &raw const hints, &raw mut list) };
     if code != 0 {
-        return Err(no_address(code, &io::Error::last_os_error()));
+        return Err(lookup_error(code, &io::Error::last_os_error()));
     }
     let mut found = Vec::new();
-    let mut at = list;
-    // SAFETY: the system made the list, and each of its entries is there until it is freed below.
-    while let Some(entry) = unsafe { at.as_ref() } {
-        // SAFETY: an entry's address is of the family that the entry says.
+    let mut next = list;
+    // SAFETY: the entries of the system's list are valid until it is freed below.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        // SAFETY: an entry's address is of the family in `ai_family`.
         found.extend(unsafe { address(entry, port) });
-        at = entry.ai_next;
+        next = entry.ai_next;
     }
-    // SAFETY: the list is the system's, and not used any more.
+    // SAFETY: the list is the system's, and is not used any more.
     unsafe { libc::freeaddrinfo(list) };
-    if found.is_empty() { Err(lasting("the name has no address")) } else { Ok(found) }
+    if found.is_empty() { Err(permanent("the name has no address")) } else { Ok(found) }
 }
 
 /// # Safety
-/// The entry's address is there, and of the entry's family.
+/// The entry's address must be valid and of the entry's family.
 unsafe fn address(entry: &libc::addrinfo, port: u16) -> Option<SocketAddr> {
     match entry.ai_family {
         libc::AF_INET => {
@@ -60,16 +61,17 @@ unsafe fn address(entry: &libc::addrinfo, port: u16) -> Option<SocketAddr> {
     }
 }
 
-fn no_address(code: libc::c_int, error: &io::Error) -> LookupError {
+/// Converts an error code of getaddrinfo, and the value of errno after it.
+fn lookup_error(code: libc::c_int, error: &io::Error) -> LookupError {
     if code == libc::EAI_SYSTEM || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
-        return LookupError { why: error.to_string(), is_lasting: false };
+        return LookupError { why: error.to_string(), is_permanent: false };
     }
-    // SAFETY: the system's text for a code is there for good.
+    // SAFETY: the system's message for a code is a static string.
     let why = unsafe { CStr::from_ptr(libc::gai_strerror(code)) }.to_string_lossy().into_owned();
-    let is_lasting = matches!(code, libc::EAI_NONAME | libc::EAI_FAIL);
+    let is_permanent = matches!(code, libc::EAI_NONAME | libc::EAI_FAIL);
     #[cfg(target_os = "linux")]
-    let is_lasting = is_lasting || code == libc::EAI_NODATA;
-    LookupError { why, is_lasting }
+    let is_permanent = is_permanent || code == libc::EAI_NODATA;
+    LookupError { why, is_permanent }
 }
 
 #[cfg(test)]
@@ -77,18 +79,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_addresses_of_a_name() {
+    fn localhost_resolves_to_loopback_addresses() {
         let found = look_up("localhost", 5000).unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 5000), "{found:?}");
     }
 
     #[test]
-    fn only_a_temporary_failure_is_worth_another_try() {
+    fn temporary_failures_and_lack_of_descriptors_are_not_permanent() {
         let other = io::Error::from_raw_os_error(0);
-        assert!(no_address(libc::EAI_NONAME, &other).is_lasting);
-        assert!(!no_address(libc::EAI_AGAIN, &other).is_lasting);
-        let full = no_address(libc::EAI_NONAME, &io::Error::from_raw_os_error(libc::EMFILE));
-        assert!(!full.is_lasting && full.why.contains("open files"), "{full:?}");
-        assert!(look_up("a\0b", 1).unwrap_err().is_lasting);
+        assert!(lookup_error(libc::EAI_NONAME, &other).is_permanent);
+        assert!(!lookup_error(libc::EAI_AGAIN, &other).is_permanent);
+        let full = lookup_error(libc::EAI_NONAME, &io::Error::from_raw_os_error(libc::EMFILE));
+        assert!(!full.is_permanent && full.why.contains("open files"), "{full:?}");
+        assert!(look_up("a\0b", 1).unwrap_err().is_permanent);
     }
 }

@@ -1,19 +1,19 @@
-//! Secrets that a server repeats, and what is shown in their place.
+//! Masks secrets in what servers send back.
 
 use memchr::memmem;
 use zeroize::Zeroizing;
 
-/// Shorter words are no secrets, and stand in many sentences.
+/// Shorter strings are not masked: they are weak secrets, and part of ordinary sentences.
 const MIN_SECRET: usize = 6;
 
 const MASK: &str = "***";
 
-/// A text without the secret, in whichever form.
+/// Masks all forms of a secret in a string.
 pub fn mask_text(text: &str, secret: &str) -> String {
     forms(secret).iter().fold(text.to_owned(), |text, form| mask_cut(text.replace(form.as_str(), MASK), form))
 }
 
-/// Bytes without the secret, nor the beginning of it where they were cut.
+/// Masks all forms of a secret in bytes, also the beginning of it at their end, where they may have been cut.
 pub fn mask_bytes(bytes: Vec<u8>, secret: &str) -> Vec<u8> {
     forms(secret).iter().fold(bytes, |bytes, form| {
         let mut bytes = replace(bytes, form.as_bytes());
@@ -31,27 +31,27 @@ fn replace(bytes: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     if places.is_empty() {
         return bytes;
     }
-    let (mut masked, mut behind) = (Vec::new(), 0);
+    let (mut masked, mut end) = (Vec::new(), 0);
     for at in places {
-        masked.extend_from_slice(&bytes[behind..at]);
+        masked.extend_from_slice(&bytes[end..at]);
         masked.extend_from_slice(MASK.as_bytes());
-        behind = at + secret.len();
+        end = at + secret.len();
     }
-    masked.extend_from_slice(&bytes[behind..]);
+    masked.extend_from_slice(&bytes[end..]);
     masked
 }
 
-/// The secret as it may be repeated: whole, without the name of its scheme, in a URL, in JSON, or with its spaces run
-/// together.
+/// Returns the forms in which a server may repeat a secret: as it is, without the name of its scheme, percent-encoded,
+/// in JSON, or with its spaces collapsed.
 fn forms(secret: &str) -> Vec<Zeroizing<String>> {
-    // A password of several words is none by each of them.
+    // Credentials have one space, after the scheme. A password may have several.
     let without_scheme = secret.split_once(' ').map(|(_, token)| token).filter(|token| !token.contains(' '));
     let mut forms: Vec<Zeroizing<String>> = Vec::new();
     for form in std::iter::once(secret).chain(without_scheme) {
-        let in_json = serde_json::to_string(form).map(Zeroizing::new).unwrap_or_default();
-        let in_json = in_json.get(1..in_json.len().saturating_sub(1)).unwrap_or_default();
-        let run_together: Vec<_> = form.split_whitespace().collect();
-        for form in [form.to_owned(), encoded(form), in_json.to_owned(), run_together.join(" ")] {
+        let json = serde_json::to_string(form).map(Zeroizing::new).unwrap_or_default();
+        let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
+        let words: Vec<_> = form.split_whitespace().collect();
+        for form in [form.to_owned(), percent_encoded(form), json.to_owned(), words.join(" ")] {
             let form = Zeroizing::new(form);
             if form.len() >= MIN_SECRET && !forms.contains(&form) {
                 forms.push(form);
@@ -61,8 +61,8 @@ fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     forms
 }
 
-/// As a part of a URL.
-fn encoded(text: &str) -> String {
+/// Percent-encodes a string as a part of a URL.
+fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(3 * text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -75,7 +75,7 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-/// A text that was cut ends in "…", and there it may hold the beginning of a secret. It may be a part of another one.
+/// Masks the beginning of a secret before each "…", which marks where a string was cut.
 fn mask_cut(text: String, secret: &str) -> String {
     const CUT: char = '…';
     let beginnings: Vec<&str> = (MIN_SECRET..secret.len()).rev().filter_map(|len| secret.get(..len)).collect();
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_what_a_server_repeats() {
+    fn secrets_and_cut_secrets_are_masked() {
         assert_eq!(mask_text("no: Bearer hunter2 is on", "Bearer hunter2"), "no: *** is on");
         assert_eq!(mask_text("token hunter2", "Bearer hunter2"), "token ***");
         assert_eq!(mask_text("it is on", "on"), "it is on");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_what_was_written_in_another_way() {
+    fn encoded_secrets_are_masked() {
         let secret = "hun\"ter\\2 +/=";
         for repeated in [secret, "hun%22ter%5C2%20%2B%2F%3D", r#"hun\"ter\\2 +/="#] {
             assert_eq!(mask_text(&format!("a {repeated} b"), secret), "a *** b", "{repeated}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_bytes_of_any_kind() {
+    fn secrets_in_binary_data_are_masked() {
         let masked = |bytes: &[u8]| mask_bytes(bytes.to_vec(), "Bearer hunter2");
         assert_eq!(masked(b"\xff hunter2 Bearer hunter2 hunter2\0"), b"\xff *** *** ***\0");
         assert_eq!(masked(b"it ends in Bearer hunt"), b"it ends in ***");

@@ -1,6 +1,6 @@
 //! Request methods.
 
-/// A method is case-sensitive (RFC 9110, 9.1).
+/// A request method. Case-sensitive (RFC 9110, 9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method<'a> {
     Get,
@@ -8,7 +8,7 @@ pub enum Method<'a> {
     Post,
     Put,
     Delete,
-    /// Of a proxy.
+    /// Only for proxies.
     Connect,
     Other(&'a str),
 }
@@ -31,7 +31,7 @@ impl<'a> Method<'a> {
         }
     }
 
-    /// Whether a server expects a length also where there is no body (RFC 9110, 8.6).
+    /// Returns whether a server expects a Content-Length also without a body (RFC 9110, 8.6).
     pub(super) fn expects_body(self) -> bool {
         matches!(self, Method::Post | Method::Put | Method::Other("PATCH"))
     }

@@ -1,23 +1,24 @@
-//! HTTP/1.1 for the gateways: where to, over what, and until when. Nothing above this module knows a socket.
+//! HTTP/1.1: connections, TLS, proxies, name look-ups, server-sent events and deadlines. Only this module uses sockets.
 //!
-//! Each exchange goes over our own sockets and our own reading and writing of messages. ureq lends its transport trait,
-//! by which TLS (rustls) lies on a socket or on a proxy's tunnel alike, and
-//! the type of a URI.
+//! A connection is a stack of [layers](layer): TCP, and TLS over it or over a proxy's tunnel. rustls encrypts, httparse
+//! parses heads, and the type of URIs is that of ureq. A [deadline](deadline) is passed as a value down to each system
+//! call.
 
 mod agent;
 mod body;
-mod buffers;
 mod connect;
 mod connect_settings;
 mod connection;
 mod deadline;
 mod error;
 mod events;
+mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod happy_eyeballs;
 mod head;
 mod headers;
+mod input_buffer;
 mod layer;
 mod lookup;
 mod mask;
@@ -39,21 +40,22 @@ mod tls_transport;
 mod tls_trust;
 mod uri;
 
-pub use agent::{Agent, ContentType, Exchange, HttpResponse, Limits, Reply, Timeouts, Timestamps};
+pub use agent::{Agent, HttpResponse};
 pub use connect_settings::{ConnectSetting, ConnectSettings, ProxySetting};
+pub use deadline::Deadline;
 pub use error::{Limit, Phase, TransportError};
-pub use events::{EventError, Events};
+pub use events::Events;
+pub use exchange::{ContentType, Exchange, KeepAlive, Limits, Reply, Timeouts, Timestamps};
 pub use head::header_fields;
 pub use headers::{Headers, InvalidHeader, check_value};
 pub use mask::{mask_bytes, mask_text};
 pub use method::Method;
 pub use pem::PemFile;
-pub use pool::KeepAlive;
 pub use response_reader::ResponseReader;
 pub use secret::Secret;
 pub use target::{InvalidTarget, RawTarget};
 pub use tls::{TlsFile, TlsSetting};
 pub use uri::{GatewayUri, without_secrets};
 
-/// This library and its version, as servers see it.
+/// The User-Agent of this library.
 pub const USER_AGENT: &str = concat!("mlflow-ai-gateway/", env!("CARGO_PKG_VERSION"));

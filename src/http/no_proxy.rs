@@ -1,19 +1,19 @@
-//! Whom to ask without the proxy that the environment names, by the rules that curl and Python's requests share.
+//! Hosts that are reached without the proxy of the environment, by the rules that curl and Python's requests share.
 
 use std::net::IpAddr;
 
 use super::uri::GatewayUri;
 
-/// Whether a list of hosts, as `NO_PROXY` has it, names this gateway's: by its name or a domain that it is in, with or
-/// without a dot before it, by its address or a network (`10.0.0.0/8`), each perhaps with a port, or all by `*`.
-pub(super) fn names(list: &str, gateway: &GatewayUri) -> bool {
+/// Returns whether a list of hosts, as in `NO_PROXY`, contains the gateway. An entry is a host name, a domain with or
+/// without a leading dot, an address, a network (`10.0.0.0/8`), each optionally with a port, or `*` for all hosts.
+pub(super) fn contains(list: &str, gateway: &GatewayUri) -> bool {
     let host = gateway.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let address = host.parse::<IpAddr>().ok();
     list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()).any(|entry| {
         let entry = entry.to_ascii_lowercase();
         let (entry, port) = split_port(&entry);
-        let is_port = port.is_none_or(|port| port == gateway.port());
-        let is_host = match address {
+        let is_same_port = port.is_none_or(|port| port == gateway.port());
+        let is_same_host = match address {
             _ if entry == "*" => true,
             Some(address) => is_in(address, entry),
             None => {
@@ -22,11 +22,11 @@ pub(super) fn names(list: &str, gateway: &GatewayUri) -> bool {
                 !domain.is_empty() && before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
             }
         };
-        is_host && is_port
+        is_same_host && is_same_port
     })
 }
 
-/// A port that an entry ends in. An IPv6 address is full of colons, and has brackets where a port follows.
+/// Splits the port off an entry. An IPv6 address is in brackets if a port follows.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
@@ -37,7 +37,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Whether an entry is this address, or a network that it is in.
+/// Returns whether an entry is this address, or a network that contains it.
 fn is_in(address: IpAddr, entry: &str) -> bool {
     let (network, length) = match entry.split_once('/') {
         Some((network, length)) => (network, length.parse::<u32>().ok()),
@@ -62,8 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_whom_the_list_names() {
-        let named = |list: &str, gateway: &str| names(list, &GatewayUri::parse(gateway).unwrap());
+    fn lists_contain_names_domains_addresses_and_networks() {
+        let is_listed = |list: &str, gateway: &str| contains(list, &GatewayUri::parse(gateway).unwrap());
         for (list, gateway) in [
             ("example.org", "http://example.org"),
             ("EXAMPLE.org", "http://a.Example.org"),
@@ -78,7 +78,7 @@ mod tests {
             ("127.0.0.1:80", "http://127.0.0.1"),
             ("example.org:443", "https://example.org"),
         ] {
-            assert!(named(list, gateway), "{list} {gateway}");
+            assert!(is_listed(list, gateway), "{list} {gateway}");
         }
         for (list, gateway) in [
             ("", "http://example.org"),
@@ -92,7 +92,7 @@ mod tests {
             ("::1", "http://127.0.0.1"),
             ("example.org:5000", "http://example.org:5001"),
         ] {
-            assert!(!named(list, gateway), "{list} {gateway}");
+            assert!(!is_listed(list, gateway), "{list} {gateway}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! PEM files: the certificates and keys that they hold, or which block of them cannot be used, and why.
+//! PEM files: parses their certificates and keys, and reports which block is invalid.
 
 use memchr::memmem;
 use rustls::crypto::ring;
@@ -8,31 +8,31 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 use zeroize::Zeroizing;
 
-/// A file, read whole.
+/// The content of a file.
 pub struct PemFile {
-    /// What messages call it.
+    /// For error messages.
     pub path: String,
     pub content: Zeroizing<Vec<u8>>,
 }
 
 impl PemFile {
-    /// All certificates in it that can be trusted.
+    /// Returns all certificates, each of which must be usable as a trusted one.
     pub(super) fn trusted(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         let check = |certificate: &CertificateDer| RootCertStore::empty().add(certificate.clone());
         self.certificates(|_, certificate| check(certificate))
     }
 
-    /// A client's certificate, with those that lead to its root: at least one.
+    /// Returns a client certificate and the intermediate ones after it: at least one.
     pub(super) fn client_chain(&self) -> Result<Vec<CertificateDer<'static>>, String> {
-        // The others are only sent.
+        // Intermediate certificates are only sent, so they are not checked.
         let chain = self.certificates(|index, certificate| match index {
             0 => ParsedCertificate::try_from(certificate).map(drop),
             _ => Ok(()),
         })?;
-        if chain.is_empty() { Err(format!("the file {} holds no certificate", self.path)) } else { Ok(chain) }
+        if chain.is_empty() { Err(format!("the file {} contains no certificate", self.path)) } else { Ok(chain) }
     }
 
-    /// The first private key in it; `None` if it holds none.
+    /// Returns the first private key, or `None` if there is none.
     pub(super) fn private_key(&self) -> Result<Option<PrivateKeyDer<'static>>, String> {
         let path = &self.path;
         let found = PrivateKeyDer::from_pem_slice(&self.content);
@@ -43,25 +43,25 @@ impl PemFile {
                 Err(error) => Err(format!("the private key in the file {path} cannot be used: {error}")),
             },
             Err(_) if is_encrypted() => Err(format!(
-                "the private key in the file {path} is encrypted; write it unencrypted, for example by openssl pkey"
+                "the private key in the file {path} is encrypted; decrypt it, for example with openssl pkey"
             )),
             Err(PemError::NoItemsFound) => Ok(None),
-            Err(error) => Err(format!("the file {path} cannot be used: {}", damage(&error))),
+            Err(error) => Err(format!("the file {path} cannot be used: {}", pem_error(&error))),
         }
     }
 
-    /// All of them, each checked, with its index.
+    /// Returns all certificates. Calls `check` with the index of each.
     fn certificates(
         &self,
         check: impl Fn(usize, &CertificateDer) -> Result<(), Error>,
     ) -> Result<Vec<CertificateDer<'static>>, String> {
         let mut found = Vec::new();
         for (index, block) in <(SectionKind, Vec<u8>)>::pem_slice_iter(&self.content).enumerate() {
-            let wrong = |why: &str| format!("the file {} cannot be used: PEM block {}: {why}", self.path, index + 1);
-            let (kind, der) = block.map_err(|error| wrong(&damage(&error)))?;
+            let invalid = |why: &str| format!("the file {} cannot be used: PEM block {}: {why}", self.path, index + 1);
+            let (kind, der) = block.map_err(|error| invalid(&pem_error(&error)))?;
             if kind == SectionKind::Certificate {
                 let certificate = CertificateDer::from(der);
-                check(found.len(), &certificate).map_err(|error| wrong(&fault(&error)))?;
+                check(found.len(), &certificate).map_err(|error| invalid(&certificate_error(&error)))?;
                 found.push(certificate);
             }
         }
@@ -69,8 +69,8 @@ impl PemFile {
     }
 }
 
-/// What is wrong with a block, in words that do not repeat it.
-fn damage(error: &PemError) -> String {
+/// Describes an invalid block without repeating its content.
+fn pem_error(error: &PemError) -> String {
     match error {
         PemError::MissingSectionEnd { .. } => "it has no end line".to_owned(),
         PemError::IllegalSectionStart { .. } => "its first line is damaged".to_owned(),
@@ -79,16 +79,16 @@ fn damage(error: &PemError) -> String {
     }
 }
 
-/// What is wrong with a certificate. rustls speaks of that of a peer.
-fn fault(error: &Error) -> String {
+/// Describes an invalid certificate. The messages of rustls are about a peer's certificate.
+fn certificate_error(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(CertificateError::BadEncoding) => {
             "it is damaged, or not an X.509 certificate".to_owned()
         }
         Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string() == "UnsupportedCertVersion" => {
-            "it is an X.509 certificate of an old version; make one of version 3".to_owned()
+            "it is an X.509 certificate of an old version; version 3 is required".to_owned()
         }
-        Error::InvalidCertificate(problem) => problem.to_string(),
+        Error::InvalidCertificate(error) => error.to_string(),
         other => other.to_string(),
     }
 }

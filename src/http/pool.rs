@@ -1,98 +1,70 @@
-//! Connections that wait for the next call.
+//! Idle connections, which wait for the next exchange.
 
-use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::connect_settings::ConnectSettings;
 use super::connection::Connection;
-use crate::sync::{Lock, current_process};
+use super::exchange::KeepAlive;
+use crate::sync::{Lock, ProcessLocal};
 
-/// What the options say of connections that are kept for later calls.
-#[derive(Debug, Clone, Copy)]
-pub struct KeepAlive {
-    /// As many are kept.
-    pub max_connections: usize,
-    /// How long one is kept that is idle, at most.
-    pub max_idle: Duration,
-}
+/// How much earlier than the server we close an idle connection: a request that is on its way when the server closes is
+/// lost.
+const SAFETY_MARGIN: Duration = Duration::from_secs(1);
 
-/// How much earlier than the server an idle connection is given up: a request that is on its way when the server closes
-/// is lost.
-const EARLIER: Duration = Duration::from_secs(1);
-
-/// The last one used is the first one used again, so that those which are too many grow old. The lock is held only
-/// while one is put in or taken out.
+/// The connection used last is reused first, so that those which are not needed expire. The lock is held only while a
+/// connection is put in or taken out.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Lock<Vec<Idle>>,
-    /// Whose they are: after a fork both processes have the sockets, and would read each other's answers.
-    process: AtomicU32,
 }
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
-    way: Arc<ConnectSettings>,
-    until: Instant,
+    connection: ProcessLocal<Connection>,
+    settings: Arc<ConnectSettings>,
+    expires: Instant,
 }
 
 impl Pool {
-    /// A connection that was made on this way and that the server has not closed.
-    pub fn take(&self, way: &Arc<ConnectSettings>) -> Option<Connection> {
-        self.close_parents();
+    /// Takes a connection that was opened with these settings and that the server has not closed.
+    pub fn take(&self, settings: &Arc<ConnectSettings>) -> Option<Connection> {
         loop {
-            let idle = self.idle.lock().pop()?;
-            let mut connection = idle.connection;
-            if Arc::ptr_eq(&idle.way, way) && Instant::now() < idle.until && connection.is_open() {
-                return Some(connection);
+            let mut idle = self.idle.lock().pop()?;
+            let is_current = Arc::ptr_eq(&idle.settings, settings) && Instant::now() < idle.expires;
+            if is_current && idle.connection.get_mut().is_some_and(Connection::is_open) {
+                return idle.connection.into_inner();
             }
         }
     }
 
-    /// In a process that was forked since the last look, none of them is this one's.
-    fn close_parents(&self) {
-        let process = current_process();
-        if self.process.load(Ordering::Acquire) == process {
-            return;
-        }
-        let parents = {
-            let mut kept = self.idle.lock();
-            // Another thread of this process may have been faster, and have put its own in.
-            let is_first = self.process.swap(process, Ordering::AcqRel) != process;
-            if is_first { mem::take(&mut *kept) } else { Vec::new() }
-        };
-        drop(parents);
-    }
-
-    /// Keeps the connection, unless as many are kept already, or the server closes it sooner than it is of use.
-    /// `server_keeps` is how long the server says that it keeps it.
+    /// Keeps a connection, unless enough are kept or the server closes it too soon. `server_keeps` is how long the
+    /// server keeps it, if it announced that.
     pub fn put(
         &self,
         mut connection: Connection,
-        way: &Arc<ConnectSettings>,
+        settings: &Arc<ConnectSettings>,
         keep_alive: KeepAlive,
         server_keeps: Option<Duration>,
     ) {
-        self.close_parents();
-        let kept_for =
-            server_keeps.map_or(keep_alive.max_idle, |time| time.saturating_sub(EARLIER).min(keep_alive.max_idle));
-        if kept_for.is_zero() || !connection.go_idle() {
+        let server_keeps = server_keeps.map(|time| time.saturating_sub(SAFETY_MARGIN));
+        let max_idle = server_keeps.map_or(keep_alive.max_idle, |time| time.min(keep_alive.max_idle));
+        if max_idle.is_zero() || !connection.reset() {
             return;
         }
         let now = Instant::now();
-        let idle = Idle { connection, way: Arc::clone(way), until: now + kept_for };
-        // What is closed is closed outside of the lock.
+        let new =
+            Idle { connection: ProcessLocal::new(connection), settings: Arc::clone(settings), expires: now + max_idle };
+        // Connections are closed outside of the lock.
         let closed: (Vec<Idle>, Option<Idle>) = {
-            let mut kept = self.idle.lock();
-            let old = kept.iter().take_while(|idle| idle.until <= now).count();
-            let old = kept.drain(..old).collect();
-            if kept.len() < keep_alive.max_connections {
-                kept.push(idle);
-                (old, None)
+            let mut idle = self.idle.lock();
+            let expired = idle.iter().take_while(|idle| idle.expires <= now).count();
+            let expired = idle.drain(..expired).collect();
+            if idle.len() < keep_alive.max_connections {
+                idle.push(new);
+                (expired, None)
             } else {
-                (old, Some(idle))
+                (expired, Some(new))
             }
         };
         drop(closed);

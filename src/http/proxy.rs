@@ -1,5 +1,4 @@
-//! The proxy on the way to the gateway: the one that was chosen, or that the environment names by the rules that curl
-//! and Python's requests follow.
+//! The proxy before the gateway: from the option, or from the environment by the rules of curl and Python's requests.
 
 use std::fmt;
 
@@ -10,46 +9,46 @@ use zeroize::Zeroizing;
 use super::no_proxy;
 use super::percent;
 use super::secret::Secret;
-use super::uri::{GatewayUri, is_loopback, scheme, wrong_port};
+use super::uri::{GatewayUri, invalid_port, is_loopback, scheme};
 
 #[derive(Clone)]
 pub(super) struct Proxy {
     /// Without credentials.
     uri: Uri,
-    /// What it wants to see of us.
+    /// The value of the header Proxy-Authorization.
     authorization: Option<Secret>,
     password: Option<Secret>,
 }
 
 impl Proxy {
-    /// `what` says where the URL comes from. `Err` says what is wrong with it, without its credentials.
-    pub fn parse(url: &str, what: &str) -> Result<Proxy, String> {
-        let no_url = || format!("{what} holds no proxy's URL");
+    /// Parses a proxy URL. `source` names its origin in error messages, which contain no credentials.
+    pub fn parse(url: &str, source: &str) -> Result<Proxy, String> {
+        let invalid = || format!("{source} is not the URL of a proxy");
         let (scheme, rest) = match scheme(url) {
             Some(scheme) => (scheme, &url[scheme.len() + "://".len()..]),
             None => ("http", url),
         };
         if !["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
-            return Err(format!("{what} names a proxy for {scheme}://; only HTTP proxies can be used"));
+            return Err(format!("{source} is the URL of a {scheme}:// proxy; only HTTP proxies are supported"));
         }
         let (rest, path) = rest.split_once('/').unwrap_or((rest, ""));
-        // A password with a slash in it would be taken for a port.
+        // A password that contains a slash would be taken for a port.
         if path.contains('@') {
-            return Err(no_url());
+            return Err(invalid());
         }
         let (credentials, authority) = match rest.rsplit_once('@') {
             Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
         };
-        let uri: Uri = format!("{scheme}://{authority}/").parse().map_err(|_| no_url())?;
-        let is_whole =
-            uri.authority().is_some_and(|authority| !authority.host().is_empty() && wrong_port(authority).is_none());
-        if !is_whole {
-            return Err(no_url());
+        let uri: Uri = format!("{scheme}://{authority}/").parse().map_err(|_| invalid())?;
+        let is_valid =
+            uri.authority().is_some_and(|authority| !authority.host().is_empty() && invalid_port(authority).is_none());
+        if !is_valid {
+            return Err(invalid());
         }
         let (user, password) =
             credentials.map(|credentials| credentials.split_once(':').unwrap_or((credentials, ""))).unzip();
-        let decoded = |part: Option<&str>| part.map(|part| decoded(part).ok_or_else(no_url)).transpose();
+        let decoded = |part: Option<&str>| part.map(|part| decoded(part).ok_or_else(invalid)).transpose();
         let (user, password) = (decoded(user)?, decoded(password)?);
         let authorization = user
             .as_ref()
@@ -58,7 +57,7 @@ impl Proxy {
         Ok(Proxy { uri, authorization, password })
     }
 
-    /// The proxy that the environment, read by `variable`, names for this gateway.
+    /// Returns the proxy for this gateway from the environment, which `variable` reads.
     pub fn from_environment(
         gateway: &GatewayUri,
         variable: &dyn Fn(&str) -> Option<String>,
@@ -67,11 +66,11 @@ impl Proxy {
             names.iter().find_map(|name| Some((*name, variable(name).filter(|value| !value.is_empty())?)))
         };
         let exceptions = first_set(&["no_proxy", "NO_PROXY"]).map(|(_, hosts)| hosts).unwrap_or_default();
-        // Before the proxy's URL is looked at: one that cannot be used does not concern these hosts.
-        if no_proxy::names(&exceptions, gateway) {
+        // Checked before the URL is parsed: an unusable proxy does not matter for these hosts.
+        if no_proxy::contains(&exceptions, gateway) {
             return Ok(None);
         }
-        // A CGI program gets the header "Proxy" of whoever asks for it as HTTP_PROXY (CVE-2016-5385).
+        // In a CGI program, HTTP_PROXY is the header "Proxy" of the request that it serves (CVE-2016-5385).
         let is_cgi = variable("REQUEST_METHOD").is_some();
         let names = match gateway.is_https() {
             true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"][..],
@@ -92,25 +91,25 @@ impl Proxy {
         self.authorization.as_ref()
     }
 
-    /// To be masked where it is repeated.
+    /// Returns the password, which is masked in error messages.
     pub fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
     }
 
-    /// Whether what is sent to it stays on this machine.
+    /// Returns whether the proxy is on this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(self.uri.host().unwrap_or_default())
     }
 }
 
-/// Without its credentials.
+/// Shows the proxy without its credentials.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the proxy {}", self.uri.authority().map_or("", Authority::as_str))
     }
 }
 
-/// A part of a URL as it was before it was written into one.
+/// Decodes the percent-encoding of a user name or password.
 fn decoded(part: &str) -> Option<Secret> {
     std::str::from_utf8(&percent::decoded(part).0).ok().map(Secret::new)
 }
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_no_password() {
+    fn credentials_are_parsed_and_not_shown() {
         let proxy = Proxy::parse("http://me:hunter2@proxy.example:3128", "the option proxy").unwrap();
         assert_eq!(format!("{proxy:?}"), "the proxy proxy.example:3128");
         assert_eq!(proxy.authorization().unwrap().expose(), "Basic bWU6aHVudGVyMg==");
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_it_for_some_hosts() {
+    fn environment_determines_the_proxy_by_scheme_and_host() {
         let found = |gateway: &str, variables: &[(&str, &str)]| {
             let of = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
             let found = Proxy::from_environment(&GatewayUri::parse(gateway).unwrap(), &of).unwrap();
@@ -157,16 +156,16 @@ mod tests {
         assert_eq!(found("https://h", &both[2..]), Some("c".to_owned()));
         assert_eq!(found("https://h", &[("https_proxy", ""), ("HTTPS_PROXY", "d:1")]), Some("d".to_owned()));
         assert_eq!(found("https://h", &[]), None);
-        // In a CGI program HTTP_PROXY is what its visitor wrote.
-        let visited = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "evil:1"), ("HTTPS_PROXY", "b:1")];
-        assert_eq!(found("http://h", &visited), None);
-        assert_eq!(found("https://h", &visited), Some("b".to_owned()));
-        assert_eq!(found("http://h", &[&visited[..], &[("ALL_PROXY", "c:1")]].concat()), Some("c".to_owned()));
-        assert_eq!(found("http://h", &[&visited[..], &[("http_proxy", "a:1")]].concat()), Some("a".to_owned()));
+        // In a CGI program, HTTP_PROXY comes from a request.
+        let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "evil:1"), ("HTTPS_PROXY", "b:1")];
+        assert_eq!(found("http://h", &cgi), None);
+        assert_eq!(found("https://h", &cgi), Some("b".to_owned()));
+        assert_eq!(found("http://h", &[&cgi[..], &[("ALL_PROXY", "c:1")]].concat()), Some("c".to_owned()));
+        assert_eq!(found("http://h", &[&cgi[..], &[("http_proxy", "a:1")]].concat()), Some("a".to_owned()));
     }
 
     #[test]
-    fn an_unusable_url_does_not_concern_hosts_that_need_no_proxy() {
+    fn unusable_proxy_does_not_matter_for_hosts_in_no_proxy() {
         let found = |no_proxy: &str| {
             let of = |name: &str| match name {
                 "ALL_PROXY" => Some("socks5://h:1".to_owned()),

@@ -8,19 +8,25 @@ use ureq::http::Uri;
 
 use super::deadline::Deadline;
 use super::error::{Phase, TransportError};
-use super::lookup::{LookupError, look_up};
+use super::lookup::{self, LookupError};
 use super::uri;
-use crate::sync::{self, Landing, Lock, SingleFlight, Thread};
+use crate::sync::{self, Leader, Lock, Role, SingleFlight, Thread};
 
-/// Long enough to spare busy programs the look-ups, short enough to follow a gateway that moves.
+/// Long enough to save busy programs the look-ups, short enough to follow a gateway that moves.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 type Addresses = Arc<[SocketAddr]>;
 
-/// What came of looking a name up, and when.
-type LookUp = SingleFlight<(Result<Addresses, LookupError>, Instant)>;
+/// The look-ups of one host name.
+type LookUp = SingleFlight<Found, LookupError>;
 
-/// A handle asks for one host, or for its proxy; so the list of what is remembered is short.
+#[derive(Clone)]
+struct Found {
+    addresses: Addresses,
+    at: Instant,
+}
+
+/// The addresses of host names. A handle connects to one host, or to its proxy, so the list is short.
 #[derive(Debug, Default)]
 pub(super) struct Resolver(Lock<Vec<Host>>);
 
@@ -29,7 +35,7 @@ struct Host {
     name: String,
     port: u16,
     look_up: Arc<LookUp>,
-    /// The address to which a connection was made last.
+    /// The address of the last connection.
     connected: Option<SocketAddr>,
 }
 
@@ -41,44 +47,55 @@ pub(super) struct Resolved {
 }
 
 impl Resolver {
-    /// However many calls want to know them, one thread asks.
+    /// Returns the addresses of the URI's host. Concurrent calls share one look-up.
     pub fn addresses(&self, uri: &Uri, deadline: &Deadline) -> Result<Resolved, TransportError> {
-        deadline.enter(Phase::Resolve);
+        let deadline = deadline.in_phase(Phase::Resolve);
         let (host, port) = host_and_port(uri);
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Resolved { addresses: Arc::new([SocketAddr::new(literal, port)]), is_remembered: false });
         }
-        deadline.left()?;
-        let (look_up, is_new) = self.look_up(host, port);
-        let is_remembered = !is_new && look_up.landed().is_some();
-        let thread = if is_new { Some(start(host, port, &look_up)?) } else { None };
-        let tokens = deadline.tokens();
-        let found = look_up.wait(deadline.until(), &tokens).map_err(|over| {
-            if thread.is_some() {
-                // It comes back to code of this library, and nobody waits for that any more.
-                sync::keep_loaded();
+        deadline.remaining()?;
+        let look_up = self.look_up(host, port);
+        let outcome = loop {
+            let (follower, thread) = match look_up.join((), |found| found.at.elapsed() < REMEMBERED) {
+                Role::Known(found) => return Ok(self.resolved(uri, found, true)),
+                Role::Leader(leader) => (leader.follower(), Some(start(host, port, &look_up, leader)?)),
+                Role::Follower(follower) => (follower, None),
+            };
+            let outcome = follower.wait(deadline.end(), deadline.tokens());
+            let is_leader = thread.is_some();
+            match (thread, &outcome) {
+                // It has nothing left to do, and must have ended before the program can unload the library.
+                (Some(thread), Ok(_)) => thread.join(),
+                // It still runs code of the library.
+                (Some(_), Err(_)) => sync::keep_loaded(),
+                (None, _) => {}
             }
-            deadline.over(over)
-        })?;
-        if let Some(thread) = thread {
-            // It has nothing left to do, and is gone before the caller can unload this library.
-            thread.join();
-        }
-        match found {
-            Some((Ok(addresses), _)) => Ok(Resolved { addresses: self.likeliest_first(uri, addresses), is_remembered }),
-            Some((Err(LookupError { why, is_lasting }), _)) => Err(TransportError::Resolve { why, is_lasting }),
-            None => Err(TransportError::Resolve { why: "the look-up failed".to_owned(), is_lasting: false }),
+            match outcome.map_err(|error| deadline.error(error))? {
+                Some(outcome) => break outcome,
+                None if is_leader => return Err(failed("the look-up failed".to_owned(), false)),
+                // The other call could not start a thread.
+                None => {}
+            }
+        };
+        match outcome {
+            Ok(found) => Ok(self.resolved(uri, found, false)),
+            Err(LookupError { why, is_permanent }) => Err(failed(why, is_permanent)),
         }
     }
 
-    /// A connection was made to this one of them.
+    fn resolved(&self, uri: &Uri, found: Found, is_remembered: bool) -> Resolved {
+        Resolved { addresses: self.likeliest_first(uri, found.addresses), is_remembered }
+    }
+
+    /// Remembers the address to which a connection was made.
     pub fn note_connected(&self, uri: &Uri, found: &Resolved, address: SocketAddr) {
         if found.addresses.len() > 1 {
             self.change(uri, |host| host.connected = Some(address));
         }
     }
 
-    /// None of them can be connected to: the next call looks the name up again.
+    /// Forgets the addresses, to none of which a connection can be made. The next call looks the name up again.
     pub fn forget(&self, uri: &Uri) {
         let (name, port) = host_and_port(uri);
         self.0.lock().retain(|host| !host.is(name, port));
@@ -107,19 +124,14 @@ impl Resolver {
         }
     }
 
-    /// The one that is under way or remembered, or else a new one.
-    fn look_up(&self, name: &str, port: u16) -> (Arc<LookUp>, bool) {
-        let mut known = self.0.lock();
-        let look_up = Arc::new(LookUp::default());
-        match known.iter_mut().find(|host| host.is(name, port)) {
-            Some(host) if is_good(&host.look_up) => return (Arc::clone(&host.look_up), false),
-            Some(host) => host.look_up = Arc::clone(&look_up),
-            None => {
-                let look_up = Arc::clone(&look_up);
-                known.push(Host { name: name.to_owned(), port, look_up, connected: None });
-            }
+    fn look_up(&self, name: &str, port: u16) -> Arc<LookUp> {
+        let mut hosts = self.0.lock();
+        if let Some(host) = hosts.iter().find(|host| host.is(name, port)) {
+            return Arc::clone(&host.look_up);
         }
-        (look_up, true)
+        let look_up = Arc::<LookUp>::default();
+        hosts.push(Host { name: name.to_owned(), port, look_up: Arc::clone(&look_up), connected: None });
+        look_up
     }
 }
 
@@ -133,37 +145,44 @@ fn host_and_port(uri: &Uri) -> (&str, u16) {
     (uri.host().unwrap_or_default(), uri::port(uri))
 }
 
-/// Whether it is under way, or has found what is not too old.
-fn is_good(look_up: &LookUp) -> bool {
-    let is_good = |outcome: Option<(Result<_, LookupError>, Instant)>| {
-        outcome.is_some_and(|(found, at)| found.is_ok() && at.elapsed() < REMEMBERED)
-    };
-    look_up.is_of_this_process() && look_up.landed().is_none_or(is_good)
+fn failed(why: String, is_permanent: bool) -> TransportError {
+    TransportError::Resolve { why, is_permanent }
 }
 
-/// The system's own look-up cannot be interrupted, so a thread makes it, which is left alone when the time is over.
-fn start(host: &str, port: u16, flight: &Arc<LookUp>) -> Result<Thread, TransportError> {
-    let (name, there) = (host.to_owned(), Arc::clone(flight));
+/// Looks the name up on a thread of its own, which may outlive the call: the system's look-up cannot be interrupted.
+fn start(
+    name: &str,
+    port: u16,
+    look_up: &Arc<LookUp>,
+    leader: Leader<Found, LookupError>,
+) -> Result<Thread, TransportError> {
+    let (name, look_up) = (name.to_owned(), Arc::clone(look_up));
     let thread = Thread::start(Box::new(move || {
-        let landing = Landing(&there);
-        landing.with((look_up(&name, port).map(Addresses::from), Instant::now()));
+        let find = || lookup::look_up(&name, port).map(|addresses| Found::now(addresses.into()));
+        let _ = look_up.lead(leader, find);
     }));
-    thread.map_err(|error| {
-        let failed = LookupError { why: error.to_string(), is_lasting: false };
-        // For those who wait for it meanwhile.
-        Landing(flight).with((Err(failed.clone()), Instant::now()));
-        TransportError::Resolve { why: failed.why, is_lasting: false }
-    })
+    thread.map_err(|error| failed(error.to_string(), false))
+}
+
+impl Found {
+    fn now(addresses: Addresses) -> Found {
+        Found { addresses, at: Instant::now() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::error::Limit;
+    use crate::sync::CancelTokens;
+
+    fn join(resolver: &Resolver, name: &str, port: u16) -> Role<Found, LookupError> {
+        resolver.look_up(name, port).join((), |found| found.at.elapsed() < REMEMBERED)
+    }
 
     fn resolve(resolver: &Resolver, uri: &str) -> Vec<String> {
-        let deadline =
-            Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default());
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
         let found = resolver.addresses(&uri.parse().unwrap(), &deadline).unwrap();
         found.addresses.iter().map(ToString::to_string).collect()
     }
@@ -182,29 +201,31 @@ mod tests {
         let resolver = Resolver::default();
         let found = resolve(&resolver, "http://localhost:5000");
         assert!(found.contains(&"127.0.0.1:5000".to_owned()) || found.contains(&"[::1]:5000".to_owned()));
-        assert!(!resolver.look_up("localhost", 5000).1);
+        assert!(matches!(join(&resolver, "localhost", 5000), Role::Known(_)));
         let Some(long_ago) = Instant::now().checked_sub(REMEMBERED) else { return };
-        let old = Arc::new(LookUp::default());
-        Landing(&old).with((Ok(Arc::new([])), long_ago));
-        resolver.0.lock()[0].look_up = old;
+        resolver.look_up("localhost", 5000).set((), Found { addresses: Arc::new([]), at: long_ago });
         assert_eq!(resolve(&resolver, "http://localhost:5000"), found);
         assert_eq!(resolver.0.lock().len(), 1);
     }
 
     #[test]
-    fn a_failure_is_not_remembered_but_shared() {
+    fn failure_is_shared_and_not_remembered() {
         let resolver = Resolver::default();
-        let (first, is_new) = resolver.look_up("h", 1);
-        assert!(is_new && !resolver.look_up("h", 1).1 && resolver.look_up("h", 2).1);
-        let failed = LookupError { why: "no".to_owned(), is_lasting: false };
-        Landing(&first).with((Err(failed), Instant::now()));
-        assert!(resolver.look_up("h", 1).1);
+        let Role::Leader(first) = join(&resolver, "h", 1) else { panic!("the first one leads") };
+        let Role::Follower(second) = join(&resolver, "h", 1) else { panic!("the second one follows") };
+        assert!(matches!(join(&resolver, "h", 2), Role::Leader(_)));
+        let no = LookupError { why: "no".to_owned(), is_permanent: false };
+        assert!(resolver.look_up("h", 1).lead(first, || Err(no.clone())).is_err());
+        let outcome = second.wait(Instant::now(), &CancelTokens::default());
+        assert_eq!(outcome.map(|outcome| outcome.and_then(Result::err)), Ok(Some(no)));
+        assert!(matches!(join(&resolver, "h", 1), Role::Leader(_)));
     }
 
     #[test]
-    fn the_time_may_run_out() {
-        let over = Deadline::new(Instant::now(), Limit::Total, &crate::sync::CancelTokens::default());
-        let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &over);
+    fn expired_deadline_is_reported() {
+        let tokens = CancelTokens::default();
+        let expired = Deadline::new(Instant::now(), Limit::Total, &tokens);
+        let found = Resolver::default().addresses(&"http://localhost:5000".parse().unwrap(), &expired);
         assert_eq!(found.err(), Some(TransportError::Timeout(Limit::Total, Phase::Resolve)));
     }
 
@@ -212,17 +233,16 @@ mod tests {
     fn next_connection_begins_with_the_address_that_worked() {
         let resolver = Resolver::default();
         let uri: Uri = "http://h:1".parse().unwrap();
-        let (look_up, _) = resolver.look_up("h", 1);
         let all: Vec<SocketAddr> = ["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"].map(|text| text.parse().unwrap()).into();
-        Landing(&look_up).with((Ok(all.clone().into()), Instant::now()));
-        let deadline =
-            Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &crate::sync::CancelTokens::default());
+        resolver.look_up("h", 1).set((), Found::now(all.clone().into()));
+        let tokens = CancelTokens::default();
+        let deadline = Deadline::new(Instant::now() + Duration::from_secs(5), Limit::Total, &tokens);
         let found = resolver.addresses(&uri, &deadline).ok().unwrap();
         assert!(found.is_remembered && found.addresses[..] == all[..]);
         resolver.note_connected(&uri, &found, all[2]);
         let found = resolver.addresses(&uri, &deadline).ok().unwrap();
         assert_eq!(found.addresses[..], [all[2], all[0], all[1]]);
         resolver.forget(&uri);
-        assert!(resolver.look_up("h", 1).1);
+        assert!(matches!(join(&resolver, "h", 1), Role::Leader(_)));
     }
 }

@@ -1,57 +1,58 @@
-//! An answer as it comes in: its head, and then its body piece by piece.
+//! Reads a response: its head is there, its body is read piece by piece or as a whole.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::agent::{Reply, Timestamps};
 use super::body::{Body, Step};
 use super::connection::Connection;
-use super::error::{Limit, Phase, TransportError};
+use super::deadline::Deadline;
+use super::error::{Phase, TransportError};
+use super::exchange::{Reply, Timestamps};
 use super::head::{ContentKind, Head};
 
-/// More bytes than a line of a chunked body's framing has.
+/// More bytes than a line between chunks has.
 const MAX_LINE: usize = 16 * 1024;
 
-/// What the lines of an event stream begin with (WHATWG HTML, 9.2.6): no JSON does.
+/// How lines of an event stream begin (WHATWG HTML, 9.2.6). No JSON begins so.
 const EVENT_FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
 
-/// As much of a refusal as is kept.
-const MAX_REFUSAL: usize = 64 * 1024;
+/// How much is kept of the body of an error response.
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// How long the words of a refusal are waited for, whose status is known.
-const MAX_WORDS_WAIT: Duration = Duration::from_secs(2);
+/// How long to wait for the body of an error response. Its status alone says most.
+const MAX_ERROR_BODY_WAIT: Duration = Duration::from_secs(2);
 
-/// As much as is reserved for an answer on the server's word alone.
+/// How much memory is reserved because of a Content-Length alone.
 const MAX_RESERVED: u64 = 1024 * 1024;
 
-/// How long the end of a body is waited for that has no more to say.
-const MAX_FAREWELL: Duration = Duration::from_millis(10);
+/// How long to wait for the end of a body that needs no more data.
+const MAX_END_WAIT: Duration = Duration::from_millis(10);
 
-/// An answer of which at least the head has come.
+/// A response whose head has arrived.
 #[derive(Debug)]
 pub struct ResponseReader {
     connection: Connection,
     head: Head,
-    moments: Timestamps,
+    timestamps: Timestamps,
     body: Body,
-    /// As many bytes of the input were handed out, and are to be passed over next.
-    handed_out: usize,
-    /// The beginning of the body, where it had to be looked at before it is handed out.
+    /// How many bytes of the input the last piece was. They are consumed when the next one is read.
+    lent: usize,
+    /// The beginning of the body, if it was read to find out whether the body is an event stream.
     beginning: Option<Vec<u8>>,
     first_piece: Vec<u8>,
     is_complete: bool,
-    /// The longest body that is read as a whole.
+    /// The maximum length of a body that is read as a whole.
     limit: usize,
 }
 
 impl ResponseReader {
-    pub(super) fn new(connection: Connection, head: Head, moments: Timestamps, limit: usize) -> ResponseReader {
+    pub(super) fn new(connection: Connection, head: Head, timestamps: Timestamps, limit: usize) -> ResponseReader {
         let body = Body::new(head.framing);
         ResponseReader {
             connection,
             head,
-            moments,
+            timestamps,
             body,
-            handed_out: 0,
+            lent: 0,
             beginning: None,
             first_piece: Vec::new(),
             is_complete: false,
@@ -60,23 +61,23 @@ impl ResponseReader {
     }
 
     pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.head.status)
+        self.head.is_success()
     }
 
     pub fn status(&self) -> u16 {
         self.head.status
     }
 
-    /// Whether the body is server-sent events. Where its type leaves that open, its beginning is waited for.
-    pub fn is_event_stream(&mut self) -> Result<bool, TransportError> {
+    /// Returns whether the body is an event stream. If the content type leaves that open, waits for the body to begin.
+    pub(super) fn is_event_stream(&mut self, deadline: &Deadline) -> Result<bool, TransportError> {
         match self.head.content {
             ContentKind::EventStream => Ok(true),
-            ContentKind::Any => self.begins_as_events(),
+            ContentKind::Any => self.begins_as_events(deadline),
             ContentKind::Other => Ok(false),
         }
     }
 
-    fn begins_as_events(&mut self) -> Result<bool, TransportError> {
+    fn begins_as_events(&mut self, deadline: &Deadline) -> Result<bool, TransportError> {
         let mut beginning = Vec::new();
         loop {
             let trimmed = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning[..]).trim_ascii_start();
@@ -86,7 +87,7 @@ impl ResponseReader {
                 self.beginning = Some(beginning);
                 return Ok(is_events);
             }
-            match self.piece(&|| {})? {
+            match self.piece(deadline, &|| {})? {
                 Some(piece) => beginning.extend_from_slice(piece),
                 None => {
                     self.beginning = Some(beginning);
@@ -96,33 +97,24 @@ impl ResponseReader {
         }
     }
 
-    /// What the server calls the encoding of a body that cannot be read.
+    /// Returns the content encoding of a body that cannot be read.
     pub(super) fn encoding(&self) -> Option<&str> {
         self.head.encoding.as_deref()
     }
 
-    /// The head as it came.
+    /// Returns the head as received.
     pub fn raw_head(&self) -> &[u8] {
         &self.head.raw
     }
 
-    pub fn moments(&self) -> Timestamps {
-        self.moments
+    pub fn timestamps(&self) -> Timestamps {
+        self.timestamps
     }
 
-    /// From now on the stream may go on until then.
-    pub fn extend(&self, end: Instant) {
-        self.connection.deadline.extend(end, Limit::Stream);
-    }
-
-    /// The next event may be waited for so long, beginning now.
-    pub fn allow_idle(&self, most: Duration) {
-        self.connection.deadline.allow(Phase::Event, Limit::Idle, most);
-    }
-
-    /// Waits for the next bytes of the body; `None` when it is complete. `before_waiting` runs unless they have come.
-    pub fn piece(&mut self, before_waiting: &dyn Fn()) -> Result<Option<&[u8]>, TransportError> {
-        self.connection.consume(std::mem::take(&mut self.handed_out));
+    /// Waits for the next bytes of the body. Returns `None` when the body is complete. Calls `before_waiting` unless
+    /// the bytes have arrived already.
+    pub fn piece(&mut self, deadline: &Deadline, before_waiting: &dyn Fn()) -> Result<Option<&[u8]>, TransportError> {
+        self.connection.consume(std::mem::take(&mut self.lent));
         if let Some(beginning) = self.beginning.take().filter(|beginning| !beginning.is_empty()) {
             self.first_piece = beginning;
             return Ok(Some(&self.first_piece));
@@ -134,21 +126,21 @@ impl ResponseReader {
             let input = self.connection.input();
             match self.body.step(input).map_err(|why| TransportError::Protocol(why.to_owned()))? {
                 Step::Data(range) => {
-                    self.handed_out = range.end;
+                    self.lent = range.end;
                     return Ok(Some(&self.connection.input()[range]));
                 }
-                Step::Skip(used) => self.connection.consume(used),
+                Step::Skip(length) => self.connection.consume(length),
                 Step::End => break,
                 Step::More if input.len() >= MAX_LINE => {
                     return Err(TransportError::Protocol(format!("a line of more than {MAX_LINE} bytes")));
                 }
                 Step::More => {
                     before_waiting();
-                    if !self.connection.more()? {
+                    if !self.connection.receive(deadline)? {
                         if self.body.may_end() {
                             break;
                         }
-                        let why = "the server closed it in the middle of the answer";
+                        let why = "the server closed it in the middle of the response body";
                         return Err(TransportError::Lost(why.to_owned(), Phase::Read));
                     }
                 }
@@ -158,27 +150,25 @@ impl ResponseReader {
         Ok(None)
     }
 
-    /// Reads the whole answer: of a success all of it, of a refusal as much as is of use.
-    pub fn reply(&mut self) -> Result<Reply, TransportError> {
+    /// Reads the whole response. Of an error response, reads as much as helps to explain it.
+    pub(super) fn reply(&mut self, deadline: &Deadline) -> Result<Reply, TransportError> {
         let is_success = self.is_success();
-        let limit = if is_success { self.limit } else { MAX_REFUSAL };
+        let limit = if is_success { self.limit } else { MAX_ERROR_BODY };
         let expected = self.body.expected().unwrap_or_default();
         if is_success && expected > limit as u64 {
             return Err(TransportError::TooLarge(limit));
         }
         let mut body = Vec::new();
         reserve(&mut body, expected.min(MAX_RESERVED) as usize)?;
-        if !is_success {
-            self.connection.deadline.hurry(MAX_WORDS_WAIT);
-        }
         let read = match self.encoding() {
-            // What cannot be read is as good as none.
+            // An encoded body is useless.
             Some(_) => Ok(()),
-            None => self.rest(&mut body, limit),
+            None if is_success => self.read_rest(&mut body, limit, deadline),
+            None => self.read_rest(&mut body, limit, &deadline.at_most(MAX_ERROR_BODY_WAIT)),
         };
         match read {
-            // A refusal's status says enough, whatever became of the rest of its text.
-            Err(failure) if is_success || matches!(failure, TransportError::Cancelled(_)) => return Err(failure),
+            // The status of an error response is of use without the rest of its body.
+            Err(error) if is_success || matches!(error, TransportError::Cancelled(_)) => return Err(error),
             _ => {}
         }
         Ok(Reply {
@@ -187,12 +177,12 @@ impl ResponseReader {
             body,
             retry_after: self.head.retry_after,
             location: self.head.location.take(),
-            moments: self.moments,
+            timestamps: self.timestamps,
         })
     }
 
-    fn rest(&mut self, to: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
-        while let Some(piece) = self.piece(&|| {})? {
+    fn read_rest(&mut self, to: &mut Vec<u8>, limit: usize, deadline: &Deadline) -> Result<(), TransportError> {
+        while let Some(piece) = self.piece(deadline, &|| {})? {
             let room = limit - to.len();
             let kept = piece.len().min(room);
             reserve(to, kept)?;
@@ -204,24 +194,23 @@ impl ResponseReader {
         Ok(())
     }
 
-    /// Reads the end of a body that has said all: it is a moment behind the last words, and the connection is good for
-    /// another question only after it.
-    pub fn finish(&mut self) {
-        self.connection.deadline.hurry(MAX_FAREWELL);
+    /// Reads the end of a body that needs no more data. It arrives shortly after the data, and the connection can be
+    /// reused only after it.
+    pub fn finish(&mut self, deadline: &Deadline) {
         if !self.is_complete {
-            let _ = self.rest(&mut Vec::new(), 0);
+            let _ = self.read_rest(&mut Vec::new(), 0, &deadline.at_most(MAX_END_WAIT));
         }
     }
 
-    /// The connection, if the answer is complete and the server may well keep it: some close it after a failure of their
-    /// own without a word. With it comes how long the server says that it keeps it idle.
+    /// Returns the connection if it can be reused, and how long the server keeps it idle, if it announced that. Not
+    /// after a server error: some servers then close the connection without saying so.
     pub(super) fn reusable(self) -> Option<(Connection, Option<Duration>)> {
-        let is_kept = self.is_complete && self.head.keep_alive && self.head.status < 500;
-        is_kept.then_some((self.connection, self.head.idle_timeout))
+        let is_reusable = self.is_complete && self.head.keep_alive && self.head.status < 500;
+        is_reusable.then_some((self.connection, self.head.idle_timeout))
     }
 }
 
-/// The server says how long its answer is, so there may be no memory for it.
+/// Reserves memory, whose size the server determines, so there may not be enough.
 fn reserve(to: &mut Vec<u8>, more: usize) -> Result<(), TransportError> {
     to.try_reserve(more).map_err(|_| TransportError::OutOfMemory(to.len() + more))
 }

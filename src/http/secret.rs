@@ -1,10 +1,10 @@
-//! Texts that are nobody else's business.
+//! Secrets: strings that are wiped after use and never shown.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A secret. Its memory is wiped when it is dropped, and it is never shown.
+/// A secret string. Its memory is wiped when it is dropped, and `Debug` masks it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -13,7 +13,7 @@ impl Secret {
         Secret(Zeroizing::new(text.to_owned()))
     }
 
-    /// `user:password` as HTTP's Basic scheme writes it (RFC 7617), with the name of the scheme.
+    /// Makes credentials of the Basic scheme (RFC 7617), including the name of the scheme.
     pub fn basic(user: &str, password: &str) -> Secret {
         use base64::Engine;
         use base64::engine::general_purpose::STANDARD;
@@ -21,12 +21,12 @@ impl Secret {
         Secret::prefixed("Basic ", &Zeroizing::new(STANDARD.encode(pair.as_bytes())))
     }
 
-    /// A token with the name of its scheme (RFC 6750).
+    /// Makes credentials of the Bearer scheme (RFC 6750), including the name of the scheme.
     pub fn bearer(token: &str) -> Secret {
         Secret::prefixed("Bearer ", token)
     }
 
-    /// In one piece from the beginning: a text that grows leaves its beginnings behind.
+    /// Allocates once: a string that grows leaves copies behind.
     fn prefixed(scheme: &str, secret: &str) -> Secret {
         Secret(Zeroizing::new([scheme, secret].concat()))
     }
@@ -48,14 +48,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Bytes that hold a secret, in a block that is wiped when it is dropped. It costs less than [`Zeroizing`], which writes
-/// byte by byte, where that is done for each call.
+/// Bytes that contain a secret and are wiped when dropped. Cheaper than [`Zeroizing`], which writes byte by byte; used
+/// once a call.
 pub(super) struct Wiped(pub Vec<u8>);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.fill(0);
-        // Lest it is left out, since nothing reads it.
+        // Keeps the compiler from removing the writes, which nothing reads.
         std::hint::black_box(&mut self.0);
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_shown_to_nobody() {
+    fn debug_output_masks_secrets() {
         let secret = Secret::basic("Aladdin", "open sesame");
         assert_eq!(secret.expose(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         assert_eq!(format!("{secret:?} {:?}", Some(Secret::bearer("x"))), "*** Some(***)");

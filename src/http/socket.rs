@@ -1,4 +1,4 @@
-//! Sockets that connect without waiting. The standard library's way cannot be ended by a token.
+//! Sockets that connect without blocking. A cancel token cannot interrupt the standard library's connect.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 pub(super) struct Connecting(OwnedFd);
 
 impl Connecting {
-    /// Begins to connect.
+    /// Starts to connect.
     pub fn begin(address: &SocketAddr) -> io::Result<Connecting> {
         let socket = socket(address)?;
         let begun = match address {
@@ -32,18 +32,18 @@ impl Connecting {
             }
         };
         match begun {
-            // A signal does not stop it: it goes on by itself.
+            // After a signal the system continues to connect.
             Err(error) if !matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => Err(error),
             _ => Ok(Connecting(socket)),
         }
     }
 
-    /// Can be written to when it is connected, or has failed.
+    /// Returns the descriptor, which becomes writable when the socket is connected or has failed.
     pub fn descriptor(&self) -> RawFd {
         self.0.as_raw_fd()
     }
 
-    /// The connection, or why there is none.
+    /// Returns the connection, or the error.
     pub fn finish(self) -> io::Result<TcpStream> {
         let stream = TcpStream::from(self.0);
         stream.take_error()?.map_or(Ok(()), Err)?;
@@ -53,19 +53,19 @@ impl Connecting {
     }
 }
 
-/// Not inherited by programs that this one starts.
+/// Creates a socket that is closed on exec.
 fn socket(address: &SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     #[cfg(target_os = "linux")]
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     #[cfg(not(target_os = "linux"))]
     let kind = libc::SOCK_STREAM;
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call uses no memory of ours.
     let descriptor = unsafe { libc::socket(family, kind, 0) };
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: what the system just gave is nobody else's.
+    // SAFETY: the descriptor is new, so nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
     #[cfg(not(target_os = "linux"))]
     prepare(descriptor);
@@ -74,7 +74,7 @@ fn socket(address: &SocketAddr) -> io::Result<OwnedFd> {
 
 #[cfg(not(target_os = "linux"))]
 fn prepare(descriptor: i32) {
-    // SAFETY: the descriptor is open, and the calls take no memory.
+    // SAFETY: the descriptor is open, and the calls use no memory of ours.
     unsafe {
         libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
         libc::fcntl(descriptor, libc::F_SETFL, libc::O_NONBLOCK);
@@ -83,14 +83,14 @@ fn prepare(descriptor: i32) {
     {
         let on: libc::c_int = 1;
         let (value, size) = ((&raw const on).cast(), size_of_val(&on) as libc::socklen_t);
-        // SAFETY: the value is there, and has this size.
+        // SAFETY: the value is valid and has this size.
         unsafe { libc::setsockopt(descriptor, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, value, size) };
     }
 }
 
 fn connect<T>(socket: &OwnedFd, name: &T) -> io::Result<()> {
     let (name, size) = (std::ptr::from_ref(name).cast(), size_of::<T>() as libc::socklen_t);
-    // SAFETY: the name is one of a socket, and has this size.
+    // SAFETY: the name is a socket address of this size.
     let done = unsafe { libc::connect(socket.as_raw_fd(), name, size) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

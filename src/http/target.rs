@@ -1,4 +1,4 @@
-//! Where a request goes whose method and path the caller writes.
+//! The method and path of a raw request, as the caller sets them.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use super::percent;
 use super::secret::Secret;
 use super::uri::MAX_LENGTH;
 
-/// Longer than any method's.
+/// Longer than the name of any method.
 const MAX_METHOD: usize = 64;
 
-/// What is wrong with a method or a path, in words that hold no query.
+/// Why a method or a path is rejected. The message contains no query.
 #[derive(Debug)]
 pub struct InvalidTarget(pub String);
 
-/// A method, and a path below the gateway URI with its query.
+/// A method, and a path with its query, below the gateway URI.
 #[derive(Clone)]
 pub struct RawTarget {
     method: Option<String>,
@@ -31,7 +31,7 @@ impl RawTarget {
         Ok(RawTarget { method: method.map(str::to_owned), path: path.to_owned() })
     }
 
-    /// The one that was set, or else the usual one of a request with or without a body.
+    /// Returns the method that was set, or else POST for a request with a body and GET for one without.
     pub fn method(&self, has_body: bool) -> Method<'_> {
         match &self.method {
             Some(method) => Method::new(method),
@@ -44,29 +44,29 @@ impl RawTarget {
         &self.path
     }
 
-    /// The path without its query, in which some providers want their keys.
-    pub fn shown(&self) -> &str {
+    /// Returns the path without its query, in which some providers expect their keys. It can be shown.
+    pub fn path_without_query(&self) -> &str {
         without_query(&self.path)
     }
 
-    /// The values in the query that are masked where a server repeats them, as they are written, too: by their names
-    /// they are credentials.
+    /// Returns the credentials in the query, by the names of the fields, decoded and as written. They are masked in
+    /// error messages.
     pub fn secrets(&self) -> impl Iterator<Item = Secret> {
         let query = self.path.split_once('?').map_or("", |(_, query)| query);
         let values = query.split('&').filter_map(|field| field.split_once('='));
         let values = values.filter(|(name, _)| names_credential(&name.to_ascii_lowercase())).map(|(_, value)| value);
         values.flat_map(|value| {
-            let (decoded, is_whole) = percent::decoded(value);
-            let decoded = std::str::from_utf8(&decoded).ok().filter(|decoded| is_whole && *decoded != value);
+            let (decoded, is_valid) = percent::decoded(value);
+            let decoded = std::str::from_utf8(&decoded).ok().filter(|decoded| is_valid && *decoded != value);
             decoded.map(Secret::new).into_iter().chain([Secret::new(value)])
         })
     }
 }
 
-/// Without the query.
+/// Shows the target without its query.
 impl fmt::Debug for RawTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawTarget").field("method", &self.method).field("path", &self.shown()).finish()
+        f.debug_struct("RawTarget").field("method", &self.method).field("path", &self.path_without_query()).finish()
     }
 }
 
@@ -89,7 +89,7 @@ fn check_method(method: &str) -> Result<(), String> {
 fn check_path(path: &str) -> Result<(), String> {
     let shown = || without_query(path).chars().filter(|c| !c.is_control()).take(200).collect::<String>();
     if path.len() > MAX_LENGTH {
-        return Err(format!("the path is {} bytes long; {MAX_LENGTH} are allowed", path.len()));
+        return Err(format!("the path is {} bytes long; at most {MAX_LENGTH} are allowed", path.len()));
     }
     if !path.starts_with('/') {
         return Err(format!("the path \"{}\" does not begin with \"/\"; it is relative to the gateway URI", shown()));
@@ -102,8 +102,8 @@ fn check_path(path: &str) -> Result<(), String> {
     if !path.bytes().all(is_allowed) {
         return Err(format!("the path \"{}\" has a character that must be percent-encoded", shown()));
     }
-    let (decoded, is_whole) = percent::decoded(without_query(path));
-    if !is_whole {
+    let (decoded, is_valid) = percent::decoded(without_query(path));
+    if !is_valid {
         return Err(format!("the path \"{}\" has a % without two hexadecimal digits after it", shown()));
     }
     if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b"..") {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_is_a_token_and_not_connect() {
+    fn methods_are_tokens_except_connect() {
         for method in ["GET", "post", "PATCH", "M-SEARCH", "x", &"A".repeat(MAX_METHOD)] {
             assert!(RawTarget::new(Some(method), "/").is_ok(), "{method}");
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_below_the_gateway() {
+    fn paths_stay_below_the_gateway() {
         for path in [
             "/",
             "/a/b.c:d?x=/../y&z=%20",
@@ -173,14 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn never_shows_a_query() {
+    fn queries_are_never_shown() {
         for path in ["/a/..?key=hunter2", "/a?key=hunter2#x", "/a b?key=hunter2", "a?key=hunter2", "/%?key=hunter2"] {
-            let InvalidTarget(problem) = RawTarget::new(None, path).unwrap_err();
-            assert!(!problem.contains("hunter2"), "{problem}");
+            let InvalidTarget(message) = RawTarget::new(None, path).unwrap_err();
+            assert!(!message.contains("hunter2"), "{message}");
         }
         let target = RawTarget::new(None, "/a?key=hunter2&alt=sse&access_token=%C3%A9&x").unwrap();
         let secrets: Vec<_> = target.secrets().map(|secret| secret.expose().to_owned()).collect();
-        assert_eq!((target.shown(), secrets), ("/a", ["hunter2", "é", "%C3%A9"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            (target.path_without_query(), secrets),
+            ("/a", ["hunter2", "é", "%C3%A9"].map(str::to_owned).to_vec())
+        );
         assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
     }
 }

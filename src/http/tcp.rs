@@ -1,176 +1,161 @@
-//! The socket: one system call to send, one to receive, and deadlines that cost a call only when they must.
+//! The TCP layer: one system call to send, one to receive, and no further one for the deadline as a rule.
 
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use ureq::Error;
-use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
-
-use super::buffers::ConnectionBuffers;
 use super::deadline::Deadline;
-use super::layer::{InputState, Layer, SendOutcome, send_all};
-use crate::sync::current_process;
+use super::input_buffer::InputBuffer;
+use super::layer::{InputState, Layer, SendOutcome};
+use crate::sync::ProcessLocal;
 
-/// A shorter wait is left to `poll`, which ends it exactly. A socket's timeout is counted in the system's ticks.
-const MIN_ARMED: Duration = Duration::from_millis(20);
+/// For a shorter wait `poll` is used, which ends on time. The system counts a socket's timeout in ticks.
+const MIN_READ_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// Two of the system's longest ticks.
 const TICKS: Duration = Duration::from_millis(8);
 
-#[derive(Debug)]
 pub(super) struct TcpTransport {
-    stream: TcpStream,
-    buffers: ConnectionBuffers,
-    deadline: Deadline,
-    /// As it was last set on the socket.
+    stream: ProcessLocal<TcpStream>,
+    buffer: InputBuffer,
+    /// The timeout that was last set on the socket.
     read_timeout: Option<Duration>,
-    /// Whose connection it is.
-    process: u32,
 }
 
 impl TcpTransport {
-    pub fn new(stream: TcpStream, deadline: &Deadline) -> TcpTransport {
-        TcpTransport {
-            stream,
-            buffers: ConnectionBuffers::default(),
-            deadline: deadline.clone(),
-            read_timeout: None,
-            process: current_process(),
-        }
+    pub fn new(stream: TcpStream) -> TcpTransport {
+        TcpTransport { stream: ProcessLocal::new(stream), buffer: InputBuffer::default(), read_timeout: None }
     }
 
-    /// Makes sure that reading waits no longer than it may; false if `poll` has to wait. The socket's timeout ends well
-    /// before the deadline, so that it need not be set in each call; then `poll` waits for the rest.
-    fn arm(&mut self) -> Result<bool, Error> {
-        let left = self.deadline.left()?;
-        if left < MIN_ARMED {
+    fn stream(&self) -> io::Result<&TcpStream> {
+        self.stream.get().ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
+    /// Sets the socket's read timeout so that a read ends before the deadline. Returns false if that takes `poll`. The
+    /// timeout is far shorter than the deadline, so that most calls need not set it again; `poll` then waits for the
+    /// rest.
+    fn set_read_timeout(&mut self, deadline: &Deadline) -> io::Result<bool> {
+        let remaining = deadline.remaining()?;
+        if remaining < MIN_READ_TIMEOUT {
             return Ok(false);
         }
-        // The system may end a long wait late by an eighth of it.
-        if self.read_timeout.is_none_or(|armed| armed + armed / 7 + TICKS > left) {
-            let armed = left / 2;
-            self.stream.set_read_timeout(Some(armed))?;
-            self.read_timeout = Some(armed);
+        // The system may end a long wait too late, by an eighth of it.
+        if self.read_timeout.is_none_or(|timeout| timeout + timeout / 7 + TICKS > remaining) {
+            let timeout = remaining / 2;
+            self.stream()?.set_read_timeout(Some(timeout))?;
+            self.read_timeout = Some(timeout);
         }
         Ok(true)
     }
 
-    /// What the socket holds already.
-    fn receive(&mut self) -> io::Result<usize> {
-        let free = self.buffers.input_append_buf();
+    /// Receives into the buffer. Without flags it waits, at most for the timeout of the socket.
+    fn receive_with(&mut self, flags: libc::c_int) -> io::Result<usize> {
+        let descriptor = self.stream()?.as_raw_fd();
+        let free = self.buffer.free();
         // SAFETY: there is room for as many bytes.
-        counted(unsafe { libc::recv(self.stream.as_raw_fd(), free.as_mut_ptr().cast(), free.len(), AT_ONCE) })
+        counted(unsafe { libc::recv(descriptor, free.as_mut_ptr().cast(), free.len(), flags) })
+    }
+
+    /// Adds received bytes to the input. None means that the server has closed the connection.
+    fn received(&mut self, amount: usize) -> InputState {
+        self.buffer.add(amount);
+        if amount == 0 { InputState::EndOfStream } else { InputState::Open }
     }
 }
 
-/// Whether the socket's timeout ran out or a signal came: both mean to look at the deadline and go on.
+/// Returns whether the socket's timeout expired or a signal arrived. The caller checks the deadline and goes on.
 fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// As many bytes, or why there are none.
+/// Converts the result of a system call.
 fn counted(count: isize) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
 impl Drop for TcpTransport {
     fn drop(&mut self) {
-        // A process that was forked meanwhile has the socket as well, and would keep the connection open. Its own end
-        // of it says nothing.
-        if self.process == current_process() {
-            let _ = self.stream.shutdown(Shutdown::Both);
+        // A forked child has the socket as well and keeps the connection open, so the process that opened it shuts it
+        // down. The child must not.
+        if let Some(stream) = self.stream.get() {
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
 
 #[cfg(not(target_vendor = "apple"))]
 const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-/// Where a socket itself says that it gives no signals.
+/// Apple's systems suppress the signal by an option of the socket.
 #[cfg(target_vendor = "apple")]
 const AT_ONCE: libc::c_int = libc::MSG_DONTWAIT;
 
-impl Transport for TcpTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        let output = self.buffers.output()[..amount].to_vec();
-        send_all(self, &output)
-    }
-
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let mut must_poll = self.deadline.can_be_cancelled();
-        loop {
-            let received = if must_poll || !self.arm()? {
-                self.deadline.ready(self.stream.as_raw_fd(), libc::POLLIN)?;
-                self.receive()
-            } else {
-                (&self.stream).read(self.buffers.input_append_buf())
-            };
-            match received {
-                Ok(received) => {
-                    self.buffers.input_appended(received);
-                    return Ok(received > 0);
-                }
-                Err(error) if is_pause(&error) => must_poll |= error.kind() != ErrorKind::Interrupted,
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Anything to read on an idle connection is its end, or bytes that nobody asked for.
-    fn is_open(&mut self) -> bool {
-        let mut byte = 0u8;
-        // SAFETY: the descriptor is open as long as `stream` is, and one byte may be written to `byte`.
-        let peeked = unsafe {
-            libc::recv(self.stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-        };
-        peeked < 0 && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
-    }
-}
-
 impl Layer for TcpTransport {
-    fn send(&mut self, parts: &[IoSlice], watch: bool) -> Result<SendOutcome, Error> {
-        let descriptor = self.stream.as_raw_fd();
+    fn input(&mut self) -> &mut InputBuffer {
+        &mut self.buffer
+    }
+
+    fn send(&mut self, parts: &[IoSlice], stop_on_input: bool, deadline: &Deadline) -> io::Result<SendOutcome> {
+        let descriptor = self.stream()?.as_raw_fd();
         loop {
             // SAFETY: all zeroes are a valid value: no address, no control data, no parts.
             let mut message: libc::msghdr = unsafe { mem::zeroed() };
-            // An `IoSlice` is an `iovec` in memory, as the standard library promises. Nothing is written to it.
+            // An `IoSlice` has the layout of an `iovec`, as the standard library promises. Nothing is written to it.
             message.msg_iov = parts.as_ptr().cast_mut().cast();
             message.msg_iovlen = parts.len() as _;
-            // SAFETY: the parts and what they point to are there as long as the call lasts.
+            // SAFETY: the parts and what they point to outlive the call.
             match counted(unsafe { libc::sendmsg(descriptor, &raw const message, AT_ONCE) }) {
-                Ok(sent) => return Ok(SendOutcome::Bytes(sent)),
+                Ok(sent) => return Ok(SendOutcome::Sent(sent)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_pause(&error) => {
-                    let input = if watch { libc::POLLIN } else { 0 };
-                    let events = self.deadline.ready(descriptor, libc::POLLOUT | input)?;
-                    if watch && events & libc::POLLIN != 0 {
+                    let input = if stop_on_input { libc::POLLIN } else { 0 };
+                    let events = deadline.wait_ready(descriptor, libc::POLLOUT | input)?;
+                    if events & input != 0 {
                         return Ok(SendOutcome::InputAvailable);
                     }
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn take_input(&mut self) -> Result<InputState, Error> {
-        match self.receive() {
-            Ok(0) => Ok(InputState::EndOfStream),
-            Ok(received) => {
-                self.buffers.input_appended(received);
-                Ok(InputState::Received)
+    fn receive(&mut self, deadline: &Deadline) -> io::Result<InputState> {
+        let mut must_poll = !deadline.tokens().is_empty();
+        loop {
+            let received = if must_poll || !self.set_read_timeout(deadline)? {
+                deadline.wait_ready(self.stream()?.as_raw_fd(), libc::POLLIN)?;
+                self.receive_with(AT_ONCE)
+            } else {
+                self.receive_with(0)
+            };
+            match received {
+                Ok(amount) => return Ok(self.received(amount)),
+                Err(error) if is_pause(&error) => must_poll |= error.kind() != ErrorKind::Interrupted,
+                Err(error) => return Err(error),
             }
-            Err(error) if is_pause(&error) => Ok(InputState::Received),
-            Err(error) => Err(error.into()),
         }
     }
 
-    fn go_idle(&mut self) -> bool {
-        self.buffers.go_idle()
+    fn receive_available(&mut self, _: &Deadline) -> io::Result<InputState> {
+        match self.receive_with(AT_ONCE) {
+            Ok(amount) => Ok(self.received(amount)),
+            Err(error) if is_pause(&error) => Ok(InputState::Open),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Anything to read on an idle connection is its end, or bytes that no request asked for.
+    fn is_open(&mut self) -> bool {
+        let Some(stream) = self.stream.get() else { return false };
+        let mut byte = 0u8;
+        // SAFETY: the descriptor is open as long as `stream` is, and one byte may be written to `byte`.
+        let peeked =
+            unsafe { libc::recv(stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
+        peeked < 0 && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
+    }
+
+    fn reset(&mut self) -> bool {
+        self.buffer.reset()
     }
 }

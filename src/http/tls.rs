@@ -1,4 +1,4 @@
-//! How TLS is done: whom to trust, and who we are.
+//! TLS settings: the certificates to trust, and the client's own.
 
 use std::sync::Arc;
 
@@ -14,38 +14,37 @@ use super::error::TransportError;
 use super::pem::PemFile;
 use super::tls_pinned::{Pinned, PinnedVerifier};
 use super::tls_trust::NoVerification;
-use crate::sync::{Lock, current_process};
+use crate::sync::{Lock, ProcessLocal};
 
 type Chain = Vec<CertificateDer<'static>>;
 type Key = Arc<PrivateKeyDer<'static>>;
 
-/// One change to how TLS is done. Without a file, the option is unset.
+/// A change to one of the TLS settings. Without a file, the option is unset.
 pub enum TlsSetting {
     /// Whether to accept any certificate.
     Insecure(bool),
-    /// Certificates to trust instead of the machine's own.
+    /// Certificates to trust instead of the system's.
     Trusted(Option<Chain>),
-    /// Our certificate, and its key if the same file holds it.
+    /// The client certificate, and its key if it is in the same file.
     ClientChain(Option<Chain>, Option<Key>),
     ClientKey(Option<Key>),
-    /// A file that the environment names cannot be used, and why.
-    Unusable(TlsFile, String),
+    /// A file from the environment that cannot be used, and why.
+    InvalidFile(TlsFile, String),
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsFile {
     Trusted,
     Client,
 }
 
-/// The settings, ready for connecting; it also remembers sessions, to resume them.
+/// The TLS settings, and the client configuration made of them, which caches sessions.
 #[derive(Debug, Default)]
 pub struct Tls {
     options: Options,
-    /// Made when it is first needed, since reading the machine's certificates takes milliseconds. A process that was
-    /// forked meanwhile needs its own: another thread may have been at what is inside.
-    config: Lock<Option<(u32, Arc<ClientConfig>)>>,
+    /// Made when it is first needed, since reading the system's certificates takes milliseconds.
+    config: Lock<Option<ProcessLocal<Arc<ClientConfig>>>>,
 }
 
 impl Clone for Tls {
@@ -57,17 +56,17 @@ impl Clone for Tls {
 #[derive(Debug, Clone, Default)]
 struct Options {
     trusted: Option<Chain>,
-    /// Whether `trusted` and `insecure` come from the environment: then either gives way to the other.
+    /// Whether `trusted` and `insecure` come from the environment. Then setting one of them unsets the other.
     is_default: bool,
     client_chain: Option<Chain>,
     client_key: Option<Key>,
     insecure: bool,
-    /// Files that the environment names and that cannot be used, and why.
-    unusable: Vec<(TlsFile, String)>,
+    /// Files from the environment that cannot be used, and why.
+    invalid_files: Vec<(TlsFile, String)>,
 }
 
 impl TlsSetting {
-    /// The certificates of all these files; of one folder, if there are several.
+    /// Reads the certificates of a file, or of all files of one folder.
     pub fn trusted(files: &[PemFile]) -> Result<TlsSetting, String> {
         let mut all = Vec::new();
         for file in files {
@@ -75,9 +74,9 @@ impl TlsSetting {
         }
         match files {
             [] => Ok(TlsSetting::Trusted(None)),
-            [file] if all.is_empty() => Err(format!("the file {} holds no certificate", file.path)),
+            [file] if all.is_empty() => Err(format!("the file {} contains no certificate", file.path)),
             [first, ..] if all.is_empty() => {
-                Err(format!("none of {} files, {} among them, holds a certificate", files.len(), first.path))
+                Err(format!("none of {} files, {} among them, contains a certificate", files.len(), first.path))
             }
             _ => Ok(TlsSetting::Trusted(Some(all))),
         }
@@ -90,14 +89,14 @@ impl TlsSetting {
 
     pub fn client_key(file: Option<&PemFile>) -> Result<TlsSetting, String> {
         let Some(file) = file else { return Ok(TlsSetting::ClientKey(None)) };
-        let key = file.private_key()?.ok_or_else(|| format!("the file {} holds no private key", file.path))?;
+        let key = file.private_key()?.ok_or_else(|| format!("the file {} contains no private key", file.path))?;
         Ok(TlsSetting::ClientKey(Some(Arc::new(key))))
     }
 }
 
 impl Tls {
-    /// The same with one change. A new certificate ends the use of a key that does not fit it, so that first the
-    /// certificate and then the key can be replaced; a key that does not fit the certificate is a mistake.
+    /// Returns the same settings with one change. A new certificate unsets a key that does not match it, so that first
+    /// the certificate and then the key can be replaced. A new key that does not match the certificate is an error.
     pub fn with(&self, setting: TlsSetting) -> Result<Tls, String> {
         let mut options = self.options.clone();
         match setting {
@@ -106,7 +105,7 @@ impl Tls {
                     options.trusted = None;
                 }
                 if insecure {
-                    options.clear_unusable(TlsFile::Trusted);
+                    options.clear_invalid(TlsFile::Trusted);
                 }
                 options.insecure = insecure;
                 options.is_default = false;
@@ -117,28 +116,29 @@ impl Tls {
                 }
                 options.trusted = trusted;
                 options.is_default = false;
-                options.clear_unusable(TlsFile::Trusted);
+                options.clear_invalid(TlsFile::Trusted);
             }
             TlsSetting::ClientChain(chain, key) => {
-                options.clear_unusable(TlsFile::Client);
+                options.clear_invalid(TlsFile::Client);
                 let before = options.client_key.take();
-                let fits = |key: &Key| chain.as_ref().is_some_and(|chain| fit(chain, key, "client_key_file").is_ok());
+                let matches =
+                    |key: &Key| chain.as_ref().is_some_and(|chain| check_key(chain, key, "client_key_file").is_ok());
                 options.client_key = match (&chain, key) {
                     (Some(chain), Some(key)) => {
-                        fit(chain, &key, "client_cert_file")?;
+                        check_key(chain, &key, "client_cert_file")?;
                         Some(key)
                     }
-                    _ => before.filter(fits),
+                    _ => before.filter(matches),
                 };
                 options.client_chain = chain;
             }
             TlsSetting::ClientKey(key) => {
                 if let (Some(chain), Some(key)) = (&options.client_chain, &key) {
-                    fit(chain, key, "client_key_file")?;
+                    check_key(chain, key, "client_key_file")?;
                 }
                 options.client_key = key;
             }
-            TlsSetting::Unusable(file, why) => options.unusable.push((file, why)),
+            TlsSetting::InvalidFile(file, why) => options.invalid_files.push((file, why)),
         }
         if options.insecure && options.trusted.is_some() {
             return Err("the options insecure_tls and ca_file exclude each other".to_owned());
@@ -146,66 +146,58 @@ impl Tls {
         Ok(Tls { options, config: Lock::default() })
     }
 
-    /// Why no connection can be made with it: a file that the environment names cannot be used, and nothing took its
-    /// place.
-    pub(super) fn unusable(&self) -> Option<&str> {
-        self.options.unusable.first().map(|(_, why)| why.as_str())
+    /// Returns why no connection can be made: a file from the environment cannot be used, and no option replaced it.
+    pub(super) fn configuration_error(&self) -> Option<&str> {
+        self.options.invalid_files.first().map(|(_, why)| why.as_str())
     }
 
-    /// The same, from whose settings later ones may differ without contradicting them.
+    /// Returns the same settings as defaults: later settings replace them without conflict.
     pub(super) fn as_default(&self) -> Tls {
         let mut tls = self.clone();
         tls.options.is_default = true;
         tls
     }
 
-    /// The beginning of a TLS connection to this host.
+    /// Starts a TLS connection to this host.
     pub(super) fn client(&self, host: &str) -> Result<ClientConnection, TransportError> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
-        let name = name.map_err(|error| unusable(format!("the host name: {error}")))?;
-        let config = self.config().map_err(unusable)?;
-        ClientConnection::new(config, name).map_err(|error| unusable(error.to_string()))
+        let name = name.map_err(|error| tls_error(format!("the host name: {error}")))?;
+        let config = self.config().map_err(tls_error)?;
+        ClientConnection::new(config, name).map_err(|error| tls_error(error.to_string()))
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, String> {
-        let process = current_process();
-        let known = self.config.lock().clone();
-        match known {
-            Some((of, config)) if of == process => Ok(config),
-            _ => {
-                let config = Arc::new(self.options.config()?);
-                let before = self.config.lock().replace((process, Arc::clone(&config)));
-                if before.as_ref().is_some_and(|(of, _)| *of != process) {
-                    // What it holds may have been in the middle of a change, and is lost.
-                    std::mem::forget(before);
-                }
-                Ok(config)
-            }
+        if let Some(config) = self.config.lock().as_ref().and_then(ProcessLocal::get) {
+            return Ok(Arc::clone(config));
         }
+        let config = Arc::new(self.options.config()?);
+        let former = self.config.lock().replace(ProcessLocal::new(Arc::clone(&config)));
+        drop(former.and_then(ProcessLocal::into_inner));
+        Ok(config)
     }
 }
 
-fn unusable(why: String) -> TransportError {
-    TransportError::Tls { why, is_lasting: true, is_late: false }
+fn tls_error(why: String) -> TransportError {
+    TransportError::Tls { why, is_permanent: true, is_after_sending: false }
 }
 
-/// Checks that a key, from the file of an option, is that of the client's certificate.
-fn fit(chain: &Chain, key: &PrivateKeyDer<'static>, option: &str) -> Result<(), String> {
+/// Checks that a key matches the client certificate. `option` names the option that the key comes from.
+fn check_key(chain: &Chain, key: &PrivateKeyDer<'static>, option: &str) -> Result<(), String> {
     match CertifiedKey::from_der(chain.clone(), key.clone_key(), &ring::default_provider()) {
         Ok(_) => Ok(()),
-        Err(Error::InconsistentKeys(_)) => Err(format!("the key in {option} is not the one of client_cert_file")),
+        Err(Error::InconsistentKeys(_)) => Err(format!("the key in {option} does not match client_cert_file")),
         Err(error) => Err(format!("the key in {option} cannot be used with client_cert_file: {error}")),
     }
 }
 
 impl Options {
-    fn clear_unusable(&mut self, file: TlsFile) {
-        self.unusable.retain(|(other, _)| *other != file);
+    fn clear_invalid(&mut self, file: TlsFile) {
+        self.invalid_files.retain(|(other, _)| *other != file);
     }
 
     fn config(&self) -> Result<ClientConfig, String> {
         if self.client_chain.is_some() != self.client_key.is_some() {
-            return Err("of the options client_cert_file and client_key_file only one is set".to_owned());
+            return Err("only one of the options client_cert_file and client_key_file is set".to_owned());
         }
         self.build(Arc::new(ring::default_provider())).map_err(|error| error.to_string())
     }
@@ -219,20 +211,21 @@ impl Options {
             _ => Ok(builder.with_no_client_auth()),
         }
     }
+
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
         if self.insecure {
             return Ok(Arc::new(NoVerification::new(provider)));
         }
-        let (by_authority, pinned): (Arc<dyn ServerCertVerifier>, _) = match &self.trusted {
+        let (authorities, pinned): (Arc<dyn ServerCertVerifier>, _) = match &self.trusted {
             Some(certificates) => {
                 let mut roots = RootCertStore::empty();
                 certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
                 let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
                 let verifier = builder.build().map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
-                (verifier, Pinned::These(certificates.clone()))
+                (verifier, Pinned::Certificates(certificates.clone()))
             }
-            None => (Arc::new(Verifier::new(Arc::clone(&provider))?), Pinned::Machines),
+            None => (Arc::new(Verifier::new(Arc::clone(&provider))?), Pinned::System),
         };
-        Ok(Arc::new(PinnedVerifier::new(by_authority, pinned, provider)))
+        Ok(Arc::new(PinnedVerifier::new(authorities, pinned, provider)))
     }
 }

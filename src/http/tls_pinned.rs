@@ -1,4 +1,4 @@
-//! Trust in a server whose own certificate is among those that are trusted.
+//! Trusts a server whose own certificate is among the trusted ones, as is common for self-signed certificates.
 
 use std::sync::Arc;
 
@@ -9,73 +9,72 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Trusts those whom another verifier trusts, and a server whose own certificate is a trusted one, whoever signed it. So
-/// does OpenSSL; webpki, by which the others go, takes no certificate for a server's that could sign others (CA:TRUE),
-/// as most are that people sign by themselves.
+/// Accepts the certificates that another verifier accepts, and those that are trusted themselves, regardless of their issuer.
+/// So does OpenSSL. webpki, which the other verifiers use, rejects a server certificate with CA:TRUE, as most
+/// self-signed ones have.
 #[derive(Debug)]
 pub(super) struct PinnedVerifier {
-    by_authority: Arc<dyn ServerCertVerifier>,
+    authorities: Arc<dyn ServerCertVerifier>,
     pinned: Pinned,
     provider: Arc<CryptoProvider>,
 }
 
-/// The certificates that are trusted.
+/// The trusted certificates.
 #[derive(Debug)]
 pub(super) enum Pinned {
-    These(Vec<CertificateDer<'static>>),
-    /// The machine's, which are read again when they are needed.
-    Machines,
+    Certificates(Vec<CertificateDer<'static>>),
+    /// Those of the system, which are read when they are needed.
+    System,
 }
 
 impl Pinned {
     fn contains(&self, certificate: &CertificateDer) -> bool {
         match self {
-            Pinned::These(certificates) => certificates.contains(certificate),
-            Pinned::Machines => machines().contains(certificate),
+            Pinned::Certificates(certificates) => certificates.contains(certificate),
+            Pinned::System => system_certificates().contains(certificate),
         }
     }
 }
 
 #[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
-fn machines() -> Vec<CertificateDer<'static>> {
+fn system_certificates() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }
 
-/// Elsewhere the system itself verifies.
+/// On other systems the system itself verifies certificates.
 #[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
-fn machines() -> Vec<CertificateDer<'static>> {
+fn system_certificates() -> Vec<CertificateDer<'static>> {
     Vec::new()
 }
 
 impl PinnedVerifier {
     pub fn new(
-        by_authority: Arc<dyn ServerCertVerifier>,
+        authorities: Arc<dyn ServerCertVerifier>,
         pinned: Pinned,
         provider: Arc<CryptoProvider>,
     ) -> PinnedVerifier {
-        PinnedVerifier { by_authority, pinned, provider }
+        PinnedVerifier { authorities, pinned, provider }
     }
 
-    /// Whether it is valid now, for this name. That it is trusted is known.
+    /// Verifies that a trusted certificate is valid now and for this name.
     fn verify_pinned(&self, certificate: &CertificateDer, name: &ServerName, now: UnixTime) -> Result<(), Error> {
         let certificate = ParsedCertificate::try_from(certificate)?;
         verify_server_name(&certificate, name)?;
-        // By webpki, which looks at the validity first: without anybody who could have signed it, what it finds when that
-        // holds is that nobody is known who did.
+        // webpki checks the validity first. Without trusted roots, a valid certificate fails because of its issuer.
         let algorithms = self.provider.signature_verification_algorithms.all;
-        let nobody = RootCertStore::empty();
-        match verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], now, algorithms) {
-            Err(problem) if is_of_the_signer(&problem) => Ok(()),
-            verdict => verdict,
+        let no_roots = RootCertStore::empty();
+        match verify_server_cert_signed_by_trust_anchor(&certificate, &no_roots, &[], now, algorithms) {
+            Err(error) if is_about_issuer(&error) => Ok(()),
+            result => result,
         }
     }
 }
 
-/// Whether nothing else is wrong with a certificate than who signed it: that nobody is known, or that it did itself.
-fn is_of_the_signer(problem: &Error) -> bool {
-    match problem {
+/// Returns whether a certificate is rejected only because its issuer is unknown, or is the certificate itself.
+fn is_about_issuer(error: &Error) -> bool {
+    match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
-        // rustls has no name of its own for it.
+        // rustls has no error of its own for CA:TRUE.
         Error::InvalidCertificate(CertificateError::Other(other)) => other.to_string() == "CaUsedAsEndEntity",
         _ => false,
     }
@@ -90,11 +89,11 @@ impl ServerCertVerifier for PinnedVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.by_authority.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
+        match self.authorities.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
             Err(_) if self.pinned.contains(end_entity) => {
                 self.verify_pinned(end_entity, name, now).map(|()| ServerCertVerified::assertion())
             }
-            verdict => verdict,
+            result => result,
         }
     }
 
@@ -104,7 +103,7 @@ impl ServerCertVerifier for PinnedVerifier {
         certificate: &CertificateDer,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.by_authority.verify_tls12_signature(message, certificate, signature)
+        self.authorities.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -113,11 +112,11 @@ impl ServerCertVerifier for PinnedVerifier {
         certificate: &CertificateDer,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.by_authority.verify_tls13_signature(message, certificate, signature)
+        self.authorities.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.by_authority.supported_verify_schemes()
+        self.authorities.supported_verify_schemes()
     }
 }
 
@@ -137,7 +136,7 @@ mod tests {
     use super::super::tls::{Tls, TlsSetting};
     use super::*;
 
-    /// For gateway.example, from 2020 to 2120, signed by itself, with CA:TRUE.
+    /// For gateway.example, valid from 2020 to 2120, self-signed, with CA:TRUE.
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
 MIIBNzCB3qADAgECAgEBMAoGCCqGSM49BAMCMAwxCjAIBgNVBAMMAWcwIBcNMjAw
 MTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMAwxCjAIBgNVBAMMAWcwWTATBgcq
@@ -161,18 +160,18 @@ HfAD+Hn5370EoWFCTtGDCeDSQYpf1bCS2gduDr/GVNyhPtgT6LgLCs1S
 -----END PRIVATE KEY-----
 ";
 
-    /// Shows a certificate, whether or not the key is its own.
+    /// Presents a certificate, whether or not the key matches it.
     #[derive(Debug)]
-    struct Shows(Arc<CertifiedKey>);
+    struct FixedCertificate(Arc<CertifiedKey>);
 
-    impl ResolvesServerCert for Shows {
+    impl ResolvesServerCert for FixedCertificate {
         fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
             Some(Arc::clone(&self.0))
         }
     }
 
-    /// Lets a client that trusts the certificate shake hands with a server that shows it.
-    fn shake_hands(name: &str, key: &str, version: &'static SupportedProtocolVersion) -> Result<(), Error> {
+    /// Makes the handshake of a client that trusts the certificate with a server that presents it.
+    fn handshake(name: &str, key: &str, version: &'static SupportedProtocolVersion) -> Result<(), Error> {
         let file = PemFile { path: "own.pem".to_owned(), content: CERTIFICATE.as_bytes().to_vec().into() };
         let tls = Tls::default().with(TlsSetting::trusted(&[file]).unwrap()).unwrap();
         let mut client = tls.client(name).unwrap();
@@ -181,22 +180,22 @@ HfAD+Hn5370EoWFCTtGDCeDSQYpf1bCS2gduDr/GVNyhPtgT6LgLCs1S
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let key = provider.key_provider.load_private_key(key).unwrap();
         let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
-        let shows = Shows(Arc::new(CertifiedKey::new(vec![certificate], key)));
+        let resolver = FixedCertificate(Arc::new(CertifiedKey::new(vec![certificate], key)));
         let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
-        let config = config.with_no_client_auth().with_cert_resolver(Arc::new(shows));
+        let config = config.with_no_client_auth().with_cert_resolver(Arc::new(resolver));
         let mut server = ServerConnection::new(Arc::new(config)).unwrap();
 
         while client.is_handshaking() || server.is_handshaking() {
-            pass_on(|to| client.write_tls(to), |from| server.read_tls(from));
+            transfer(|to| client.write_tls(to), |from| server.read_tls(from));
             server.process_new_packets()?;
-            pass_on(|to| server.write_tls(to), |from| client.read_tls(from));
+            transfer(|to| server.write_tls(to), |from| client.read_tls(from));
             client.process_new_packets()?;
         }
         assert_eq!(client.protocol_version(), Some(version.version));
         Ok(())
     }
 
-    fn pass_on(
+    fn transfer(
         mut write: impl FnMut(&mut dyn Write) -> io::Result<usize>,
         mut read: impl FnMut(&mut dyn Read) -> io::Result<usize>,
     ) {
@@ -209,12 +208,12 @@ HfAD+Hn5370EoWFCTtGDCeDSQYpf1bCS2gduDr/GVNyhPtgT6LgLCs1S
     }
 
     #[test]
-    fn a_pinned_server_must_hold_its_key() {
+    fn pinned_server_must_have_the_key_of_its_certificate() {
         for version in [&TLS12, &TLS13] {
-            assert_eq!(shake_hands("gateway.example", KEY, version), Ok(()));
-            let stolen = shake_hands("gateway.example", OTHER_KEY, version).unwrap_err();
+            assert_eq!(handshake("gateway.example", KEY, version), Ok(()));
+            let stolen = handshake("gateway.example", OTHER_KEY, version).unwrap_err();
             assert_eq!(stolen, Error::InvalidCertificate(CertificateError::BadSignature));
-            let renamed = shake_hands("other.example", KEY, version).unwrap_err();
+            let renamed = handshake("other.example", KEY, version).unwrap_err();
             assert!(renamed.to_string().contains("not valid for name"), "{renamed}");
         }
     }

@@ -1,4 +1,4 @@
-//! Trust in any server, for those who ask for it.
+//! Accepts any server certificate, if the option insecure_tls is set.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate, but still makes sure that the server holds its key.
+/// Accepts any certificate, but still verifies that the server has its key.
 #[derive(Debug)]
 pub(super) struct NoVerification(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! The gateway's URI: checked once, when the handle is made, and joined with paths afterwards.
+//! The gateway URI: checked once, when the handle is created, and joined with paths afterwards.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use ureq::http::Uri;
 use ureq::http::uri::{Authority, PathAndQuery, Scheme};
 
-/// Servers and proxies refuse longer request lines anyway: 8 KiB is the smallest limit in wide use.
+/// Servers and proxies reject longer request lines: 8 KiB is the smallest limit in wide use.
 pub(super) const MAX_LENGTH: usize = 8 * 1024;
 
-/// An `http://` or `https://` URI, without credentials, query, fragment or trailing slash.
+/// An http:// or https:// URI without credentials, query, fragment or trailing slash.
 #[derive(Debug, Clone)]
 pub struct GatewayUri {
     text: String,
@@ -18,20 +18,20 @@ pub struct GatewayUri {
 }
 
 impl GatewayUri {
-    /// On failure: what is wrong with it and what to write instead, in words that hold no credentials.
+    /// Parses a URI. The error message says what to write instead, and contains no credentials.
     pub fn parse(text: &str) -> Result<GatewayUri, String> {
         if text.is_empty() {
             return Err("the gateway URI is empty; write for example http://127.0.0.1:5000".to_owned());
         }
         if text.len() > MAX_LENGTH {
-            return Err(format!("the gateway URI is {} bytes long; {MAX_LENGTH} are allowed", text.len()));
+            return Err(format!("the gateway URI is {} bytes long; at most {MAX_LENGTH} are allowed", text.len()));
         }
         let shown = without_secrets(text);
         match scheme(text) {
             Some(scheme) if is_http(scheme) => {}
             Some(scheme) => {
                 return Err(format!(
-                    "the gateway URI \"{shown}\" has the scheme \"{scheme}\"; http:// and https:// are understood"
+                    "the gateway URI \"{shown}\" has the scheme \"{scheme}\"; supported are http:// and https://"
                 ));
             }
             None => {
@@ -42,17 +42,17 @@ impl GatewayUri {
         }
         if text.contains('@') {
             return Err(format!(
-                "the gateway URI \"{shown}\" holds credentials, which would show up in logs; \
+                "the gateway URI \"{shown}\" contains credentials, which would show up in logs; \
                  leave them out and set the options username and password instead"
             ));
         }
         let uri: Uri = text.parse().map_err(|error| format!("the gateway URI \"{shown}\" is not a URI: {error}"))?;
-        let authority = uri.authority().ok_or_else(|| format!("the gateway URI \"{shown}\" names no host"))?;
+        let authority = uri.authority().ok_or_else(|| format!("the gateway URI \"{shown}\" has no host"))?;
         if authority.host().is_empty() {
-            return Err(format!("the gateway URI \"{shown}\" names no host"));
+            return Err(format!("the gateway URI \"{shown}\" has no host"));
         }
-        if let Some(port) = wrong_port(authority) {
-            return Err(format!("the gateway URI \"{shown}\" has the port \"{port}\"; 1 to 65535 are ports"));
+        if let Some(port) = invalid_port(authority) {
+            return Err(format!("the gateway URI \"{shown}\" has the port \"{port}\"; allowed are 1 to 65535"));
         }
         if text.contains(['?', '#']) {
             return Err(format!(
@@ -63,7 +63,7 @@ impl GatewayUri {
         Ok(GatewayUri { text: text.trim_end_matches('/').to_owned(), full: uri, is_loopback })
     }
 
-    /// The host and, if it is given, the port.
+    /// Returns the host and, if there is one, the port.
     pub(super) fn authority(&self) -> &str {
         self.full.authority().map_or("", Authority::as_str)
     }
@@ -76,22 +76,22 @@ impl GatewayUri {
         port(&self.full)
     }
 
-    /// The host and the port.
+    /// Returns the host and the port, also if it is the default.
     pub(super) fn authority_with_port(&self) -> String {
         format!("{}:{}", self.host(), self.port())
     }
 
-    /// The path under which the gateway is mounted, without a slash at its end.
+    /// Returns the path under which the gateway is mounted, without a trailing slash.
     pub(super) fn path(&self) -> &str {
         self.full.path().trim_end_matches('/')
     }
 
-    /// Whether the path ends in the version of OpenAI's API, `/v1`.
-    pub fn is_openais(&self) -> bool {
+    /// Returns whether the path ends in `/v1`, as base URLs of OpenAI's API do.
+    pub fn is_openai_base(&self) -> bool {
         self.path().ends_with("/v1")
     }
 
-    /// Whether both are of the same scheme, host and port.
+    /// Returns whether both have the same scheme, host and port.
     pub fn is_same_server(&self, other: &GatewayUri) -> bool {
         self.path_of_same_server(other.root().text.as_str()).is_some()
     }
@@ -104,12 +104,12 @@ impl GatewayUri {
         self.full.scheme() == Some(&Scheme::HTTPS)
     }
 
-    /// Whether what is sent to it stays on this machine.
+    /// Returns whether the host is this machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 
-    /// The same server's, without the path under which the gateway is mounted.
+    /// Returns the URI of the same server without a path.
     pub fn root(&self) -> GatewayUri {
         let mut root = self.clone();
         root.text.truncate(self.text.len() - self.path().len());
@@ -117,7 +117,7 @@ impl GatewayUri {
         root
     }
 
-    /// What stands behind the server's name and port in a URL, if it is one of this server.
+    /// Returns the path and query of a URL, if it is a URL of this server or an absolute path.
     pub fn path_of_same_server(&self, url: &str) -> Option<String> {
         if url.starts_with('/') && !url.starts_with("//") {
             return url.parse::<PathAndQuery>().ok().map(|path| path.as_str().to_owned());
@@ -130,7 +130,7 @@ impl GatewayUri {
         is_same.then(|| other.path_and_query().map_or("/", PathAndQuery::as_str).to_owned())
     }
 
-    /// The absolute URL of what a gateway names by a path, with or without its slash, or by a URL already.
+    /// Joins the URI with a path, with or without a leading slash. Returns an absolute URL as it is.
     pub fn absolute(&self, path: &str) -> String {
         if scheme(path).is_some() { path.to_owned() } else { format!("{self}/{}", path.trim_start_matches('/')) }
     }
@@ -142,26 +142,26 @@ impl fmt::Display for GatewayUri {
     }
 }
 
-/// The one that is given, or else that of the scheme.
+/// Returns the port of a URI, or the default port of its scheme.
 pub(super) fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 })
 }
 
-/// What is given as a port and is none.
-pub(super) fn wrong_port(authority: &Authority) -> Option<&str> {
+/// Returns the port if it is not a valid one.
+pub(super) fn invalid_port(authority: &Authority) -> Option<&str> {
     let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
     let port = host_and_port.strip_prefix(authority.host())?.strip_prefix(':')?;
     (authority.port_u16().unwrap_or(0) == 0).then_some(port)
 }
 
-/// What stands before `://`, if it can be a scheme: letters, digits, `+`, `-` and `.` (RFC 3986, 3.1).
+/// Returns the part before `://` if it can be a scheme: letters, digits, `+`, `-` and `.` (RFC 3986, 3.1).
 pub(super) fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)).then_some(scheme)
 }
 
-/// Whether a host is this machine by its name or address alone. (What ends in `.localhost` should be, too, but not every
-/// resolver knows that.)
+/// Returns whether a host is this machine by its name or address alone. Not for names that end in `.localhost`, which
+/// some resolvers look up elsewhere.
 pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
@@ -174,11 +174,11 @@ fn is_http(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
-/// The URI for an error message: credentials and query replaced, control characters and excess length gone.
+/// Returns a URI for an error message: credentials are masked, query, control characters and excess length are removed.
 pub fn without_secrets(text: &str) -> String {
     const SHOWN: usize = 200;
     let (scheme, rest) = text.split_at(scheme(text).map_or(0, |scheme| scheme.len() + "://".len()));
-    // The last @ counts, wherever it stands: a password with a slash in it must not slip through.
+    // Up to the last @, wherever it is: a password may contain a slash.
     let rest = match rest.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}"),
         None => rest.to_owned(),
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_what_is_right() {
+    fn valid_uris_lose_only_trailing_slashes() {
         for (given, base) in [
             ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5000"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_this_machine() {
+    fn loopback_hosts_are_recognized() {
         for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.255.0.3", "[::1]", "::ffff:127.0.0.1"] {
             assert!(is_loopback(host), "{host}");
         }
@@ -230,22 +230,22 @@ mod tests {
     }
 
     #[test]
-    fn tells_where_openais_api_is() {
-        let of = |text| GatewayUri::parse(text).unwrap();
+    fn openai_base_urls_are_recognized() {
+        let parse = |uri| GatewayUri::parse(uri).unwrap();
         for text in ["http://h/v1", "http://h:1/v1//", "https://h/gateway/mlflow/v1/"] {
-            assert!(of(text).is_openais(), "{text}");
+            assert!(parse(text).is_openai_base(), "{text}");
         }
         for text in ["http://h", "http://h/v1/x", "http://h/apiv1", "http://v1", "http://h/V1", "http://h/v1beta"] {
-            assert!(!of(text).is_openais(), "{text}");
+            assert!(!parse(text).is_openai_base(), "{text}");
         }
-        assert!(of("https://h/v1").is_same_server(&of("https://H:443/other/v1")));
+        assert!(parse("https://h/v1").is_same_server(&parse("https://H:443/other/v1")));
         for other in ["http://h/v1", "https://h:444/v1", "https://h.example/v1", "https://g/v1"] {
-            assert!(!of("https://h/v1").is_same_server(&of(other)), "{other}");
+            assert!(!parse("https://h/v1").is_same_server(&parse(other)), "{other}");
         }
     }
 
     #[test]
-    fn finds_ones_way_on_the_same_server() {
+    fn paths_of_the_same_server_are_found() {
         let gateway = GatewayUri::parse("https://h.example/ml/flow/").unwrap();
         assert_eq!(gateway.root().to_string(), "https://h.example");
         assert_eq!((gateway.root().path(), gateway.root().authority()), ("", "h.example"));
@@ -269,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
-        for (given, said) in [
+    fn error_messages_name_the_problem() {
+        for (given, expected) in [
             ("", "is empty"),
             ("127.0.0.1:5000", "no scheme; write http://127.0.0.1:5000"),
             ("localhost", "no scheme"),
             ("ftp://host", "the scheme \"ftp\""),
             ("http://", "is not a URI"),
-            ("http://:5000", "names no host"),
+            ("http://:5000", "has no host"),
             ("://host", "has the scheme \"\""),
             ("http:// host", "is not a URI"),
             ("http://host:99999", "the port \"99999\""),
@@ -286,13 +286,13 @@ mod tests {
             ("http://host#a", "fragment"),
         ] {
             let message = GatewayUri::parse(given).unwrap_err();
-            assert!(message.contains(said), "{given}: {message}");
+            assert!(message.contains(expected), "{given}: {message}");
         }
         assert!(GatewayUri::parse(&format!("http://{}", "a".repeat(9000))).unwrap_err().contains("bytes long"));
     }
 
     #[test]
-    fn never_repeats_credentials() {
+    fn error_messages_contain_no_credentials() {
         for given in [
             "http://user:hunter2@host",
             "http://user:hun/ter2@host",

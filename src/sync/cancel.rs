@@ -1,4 +1,4 @@
-//! The caller's word that it has had enough.
+//! Cancel tokens.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -7,92 +7,96 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::lock::Lock;
 use super::process;
-use super::wait::WaitError;
 
-/// Ends whatever waits with it, in any number of threads.
+/// Cancels every wait that has it, on any number of threads.
 #[derive(Debug)]
 pub struct CancelToken {
     is_cancelled: AtomicBool,
-    /// Wakes those that wait. What it says is said by `is_cancelled`.
-    bell: Bell,
-    /// Whose bell it is: parent and child of a fork would wake each other.
+    /// Wakes the waiting threads, which then read `is_cancelled`.
+    waker: Waker,
+    /// The process that made the waker. With a shared one, parent and child of a fork would wake each other.
     process: AtomicU32,
     renewing: Lock<()>,
 }
 
 impl CancelToken {
-    /// It takes one descriptor of the process.
+    /// Creates a token, which uses one file descriptor.
     pub fn new() -> io::Result<CancelToken> {
         let process = AtomicU32::new(process::current());
-        Ok(CancelToken { is_cancelled: AtomicBool::new(false), bell: Bell::new()?, process, renewing: Lock::default() })
+        Ok(CancelToken {
+            is_cancelled: AtomicBool::new(false),
+            waker: Waker::new()?,
+            process,
+            renewing: Lock::default(),
+        })
     }
 
-    /// Nothing in it but stores and system calls that a signal handler may make; it keeps `errno`.
+    /// Cancels. Async-signal-safe: it makes only stores and async-signal-safe system calls, and preserves `errno`.
     pub fn cancel(&self) {
-        let errno = Errno::keep();
+        let errno = Errno::save();
         self.is_cancelled.store(true, Ordering::SeqCst);
-        // Nobody waits for it yet in a process that was forked since.
+        // In a forked child no thread has waited with the token as long as the waker is that of the parent.
         if self.process.load(Ordering::SeqCst) == process::current() {
-            self.bell.ring();
+            self.waker.wake();
         }
-        errno.put_back();
+        errno.restore();
     }
 
-    /// Whether it was, and was not reset since.
+    /// Returns whether the token was cancelled and not reset since.
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::SeqCst)
     }
 
-    /// Makes it good for further calls.
+    /// Makes the token usable for further calls.
     pub fn reset(&self) {
         self.is_cancelled.store(false, Ordering::SeqCst);
-        if self.bell().is_some() {
-            // As a waiting thread does that was woken for nothing.
-            let _ = self.heed();
+        if self.descriptor().is_some() {
+            self.confirm();
         }
     }
 
-    /// What can be read from when it rings; `None` if this process has none.
-    pub(super) fn bell(&self) -> Option<RawFd> {
+    /// Returns the descriptor to poll, which becomes readable on cancellation; `None` if this process cannot open one.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
         let process = process::current();
         if self.process.load(Ordering::SeqCst) != process {
-            let _alone = self.renewing.lock();
+            let _guard = self.renewing.lock();
             if self.process.load(Ordering::SeqCst) != process {
-                self.bell.renew().ok()?;
+                self.waker.renew().ok()?;
                 self.process.store(process, Ordering::SeqCst);
-                // Whoever cancelled meanwhile has not rung.
+                // A thread that cancelled before the store did not wake.
                 if self.is_cancelled() {
-                    self.bell.ring();
+                    self.waker.wake();
                 }
             }
         }
-        Some(self.bell.read.as_raw_fd())
+        Some(self.waker.read.as_raw_fd())
     }
 
-    /// To be called when it rang: a ring that was for nothing is taken away.
-    pub(super) fn heed(&self) -> Result<(), WaitError> {
+    /// Returns whether the token is cancelled, after its descriptor became readable. A wake-up without a cancellation, left
+    /// over from before a reset, is cleared.
+    pub(super) fn confirm(&self) -> bool {
         if self.is_cancelled() {
-            return Err(WaitError::Cancelled);
+            return true;
         }
-        self.bell.silence();
-        if self.is_cancelled() {
-            // The ring that was just taken away was for others as well.
-            self.bell.ring();
-            return Err(WaitError::Cancelled);
+        self.waker.clear();
+        let is_cancelled = self.is_cancelled();
+        if is_cancelled {
+            // The wake-up that was just cleared was also for other threads.
+            self.waker.wake();
         }
-        Ok(())
+        is_cancelled
     }
 }
 
-/// The most tokens that one wait can have: the handle's and the request's.
-pub(super) const MOST: usize = 2;
+/// The maximum number of tokens of one wait: the handle's and the request's.
+pub(super) const MAX_TOKENS: usize = 2;
 
-/// The tokens that cancel a call, each of them alone.
+/// The tokens of a call. Each of them cancels it.
 #[derive(Debug, Clone, Default)]
-pub struct CancelTokens([Option<Arc<CancelToken>>; MOST]);
+pub struct CancelTokens([Option<Arc<CancelToken>>; MAX_TOKENS]);
 
 impl CancelTokens {
-    pub fn of(tokens: [Option<&Arc<CancelToken>>; MOST]) -> CancelTokens {
+    pub fn of(tokens: [Option<&Arc<CancelToken>>; MAX_TOKENS]) -> CancelTokens {
         CancelTokens(tokens.map(Option::<&Arc<_>>::cloned))
     }
 
@@ -104,103 +108,102 @@ impl CancelTokens {
         self.0.iter().flatten().any(|token| token.is_cancelled())
     }
 
-    pub(super) fn each(&self) -> [Option<&CancelToken>; MOST] {
+    pub(super) fn each(&self) -> [Option<&CancelToken>; MAX_TOKENS] {
         self.0.each_ref().map(Option::as_deref)
     }
 }
 
-/// A descriptor that can be read from after it rang. On Linux both are the same, which is counted; elsewhere the ends of
-/// a pipe.
+/// A descriptor that becomes readable: an eventfd on Linux, a pipe elsewhere.
 #[derive(Debug)]
-struct Bell {
+struct Waker {
     read: OwnedFd,
     #[cfg(not(target_os = "linux"))]
     write: OwnedFd,
 }
 
-impl Bell {
+impl Waker {
     #[cfg(target_os = "linux")]
-    fn new() -> io::Result<Bell> {
-        // SAFETY: the call takes no memory of ours.
+    fn new() -> io::Result<Waker> {
+        // SAFETY: the call uses no memory of this process.
         let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        // SAFETY: what the system just gave is nobody else's.
-        if descriptor < 0 { Err(io::Error::last_os_error()) } else { Ok(Bell { read: unsafe { owned(descriptor) } }) }
+        // SAFETY: the descriptor was just opened, and has no other owner.
+        if descriptor < 0 { Err(io::Error::last_os_error()) } else { Ok(Waker { read: unsafe { owned(descriptor) } }) }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn new() -> io::Result<Bell> {
+    fn new() -> io::Result<Waker> {
         let mut ends = [0; 2];
-        // SAFETY: there is room for two.
+        // SAFETY: the array has room for two descriptors.
         if unsafe { libc::pipe(ends.as_mut_ptr()) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: what the system just gave is nobody else's.
+        // SAFETY: the descriptors were just opened, and have no other owner.
         let [read, write] = ends.map(|end| unsafe { owned(end) });
         for end in ends {
-            // SAFETY: it is open, and these calls take no memory.
+            // SAFETY: the descriptor is open, and these calls use no memory.
             unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
             // SAFETY: as above.
             unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) };
         }
-        Ok(Bell { read, write })
+        Ok(Waker { read, write })
     }
 
-    /// One of this process's own in the place of its parent's, under the same number: a thread may read it just now.
+    /// Replaces the parent's descriptor by a new one under the same number, since another thread may be polling it.
     fn renew(&self) -> io::Result<()> {
-        let new = Bell::new()?;
+        let new = Waker::new()?;
         replace(&new.read, &self.read)?;
         #[cfg(not(target_os = "linux"))]
         replace(&new.write, &self.write)?;
         Ok(())
     }
 
-    fn ring(&self) {
+    fn wake(&self) {
         #[cfg(target_os = "linux")]
         let write = &self.read;
         #[cfg(not(target_os = "linux"))]
         let write = &self.write;
         let one = 1u64.to_ne_bytes();
-        // SAFETY: the bytes are there. Where there is no room for more, it rings already.
+        // SAFETY: the buffer is valid. If there is no room for more, the descriptor is readable already.
         unsafe { libc::write(write.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 
-    fn silence(&self) {
+    fn clear(&self) {
         let mut rest = [0u8; 512];
-        // SAFETY: there is room for as many bytes. Where there is nothing, it is silent already.
+        // SAFETY: the buffer has that length. If nothing can be read, the descriptor is clear already.
         unsafe { libc::read(self.read.as_raw_fd(), rest.as_mut_ptr().cast(), rest.len()) };
     }
 }
 
 /// # Safety
-/// The descriptor is open, and nobody else's.
+/// The descriptor is open, and has no other owner.
 unsafe fn owned(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: as promised by the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
 #[cfg(target_os = "linux")]
 fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
-    // SAFETY: both are open, and the call takes no memory.
+    // SAFETY: both descriptors are open, and the call uses no memory.
     let done = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
-    // SAFETY: both are open, and the calls take no memory.
+    // SAFETY: both descriptors are open, and the calls use no memory.
     let done = unsafe { libc::dup2(new.as_raw_fd(), old.as_raw_fd()) };
     // SAFETY: as above.
     unsafe { libc::fcntl(old.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A signal handler must not change it for what it interrupted.
+/// The value of `errno`, which a signal handler must preserve for the code that it interrupted.
 struct Errno(libc::c_int);
 
 impl Errno {
-    fn place() -> *mut libc::c_int {
+    fn location() -> *mut libc::c_int {
         #[cfg(target_os = "linux")]
-        // SAFETY: the calling thread always has one.
+        // SAFETY: every thread has one.
         return unsafe { libc::__errno_location() };
         #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
         // SAFETY: as above.
@@ -210,14 +213,14 @@ impl Errno {
         return unsafe { libc::__errno() };
     }
 
-    fn keep() -> Errno {
-        // SAFETY: the place is the calling thread's own.
-        Errno(unsafe { *Errno::place() })
+    fn save() -> Errno {
+        // SAFETY: the location belongs to the calling thread.
+        Errno(unsafe { *Errno::location() })
     }
 
-    fn put_back(self) {
+    fn restore(self) {
         // SAFETY: as above.
-        unsafe { *Errno::place() = self.0 };
+        unsafe { *Errno::location() = self.0 };
     }
 }
 
@@ -226,24 +229,24 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::super::process::tests::in_child;
-    use super::super::wait::sleep;
+    use super::super::wait::{WaitError, sleep};
     use super::*;
 
     #[test]
-    fn parent_and_child_do_not_end_each_others_waiting() {
+    fn parent_and_child_do_not_cancel_each_others_waits() {
         let token = Arc::new(CancelToken::new().unwrap());
         let tokens = CancelTokens::of([None, Some(&token)]);
         let shortly = || Instant::now() + Duration::from_millis(30);
-        let said = in_child(|| {
+        let in_a_child = in_child(|| {
             let before = sleep(shortly(), &tokens).is_ok();
             token.cancel();
             u8::from(before && sleep(shortly(), &tokens) == Err(WaitError::Cancelled))
         });
-        assert_eq!(said, 1);
+        assert_eq!(in_a_child, 1);
         assert!(!token.is_cancelled());
         assert_eq!(sleep(shortly(), &tokens), Ok(()));
         token.cancel();
-        // What was cancelled before the fork is so in the child.
+        // A token that was cancelled before the fork is cancelled in the child.
         assert_eq!(in_child(|| u8::from(token.is_cancelled())), 1);
     }
 }

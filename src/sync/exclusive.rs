@@ -1,19 +1,20 @@
-//! A value that threads use one at a time, each for as long as it likes.
+//! A value that threads use one at a time, each for as long as it needs.
 
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 
 use super::lock::Lock;
 
-/// In a child whose parent was using the value at the moment of the fork it is lost: neither used nor freed.
+/// A value that one thread at a time uses, for as long as it needs: for example a stream, while it waits for an event. In a
+/// forked child whose parent was using the value it is lost: it can neither be used nor dropped.
 pub struct Exclusive<T> {
     /// Whether the value is lost.
     lock: Lock<bool>,
-    /// Not inside of the lock, since it is also read without one.
+    /// Outside of the lock, since it is also read without holding it.
     value: UnsafeCell<ManuallyDrop<T>>,
 }
 
-// SAFETY: `with` lets one thread at a time use the value; whoever calls `get` promises that none does.
+// SAFETY: `with` lets one thread at a time use the value; callers of `get` guarantee that no thread is in `with`.
 unsafe impl<T: Send + Sync> Sync for Exclusive<T> {}
 
 impl<T> Exclusive<T> {
@@ -22,20 +23,20 @@ impl<T> Exclusive<T> {
         Exclusive { lock, value: UnsafeCell::new(ManuallyDrop::new(value)) }
     }
 
-    /// Waits until no other thread uses it; `None` if it is lost.
+    /// Runs `work` on the value once no other thread uses it; `None` if the value is lost.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         let is_lost = self.lock.lock();
-        // SAFETY: the lock is held, and nobody reads the value meanwhile, as `get` has it promised.
+        // SAFETY: the lock is held, and callers of `get` do not use the value meanwhile.
         (!*is_lost).then(|| work(unsafe { &mut *self.value.get() }))
     }
 
-    /// `None` if it is lost.
+    /// Returns the value; `None` if it is lost.
     ///
     /// # Safety
     /// No thread is in [`Exclusive::with`] while the reference is used.
     pub unsafe fn get(&self) -> Option<&T> {
         let is_lost = *self.lock.lock();
-        // SAFETY: as promised by the caller, nobody changes it meanwhile.
+        // SAFETY: the caller guarantees that no thread changes it meanwhile.
         (!is_lost).then(|| unsafe { &**self.value.get() })
     }
 }
@@ -43,7 +44,7 @@ impl<T> Exclusive<T> {
 impl<T> Drop for Exclusive<T> {
     fn drop(&mut self) {
         if !*self.lock.lock() {
-            // SAFETY: it is dropped nowhere else, and not used afterwards.
+            // SAFETY: it is dropped only here, and not used afterwards.
             unsafe { ManuallyDrop::drop(self.value.get_mut()) }
         }
     }
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn value_in_use_at_a_fork_is_lost_in_the_child() {
+    fn value_in_use_at_fork_is_lost_in_child() {
         let value = Exclusive::new(Counted(1));
         let in_use = |value: &Exclusive<Counted>| {
             value.with(|_| {
@@ -81,7 +82,7 @@ mod tests {
             })
         };
         assert_eq!(in_use(&value), Some(1));
-        // One that nobody uses is the child's as well.
+        // A value that is not in use can be used by the child, too.
         assert_eq!(in_child(|| value.with(|value| value.0).unwrap_or_default()), 1);
         assert_eq!(value.with(|value| std::mem::replace(&mut value.0, 2)), Some(1));
         // SAFETY: this test has one thread.

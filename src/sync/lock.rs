@@ -1,5 +1,5 @@
-//! A lock that survives a fork. A standard one that another thread holds at that moment stays locked in the child for
-//! ever, since there is no such thread in it.
+//! A lock that can be used after a fork. A lock of the standard library that another thread holds at the fork stays locked
+//! in the child forever, since that thread does not exist there.
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -10,28 +10,29 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::futex;
 use super::process;
 
-/// In the lock's word beside the process whose thread holds it: others sleep on it.
+/// Set in the word of a lock if threads sleep on it.
 const CONTENDED: u32 = 1 << 31;
 
-/// So often is looked again before sleeping: what is done under these locks is shorter than falling asleep.
+/// How often a thread checks the lock again before it sleeps: these locks are held for less time than going to sleep takes.
 const SPINS: usize = 100;
 
-/// Lets one thread at a time use a value, each for a short moment.
+/// A mutex around a value, held for short moments only. A forked child takes over a lock that another thread of its parent
+/// held, and first repairs the value, which may be half changed.
 pub struct Lock<T> {
-    /// 0: nobody holds it.
+    /// 0 while the lock is free; otherwise the process whose thread holds it, and [`CONTENDED`].
     word: AtomicU32,
     value: UnsafeCell<T>,
-    /// What to do in a child with a value that a thread of the parent's was changing.
+    /// Repairs the value in a child.
     recover: fn(&mut T),
 }
 
-// SAFETY: only who holds the lock gets at the value.
+// SAFETY: only the thread that holds the lock uses the value.
 unsafe impl<T: Send> Send for Lock<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T: Default> Lock<T> {
-    /// In a child whose parent was changing the value, it begins anew. What it held is lost, and not freed.
+    /// Creates a lock whose value a child replaces by the default one. The old value is leaked.
     pub fn new(value: T) -> Lock<T> {
         let recover = |value: &mut T| mem::forget(mem::take(value));
         Lock { word: AtomicU32::new(0), value: UnsafeCell::new(value), recover }
@@ -39,18 +40,18 @@ impl<T: Default> Lock<T> {
 }
 
 impl<T> Lock<T> {
-    /// In a child whose parent's other thread held it, `recover` puts the value in order.
-    pub fn recovering(value: T, recover: fn(&mut T)) -> Lock<T> {
+    /// Creates a lock whose value a child repairs by `recover`.
+    pub(super) fn recovering(value: T, recover: fn(&mut T)) -> Lock<T> {
         Lock { word: AtomicU32::new(0), value: UnsafeCell::new(value), recover }
     }
 
-    /// For a value of one word, of which a child has the old or the new one.
-    pub fn of_word(value: T) -> Lock<T> {
+    /// Creates a lock around a value of one word, which needs no repair: a child has the old or the new one.
+    pub(super) fn word_sized(value: T) -> Lock<T> {
         const { assert!(size_of::<T>() <= size_of::<usize>()) };
         Lock { word: AtomicU32::new(0), value: UnsafeCell::new(value), recover: |_| {} }
     }
 
-    /// Waits until nobody else in this process holds it.
+    /// Waits until no other thread of this process holds the lock.
     pub fn lock(&self) -> Guard<'_, T> {
         let me = process::current();
         if self.word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
@@ -66,14 +67,14 @@ impl<T> Lock<T> {
             let word = self.word.load(Ordering::Relaxed);
             let take = |from| self.word.compare_exchange(from, me | CONTENDED, Ordering::Acquire, Ordering::Relaxed);
             if word == 0 {
-                // Whether others sleep on it is not known.
+                // Other threads may still sleep on it.
                 if take(word).is_ok() {
                     return;
                 }
             } else if word & !CONTENDED != me {
-                // Of a process that this one was forked from.
+                // A thread of a parent process holds it.
                 if take(word).is_ok() {
-                    // SAFETY: the lock is held now, and the thread that was at the value is not in this process.
+                    // SAFETY: the lock is held now, and the thread that used the value is not in this process.
                     (self.recover)(unsafe { &mut *self.value.get() });
                     return;
                 }
@@ -101,10 +102,10 @@ impl<T> fmt::Debug for Lock<T> {
     }
 }
 
-/// Holds the lock.
+/// Access to the value of a lock, which is released when this is dropped.
 pub struct Guard<'a, T>(&'a Lock<T>);
 
-// SAFETY: it gives what a reference to the value gives.
+// SAFETY: it gives the same access as a reference to the value.
 unsafe impl<T: Sync> Sync for Guard<'_, T> {}
 
 impl<T> Deref for Guard<'_, T> {
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time() {
+    fn one_thread_at_a_time_holds_the_lock() {
         let lock = Lock::new(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleeper_is_woken() {
+    fn sleeping_thread_is_woken() {
         let lock = Lock::new(1);
         let mut held = lock.lock();
         std::thread::scope(|scope| {
@@ -168,15 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_parent_holds_is_free_in_the_child() {
+    fn lock_held_by_parent_is_free_in_child() {
         let lock = Lock::new(vec![1]);
-        let word = Lock::of_word(7u8);
+        let word = Lock::word_sized(7u8);
         let (held, held_word) = (lock.lock(), word.lock());
-        let said = in_child(|| u8::from(lock.lock().is_empty() && *word.lock() == 7 && lock.lock().is_empty()));
-        assert_eq!(said, 1);
+        let is_free = in_child(|| u8::from(lock.lock().is_empty() && *word.lock() == 7 && lock.lock().is_empty()));
+        assert_eq!(is_free, 1);
         drop((held, held_word));
         assert_eq!(*lock.lock(), [1]);
-        // One that nobody held is as it was.
+        // A value that was not locked is unchanged in the child.
         assert_eq!(in_child(|| lock.lock()[0]), 1);
     }
 }

@@ -1,39 +1,39 @@
-//! Which process this is. A fork makes two of one, with the same locks and sockets in both.
+//! The identity of the process, which differs in a forked child.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// A whole page of the system's, so that nothing else is cleared with it.
+/// A whole page of memory, since the system clears pages only.
 #[cfg_attr(target_arch = "aarch64", repr(C, align(65536)))]
 #[cfg_attr(not(target_arch = "aarch64"), repr(C, align(4096)))]
 struct Page {
     id: AtomicU32,
 }
 
-/// Zero until it is asked for, and again in a child.
+/// Zero until [`current`] is called, and zero again in a child.
 static PAGE: Page = Page { id: AtomicU32::new(0) };
 
-/// A number that another process does not have that was forked from this one, or from which this one was forked. It is
-/// never 0, and its highest bit is not set.
+/// Returns a number that differs between this process, its parents and its children. It is never 0, and its highest bit is
+/// not set.
 pub fn current() -> u32 {
     match PAGE.id.load(Ordering::Relaxed) {
-        0 => ask(),
+        0 => determine(),
         id => id,
     }
 }
 
 #[cold]
-fn ask() -> u32 {
-    // Where it cannot be, it is not tried again each time.
-    static IS_LEFT: AtomicBool = AtomicBool::new(false);
-    if IS_LEFT.load(Ordering::Relaxed) || !is_cleared_on_fork(advise) {
-        IS_LEFT.store(true, Ordering::Relaxed);
+fn determine() -> u32 {
+    // Remembered, so that only the first call makes the system calls.
+    static IS_UNSUPPORTED: AtomicBool = AtomicBool::new(false);
+    if IS_UNSUPPORTED.load(Ordering::Relaxed) || !is_cleared_on_fork(advise) {
+        IS_UNSUPPORTED.store(true, Ordering::Relaxed);
         return process::id();
     }
-    // Not the process's number alone: in another namespace a child may have its parent's. No allocation here, since a
-    // signal handler may be the first to ask.
+    // The process ID alone is not enough: in another PID namespace a child may have the ID of its parent. No allocation
+    // here, since a signal handler may be the first caller.
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: there is a place for the time.
+    // SAFETY: the pointer is valid for writes.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     let mixed = process::id().wrapping_mul(0x9e37_79b1) ^ (now.tv_sec as u32).rotate_left(16) ^ now.tv_nsec as u32;
     let id = (mixed >> 1).max(1);
@@ -43,9 +43,9 @@ fn ask() -> u32 {
     }
 }
 
-/// Whether the page is cleared in a child, which spares asking for the process's number each time. Linux does so since
-/// 4.14 if it is advised to. Some emulators (qemu-user) accept any advice and ignore it: one that accepts advice that
-/// does not exist is not believed.
+/// Returns whether the system clears the page in a child, which saves a system call each time. Linux does since 4.14 if it
+/// is advised to. Some emulators (qemu-user) accept any advice and ignore it; they are recognized by accepting advice that
+/// does not exist.
 fn is_cleared_on_fork(advise: impl Fn(Advice) -> bool) -> bool {
     !advise(Advice::NoSuch) && advise(Advice::WipeOnFork)
 }
@@ -56,7 +56,7 @@ enum Advice {
     WipeOnFork,
 }
 
-/// Whether the system accepts the advice for the page.
+/// Gives the advice for the page, and returns whether the system accepts it.
 #[cfg(target_os = "linux")]
 fn advise(advice: Advice) -> bool {
     let number = match advice {
@@ -64,7 +64,7 @@ fn advise(advice: Advice) -> bool {
         Advice::WipeOnFork => libc::MADV_WIPEONFORK,
     };
     let page = (&raw const PAGE).cast_mut().cast();
-    // SAFETY: the page is this module's alone, and stays as it is in this process.
+    // SAFETY: only this module uses the page, and its content does not change in this process.
     unsafe { libc::madvise(page, size_of::<Page>(), number) == 0 }
 }
 
@@ -77,25 +77,25 @@ fn advise(_: Advice) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// What `say` says in a child.
-    pub fn in_child(say: impl FnOnce() -> u8) -> u8 {
-        // SAFETY: the child only does what it is asked for, and exits.
+    /// Runs `work` in a forked child, and returns its result.
+    pub fn in_child(work: impl FnOnce() -> u8) -> u8 {
+        // SAFETY: the child only runs `work`, and exits.
         let child = unsafe { libc::fork() };
         assert!(child >= 0);
         if child == 0 {
-            let said = say();
-            // SAFETY: nothing of the parent's is to be run in the child.
-            unsafe { libc::_exit(i32::from(said)) };
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(u8::MAX);
+            // SAFETY: the exit handlers of the parent must not run in the child.
+            unsafe { libc::_exit(i32::from(result)) };
         }
         let mut status = 0;
-        // SAFETY: the child is ours, and the status has its place.
+        // SAFETY: the child was forked above, and the pointer to the status is valid.
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
         assert!(libc::WIFEXITED(status));
         libc::WEXITSTATUS(status) as u8
     }
 
     #[test]
-    fn a_child_is_another_process() {
+    fn forked_child_is_another_process() {
         let parent = current();
         assert!(parent > 0 && parent < 1 << 31);
         assert_eq!(parent, current());
@@ -104,7 +104,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn advice_is_believed_only_where_wrong_advice_is_refused() {
+    fn page_counts_as_cleared_only_if_unknown_advice_is_refused() {
         for (accepted, is_cleared) in [
             (&[Advice::WipeOnFork][..], true),
             (&[Advice::NoSuch, Advice::WipeOnFork], false),

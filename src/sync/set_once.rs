@@ -1,15 +1,16 @@
-//! A value that is made when it is first needed. A standard `OnceLock` that another thread is just filling at a fork is
-//! waited for by the child for ever.
+//! A value that is made when it is first needed. A forked child would wait forever for a `OnceLock` that another thread of
+//! its parent was filling.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Empty, or a value that any number of threads read. Nothing in it waits.
+/// A value that is set at most once and then read by any number of threads. Threads never wait for each other: if several
+/// make the value at the same time, the first one is kept, and the others are dropped.
 pub struct SetOnce<T>(AtomicPtr<T>, PhantomData<Box<T>>);
 
-// SAFETY: it sends the value, and gives each thread a reference to it.
+// SAFETY: the value may be sent, and shared between threads.
 unsafe impl<T: Send + Sync> Sync for SetOnce<T> {}
 
 impl<T> SetOnce<T> {
@@ -18,18 +19,18 @@ impl<T> SetOnce<T> {
     }
 
     pub fn get(&self) -> Option<&T> {
-        // SAFETY: it is null or came from a box, which is freed by nothing that has only a shared reference.
+        // SAFETY: the pointer is null or came from a box, which is freed only through a unique reference.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
-    /// Sets this value, unless another thread was faster, and returns the one that is set.
+    /// Sets the value unless one is set, and returns the one that is set.
     pub fn get_or_set(&self, value: T) -> &T {
         let new = Box::into_raw(Box::new(value));
         match self.0.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: as in `get`.
             Ok(_) => unsafe { &*new },
             Err(first) => {
-                // SAFETY: it came from a box just now, and nobody else has seen it.
+                // SAFETY: it came from a box just now, and was not shared.
                 drop(unsafe { Box::from_raw(new) });
                 // SAFETY: as in `get`.
                 unsafe { &*first }
@@ -37,10 +38,11 @@ impl<T> SetOnce<T> {
         }
     }
 
+    /// Drops the value, so that it can be set again.
     pub fn clear(&mut self) {
         let value = std::mem::replace(self.0.get_mut(), ptr::null_mut());
         if !value.is_null() {
-            // SAFETY: it came from a box, and no reference to it is left.
+            // SAFETY: it came from a box, and no reference to it exists.
             drop(unsafe { Box::from_raw(value) });
         }
     }
@@ -68,7 +70,7 @@ impl<T: fmt::Debug> fmt::Debug for SetOnce<T> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::side_by_side;
+    use super::super::run_in_parallel;
     use super::*;
 
     #[test]
@@ -86,10 +88,10 @@ mod tests {
     }
 
     #[test]
-    fn all_threads_get_the_same() {
+    fn all_threads_get_the_same_value() {
         for _ in 0..100 {
             let (once, first) = (SetOnce::new(), SetOnce::new());
-            side_by_side(4, &|| {
+            run_in_parallel(4, &|| {
                 let got = once.get_or_set(Box::new(0)).as_ref() as *const i32 as usize;
                 assert_eq!(*first.get_or_set(got), got);
             });

@@ -1,7 +1,7 @@
-//! Threads of our own, which the program's signal handlers know nothing of.
+//! Threads of the library, on which no signal handler of the program runs.
 //!
-//! They are the system's, not those of Rust's standard library: starting one of the latter leaves behind, on the thread
-//! that starts it, what keeps the library from being unloaded.
+//! They are pthreads, not threads of the standard library: starting one of the latter leaves a thread-local destructor on
+//! the calling thread, which keeps the library from being unloaded.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -13,45 +13,45 @@ use std::{io, ptr};
 use super::lock::Lock;
 
 thread_local! {
-    static IS_OUR_THREAD: Cell<bool> = const { Cell::new(false) };
+    static IS_LIBRARY_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the calling thread is one of ours, which has nobody to tell of a panic but who waits for it.
-pub fn is_our_thread() -> bool {
-    IS_OUR_THREAD.get()
+/// Returns whether the calling thread was started by the library.
+pub fn is_library_thread() -> bool {
+    IS_LIBRARY_THREAD.get()
 }
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A running thread. It is left to itself when this is dropped.
+/// A thread of the library. Dropping this detaches it.
 pub struct Thread {
     id: libc::pthread_t,
     is_joined: bool,
 }
 
 impl Thread {
-    /// Runs the work on a new thread. Should the work panic, nobody learns of it.
+    /// Starts a thread that runs `work`. A panic in it is ignored.
     pub fn start(work: Work) -> io::Result<Thread> {
         // A fat pointer does not fit through the thread's argument.
         let argument = Box::into_raw(Box::new(work));
         let mut id = MaybeUninit::uninit();
         let failure = without_signals(|| {
-            // SAFETY: the place and the function are as the system wants them, and the argument is the function's own.
+            // SAFETY: `id` is valid for writes, and `run` takes ownership of the argument.
             unsafe { libc::pthread_create(id.as_mut_ptr(), ptr::null(), run, argument.cast()) }
         });
         if failure != 0 {
-            // SAFETY: no thread has got the work.
+            // SAFETY: no thread was started that owns the argument.
             drop(unsafe { Box::from_raw(argument) });
             return Err(io::Error::from_raw_os_error(failure));
         }
-        // SAFETY: the call above succeeded, and has written it.
+        // SAFETY: the call above succeeded and has written it.
         Ok(Thread { id: unsafe { id.assume_init() }, is_joined: false })
     }
 
-    /// Waits for its end.
+    /// Waits until the thread has ended.
     pub fn join(mut self) {
         self.is_joined = true;
-        // SAFETY: the thread was started, and is neither joined nor detached yet.
+        // SAFETY: the thread was started, and neither joined nor detached.
         unsafe { libc::pthread_join(self.id, ptr::null_mut()) };
     }
 }
@@ -66,24 +66,24 @@ impl Drop for Thread {
 }
 
 extern "C" fn run(argument: *mut c_void) -> *mut c_void {
-    IS_OUR_THREAD.set(true);
-    // SAFETY: `start` made it, and gave it to this thread alone.
+    IS_LIBRARY_THREAD.set(true);
+    // SAFETY: `start` made the box and passed it to this thread only.
     let work = unsafe { Box::from_raw(argument.cast::<Work>()) };
     let _ = panic::catch_unwind(AssertUnwindSafe(work));
     ptr::null_mut()
 }
 
-/// From now on the library stays in memory when the program unloads it: a thread is left to itself that has not ended.
-/// Where it is a part of the program itself, it does so anyway.
+/// Keeps the library loaded after dlclose(), because a detached thread still runs its code. A program that is linked with
+/// the static library is never unloaded.
 #[cfg(target_os = "linux")]
 pub fn keep_loaded() {
-    let mut place = MaybeUninit::<libc::Dl_info>::zeroed();
-    let itself = keep_loaded as *const c_void;
-    // SAFETY: there is room for what the call finds, and the name that it finds belongs to the loaded library. The second
-    // call loads nothing, but marks what is loaded under that name.
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    let address = keep_loaded as *const c_void;
+    // SAFETY: `info` is valid for writes, and the name in it lives as long as the loaded library. dlopen() loads nothing
+    // here, but marks the library of that name.
     unsafe {
-        if libc::dladdr(itself, place.as_mut_ptr()) != 0 {
-            let name = place.assume_init().dli_fname;
+        if libc::dladdr(address, info.as_mut_ptr()) != 0 {
+            let name = info.assume_init().dli_fname;
             libc::dlopen(name, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
         }
     }
@@ -92,17 +92,17 @@ pub fn keep_loaded() {
 #[cfg(not(target_os = "linux"))]
 pub fn keep_loaded() {}
 
-/// Runs the same work on so many threads at once, this one among them, and returns when all have ended. Where the
-/// system gives no more threads, those that there are do it. A panic in one of them becomes one here.
-pub fn side_by_side(threads: usize, work: &(dyn Fn() + Sync)) {
+/// Runs `work` on this and on other threads at the same time, at most `threads` together, and returns when all have ended. If
+/// the system cannot start more threads, fewer do it. A panic on one of them is resumed on this thread.
+pub fn run_in_parallel(threads: usize, work: &(dyn Fn() + Sync)) {
     let panicked: Lock<Option<Box<dyn Any + Send>>> = Lock::default();
-    let watched = || {
+    let catching = || {
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(work)) {
             *panicked.lock() = Some(payload);
         }
     };
-    let shared: &(dyn Fn() + Sync) = &watched;
-    // SAFETY: all threads that have it are joined below, before this function returns, and nothing between can panic.
+    let shared: &(dyn Fn() + Sync) = &catching;
+    // SAFETY: all threads that use it are joined before this function returns, and nothing before that can panic.
     let shared: &'static (dyn Fn() + Sync) = unsafe { std::mem::transmute(shared) };
     let others: Vec<_> = (1..threads).map_while(|_| Thread::start(Box::new(shared)).ok()).collect();
     shared();
@@ -113,18 +113,18 @@ pub fn side_by_side(threads: usize, work: &(dyn Fn() + Sync)) {
     }
 }
 
-/// A thread that is started meanwhile never runs the program's signal handlers.
+/// Starts a thread with all signals blocked, so that no signal handler of the program runs on it.
 fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the first call fills `all`, and the second one reads it and fills `before`.
+    let mut former = MaybeUninit::uninit();
+    // SAFETY: the first call fills `all`; the second one reads it and fills `former`.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), former.as_mut_ptr());
     }
     let started = start();
-    // SAFETY: `before` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    // SAFETY: `former` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, former.as_ptr(), ptr::null_mut()) };
     started
 }
 
@@ -135,25 +135,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_work_and_all_are_waited_for() {
-        let (worked, ours) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        side_by_side(8, &|| {
+    fn all_threads_work_and_are_joined() {
+        let (worked, of_library) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        run_in_parallel(8, &|| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             worked.fetch_add(1, Ordering::Relaxed);
-            ours.fetch_add(usize::from(is_our_thread()), Ordering::Relaxed);
+            of_library.fetch_add(usize::from(is_library_thread()), Ordering::Relaxed);
         });
-        assert_eq!((worked.into_inner(), ours.into_inner()), (8, 7));
-        assert!(!is_our_thread());
+        assert_eq!((worked.into_inner(), of_library.into_inner()), (8, 7));
+        assert!(!is_library_thread());
     }
 
     #[test]
-    fn a_panic_comes_back_after_all_have_ended() {
+    fn panic_is_resumed_after_all_threads_have_ended() {
         let ended = AtomicUsize::new(0);
         let payload = panic::catch_unwind(AssertUnwindSafe(|| {
-            side_by_side(4, &|| {
-                std::thread::sleep(std::time::Duration::from_millis(if is_our_thread() { 20 } else { 0 }));
+            run_in_parallel(4, &|| {
+                std::thread::sleep(std::time::Duration::from_millis(if is_library_thread() { 20 } else { 0 }));
                 ended.fetch_add(1, Ordering::Relaxed);
-                if is_our_thread() {
+                if is_library_thread() {
                     panic::resume_unwind(Box::new(7));
                 }
             });

@@ -1,25 +1,25 @@
-//! Waiting that ends in time, and when the caller has had enough.
+//! Waiting with a deadline and cancel tokens.
 
 use std::io;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-use super::cancel::{CancelToken, CancelTokens, MOST};
+use super::cancel::{CancelToken, CancelTokens, MAX_TOKENS};
 
-/// Why there is nothing more to wait for.
+/// Why a wait ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitError {
     DeadlineExpired,
     Cancelled,
 }
 
-/// How often is looked whether a token was cancelled, where the system cannot tell of it.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How often a thread checks whether a token was cancelled if the cancellation cannot wake it.
+pub(super) const RECHECK: Duration = Duration::from_millis(5);
 
-/// Up to here it ends a wait late by a millisecond or so.
+/// The longest wait that the system ends at most about a millisecond late.
 const EXACT: Duration = Duration::from_secs(1);
 
-/// The time that is left.
+/// Returns the time until the deadline.
 pub(super) fn left(until: Instant, tokens: &CancelTokens) -> Result<Duration, WaitError> {
     if tokens.is_cancelled() {
         return Err(WaitError::Cancelled);
@@ -28,14 +28,14 @@ pub(super) fn left(until: Instant, tokens: &CancelTokens) -> Result<Duration, Wa
     if left.is_zero() { Err(WaitError::DeadlineExpired) } else { Ok(left) }
 }
 
-/// Waits until the descriptor is ready for one of these events, or has failed; returns the events that it reports.
+/// Waits until the descriptor is ready for one of the events or has failed. Returns the events that it reports.
 pub fn ready(
     descriptor: RawFd,
     events: libc::c_short,
     until: Instant,
     tokens: &CancelTokens,
 ) -> Result<libc::c_short, WaitError> {
-    let mut entries = [entry(descriptor, events), NONE, NONE];
+    let mut entries = [entry(descriptor, events), UNUSED, UNUSED];
     loop {
         if poll(&mut entries, until, tokens)? {
             return Ok(entries[0].revents);
@@ -43,7 +43,7 @@ pub fn ready(
     }
 }
 
-/// Waits until one of the descriptors is ready for these events, or has failed; returns its place in the list.
+/// Waits until one of the descriptors is ready for one of the events or has failed. Returns its index.
 pub fn any_ready(
     descriptors: &[RawFd],
     events: libc::c_short,
@@ -51,7 +51,7 @@ pub fn any_ready(
     tokens: &CancelTokens,
 ) -> Result<usize, WaitError> {
     let mut entries: Vec<_> = descriptors.iter().map(|descriptor| entry(*descriptor, events)).collect();
-    entries.extend([NONE; MOST]);
+    entries.extend([UNUSED; MAX_TOKENS]);
     loop {
         if poll(&mut entries, until, tokens)? {
             if let Some(at) = entries[..descriptors.len()].iter().position(|entry| entry.revents != 0) {
@@ -61,77 +61,77 @@ pub fn any_ready(
     }
 }
 
-/// Waits until then.
+/// Waits until the deadline, unless a token is cancelled.
 pub fn sleep(until: Instant, tokens: &CancelTokens) -> Result<(), WaitError> {
     loop {
-        match poll(&mut [NONE; MOST], until, tokens) {
+        match poll(&mut [UNUSED; MAX_TOKENS], until, tokens) {
             Ok(_) => {}
             Err(WaitError::DeadlineExpired) => return Ok(()),
-            Err(over) => return Err(over),
+            Err(cancelled) => return Err(cancelled),
         }
     }
 }
 
-/// What the system passes over.
-const NONE: libc::pollfd = libc::pollfd { fd: -1, events: 0, revents: 0 };
+/// An entry that the system ignores.
+const UNUSED: libc::pollfd = libc::pollfd { fd: -1, events: 0, revents: 0 };
 
 fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
     libc::pollfd { fd, events, revents: 0 }
 }
 
-/// Waits once; returns whether a descriptor is ready. The last entries are the places of the tokens' bells.
+/// Waits once. Returns whether a descriptor is ready. The last entries are for the descriptors of the tokens.
 fn poll(entries: &mut [libc::pollfd], until: Instant, tokens: &CancelTokens) -> Result<bool, WaitError> {
-    let mut most = left(until, tokens)?;
-    let descriptors = entries.len().saturating_sub(MOST);
-    let mut bells = 0;
-    for (place, token) in entries[descriptors..].iter_mut().zip(tokens.each()) {
-        let bell = token.map(CancelToken::bell);
-        match bell {
-            Some(None) => most = most.min(LOOK_AGAIN),
-            Some(Some(_)) => bells += 1,
+    let mut timeout = left(until, tokens)?;
+    let descriptors = entries.len().saturating_sub(MAX_TOKENS);
+    let mut wakers = 0;
+    for (entry_of_token, token) in entries[descriptors..].iter_mut().zip(tokens.each()) {
+        let waker = token.map(CancelToken::descriptor);
+        match waker {
+            Some(None) => timeout = timeout.min(RECHECK),
+            Some(Some(_)) => wakers += 1,
             None => {}
         }
-        *place = entry(bell.flatten().unwrap_or(-1), libc::POLLIN);
+        *entry_of_token = entry(waker.flatten().unwrap_or(-1), libc::POLLIN);
     }
-    // The system ends a long wait late, by a thousandth of it and more: its last part is waited for on its own.
-    let most = if most > 2 * EXACT { most - EXACT } else { most };
-    let used = if bells == 0 { descriptors } else { entries.len() };
-    if let Err(error) = poll_once(&mut entries[..used], most) {
+    // The system ends a long wait late, by 0.1 % of it and more: the last second is a wait of its own.
+    let timeout = if timeout > 2 * EXACT { timeout - EXACT } else { timeout };
+    let used = if wakers == 0 { descriptors } else { entries.len() };
+    if let Err(error) = poll_once(&mut entries[..used], timeout) {
         match error.kind() {
             io::ErrorKind::Interrupted => {}
-            // There is no memory for the system to wait with; it is not to be asked as fast as it says so.
-            _ => std::thread::sleep(most.min(LOOK_AGAIN)),
+            // The system has no memory to wait with. The pause avoids a busy loop.
+            _ => std::thread::sleep(timeout.min(RECHECK)),
         }
         return Ok(false);
     }
-    let (descriptors, bells) = entries.split_at(descriptors);
-    for (bell, token) in bells.iter().zip(tokens.each()) {
+    let (descriptors, wakers) = entries.split_at(descriptors);
+    for (waker, token) in wakers.iter().zip(tokens.each()) {
         match token {
-            Some(token) if bell.revents != 0 => token.heed()?,
+            Some(token) if waker.revents != 0 && token.confirm() => return Err(WaitError::Cancelled),
             _ => {}
         }
     }
     Ok(descriptors.iter().any(|descriptor| descriptor.revents != 0))
 }
 
-/// The nanoseconds count: `poll` takes whole milliseconds, and would end up to one late.
+/// Waits with a precision of nanoseconds. `poll` takes whole milliseconds, and would end up to one late.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn poll_once(entries: &mut [libc::pollfd], most: Duration) -> io::Result<()> {
+fn poll_once(entries: &mut [libc::pollfd], timeout: Duration) -> io::Result<()> {
     let time = libc::timespec {
-        tv_sec: libc::time_t::try_from(most.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: most.subsec_nanos() as _,
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos() as _,
     };
-    // SAFETY: the entries are there, and as many as this; so is the time.
+    // SAFETY: the entries and the time are valid, and the number of entries is right.
     let count =
         unsafe { libc::ppoll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, &raw const time, std::ptr::null()) };
     if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn poll_once(entries: &mut [libc::pollfd], most: Duration) -> io::Result<()> {
-    // Rounded up: a wait that ends early is only another round.
-    let ms = i32::try_from(most.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
-    // SAFETY: the entries are there, and as many as this.
+fn poll_once(entries: &mut [libc::pollfd], timeout: Duration) -> io::Result<()> {
+    // Rounded up, since a wait that ends early is repeated.
+    let ms = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+    // SAFETY: the entries are valid, and their number is right.
     let count = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, ms) };
     if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_what_comes_first() {
+    fn wait_ends_at_event_deadline_or_cancellation() {
         let (one, other) = UnixStream::pair().unwrap();
         let (none, token) = (CancelTokens::default(), Arc::new(CancelToken::new().unwrap()));
         let tokens = CancelTokens::of([Some(&token), None]);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn each_token_wakes_all_that_wait_and_none_after_a_reset() {
+    fn each_token_wakes_all_threads_and_none_after_a_reset() {
         let pair = [(); 2].map(|()| Arc::new(CancelToken::new().unwrap()));
         let tokens = CancelTokens::of(pair.each_ref().map(Some));
         for token in pair.iter().chain(&pair) {

@@ -1,4 +1,4 @@
-/* What a caller can get wrong, for the programs that try it with every function. */
+/* Invalid arguments, shared by the tests of argument checks. */
 #ifndef BAD_ARGUMENTS_H
 #define BAD_ARGUMENTS_H
 
@@ -10,22 +10,22 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Bytes that are not UTF-8, each for another reason. */
+/* Strings that are not UTF-8, each for a different reason. */
 static const char *const NOT_UTF8[] = {
-    "\xff",             /* never a byte of UTF-8 */
-    "a\x80",            /* a continuation without a beginning */
-    "\xc3",             /* a beginning without a continuation */
+    "\xff",             /* not a UTF-8 byte */
+    "a\x80",            /* a continuation byte without a lead byte */
+    "\xc3",             /* a lead byte without a continuation byte */
     "\xc0\x80",         /* an over-long NUL */
     "\xed\xa0\x80",     /* a surrogate */
-    "\xf4\x90\x80\x80", /* behind the last character */
+    "\xf4\x90\x80\x80", /* above U+10FFFF */
 };
 #define NOT_UTF8_COUNT COUNT(NOT_UTF8)
 
-/* Where nothing is: whoever reads or writes there crashes. */
-#define NOWHERE ((void *)1)
+/* An invalid address: reading or writing it crashes. */
+#define BAD_PTR ((void *)1)
 
-/* A text of this many letters; the caller frees it. */
-static inline char *long_text(size_t len)
+/* Returns a string of `len` letters. Free it with free(). */
+static inline char *make_long_string(size_t len)
 {
     char *text = malloc(len + 1);
     CHECK(text != NULL);

@@ -1,13 +1,13 @@
 /*
- * Makes the calls that standard input describes, one a line, and prints what came of each: a bridge by which a script
- * checks the library through C. Fields are separated by tabs.
+ * Makes the calls described on standard input, one per line, and prints their results. The Python tests use it to check
+ * the simple API. Fields are separated by tabs.
  *
- *   in:  URI ROUTE PROMPT [NAME=VALUE]...     with - as the URI for NULL
+ *   in:  URI ROUTE PROMPT [NAME=VALUE]...     a URI of - is NULL
  *        NAME is an option (option:timeout_ms=100), a header (header:X-A=1), a JSON parameter (param:n=2), a stop
- *        (stop=x), or the number of calls to make on the handle before the one that is printed (warm=1), with a pause
- *        of so many milliseconds after each (pause=100)
+ *        sequence (stop=x), the number of calls before the one that is printed (warm=1), or the pause in milliseconds
+ *        after each of those (pause=100)
  *   out: STATUS HTTP_STATUS GATEWAY_CODE RETRY_AFTER_MS ATTEMPTS BODY_LENGTH TEXT_LENGTH TEXT_OR_MESSAGE
- *        with each line break and tab in the last field as a space
+ *        line breaks and tabs in the last field are replaced by spaces
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -15,13 +15,13 @@
 
 #include "check.h"
 
-/* What is done before the call that counts. */
-struct before {
-    int warm;
+/* The calls before the one that is printed. */
+struct warm_up {
+    int calls;
     struct timespec pause;
 };
 
-static void set(mlflow_gateway *gateway, char *setting, struct before *before)
+static void set(mlflow_gateway *gateway, char *setting, struct warm_up *warm_up)
 {
     char *value = strchr(setting, '=');
     CHECK(value != NULL);
@@ -35,11 +35,11 @@ static void set(mlflow_gateway *gateway, char *setting, struct before *before)
     else if (strcmp(setting, "stop") == 0)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_add_stop(gateway, value, &error));
     else if (strcmp(setting, "warm") == 0)
-        before->warm = atoi(value);
+        warm_up->calls = atoi(value);
     else if (strcmp(setting, "pause") == 0)
-        before->pause = (struct timespec){ atol(value) / 1000, atol(value) % 1000 * 1000000 };
+        warm_up->pause = (struct timespec){ atol(value) / 1000, atol(value) % 1000 * 1000000 };
     else
-        CHECK(!"a known setting");
+        CHECK(!"the setting exists");
 }
 
 static void print_line(const char *text, size_t len)
@@ -56,19 +56,19 @@ static void call(char *line)
     mlflow_gateway_error *error = NULL;
     char *text = NULL;
     size_t text_len = 0, body_len = 0;
-    struct before before = { 0, { 0, 0 } };
+    struct warm_up warm_up = { 0, { 0, 0 } };
     char *uri = strtok(line, "\t"), *route = strtok(NULL, "\t"), *prompt = strtok(NULL, "\t");
 
     CHECK(prompt != NULL);
     mlflow_gateway_status status = mlflow_gateway_create(route, strcmp(uri, "-") == 0 ? NULL : uri, &gateway, &error);
     if (status == MLFLOW_GATEWAY_OK) {
         for (char *setting; (setting = strtok(NULL, "\t")) != NULL;)
-            set(gateway, setting, &before);
-        while (before.warm-- > 0) {
+            set(gateway, setting, &warm_up);
+        while (warm_up.calls-- > 0) {
             char *unused = NULL;
             mlflow_gateway_call(gateway, prompt, &unused, NULL, NULL);
             mlflow_gateway_string_free(unused);
-            nanosleep(&before.pause, NULL);
+            nanosleep(&warm_up.pause, NULL);
         }
         status = mlflow_gateway_call(gateway, prompt, &text, &text_len, &error);
     }

@@ -1,4 +1,4 @@
-/* The least that a test in C needs: a check that says where it failed and ends the program. */
+/* Assertions for the C tests: on failure they print the location and end the program. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -11,18 +11,18 @@
 #define CHECK(condition)                                                              \
     do {                                                                              \
         if (!(condition)) {                                                           \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
+            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);   \
             exit(1);                                                                  \
         }                                                                             \
     } while (0)
 
-/* Checks the status, and that an error object came if and only if it is a failure. Destroys the object. */
+/* Checks the status, and that there is an error object if and only if the call failed. Destroys the error object. */
 #define CHECK_STATUS(expected, call)                                                                   \
     do {                                                                                               \
         mlflow_gateway_error *error = NULL;                                                            \
         mlflow_gateway_status status = (call);                                                         \
         if (status != (expected)) {                                                                    \
-            fprintf(stderr, "%s:%d: %s is %s, not %s: %s\n", __FILE__, __LINE__, #call,                \
+            fprintf(stderr, "%s:%d: %s returned %s, not %s: %s\n", __FILE__, __LINE__, #call,                \
                     mlflow_gateway_status_name(status), #expected, mlflow_gateway_error_message(error)); \
             exit(1);                                                                                   \
         }                                                                                              \

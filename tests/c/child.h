@@ -1,4 +1,4 @@
-/* A process that is forked, and has to end well and in time. */
+/* Waiting for a forked child process, with a time limit. */
 #ifndef CHILD_H
 #define CHILD_H
 
@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-/* Waits for the child; one that hangs is ended, and so is this process then. */
+/* Waits until the child exits with status 0. Kills a child that hangs, and fails. */
 static inline void wait_for(pid_t child)
 {
     const struct timespec pause = { 0, 1000 * 1000 };
@@ -26,7 +26,7 @@ static inline void wait_for(pid_t child)
     }
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
-    CHECK(!"a child that ends");
+    CHECK(!"the child exits in time");
 }
 
 #endif

@@ -1,11 +1,11 @@
-/* The time, as far as how long something took can be told from it. */
+/* A monotonic clock. */
 #ifndef CLOCK_H
 #define CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
 
-/* Microseconds. A signal's handler may ask for them, too. */
+/* Returns the time in microseconds. Safe in signal handlers. */
 static int64_t now_us(void)
 {
     struct timespec time;

@@ -1,13 +1,13 @@
 /*
- * One program for every gateway: it does the same with each and tells what came of it, as a line of JSON.
+ * Runs the same operation on every kind of gateway and prints the result as a line of JSON.
  *
- * usage: compat URI OPERATION [OPTION=VALUE...], of a gateway with the routes "completions", "chat" and "embeddings", and
- * if it can have them "split", which splits its traffic over others, "anthropic" and "gemini". The operations are listed
- * in main().
+ * usage: compat URI OPERATION [OPTION=VALUE...]
+ *   The gateway has the routes "completions", "chat" and "embeddings", and if it supports them "split", which splits
+ *   its traffic over other routes, "anthropic" and "gemini". main() lists the operations.
  *
- *   out: {"operation": ..., "status": ..., "http_status": of an error, "message": of an error, "answer": [TEXT...]}
- *        The answer is the texts of the candidates, those of the events of a stream, "NAME ARGUMENTS" of each tool call,
- *        "NAME TYPE PROVIDER MODEL" of each route, or the numbers of a vector as text.
+ *   out: {"operation": ..., "status": ..., "http_status": of an error, "message": of an error, "output": [STRING...]}
+ *        The output is the text of each candidate, the text of each stream event, "NAME ARGUMENTS" of each tool call,
+ *        "NAME TYPE PROVIDER MODEL" of each route, or the numbers of each embedding.
  */
 #include "check.h"
 
@@ -17,8 +17,7 @@ static char **options;
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 
-/* The answer that is being printed, a text at a time. */
-static size_t texts;
+static size_t output_count;
 
 static void print_string(const char *text)
 {
@@ -43,14 +42,14 @@ static void begin(const char *operation, const char *route, const char *uri)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, name, value + 1, &error));
     }
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
-    printf("{\"operation\": \"%s\", \"answer\": [", operation);
-    texts = 0;
+    printf("{\"operation\": \"%s\", \"output\": [", operation);
+    output_count = 0;
 }
 
-static void print_text(const char *text)
+static void print_output(const char *text)
 {
     CHECK(text != NULL);
-    if (texts++ > 0)
+    if (output_count++ > 0)
         printf(", ");
     print_string(text);
 }
@@ -67,23 +66,23 @@ static void end(mlflow_gateway_status status, mlflow_gateway_error *error)
     mlflow_gateway_destroy(gateway);
 }
 
-/* A small real model may repeat itself for a minute. */
-static void keep_it_short(void)
+/* Limits the length: a small real model may repeat itself for a minute. */
+static void limit_tokens(void)
 {
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 64, &error));
 }
 
-/* The simple path. */
+/* The simple API. */
 static void prompt(const char *operation, const char *route, const char *uri)
 {
     mlflow_gateway_error *error = NULL;
     char *text = NULL;
 
     begin(operation, route, uri);
-    keep_it_short();
+    limit_tokens();
     mlflow_gateway_status status = mlflow_gateway_call(gateway, PROMPT, &text, NULL, &error);
     if (status == MLFLOW_GATEWAY_OK)
-        print_text(text);
+        print_output(text);
     mlflow_gateway_string_free(text);
     end(status, error);
 }
@@ -94,7 +93,7 @@ static void add_message(const char *role, const char *content)
                                                                        MLFLOW_GATEWAY_NUL_TERMINATED, &error));
 }
 
-/* A conversation, and two candidates for what comes next. */
+/* A conversation with two candidates. */
 static void messages(const char *operation, const char *route, const char *uri)
 {
     mlflow_gateway_error *error = NULL;
@@ -106,10 +105,10 @@ static void messages(const char *operation, const char *route, const char *uri)
     add_message("assistant", "zero");
     add_message("user", PROMPT);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "n", 2, &error));
-    keep_it_short();
+    limit_tokens();
     mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
     for (size_t i = 0; i < mlflow_gateway_response_candidate_count(response); i++)
-        print_text(mlflow_gateway_response_text(response, i, NULL));
+        print_output(mlflow_gateway_response_text(response, i, NULL));
     mlflow_gateway_response_destroy(response);
     end(status, error);
 }
@@ -119,14 +118,14 @@ static void print_event(const mlflow_gateway_event *event)
     char line[1000];
 
     if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_TEXT) {
-        print_text(mlflow_gateway_event_text(event, NULL));
+        print_output(mlflow_gateway_event_text(event, NULL));
     } else if (mlflow_gateway_event_kind(event) == MLFLOW_GATEWAY_EVENT_REASONING) {
         snprintf(line, sizeof line, "reasoning: %s", mlflow_gateway_event_text(event, NULL));
-        print_text(line);
+        print_output(line);
     }
 }
 
-/* Sends the request, and prints the events of its stream and the tool calls that they came to. */
+/* Streams the request, and prints the events and the tool calls of the gathered response. */
 static void print_stream(void)
 {
     mlflow_gateway_error *error = NULL;
@@ -134,7 +133,7 @@ static void print_stream(void)
     const mlflow_gateway_event *event;
     char line[1000];
 
-    keep_it_short();
+    limit_tokens();
     mlflow_gateway_status status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
     while (status == MLFLOW_GATEWAY_OK &&
            (status = mlflow_gateway_stream_next(stream, &event, &error)) == MLFLOW_GATEWAY_OK)
@@ -143,7 +142,7 @@ static void print_stream(void)
     for (size_t i = 0; i < mlflow_gateway_response_tool_call_count(response, 0); i++) {
         snprintf(line, sizeof line, "%s %s", mlflow_gateway_response_tool_call_name(response, 0, i),
                  mlflow_gateway_response_tool_call_arguments(response, 0, i, NULL));
-        print_text(line);
+        print_output(line);
     }
     mlflow_gateway_stream_destroy(stream);
     end(status, error);
@@ -157,7 +156,7 @@ static void stream(const char *operation, const char *route, const char *uri)
     print_stream();
 }
 
-/* The scripted model thinks once in that time. */
+/* In 30 ms the scripted model sends one reasoning event. */
 static void reasoning(const char *operation, const char *route, const char *uri)
 {
     begin(operation, route, uri);
@@ -193,15 +192,15 @@ static void print_raw(const char *path, const char *body, const char *pointer)
     if (status == MLFLOW_GATEWAY_OK) {
         const char *json = mlflow_gateway_response_body(response, &len);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_json_get(json, len, pointer, NULL, &text, NULL, &error));
-        print_text(text);
+        print_output(text);
         mlflow_gateway_string_free(text);
     }
     mlflow_gateway_response_destroy(response);
     end(status, error);
 }
 
-/* Whether the URI is the base of OpenAI's paths. */
-static bool is_base(const char *uri)
+/* Whether the URI is an OpenAI base URL. */
+static bool is_openai_base(const char *uri)
 {
     size_t len = strlen(uri);
     return len >= 3 && strcmp(uri + len - 3, "/v1") == 0;
@@ -210,7 +209,7 @@ static bool is_base(const char *uri)
 static void responses(const char *operation, const char *route, const char *uri)
 {
     begin(operation, route, uri);
-    print_raw(is_base(uri) ? "/responses" : "/gateway/openai/v1/responses",
+    print_raw(is_openai_base(uri) ? "/responses" : "/gateway/openai/v1/responses",
               "{\"model\": \"chat\", \"max_output_tokens\": 64, \"input\": \"one two three\"}",
               "/output/0/content/0/text");
 }
@@ -218,7 +217,7 @@ static void responses(const char *operation, const char *route, const char *uri)
 static void anthropic(const char *operation, const char *route, const char *uri)
 {
     begin(operation, route, uri);
-    print_raw(is_base(uri) ? "/messages" : "/gateway/anthropic/v1/messages",
+    print_raw(is_openai_base(uri) ? "/messages" : "/gateway/anthropic/v1/messages",
               "{\"model\": \"anthropic\", \"max_tokens\": 8, "
               "\"messages\": [{\"role\": \"user\", \"content\": \"one two three\"}]}",
               "/content/0/text");
@@ -232,20 +231,20 @@ static void gemini(const char *operation, const char *route, const char *uri)
               "/candidates/0/content/parts/0/text");
 }
 
-/* A prompt to the route that the request names, and none in the handle. */
+/* A prompt with the route set in the request instead of the handle. */
 static void prompt_by_request(const char *operation, const char *route, const char *uri)
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_response *response = NULL;
 
     begin(operation, NULL, uri);
-    keep_it_short();
+    limit_tokens();
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_route(request, route, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPT, MLFLOW_GATEWAY_NUL_TERMINATED,
                                                                       &error));
     mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
     if (status == MLFLOW_GATEWAY_OK)
-        print_text(mlflow_gateway_response_text(response, 0, NULL));
+        print_output(mlflow_gateway_response_text(response, 0, NULL));
     mlflow_gateway_response_destroy(response);
     end(status, error);
 }
@@ -254,7 +253,7 @@ static void embeddings(const char *operation, const char *route, const char *uri
 {
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
-    char vector[1000];
+    char embedding[1000];
 
     begin(operation, route, uri);
     for (const char *const *input = (const char *const[]){ "a", "b", NULL }; *input != NULL; input++)
@@ -263,12 +262,12 @@ static void embeddings(const char *operation, const char *route, const char *uri
     mlflow_gateway_status status = mlflow_gateway_embed(gateway, request, &embeddings, &error);
     const float *number = mlflow_gateway_embeddings_data(embeddings);
     for (size_t i = 0; i < mlflow_gateway_embeddings_count(embeddings); i++) {
-        char *at = vector;
+        char *at = embedding;
         for (size_t column = 0; column < mlflow_gateway_embeddings_dimension(embeddings); column++) {
-            CHECK(at < vector + sizeof vector - 20);
+            CHECK(at < embedding + sizeof embedding - 20);
             at += sprintf(at, "%s%.9g", column == 0 ? "" : " ", *number++);
         }
-        print_text(vector);
+        print_output(embedding);
     }
     mlflow_gateway_embeddings_destroy(embeddings);
     end(status, error);
@@ -291,7 +290,7 @@ static void list(const char *operation, const char *route, const char *uri)
         snprintf(line, sizeof line, "%s %s %s %s", or_dash(mlflow_gateway_routes_name(routes, i)),
                  or_dash(mlflow_gateway_routes_type(routes, i)), or_dash(mlflow_gateway_routes_provider(routes, i)),
                  or_dash(mlflow_gateway_routes_model(routes, i)));
-        print_text(line);
+        print_output(line);
     }
     mlflow_gateway_routes_destroy(routes);
     end(status, error);
@@ -335,5 +334,5 @@ int main(int argc, char **argv)
             OPERATIONS[i].run(argv[2], OPERATIONS[i].route, argv[1]);
             return 0;
         }
-    CHECK(!"a known operation");
+    CHECK(!"the operation exists");
 }

@@ -1,18 +1,18 @@
-/* How many files and connections this process has open. */
+/* Counts the open file descriptors of this process. */
 #ifndef DESCRIPTORS_H
 #define DESCRIPTORS_H
 
 #include <fcntl.h>
 
 /* More than any test opens. */
-#define MOST_DESCRIPTORS 1024
+#define MAX_DESCRIPTORS 1024
 
-/* Each number is tried: /proc is not everywhere, and to read it takes a descriptor itself. */
-static int open_descriptors(void)
+/* Tests each number, because /proc is not available everywhere and reading it needs a descriptor itself. */
+static int count_open_descriptors(void)
 {
     int count = 0;
 
-    for (int number = 0; number < MOST_DESCRIPTORS; number++)
+    for (int number = 0; number < MAX_DESCRIPTORS; number++)
         count += fcntl(number, F_GETFD) >= 0;
     return count;
 }

@@ -1,22 +1,22 @@
 /*
- * A gateway for a great many calls: one thread, no allocation once a connection is there. It answers a question with
- * the question, and does with it what its first word asks for. So whoever asks knows what has to come of each call.
+ * A fast gateway for tests with very many calls: one thread, and no allocation after a connection is accepted. It
+ * echoes the prompt. The first word of the prompt selects the kind of the response, so a test knows what to expect.
  *
  * usage: fast_gateway
- *   out: its port, in a line. At the end of standard input it ends, and says in a line each how often it was asked for
- *   what, and under "asked" how often in all.
+ *   out: its port on the first line. At the end of standard input it exits, and prints the number of all requests
+ *   ("total") and of the requests of each kind.
  *
- *   answer    the question comes back, whole or in a stream
+ *   echo      responds with the prompt, at once or as a stream
  *   later     ... after some milliseconds
- *   pieces    ... in pieces, with pauses between
- *   closing   ... and the connection is closed, which the head announces
- *   flaky     ... or else HTTP status 503, as chance will have it
- *   400, 429, 500, 503    that HTTP status
- *   close     the connection is closed without a byte
- *   reset     the connection is broken (RST) without a byte
- *   cut       the first half of the answer comes, and then the end of the connection
- *   garbage   a whole answer comes, which is no JSON
- *   stall     nothing comes, or of a stream only the first half
+ *   pieces    ... in pieces with pauses
+ *   closing   ... and closes the connection, as the head announces
+ *   flaky     ... or responds with HTTP status 503, at random
+ *   400, 429, 500, 503    responds with this HTTP status
+ *   close     closes the connection without a response
+ *   reset     resets the connection (RST) without a response
+ *   cut       closes the connection after half of the response
+ *   garbage   responds with a body that is not JSON
+ *   stall     does not respond, or stops after half of a stream
  */
 #define _GNU_SOURCE
 
@@ -39,7 +39,7 @@
 #define NEED(condition)                                                                                    \
     do {                                                                                                   \
         if (!(condition)) {                                                                                \
-            fprintf(stderr, "%s:%d: not so: %s (%s)\n", __FILE__, __LINE__, #condition, strerror(errno));  \
+            fprintf(stderr, "%s:%d: check failed: %s (%s)\n", __FILE__, __LINE__, #condition, strerror(errno));  \
             exit(1);                                                                                       \
         }                                                                                                  \
     } while (0)
@@ -47,26 +47,26 @@
 #define MAX_CONNECTIONS 8192
 #define MAX_MESSAGE 8192
 
-enum end { STAYS, CLOSES, RESETS };
+enum end { KEEP_ALIVE, CLOSE, RESET };
 
 struct connection {
-    bool is_open, is_waiting;
+    bool is_open, is_pending;
     char in[MAX_MESSAGE], out[MAX_MESSAGE];
     size_t in_len, out_len, sent;
-    /* How much of the answer leaves at once, and when the next piece does. */
+    /* Size of the next piece, and when to send it; 0 for no pending piece. */
     size_t piece;
     uint64_t due_us;
     enum end end;
 };
 
-static const char *const KINDS[] = { "answer", "later", "pieces",  "closing", "flaky", "400",   "429",
+static const char *const KINDS[] = { "echo", "later", "pieces",  "closing", "flaky", "400",   "429",
                                      "500",    "503",   "close",   "reset",   "cut",   "garbage", "stall" };
 #define KIND_COUNT (sizeof KINDS / sizeof *KINDS)
 
 static struct connection *connections[MAX_CONNECTIONS];
-static int waiting[MAX_CONNECTIONS];
-static size_t waiting_count;
-static unsigned long asked, asked_for[KIND_COUNT];
+static int pending[MAX_CONNECTIONS];
+static size_t pending_count;
+static unsigned long total, total_of_kind[KIND_COUNT];
 static uint64_t random_state = 88172645463325252u;
 
 static uint64_t now_us(void)
@@ -77,24 +77,24 @@ static uint64_t now_us(void)
 }
 
 /* xorshift64 */
-static uint64_t chance(uint64_t of)
+static uint64_t random_below(uint64_t limit)
 {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
-    return random_state % of;
+    return random_state % limit;
 }
 
-static void close_connection(int fd, enum end how)
+static void close_connection(int fd, enum end end)
 {
-    if (how == RESETS)
+    if (end == RESET)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
     connections[fd]->is_open = false;
     close(fd);
 }
 
-/* Sends the next piece of the answer; all of it, unless pauses are wanted. */
-static void go_on(int fd)
+/* Sends the next piece of the response. Without pauses the piece is the whole response. */
+static void send_piece(int fd)
 {
     struct connection *connection = connections[fd];
     size_t len = connection->out_len - connection->sent;
@@ -102,56 +102,56 @@ static void go_on(int fd)
     if (len > connection->piece)
         len = connection->piece;
     if (len > 0 && send(fd, connection->out + connection->sent, len, MSG_NOSIGNAL) != (ssize_t)len) {
-        close_connection(fd, CLOSES); /* the peer has left */
+        close_connection(fd, CLOSE); /* the client has closed the connection */
         return;
     }
     connection->sent += len;
     if (connection->sent < connection->out_len)
-        connection->due_us = now_us() + 500 + chance(1500);
-    else if (connection->end != STAYS)
+        connection->due_us = now_us() + 500 + random_below(1500);
+    else if (connection->end != KEEP_ALIVE)
         close_connection(fd, connection->end);
     else
         connection->due_us = 0;
 }
 
-static void go_on_with_those_due(void)
+static void send_due_pieces(void)
 {
     uint64_t now = now_us();
 
-    for (size_t i = 0; i < waiting_count;) {
-        struct connection *connection = connections[waiting[i]];
+    for (size_t i = 0; i < pending_count;) {
+        struct connection *connection = connections[pending[i]];
         if (connection->is_open && connection->due_us != 0 && connection->due_us <= now)
-            go_on(waiting[i]);
+            send_piece(pending[i]);
         if (connection->is_open && connection->due_us != 0) {
             i++;
         } else {
-            connection->is_waiting = false;
-            waiting[i] = waiting[--waiting_count];
+            connection->is_pending = false;
+            pending[i] = pending[--pending_count];
         }
     }
 }
 
-static void answer_later(int fd, uint64_t after_us, size_t piece)
+static void schedule_piece(int fd, uint64_t after_us, size_t piece)
 {
     connections[fd]->due_us = now_us() + after_us;
     connections[fd]->piece = piece;
-    if (!connections[fd]->is_waiting) {
-        connections[fd]->is_waiting = true;
-        waiting[waiting_count++] = fd;
+    if (!connections[fd]->is_pending) {
+        connections[fd]->is_pending = true;
+        pending[pending_count++] = fd;
     }
 }
 
-static void write_answer(struct connection *connection, const char *status, const char *more, const char *body)
+static void write_response(struct connection *connection, const char *status, const char *headers, const char *body)
 {
     int len = snprintf(connection->out, sizeof connection->out,
                        "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s", status,
-                       strlen(body), more, body);
+                       strlen(body), headers, body);
     NEED(len > 0 && (size_t)len < sizeof connection->out);
     connection->out_len = (size_t)len;
 }
 
-/* The text in two deltas, as OpenAI streams completions. */
-static void write_stream(struct connection *connection, const char *text, size_t len, const char *more)
+/* Writes the text as two events, as OpenAI streams completions. */
+static void write_stream(struct connection *connection, const char *text, size_t len, const char *headers)
 {
     static const char EVENT[] = "data: {\"choices\":[{\"index\":0,\"text\":\"%.*s\",\"finish_reason\":%s}]}\n\n";
     char events[MAX_MESSAGE / 2];
@@ -163,12 +163,12 @@ static void write_stream(struct connection *connection, const char *text, size_t
     NEED((size_t)at < sizeof events);
     int all = snprintf(connection->out, sizeof connection->out,
                        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n%s\r\n"
-                       "%x\r\n%s\r\n0\r\n\r\n", more, (unsigned)at, events);
+                       "%x\r\n%s\r\n0\r\n\r\n", headers, (unsigned)at, events);
     NEED(all > 0 && (size_t)all < sizeof connection->out);
     connection->out_len = (size_t)all;
 }
 
-static size_t kind_of(const char *text, size_t len)
+static size_t find_kind(const char *text, size_t len)
 {
     for (size_t i = 0; i < KIND_COUNT; i++)
         if (len >= strlen(KINDS[i]) && memcmp(text, KINDS[i], strlen(KINDS[i])) == 0)
@@ -176,54 +176,54 @@ static size_t kind_of(const char *text, size_t len)
     return 0;
 }
 
-static void answer_question(int fd, const char *text, size_t len, bool is_stream)
+static void respond(int fd, const char *text, size_t len, bool is_stream)
 {
     struct connection *connection = connections[fd];
     char body[MAX_MESSAGE / 2];
-    size_t number = kind_of(text, len);
+    size_t number = find_kind(text, len);
     const char *kind = KINDS[number];
     bool closes = strcmp(kind, "closing") == 0;
-    const char *more = closes ? "Connection: close\r\n" : "";
+    const char *headers = closes ? "Connection: close\r\n" : "";
 
-    asked++;
-    asked_for[number]++;
+    total++;
+    total_of_kind[number]++;
     if (is_stream) {
-        write_stream(connection, text, len, more);
+        write_stream(connection, text, len, headers);
     } else {
         snprintf(body, sizeof body, "{\"choices\":[{\"index\":0,\"text\":\"%.*s\",\"finish_reason\":\"stop\"}]}",
                  (int)len, text);
-        write_answer(connection, "200 OK", more, body);
+        write_response(connection, "200 OK", headers, body);
     }
-    connection->end = closes ? CLOSES : STAYS;
+    connection->end = closes ? CLOSE : KEEP_ALIVE;
     connection->piece = MAX_MESSAGE;
     if (strcmp(kind, "later") == 0) {
-        answer_later(fd, 500 + chance(5000), MAX_MESSAGE);
+        schedule_piece(fd, 500 + random_below(5000), MAX_MESSAGE);
         return;
     } else if (strcmp(kind, "pieces") == 0) {
-        answer_later(fd, 0, connection->out_len / 3 + 1);
-    } else if (strcmp(kind, "503") == 0 || (strcmp(kind, "flaky") == 0 && chance(2) == 0)) {
-        write_answer(connection, "503 Busy", "", "{\"detail\":\"busy\"}");
+        schedule_piece(fd, 0, connection->out_len / 3 + 1);
+    } else if (strcmp(kind, "503") == 0 || (strcmp(kind, "flaky") == 0 && random_below(2) == 0)) {
+        write_response(connection, "503 Busy", "", "{\"detail\":\"busy\"}");
     } else if (strcmp(kind, "500") == 0) {
-        write_answer(connection, "500 Broken", "", "{\"detail\":\"broken\"}");
+        write_response(connection, "500 Broken", "", "{\"detail\":\"broken\"}");
     } else if (strcmp(kind, "429") == 0) {
-        write_answer(connection, "429 Too many", "Retry-After: 0\r\n", "{\"detail\":\"too many\"}");
+        write_response(connection, "429 Too many", "Retry-After: 0\r\n", "{\"detail\":\"too many\"}");
     } else if (strcmp(kind, "400") == 0) {
-        write_answer(connection, "400 Wrong", "", "{\"detail\":\"wrong\"}");
+        write_response(connection, "400 Wrong", "", "{\"detail\":\"wrong\"}");
     } else if (strcmp(kind, "close") == 0 || strcmp(kind, "reset") == 0) {
         connection->out_len = 0;
-        connection->end = strcmp(kind, "close") == 0 ? CLOSES : RESETS;
+        connection->end = strcmp(kind, "close") == 0 ? CLOSE : RESET;
     } else if (strcmp(kind, "cut") == 0) {
         connection->out_len -= 40 + len / 2;
-        connection->end = CLOSES;
+        connection->end = CLOSE;
     } else if (strcmp(kind, "garbage") == 0) {
-        write_answer(connection, "200 OK", "", "<html>");
+        write_response(connection, "200 OK", "", "<html>");
     } else if (strcmp(kind, "stall") == 0) {
         connection->out_len = is_stream ? connection->out_len / 2 : 0;
     }
-    go_on(fd);
+    send_piece(fd);
 }
 
-/* The number after a name in the head; 0 without it. */
+/* Returns the Content-Length of a request head, or 0. */
 static size_t content_length(const char *head)
 {
     static const char NAME[] = "\r\ncontent-length:";
@@ -231,8 +231,8 @@ static size_t content_length(const char *head)
     return found == NULL ? 0 : (size_t)atol(found + strlen(NAME));
 }
 
-/* Answers what has come in full: one question, since nobody asks the next one before that. */
-static void understand(int fd)
+/* Handles a request once it is complete. Clients do not pipeline, so there is at most one. */
+static void handle_request(int fd)
 {
     static const char PROMPT[] = "\"prompt\":\"";
     struct connection *connection = connections[fd];
@@ -252,20 +252,20 @@ static void understand(int fd)
     NEED(connection->in_len == all);
     connection->in_len = connection->sent = 0;
     connection->piece = MAX_MESSAGE;
-    connection->end = STAYS;
+    connection->end = KEEP_ALIVE;
     const char *prompt = strstr(body, PROMPT);
     if (strncmp(connection->in, "POST ", 5) == 0 && prompt != NULL) {
         prompt += strlen(PROMPT);
-        answer_question(fd, prompt, strcspn(prompt, "\""), strstr(body, "\"stream\":true") != NULL);
+        respond(fd, prompt, strcspn(prompt, "\""), strstr(body, "\"stream\":true") != NULL);
     } else if (strncmp(connection->in, "GET /health ", 12) == 0) {
-        write_answer(connection, "200 OK", "", "{\"status\":\"OK\"}");
-        go_on(fd);
+        write_response(connection, "200 OK", "", "{\"status\":\"OK\"}");
+        send_piece(fd);
     } else if (strncmp(connection->in, "GET /api/2.0/endpoints/", 23) == 0) {
-        write_answer(connection, "200 OK", "", "{\"name\":\"r\",\"endpoint_type\":\"llm/v1/completions\"}");
-        go_on(fd);
+        write_response(connection, "200 OK", "", "{\"name\":\"r\",\"endpoint_type\":\"llm/v1/completions\"}");
+        send_piece(fd);
     } else {
-        write_answer(connection, "404 Not Found", "", "{\"detail\":\"Not Found\"}");
-        go_on(fd);
+        write_response(connection, "404 Not Found", "", "{\"detail\":\"Not Found\"}");
+        send_piece(fd);
     }
 }
 
@@ -276,9 +276,9 @@ static void receive(int fd)
 
     if (len > 0) {
         connection->in_len += (size_t)len;
-        understand(fd);
+        handle_request(fd);
     } else if (len == 0 || errno != EAGAIN) {
-        close_connection(fd, CLOSES);
+        close_connection(fd, CLOSE);
     }
 }
 
@@ -306,7 +306,7 @@ static void accept_all(int listener, int poll)
     }
 }
 
-static int listen_somewhere(void)
+static int listen_on_free_port(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof address;
@@ -322,29 +322,29 @@ static int listen_somewhere(void)
 int main(void)
 {
     struct epoll_event events[256];
-    int listener = listen_somewhere(), poll = epoll_create1(EPOLL_CLOEXEC);
-    bool is_over = false;
+    int listener = listen_on_free_port(), poll = epoll_create1(EPOLL_CLOEXEC);
+    bool has_ended = false;
 
     NEED(poll >= 0);
     watch(poll, listener);
     watch(poll, STDIN_FILENO);
-    while (!is_over) {
-        int count = epoll_wait(poll, events, 256, waiting_count > 0 ? 1 : -1);
+    while (!has_ended) {
+        int count = epoll_wait(poll, events, 256, pending_count > 0 ? 1 : -1);
         NEED(count >= 0 || errno == EINTR);
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
             if (fd == listener)
                 accept_all(listener, poll);
             else if (fd == STDIN_FILENO)
-                is_over = read(STDIN_FILENO, &(char){ 0 }, 1) <= 0;
+                has_ended = read(STDIN_FILENO, &(char){ 0 }, 1) <= 0;
             else if (connections[fd]->is_open)
                 receive(fd);
         }
-        if (waiting_count > 0)
-            go_on_with_those_due();
+        if (pending_count > 0)
+            send_due_pieces();
     }
-    printf("asked %lu\n", asked);
+    printf("total %lu\n", total);
     for (size_t i = 0; i < KIND_COUNT; i++)
-        printf("%s %lu\n", KINDS[i], asked_for[i]);
+        printf("%s %lu\n", KINDS[i], total_of_kind[i]);
     return 0;
 }

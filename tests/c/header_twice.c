@@ -1,4 +1,4 @@
-/* The header stands alone, and may be included twice, in C and in C++. */
+/* The header is self-contained and may be included twice, in C and in C++. */
 #include <mlflow_ai_gateway.h>
 #include <mlflow_ai_gateway.h>
 

@@ -1,12 +1,12 @@
-/* Texts as JSON. */
+/* Prints JSON strings. */
 #ifndef JSON_TEXT_H
 #define JSON_TEXT_H
 
 #include <stdio.h>
 #include <string.h>
 
-/* Prints a text; its bytes stay as they are, for they are UTF-8. */
-static inline void print_text(const char *text, size_t len)
+/* Prints a string that is valid UTF-8, or null. */
+static inline void print_string_len(const char *text, size_t len)
 {
     if (text == NULL) {
         printf("null");
@@ -23,8 +23,8 @@ static inline void print_text(const char *text, size_t len)
     putchar('"');
 }
 
-/* Writes it without quotes into memory that has room for six bytes for each of its; returns the end. */
-static inline char *write_text(char *to, const char *text, size_t len)
+/* Writes the string without quotes to a buffer with room for six times its length. Returns the end. */
+static inline char *write_string(char *to, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char byte = (unsigned char)text[i];
@@ -38,7 +38,7 @@ static inline char *write_text(char *to, const char *text, size_t len)
 
 static inline void print_string(const char *text)
 {
-    print_text(text, text == NULL ? 0 : strlen(text));
+    print_string_len(text, text == NULL ? 0 : strlen(text));
 }
 
 #endif

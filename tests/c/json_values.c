@@ -1,10 +1,10 @@
 /*
- * Reads and writes JSON as standard input says: the bridge by which a script tries many documents.
+ * Runs the JSON functions on the arguments on standard input. The Python tests use it to check many documents.
  *
- *   in:  one command a line, with each text in hexadecimal digits ("-" is the empty text):
- *        get JSON POINTER, count JSON POINTER, quote TEXT
- *   out: a line of JSON for each: {"status": ..., "kind": ..., "text": ..., "count": ..., "message": ...}; what was not
- *        written is 0 or null
+ *   in:  one command per line, with arguments in hexadecimal digits ("-" is the empty string):
+ *        get JSON POINTER, count JSON POINTER, quote STRING
+ *   out: a line of JSON for each: {"status": ..., "kind": ..., "text": ..., "count": ..., "message": ...}; outputs that
+ *        the function did not set are 0 or null
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,10 +21,10 @@ static unsigned digit(char c)
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* In a block of its own, so that reading past its end is noticed. */
-static struct text next_text(char **words)
+/* Decodes the next argument to a block of its own, so that memory checkers detect reading past its end. */
+static struct text next_argument(char **arguments)
 {
-    char *word = strtok_r(NULL, " \n", words);
+    char *word = strtok_r(NULL, " \n", arguments);
     CHECK(word != NULL);
     size_t len = strcmp(word, "-") == 0 ? 0 : strlen(word) / 2;
     struct text text = { malloc(len + 1), len };
@@ -35,9 +35,9 @@ static struct text next_text(char **words)
     return text;
 }
 
-static void run(const char *command, char **words)
+static void run(const char *command, char **arguments)
 {
-    struct text in = next_text(words);
+    struct text in = next_argument(arguments);
     mlflow_gateway_error *error = NULL;
     mlflow_gateway_status status;
     int32_t kind = 0;
@@ -49,7 +49,7 @@ static void run(const char *command, char **words)
     if (strcmp(command, "quote") == 0) {
         status = mlflow_gateway_json_quote(exact, in.len, &out, &len, &error);
     } else {
-        struct text pointer = next_text(words);
+        struct text pointer = next_argument(arguments);
         if (strcmp(command, "get") == 0)
             status = mlflow_gateway_json_get(exact, in.len, pointer.bytes, &kind, &out, &len, &error);
         else
@@ -61,7 +61,7 @@ static void run(const char *command, char **words)
     printf("{\"status\": ");
     print_string(mlflow_gateway_status_name(status) + strlen("MLFLOW_GATEWAY_"));
     printf(", \"kind\": %d, \"count\": %zu, \"text\": ", (int)kind, count);
-    print_text(out, len);
+    print_string_len(out, len);
     printf(", \"message\": ");
     print_string(mlflow_gateway_error_message(error));
     printf("}\n");
@@ -73,13 +73,13 @@ static void run(const char *command, char **words)
 
 int main(void)
 {
-    char *line = NULL, *words;
+    char *line = NULL, *arguments;
     size_t room = 0;
 
     while (getline(&line, &room, stdin) > 0) {
-        const char *command = strtok_r(line, " \n", &words);
+        const char *command = strtok_r(line, " \n", &arguments);
         CHECK(command != NULL);
-        run(command, &words);
+        run(command, &arguments);
     }
     free(line);
     return 0;

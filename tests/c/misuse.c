@@ -1,5 +1,5 @@
 /*
- * Misuses the library on purpose, to prove that the tool under which it runs notices.
+ * Misuses the library on purpose, to prove that a sanitizer or valgrind detects it.
  *
  * usage: misuse (leak | "freed twice" | "read after free" | race | overflow)
  */
@@ -17,7 +17,7 @@ static void *read_message(void *error)
     return NULL;
 }
 
-/* Destroys an error that another thread has read, which is over only by the clock. */
+/* Destroys an error while another thread may read it: only a delay separates them. */
 static void race(void)
 {
     mlflow_gateway *gateway = NULL;
@@ -31,7 +31,7 @@ static void race(void)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
-static void misuse_text(const char *fault)
+static void misuse_string(const char *fault)
 {
     mlflow_gateway *gateway = NULL;
     char *json = NULL;
@@ -58,6 +58,6 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "overflow") == 0)
         printf("%d\n", INT_MAX + mlflow_gateway_version_number());
     else
-        misuse_text(argv[1]);
+        misuse_string(argv[1]);
     return 0;
 }

@@ -1,11 +1,11 @@
 /*
- * A name service for tests: put before the C library's own by LD_PRELOAD.
+ * A name service for tests. Replaces getaddrinfo() of the C library with LD_PRELOAD.
  *
- * The file that the variable NAME_SERVICE names has a line for each name, and is read at each look-up:
+ * The environment variable NAME_SERVICE is the path of a file with one line per name. It is read at each look-up:
  *
- *     NAME ADDRESS [ADDRESS...]    the name's addresses, in this order
- *     NAME again                   the service is down
- *     NAME none                    there is no such name
+ *     NAME ADDRESS [ADDRESS...]    the addresses, in this order
+ *     NAME again                   EAI_AGAIN: the service is down
+ *     NAME none                    EAI_NONAME: the name does not exist
  */
 #define _GNU_SOURCE
 
@@ -17,13 +17,13 @@
 
 typedef int look_up(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
-static int resolve(look_up *next, char *answer, const char *service, const struct addrinfo *hints,
+static int resolve(look_up *next, char *addresses, const char *service, const struct addrinfo *hints,
                    struct addrinfo **found)
 {
     struct addrinfo **end = found;
     int code = EAI_NONAME;
 
-    for (char *word = strtok(answer, " \n"); word != NULL; word = strtok(NULL, " \n")) {
+    for (char *word = strtok(addresses, " \n"); word != NULL; word = strtok(NULL, " \n")) {
         if (strcmp(word, "again") == 0)
             return EAI_AGAIN;
         if (strcmp(word, "none") == 0)

@@ -1,4 +1,4 @@
-/* What a process has at the moment, as the system counts it. */
+/* Threads and memory of this process, as counted by the kernel. */
 #ifndef PROCESS_STATE_H
 #define PROCESS_STATE_H
 
@@ -9,7 +9,7 @@
 
 #include "descriptors.h"
 
-/* The entries of a folder; -1 if it cannot be read. */
+/* Returns the number of entries of a directory; -1 if it cannot be read. */
 static inline long count_entries(const char *path)
 {
     long count = -2; /* "." and ".." */
@@ -23,20 +23,20 @@ static inline long count_entries(const char *path)
     return count;
 }
 
-static inline long running_threads(void)
+static inline long count_threads(void)
 {
     return count_entries("/proc/self/task");
 }
 
-/* Whether so many threads are running, within some seconds: one that was joined may still be there for a moment. */
-static inline bool threads_come_to(long count)
+/* Waits up to 10 seconds for this number of threads: a joined thread may still exist for a moment. */
+static inline bool wait_for_thread_count(long count)
 {
-    for (int i = 0; i < 1000 && running_threads() != count; i++)
+    for (int i = 0; i < 1000 && count_threads() != count; i++)
         nanosleep(&(struct timespec){ 0, 10 * 1000000 }, NULL);
-    return running_threads() == count;
+    return count_threads() == count;
 }
 
-/* Counted page by page. The sums in statm and status may be wrong by megabytes on a machine with many cores. */
+/* Uses smaps_rollup, because statm and status may be off by megabytes on a machine with many cores. */
 static inline long resident_kib(void)
 {
     char line[256];

@@ -1,13 +1,13 @@
 /*
- * The commands of asks.c that shape a request beyond a text and its settings:
+ * The commands of operations.c that change a request, except for its prompt, messages and settings:
  *
- *   text TEXT, media TYPE=HEX             of the last message
- *   tool-result ID=TEXT                   an empty ID is NULL
- *   add-response CANDIDATE                of the last response of send or callback
- *   path METHOD PATH                      "-" for NULL
- *   omit NAME, unset NAME                 a parameter
- *   clone                                 goes on with a clone of the request, and keeps the original
- *   original                              goes on with the original, and destroys the clone
+ *   text TEXT, media TYPE=HEX             add a part to the last message
+ *   tool-result ID=TEXT                   add a tool result; an empty ID is NULL
+ *   add-response CANDIDATE                add a candidate of the last response of send or callback
+ *   path METHOD PATH                      set the path of a raw request; "-" is NULL
+ *   omit NAME, unset NAME                 omit or unset a parameter
+ *   clone                                 continue with a clone of the request, and keep the original
+ *   original                              continue with the original, and destroy the clone
  */
 #ifndef REQUEST_COMMANDS_H
 #define REQUEST_COMMANDS_H
@@ -17,14 +17,14 @@
 static mlflow_gateway_request *original;
 static mlflow_gateway_response *last_response;
 
-/* Takes it over. */
+/* Takes ownership of the response. */
 static void keep_response(mlflow_gateway_response *response)
 {
     mlflow_gateway_response_destroy(last_response);
     last_response = response;
 }
 
-/* The bytes of hexadecimal digits, in place; returns how many. */
+/* Decodes hexadecimal digits in place. Returns the number of bytes. */
 static size_t from_hex(char *hex)
 {
     size_t len = strlen(hex) / 2;
@@ -42,8 +42,8 @@ static const char *or_null(const char *value)
     return strcmp(value, "-") == 0 ? NULL : value;
 }
 
-/* Cuts the value at the first such character, and returns what is behind it. */
-static char *cut_at(char *value, char separator)
+/* Ends the value at the first separator, and returns the rest. */
+static char *split_at(char *value, char separator)
 {
     char *end = strchr(value, separator);
 
@@ -52,29 +52,29 @@ static char *cut_at(char *value, char separator)
     return end + 1;
 }
 
-/* False if the command is none of these. */
-static bool shape_request(mlflow_gateway_request **request, const char *name, char *value, size_t len)
+/* Returns false if the command is not one of these. */
+static bool run_request_command(mlflow_gateway_request **request, const char *name, char *value, size_t len)
 {
-    char *second;
+    char *rest;
 
     if (strcmp(name, "text") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_text(*request, value, len, &error));
     } else if (strcmp(name, "media") == 0) {
-        second = cut_at(value, '=');
-        len = from_hex(second);
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_media(*request, value, second, len, &error));
+        rest = split_at(value, '=');
+        len = from_hex(rest);
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_media(*request, value, rest, len, &error));
     } else if (strcmp(name, "tool-result") == 0) {
-        second = cut_at(value, '=');
-        len -= (size_t)(second - value);
+        rest = split_at(value, '=');
+        len -= (size_t)(rest - value);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_tool_result(*request, *value == '\0' ? NULL : value,
-                                                                              second, len, &error));
+                                                                              rest, len, &error));
     } else if (strcmp(name, "add-response") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_request_add_response(*request, last_response, (size_t)atol(value), &error));
     } else if (strcmp(name, "path") == 0) {
-        second = cut_at(value, ' ');
+        rest = split_at(value, ' ');
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                     mlflow_gateway_request_set_path(*request, or_null(value), or_null(second), &error));
+                     mlflow_gateway_request_set_path(*request, or_null(value), or_null(rest), &error));
     } else if (strcmp(name, "omit") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_omit_param(*request, value, &error));
     } else if (strcmp(name, "unset") == 0) {

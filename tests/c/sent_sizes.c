@@ -1,6 +1,6 @@
 /*
- * Writes down how much each send was asked to take and took, a line each, in the file that the variable SENT_SIZES
- * names: put before the C library by LD_PRELOAD.
+ * Records the requested and the sent size of each send, one per line, in the file named by the environment variable
+ * SENT_SIZES. Replaces the functions of the C library with LD_PRELOAD.
  */
 #define _GNU_SOURCE
 
@@ -11,14 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void note(size_t asked, ssize_t sent)
+static void record(size_t requested, ssize_t sent)
 {
     const char *path = getenv("SENT_SIZES");
     FILE *file = path == NULL || sent < 0 ? NULL : fopen(path, "a");
     int kept = errno;
 
     if (file != NULL) {
-        fprintf(file, "%zu %zd\n", asked, sent);
+        fprintf(file, "%zu %zd\n", requested, sent);
         fclose(file);
     }
     errno = kept;
@@ -27,13 +27,13 @@ static void note(size_t asked, ssize_t sent)
 ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags)
 {
     ssize_t (*next)(int, const struct msghdr *, int);
-    size_t asked = 0;
+    size_t requested = 0;
 
     *(void **)&next = dlsym(RTLD_NEXT, "sendmsg");
     for (size_t i = 0; i < message->msg_iovlen; i++)
-        asked += message->msg_iov[i].iov_len;
+        requested += message->msg_iov[i].iov_len;
     ssize_t sent = next(descriptor, message, flags);
-    note(asked, sent);
+    record(requested, sent);
     return sent;
 }
 
@@ -43,7 +43,7 @@ ssize_t send(int descriptor, const void *bytes, size_t len, int flags)
 
     *(void **)&next = dlsym(RTLD_NEXT, "send");
     ssize_t sent = next(descriptor, bytes, len, flags);
-    note(len, sent);
+    record(len, sent);
     return sent;
 }
 
@@ -54,6 +54,6 @@ ssize_t write(int descriptor, const void *bytes, size_t len)
     *(void **)&next = dlsym(RTLD_NEXT, "write");
     ssize_t sent = next(descriptor, bytes, len);
     if (descriptor > 2)
-        note(len, sent);
+        record(len, sent);
     return sent;
 }

@@ -1,5 +1,5 @@
 /*
- * A name service that does not answer, for names that end in ".slow": put before the C library's own by LD_PRELOAD.
+ * A name service that never returns for names that end in ".slow". Replaces getaddrinfo() with LD_PRELOAD.
  */
 #define _GNU_SOURCE
 

@@ -1,8 +1,9 @@
 /*
- * Every function of the simple path with NULL, empty, over-long and non-UTF-8 arguments in every position. No server
- * is needed: what is wrong is found before anything is sent.
+ * Every function of the simple API with NULL, empty, too long and non-UTF-8 arguments in every position. They are
+ * rejected before anything is sent, so no server is needed.
  *
- * usage: test_arguments URI, of a port that refuses connections
+ * usage: test_arguments URI
+ *   The port of the URI refuses connections.
  */
 #include <math.h>
 
@@ -18,7 +19,7 @@ static mlflow_gateway *create(void)
     return gateway;
 }
 
-static void check_create(void)
+static void create_rejects_invalid_arguments(void)
 {
     mlflow_gateway *const untouched = (mlflow_gateway *)&uri;
     mlflow_gateway *gateway = untouched;
@@ -35,10 +36,10 @@ static void check_create(void)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_create(NOT_UTF8[i], uri, &gateway, &error));
         CHECK_STATUS(ARGUMENT, mlflow_gateway_create("r", NOT_UTF8[i], &gateway, &error));
     }
-    text = long_text(257);
+    text = make_long_string(257);
     CHECK_STATUS(ARGUMENT, mlflow_gateway_create(text, uri, &gateway, &error));
     free(text);
-    text = long_text(1024 * 1024);
+    text = make_long_string(1024 * 1024);
     memcpy(text, "http://", 7);
     CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", text, &gateway, &error));
     free(text);
@@ -48,10 +49,10 @@ static void check_create(void)
     CHECK_STATUS(MLFLOW_GATEWAY_INVALID_URI, mlflow_gateway_create("r", "http://u:p@127.0.0.1", &gateway, &error));
     CHECK(gateway == untouched);
 
-    /* The error object may be left out everywhere. */
+    /* The error pointer is optional everywhere. */
     CHECK(mlflow_gateway_create(NULL, NULL, NULL, NULL) == ARGUMENT);
 
-    text = long_text(256);
+    text = make_long_string(256);
     CHECK_STATUS(OK, mlflow_gateway_create(text, uri, &gateway, &error));
     mlflow_gateway_destroy(gateway);
     free(text);
@@ -59,8 +60,8 @@ static void check_create(void)
     mlflow_gateway_destroy(gateway);
 }
 
-/* Without a route, what needs one says which functions name it, and sends nothing. */
-static void check_without_route(void)
+/* The error names the functions that set a route. Nothing is sent. */
+static void calls_without_a_route_fail(void)
 {
     static const char CREATE[] = "mlflow_gateway_create()", SET_ROUTE[] = "mlflow_gateway_request_set_route()";
     mlflow_gateway_error *error = NULL;
@@ -102,7 +103,7 @@ static void check_without_route(void)
     mlflow_gateway_destroy(gateway);
 }
 
-/* The setters take all the same names. */
+/* The parameter setters, as one type. */
 static mlflow_gateway_status set_double(mlflow_gateway *g, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_set_param_double(g, name, 0.5, error);
@@ -124,7 +125,7 @@ static mlflow_gateway_status set_json(mlflow_gateway *g, const char *name, mlflo
     return mlflow_gateway_set_param_json(g, name, "[]", error);
 }
 
-static void check_param_names(mlflow_gateway *gateway)
+static void invalid_parameter_names_are_rejected(mlflow_gateway *gateway)
 {
     static mlflow_gateway_status (*const SETTERS[])(mlflow_gateway *, const char *, mlflow_gateway_error **) = {
         set_double, set_int, set_bool, set_string, set_json,
@@ -139,7 +140,7 @@ static void check_param_names(mlflow_gateway *gateway)
             CHECK_STATUS(ARGUMENT, SETTERS[s](gateway, NOT_UTF8[i], &error));
         for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; i++)
             CHECK_STATUS(PARAM, SETTERS[s](gateway, RESERVED[i], &error));
-        char *text = long_text(257);
+        char *text = make_long_string(257);
         CHECK_STATUS(PARAM, SETTERS[s](gateway, text, &error));
         text[256] = '\0';
         CHECK_STATUS(OK, SETTERS[s](gateway, text, &error));
@@ -150,7 +151,7 @@ static void check_param_names(mlflow_gateway *gateway)
     }
 }
 
-static void check_param_values(mlflow_gateway *gateway)
+static void invalid_parameter_values_are_rejected(mlflow_gateway *gateway)
 {
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_double(gateway, "top_p", NAN, &error));
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_double(gateway, "top_p", INFINITY, &error));
@@ -172,7 +173,7 @@ static void check_param_values(mlflow_gateway *gateway)
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "{", &error));
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", "1, \"model\": 2", &error));
 
-    char *text = long_text(4 * 1024 * 1024);
+    char *text = make_long_string(4 * 1024 * 1024);
     CHECK_STATUS(OK, mlflow_gateway_set_param_string(gateway, "top_p", text, &error));
     CHECK_STATUS(PARAM, mlflow_gateway_set_param_json(gateway, "top_p", text, &error));
     memset(text, '[', 100000);
@@ -196,9 +197,9 @@ static void check_param_values(mlflow_gateway *gateway)
     CHECK_STATUS(OK, mlflow_gateway_unset_param(gateway, "top_p", &error));
 }
 
-static void check_options(mlflow_gateway *gateway)
+static void invalid_options_are_rejected(mlflow_gateway *gateway)
 {
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, "timeout_ms", "1", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(gateway, NULL, "1", &error));
@@ -224,8 +225,8 @@ static void check_options(mlflow_gateway *gateway)
     free(text);
 }
 
-/* Numbers: the last value that is allowed, and the first that is not, at both ends. */
-static void check_number_options(mlflow_gateway *gateway)
+/* The last valid and the first invalid value at both ends of each range. */
+static void number_options_have_limits(mlflow_gateway *gateway)
 {
     static const struct {
         const char *name, *allowed[2], *refused[2];
@@ -259,12 +260,12 @@ static void check_number_options(mlflow_gateway *gateway)
                          mlflow_gateway_set_option(gateway, name, OPTIONS[i].refused[j], &error));
         }
     }
-    /* What follows is not to wait. */
+    /* The following calls must not wait. */
     CHECK_STATUS(OK, mlflow_gateway_set_option(gateway, "max_retries", "0", &error));
 }
 
-/* Options whose values become headers, or say where credentials go. */
-static void check_credential_options(mlflow_gateway *gateway)
+/* Options whose values become headers or URLs. */
+static void invalid_credentials_and_proxies_are_rejected(mlflow_gateway *gateway)
 {
     static const char *const TEXTS[] = { "bearer_token", "username",  "password",  "client_id",
                                          "client_secret", "workspace", "user_agent" };
@@ -282,7 +283,7 @@ static void check_credential_options(mlflow_gateway *gateway)
         { "proxy", "http://127.0.0.1:99999" },
         { "proxy", "http://127.0.0.1\r\nX-A: b" },
     };
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     for (size_t i = 0; i < COUNT(TEXTS); i++) {
         CHECK_STATUS(ARGUMENT, mlflow_gateway_set_option(NULL, TEXTS[i], "x", &error));
@@ -310,9 +311,9 @@ static void check_credential_options(mlflow_gateway *gateway)
     free(text);
 }
 
-static void check_headers(mlflow_gateway *gateway)
+static void invalid_headers_are_rejected(mlflow_gateway *gateway)
 {
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(NULL, "X-A", "1", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_header(gateway, NULL, "1", &error));
@@ -335,7 +336,7 @@ static void check_headers(mlflow_gateway *gateway)
     free(text);
 }
 
-static void check_call(mlflow_gateway *gateway)
+static void call_rejects_invalid_prompts(mlflow_gateway *gateway)
 {
     char *const untouched = (char *)&uri;
     char *text = untouched;
@@ -348,11 +349,11 @@ static void check_call(mlflow_gateway *gateway)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_call(gateway, NOT_UTF8[i], &text, &len, &error));
     CHECK(mlflow_gateway_call(NULL, NULL, NULL, NULL, NULL) == ARGUMENT);
 
-    /* These are allowed, so that they get as far as the port that refuses. */
+    /* Valid prompts fail only because the port refuses connections. */
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, "", &text, &len, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, "x", &text, NULL, &error));
     CHECK(mlflow_gateway_call(gateway, "x", &text, NULL, NULL) == MLFLOW_GATEWAY_CONNECT_FAILED);
-    char *prompt = long_text(8 * 1024 * 1024);
+    char *prompt = make_long_string(8 * 1024 * 1024);
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECT_FAILED, mlflow_gateway_call(gateway, prompt, &text, &len, &error));
     free(prompt);
     CHECK(text == untouched && len == 42);
@@ -366,7 +367,7 @@ static mlflow_gateway_cancel_token *create_token(void)
     return token;
 }
 
-/* What the calls on a handle return, all of which its token ends. */
+/* Checks the status of all calls on a handle. */
 static void check_calls(mlflow_gateway *gateway, mlflow_gateway_status expected)
 {
     char *text = (char *)&uri;
@@ -383,9 +384,9 @@ static void check_calls(mlflow_gateway *gateway, mlflow_gateway_status expected)
     CHECK(text == (char *)&uri && routes == NULL);
 }
 
-static void check_cancel_tokens(mlflow_gateway *gateway)
+static void cancelled_tokens_end_all_calls_until_reset(mlflow_gateway *gateway)
 {
-    const mlflow_gateway_status GOES_ON = MLFLOW_GATEWAY_CONNECT_FAILED;
+    const mlflow_gateway_status NOT_CANCELLED = MLFLOW_GATEWAY_CONNECT_FAILED;
 
     mlflow_gateway_cancel(NULL);
     mlflow_gateway_cancel_token_reset(NULL);
@@ -399,37 +400,37 @@ static void check_cancel_tokens(mlflow_gateway *gateway)
     mlflow_gateway_cancel_token *token = create_token(), *other = create_token();
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_cancel_token(NULL, token, &error));
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
-    check_calls(gateway, GOES_ON);
+    check_calls(gateway, NOT_CANCELLED);
 
-    /* A token stays cancelled, however often it is, until it is reset; and another one is another one. */
+    /* A token stays cancelled until it is reset. Other tokens are not affected. */
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
-    check_calls(gateway, GOES_ON);
+    check_calls(gateway, NOT_CANCELLED);
     for (int i = 0; i < 2; i++) {
         mlflow_gateway_cancel(token);
         CHECK(mlflow_gateway_cancel_token_is_cancelled(token) && !mlflow_gateway_cancel_token_is_cancelled(other));
         check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
     }
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, other, &error));
-    check_calls(gateway, GOES_ON);
+    check_calls(gateway, NOT_CANCELLED);
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
     check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
     for (int i = 0; i < 2; i++) {
         mlflow_gateway_cancel_token_reset(token);
         CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
-        check_calls(gateway, GOES_ON);
+        check_calls(gateway, NOT_CANCELLED);
     }
 
-    /* The handle keeps a token that is destroyed, as it was. */
+    /* The handle keeps a destroyed token in its last state. */
     mlflow_gateway_cancel_token_destroy(token);
-    check_calls(gateway, GOES_ON);
+    check_calls(gateway, NOT_CANCELLED);
     mlflow_gateway_cancel(other);
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, other, &error));
     mlflow_gateway_cancel_token_destroy(other);
     check_calls(gateway, MLFLOW_GATEWAY_CANCELLED);
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
-    check_calls(gateway, GOES_ON);
+    check_calls(gateway, NOT_CANCELLED);
 
-    /* One token for two handles, which outlives one of them. */
+    /* One token for two handles outlives the first one. */
     mlflow_gateway *second = create();
     token = create_token();
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
@@ -439,12 +440,12 @@ static void check_cancel_tokens(mlflow_gateway *gateway)
     check_calls(second, MLFLOW_GATEWAY_CANCELLED);
     mlflow_gateway_destroy(second);
     mlflow_gateway_cancel_token_reset(token);
-    check_calls(gateway, GOES_ON);
+    check_calls(gateway, NOT_CANCELLED);
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
     mlflow_gateway_cancel_token_destroy(token);
 }
 
-static void check_identifying_params(mlflow_gateway *gateway)
+static void identifying_params_are_the_parameters_of_the_handle(mlflow_gateway *gateway)
 {
     char expected[512];
     char *json = NULL;
@@ -456,7 +457,7 @@ static void check_identifying_params(mlflow_gateway *gateway)
 
     CHECK_STATUS(OK, mlflow_gateway_set_param_double(gateway, "temperature", 0.7, &error));
     CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "candidate_count", 2, &error));
-    /* Any number but 0 is true. */
+    /* Any number except 0 is true. */
     CHECK_STATUS(OK, mlflow_gateway_set_param_bool(gateway, "echo", -2, &error));
     CHECK_STATUS(OK, mlflow_gateway_set_param_bool(gateway, "logprobs", 0, &error));
     CHECK_STATUS(OK, mlflow_gateway_add_stop(gateway, "\n", &error));
@@ -473,7 +474,7 @@ static void check_identifying_params(mlflow_gateway *gateway)
     mlflow_gateway_string_free(json);
 }
 
-static void check_error_accessors(void)
+static void error_accessors_accept_null(void)
 {
     size_t len = 42;
 
@@ -509,8 +510,7 @@ static void check_error_accessors(void)
     mlflow_gateway_error_destroy(error);
 }
 
-/* The reasons of an error that came of several attempts. */
-static void check_retry_reasons(void)
+static void error_has_a_reason_for_each_retry(void)
 {
     mlflow_gateway *gateway = create();
     mlflow_gateway_error *error = NULL;
@@ -537,20 +537,20 @@ int main(int argc, char **argv)
     mlflow_gateway_string_free(NULL);
     mlflow_gateway_error_destroy(NULL);
 
-    check_create();
-    check_without_route();
-    check_error_accessors();
-    check_retry_reasons();
+    create_rejects_invalid_arguments();
+    calls_without_a_route_fail();
+    error_accessors_accept_null();
+    error_has_a_reason_for_each_retry();
     mlflow_gateway *gateway = create();
-    check_param_names(gateway);
-    check_param_values(gateway);
-    check_options(gateway);
-    check_number_options(gateway);
-    check_credential_options(gateway);
-    check_headers(gateway);
-    check_call(gateway);
-    check_cancel_tokens(gateway);
-    check_identifying_params(gateway);
+    invalid_parameter_names_are_rejected(gateway);
+    invalid_parameter_values_are_rejected(gateway);
+    invalid_options_are_rejected(gateway);
+    number_options_have_limits(gateway);
+    invalid_credentials_and_proxies_are_rejected(gateway);
+    invalid_headers_are_rejected(gateway);
+    call_rejects_invalid_prompts(gateway);
+    cancelled_tokens_end_all_calls_until_reset(gateway);
+    identifying_params_are_the_parameters_of_the_handle(gateway);
     mlflow_gateway_destroy(gateway);
     return 0;
 }

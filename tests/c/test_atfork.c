@@ -1,14 +1,15 @@
 /*
- * A program of the old kind: its fork handlers call the library themselves, before the fork and after it in both
- * processes, while its threads make calls. In the child they throw away all that there was, and begin anew.
+ * The pthread_atfork() handlers call the library before the fork and after it in both processes, while threads make
+ * calls. In the child they destroy all objects and create new ones.
  *
- * usage: test_atfork URI FORKS, of a gateway that answers a question with the question
+ * usage: test_atfork URI FORKS
+ *   The gateway echoes the prompt.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 #define THREADS 4
@@ -20,7 +21,7 @@ static mlflow_gateway_cancel_token *token;
 static mlflow_gateway_stream *stream;
 static bool is_running = true;
 
-static void make_all(void)
+static void create_all(void)
 {
     gateway = make_handle(uri, NULL);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
@@ -40,28 +41,28 @@ static void destroy_all(void)
 
 static void before_fork(void)
 {
-    ask(gateway, "answer before the fork");
+    check_echo(gateway, "echo before the fork");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 1, &error));
 }
 
 static void in_parent(void)
 {
-    ask(gateway, "answer after the fork");
+    check_echo(gateway, "echo after the fork");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_unset_param(gateway, "max_tokens", &error));
 }
 
 static void in_child(void)
 {
     destroy_all();
-    make_all();
-    ask(gateway, "answer in the child");
+    create_all();
+    check_echo(gateway, "echo in the child");
 }
 
-static void *work(void *unused)
+static void *call_until_stopped(void *unused)
 {
     while (__atomic_load_n(&is_running, __ATOMIC_RELAXED)) {
         char *json = NULL;
-        ask(gateway, "answer a thread");
+        check_echo(gateway, "echo a thread");
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, "X-A", "b", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
         mlflow_gateway_string_free(json);
@@ -76,14 +77,14 @@ int main(int argc, char **argv)
     CHECK(argc == 3);
     uri = argv[1];
     CHECK(pthread_atfork(before_fork, in_parent, in_child) == 0);
-    make_all();
+    create_all();
     for (int i = 0; i < THREADS; i++)
-        CHECK(pthread_create(&threads[i], NULL, work, NULL) == 0);
+        CHECK(pthread_create(&threads[i], NULL, call_until_stopped, NULL) == 0);
     for (int i = atoi(argv[2]); i > 0; i--) {
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            ask(gateway, "answer in the child, later");
+            check_echo(gateway, "echo in the child, later");
             destroy_all();
             _exit(0);
         }

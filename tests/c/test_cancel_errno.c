@@ -1,7 +1,9 @@
 /*
- * Cancelling keeps errno, whatever it finds: no call, calls that wait in every kind, and a token that is over.
+ * mlflow_gateway_cancel() preserves errno: without calls, with waiting calls, and with a token that is already
+ * cancelled.
  *
- * usage: test_cancel_errno URI, of a gateway that answers the question "stall" with nothing
+ * usage: test_cancel_errno URI
+ *   The gateway never responds to the prompt "stall".
  */
 #define _GNU_SOURCE
 
@@ -11,14 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 #define THREADS 8
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_cancel_token *token;
 
-/* In place of the C library's, for the library, too. Any system call may change errno, even where it succeeds. */
+/* Replaces the function of the C library. A system call may change errno even if it succeeds. */
 ssize_t write(int fd, const void *bytes, size_t count)
 {
     long written = syscall(SYS_write, fd, bytes, count);
@@ -28,15 +30,15 @@ ssize_t write(int fd, const void *bytes, size_t count)
     return written;
 }
 
-static void *wait_in_vain(void *unused)
+static void *wait_until_cancelled(void *unused)
 {
-    CHECK(ask_with(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
     return unused;
 }
 
-static void cancel(void)
+static void cancel_and_check_errno(void)
 {
-    errno = 4242; /* what no system call gives */
+    errno = 4242; /* not an error of any system call */
     mlflow_gateway_cancel(token);
     CHECK(errno == 4242);
     CHECK(mlflow_gateway_cancel_token_is_cancelled(token));
@@ -51,13 +53,13 @@ int main(int argc, char **argv)
     CHECK(argc == 2);
     gateway = make_handle(argv[1], NULL);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
-    cancel();
-    cancel();
+    cancel_and_check_errno();
+    cancel_and_check_errno();
     mlflow_gateway_cancel_token_reset(token);
     for (int i = 0; i < THREADS; i++)
-        CHECK(pthread_create(&threads[i], NULL, wait_in_vain, NULL) == 0);
+        CHECK(pthread_create(&threads[i], NULL, wait_until_cancelled, NULL) == 0);
     nanosleep(&(struct timespec){ 0, 200 * 1000000 }, NULL);
-    cancel();
+    cancel_and_check_errno();
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
     mlflow_gateway_cancel_token_destroy(token);

@@ -1,11 +1,12 @@
 /*
- * Many threads ask at the same time, and one token ends all their calls.
+ * One token cancels the calls of many threads.
  *
  *   usage: test_cancel_threads URI ROUTE THREADS MILLISECONDS [behind-one]
  *
- * Each thread asks in one of five ways, and the token is cancelled so long after they began. With "behind-one" all ask
- * in the same way; the first begins as long before the others, and has a token of its own, which is cancelled when
- * those have returned. Prints for each the status, the microseconds from then until it returned, and the message.
+ * Each thread makes one of five kinds of calls, and the token is cancelled MILLISECONDS after their start. With
+ * "behind-one" all send a request. The first starts MILLISECONDS before the others, with a token of its own, which is
+ * cancelled after the others have returned. Prints for each call the status, the microseconds between the cancellation
+ * and its return, and the error message.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -15,16 +16,16 @@
 #include "check.h"
 #include "clock.h"
 
-#define MOST 64
+#define MAX_THREADS 64
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_cancel_token *token, *token_of_first;
 
-static struct came {
+static struct result {
     mlflow_gateway_status status;
     mlflow_gateway_error *error;
-    int64_t cancelled_at, at;
-} came[MOST];
+    int64_t cancelled_at, returned_at;
+} results[MAX_THREADS];
 
 static mlflow_gateway_request *make_request(void)
 {
@@ -36,13 +37,13 @@ static mlflow_gateway_request *make_request(void)
     return request;
 }
 
-static int go_on(const mlflow_gateway_event *event, void *user_data)
+static int ignore_event(const mlflow_gateway_event *event, void *user_data)
 {
     (void)event, (void)user_data;
     return 0;
 }
 
-static mlflow_gateway_status ask(size_t way, mlflow_gateway_error **error)
+static mlflow_gateway_status make_call(size_t kind, mlflow_gateway_error **error)
 {
     mlflow_gateway_request *request = make_request();
     mlflow_gateway_response *response = NULL;
@@ -51,7 +52,7 @@ static mlflow_gateway_status ask(size_t way, mlflow_gateway_error **error)
     mlflow_gateway_status status = MLFLOW_GATEWAY_OK;
     char *text = NULL;
 
-    switch (way) {
+    switch (kind) {
     case 0:
         status = mlflow_gateway_call(gateway, "hi", &text, NULL, error);
         break;
@@ -59,7 +60,7 @@ static mlflow_gateway_status ask(size_t way, mlflow_gateway_error **error)
         status = mlflow_gateway_send(gateway, request, &response, error);
         break;
     case 2:
-        status = mlflow_gateway_stream_call(gateway, request, go_on, NULL, NULL, error);
+        status = mlflow_gateway_stream_call(gateway, request, ignore_event, NULL, NULL, error);
         break;
     case 3:
         status = mlflow_gateway_stream_open(gateway, request, &stream, error);
@@ -79,26 +80,26 @@ static mlflow_gateway_status ask(size_t way, mlflow_gateway_error **error)
     return status;
 }
 
-static void *run(void *argument)
+static void *make_one_call(void *argument)
 {
-    struct came *mine = argument;
+    struct result *result = argument;
 
-    mine->status = ask((size_t)(mine - came) % 5, &mine->error);
-    mine->at = now_us();
+    result->status = make_call((size_t)(result - results) % 5, &result->error);
+    result->returned_at = now_us();
     return NULL;
 }
 
-static void *run_behind_one(void *argument)
+static void *send_behind_first(void *argument)
 {
-    struct came *mine = argument;
+    struct result *result = argument;
     mlflow_gateway_request *request = make_request();
     mlflow_gateway_response *response = NULL;
 
-    if (mine == came)
+    if (result == results)
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
                      mlflow_gateway_request_set_cancel_token(request, token_of_first, &error));
-    mine->status = mlflow_gateway_send(gateway, request, &response, &mine->error);
-    mine->at = now_us();
+    result->status = mlflow_gateway_send(gateway, request, &response, &result->error);
+    result->returned_at = now_us();
     mlflow_gateway_response_destroy(response);
     mlflow_gateway_request_destroy(request);
     return NULL;
@@ -111,43 +112,43 @@ static void pause_for(long ms)
     nanosleep(&pause, NULL);
 }
 
-/* Cancels those calls from `first` on, and waits for them. */
-static void end(mlflow_gateway_cancel_token *by, pthread_t *threads, long first, long end)
+/* Cancels the calls from `first` to `end`, and waits for them. */
+static void cancel_and_join(mlflow_gateway_cancel_token *canceller_token, pthread_t *threads, long first, long end)
 {
     int64_t cancelled_at = now_us();
 
-    mlflow_gateway_cancel(by);
+    mlflow_gateway_cancel(canceller_token);
     for (long i = first; i < end; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
-        came[i].cancelled_at = cancelled_at;
+        results[i].cancelled_at = cancelled_at;
     }
 }
 
 int main(int argc, char **argv)
 {
-    pthread_t threads[MOST];
+    pthread_t threads[MAX_THREADS];
 
     CHECK(argc == 5 || argc == 6);
     long count = atol(argv[3]), wait = atol(argv[4]);
-    bool is_behind_one = argc == 6;
-    CHECK(0 < count && count <= MOST);
+    bool is_behind_first = argc == 6;
+    CHECK(0 < count && count <= MAX_THREADS);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(argv[2], argv[1], &gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token_of_first, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
     for (long i = 0; i < count; i++) {
-        CHECK(pthread_create(&threads[i], NULL, is_behind_one ? run_behind_one : run, &came[i]) == 0);
-        if (is_behind_one && i == 0)
+        CHECK(pthread_create(&threads[i], NULL, is_behind_first ? send_behind_first : make_one_call, &results[i]) == 0);
+        if (is_behind_first && i == 0)
             pause_for(wait);
     }
     pause_for(wait);
-    end(token, threads, is_behind_one ? 1 : 0, count);
-    if (is_behind_one)
-        end(token_of_first, threads, 0, 1);
+    cancel_and_join(token, threads, is_behind_first ? 1 : 0, count);
+    if (is_behind_first)
+        cancel_and_join(token_of_first, threads, 0, 1);
     for (long i = 0; i < count; i++) {
-        printf("%s\t%" PRId64 "\t%s\n", mlflow_gateway_status_name(came[i].status) + strlen("MLFLOW_GATEWAY_"),
-               came[i].at - came[i].cancelled_at, mlflow_gateway_error_message(came[i].error));
-        mlflow_gateway_error_destroy(came[i].error);
+        printf("%s\t%" PRId64 "\t%s\n", mlflow_gateway_status_name(results[i].status) + strlen("MLFLOW_GATEWAY_"),
+               results[i].returned_at - results[i].cancelled_at, mlflow_gateway_error_message(results[i].error));
+        mlflow_gateway_error_destroy(results[i].error);
     }
     mlflow_gateway_cancel_token_destroy(token);
     mlflow_gateway_cancel_token_destroy(token_of_first);

@@ -1,10 +1,10 @@
 /*
- * The memory of connections: allocated while as many calls wait for their responses, and when they have ended and their
- * connections are idle.
+ * Measures the allocated memory of connections while calls wait for their responses, and after they have ended and
+ * their connections are idle.
  *
  * usage: test_connection_memory URI ROUTE CALLS [CA_FILE]
- * On a line of standard input it prints the bytes that each call in flight takes, and goes on; at the end it prints the
- * bytes that each idle connection takes.
+ * When it reads a line from standard input it prints the bytes per call in flight. At the end it prints the bytes per
+ * idle connection.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -23,7 +23,7 @@ static void *call(void *unused)
     return unused;
 }
 
-static void print_more_than(size_t before, int calls)
+static void print_growth_per_call(size_t before, int calls)
 {
     printf("%ld\n", ((long)mallinfo2().uordblks - (long)before) / calls);
     fflush(stdout);
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "connect_timeout_ms", "60000", &error));
     if (argc > 4)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "ca_file", argv[4], &error));
-    /* What a handle learns and keeps once. */
+    /* The handle allocates its caches at the first call. */
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_call(gateway, "hi", &text, NULL, &error));
     mlflow_gateway_string_free(text);
     CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, 256 * 1024) == 0);
@@ -52,10 +52,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < calls; i++)
         CHECK(pthread_create(&threads[i], &small, call, NULL) == 0);
     CHECK(fgets(line, sizeof line, stdin) != NULL);
-    print_more_than(before, calls);
+    print_growth_per_call(before, calls);
     for (int i = 0; i < calls; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
-    print_more_than(before, calls);
+    print_growth_per_call(before, calls);
     mlflow_gateway_destroy(gateway);
     free(threads);
     return 0;

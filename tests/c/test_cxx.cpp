@@ -1,6 +1,7 @@
-// A C++ program links, the handles fit smart pointers, and a lambda is a callback.
+// The API from C++: linking, handles in smart pointers, and a lambda as a callback.
 //
-// usage: test_cxx URI, of a gateway whose route "r" answers with "echo: " and the prompt
+// usage: test_cxx URI
+//   The route "r" responds with "echo: " and the prompt.
 #include <mlflow_ai_gateway.h>
 
 #include <memory>
@@ -25,7 +26,7 @@ static Gateway create(const char *uri)
     return Gateway(made);
 }
 
-static bool refuses()
+static bool refused_connection_is_reported()
 {
     Gateway gateway = create("http://127.0.0.1:1");
     mlflow_gateway_error *raised = nullptr;
@@ -36,7 +37,7 @@ static bool refuses()
            mlflow_gateway_status_name(status) == std::string("MLFLOW_GATEWAY_CONNECT_FAILED");
 }
 
-static bool calls_back(const char *uri)
+static bool lambda_receives_events(const char *uri)
 {
     const std::string prompt("a\0b", 3);
     Gateway gateway = create(uri);
@@ -47,7 +48,7 @@ static bool calls_back(const char *uri)
     if (mlflow_gateway_request_set_prompt(request.get(), prompt.data(), prompt.size(), nullptr) != MLFLOW_GATEWAY_OK)
         return false;
 
-    // One that captures nothing; what it works on comes as user_data.
+    // A lambda without captures converts to a function pointer. Its state is passed as user_data.
     mlflow_gateway_on_event on_event = [](const mlflow_gateway_event *event, void *user_data) {
         std::size_t len = 0;
         const char *text = mlflow_gateway_event_text(event, &len);
@@ -56,15 +57,15 @@ static bool calls_back(const char *uri)
         return 0;
     };
     std::string streamed;
-    mlflow_gateway_response *came = nullptr;
+    mlflow_gateway_response *raw_response = nullptr;
     mlflow_gateway_status status =
-        mlflow_gateway_stream_call(gateway.get(), request.get(), on_event, &streamed, &came, nullptr);
-    Response response(came);
+        mlflow_gateway_stream_call(gateway.get(), request.get(), on_event, &streamed, &raw_response, nullptr);
+    Response response(raw_response);
     return status == MLFLOW_GATEWAY_OK && streamed == "echo: " + prompt &&
            mlflow_gateway_response_candidate_count(response.get()) == 1;
 }
 
 int main(int argc, char **argv)
 {
-    return argc == 2 && refuses() && calls_back(argv[1]) ? 0 : 1;
+    return argc == 2 && refused_connection_is_reported() && lambda_receives_events(argv[1]) ? 0 : 1;
 }

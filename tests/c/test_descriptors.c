@@ -1,8 +1,9 @@
 /*
- * No descriptor of the library's is ever seen by a program that is started meanwhile: each is close-on-exec from its
- * first moment on. They are looked at while a call, streams and calls with tokens wait.
+ * Programs started by other threads inherit no descriptor of the library: each is created with close-on-exec. They are
+ * checked while a call, streams and calls with tokens wait.
  *
- * usage: test_descriptors URI [CA_FILE], of a gateway that does what a question asks for, on a host with a name
+ * usage: test_descriptors URI [CA_FILE]
+ *   A gateway of tests/obeying_gateway.py. The host of the URI is a name.
  */
 #define _GNU_SOURCE
 
@@ -14,13 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_cancel_token *token;
 static int sockets;
 
-/* In place of the C library's, for the library, too; but not for the C library itself. */
+/* Replaces the function of the C library, except for calls within the C library. */
 int socket(int domain, int type, int protocol)
 {
     CHECK((type & SOCK_CLOEXEC) != 0);
@@ -28,14 +29,14 @@ int socket(int domain, int type, int protocol)
     return (int)syscall(SYS_socket, domain, type, protocol);
 }
 
-static void *wait_in_vain(void *unused)
+static void *wait_until_cancelled(void *unused)
 {
-    CHECK(ask_with(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
     return unused;
 }
 
-/* Returns how many there are. */
-static int check_all(const bool *before, int most)
+/* Returns the number of new descriptors. */
+static int check_close_on_exec(const bool *before, int limit)
 {
     DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
@@ -44,7 +45,7 @@ static int check_all(const bool *before, int most)
     CHECK(folder != NULL);
     while ((entry = readdir(folder)) != NULL) {
         int fd = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || fd == dirfd(folder) || (fd < most && before[fd]))
+        if (entry->d_name[0] == '.' || fd == dirfd(folder) || (fd < limit && before[fd]))
             continue;
         count++;
         CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
@@ -65,13 +66,13 @@ int main(int argc, char **argv)
         before[fd] = fcntl(fd, F_GETFD) >= 0;
     gateway = make_handle(argv[1], argv[2]);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
-    ask(gateway, "answer");
-    CHECK(check_all(before, MOST) >= 1);
+    check_echo(gateway, "echo");
+    CHECK(check_close_on_exec(before, MOST) >= 1);
     mlflow_gateway_request *request = make_request("pieces", token);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-    CHECK(pthread_create(&thread, NULL, wait_in_vain, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, wait_until_cancelled, NULL) == 0);
     nanosleep(&(struct timespec){ 0, 200 * 1000000 }, NULL);
-    CHECK(check_all(before, MOST) >= 2);
+    CHECK(check_close_on_exec(before, MOST) >= 2);
     mlflow_gateway_cancel(token);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(sockets >= 2);
@@ -79,6 +80,6 @@ int main(int argc, char **argv)
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_cancel_token_destroy(token);
     mlflow_gateway_destroy(gateway);
-    CHECK(check_all(before, MOST) == 0);
+    CHECK(check_close_on_exec(before, MOST) == 0);
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
- * Parent and child go on with one handle after a fork: each gets the answers to its own questions.
+ * Parent and child use the same handle after a fork, and each receives the responses to its own requests.
  *
  * usage: test_fork URI ROUTE
- * The route answers "echo: " and the prompt.
+ *   The route responds with "echo: " and the prompt.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -11,13 +11,13 @@
 
 #include "check.h"
 
-static void ask(mlflow_gateway *gateway, const char *who)
+static void check_echoes(mlflow_gateway *gateway, const char *process)
 {
     char prompt[64], expected[80];
 
     for (int i = 0; i < 20; i++) {
         char *text = NULL;
-        snprintf(prompt, sizeof prompt, "question %d of the %s", i, who);
+        snprintf(prompt, sizeof prompt, "call %d of the %s", i, process);
         snprintf(expected, sizeof expected, "echo: %s", prompt);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_call(gateway, prompt, &text, NULL, &error));
         CHECK(strcmp(text, expected) == 0);
@@ -33,10 +33,10 @@ int main(int argc, char **argv)
     CHECK(argc == 3);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(argv[2], argv[1], &gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "timeout_ms", "10000", &error));
-    ask(gateway, "only one");
+    check_echoes(gateway, "only one");
     pid_t child = fork();
     CHECK(child >= 0);
-    ask(gateway, child == 0 ? "child" : "parent");
+    check_echoes(gateway, child == 0 ? "child" : "parent");
     mlflow_gateway_destroy(gateway);
     if (child == 0)
         return 0;

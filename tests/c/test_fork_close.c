@@ -1,10 +1,9 @@
 /*
- * A stream is destroyed while a child of the process lives, which has its socket as well: the gateway has to learn that
- * the answer is not wanted any more.
+ * Destroying a stream closes its connection, even if a child process has inherited the socket.
  *
  * usage: test_fork_close URI ROUTE
- * The route streams, and does not come to an end. The program prints a line when the stream is destroyed, and ends with
- * its standard input.
+ *   The route sends an endless stream. The program prints a line when the stream is destroyed, and exits at the end of
+ *   standard input.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -34,7 +33,7 @@ int main(int argc, char **argv)
     CHECK(child >= 0);
     if (child == 0) {
         close(ends[1]);
-        /* As long as the parent lives. */
+        /* Until the parent exits. */
         CHECK(read(ends[0], &byte, 1) == 0);
         _exit(0);
     }

@@ -1,18 +1,19 @@
 /*
- * A process forks while a stream is open, and with connections that are kept: the stream goes on in the parent alone,
- * and nothing that the child does with its copies of all these is noticed by the parent or by the gateway.
+ * A fork with an open stream and idle connections: the stream continues in the parent only, and what the child does
+ * with its copies affects neither the parent nor the gateway.
  *
- * usage: test_fork_stream URI [CA_FILE], of a gateway that answers a question with the question
+ * usage: test_fork_stream URI [CA_FILE]
+ *   The gateway echoes the prompt.
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 static const char PROMPT[] = "pieces of a stream";
 
-/* Checks that an event is the next piece of the prompt, if it is a text. Returns how many bytes it has. */
-static size_t check_piece(const mlflow_gateway_event *event, size_t at)
+/* Checks that a text event continues the prompt at this offset. Returns the length of its text. */
+static size_t check_text_event(const mlflow_gateway_event *event, size_t at)
 {
     size_t len = 0;
     const char *text = mlflow_gateway_event_text(event, &len);
@@ -23,7 +24,7 @@ static size_t check_piece(const mlflow_gateway_event *event, size_t at)
     return len;
 }
 
-static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, mlflow_gateway_cancel_token *token,
+static void run_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, mlflow_gateway_cancel_token *token,
                        bool destroys)
 {
     mlflow_gateway_error *error = NULL;
@@ -31,7 +32,7 @@ static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, m
 
     for (int i = 0; i < 2; i++) {
         CHECK(mlflow_gateway_stream_next(stream, &event, &error) == MLFLOW_GATEWAY_INVALID_ARGUMENT);
-        CHECK(strstr(mlflow_gateway_error_message(error), "another process") != NULL);
+        CHECK(strstr(mlflow_gateway_error_message(error), "the process that opened it") != NULL);
         mlflow_gateway_error_destroy(error);
         error = NULL;
     }
@@ -44,7 +45,7 @@ static void be_a_child(mlflow_gateway *gateway, mlflow_gateway_stream *stream, m
         CHECK(mlflow_gateway_response_text(taken, 0, NULL) != NULL);
         mlflow_gateway_response_destroy(taken);
         mlflow_gateway_stream_destroy(stream);
-        ask(gateway, "answer to a child");
+        check_echo(gateway, "echo to a child");
         mlflow_gateway_destroy(gateway);
     }
     _exit(0);
@@ -64,23 +65,23 @@ int main(int argc, char **argv)
         size_t at = 0;
         const mlflow_gateway_event *event;
 
-        /* A connection is kept besides the one of the stream. */
-        snprintf(prompt, sizeof prompt, "answer to the parent %d", i);
+        /* Leaves an idle connection in addition to that of the stream. */
+        snprintf(prompt, sizeof prompt, "echo to the parent %d", i);
         mlflow_gateway_request *request = make_request(PROMPT, token);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
-        ask(gateway, prompt);
+        check_echo(gateway, prompt);
         while (at == 0) {
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_next(stream, &event, &error));
-            at += check_piece(event, at);
+            at += check_text_event(event, at);
         }
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0)
-            be_a_child(gateway, stream, token, i % 2 == 0);
+            run_child(gateway, stream, token, i % 2 == 0);
         wait_for(child);
-        ask(gateway, prompt);
+        check_echo(gateway, prompt);
         while ((status = mlflow_gateway_stream_next(stream, &event, NULL)) == MLFLOW_GATEWAY_OK)
-            at += check_piece(event, at);
+            at += check_text_event(event, at);
         CHECK(status == MLFLOW_GATEWAY_STREAM_END && at == strlen(PROMPT));
         mlflow_gateway_stream_destroy(stream);
         mlflow_gateway_request_destroy(request);

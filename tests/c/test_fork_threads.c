@@ -1,15 +1,16 @@
 /*
- * A process forks while its threads make calls: whatever they held at that moment, each child goes on with the handle,
- * and the threads notice nothing.
+ * Forks while threads make calls: whichever locks the threads hold, each child can use the handle, and the threads are
+ * not affected.
  *
- * usage: test_fork_threads URI THREADS FORKS [CA_FILE], of a gateway that answers a question with the question
- *   out: how many calls the threads made
+ * usage: test_fork_threads URI THREADS FORKS [CA_FILE]
+ *   The gateway echoes the prompt.
+ *   out: the number of calls of the threads
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
 #define MAX_THREADS 64
@@ -18,9 +19,9 @@ static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 static mlflow_gateway_cancel_token *token;
 static bool is_running = true;
-static unsigned long asked[MAX_THREADS];
+static unsigned long call_count[MAX_THREADS];
 
-/* A clone shares what it has with the request that other threads change. */
+/* A clone shares its data with the request, which other threads change. */
 static void change_clone(int thread)
 {
     mlflow_gateway_request *clone = NULL;
@@ -31,7 +32,7 @@ static void change_clone(int thread)
     mlflow_gateway_request_destroy(clone);
 }
 
-/* Then with a token, which is the child's own. */
+/* Sends a raw request, then sends it again with a cancelled token, the child's own copy. */
 static void send_raw(void)
 {
     mlflow_gateway_request *raw = NULL;
@@ -48,19 +49,19 @@ static void send_raw(void)
     mlflow_gateway_request_destroy(raw);
 }
 
-static void *work(void *number)
+static void *call_until_stopped(void *number)
 {
     int thread = *(int *)number;
     char prompt[64];
 
     while (__atomic_load_n(&is_running, __ATOMIC_RELAXED)) {
-        snprintf(prompt, sizeof prompt, "answer %lu of thread %d", asked[thread]++, thread);
-        /* The first thread's calls have the token, which only children cancel. */
+        snprintf(prompt, sizeof prompt, "echo %lu of thread %d", call_count[thread]++, thread);
+        /* The calls of the first thread have the token. Only children cancel it. */
         if (thread == 0)
-            CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
+            CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
         else
-            ask(gateway, prompt);
-        /* These hold a lock without waiting for anything, so that a fork falls into that, too. */
+            check_echo(gateway, prompt);
+        /* These hold a lock without waiting, so that some forks occur while it is held. */
         for (int i = 0; i < 20; i++) {
             char *json = NULL;
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_param_int(gateway, "max_tokens", i, &error));
@@ -86,22 +87,22 @@ static void change_settings(void)
     mlflow_gateway_string_free(json);
 }
 
-/* The token is the child's own from the fork on. */
+/* After the fork, the child has its own copy of the token. */
 static void cancel_own_calls(const char *prompt)
 {
     CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
     mlflow_gateway_cancel(token);
-    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_CANCELLED);
+    CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_CANCELLED);
     mlflow_gateway_cancel_token_reset(token);
-    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
+    CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_OK);
     mlflow_gateway_cancel(token);
 }
 
-static void be_a_child(int number, const char *uri, const char *ca_file)
+static void run_child(int number, const char *uri, const char *ca_file)
 {
     char prompt[64];
 
-    snprintf(prompt, sizeof prompt, "answer for child %d", number);
+    snprintf(prompt, sizeof prompt, "echo for child %d", number);
     switch (number % 6) {
     case 0:
         change_settings();
@@ -125,8 +126,8 @@ static void be_a_child(int number, const char *uri, const char *ca_file)
         break;
     }
     for (int i = 0; i < 3; i++)
-        ask(gateway, prompt);
-    /* Without the exit handlers, which are the parent's. */
+        check_echo(gateway, prompt);
+    /* Skips the exit handlers of the parent. */
     _exit(0);
 }
 
@@ -144,19 +145,19 @@ int main(int argc, char **argv)
     request = make_request("unused", NULL);
     for (int i = 0; i < count; i++) {
         numbers[i] = i;
-        CHECK(pthread_create(&threads[i], NULL, work, &numbers[i]) == 0);
+        CHECK(pthread_create(&threads[i], NULL, call_until_stopped, &numbers[i]) == 0);
     }
     for (int i = 0; i < forks; i++) {
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0)
-            be_a_child(i, argv[1], argv[4]);
+            run_child(i, argv[1], argv[4]);
         wait_for(child);
     }
     __atomic_store_n(&is_running, false, __ATOMIC_RELAXED);
     for (int i = 0; i < count; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
-        all += asked[i];
+        all += call_count[i];
     }
     CHECK(!mlflow_gateway_cancel_token_is_cancelled(token));
     mlflow_gateway_request_destroy(request);

@@ -1,12 +1,12 @@
 /*
- * Calls that must not be lost although the server closes idle connections, or closes one after a failure of its own.
+ * Calls succeed although the server closes idle connections, or closes a connection after a failed request.
  *
  * usage: test_idle_connections after-failure URI ROUTE PAIRS THREADS
  *        test_idle_connections period URI ROUTE CALLS THREADS MILLISECONDS
  *
- * after-failure: on one handle, each thread makes pairs of calls, the first of which fails with SERVER_ERROR and the
- * second of which must succeed. period: each thread has a handle and makes calls, each so long after the one before.
- * Prints the number of calls that succeeded, of those that did not, of attempts, and the last error.
+ * after-failure: on one handle, each thread makes PAIRS pairs of calls. The first call of a pair fails with
+ * SERVER_ERROR, the second one must succeed. period: each thread has a handle and makes CALLS calls with a pause of
+ * MILLISECONDS. Prints the number of successful calls, of failed calls and of attempts, and the last error.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,10 +19,10 @@ static const char *uri, *route;
 static int calls, period_ms;
 static mlflow_gateway *shared;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int good, lost, attempts;
+static int ok_count, failed_count, attempts;
 static char last_error[1024];
 
-static void wait_ms(int ms)
+static void sleep_ms(int ms)
 {
     struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
     nanosleep(&time, NULL);
@@ -40,10 +40,10 @@ static void call(mlflow_gateway *gateway)
     mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
     pthread_mutex_lock(&lock);
     if (status == MLFLOW_GATEWAY_OK) {
-        good++;
+        ok_count++;
         attempts += mlflow_gateway_response_attempts(response);
     } else {
-        lost++;
+        failed_count++;
         snprintf(last_error, sizeof last_error, "%s", mlflow_gateway_error_message(error));
     }
     pthread_mutex_unlock(&lock);
@@ -78,7 +78,7 @@ static void *period(void *unused)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_call(gateway, "hi", &text, NULL, &error));
     mlflow_gateway_string_free(text);
     for (int i = 0; i < calls; i++) {
-        wait_ms(period_ms);
+        sleep_ms(period_ms);
         call(gateway);
     }
     mlflow_gateway_destroy(gateway);
@@ -99,13 +99,13 @@ int main(int argc, char **argv)
     shared = handle();
     for (int i = 0; i < count; i++) {
         CHECK(pthread_create(&threads[i], NULL, strcmp(argv[1], "period") == 0 ? period : after_failure, NULL) == 0);
-        /* So that not all of them meet the server at the same moment. */
-        wait_ms(period_ms > 0 ? 13 : 0);
+        /* Spreads the calls of the threads over the period. */
+        sleep_ms(period_ms > 0 ? 13 : 0);
     }
     for (int i = 0; i < count; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
     mlflow_gateway_destroy(shared);
     free(threads);
-    printf("%d %d %d %s\n", good, lost, attempts, last_error);
+    printf("%d %d %d %s\n", ok_count, failed_count, attempts, last_error);
     return 0;
 }

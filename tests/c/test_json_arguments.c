@@ -1,4 +1,4 @@
-/* Every function that reads or writes JSON, with what is wrong in every position. */
+/* The JSON functions with invalid arguments in every position. */
 #include <stdint.h>
 
 #include "bad_arguments.h"
@@ -9,9 +9,9 @@
 static const char *const NOT_JSON[] = { "", " ", "[", "[1,]", "{\"a\":}", "nul", "01", "\"a\nb\"", "[1] x", "'a'" };
 static const char *const NOT_POINTERS[] = { "a", "0", "#/a", "/~", "/~2", "/a~", "//~x" };
 
-static void check_failures(void)
+static void invalid_arguments_are_rejected(void)
 {
-    static char *const UNTOUCHED = NOWHERE;
+    static char *const UNTOUCHED = BAD_PTR;
     char *text = UNTOUCHED;
     size_t len = 42, count = 42;
     int32_t kind = 42;
@@ -52,7 +52,7 @@ static void check_failures(void)
     CHECK(mlflow_gateway_json_count(NULL, NUL, NULL, NULL, NULL) == ARGUMENT);
     CHECK(mlflow_gateway_json_quote(NULL, NUL, NULL, NULL, NULL) == ARGUMENT);
 
-    /* What is not there is no failure, and nothing is written. */
+    /* A missing value is not an error, and the outputs stay unset. */
     CHECK_STATUS(NO_VALUE, mlflow_gateway_json_get("{\"b\":1}", NUL, "/a", &kind, &text, &len, &error));
     CHECK_STATUS(NO_VALUE, mlflow_gateway_json_get("[]", NUL, "/0", &kind, &text, &len, &error));
     CHECK_STATUS(NO_VALUE, mlflow_gateway_json_get("1", NUL, "/0", &kind, NULL, &len, &error));
@@ -63,7 +63,7 @@ static void check_failures(void)
     CHECK(text == UNTOUCHED && len == 42 && kind == 42 && count == 42);
 }
 
-static void check_successes(void)
+static void values_are_found_counted_and_quoted(void)
 {
     static const char JSON[] = "{\"a\": \"\\u0000x\"}, and what is behind the length";
     char *text = NULL;
@@ -100,7 +100,7 @@ static void check_successes(void)
 
 int main(void)
 {
-    check_failures();
-    check_successes();
+    invalid_arguments_are_rejected();
+    values_are_found_counted_and_quoted();
     return 0;
 }

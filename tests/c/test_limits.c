@@ -1,11 +1,11 @@
 /*
- * Asks a server that sends too much, once, and prints what came of it and how much memory that took at its peak.
+ * Makes one call to a server that sends too much, and prints the status and the peak memory.
  *
- * usage: test_limits URI WAY MEGABYTES [NAME=VALUE]...
- *        WAY is call, send, stream (fetched), callback, embed or list; MEGABYTES, if not 0, is how much more memory the
- *        process gets from then on; the rest are options of the handle
+ * usage: test_limits URI CALL MEGABYTES [NAME=VALUE]...
+ *        CALL is call, send, stream, callback, embed or list. MEGABYTES, if not 0, limits the additional memory of the
+ *        process. NAME=VALUE are options of the handle.
  *   out: STATUS PEAK_KIB TEXT_BYTES MESSAGE
- *        with the peak as what was resident more than before, and the bytes of all texts that were given out
+ *        PEAK_KIB is the growth of resident memory, TEXT_BYTES the length of all strings that the call returned.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -13,8 +13,8 @@
 
 #include "check.h"
 
-/* A number of /proc/self/status, in KiB. */
-static long of_process(const char *name)
+/* Returns a number of /proc/self/status, in KiB. */
+static long read_process_status(const char *name)
 {
     char line[256];
     long kib = -1;
@@ -65,7 +65,7 @@ static mlflow_gateway_status send_request(mlflow_gateway *gateway, mlflow_gatewa
     return status;
 }
 
-static mlflow_gateway_status fetch(mlflow_gateway *gateway, mlflow_gateway_request *request,
+static mlflow_gateway_status read_stream(mlflow_gateway *gateway, mlflow_gateway_request *request,
                                    mlflow_gateway_error **error)
 {
     mlflow_gateway_stream *stream = NULL;
@@ -120,17 +120,17 @@ int main(int argc, char **argv)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, "hi", 2, &error));
 
     if (atol(argv[3]) > 0) {
-        rlim_t most = ((rlim_t)of_process("VmSize:") << 10) + ((rlim_t)atol(argv[3]) << 20);
-        struct rlimit limit = { most, most };
+        rlim_t bytes = ((rlim_t)read_process_status("VmSize:") << 10) + ((rlim_t)atol(argv[3]) << 20);
+        struct rlimit limit = { bytes, bytes };
         CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
     }
-    long before = of_process("VmRSS:");
+    long before = read_process_status("VmRSS:");
     if (strcmp(argv[2], "call") == 0)
         status = call(gateway, &error);
     else if (strcmp(argv[2], "send") == 0)
         status = send_request(gateway, request, &error);
     else if (strcmp(argv[2], "stream") == 0)
-        status = fetch(gateway, request, &error);
+        status = read_stream(gateway, request, &error);
     else if (strcmp(argv[2], "callback") == 0)
         status = mlflow_gateway_stream_call(gateway, request, count, NULL, NULL, &error);
     else if (strcmp(argv[2], "embed") == 0)
@@ -138,8 +138,8 @@ int main(int argc, char **argv)
     else if (strcmp(argv[2], "list") == 0)
         status = list(gateway, &error);
     else
-        CHECK(!"a known way");
-    long peak = of_process("VmHWM:") - before;
+        CHECK(!"the call exists");
+    long peak = read_process_status("VmHWM:") - before;
     printf("%s %ld %zu %s\n", mlflow_gateway_status_name(status) + strlen("MLFLOW_GATEWAY_"), peak, text_bytes,
            mlflow_gateway_error_message(error));
     mlflow_gateway_error_destroy(error);

@@ -1,21 +1,22 @@
 /*
- * When the data of a log callback is destroyed: once, and not before the last call that may log with it has ended.
+ * The user data of a log callback is destroyed once, and not before the last call that may log with it has ended.
  *
- * usage: test_log_data URI, of a gateway that does what a prompt asks for (tests/obeying_gateway.py)
+ * usage: test_log_data URI
+ *   A gateway of tests/obeying_gateway.py.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "child.h"
 
-/* What a program hands over. It stays in memory, to see what happens to it. */
+/* The user data. It stays allocated, so that the test can count its uses. */
 struct data {
     mlflow_gateway *gateway;
     int lines, destroyed;
     pthread_t destroyer;
-    /* Set the log anew while a line is logged, or while the data is destroyed. */
+    /* Whether to replace the log in the log callback, or in the destroy callback. */
     bool replaces_log, uses_gateway;
 };
 
@@ -45,7 +46,7 @@ static void destroy(void *user_data)
     if (data->uses_gateway) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(data->gateway, "max_retries", "1", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(data->gateway, 0, NULL, NULL, NULL, &error));
-        ask(data->gateway, "from within");
+        check_echo(data->gateway, "from within");
     }
 }
 
@@ -55,13 +56,13 @@ static void set_log(mlflow_gateway *gateway, struct data *data)
                  mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_line, data, destroy, &error));
 }
 
-static void check_replaced_and_ended(const char *uri)
+static void data_is_destroyed_when_replaced_and_with_the_handle(const char *uri)
 {
     mlflow_gateway *gateway = make_handle(uri, NULL);
     struct data first = { 0 }, second = { 0 }, third = { 0 };
 
     set_log(gateway, &first);
-    ask(gateway, "one");
+    check_echo(gateway, "one");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
     CHECK(first.lines > 0 && first.destroyed == 0);
     set_log(gateway, &second);
@@ -73,7 +74,7 @@ static void check_replaced_and_ended(const char *uri)
     CHECK(third.destroyed == 1 && first.destroyed == 1 && second.destroyed == 1);
 }
 
-static void check_failures(const char *uri)
+static void failed_set_log_does_not_destroy_its_data(const char *uri)
 {
     mlflow_gateway *gateway = make_handle(uri, NULL);
     struct data kept = { 0 }, refused = { 0 };
@@ -86,14 +87,14 @@ static void check_failures(const char *uri)
     CHECK(refused.destroyed == 0 && kept.destroyed == 1);
 }
 
-static void check_callbacks_that_use_the_handle(const char *uri)
+static void callbacks_can_set_the_log(const char *uri)
 {
     mlflow_gateway *gateway = make_handle(uri, NULL);
     struct data replacing = { .gateway = gateway, .replaces_log = true };
     struct data using = { .gateway = gateway, .uses_gateway = true };
 
     set_log(gateway, &replacing);
-    ask(gateway, "x");
+    check_echo(gateway, "x");
     CHECK(replacing.lines > 1 && replacing.destroyed == 1);
     set_log(gateway, &using);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, 0, NULL, NULL, NULL, &error));
@@ -101,7 +102,7 @@ static void check_callbacks_that_use_the_handle(const char *uri)
     mlflow_gateway_destroy(gateway);
 }
 
-static void check_stream(const char *uri)
+static void stream_keeps_the_data_of_a_destroyed_handle(const char *uri)
 {
     mlflow_gateway *gateway = make_handle(uri, NULL);
     mlflow_gateway_request *request = make_request("pieces", NULL);
@@ -116,14 +117,13 @@ static void check_stream(const char *uri)
     mlflow_gateway_request_destroy(request);
 }
 
-static void *ask_later(void *gateway)
+static void *make_slow_call(void *gateway)
 {
-    ask(gateway, "later");
+    check_echo(gateway, "later");
     return NULL;
 }
 
-/* The log is replaced while calls of other threads run, which still log with it. */
-static void check_threads(const char *uri)
+static void running_calls_keep_the_replaced_data(const char *uri)
 {
     enum { ROUNDS = 20, THREADS = 4 };
     static struct data data[ROUNDS];
@@ -133,9 +133,9 @@ static void check_threads(const char *uri)
     for (int round = 0; round < ROUNDS; round++) {
         set_log(gateway, &data[round]);
         for (int i = 0; i < THREADS; i++)
-            CHECK(pthread_create(&threads[i], NULL, ask_later, gateway) == 0);
+            CHECK(pthread_create(&threads[i], NULL, make_slow_call, gateway) == 0);
         if (round % 2 == 1)
-            ask(gateway, "meanwhile");
+            check_echo(gateway, "meanwhile");
         if (round % 3 == 1)
             CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_log(gateway, 0, NULL, NULL, NULL, &error));
         for (int i = 0; i < THREADS; i++)
@@ -147,17 +147,16 @@ static void check_threads(const char *uri)
         CHECK(data[round].destroyed == 1);
 }
 
-/* Each process has a copy of the data, and destroys it. */
-static void check_fork(const char *uri)
+static void each_process_destroys_its_copy_of_the_data(const char *uri)
 {
     mlflow_gateway *gateway = make_handle(uri, NULL);
     struct data data = { 0 };
 
     set_log(gateway, &data);
-    ask(gateway, "before");
+    check_echo(gateway, "before");
     pid_t child = fork();
     CHECK(child >= 0);
-    ask(gateway, child == 0 ? "child" : "parent");
+    check_echo(gateway, child == 0 ? "child" : "parent");
     CHECK(data.destroyed == 0);
     mlflow_gateway_destroy(gateway);
     CHECK(data.destroyed == 1);
@@ -169,11 +168,11 @@ static void check_fork(const char *uri)
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
-    check_replaced_and_ended(argv[1]);
-    check_failures(argv[1]);
-    check_callbacks_that_use_the_handle(argv[1]);
-    check_stream(argv[1]);
-    check_threads(argv[1]);
-    check_fork(argv[1]);
+    data_is_destroyed_when_replaced_and_with_the_handle(argv[1]);
+    failed_set_log_does_not_destroy_its_data(argv[1]);
+    callbacks_can_set_the_log(argv[1]);
+    stream_keeps_the_data_of_a_destroyed_handle(argv[1]);
+    running_calls_keep_the_replaced_data(argv[1]);
+    each_process_destroys_its_copy_of_the_data(argv[1]);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Makes one call with little memory, and prints its status.
+ * Makes one call with limited memory, and prints its status.
  *
  * usage: test_memory URI ROUTE MEGABYTES
  */

@@ -1,9 +1,8 @@
 /*
- * A fault inside the library must come back as a status, print nothing, and leave the handle in order.
+ * A panic inside the library becomes a status, prints nothing, and leaves the handle usable.
  *
  * usage: test_panic URI ROUTE
- * It is linked to a build of the library in which a certain prompt is a fault. The route answers "echo: " and the
- * prompt.
+ * Linked to a build of the library that panics at a certain prompt. The route responds with "echo: " and the prompt.
  */
 #include "check.h"
 

@@ -1,12 +1,12 @@
 /*
- * As test_panic.c, for the functions of the full path: also on threads that the library starts.
+ * The same as test_panic.c for the full API, including threads that the library starts.
  *
- * usage: test_panic_full CHAT_URI EMBEDDINGS_URI, of gateways with a route "r"
- * It is linked to a build of the library in which a certain text is a fault.
+ * usage: test_panic_full CHAT_URI EMBEDDINGS_URI
+ *   Two gateways with a route "r". Linked to a build of the library that panics at a certain string.
  */
 #include "check.h"
 
-#define FAULT "panic, please"
+#define PANIC "panic, please"
 
 static void check_panic(mlflow_gateway_status status, mlflow_gateway_error *error)
 {
@@ -21,7 +21,7 @@ static int on_event(const mlflow_gateway_event *event, void *user_data)
     return 0;
 }
 
-static void check_texts(const char *uri)
+static void panics_become_statuses_of_send_and_stream(const char *uri)
 {
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_request *request = NULL;
@@ -32,7 +32,7 @@ static void check_texts(const char *uri)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", uri, &gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                 mlflow_gateway_request_add_message(request, "user", FAULT, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+                 mlflow_gateway_request_add_message(request, "user", PANIC, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
     mlflow_gateway_status status = mlflow_gateway_send(gateway, request, &response, &error);
     check_panic(status, error);
     status = mlflow_gateway_stream_open(gateway, request, &stream, &error);
@@ -44,7 +44,7 @@ static void check_texts(const char *uri)
     mlflow_gateway_destroy(gateway);
 }
 
-static void check_vectors(const char *uri, const char *concurrency)
+static void panics_become_statuses_of_embed(const char *uri, const char *concurrency)
 {
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_request *request = NULL;
@@ -57,7 +57,7 @@ static void check_vectors(const char *uri, const char *concurrency)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     for (int i = 0; i < 8; i++)
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                     mlflow_gateway_request_add_input(request, FAULT, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
+                     mlflow_gateway_request_add_input(request, PANIC, MLFLOW_GATEWAY_NUL_TERMINATED, &error));
     mlflow_gateway_status status = mlflow_gateway_embed(gateway, request, &embeddings, &error);
     check_panic(status, error);
     CHECK(embeddings == NULL);
@@ -68,8 +68,8 @@ static void check_vectors(const char *uri, const char *concurrency)
 int main(int argc, char **argv)
 {
     CHECK(argc == 3);
-    check_texts(argv[1]);
-    check_vectors(argv[2], "1");
-    check_vectors(argv[2], "4");
+    panics_become_statuses_of_send_and_stream(argv[1]);
+    panics_become_statuses_of_embed(argv[2], "1");
+    panics_become_statuses_of_embed(argv[2], "4");
     return 0;
 }

@@ -1,8 +1,9 @@
 /*
- * Every function that fills a request, with what is wrong in every position: it is refused, and leaves the request as
- * it was. What is just allowed is sent, and has to arrive.
+ * Every function that changes a request, with invalid arguments in every position: they are rejected and leave the
+ * request unchanged. Valid ones, including limits, are sent and must arrive unchanged.
  *
- * usage: test_request_arguments URI, of a gateway whose chat route "r" answers with the body that it was sent
+ * usage: test_request_arguments URI
+ *   The chat route "r" responds with the request body as its text.
  */
 #include <math.h>
 
@@ -24,7 +25,7 @@ static mlflow_gateway_request *create(void)
     return request;
 }
 
-/* Checks that the request is sent as this body. */
+/* Checks the body that the request is sent with. */
 #define CHECK_SENT(expected, request) check_sent(__LINE__, expected, request)
 static void check_sent(int line, const char *expected, mlflow_gateway_request *request)
 {
@@ -34,14 +35,14 @@ static void check_sent(int line, const char *expected, mlflow_gateway_request *r
     CHECK_STATUS(OK, mlflow_gateway_send(gateway, request, &response, &error));
     const char *sent = mlflow_gateway_response_text(response, 0, &len);
     if (sent == NULL || strcmp(sent, expected) != 0 || len != strlen(expected)) {
-        fprintf(stderr, "%s:%d: sent was %.200s, not %.200s\n", __FILE__, line, sent, expected);
+        fprintf(stderr, "%s:%d: sent %.200s, expected %.200s\n", __FILE__, line, sent, expected);
         exit(1);
     }
     mlflow_gateway_response_destroy(response);
 }
 
-/* Only a request without any content and parameter is refused as empty, and then takes a whole body. Ends it. */
-static void check_nothing_is_left(mlflow_gateway_request *request)
+/* Checks that a request has no content and no parameters: sending it fails, and it accepts a body. Destroys it. */
+static void check_empty(mlflow_gateway_request *request)
 {
     mlflow_gateway_response *response = NULL;
 
@@ -52,26 +53,26 @@ static void check_nothing_is_left(mlflow_gateway_request *request)
     mlflow_gateway_request_destroy(request);
 }
 
-static void check_create(void)
+static void create_rejects_null(void)
 {
-    mlflow_gateway_error *error = NOWHERE;
+    mlflow_gateway_error *error = BAD_PTR;
     mlflow_gateway_request *request = NULL;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_create(NULL, &error));
     CHECK(mlflow_gateway_request_create(NULL, NULL) == ARGUMENT);
 
-    /* What the place for an error holds is never read, and overwritten by errors only. */
-    CHECK(mlflow_gateway_request_create(&request, &error) == OK && error == NOWHERE);
-    CHECK(mlflow_gateway_request_create(NULL, &error) == ARGUMENT && error != NOWHERE);
+    /* The old value of the error pointer is never read, and only overwritten by an error. */
+    CHECK(mlflow_gateway_request_create(&request, &error) == OK && error == BAD_PTR);
+    CHECK(mlflow_gateway_request_create(NULL, &error) == ARGUMENT && error != BAD_PTR);
     mlflow_gateway_error_destroy(error);
     mlflow_gateway_request_destroy(request);
 
     CHECK(mlflow_gateway_request_create(&request, NULL) == OK);
-    check_nothing_is_left(request);
+    check_empty(request);
     mlflow_gateway_request_destroy(NULL);
 }
 
-static void check_route(void)
+static void route_names_are_validated(void)
 {
     static const char *const WRONG[] = { "", ".", "..", "gateway:/", "gateway:/." };
     mlflow_gateway_request *request = create();
@@ -86,21 +87,21 @@ static void check_route(void)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, WRONG[i], &error));
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, NOT_UTF8[i], &error));
-    text = long_text(257);
+    text = make_long_string(257);
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_route(request, text, &error));
     text[256] = '\0';
     CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, text, &error));
     free(text);
 
-    /* NULL: the handle's again. It is no content: the request is still empty. */
+    /* NULL restores the route of the handle. A route is not content: the request is still empty. */
     CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, "gateway:/\xc3\xa9 /?%", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_send(gateway, request, &response, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_route(request, NULL, &error));
-    check_nothing_is_left(request);
+    check_empty(request);
 }
 
-/* All functions that take a text and its length, as one type. */
-typedef mlflow_gateway_status text_setter(mlflow_gateway_request *, const char *, size_t, mlflow_gateway_error **);
+/* The functions with a string and its length, as one type. */
+typedef mlflow_gateway_status string_setter(mlflow_gateway_request *, const char *, size_t, mlflow_gateway_error **);
 
 static mlflow_gateway_status add_content(mlflow_gateway_request *r, const char *text, size_t len,
                                          mlflow_gateway_error **error)
@@ -118,12 +119,12 @@ static mlflow_gateway_status set_json(mlflow_gateway_request *r, const char *tex
     return mlflow_gateway_request_set_param_json(r, "user", text, len, error);
 }
 
-static mlflow_gateway_status add_result(mlflow_gateway_request *r, const char *text, size_t len,
+static mlflow_gateway_status add_tool_result(mlflow_gateway_request *r, const char *text, size_t len,
                                         mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_add_tool_result(r, NULL, text, len, error);
 }
-/* To a message of its own: a request without one is refused, whatever the text is. */
+/* Adds a message first, because adding a part to a request without a message always fails. */
 static mlflow_gateway_status add_text(mlflow_gateway_request *r, const char *text, size_t len,
                                       mlflow_gateway_error **error)
 {
@@ -135,15 +136,15 @@ static mlflow_gateway_status add_text(mlflow_gateway_request *r, const char *tex
     return status;
 }
 
-static const struct text_argument {
-    text_setter *set;
+static const struct string_argument {
+    string_setter *set;
     const char *good;
-    mlflow_gateway_status not_json; /* what comes of texts that are not JSON */
-    bool is_object;                 /* whether the JSON has to be an object */
-} TEXTS[] = {
+    mlflow_gateway_status not_json; /* the status for strings that are not JSON */
+    bool is_object;                 /* whether the JSON must be an object */
+} STRING_ARGUMENTS[] = {
     { mlflow_gateway_request_set_prompt, "x", OK, false },
     { mlflow_gateway_request_add_input, "x", OK, false },
-    { add_result, "x", OK, false },
+    { add_tool_result, "x", OK, false },
     { add_text, "x", OK, false },
     { mlflow_gateway_request_add_stop, "x", OK, false },
     { mlflow_gateway_request_add_message_json, "{}", ARGUMENT, true },
@@ -153,7 +154,7 @@ static const struct text_argument {
     { set_json, "1", PARAM, false },
 };
 
-static void check_text(const struct text_argument *text)
+static void invalid_strings_are_rejected(const struct string_argument *text)
 {
     mlflow_gateway_request *request = create();
 
@@ -163,13 +164,13 @@ static void check_text(const struct text_argument *text)
     CHECK_STATUS(ARGUMENT, text->set(request, NULL, 1, &error));
     CHECK(text->set(NULL, NULL, 0, NULL) == ARGUMENT);
 
-    /* No object is that long, so that nothing is read. The second one is what -2 becomes as a length. */
-    CHECK_STATUS(ARGUMENT, text->set(request, NOWHERE, SIZE_MAX / 2 + 1, &error));
-    CHECK_STATUS(ARGUMENT, text->set(request, NOWHERE, SIZE_MAX - 1, &error));
+    /* Impossible lengths are rejected without reading. The second one is -2 converted to a length. */
+    CHECK_STATUS(ARGUMENT, text->set(request, BAD_PTR, SIZE_MAX / 2 + 1, &error));
+    CHECK_STATUS(ARGUMENT, text->set(request, BAD_PTR, SIZE_MAX - 1, &error));
 
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++) {
         size_t len = strlen(NOT_UTF8[i]);
-        /* In a block of its own, whose end the tools for memory watch. */
+        /* In a block of its own, so that memory checkers detect reading past its end. */
         char *exact = malloc(len);
         CHECK(exact != NULL);
         memcpy(exact, NOT_UTF8[i], len);
@@ -179,9 +180,9 @@ static void check_text(const struct text_argument *text)
     }
     CHECK_STATUS(ARGUMENT, text->set(request, "\xc3\xa9", 1, &error));
     CHECK_STATUS(ARGUMENT, text->set(request, "{}\0\xff", 4, &error));
-    check_nothing_is_left(request);
+    check_empty(request);
 
-    /* The text ends where its length says, whatever comes behind. */
+    /* The length ends the string, whatever follows. */
     request = create();
     size_t len = strlen(text->good);
     char *exact = malloc(len);
@@ -190,14 +191,14 @@ static void check_text(const struct text_argument *text)
     CHECK_STATUS(OK, text->set(request, exact, len, &error));
     free(exact);
     CHECK(text->set(request, text->good, NUL_TERMINATED, NULL) == OK);
-    CHECK_STATUS(text->not_json, text->set(request, NOWHERE, 0, &error));
-    /* As Go passes its empty string. */
+    CHECK_STATUS(text->not_json, text->set(request, BAD_PTR, 0, &error));
+    /* Go passes its empty string like this. */
     CHECK_STATUS(text->not_json, text->set(request, NULL, 0, &error));
     CHECK_STATUS(text->not_json, text->set(request, "{}\0{}", 5, &error));
     mlflow_gateway_request_destroy(request);
 }
 
-static void check_json(const struct text_argument *text)
+static void invalid_json_is_rejected(const struct string_argument *text)
 {
     static const char *const NOT_JSON[] = {
         "", " ", "{", "}", "{}x", "{} {}", "{\"a\":}", "{\"a\":1,}", "{'a':1}", "{a:1}", "{\"a\":NaN}", "{\"a\":01}",
@@ -217,18 +218,18 @@ static void check_json(const struct text_argument *text)
     for (size_t i = 0; text->is_object && i < COUNT(NO_OBJECT); i++)
         CHECK_STATUS(ARGUMENT, text->set(request, NO_OBJECT[i], NUL_TERMINATED, &error));
 
-    /* As deep as nobody's stack is, if it recursed; opened, and never closed. */
-    char *deep = long_text(DEEP);
+    /* Nested too deeply for a recursive parser, and never closed. */
+    char *deep = make_long_string(DEEP);
     memset(deep, '[', DEEP);
     CHECK_STATUS(text->not_json, text->set(request, deep, DEEP, &error));
     memcpy(deep, "{\"a\":", 5);
     CHECK_STATUS(text->not_json, text->set(request, deep, NUL_TERMINATED, &error));
     free(deep);
-    check_nothing_is_left(request);
+    check_empty(request);
 }
 
-/* Texts that are strange, but allowed, arrive as they are. */
-static void check_what_arrives(void)
+/* Unusual but valid strings arrive unchanged. */
+static void unusual_strings_are_sent_unchanged(void)
 {
     char nul_inside[] = { 'a', '\0', 'b' };
     mlflow_gateway_request *request = create();
@@ -257,20 +258,20 @@ static void check_what_arrives(void)
     mlflow_gateway_request_destroy(request);
 }
 
-/* JSON of DEEP lists within each other, which is valid, between two texts. */
-static char *deep_json(const char *before, const char *behind)
+/* Returns DEEP nested JSON arrays between two strings. */
+static char *deep_json(const char *before, const char *after)
 {
     size_t len = strlen(before);
-    char *json = long_text(len + 2 * DEEP + strlen(behind));
+    char *json = make_long_string(len + 2 * DEEP + strlen(after));
 
     memcpy(json, before, len);
     memset(json + len, '[', DEEP);
     memset(json + len + DEEP, ']', DEEP);
-    strcpy(json + len + 2 * DEEP, behind);
+    strcpy(json + len + 2 * DEEP, after);
     return json;
 }
 
-static void check_deep_json(void)
+static void deeply_nested_json_is_sent(void)
 {
     char *list = deep_json("", "");
     char *object = deep_json("{\"a\":", "}");
@@ -295,15 +296,15 @@ static void check_deep_json(void)
     free(expected);
 }
 
-static void check_long_texts(void)
+static void long_strings_are_sent(void)
 {
-    char *text = long_text(LONG);
-    char *json = long_text(LONG);
+    char *text = make_long_string(LONG);
+    char *json = make_long_string(LONG);
     mlflow_gateway_request *request = create();
     mlflow_gateway_response *response = NULL;
     size_t len = 0;
 
-    /* The same length, so that the frame around it is all that the bodies differ in from the text. */
+    /* The same length for all, so that only the JSON around the string differs. */
     memcpy(json, "{\"a\":\"", 6);
     memcpy(json + LONG - 2, "\"}", 2);
     CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "user", text, LONG, &error));
@@ -340,7 +341,7 @@ static void check_long_texts(void)
     free(json);
 }
 
-static void check_roles(void)
+static void invalid_roles_are_rejected(void)
 {
     mlflow_gateway_request *request = create();
 
@@ -349,60 +350,61 @@ static void check_roles(void)
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_message(request, NOT_UTF8[i], "x", 1, &error));
     CHECK(mlflow_gateway_request_add_message(NULL, NULL, NULL, 0, NULL) == ARGUMENT);
-    check_nothing_is_left(request);
+    check_empty(request);
 }
 
-/* All functions that take a parameter's name, as one type. */
+/* The functions with a parameter name, as one type. */
 typedef mlflow_gateway_status name_setter(mlflow_gateway_request *, const char *, mlflow_gateway_error **);
 
-static mlflow_gateway_status named_omission(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+static mlflow_gateway_status omit_param(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_omit_param(r, name, error);
 }
-static mlflow_gateway_status named_double(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+static mlflow_gateway_status set_param_double(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_set_param_double(r, name, 0.5, error);
 }
-static mlflow_gateway_status named_int(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+static mlflow_gateway_status set_param_int(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_set_param_int(r, name, 1, error);
 }
-static mlflow_gateway_status named_bool(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+static mlflow_gateway_status set_param_bool(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_set_param_bool(r, name, true, error);
 }
-static mlflow_gateway_status named_string(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+static mlflow_gateway_status set_param_string(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_set_param_string(r, name, "x", 1, error);
 }
-static mlflow_gateway_status named_json(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
+static mlflow_gateway_status set_param_json(mlflow_gateway_request *r, const char *name, mlflow_gateway_error **error)
 {
     return mlflow_gateway_request_set_param_json(r, name, "[]", 2, error);
 }
 
-static name_setter *const NAMED[] = { named_double, named_int, named_bool, named_string, named_json,
-                                     named_omission };
+static name_setter *const NAME_SETTERS[] = {
+    set_param_double, set_param_int, set_param_bool, set_param_string, set_param_json, omit_param,
+};
 
-static void check_param_names(void)
+static void invalid_parameter_names_are_rejected(void)
 {
     static const char *const RESERVED[] = { "", "prompt", "messages", "input", "text", "stream" };
     mlflow_gateway_request *request = create();
-    char *name = long_text(257);
+    char *name = make_long_string(257);
 
-    for (size_t s = 0; s < COUNT(NAMED); s++) {
-        CHECK_STATUS(ARGUMENT, NAMED[s](NULL, "top_p", &error));
-        CHECK_STATUS(ARGUMENT, NAMED[s](request, NULL, &error));
-        CHECK(NAMED[s](NULL, NULL, NULL) == ARGUMENT);
+    for (size_t s = 0; s < COUNT(NAME_SETTERS); s++) {
+        CHECK_STATUS(ARGUMENT, NAME_SETTERS[s](NULL, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, NAME_SETTERS[s](request, NULL, &error));
+        CHECK(NAME_SETTERS[s](NULL, NULL, NULL) == ARGUMENT);
         for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
-            CHECK_STATUS(ARGUMENT, NAMED[s](request, NOT_UTF8[i], &error));
+            CHECK_STATUS(ARGUMENT, NAME_SETTERS[s](request, NOT_UTF8[i], &error));
         for (size_t i = 0; i < COUNT(RESERVED); i++)
-            CHECK_STATUS(PARAM, NAMED[s](request, RESERVED[i], &error));
-        CHECK_STATUS(PARAM, NAMED[s](request, name, &error));
-        CHECK_STATUS(OK, NAMED[s](request, name + 1, &error));
+            CHECK_STATUS(PARAM, NAME_SETTERS[s](request, RESERVED[i], &error));
+        CHECK_STATUS(PARAM, NAME_SETTERS[s](request, name, &error));
+        CHECK_STATUS(OK, NAME_SETTERS[s](request, name + 1, &error));
         CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, name + 1, &error));
-        CHECK_STATUS(OK, NAMED[s](request, "\xc3\xa9", &error));
+        CHECK_STATUS(OK, NAME_SETTERS[s](request, "\xc3\xa9", &error));
         CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "\xc3\xa9", &error));
-        CHECK_STATUS(OK, NAMED[s](request, "n", &error));
+        CHECK_STATUS(OK, NAME_SETTERS[s](request, "n", &error));
         CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "candidate_count", &error));
     }
     free(name);
@@ -414,10 +416,10 @@ static void check_param_names(void)
     CHECK(mlflow_gateway_request_unset_param(NULL, NULL, NULL) == ARGUMENT);
     CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "", &error));
     CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "prompt", &error));
-    check_nothing_is_left(request);
+    check_empty(request);
 }
 
-static void check_param_values(void)
+static void invalid_parameter_values_are_rejected(void)
 {
     mlflow_gateway_request *request = create();
 
@@ -431,12 +433,12 @@ static void check_param_values(void)
     CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "e", INT64_MAX, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_param_bool(request, "f", false, &error));
 
-    /* A refused value leaves the former one. */
+    /* A rejected value keeps the previous one. */
     CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_double(request, "c", NAN, &error));
     CHECK_STATUS(PARAM, mlflow_gateway_request_set_param_json(request, "d", "{", 1, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_param_string(request, "e", "\xff", 1, &error));
 
-    /* A stop cannot be added to what is no list of texts. */
+    /* A stop sequence can only be added to an array of strings. */
     CHECK_STATUS(OK, mlflow_gateway_request_set_param_json(request, "stop", "[1]", 3, &error));
     CHECK_STATUS(PARAM, mlflow_gateway_request_add_stop(request, "x", 1, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_prompt(request, "x", 1, &error));
@@ -445,11 +447,11 @@ static void check_param_values(void)
     mlflow_gateway_request_destroy(request);
 }
 
-/* A request holds one kind of content. Another one is refused, and the first one stays. */
-static void check_kinds(void)
+/* A second kind of content is rejected, and the first one stays. */
+static void only_one_kind_of_content_is_allowed(void)
 {
     enum { PROMPT, MESSAGE, MESSAGE_JSON, INPUT, BODY, KINDS };
-    static text_setter *const ADD[KINDS] = {
+    static string_setter *const ADD[KINDS] = {
         mlflow_gateway_request_set_prompt, add_content, mlflow_gateway_request_add_message_json,
         mlflow_gateway_request_add_input, mlflow_gateway_request_set_body_json,
     };
@@ -471,7 +473,7 @@ static void check_kinds(void)
                 CHECK_STATUS(ARGUMENT, ADD[second](request, "{\"a\":1}", 7, &error));
         }
         if (first == INPUT) {
-            /* This route gives no vectors. A request without inputs would not even get as far as to it. */
+            /* The route does not support embeddings. A request without inputs would fail before. */
             mlflow_gateway_embeddings *embeddings = NULL;
             CHECK_STATUS(MLFLOW_GATEWAY_UNSUPPORTED, mlflow_gateway_embed(gateway, request, &embeddings, &error));
         } else {
@@ -481,13 +483,13 @@ static void check_kinds(void)
     }
 }
 
-/* A whole body has its parameters in itself. */
-static void check_params_and_body(void)
+/* A body contains its own parameters. */
+static void body_excludes_parameters(void)
 {
     mlflow_gateway_request *request = create();
 
-    for (size_t s = 0; s < COUNT(NAMED); s++) {
-        CHECK_STATUS(OK, NAMED[s](request, "top_p", &error));
+    for (size_t s = 0; s < COUNT(NAME_SETTERS); s++) {
+        CHECK_STATUS(OK, NAME_SETTERS[s](request, "top_p", &error));
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, "{}", 2, &error));
         CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "top_p", &error));
     }
@@ -496,12 +498,12 @@ static void check_params_and_body(void)
     CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "stop", &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, "{\"stream\":true,\"b\" : 1}", NUL_TERMINATED,
                                                           &error));
-    for (size_t s = 0; s < COUNT(NAMED); s++)
-        CHECK_STATUS(ARGUMENT, NAMED[s](request, "top_p", &error));
+    for (size_t s = 0; s < COUNT(NAME_SETTERS); s++)
+        CHECK_STATUS(ARGUMENT, NAME_SETTERS[s](request, "top_p", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_stop(request, "x", 1, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "b", &error));
 
-    /* The handle's are not added either. */
+    /* The parameters of the handle are not added either. */
     CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 7, &error));
     CHECK_SENT("{\"b\":1}", request);
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_body_json(request, "[]", 2, &error));
@@ -512,7 +514,7 @@ static void check_params_and_body(void)
     mlflow_gateway_request_destroy(request);
 }
 
-static void check_clone(void)
+static void clone_is_independent(void)
 {
     mlflow_gateway_request *request = create(), *clone = NULL, *second = NULL;
 
@@ -520,7 +522,7 @@ static void check_clone(void)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_clone(request, NULL, &error));
     CHECK(mlflow_gateway_request_clone(NULL, NULL, NULL) == ARGUMENT && clone == NULL);
 
-    /* What one of them changes, the others do not see. */
+    /* Changes of one of them do not affect the others. */
     CHECK_STATUS(OK, mlflow_gateway_request_add_message(request, "user", "a", 1, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_param_int(request, "top_p", 1, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_clone(request, &clone, &error));
@@ -539,16 +541,15 @@ static void check_clone(void)
     mlflow_gateway_request_destroy(second);
 }
 
-/* Parts are added only to a message of the user, and only of types that are known. */
-static void check_parts(void)
+static void parts_need_a_user_message_and_a_known_type(void)
 {
     static const char *const WRONG_TYPES[] = { "", "image", "image/", "/png", "video/mp4", "text/plain", "image/a b",
                                                "image/png;x=1", "image/\"", "image/png\r\n", "image/p/ng", "\xc3\xa9/x" };
     mlflow_gateway_request *request = create();
-    char *type = long_text(300);
+    char *type = make_long_string(300);
     unsigned char byte = 0xff;
 
-    /* There is nothing to add them to. */
+    /* There is no message to add a part to. */
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_text(request, "x", 1, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_text(request, "", 0, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 1, &error));
@@ -570,8 +571,8 @@ static void check_parts(void)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NULL, 1, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NULL, 0, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", &byte, 0, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NOWHERE, NUL_TERMINATED, &error));
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", NOWHERE, SIZE_MAX / 2 + 1, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", BAD_PTR, NUL_TERMINATED, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, "image/png", BAD_PTR, SIZE_MAX / 2 + 1, &error));
     CHECK(mlflow_gateway_request_add_media(NULL, NULL, NULL, 0, NULL) == ARGUMENT);
     for (size_t i = 0; i < NOT_UTF8_COUNT; i++)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_media(request, NOT_UTF8[i], &byte, 1, &error));
@@ -593,7 +594,7 @@ static void check_parts(void)
     free(type);
 }
 
-static void check_tool_results(void)
+static void tool_results_need_an_id_or_null(void)
 {
     mlflow_gateway_request *request = create();
 
@@ -609,7 +610,7 @@ static void check_tool_results(void)
     mlflow_gateway_request_destroy(request);
 }
 
-static void check_responses(void)
+static void response_candidates_can_be_added(void)
 {
     mlflow_gateway_request *request = create();
     mlflow_gateway_response *response = NULL, *raw = NULL;
@@ -641,8 +642,8 @@ static void check_responses(void)
     mlflow_gateway_request_destroy(request);
 }
 
-/* The last call wins, and both names of the number of candidates are one. */
-static void check_omissions(void)
+/* Both names of the number of candidates are the same parameter. */
+static void last_parameter_call_takes_precedence(void)
 {
     mlflow_gateway_request *request = create();
 
@@ -665,20 +666,20 @@ static void check_omissions(void)
     mlflow_gateway_request_destroy(request);
 }
 
-static void check_paths(void)
+static void invalid_paths_and_methods_are_rejected(void)
 {
     static const char *const METHODS[] = { "", " ", "A B", "GET ", "GET\r\n", "G\xc3\xa9", "a/b", "CONNECT", "connect" };
     static const char *const PATHS[] = {
         "", " ", "a", "a/b", "?a", "http://127.0.0.1/", "/#", "/a#b", "/..", "/../a", "/a/../b", "/a/..?x", "/%2e%2E/a",
         "/.%2e", "/a%2F..%2fb", "/a%5c..", "/a\\b", "/a b", "/a\r\nX: y", "/a\t", "/\xc3\xa9", "/%", "/%4", "/%4g", "/\x7f",
     };
-    static text_setter *const CONTENT[] = {
+    static string_setter *const CONTENT[] = {
         mlflow_gateway_request_set_prompt, mlflow_gateway_request_add_message_json, mlflow_gateway_request_add_input,
-        add_content, add_result,
+        add_content, add_tool_result,
     };
     mlflow_gateway_request *request = create();
     mlflow_gateway_embeddings *embeddings = NULL;
-    char *text = long_text(8 * 1024 + 1);
+    char *text = make_long_string(8 * 1024 + 1);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(NULL, "GET", "/", &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(NULL, NULL, NULL, &error));
@@ -695,9 +696,9 @@ static void check_paths(void)
     text[0] = '/';
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NULL, text, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, NULL, &error));
-    check_nothing_is_left(request);
+    check_empty(request);
 
-    /* Nothing but a body goes with a path, in either order. */
+    /* A path allows only a body as content, in either order. */
     for (size_t i = 0; i < COUNT(CONTENT); i++) {
         request = create();
         CHECK_STATUS(OK, CONTENT[i](request, "{}", 2, &error));
@@ -712,18 +713,18 @@ static void check_paths(void)
         CHECK_STATUS(OK, CONTENT[i](request, "{}", 2, &error));
         mlflow_gateway_request_destroy(request);
     }
-    for (size_t s = 0; s < COUNT(NAMED); s++) {
+    for (size_t s = 0; s < COUNT(NAME_SETTERS); s++) {
         request = create();
-        CHECK_STATUS(OK, NAMED[s](request, "top_p", &error));
+        CHECK_STATUS(OK, NAME_SETTERS[s](request, "top_p", &error));
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_path(request, NULL, "/", &error));
         CHECK_STATUS(OK, mlflow_gateway_request_unset_param(request, "top_p", &error));
         CHECK_STATUS(OK, mlflow_gateway_request_set_path(request, NULL, "/", &error));
-        CHECK_STATUS(ARGUMENT, NAMED[s](request, "top_p", &error));
+        CHECK_STATUS(ARGUMENT, NAME_SETTERS[s](request, "top_p", &error));
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_add_stop(request, "x", 1, &error));
         mlflow_gateway_request_destroy(request);
     }
 
-    /* The route and the parameters of the handle are not sent, and the body as it was written. */
+    /* The route and the parameters of the handle are not sent. The body is sent unchanged. */
     request = create();
     CHECK_STATUS(OK, mlflow_gateway_set_param_int(gateway, "max_tokens", 7, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_body_json(request, " {\"stream\" : true} ", NUL_TERMINATED, &error));
@@ -737,9 +738,9 @@ static void check_paths(void)
     free(text);
 }
 
-static void check_options(void)
+static void invalid_options_are_rejected(void)
 {
-    /* The last value that is allowed, and the first that is not, at both ends. */
+    /* The last valid and the first invalid value at both ends of each range. */
     static const struct {
         const char *name, *allowed[2], *refused[2];
     } OPTIONS[] = {
@@ -768,7 +769,7 @@ static void check_options(void)
     static const char *const NO_VALUES[] = { "", " ", " 1", "1 ", "+1", "-1", "1.5", "1e3", "0x10", "1s",
                                              "99999999999999999999999", "\xc3\xa9" };
     mlflow_gateway_request *request = create();
-    char *text = long_text(LONG);
+    char *text = make_long_string(LONG);
 
     for (size_t i = 0; i < COUNT(OPTIONS); i++) {
         const char *name = OPTIONS[i].name;
@@ -801,8 +802,8 @@ static void check_options(void)
         CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_option(request, NOT_UTF8[i], "1", &error));
     free(text);
 
-    /* Options are not content: with them alone a request is as empty as without. */
-    check_nothing_is_left(request);
+    /* Options are not content: the request is still empty. */
+    check_empty(request);
 }
 
 static mlflow_gateway_status send_x(mlflow_gateway_request *request, mlflow_gateway_error **error)
@@ -815,8 +816,7 @@ static mlflow_gateway_status send_x(mlflow_gateway_request *request, mlflow_gate
     return status;
 }
 
-/* The request's token and the handle's both apply. */
-static void check_cancel_tokens(void)
+static void tokens_of_the_request_and_the_handle_both_apply(void)
 {
     const mlflow_gateway_status CANCELLED = MLFLOW_GATEWAY_CANCELLED;
     mlflow_gateway_request *request = create(), *empty = create();
@@ -849,7 +849,7 @@ static void check_cancel_tokens(void)
     CHECK_STATUS(OK, mlflow_gateway_set_cancel_token(gateway, NULL, &error));
     CHECK_STATUS(CANCELLED, send_x(request, &error));
 
-    /* The request keeps it. */
+    /* The request keeps a destroyed token. */
     mlflow_gateway_cancel_token_destroy(own);
     CHECK_STATUS(CANCELLED, send_x(request, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(request, handles, &error));
@@ -857,17 +857,17 @@ static void check_cancel_tokens(void)
     CHECK_STATUS(OK, send_x(request, &error));
     mlflow_gateway_request_destroy(request);
 
-    /* It is no content. */
+    /* A token is not content. */
     CHECK_STATUS(OK, mlflow_gateway_cancel_token_create(&own, &error));
     CHECK_STATUS(OK, mlflow_gateway_request_set_cancel_token(empty, own, &error));
-    check_nothing_is_left(empty);
+    check_empty(empty);
     mlflow_gateway_cancel_token_destroy(own);
 }
 
-static void check_headers(void)
+static void invalid_headers_are_rejected(void)
 {
     mlflow_gateway_request *request = create();
-    char *text = long_text(1024 * 1024);
+    char *text = make_long_string(1024 * 1024);
     char name[8];
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_request_set_header(NULL, "X-A", "1", &error));
@@ -909,30 +909,30 @@ int main(int argc, char **argv)
     CHECK(argc == 2);
     CHECK_STATUS(OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
 
-    check_create();
-    check_route();
-    for (size_t i = 0; i < COUNT(TEXTS); i++) {
-        check_text(&TEXTS[i]);
-        if (TEXTS[i].not_json != OK)
-            check_json(&TEXTS[i]);
+    create_rejects_null();
+    route_names_are_validated();
+    for (size_t i = 0; i < COUNT(STRING_ARGUMENTS); i++) {
+        invalid_strings_are_rejected(&STRING_ARGUMENTS[i]);
+        if (STRING_ARGUMENTS[i].not_json != OK)
+            invalid_json_is_rejected(&STRING_ARGUMENTS[i]);
     }
-    check_what_arrives();
-    check_deep_json();
-    check_long_texts();
-    check_roles();
-    check_param_names();
-    check_param_values();
-    check_kinds();
-    check_params_and_body();
-    check_clone();
-    check_parts();
-    check_tool_results();
-    check_responses();
-    check_omissions();
-    check_paths();
-    check_options();
-    check_cancel_tokens();
-    check_headers();
+    unusual_strings_are_sent_unchanged();
+    deeply_nested_json_is_sent();
+    long_strings_are_sent();
+    invalid_roles_are_rejected();
+    invalid_parameter_names_are_rejected();
+    invalid_parameter_values_are_rejected();
+    only_one_kind_of_content_is_allowed();
+    body_excludes_parameters();
+    clone_is_independent();
+    parts_need_a_user_message_and_a_known_type();
+    tool_results_need_an_id_or_null();
+    response_candidates_can_be_added();
+    last_parameter_call_takes_precedence();
+    invalid_paths_and_methods_are_rejected();
+    invalid_options_are_rejected();
+    tokens_of_the_request_and_the_handle_both_apply();
+    invalid_headers_are_rejected();
     mlflow_gateway_destroy(gateway);
     return 0;
 }

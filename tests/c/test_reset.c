@@ -1,31 +1,31 @@
 /*
- * Asks a peer that breaks each connection while a long question is sent, and one that breaks it between two questions.
- * That is a status, and no signal, which would end the process.
+ * A connection that is reset while a long request is sent, or between two requests, becomes a status. It must not raise
+ * SIGPIPE, which would end the process.
  *
- * usage: test_reset URI [CA_FILE], of a gateway that breaks the connection after each answer by a reset, and does not
- *   even read a long question to its end
+ * usage: test_reset URI [CA_FILE]
+ *   The gateway resets the connection after each response, and before the end of a long request.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <signal.h>
 #include <time.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 #define LONG_LEN 10000000
 
-static void send_long(mlflow_gateway *gateway, mlflow_gateway_cancel_token *token)
+static void send_long_prompt(mlflow_gateway *gateway, mlflow_gateway_cancel_token *token)
 {
     static char prompt[LONG_LEN + 1];
 
     memset(prompt, 'x', LONG_LEN);
-    CHECK(ask_with(gateway, prompt, token) == MLFLOW_GATEWAY_CONNECTION_LOST);
+    CHECK(send_with_token(gateway, prompt, token) == MLFLOW_GATEWAY_CONNECTION_LOST);
 }
 
-/* Whether the connection is known to be broken when the next question is sent is a matter of time. */
-static void send_short(mlflow_gateway *gateway, mlflow_gateway_cancel_token *token, long pause_ms)
+/* The next request may be sent before or after the reset arrives. */
+static void send_short_prompt(mlflow_gateway *gateway, mlflow_gateway_cancel_token *token, long pause_ms)
 {
-    mlflow_gateway_status status = ask_with(gateway, "answer", token);
+    mlflow_gateway_status status = send_with_token(gateway, "echo", token);
 
     CHECK(status == MLFLOW_GATEWAY_OK || status == MLFLOW_GATEWAY_CONNECTION_LOST);
     nanosleep(&(struct timespec){ 0, pause_ms * 1000000 }, NULL);
@@ -43,9 +43,9 @@ int main(int argc, char **argv)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&tokens[1], &error));
     for (int i = 0; i < 2; i++) {
         for (long pause_ms = 0; pause_ms < 20; pause_ms++)
-            send_short(gateway, tokens[i], pause_ms);
+            send_short_prompt(gateway, tokens[i], pause_ms);
         for (int j = 0; j < 3; j++)
-            send_long(gateway, tokens[i]);
+            send_long_prompt(gateway, tokens[i]);
     }
     CHECK(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
     mlflow_gateway_cancel_token_destroy(tokens[1]);

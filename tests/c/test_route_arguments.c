@@ -1,24 +1,25 @@
 /*
- * Every function about routes, limits and the log, with what is wrong in every position; and what can be read of
- * routes, past their end and after their gateway is gone.
+ * The functions for routes, limits and the log with invalid arguments in every position; and the accessors of routes,
+ * with indices out of range and after the handle is destroyed.
  *
- * usage: test_route_arguments REFUSING FULL EMPTY, the URIs of a port that refuses connections, of a gateway with the
- * routes "r" (all that can be told of one) and "bare" (only its name and type), and of a gateway without routes
+ * usage: test_route_arguments REFUSING FULL EMPTY
+ *   The URIs of a port that refuses connections, of a gateway with the routes "r" (all fields) and "bare" (only name
+ *   and type), and of a gateway without routes.
  */
 #include "bad_arguments.h"
 
 #define REFUSED MLFLOW_GATEWAY_CONNECT_FAILED
 
-static char *const UNTOUCHED = NOWHERE;
+static char *const UNTOUCHED = BAD_PTR;
 
-/* The functions that take a route's name. What they give is checked to be untouched, for none of them succeeds. */
-typedef mlflow_gateway_status by_name(mlflow_gateway *, const char *, mlflow_gateway_error **);
+/* The functions with a route name, as one type. They check that a failed call leaves its outputs untouched. */
+typedef mlflow_gateway_status route_function(mlflow_gateway *, const char *, mlflow_gateway_error **);
 
 static mlflow_gateway_status get_route(mlflow_gateway *gateway, const char *name, mlflow_gateway_error **error)
 {
-    mlflow_gateway_routes *routes = NOWHERE;
+    mlflow_gateway_routes *routes = BAD_PTR;
     mlflow_gateway_status status = mlflow_gateway_get_route(gateway, name, &routes, error);
-    CHECK(routes == NOWHERE);
+    CHECK(routes == BAD_PTR);
     return status;
 }
 static mlflow_gateway_status get_limits(mlflow_gateway *gateway, const char *name, mlflow_gateway_error **error)
@@ -39,44 +40,44 @@ static mlflow_gateway_status set_limits(mlflow_gateway *gateway, const char *nam
 }
 
 static const struct {
-    by_name *ask;
+    route_function *call;
     mlflow_gateway_status without_name;
-} BY_NAME[] = {
+} ROUTE_FUNCTIONS[] = {
     { get_route, REFUSED },
     { get_limits, REFUSED },
     { set_limits, REFUSED },
     { mlflow_gateway_delete_route, ARGUMENT },
 };
 
-static void check_names(mlflow_gateway *gateway)
+static void invalid_route_names_are_rejected(mlflow_gateway *gateway)
 {
-    char *text = long_text(257);
+    char *text = make_long_string(257);
 
-    for (size_t i = 0; i < COUNT(BY_NAME); i++) {
-        by_name *ask = BY_NAME[i].ask;
-        CHECK_STATUS(ARGUMENT, ask(NULL, "r", &error));
-        CHECK_STATUS(ARGUMENT, ask(NULL, NULL, &error));
-        CHECK(ask(NULL, NULL, NULL) == ARGUMENT);
-        CHECK_STATUS(ARGUMENT, ask(gateway, "", &error));
-        CHECK_STATUS(ARGUMENT, ask(gateway, ".", &error));
-        CHECK_STATUS(ARGUMENT, ask(gateway, "..", &error));
-        CHECK_STATUS(ARGUMENT, ask(gateway, text, &error));
+    for (size_t i = 0; i < COUNT(ROUTE_FUNCTIONS); i++) {
+        route_function *call = ROUTE_FUNCTIONS[i].call;
+        CHECK_STATUS(ARGUMENT, call(NULL, "r", &error));
+        CHECK_STATUS(ARGUMENT, call(NULL, NULL, &error));
+        CHECK(call(NULL, NULL, NULL) == ARGUMENT);
+        CHECK_STATUS(ARGUMENT, call(gateway, "", &error));
+        CHECK_STATUS(ARGUMENT, call(gateway, ".", &error));
+        CHECK_STATUS(ARGUMENT, call(gateway, "..", &error));
+        CHECK_STATUS(ARGUMENT, call(gateway, text, &error));
         for (size_t n = 0; n < NOT_UTF8_COUNT; n++)
-            CHECK_STATUS(ARGUMENT, ask(gateway, NOT_UTF8[n], &error));
-        CHECK_STATUS(BY_NAME[i].without_name, ask(gateway, NULL, &error));
-        CHECK(ask(gateway, NULL, NULL) == BY_NAME[i].without_name);
-        CHECK_STATUS(REFUSED, ask(gateway, "\xc3\xa9 /?%", &error));
-        CHECK(ask(gateway, "r", NULL) == REFUSED);
+            CHECK_STATUS(ARGUMENT, call(gateway, NOT_UTF8[n], &error));
+        CHECK_STATUS(ROUTE_FUNCTIONS[i].without_name, call(gateway, NULL, &error));
+        CHECK(call(gateway, NULL, NULL) == ROUTE_FUNCTIONS[i].without_name);
+        CHECK_STATUS(REFUSED, call(gateway, "\xc3\xa9 /?%", &error));
+        CHECK(call(gateway, "r", NULL) == REFUSED);
         text[256] = '\0';
-        CHECK_STATUS(REFUSED, ask(gateway, text, &error));
+        CHECK_STATUS(REFUSED, call(gateway, text, &error));
         text[256] = 'a';
     }
     free(text);
 }
 
-static void check_outputs(mlflow_gateway *gateway)
+static void null_outputs_are_rejected(mlflow_gateway *gateway)
 {
-    mlflow_gateway_routes *routes = NOWHERE;
+    mlflow_gateway_routes *routes = BAD_PTR;
     char *json = UNTOUCHED;
     size_t len = 42;
 
@@ -87,7 +88,7 @@ static void check_outputs(mlflow_gateway *gateway)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_get_route(gateway, "r", NULL, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_get_route(gateway, NULL, NULL, &error));
     CHECK(mlflow_gateway_get_route(NULL, NULL, NULL, NULL) == ARGUMENT);
-    CHECK(routes == NOWHERE);
+    CHECK(routes == BAD_PTR);
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_health(NULL, &error));
     CHECK(mlflow_gateway_health(NULL, NULL) == ARGUMENT);
@@ -96,7 +97,7 @@ static void check_outputs(mlflow_gateway *gateway)
     CHECK_STATUS(ARGUMENT, mlflow_gateway_get_limits(gateway, "r", NULL, NULL, &error));
     CHECK_STATUS(ARGUMENT, mlflow_gateway_get_limits(gateway, "r", NULL, &len, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_get_limits(gateway, "r", &json, NULL, &error));
-    /* Who changes something need not want to read the answer. */
+    /* The response of a change is optional. */
     CHECK_STATUS(REFUSED, mlflow_gateway_set_limits(gateway, "r", "[]", NULL, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_set_limits(gateway, "r", "[]", &json, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_set_limits(gateway, "r", "[]", NULL, &len, &error));
@@ -110,10 +111,10 @@ static void check_outputs(mlflow_gateway *gateway)
     CHECK(json == UNTOUCHED && len == 42);
 }
 
-static void check_bodies(mlflow_gateway *gateway)
+static void invalid_json_bodies_are_rejected(mlflow_gateway *gateway)
 {
     static const char *const NEITHER[] = { "", " ", "[", "{", "[] x", "{} {}", "[1,]", "null", "1", "\"[]\"", "{1:2}" };
-    char *json = UNTOUCHED, *deep = long_text(200000);
+    char *json = UNTOUCHED, *deep = make_long_string(200000);
     size_t len = 42;
 
     CHECK_STATUS(ARGUMENT, mlflow_gateway_set_limits(NULL, "r", "[]", &json, &len, &error));
@@ -152,40 +153,43 @@ static int destroyed;
 
 static void count_destroyed(void *user_data)
 {
-    CHECK(user_data == NOWHERE || user_data == NULL);
+    CHECK(user_data == BAD_PTR || user_data == NULL);
     destroyed++;
 }
 
-static void check_log(mlflow_gateway *gateway)
+static void log_data_is_destroyed_once(mlflow_gateway *gateway)
 {
     static const int32_t WRONG[] = { -1, MLFLOW_GATEWAY_LOG_DEBUG + 1, INT32_MIN, INT32_MAX };
 
-    CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, count_lines, NULL, count_destroyed, &error));
+    CHECK_STATUS(ARGUMENT,
+                 mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, count_lines, NULL, count_destroyed, &error));
     CHECK(mlflow_gateway_set_log(NULL, MLFLOW_GATEWAY_LOG_INFO, NULL, NULL, NULL, NULL) == ARGUMENT);
     CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_lines, NULL, NULL, &error));
     for (size_t i = 0; i < COUNT(WRONG); i++) {
         CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], NULL, NULL, count_destroyed, &error));
-        CHECK_STATUS(ARGUMENT, mlflow_gateway_set_log(gateway, WRONG[i], count_lines, NOWHERE, count_destroyed, &error));
+        CHECK_STATUS(ARGUMENT,
+                     mlflow_gateway_set_log(gateway, WRONG[i], count_lines, BAD_PTR, count_destroyed, &error));
     }
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
     CHECK(lines > 0 && destroyed == 0);
     lines = 0;
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NOWHERE, NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, BAD_PTR, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
-    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, NULL, &error));
+    CHECK_STATUS(OK, mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, BAD_PTR, NULL, &error));
     CHECK_STATUS(REFUSED, mlflow_gateway_health(gateway, &error));
     CHECK(lines == 0);
 
-    /* Without a log nobody needs the data any more. */
+    /* Removing the log destroys the data. */
     CHECK_STATUS(OK,
-                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, NOWHERE, count_destroyed, &error));
+                 mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_OFF, count_lines, BAD_PTR, count_destroyed,
+                                        &error));
     CHECK(destroyed == 1);
     CHECK(mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, NULL, NULL, count_destroyed, NULL) == OK);
     CHECK(destroyed == 2);
 }
 
-/* What is not there, in no routes and past the end of some. */
-static void check_nothing_at(const mlflow_gateway_routes *routes, size_t route)
+/* Checks that there is no route at an index, or in NULL. */
+static void check_no_route(const mlflow_gateway_routes *routes, size_t route)
 {
     size_t len = 42;
 
@@ -220,14 +224,14 @@ static void check_route(const mlflow_gateway_routes *routes, size_t route, const
     }
 }
 
-static void check_routes(const char *full, const char *empty)
+static void routes_outlive_the_handle(const char *full, const char *empty)
 {
     mlflow_gateway *gateway = NULL;
     mlflow_gateway_routes *all = NULL, *one = NULL, *none = NULL;
 
     CHECK(mlflow_gateway_routes_count(NULL) == 0);
-    check_nothing_at(NULL, 0);
-    check_nothing_at(NULL, SIZE_MAX);
+    check_no_route(NULL, 0);
+    check_no_route(NULL, SIZE_MAX);
 
     CHECK_STATUS(OK, mlflow_gateway_create("r", full, &gateway, &error));
     CHECK_STATUS(OK, mlflow_gateway_list_routes(gateway, &all, &error));
@@ -243,10 +247,10 @@ static void check_routes(const char *full, const char *empty)
     CHECK(mlflow_gateway_routes_count(one) == 1);
     check_route(one, 0, full, "r", true);
     CHECK(mlflow_gateway_routes_count(none) == 0);
-    check_nothing_at(all, 2);
-    check_nothing_at(one, 1);
-    check_nothing_at(none, 0);
-    check_nothing_at(all, SIZE_MAX);
+    check_no_route(all, 2);
+    check_no_route(one, 1);
+    check_no_route(none, 0);
+    check_no_route(all, SIZE_MAX);
     mlflow_gateway_routes_destroy(all);
     mlflow_gateway_routes_destroy(one);
     mlflow_gateway_routes_destroy(none);
@@ -259,11 +263,11 @@ int main(int argc, char **argv)
     CHECK(argc == 4);
     mlflow_gateway_routes_destroy(NULL);
     CHECK_STATUS(OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
-    check_names(gateway);
-    check_outputs(gateway);
-    check_bodies(gateway);
-    check_log(gateway);
+    invalid_route_names_are_rejected(gateway);
+    null_outputs_are_rejected(gateway);
+    invalid_json_bodies_are_rejected(gateway);
+    log_data_is_destroyed_once(gateway);
     mlflow_gateway_destroy(gateway);
-    check_routes(argv[2], argv[3]);
+    routes_outlive_the_handle(argv[2], argv[3]);
     return 0;
 }

@@ -1,7 +1,8 @@
 /*
- * Many threads send requests to a few routes through one handle, at once: what each route is for is asked once.
+ * Threads send requests to several routes with one handle at the same time. The type of each route is requested once.
  *
- * usage: test_route_threads URI ROUTES, of a gateway with the chat routes "chat-0", "chat-1" ...
+ * usage: test_route_threads URI ROUTES
+ *   The gateway has the chat routes "chat-0", "chat-1" ...
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -1,12 +1,13 @@
 /*
- * Gives the library a secret, asks with it, takes all down, and looks for the secret in all of this process's memory.
+ * Passes a secret to the library, makes calls, destroys the handle, and searches the memory of the process for the
+ * secret.
  *
- * The program does not know the secret itself but scrambled: it makes it from a number when it is needed, and wipes it
- * then. What is found afterwards is the library's, or stood in what the library gave back to the system's allocator.
+ * The program itself keeps the secret only scrambled: it derives it from a number when needed, and then wipes it. A
+ * copy found afterwards was left by the library, in its own or in freed memory.
  *
- * usage: test_secret_memory WAY URI NUMBER PROXY
- * WAY is one of those below; a folder for files is $HOME. The server is one that takes anything.
- *   out: the places where pieces of the secret were found while the handle lived, and after it was destroyed
+ * usage: test_secret_memory SOURCE URI NUMBER PROXY
+ *   SOURCE is one of those in prepare(). Files are written to $HOME. The server accepts all requests and credentials.
+ *   out: the number of places with pieces of the secret before, while the handle exists, and after it is destroyed
  */
 #define _GNU_SOURCE
 
@@ -22,7 +23,7 @@
 #define PIECE 12
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-/* What is looked for: pieces of a text, each byte with all bits turned round. */
+/* The pieces of the secret to search for, with all bits inverted. */
 static unsigned char pieces[32][PIECE];
 static size_t piece_count;
 static unsigned char begins_piece[256]; /* by the byte in memory */
@@ -37,7 +38,7 @@ static void wipe(void *memory, size_t len)
         bytes[len] = 0;
 }
 
-/* The letters that a server can make, too, from the same number. */
+/* Derives the secret from a number, as tests/test_secret_memory.py does. */
 static void append_secret(uint32_t number)
 {
     uint32_t state = number;
@@ -49,15 +50,15 @@ static void append_secret(uint32_t number)
     text[text_len] = '\0';
 }
 
-static void append(const char *words)
+static void append(const char *string)
 {
-    while (*words != '\0')
-        text[text_len++] = *words++;
+    while (*string != '\0')
+        text[text_len++] = *string++;
     text[text_len] = '\0';
 }
 
-/* Remembers pieces of what was appended from here on. */
-static void look_for(size_t from)
+/* Adds the pieces of the text from this offset on to the search. */
+static void remember_pieces(size_t from)
 {
     for (; from + PIECE <= text_len; from += PIECE) {
         CHECK(piece_count < sizeof pieces / sizeof *pieces);
@@ -68,8 +69,8 @@ static void look_for(size_t from)
     }
 }
 
-/* "user:" and the secret as Basic credentials have it, without the end that is filled up. */
-static void look_for_basic(const char *user, uint32_t number)
+/* The same for the base64 of Basic credentials, without the padding. */
+static void remember_basic_pieces(const char *user, uint32_t number)
 {
     char encoded[256];
     size_t len = 0;
@@ -85,7 +86,7 @@ static void look_for_basic(const char *user, uint32_t number)
     }
     memcpy(text, encoded, len);
     text_len = len;
-    look_for(12); /* behind what the name alone makes */
+    remember_pieces(12); /* after the part that depends on the name only */
     wipe(encoded, sizeof encoded);
     wipe(text, sizeof text);
 }
@@ -97,8 +98,8 @@ static void begin_text(void)
     text[0] = '\0';
 }
 
-/* The places of one stretch of memory that hold a piece. */
-static int search(const unsigned char *from, const unsigned char *to, const char *what)
+/* Returns the number of places in a memory range that contain a piece. */
+static int search(const unsigned char *from, const unsigned char *to, const char *mapping)
 {
     int found = 0;
 
@@ -108,15 +109,15 @@ static int search(const unsigned char *from, const unsigned char *to, const char
             while (i < PIECE && (unsigned char)~at[i] == pieces[p][i])
                 i++;
             if (i == PIECE) {
-                fprintf(stderr, "piece %zu at %p in %s\n", p, (const void *)at, what);
+                fprintf(stderr, "piece %zu at %p in %s\n", p, (const void *)at, mapping);
                 found++;
             }
         }
     return found;
 }
 
-/* Where a stretch that can be read ends. Newer C libraries have guard pages below stacks that /proc/self/maps does not
- * tell from the stack; a file that was cut off has pages behind its end. To read one of either is a signal. */
+/* Returns the end of the readable part of a mapping. Reading guard pages below a stack, which /proc/self/maps does not
+ * distinguish from the stack, or pages after the end of a truncated file would raise a signal. */
 static uintptr_t readable_until(int memory, uintptr_t from, uintptr_t to, uintptr_t page)
 {
     char byte;
@@ -126,7 +127,7 @@ static uintptr_t readable_until(int memory, uintptr_t from, uintptr_t to, uintpt
     return from;
 }
 
-/* All that can be read of the process. It is read where it is: a copy would be found, too. */
+/* Searches all readable memory of the process, in place: the search would find a copy, too. */
 static int search_memory(void)
 {
     static char maps[1 << 18];
@@ -184,7 +185,7 @@ static void set_variable(const char *name)
     begin_text();
 }
 
-/* The environment is the program's own, and so is a secret in it. */
+/* A secret in the environment is kept by the program, not the library. */
 static void wipe_variable(const char *name)
 {
     char *value = getenv(name);
@@ -199,13 +200,13 @@ static void set_option(mlflow_gateway *gateway, const char *name)
     begin_text();
 }
 
-/* A handle that has the secret by this way. */
-static mlflow_gateway *prepare(const char *way, const char *uri, uint32_t number, const char *proxy)
+/* Creates a handle that gets the secret from this source. */
+static mlflow_gateway *prepare(const char *source, const char *uri, uint32_t number, const char *proxy)
 {
     mlflow_gateway *gateway;
 
     begin_text();
-    if (strcmp(way, "profile") == 0) {
+    if (strcmp(source, "profile") == 0) {
         append("[p]\nhost = ");
         append(uri);
         append("\ntoken = ");
@@ -213,20 +214,20 @@ static mlflow_gateway *prepare(const char *way, const char *uri, uint32_t number
         write_file("", "/.databrickscfg");
         return create("databricks://p");
     }
-    if (strcmp(way, "file") == 0) {
+    if (strcmp(source, "file") == 0) {
         append("[mlflow]\nmlflow_tracking_username = me\nmlflow_tracking_password = ");
         append_secret(number);
         write_file("/.mlflow", "/credentials");
         return create(uri);
     }
-    if (strcmp(way, "variable") == 0) {
+    if (strcmp(source, "variable") == 0) {
         append_secret(number);
         set_variable("MLFLOW_TRACKING_TOKEN");
         gateway = create(uri);
         wipe_variable("MLFLOW_TRACKING_TOKEN");
         return gateway;
     }
-    if (strcmp(way, "proxy variable") == 0) {
+    if (strcmp(source, "proxy variable") == 0) {
         append("http://user:");
         append_secret(number);
         append("@");
@@ -237,36 +238,36 @@ static mlflow_gateway *prepare(const char *way, const char *uri, uint32_t number
         return gateway;
     }
     gateway = create(uri);
-    if (strcmp(way, "proxy") == 0) {
+    if (strcmp(source, "proxy") == 0) {
         append("http://user:");
         append_secret(number);
         append("@");
         append(proxy);
         set_option(gateway, "proxy");
-    } else if (strcmp(way, "header") == 0) {
+    } else if (strcmp(source, "header") == 0) {
         append("Bearer ");
         append_secret(number);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_header(gateway, "Authorization", text, &error));
         begin_text();
-    } else if (strcmp(way, "token") == 0 || strcmp(way, "replaced token") == 0) {
+    } else if (strcmp(source, "token") == 0 || strcmp(source, "replaced token") == 0) {
         append_secret(number);
         set_option(gateway, "bearer_token");
-    } else if (strcmp(way, "password") == 0) {
+    } else if (strcmp(source, "password") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "username", "me", &error));
         append_secret(number);
         set_option(gateway, "password");
-    } else if (strcmp(way, "client") == 0) {
+    } else if (strcmp(source, "client") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "client_id", "me", &error));
         append_secret(number);
         set_option(gateway, "client_secret");
     } else {
-        CHECK(strcmp(way, "header of the request") == 0);
+        CHECK(strcmp(source, "header of the request") == 0);
     }
     return gateway;
 }
 
-/* Asks in every way; what comes of it does not matter here. */
-static void ask(mlflow_gateway *gateway, const char *way, uint32_t number)
+/* Sends requests, streams, lists routes and gets an error. */
+static void make_calls(mlflow_gateway *gateway, const char *source, uint32_t number)
 {
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_response *response = NULL;
@@ -274,11 +275,11 @@ static void ask(mlflow_gateway *gateway, const char *way, uint32_t number)
     mlflow_gateway_routes *routes = NULL;
     mlflow_gateway_error *error = NULL;
     const mlflow_gateway_event *event;
-    char *answer = NULL;
+    char *json = NULL;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, "user", "hi", 2, &error));
-    if (strcmp(way, "header of the request") == 0) {
+    if (strcmp(source, "header of the request") == 0) {
         append("Bearer ");
         append_secret(number);
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, "Authorization", text, &error));
@@ -294,12 +295,12 @@ static void ask(mlflow_gateway *gateway, const char *way, uint32_t number)
     }
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_list_routes(gateway, &routes, &error));
     mlflow_gateway_routes_destroy(routes);
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &answer, NULL, &error));
-    mlflow_gateway_string_free(answer);
-    /* A refusal, for what an error keeps. */
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_identifying_params(gateway, &json, NULL, &error));
+    mlflow_gateway_string_free(json);
+    /* An error object may contain copies as well. */
     CHECK(mlflow_gateway_get_route(gateway, "none", &routes, &error) != MLFLOW_GATEWAY_OK);
     mlflow_gateway_error_destroy(error);
-    if (strcmp(way, "replaced token") == 0) {
+    if (strcmp(source, "replaced token") == 0) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "bearer_token", "another", &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_send(gateway, request, &response, &error));
         mlflow_gateway_response_destroy(response);
@@ -314,22 +315,22 @@ int main(int argc, char **argv)
 
     begin_text();
     append_secret(number);
-    look_for(0);
-    look_for_basic("me", number);
-    look_for_basic("user", number);
+    remember_pieces(0);
+    remember_basic_pieces("me", number);
+    remember_basic_pieces("user", number);
     if (strcmp(argv[1], "client") == 0) {
         begin_text();
-        append_secret(number + 1); /* the token that the server gives for it */
-        look_for(0);
+        append_secret(number + 1); /* the token that the server issues for it */
+        remember_pieces(0);
     }
     begin_text();
     int before = search_memory();
     mlflow_gateway *gateway = prepare(argv[1], argv[2], number, argv[4]);
-    ask(gateway, argv[1], number);
-    fprintf(stderr, "-- the handle lives\n");
+    make_calls(gateway, argv[1], number);
+    fprintf(stderr, "-- with the handle\n");
     int alive = search_memory();
     mlflow_gateway_destroy(gateway);
-    fprintf(stderr, "-- it is destroyed\n");
+    fprintf(stderr, "-- after its destruction\n");
     int after = search_memory();
     printf("%d %d %d\n", before, alive, after);
     return 0;

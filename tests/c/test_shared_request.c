@@ -1,8 +1,9 @@
 /*
- * Threads that share one handle and one request, which another thread changes meanwhile: each answer belongs to the
- * request as it stood when the call began.
+ * Threads share a handle and a request while another thread changes the request: each call uses the request as it was
+ * when the call started.
  *
- * usage: test_shared_request URI CALLS, of a gateway whose chat route "r" answers the question with the question
+ * usage: test_shared_request URI CALLS
+ *   The chat route "r" echoes the prompt.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,15 +18,15 @@ static mlflow_gateway_request *request;
 static int calls;
 static pthread_barrier_t begin;
 
-static const char *const QUESTIONS[] = { "a question", "another one, which is longer", "" };
-#define QUESTION_COUNT (sizeof QUESTIONS / sizeof *QUESTIONS)
+static const char *const PROMPTS[] = { "a prompt", "another one, which is longer", "" };
+#define PROMPT_COUNT (sizeof PROMPTS / sizeof *PROMPTS)
 
 static void check_text(const char *text)
 {
-    for (size_t i = 0; i < QUESTION_COUNT; i++)
-        if (strcmp(text == NULL ? "" : text, QUESTIONS[i]) == 0)
+    for (size_t i = 0; i < PROMPT_COUNT; i++)
+        if (strcmp(text == NULL ? "" : text, PROMPTS[i]) == 0)
             return;
-    fprintf(stderr, "not an answer to any question: %s\n", text);
+    fprintf(stderr, "the response to none of the prompts: %s\n", text);
     exit(1);
 }
 
@@ -53,7 +54,7 @@ static void stream_request(void)
     mlflow_gateway_stream_destroy(stream);
 }
 
-static void *ask(void *number)
+static void *call_repeatedly(void *number)
 {
     pthread_barrier_wait(&begin);
     for (int i = 0; i < calls; i++) {
@@ -74,19 +75,19 @@ int main(int argc, char **argv)
     calls = atoi(argv[2]);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, QUESTIONS[0], 10, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPTS[0], 10, &error));
     CHECK(pthread_barrier_init(&begin, NULL, THREADS + 1) == 0);
     for (int i = 0; i < THREADS; i++) {
         numbers[i] = i;
-        CHECK(pthread_create(&threads[i], NULL, ask, &numbers[i]) == 0);
+        CHECK(pthread_create(&threads[i], NULL, call_repeatedly, &numbers[i]) == 0);
     }
     pthread_barrier_wait(&begin);
     for (int i = 0; i < 20 * calls; i++) {
-        const char *question = QUESTIONS[(size_t)i % QUESTION_COUNT];
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, question,
+        const char *prompt = PROMPTS[(size_t)i % PROMPT_COUNT];
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, prompt,
                                                                          MLFLOW_GATEWAY_NUL_TERMINATED, &error));
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_param_int(request, "max_tokens", i, &error));
-        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, "X-Number", question, &error));
+        CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_header(request, "X-Number", prompt, &error));
     }
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);

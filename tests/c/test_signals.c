@@ -1,10 +1,10 @@
 /*
- * Signals rain on the thread that asks, every half millisecond: all comes to what it comes to without them, and each
- * deadline holds. What the program had set up for signals is as it was afterwards.
+ * The calling thread receives a signal every half millisecond: all calls have the same results as without signals, and
+ * deadlines are met. The library does not change the signal handlers and masks of the program.
  *
  * usage: test_signals URI SILENT_URI RESTARTS [CA_FILE]
- *   URI is of a gateway that does what a question asks for; on SILENT_URI no connection is ever made; RESTARTS is 1 if
- *   the system is to go on by itself after a signal (SA_RESTART), or else 0.
+ *   URI is a gateway of tests/obeying_gateway.py. SILENT_URI never accepts a connection. RESTARTS is 1 to install the
+ *   handler with SA_RESTART, or else 0.
  */
 #define _XOPEN_SOURCE 700
 
@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "clock.h"
 
 #define LAST_SIGNAL 64
@@ -23,7 +23,7 @@
 static const char *ca_file;
 static volatile sig_atomic_t signals;
 
-struct set_up {
+struct signal_state {
     struct sigaction actions[LAST_SIGNAL + 1];
     sigset_t mask;
 };
@@ -34,9 +34,9 @@ static void count_signal(int number)
     signals++;
 }
 
-static struct set_up set_up(void)
+static struct signal_state get_signal_state(void)
 {
-    struct set_up now;
+    struct signal_state now;
 
     memset(&now, 0, sizeof now);
     for (int i = 1; i <= LAST_SIGNAL; i++)
@@ -45,9 +45,9 @@ static struct set_up set_up(void)
     return now;
 }
 
-static void check_set_up(const struct set_up *before)
+static void check_signal_state(const struct signal_state *before)
 {
-    struct set_up now = set_up();
+    struct signal_state now = get_signal_state();
 
     for (int i = 1; i <= LAST_SIGNAL; i++) {
         CHECK(now.actions[i].sa_handler == before->actions[i].sa_handler);
@@ -56,26 +56,26 @@ static void check_set_up(const struct set_up *before)
     }
 }
 
-static void rain(long microseconds)
+static void start_signals(long microseconds)
 {
     const struct itimerval every = { { 0, microseconds }, { 0, microseconds } };
     CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
 }
 
-static void ask_long(mlflow_gateway *gateway)
+static void call_with_long_prompt(mlflow_gateway *gateway)
 {
     size_t len = 2000 * 1000;
     char *prompt = malloc(len + 1);
 
     CHECK(prompt != NULL);
     memset(prompt, 'x', len);
-    memcpy(prompt, "answer ", 7);
+    memcpy(prompt, "echo ", 5);
     prompt[len] = '\0';
-    ask(gateway, prompt);
+    check_echo(gateway, prompt);
     free(prompt);
 }
 
-static void pull(mlflow_gateway *gateway, const char *prompt)
+static void read_stream(mlflow_gateway *gateway, const char *prompt)
 {
     mlflow_gateway_request *request = make_request(prompt, NULL);
     mlflow_gateway_stream *stream = NULL;
@@ -91,19 +91,19 @@ static void pull(mlflow_gateway *gateway, const char *prompt)
     mlflow_gateway_request_destroy(request);
 }
 
-static void use(mlflow_gateway *gateway)
+static void make_all_calls(mlflow_gateway *gateway)
 {
     mlflow_gateway_routes *routes = NULL;
 
-    ask(gateway, "answer");
-    ask(gateway, "later");
-    pull(gateway, "pieces of a stream");
+    check_echo(gateway, "echo");
+    check_echo(gateway, "later");
+    read_stream(gateway, "pieces of a stream");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_health(gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_get_route(gateway, NULL, &routes, &error));
     mlflow_gateway_routes_destroy(routes);
 }
 
-/* Returns how many milliseconds later than after WAIT_MS the call was over. */
+/* Returns by how many milliseconds the call exceeded its timeout of WAIT_MS. */
 static long late_ms(mlflow_gateway *gateway, const char *prompt, const char *option, bool is_stream)
 {
     mlflow_gateway_request *request = make_request(prompt, NULL);
@@ -130,10 +130,10 @@ static long late_ms(mlflow_gateway *gateway, const char *prompt, const char *opt
 }
 
 /*
- * The deadlines of a call that waits: the whole one's, or that of a part, as the option says. On a busy machine this
- * thread may get no time for a while; so it is late only if it is late again and again.
+ * Checks the timeout of this option. On a busy machine the thread may not run for a while, so it fails only if all
+ * tries are late.
  */
-static void wait_in_vain(mlflow_gateway *gateway, const char *prompt, const char *option, bool is_stream)
+static void check_timeout(mlflow_gateway *gateway, const char *prompt, const char *option, bool is_stream)
 {
     long late = MAX_LATE_MS + 1;
 
@@ -145,7 +145,7 @@ static void wait_in_vain(mlflow_gateway *gateway, const char *prompt, const char
     }
 }
 
-static void wait_to_ask_again(mlflow_gateway *gateway)
+static void wait_for_retry(mlflow_gateway *gateway)
 {
     mlflow_gateway_request *request = make_request("once 429", NULL);
     mlflow_gateway_response *response = NULL;
@@ -159,25 +159,25 @@ static void wait_to_ask_again(mlflow_gateway *gateway)
     mlflow_gateway_request_destroy(request);
 }
 
-static void do_all(const char *uri, const char *silent_uri, mlflow_gateway_cancel_token *token)
+static void check_all(const char *uri, const char *silent_uri, mlflow_gateway_cancel_token *token)
 {
     mlflow_gateway *gateway = make_handle(uri, ca_file), *silent = make_handle(silent_uri, ca_file);
     int before = signals;
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(gateway, token, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_cancel_token(silent, token, &error));
-    rain(500);
+    start_signals(500);
     for (int i = 0; i < 10; i++)
-        use(gateway);
-    ask_long(gateway);
-    wait_in_vain(gateway, "stall", "timeout_ms", false);
-    wait_in_vain(gateway, "stall", "timeout_ms", true);
-    wait_in_vain(gateway, "stall", "first_byte_timeout_ms", false);
-    wait_in_vain(gateway, "half", "idle_timeout_ms", true);
-    wait_in_vain(silent, "answer", "timeout_ms", false);
-    wait_in_vain(silent, "answer", "connect_timeout_ms", false);
-    wait_to_ask_again(gateway);
-    rain(0);
+        make_all_calls(gateway);
+    call_with_long_prompt(gateway);
+    check_timeout(gateway, "stall", "timeout_ms", false);
+    check_timeout(gateway, "stall", "timeout_ms", true);
+    check_timeout(gateway, "stall", "first_byte_timeout_ms", false);
+    check_timeout(gateway, "half", "idle_timeout_ms", true);
+    check_timeout(silent, "echo", "timeout_ms", false);
+    check_timeout(silent, "echo", "connect_timeout_ms", false);
+    wait_for_retry(gateway);
+    start_signals(0);
     CHECK(signals > before + 1000);
     mlflow_gateway_destroy(silent);
     mlflow_gateway_destroy(gateway);
@@ -193,13 +193,13 @@ int main(int argc, char **argv)
     action.sa_flags = argv[3][0] == '1' ? SA_RESTART : 0;
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
     CHECK(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
-    struct set_up before = set_up();
+    struct signal_state before = get_signal_state();
 
-    do_all(argv[1], argv[2], NULL);
-    /* A call that can be cancelled waits in another way. */
+    check_all(argv[1], argv[2], NULL);
+    /* A call with a cancel token waits differently. */
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_cancel_token_create(&token, &error));
-    do_all(argv[1], argv[2], token);
+    check_all(argv[1], argv[2], token);
     mlflow_gateway_cancel_token_destroy(token);
-    check_set_up(&before);
+    check_signal_state(&before);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * While one thread sets an option whose file does not come, another one's call is answered.
+ * A call succeeds while another thread sets an option and blocks reading its file.
  *
  * usage: test_slow_file URI ROUTE FIFO
  */

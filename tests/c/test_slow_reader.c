@@ -1,9 +1,9 @@
 /*
- * Fetches a stream slowly: the caller does something else before each event that it asks for.
+ * Reads a stream slowly, with a pause before each event.
  *
- * usage: test_slow_reader URI PAUSE_MS [NAME=VALUE]...    with options of the handle
+ * usage: test_slow_reader URI PAUSE_MS [NAME=VALUE]...    NAME=VALUE are options of the handle
  *   out: STATUS MILLISECONDS EVENTS MESSAGE
- *        with the time that the last call took, and how many events came before it
+ *        MILLISECONDS is the duration of the last call, EVENTS the number of events before it.
  */
 #define _POSIX_C_SOURCE 200809L
 

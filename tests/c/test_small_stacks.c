@@ -1,15 +1,14 @@
 /*
- * Does all that there is to do on a thread with a small stack.
+ * Makes all kinds of calls on a thread with a small stack.
  *
  * usage: test_small_stacks URI STACK_BYTES [CA_FILE]
- *   The gateway has the routes "r" (completions), "chat" and "vectors", does what a question asks for, and answers
- *   "long" with a long text, and "deep" and what follows with JSON that is nested deeply.
+ *   A gateway of tests/obeying_gateway.py, with the routes "r" (completions), "chat" and "embeddings".
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
 
-#include "ask.h"
+#include "call_helpers.h"
 
 static const char *uri, *ca_file;
 
@@ -62,8 +61,8 @@ static void stream(void)
     mlflow_gateway_destroy(gateway);
 }
 
-/* A round with a tool, a picture, and a raw request whose response is nested deeply. */
-static void take_turns(void)
+/* A tool call, an image, and a raw request with a deeply nested response. */
+static void use_tools_and_raw_requests(void)
 {
     static unsigned char picture[100000];
     mlflow_gateway *gateway = open_route("chat");
@@ -79,7 +78,7 @@ static void take_turns(void)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_clone(request, &clone, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_response(clone, response, 0, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_tool_result(clone, "call", "1", 1, &error));
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(clone, "user", "answer", 6, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(clone, "user", "echo", 4, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
                  mlflow_gateway_request_add_media(clone, "image/png", picture, sizeof picture, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_text(clone, "more", 4, &error));
@@ -101,7 +100,7 @@ static void take_turns(void)
 
 static void embed(void)
 {
-    mlflow_gateway *gateway = open_route("vectors");
+    mlflow_gateway *gateway = open_route("embeddings");
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
@@ -116,8 +115,8 @@ static void embed(void)
     mlflow_gateway_destroy(gateway);
 }
 
-/* What is asked beside questions, and the settings. */
-static void look_around(mlflow_gateway *gateway)
+/* Routes, limits and settings. */
+static void use_routes_and_settings(mlflow_gateway *gateway)
 {
     mlflow_gateway_routes *routes = NULL;
     char *json = NULL;
@@ -142,7 +141,7 @@ static void look_around(mlflow_gateway *gateway)
     mlflow_gateway_string_free(json);
 }
 
-/* Objects in objects, 10,000 levels deep. */
+/* 10,000 nested objects. */
 static void read_deep_json(void)
 {
     enum { DEPTH = 10000 };
@@ -162,7 +161,7 @@ static void read_deep_json(void)
     CHECK(count == 1);
 }
 
-static void *use(void *unused)
+static void *make_all_calls(void *unused)
 {
     mlflow_gateway *gateway = open_route("r");
     char *text = NULL;
@@ -171,7 +170,7 @@ static void *use(void *unused)
 
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
                  mlflow_gateway_set_log(gateway, MLFLOW_GATEWAY_LOG_DEBUG, count_line, &lines, NULL, &error));
-    ask(gateway, "answer");
+    check_echo(gateway, "echo");
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "max_retries", "2", &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "retry_backoff_ms", "1", &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_call(gateway, "long", &text, &len, &error));
@@ -179,15 +178,15 @@ static void *use(void *unused)
     mlflow_gateway_string_free(text);
     CHECK_STATUS(MLFLOW_GATEWAY_BAD_RESPONSE, mlflow_gateway_call(gateway, "deep", &text, &len, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_BAD_REQUEST, mlflow_gateway_call(gateway, "deep 400", &text, &len, &error));
-    ask(gateway, "deep beside the text");
+    check_echo(gateway, "deep beside the text");
     CHECK_STATUS(MLFLOW_GATEWAY_SERVER_ERROR, mlflow_gateway_call(gateway, "503", &text, &len, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_CONNECTION_LOST, mlflow_gateway_call(gateway, "cut", &text, &len, &error));
     CHECK(lines > 5);
-    look_around(gateway);
+    use_routes_and_settings(gateway);
     mlflow_gateway_destroy(gateway);
     stream();
     embed();
-    take_turns();
+    use_tools_and_raw_requests();
     read_deep_json();
     return unused;
 }
@@ -202,7 +201,7 @@ int main(int argc, char **argv)
     ca_file = argv[3];
     CHECK(pthread_attr_init(&attributes) == 0);
     CHECK(pthread_attr_setstacksize(&attributes, (size_t)atol(argv[2])) == 0);
-    CHECK(pthread_create(&thread, &attributes, use, NULL) == 0);
+    CHECK(pthread_create(&thread, &attributes, make_all_calls, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     pthread_attr_destroy(&attributes);
     return 0;

@@ -1,12 +1,13 @@
 /*
- * What many calls on one handle leave behind: the resident memory and the descriptors after some and after all of them.
+ * Measures leaks of many calls on one handle: resident memory and descriptors after some of the calls and after all.
  *
- * usage: test_soak URI EARLY_CALLS ALL_CALLS, of a gateway that answers a question with the question
+ * usage: test_soak URI EARLY_CALLS ALL_CALLS
+ *   The gateway echoes the prompt.
  *   out: EARLY_KIB KIB EARLY_DESCRIPTORS DESCRIPTORS
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "ask.h"
+#include "call_helpers.h"
 #include "process_state.h"
 
 struct state {
@@ -15,7 +16,7 @@ struct state {
 
 static struct state state(void)
 {
-    return (struct state){ resident_kib(), open_descriptors() };
+    return (struct state){ resident_kib(), count_open_descriptors() };
 }
 
 int main(int argc, char **argv)
@@ -26,15 +27,15 @@ int main(int argc, char **argv)
     long early = atol(argv[2]), all = atol(argv[3]), i = 0;
     mlflow_gateway *gateway = make_handle(argv[1], NULL);
 
-    state(); /* what asking for it loads into memory is there from now on */
+    state(); /* loads what the measurement itself needs */
     for (; i < early; i++) {
-        snprintf(prompt, sizeof prompt, "answer %ld", i);
-        ask(gateway, prompt);
+        snprintf(prompt, sizeof prompt, "echo %ld", i);
+        check_echo(gateway, prompt);
     }
     struct state before = state();
     for (; i < all; i++) {
-        snprintf(prompt, sizeof prompt, "answer %ld", i);
-        ask(gateway, prompt);
+        snprintf(prompt, sizeof prompt, "echo %ld", i);
+        check_echo(gateway, prompt);
     }
     struct state after = state();
     printf("%ld %ld %ld %ld\n", before.kib, after.kib, before.descriptors, after.descriptors);

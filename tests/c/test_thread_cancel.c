@@ -1,11 +1,11 @@
 /*
- * A thread is cancelled (pthread_cancel) while it is inside a call: the call goes on, comes to what it comes to without
- * that, and only then the thread ends.
+ * A thread is cancelled with pthread_cancel() during a call: the call continues with the same result, and only then the
+ * thread ends.
  *
  * usage: test_thread_cancel URI TYPE CALL STATUS MS [OPTION=VALUE]...
- *   TYPE is "deferred" or "asynchronous", as pthread_setcanceltype() has them; CALL is one of those below; STATUS is what
- *   it comes to, MS after how many milliseconds at the earliest. The thread is cancelled once or twice CANCEL_AFTER_MS
- *   after it began the call, or began to read the stream. The options are the handle's.
+ *   TYPE is "deferred" or "asynchronous" (see pthread_setcanceltype()). CALL is one of CALLS. The call must return
+ *   STATUS after at least MS milliseconds. The thread is cancelled one to two CANCEL_AFTER_MS after the start of the
+ *   call, or of reading the stream. OPTION=VALUE are options of the handle.
  */
 #define _XOPEN_SOURCE 700
 
@@ -17,15 +17,15 @@
 
 #define CANCEL_AFTER_MS 50
 
-typedef mlflow_gateway_status call(void);
+typedef mlflow_gateway_status call_function(void);
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_request *request;
 static mlflow_gateway_cancel_token *token;
 static int type;
-static call *make_call;
+static call_function *make_call;
 
-/* What the thread that is cancelled has, and those who clean up after it. */
+/* The objects of the cancelled thread, destroyed by its cleanup handler. */
 static struct {
     mlflow_gateway_error *error;
     mlflow_gateway_stream *stream;
@@ -33,34 +33,34 @@ static struct {
     mlflow_gateway_embeddings *embeddings;
     mlflow_gateway_routes *routes;
     char *text;
-} had;
-static volatile int64_t began_us, ended_us;
+} owned;
+static volatile int64_t started_us, ended_us;
 static volatile int is_inside, is_cancelled, cleaned_up, events;
-/* Of a thread that is cancelled at once when it may be again, the call does not return. */
+/* Stays -1 with asynchronous cancellation, where the thread ends before the call returns. */
 static volatile mlflow_gateway_status status = -1;
 
-static mlflow_gateway_status call_simply(void)
+static mlflow_gateway_status call_simple(void)
 {
-    return mlflow_gateway_call(gateway, "hi", &had.text, NULL, &had.error);
+    return mlflow_gateway_call(gateway, "hi", &owned.text, NULL, &owned.error);
 }
 
 static mlflow_gateway_status send(void)
 {
-    return mlflow_gateway_send(gateway, request, &had.response, &had.error);
+    return mlflow_gateway_send(gateway, request, &owned.response, &owned.error);
 }
 
 static mlflow_gateway_status read_stream(void)
 {
     const mlflow_gateway_event *event = NULL;
-    mlflow_gateway_status next = mlflow_gateway_stream_open(gateway, request, &had.stream, &had.error);
+    mlflow_gateway_status next = mlflow_gateway_stream_open(gateway, request, &owned.stream, &owned.error);
 
     is_inside = 1;
     while (next == MLFLOW_GATEWAY_OK)
-        next = mlflow_gateway_stream_next(had.stream, &event, &had.error);
+        next = mlflow_gateway_stream_next(owned.stream, &event, &owned.error);
     return next;
 }
 
-/* It is inside a call, too, so that nothing in it can end the thread. */
+/* A cancellation point in the callback must not end the thread either. */
 static int on_event(const mlflow_gateway_event *event, void *user_data)
 {
     struct timespec moment = { .tv_nsec = 4 * CANCEL_AFTER_MS * 1000000 };
@@ -72,28 +72,28 @@ static int on_event(const mlflow_gateway_event *event, void *user_data)
     return 0;
 }
 
-static mlflow_gateway_status hand_over_stream(void)
+static mlflow_gateway_status call_stream(void)
 {
-    return mlflow_gateway_stream_call(gateway, request, on_event, NULL, &had.response, &had.error);
+    return mlflow_gateway_stream_call(gateway, request, on_event, NULL, &owned.response, &owned.error);
 }
 
 static mlflow_gateway_status embed(void)
 {
-    return mlflow_gateway_embed(gateway, request, &had.embeddings, &had.error);
+    return mlflow_gateway_embed(gateway, request, &owned.embeddings, &owned.error);
 }
 
 static mlflow_gateway_status list(void)
 {
-    return mlflow_gateway_list_routes(gateway, &had.routes, &had.error);
+    return mlflow_gateway_list_routes(gateway, &owned.routes, &owned.error);
 }
 
 static mlflow_gateway_status check_health(void)
 {
-    return mlflow_gateway_health(gateway, &had.error);
+    return mlflow_gateway_health(gateway, &owned.error);
 }
 
-/* The other way to cancel, when the thread is to end already. */
-static mlflow_gateway_status cancel_calls(void)
+/* mlflow_gateway_cancel() while a cancellation of the thread is pending. */
+static mlflow_gateway_status cancel_token(void)
 {
     while (!is_cancelled)
         sched_yield();
@@ -103,10 +103,10 @@ static mlflow_gateway_status cancel_calls(void)
 
 static const struct {
     const char *name;
-    call *make;
+    call_function *make;
 } CALLS[] = {
-    { "call", call_simply }, { "send", send }, { "stream", read_stream }, { "callback", hand_over_stream },
-    { "embed", embed },      { "list", list }, { "health", check_health }, { "cancel", cancel_calls },
+    { "call", call_simple }, { "send", send }, { "stream", read_stream }, { "callback", call_stream },
+    { "embed", embed },      { "list", list }, { "health", check_health }, { "cancel", cancel_token },
 };
 
 static void clean_up(void *unused)
@@ -114,23 +114,23 @@ static void clean_up(void *unused)
     (void)unused;
     ended_us = now_us();
     cleaned_up++;
-    mlflow_gateway_string_free(had.text);
-    mlflow_gateway_response_destroy(had.response);
-    mlflow_gateway_stream_destroy(had.stream);
-    mlflow_gateway_embeddings_destroy(had.embeddings);
-    mlflow_gateway_routes_destroy(had.routes);
+    mlflow_gateway_string_free(owned.text);
+    mlflow_gateway_response_destroy(owned.response);
+    mlflow_gateway_stream_destroy(owned.stream);
+    mlflow_gateway_embeddings_destroy(owned.embeddings);
+    mlflow_gateway_routes_destroy(owned.routes);
 }
 
-static void *run(void *unused)
+static void *run_call(void *unused)
 {
     int before;
 
     CHECK(pthread_setcanceltype(type, &before) == 0 && before == PTHREAD_CANCEL_DEFERRED);
     pthread_cleanup_push(clean_up, NULL);
-    began_us = now_us();
+    started_us = now_us();
     is_inside = make_call != read_stream;
     status = make_call();
-    /* As it was before the call. */
+    /* The call has restored the type and the state. */
     CHECK(pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &before) == 0 && before == type);
     CHECK(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before) == 0 && before == PTHREAD_CANCEL_ENABLE);
     pthread_testcancel();
@@ -168,7 +168,7 @@ int main(int argc, char **argv)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_add_message(request, "user", "hi", 2, &error));
     }
 
-    CHECK(pthread_create(&thread, NULL, run, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, run_call, NULL) == 0);
     do
         nanosleep(&moment, NULL);
     while (!is_inside);
@@ -177,21 +177,21 @@ int main(int argc, char **argv)
     is_cancelled = 1;
     CHECK(pthread_join(thread, &result) == 0);
 
-    /* glibc 2.36 forgets the result of a thread that pthread_setcancelstate() itself ends. */
+    /* In glibc 2.36 the result is lost if pthread_setcancelstate() itself ends the thread. */
     CHECK(result == PTHREAD_CANCELED || (is_asynchronous && result == NULL));
     CHECK(cleaned_up == 1);
-    CHECK(ended_us - began_us >= 1000 * atol(argv[5]));
-    CHECK((make_call == hand_over_stream) == (events > 0));
-    /* A stream is read by several calls. */
+    CHECK(ended_us - started_us >= 1000 * atol(argv[5]));
+    CHECK((make_call == call_stream) == (events > 0));
+    /* With asynchronous cancellation the thread ends before a call returns, and a stream takes several calls. */
     if (!is_asynchronous)
         CHECK(strcmp(mlflow_gateway_status_name(status), argv[4]) == 0);
     else
         CHECK(status == -1);
     if (!is_asynchronous || make_call != read_stream)
-        CHECK((had.error != NULL) == (strcmp(argv[4], "MLFLOW_GATEWAY_TIMEOUT") == 0));
-    mlflow_gateway_error_destroy(had.error);
+        CHECK((owned.error != NULL) == (strcmp(argv[4], "MLFLOW_GATEWAY_TIMEOUT") == 0));
+    mlflow_gateway_error_destroy(owned.error);
 
-    /* The handle goes on. */
+    /* The handle is still usable. */
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_set_option(gateway, "timeout_ms", "60000", &error));
     mlflow_gateway_cancel_token_destroy(token);
     mlflow_gateway_request_destroy(request);

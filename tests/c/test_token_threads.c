@@ -1,11 +1,11 @@
 /*
- * Threads that share a handle and ask at once, round by round: for what they share when its token has come to its end.
- * After each round a line says what came of it, and a line on standard input begins the next one.
+ * Threads share a handle and make calls at the same time in rounds, after the handle's access token has expired. A line
+ * on standard input starts a round, and its results are printed as a line.
  *
  * usage: test_token_threads URI ROUTE THREADS SHORT_MS
- * The route answers "echo: " and the prompt. If SHORT_MS is not 0, every other thread waits no longer than that, and
- * begins a little before the others: it is one of these who asks for the token.
- *   out: OK_COUNT OTHER_COUNT MILLISECONDS_OF_THE_SLOWEST_SHORT_ONE NAME_OF_ANOTHER_STATUS
+ *   The route responds with "echo: " and the prompt. If SHORT_MS is not 0, it is the timeout of every second thread,
+ *   and these start before the others, so one of them requests the token.
+ *   out: OK_COUNT FAILED_COUNT MILLISECONDS_OF_THE_SLOWEST_SHORT_CALL LAST_FAILED_STATUS
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,11 +17,11 @@
 static mlflow_gateway *gateway;
 static const char *short_ms;
 static pthread_barrier_t begin, end;
-static bool is_over;
+static bool has_ended;
 
 static struct {
     pthread_mutex_t lock;
-    int ok, other;
+    int ok, failed;
     long slowest_ms;
     mlflow_gateway_status status;
 } results = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -33,7 +33,7 @@ static long now_ms(void)
     return (long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-static void ask(mlflow_gateway_request *request, const char *expected, bool is_short)
+static void make_call(mlflow_gateway_request *request, const char *expected, bool is_short)
 {
     mlflow_gateway_response *response = NULL;
     long start = now_ms();
@@ -47,7 +47,7 @@ static void ask(mlflow_gateway_request *request, const char *expected, bool is_s
     if (status == MLFLOW_GATEWAY_OK) {
         results.ok++;
     } else {
-        results.other++;
+        results.failed++;
         results.status = status;
     }
     if (is_short && took > results.slowest_ms)
@@ -55,13 +55,13 @@ static void ask(mlflow_gateway_request *request, const char *expected, bool is_s
     pthread_mutex_unlock(&results.lock);
 }
 
-static void *run(void *number)
+static void *run_rounds(void *number)
 {
     mlflow_gateway_request *request = NULL;
     char prompt[64], expected[80];
     bool is_short = strcmp(short_ms, "0") != 0 && *(int *)number % 2 == 1;
 
-    snprintf(prompt, sizeof prompt, "question of thread %d", *(int *)number);
+    snprintf(prompt, sizeof prompt, "prompt of thread %d", *(int *)number);
     snprintf(expected, sizeof expected, "echo: %s", prompt);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK,
@@ -70,11 +70,11 @@ static void *run(void *number)
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_option(request, "timeout_ms", short_ms, &error));
     for (;;) {
         pthread_barrier_wait(&begin);
-        if (is_over)
+        if (has_ended)
             break;
         if (!is_short && strcmp(short_ms, "0") != 0)
             nanosleep(&(struct timespec){ 0, 100 * 1000000 }, NULL);
-        ask(request, expected, is_short);
+        make_call(request, expected, is_short);
         pthread_barrier_wait(&end);
     }
     mlflow_gateway_request_destroy(request);
@@ -95,19 +95,19 @@ int main(int argc, char **argv)
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create(argv[2], argv[1], &gateway, &error));
     for (int i = 0; i < count; i++) {
         numbers[i] = i;
-        CHECK(pthread_create(&threads[i], NULL, run, &numbers[i]) == 0);
+        CHECK(pthread_create(&threads[i], NULL, run_rounds, &numbers[i]) == 0);
     }
     while (getchar() != EOF) {
         pthread_barrier_wait(&begin);
         pthread_barrier_wait(&end);
-        printf("%d %d %ld %s\n", results.ok, results.other, results.slowest_ms,
+        printf("%d %d %ld %s\n", results.ok, results.failed, results.slowest_ms,
                mlflow_gateway_status_name(results.status));
         fflush(stdout);
-        results.ok = results.other = 0;
+        results.ok = results.failed = 0;
         results.slowest_ms = 0;
         results.status = MLFLOW_GATEWAY_OK;
     }
-    is_over = true;
+    has_ended = true;
     pthread_barrier_wait(&begin);
     for (int i = 0; i < count; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);

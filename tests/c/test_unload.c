@@ -1,11 +1,11 @@
 /*
- * Loads the library, lets it do all for which it needs threads, connections and descriptors, and unloads it, again and
- * again: nothing may keep it loaded, and nothing may stay. Only where a look-up was given up that is still under way,
- * it may stay loaded; but it must not be missing when the look-up ends.
+ * Loads the library, makes calls with threads, connections and descriptors, and unloads it, in many rounds: it must be
+ * unloaded and leave nothing behind. The exception is an abandoned name look-up, which keeps the library loaded until
+ * it ends.
  *
  * usage: test_unload LIBRARY URI TLS_URI CA_FILE
- *   The gateways have the routes "r" (completions), "chat" and "vectors", and do what a question asks for. URI has a
- *   name for a host, which is looked up.
+ *   Gateways of tests/obeying_gateway.py, with the routes "r" (completions), "chat" and "embeddings". The host of URI
+ *   is a name.
  *   out: resident KiB after the first rounds and after all
  */
 #define _GNU_SOURCE
@@ -25,7 +25,7 @@
 
 static void *library;
 
-/* In place of the C library's: one name takes long to be looked up. */
+/* Replaces the function of the C library: the look-up of one name is slow. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     static __typeof__(getaddrinfo) *original;
@@ -41,7 +41,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     return original(node, service, hints, found);
 }
 
-/* ISO C has no conversion from an object's pointer to a function's. */
+/* ISO C has no conversion from an object pointer to a function pointer. */
 static void find(const char *name, void *function)
 {
     void *found = dlsym(library, name);
@@ -49,7 +49,7 @@ static void find(const char *name, void *function)
     memcpy(function, &found, sizeof found);
 }
 
-/* Declares a pointer of that name to the library's function, and finds it. */
+/* Declares a function pointer with this name, and loads it from the library. */
 #define FUNCTION(name)                                   \
     __extension__ __typeof__(mlflow_gateway_##name) *name; \
     find("mlflow_gateway_" #name, &name)
@@ -89,7 +89,7 @@ static void embed_on_threads(const char *uri)
     FUNCTION(embeddings_count);
     FUNCTION(embeddings_destroy);
     FUNCTION(destroy);
-    mlflow_gateway *gateway = open_route("vectors", uri, NULL);
+    mlflow_gateway *gateway = open_route("embeddings", uri, NULL);
     mlflow_gateway_request *request = NULL;
     mlflow_gateway_embeddings *embeddings = NULL;
 
@@ -135,7 +135,7 @@ struct waiting {
     mlflow_gateway_request *request;
 };
 
-static void *wait_in_vain(void *argument)
+static void *wait_until_cancelled(void *argument)
 {
     FUNCTION(send);
     const struct waiting *waiting = argument;
@@ -159,12 +159,12 @@ static void cancel_call(const char *uri, const char *ca_file)
     pthread_t thread;
     char *text = NULL;
 
-    /* So that the host name is known. A look-up that a cancelled call leaves behind keeps the library loaded. */
-    CHECK(call(waiting.gateway, "answer", &text, NULL, NULL) == MLFLOW_GATEWAY_OK);
+    /* Resolves the host name first, because a look-up of the cancelled call would keep the library loaded. */
+    CHECK(call(waiting.gateway, "echo", &text, NULL, NULL) == MLFLOW_GATEWAY_OK);
     string_free(text);
     CHECK(cancel_token_create(&token, NULL) == MLFLOW_GATEWAY_OK);
     waiting.request = make_request("stall", token);
-    CHECK(pthread_create(&thread, NULL, wait_in_vain, &waiting) == 0);
+    CHECK(pthread_create(&thread, NULL, wait_until_cancelled, &waiting) == 0);
     nanosleep(&(struct timespec){ 0, 20 * 1000000 }, NULL);
     cancel(token);
     CHECK(pthread_join(thread, NULL) == 0);
@@ -173,8 +173,8 @@ static void cancel_call(const char *uri, const char *ca_file)
     destroy(waiting.gateway);
 }
 
-/* A look-up that lasts longer than the call that wanted it, and than the library is used. */
-static void leave_a_look_up(void)
+/* A look-up that ends after its call, and after the library is unloaded. */
+static void abandon_name_lookup(void)
 {
     FUNCTION(set_option);
     FUNCTION(call);
@@ -195,7 +195,7 @@ static bool is_loaded(const char *path)
     return still != NULL;
 }
 
-static long mappings(const char *of)
+static long count_mappings(const char *of)
 {
     char line[4096];
     long count = 0;
@@ -208,7 +208,7 @@ static long mappings(const char *of)
     return count;
 }
 
-static void use(const char *uri, const char *tls_uri, const char *ca_file)
+static void make_all_calls(const char *uri, const char *tls_uri, const char *ca_file)
 {
     embed_on_threads(uri);
     stream(uri, NULL);
@@ -223,35 +223,35 @@ int main(int argc, char **argv)
 
     CHECK(argc == 5);
     const char *path = argv[1], *name = strrchr(argv[1], '/');
-    long descriptors = open_descriptors();
+    long descriptors = count_open_descriptors();
     for (int i = 0; i < ROUNDS; i++) {
         CHECK(!is_loaded(path));
         library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CHECK(library != NULL);
-        use(argv[2], argv[3], argv[4]);
+        make_all_calls(argv[2], argv[3], argv[4]);
         CHECK(dlclose(library) == 0);
-        CHECK(threads_come_to(1)); /* one that looked a name up keeps the library until it ends */
-        CHECK(!is_loaded(path) && mappings(name) == 0);
-        CHECK(open_descriptors() == descriptors);
+        CHECK(wait_for_thread_count(1)); /* a look-up thread keeps the library loaded until it ends */
+        CHECK(!is_loaded(path) && count_mappings(name) == 0);
+        CHECK(count_open_descriptors() == descriptors);
         if (i == ROUNDS_TO_SETTLE) {
-            settled_mappings = mappings(NULL);
+            settled_mappings = count_mappings(NULL);
             settled_kib = resident_kib();
         }
     }
-    /* The C library keeps some stacks of threads, now in one mapping more and now in one less. */
-    CHECK(mappings(NULL) < settled_mappings + ROUNDS - ROUNDS_TO_SETTLE - 1);
+    /* The C library caches thread stacks in a varying number of mappings. */
+    CHECK(count_mappings(NULL) < settled_mappings + ROUNDS - ROUNDS_TO_SETTLE - 1);
     printf("%ld %ld\n", settled_kib, resident_kib());
 
     for (int i = 0; i < 2; i++) {
         library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CHECK(library != NULL);
-        leave_a_look_up();
+        abandon_name_lookup();
         CHECK(dlclose(library) == 0);
-        CHECK(threads_come_to(1));
-        CHECK(open_descriptors() == descriptors);
+        CHECK(wait_for_thread_count(1));
+        CHECK(count_open_descriptors() == descriptors);
         library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CHECK(library != NULL);
-        use(argv[2], argv[3], argv[4]);
+        make_all_calls(argv[2], argv[3], argv[4]);
         CHECK(dlclose(library) == 0);
     }
     return 0;

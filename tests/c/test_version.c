@@ -1,4 +1,4 @@
-/* The version in its four forms, and the names of things. */
+/* The version in its four forms, and the names of statuses. */
 #include "check.h"
 
 #if !MLFLOW_GATEWAY_AT_LEAST(0, 0, 0) || MLFLOW_GATEWAY_AT_LEAST(MLFLOW_GATEWAY_VERSION_MAJOR + 1, 0, 0) || \
@@ -20,7 +20,7 @@ int main(void)
     CHECK(strcmp(mlflow_gateway_version(), expected) == 0);
     CHECK(mlflow_gateway_version_number() == MLFLOW_GATEWAY_VERSION_NUMBER);
 
-    /* Each part must be found again in the number, not only the whole. */
+    /* Each part must be contained in the version number. */
     major = mlflow_gateway_version_number() / 1000000;
     minor = mlflow_gateway_version_number() / 1000 % 1000;
     patch = mlflow_gateway_version_number() % 1000;
@@ -33,7 +33,7 @@ int main(void)
     CHECK(strcmp(mlflow_gateway_status_name(-1), "MLFLOW_GATEWAY_UNKNOWN") == 0);
     CHECK(strcmp(mlflow_gateway_status_name(INT32_MAX), "MLFLOW_GATEWAY_UNKNOWN") == 0);
 
-    /* The names and numbers of all statuses, for a script that knows the header. */
+    /* Prints the names and numbers of all statuses, which the Python test compares with the header. */
     for (int status = 0; status < 128; status++)
         printf("%s %d\n", mlflow_gateway_status_name(status), status);
     return 0;

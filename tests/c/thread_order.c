@@ -1,10 +1,10 @@
 /*
- * Tells ThreadSanitizer what it does not see by itself. Each program of that build is linked with this.
+ * Adds a memory order that ThreadSanitizer does not detect. Linked to each program of the ThreadSanitizer build.
  *
- * Who drops a reference to what is shared (Rust's Arc) counts down and releases what it did; who drops the last one
- * then acquires what all the others did, by a fence. ThreadSanitizer knows no fences. (Rust's standard library does
- * without one where it is itself built for ThreadSanitizer, for which its sources would have to be there.) So here
- * whoever counts down acquires as well. That is the only order that is added, and no report is suppressed.
+ * Dropping a reference of Rust's Arc decrements the count with release order; dropping the last one then acquires with
+ * a fence. ThreadSanitizer does not support fences. (Rust's standard library avoids the fence if it is itself built for
+ * ThreadSanitizer, which needs its sources.) So the decrement acquires as well here. This is the only order that is
+ * added, and no report is suppressed.
  */
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-"""A server that breaks on demand: every fault of a gateway, of the way to it and of a proxy that a client can meet.
+"""Servers that misbehave on demand: every fault of a gateway, a proxy or the network that a client can encounter.
 
-`FaultServer` plays the faults of `heads`, `framings`, `contents` and `event_faults`; `tls_faults`, `proxy_faults` and
-`ways` have those of the handshake, of a proxy and of the network. What has to come of each is in test_faults.py.
+`FaultServer` has the faults of `heads`, `framings`, `contents` and `event_faults`. `tls_faults` and `proxy_faults` have
+those of TLS and of proxies, `sites` those of the network. test_faults.py has the expected status of each.
 """

@@ -1,12 +1,12 @@
-"""Faults of what an answer says, and under which status and type it says it."""
+"""Faults of the body, the status and the Content-Type of a response."""
 
 import gzip
 from collections.abc import Callable
 
-from faults import answers
-from faults.answers import content, content_type, head
+from faults import responses
+from faults.responses import content, content_type, head
 from faults.peer import Peer
-from faults.server import Play
+from faults.server import Fault
 
 PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Who are you?</body></html>"
 WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"Bonjour"},"finish_reason":"stop"}]}'
@@ -15,125 +15,125 @@ DEPTH = 100_000
 Body = Callable[[bytes], bytes]
 
 
-def whole(body: Body, *headers: str, status: str = "200 OK") -> Play:
-    """A body that is made of a good one, under a length that fits and the type that it should have."""
+def with_body(body: Body, *headers: str, status: str = "200 OK") -> Fault:
+    """Sends a body derived from the valid one, with the right Content-Length and Content-Type."""
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
         made = body(content(operation))
         length = f"Content-Length: {len(made)}"
         peer.send(head(length, *headers, status=status, content_type=content_type(operation)) + made)
 
-    return play
+    return fault
 
 
-def under_type(content_type: str, body: Body = lambda body: body) -> Play:
-    """The same under another type."""
+def with_content_type(content_type: str, body: Body = lambda body: body) -> Fault:
+    """Sends a body derived from the valid one, with another Content-Type."""
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
-        peer.send(answers.answer(body(content(operation)), content_type=content_type))
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
+        peer.send(responses.response(body(content(operation)), content_type=content_type))
 
-    return play
-
-
-def as_data(text: bytes) -> Play:
-    """This as the whole answer, and for a stream as the data of its only event."""
-
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
-        body = b"data: " + text + b"\n\n" if answers.is_streamed(operation) else text
-        peer.send(answers.answer(body, content_type=content_type(operation)))
-
-    return play
+    return fault
 
 
-def with_fields(fields: bytes) -> Play:
-    """A good body with these fields before its own, or in each event."""
+def with_json(text: bytes) -> Fault:
+    """Sends this JSON as the body, or for a stream as the data of its only event."""
+
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
+        body = b"data: " + text + b"\n\n" if responses.is_streamed(operation) else text
+        peer.send(responses.response(body, content_type=content_type(operation)))
+
+    return fault
+
+
+def with_fields(fields: bytes) -> Fault:
+    """Inserts these JSON fields in the valid body, or in each of its events."""
 
     def add(body: bytes) -> bytes:
-        start = b"data: {" if body == answers.STREAMED else b"{"
-        return body.replace(start, start + fields + b",", -1 if body == answers.STREAMED else 1)
+        start = b"data: {" if body == responses.STREAMED else b"{"
+        return body.replace(start, start + fields + b",", -1 if body == responses.STREAMED else 1)
 
-    return whole(add)
+    return with_body(add)
 
 
-def refusing(status: str, body: bytes = b"", *headers: str) -> Play:
-    def play(peer: Peer, _: str) -> None:
-        peer.take()
+def responding_with_status(status: str, body: bytes = b"", *headers: str) -> Fault:
+    def fault(peer: Peer, _: str) -> None:
+        peer.read_request()
         peer.send(head(f"Content-Length: {len(body)}", *headers, status=status, content_type="") + body)
 
-    return play
+    return fault
 
 
-def cut_refusal(end: Callable[[Peer], None]) -> Play:
-    """A refusal of whose words only the first ones come."""
+def cutting_error_body(end: Callable[[Peer], None]) -> Fault:
+    """Sends status 503 with a truncated body, then calls `end`."""
 
-    def play(peer: Peer, _: str) -> None:
-        peer.take()
+    def fault(peer: Peer, _: str) -> None:
+        peer.read_request()
         peer.send(head("Content-Length: 1000", status="503 Service Unavailable") + b'{"detail": "over', pause=0.05)
         end(peer)
 
-    return play
+    return fault
 
 
-def refuse_for_ever(peer: Peer, _: str) -> None:
-    peer.take()
+def respond_with_endless_error_body(peer: Peer, _: str) -> None:
+    peer.read_request()
     peer.send(head(status="422 Unprocessable Content"))
-    peer.send_for_ever(b"x" * 1000)
+    peer.send_forever(b"x" * 1000)
 
 
-def at_once(body: bytes) -> bytes:
-    """What a stream would come to, as a whole answer."""
-    return WHOLE if body == answers.STREAMED else body
+def as_json(body: bytes) -> bytes:
+    """Replaces a stream by a JSON response with the same text."""
+    return WHOLE if body == responses.STREAMED else body
 
 
-FAULTS: dict[str, Play] = {
-    "empty body": whole(lambda _: b""),
-    "half of the body": whole(lambda body: body[: len(body) // 2]),
-    "page": under_type("text/html", lambda _: PAGE),
-    "page under a good type": whole(lambda _: PAGE),
-    "good body as a page": under_type("text/html"),
-    "good body without a type": under_type(""),
-    "good body as JSON": under_type("application/json; charset=utf-8"),
-    "good body as plain text": under_type("text/plain"),
-    "good body as events": under_type("text/event-stream"),
-    "answer at once": under_type("application/json", at_once),
-    "gzip that was not asked for": whole(gzip.compress, "Content-Encoding: gzip"),
-    "gzip of a refusal": refusing("502 Bad Gateway", gzip.compress(PAGE), "Content-Encoding: gzip"),
-    "no encoding by name": whole(lambda body: body, "Content-Encoding: none"),
-    "no encoding by an empty name": whole(lambda body: body, "Content-Encoding:"),
-    "an alphabet as encoding": whole(lambda body: body, "Content-Encoding: utf-8"),
-    "gzip that is not announced": whole(gzip.compress),
-    "body after a byte order mark": whole(lambda body: b"\xef\xbb\xbf" + body),
-    "body of UTF-16": whole(lambda body: body.decode().encode("utf-16")),
-    "body of NUL bytes": whole(lambda body: b"\0" * 1000),
-    "body and more": whole(lambda body: body + b"and more"),
-    "deep JSON": as_data(b"[" * DEPTH),
-    "deep JSON in a field": as_data(b'{"choices":' + b"[" * DEPTH + b"]" * DEPTH + b"}"),
-    "JSON that is not UTF-8": as_data(b'{"choices":[{"text":"\xff\xfe"}]}'),
-    "JSON with half of a letter": as_data(b'{"choices":[{"text":"\\ud800"}]}'),
-    "JSON null": as_data(b"null"),
-    "JSON of a number": as_data(b"1e999"),
-    "JSON of nothing": as_data(b"{}"),
-    "no candidates": as_data(b'{"choices":[],"data":[],"endpoints":[]}'),
-    "an error as an answer": as_data(b'{"error":{"message":"out of order"}}'),
-    "an error of a limit as an answer": as_data(b'{"error":{"message":"out of order","code":429}}'),
-    "an error beside the answer": with_fields(b'"error":{"message":"out of order"}'),
-    "an error that says nothing beside the answer": with_fields(b'"error":{}'),
-    "fields twice": with_fields(b'"model":"x","usage":{},"usage":null'),
-    "JSON and a sign behind it": as_data(b'{"a":"b"}#'),
-    "status 204": refusing("204 No Content"),
-    "status 304": refusing("304 Not Modified"),
-    "status 302": refusing("302 Found", b"", "Location: http://127.0.0.1:1/login"),
-    "status 401": refusing("401 Unauthorized", b"who are you?"),
-    "status 404 with a page": refusing("404 Not Found", PAGE),
-    "status 429": refusing("429 Too Many Requests", b"{}", "Retry-After: 99999999999999999999"),
-    "status 500 with a page": refusing("500 Internal Server Error", PAGE),
-    "status 502 that is not UTF-8": refusing("502 Bad Gateway", b"\xff\xfe\0"),
-    "status 503 for half a minute": refusing("503 Service Unavailable", b"{}", "Retry-After: 30"),
-    "status 503 and closes in its words": cut_refusal(Peer.cut),
-    "status 503 and resets in its words": cut_refusal(Peer.reset),
-    "status 503 and stalls in its words": cut_refusal(Peer.read_on),
-    "status 422 without an end": refuse_for_ever,
+FAULTS: dict[str, Fault] = {
+    "empty body": with_body(lambda _: b""),
+    "half of the body": with_body(lambda body: body[: len(body) // 2]),
+    "HTML page": with_content_type("text/html", lambda _: PAGE),
+    "HTML page with the right Content-Type": with_body(lambda _: PAGE),
+    "valid body as text/html": with_content_type("text/html"),
+    "valid body without Content-Type": with_content_type(""),
+    "valid body as application/json": with_content_type("application/json; charset=utf-8"),
+    "valid body as text/plain": with_content_type("text/plain"),
+    "valid body as text/event-stream": with_content_type("text/event-stream"),
+    "JSON instead of a stream": with_content_type("application/json", as_json),
+    "unrequested gzip": with_body(gzip.compress, "Content-Encoding: gzip"),
+    "gzip error response": responding_with_status("502 Bad Gateway", gzip.compress(PAGE), "Content-Encoding: gzip"),
+    "Content-Encoding none": with_body(lambda body: body, "Content-Encoding: none"),
+    "empty Content-Encoding": with_body(lambda body: body, "Content-Encoding:"),
+    "Content-Encoding utf-8": with_body(lambda body: body, "Content-Encoding: utf-8"),
+    "gzip without Content-Encoding": with_body(gzip.compress),
+    "byte order mark before the body": with_body(lambda body: b"\xef\xbb\xbf" + body),
+    "body in UTF-16": with_body(lambda body: body.decode().encode("utf-16")),
+    "body of NUL bytes": with_body(lambda body: b"\0" * 1000),
+    "text after the body": with_body(lambda body: body + b"and more"),
+    "deeply nested JSON": with_json(b"[" * DEPTH),
+    "deeply nested JSON in a field": with_json(b'{"choices":' + b"[" * DEPTH + b"]" * DEPTH + b"}"),
+    "JSON that is not UTF-8": with_json(b'{"choices":[{"text":"\xff\xfe"}]}'),
+    "JSON with a lone surrogate": with_json(b'{"choices":[{"text":"\\ud800"}]}'),
+    "JSON null": with_json(b"null"),
+    "JSON number": with_json(b"1e999"),
+    "empty JSON object": with_json(b"{}"),
+    "no candidates": with_json(b'{"choices":[],"data":[],"endpoints":[]}'),
+    "error object": with_json(b'{"error":{"message":"out of order"}}'),
+    "rate limit error object": with_json(b'{"error":{"message":"out of order","code":429}}'),
+    "response with an error object": with_fields(b'"error":{"message":"out of order"}'),
+    "response with an empty error object": with_fields(b'"error":{}'),
+    "duplicate fields": with_fields(b'"model":"x","usage":{},"usage":null'),
+    "character after the JSON": with_json(b'{"a":"b"}#'),
+    "status 204": responding_with_status("204 No Content"),
+    "status 304": responding_with_status("304 Not Modified"),
+    "status 302": responding_with_status("302 Found", b"", "Location: http://127.0.0.1:1/login"),
+    "status 401": responding_with_status("401 Unauthorized", b"who are you?"),
+    "status 404 with an HTML page": responding_with_status("404 Not Found", PAGE),
+    "status 429": responding_with_status("429 Too Many Requests", b"{}", "Retry-After: 99999999999999999999"),
+    "status 500 with an HTML page": responding_with_status("500 Internal Server Error", PAGE),
+    "status 502 with a body that is not UTF-8": responding_with_status("502 Bad Gateway", b"\xff\xfe\0"),
+    "status 503 with Retry-After 30": responding_with_status("503 Service Unavailable", b"{}", "Retry-After: 30"),
+    "status 503 and closes in the body": cutting_error_body(Peer.cut),
+    "status 503 and resets in the body": cutting_error_body(Peer.reset),
+    "status 503 and stalls in the body": cutting_error_body(Peer.read_until_closed),
+    "status 422 with an endless body": respond_with_endless_error_body,
 }

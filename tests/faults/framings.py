@@ -1,25 +1,25 @@
-"""Faults of how the body of an answer is framed, and of its bytes on their way."""
+"""Faults of the framing of a body (Content-Length, chunks), and connections that end inside a body."""
 
 from collections.abc import Callable
 
-from faults import answers
-from faults.answers import content, content_type, good
+from faults import responses
+from faults.responses import content, content_type, valid_response
 from faults.peer import Peer, bytewise
-from faults.server import Play
+from faults.server import Fault
 
 CHUNKED = "Transfer-Encoding: chunked"
-A_MOMENT = 0.05
-"""Until what was sent has been read: a RST makes the client's system forget what it has not."""
+PAUSE = 0.05
+"""Seconds before a reset, so that the client can read first: a RST discards what it has not read."""
 
 Body = Callable[[bytes], bytes]
 
 
 def head(operation: str, *headers: str) -> bytes:
-    return answers.head(*headers, content_type=content_type(operation))
+    return responses.head(*headers, content_type=content_type(operation))
 
 
 def half(body: bytes) -> bytes:
-    """In the middle of a JSON text, or behind the first event."""
+    """Half of a JSON body, or the first event of a stream."""
     return body[: body.index(b"\n\n") + 2] if b"\n\n" in body else body[: len(body) // 2]
 
 
@@ -27,133 +27,133 @@ def chunk(body: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(body), body)
 
 
-def framed(headers: Callable[[bytes], tuple[str, ...]], body: Body) -> Play:
-    """A head and a body that are made of a good body, and the end of the connection."""
+def framed(headers: Callable[[bytes], tuple[str, ...]], body: Body) -> Fault:
+    """Sends headers and a body derived from the valid body, then half-closes."""
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
-        good_body = content(operation)
-        peer.send(head(operation, *headers(good_body)) + body(good_body))
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
+        valid_body = content(operation)
+        peer.send(head(operation, *headers(valid_body)) + body(valid_body))
         peer.half_close()
-        peer.read_on()
+        peer.read_until_closed()
 
-    return play
+    return fault
 
 
-def chunked(body: Body) -> Play:
+def chunked(body: Body) -> Fault:
     return framed(lambda _: (CHUNKED,), body)
 
 
-def with_headers(*headers: str) -> Play:
-    """A good body under these headers."""
+def with_headers(*headers: str) -> Fault:
+    """The valid body with these headers."""
     return framed(lambda _: headers, lambda body: body)
 
 
-def cut(end: Callable[[Peer], None], part: Body = half) -> Play:
-    """A part of the body that the length announces, and then this."""
+def cut(end: Callable[[Peer], None], part: Body = half) -> Fault:
+    """Sends a part of the body that Content-Length announces, then calls `end`."""
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
         body = content(operation)
-        peer.send(head(operation, f"Content-Length: {len(body) + 1}") + part(body), pause=A_MOMENT)
+        peer.send(head(operation, f"Content-Length: {len(body) + 1}") + part(body), pause=PAUSE)
         end(peer)
 
-    return play
+    return fault
 
 
-def half_then(end: Callable[[Peer], None]) -> Play:
-    """The same with chunks."""
+def cutting_chunks(end: Callable[[Peer], None]) -> Fault:
+    """Sends the first chunk of the body, then calls `end`."""
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
-        peer.send(head(operation, CHUNKED) + chunk(half(content(operation))), pause=A_MOMENT)
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
+        peer.send(head(operation, CHUNKED) + chunk(half(content(operation))), pause=PAUSE)
         end(peer)
 
-    return play
+    return fault
 
 
-def byte_by_byte(pause: float) -> Play:
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
+def sending_byte_by_byte(pause: float) -> Fault:
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
         body = content(operation)
         peer.send(head(operation, f"Content-Length: {len(body)}"), *bytewise(body), pause=pause)
 
-    return play
+    return fault
 
 
-def chunks_of_a_byte(peer: Peer, operation: str) -> None:
-    peer.take()
+def send_one_byte_chunks(peer: Peer, operation: str) -> None:
+    peer.read_request()
     wire = b"".join(map(chunk, bytewise(content(operation)))) + b"0\r\n\r\n"
     peer.send(head(operation, CHUNKED), *bytewise(wire))
 
 
-def reset_after_the_body(peer: Peer, operation: str) -> None:
-    """The end of the connection is that of the answer, but it is a broken one."""
-    peer.take()
-    peer.send(head(operation) + content(operation), pause=A_MOMENT)
+def reset_after_body(peer: Peer, operation: str) -> None:
+    """Sends a body that ends with the connection, then resets the connection."""
+    peer.read_request()
+    peer.send(head(operation) + content(operation), pause=PAUSE)
     peer.reset()
 
 
-def send_for_ever(*headers: str, beginning: Body, piece: bytes) -> Play:
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
+def send_forever(*headers: str, beginning: Body, piece: bytes) -> Fault:
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
         peer.send(head(operation, *headers) + beginning(content(operation)))
-        peer.send_for_ever(piece)
+        peer.send_forever(piece)
 
-    return play
+    return fault
 
 
-def long_promise(peer: Peer, operation: str) -> None:
-    """A length that nobody could keep, and not a byte."""
-    peer.take()
+def announce_a_petabyte(peer: Peer, operation: str) -> None:
+    """Sends a huge Content-Length and no body."""
+    peer.read_request()
     peer.send(head(operation, "Content-Length: 1000000000000000"))
-    peer.read_on()
+    peer.read_until_closed()
 
 
-def more_than_the_length(peer: Peer, operation: str) -> None:
-    peer.take()
-    peer.send(good(operation) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-    peer.read_on()
+def send_bytes_after_content_length(peer: Peer, operation: str) -> None:
+    peer.read_request()
+    peer.send(valid_response(operation) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    peer.read_until_closed()
 
 
-FAULTS: dict[str, Play] = {
+FAULTS: dict[str, Fault] = {
     "closes in the body": cut(Peer.cut),
     "resets in the body": cut(Peer.reset),
-    "stalls in the body": cut(Peer.read_on),
+    "stalls in the body": cut(Peer.read_until_closed),
     "half-closes in the body": cut(Peer.half_close),
-    "length too long and closes": cut(Peer.cut, part=lambda body: body),
-    "length too long and stalls": cut(Peer.read_on, part=lambda body: body),
-    "length too short": framed(lambda body: (f"Content-Length: {len(half(body))}",), lambda body: body),
-    "length 0": with_headers("Content-Length: 0"),
-    "length no number": with_headers("Content-Length: many"),
-    "length negative": with_headers("Content-Length: -1"),
-    "length beyond 64 bits": with_headers("Content-Length: 99999999999999999999"),
-    "two lengths": with_headers("Content-Length: 1", "Content-Length: 2"),
-    "length that nobody could keep": long_promise,
-    "more than the length": more_than_the_length,
-    "body byte by byte": byte_by_byte(0),
-    "body too slowly": byte_by_byte(0.05),
-    "resets after the body": reset_after_the_body,
-    "body without an end": send_for_ever(beginning=half, piece=b"x" * 10_000),
-    "chunks byte by byte": chunks_of_a_byte,
+    "Content-Length too long, closes": cut(Peer.cut, part=lambda body: body),
+    "Content-Length too long, stalls": cut(Peer.read_until_closed, part=lambda body: body),
+    "Content-Length too short": framed(lambda body: (f"Content-Length: {len(half(body))}",), lambda body: body),
+    "Content-Length 0": with_headers("Content-Length: 0"),
+    "Content-Length not a number": with_headers("Content-Length: many"),
+    "Content-Length negative": with_headers("Content-Length: -1"),
+    "Content-Length beyond 64 bits": with_headers("Content-Length: 99999999999999999999"),
+    "two Content-Lengths": with_headers("Content-Length: 1", "Content-Length: 2"),
+    "Content-Length of a petabyte": announce_a_petabyte,
+    "bytes after the Content-Length": send_bytes_after_content_length,
+    "body byte by byte": sending_byte_by_byte(0),
+    "body byte by byte, too slow": sending_byte_by_byte(0.05),
+    "resets after the body": reset_after_body,
+    "endless body": send_forever(beginning=half, piece=b"x" * 10_000),
+    "chunks byte by byte": send_one_byte_chunks,
     "chunk without a size": chunked(lambda body: b"size\r\n" + body + b"\r\n0\r\n\r\n"),
-    "chunk of negative size": chunked(lambda body: b"-5\r\n" + body + b"\r\n0\r\n\r\n"),
-    "chunk of a size beyond 64 bits": chunked(lambda body: b"fffffffffffffffff\r\n" + body),
-    "chunk of a size that nobody could keep": chunked(lambda body: b"7fffffffffffffff\r\n" + half(body)),
+    "chunk with a negative size": chunked(lambda body: b"-5\r\n" + body + b"\r\n0\r\n\r\n"),
+    "chunk size beyond 64 bits": chunked(lambda body: b"fffffffffffffffff\r\n" + body),
+    "chunk size of 8 EiB": chunked(lambda body: b"7fffffffffffffff\r\n" + half(body)),
     "chunk longer than its size": chunked(lambda body: b"%x\r\n%s\r\n0\r\n\r\n" % (len(half(body)), body)),
     "chunk shorter than its size": chunked(lambda body: b"%x\r\n%s\r\n" % (len(body) + 100, half(body))),
     "chunk without a line end": chunked(lambda body: b"%x\r\n%s0\r\n\r\n" % (len(body), body)),
-    "chunk's line without an end": send_for_ever(CHUNKED, beginning=lambda _: b"5;x=", piece=b"x" * 1000),
-    "closes between chunks": half_then(Peer.cut),
-    "resets between chunks": half_then(Peer.reset),
-    "stalls between chunks": half_then(Peer.read_on),
+    "endless chunk extension": send_forever(CHUNKED, beginning=lambda _: b"5;x=", piece=b"x" * 1000),
+    "closes between chunks": cutting_chunks(Peer.cut),
+    "resets between chunks": cutting_chunks(Peer.reset),
+    "stalls between chunks": cutting_chunks(Peer.read_until_closed),
     "no last chunk": chunked(chunk),
-    "last chunk without an end": chunked(lambda body: chunk(body) + b"0\r\n"),
-    "trailers without an end": send_for_ever(
+    "last chunk without its blank line": chunked(lambda body: chunk(body) + b"0\r\n"),
+    "endless trailers": send_forever(
         CHUNKED, beginning=lambda body: chunk(body) + b"0\r\n", piece=b"X: y\r\n" * 100
     ),
-    "chunks and a length": framed(
+    "chunks and a Content-Length": framed(
         lambda _: (CHUNKED, "Content-Length: 3"), lambda body: chunk(body) + b"0\r\n\r\n"
     ),
-    "another transfer encoding": with_headers("Transfer-Encoding: gzip, chunked"),
+    "Transfer-Encoding gzip": with_headers("Transfer-Encoding: gzip, chunked"),
 }

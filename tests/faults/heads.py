@@ -1,198 +1,202 @@
-"""Faults of the connection, and of the head of an answer."""
+"""Faults of the connection, and of the head of a response."""
 
 import time
 from collections.abc import Callable
 
-from faults import answers
-from faults.answers import good, head
+from faults import responses
+from faults.responses import head, valid_response
 from faults.peer import Peer, bytewise
-from faults.server import Play
+from faults.server import Fault
 
 SETTINGS_OF_HTTP_2 = bytes.fromhex("0000120400000000000003000000640004003fffff000600002000")
 TLS_ALERT = bytes.fromhex("15030300020246")
-REFUSAL = answers.answer(b"too much", "413 Content Too Large", "text/plain")
-SLOWLY = 0.05
+ERROR_413 = responses.response(b"too much", "413 Content Too Large", "text/plain")
+SLOW = 0.05
 LATE = 0.4
-"""Seconds after which a connection was not lost because it was idle."""
+"""Seconds after which a lost connection no longer counts as closed while idle."""
 
 
-def saying(*pieces: bytes, pause: float = 0) -> Play:
-    """These bytes instead of an answer, and the end of the connection."""
+def responding(*pieces: bytes, pause: float = 0) -> Fault:
+    """Sends these bytes instead of a response, then half-closes."""
 
-    def play(peer: Peer, _: str) -> None:
-        peer.take()
+    def fault(peer: Peer, _: str) -> None:
+        peer.read_request()
         peer.send(*pieces, pause=pause)
         peer.half_close()
-        peer.read_on()
+        peer.read_until_closed()
 
-    return play
-
-
-def saying_before_the_answer(*pieces: bytes) -> Play:
-    """These bytes, and a good answer after them."""
-    return lambda peer, operation: saying(*pieces, good(operation))(peer, operation)
+    return fault
 
 
-def with_header_lines(*lines: bytes) -> Play:
-    """A good answer with these lines in its head."""
+def prefixing(*pieces: bytes) -> Fault:
+    """Sends these bytes before the valid response."""
+    return lambda peer, operation: responding(*pieces, valid_response(operation))(peer, operation)
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
-        first, rest = good(operation).split(b"\r\n", 1)
+
+def with_header_lines(*lines: bytes) -> Fault:
+    """Sends the valid response with these additional header lines."""
+
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
+        first, rest = valid_response(operation).split(b"\r\n", 1)
         peer.send(b"\r\n".join((first, *lines, rest)))
 
-    return play
+    return fault
 
 
-def saying_and_stalling(*pieces: bytes) -> Play:
-    def play(peer: Peer, _: str) -> None:
-        peer.take()
+def responding_and_stalling(*pieces: bytes) -> Fault:
+    def fault(peer: Peer, _: str) -> None:
+        peer.read_request()
         peer.send(*pieces)
-        peer.read_on()
+        peer.read_until_closed()
 
-    return play
+    return fault
 
 
-def saying_for_ever(beginning: bytes, piece: bytes) -> Play:
-    def play(peer: Peer, _: str) -> None:
-        peer.take()
+def responding_forever(beginning: bytes, piece: bytes) -> Fault:
+    def fault(peer: Peer, _: str) -> None:
+        peer.read_request()
         peer.send(beginning)
-        peer.send_for_ever(piece)
+        peer.send_forever(piece)
 
-    return play
+    return fault
 
 
-def close_before_reading(peer: Peer, _: str) -> None:
-    """What it has not read makes the system send a RST."""
+def close_without_reading(peer: Peer, _: str) -> None:
+    """The system sends a RST because of the unread request."""
     peer.cut()
 
 
-def reset_before_reading(peer: Peer, _: str) -> None:
+def reset_without_reading(peer: Peer, _: str) -> None:
     peer.reset()
 
 
 def reset_after_reading(peer: Peer, _: str) -> None:
-    peer.take()
+    peer.read_request()
     peer.reset()
 
 
-def half_close_before_reading(peer: Peer, _: str) -> None:
+def half_close_without_reading(peer: Peer, _: str) -> None:
     peer.half_close()
-    peer.read_on()
+    peer.read_until_closed()
 
 
-def stall_before_reading(peer: Peer, _: str) -> None:
+def stall_without_reading(peer: Peer, _: str) -> None:
     peer.stall()
 
 
 def reset_in_the_head(peer: Peer, _: str) -> None:
-    peer.take()
-    peer.send(b"HTTP/1.1 200 OK\r\nContent-", pause=SLOWLY)
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-", pause=SLOW)
     peer.reset()
 
 
-def answer_before_reading(peer: Peer, operation: str) -> None:
-    """The whole answer by the head of the question alone; its body is never read."""
-    peer.send(good(operation))
+def respond_without_reading_body(peer: Peer, operation: str) -> None:
+    """Sends the response after the head of the request. Never reads the body."""
+    peer.send(valid_response(operation))
     peer.stall()
 
 
-def refuse_before_reading(peer: Peer, _: str) -> None:
-    peer.send(REFUSAL)
+def refuse_without_reading_body(peer: Peer, _: str) -> None:
+    peer.send(ERROR_413)
     peer.half_close()
     peer.stall()
 
 
-def where_reused(end: Callable[[Peer], None], beginning: bytes = b"", pause: float = 0) -> Play:
-    """Ends a connection on which a response was sent before; a new one is good."""
+def on_reused_connection(end: Callable[[Peer], None], beginning: bytes = b"", pause: float = 0) -> Fault:
+    """Responds to the first request of a connection, and ends the connection at the second one."""
 
-    def play(peer: Peer, operation: str) -> None:
-        peer.take()
+    def fault(peer: Peer, operation: str) -> None:
+        peer.read_request()
         if not peer.is_reused:
-            peer.send(good(operation))
+            peer.send(valid_response(operation))
             return
         peer.send(beginning)
         time.sleep(pause)
         end(peer)
 
-    return play
+    return fault
 
 
-def reset_while_reading(peer: Peer, _: str) -> None:
+def reset_while_reading_body(peer: Peer, _: str) -> None:
     peer.connection.recv(1000)
     peer.reset()
 
 
-def head_byte_by_byte(peer: Peer, operation: str) -> None:
-    peer.take()
-    begin, rest = good(operation).split(b"\r\n\r\n", 1)
+def send_head_byte_by_byte(peer: Peer, operation: str) -> None:
+    peer.read_request()
+    begin, rest = valid_response(operation).split(b"\r\n\r\n", 1)
     peer.send(*bytewise(begin + b"\r\n\r\n"), rest)
 
 
-def head_too_slowly(peer: Peer, operation: str) -> None:
-    peer.take()
-    peer.send(*bytewise(good(operation)), pause=SLOWLY)
+def send_response_slowly(peer: Peer, operation: str) -> None:
+    peer.read_request()
+    peer.send(*bytewise(valid_response(operation)), pause=SLOW)
 
 
-FAULTS: dict[str, Play] = {
-    "closes before it reads": close_before_reading,
-    "resets before it reads": reset_before_reading,
-    "half-closes before it reads": half_close_before_reading,
-    "stalls before it reads": stall_before_reading,
-    "closes before it answers": saying(),
-    "resets before it answers": reset_after_reading,
-    "stalls before it answers": saying_and_stalling(),
-    "answers before it reads": answer_before_reading,
-    "refuses before it reads": refuse_before_reading,
-    "resets while it reads": reset_while_reading,
-    "closes an idle connection at the request": where_reused(Peer.cut),
-    "resets an idle connection at the request": where_reused(Peer.reset),
-    "closes an idle connection long after the request": where_reused(Peer.cut, pause=LATE),
-    "closes an idle connection in the head": where_reused(Peer.cut, b"HTTP/1.1 200 OK\r\nContent-"),
-    "garbage before the head": saying_before_the_answer(b"\x00\xff\x7fgarbage\r\n\r\n"),
-    "empty lines before the head": saying_before_the_answer(b"\r\n\r\n"),
-    "speaks SSH": saying(b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "speaks HTTP/2": saying(SETTINGS_OF_HTTP_2),
-    "says HTTP/2": saying(b"HTTP/2 200 OK\r\n\r\n{}"),
-    "speaks TLS": saying(TLS_ALERT),
-    "no status": saying(b"HTTP/1.1 OK\r\n\r\n"),
-    "status of four digits": saying(b"HTTP/1.1 2000 OK\r\n\r\n{}"),
-    "status 000": saying(answers.answer(b"{}", "000 Nothing")),
-    "status 999": saying(answers.answer(b"{}", "999 Everything")),
-    "header without a colon": saying(head("no header") + b"{}"),
-    "NUL in a header": saying(head("X: a\0b") + b"{}"),
-    "header on two lines": with_header_lines(b"X: a\r\n b\r\n\tc"),
-    "line without an end": saying_for_ever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
-    "head without an end": saying_for_ever(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
+FAULTS: dict[str, Fault] = {
+    "closes without reading the request": close_without_reading,
+    "resets without reading the request": reset_without_reading,
+    "half-closes without reading the request": half_close_without_reading,
+    "stalls without reading the request": stall_without_reading,
+    "closes without a response": responding(),
+    "resets without a response": reset_after_reading,
+    "stalls without a response": responding_and_stalling(),
+    "responds without reading the request body": respond_without_reading_body,
+    "refuses without reading the request body": refuse_without_reading_body,
+    "resets while reading the request body": reset_while_reading_body,
+    "closes a reused connection without a response": on_reused_connection(Peer.cut),
+    "resets a reused connection without a response": on_reused_connection(Peer.reset),
+    "closes a reused connection long after the request": on_reused_connection(Peer.cut, pause=LATE),
+    "closes a reused connection in the head": on_reused_connection(Peer.cut, b"HTTP/1.1 200 OK\r\nContent-"),
+    "garbage before the status line": prefixing(b"\x00\xff\x7fgarbage\r\n\r\n"),
+    "empty lines before the status line": prefixing(b"\r\n\r\n"),
+    "SSH banner": responding(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "HTTP/2 SETTINGS frame": responding(SETTINGS_OF_HTTP_2),
+    "HTTP/2 status line": responding(b"HTTP/2 200 OK\r\n\r\n{}"),
+    "TLS alert": responding(TLS_ALERT),
+    "status line without a status": responding(b"HTTP/1.1 OK\r\n\r\n"),
+    "status of four digits": responding(b"HTTP/1.1 2000 OK\r\n\r\n{}"),
+    "status 000": responding(responses.response(b"{}", "000 Nothing")),
+    "status 999": responding(responses.response(b"{}", "999 Everything")),
+    "header without a colon": responding(head("no header") + b"{}"),
+    "NUL in a header": responding(head("X: a\0b") + b"{}"),
+    "folded header": with_header_lines(b"X: a\r\n b\r\n\tc"),
+    "endless header line": responding_forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
+    "endless head": responding_forever(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
     "many headers": with_header_lines(*[b"X: y"] * 990),
     "too many headers": with_header_lines(*[b"X: y"] * 1001),
-    "interim answers without an end": saying_for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "stalls after an interim answer": saying_and_stalling(b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "interim answers before the head": saying_before_the_answer(
+    "endless interim responses": responding_forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "stalls after an interim response": responding_and_stalling(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "interim responses before the final one": prefixing(
         b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     ),
-    "switches protocols": saying_and_stalling(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
-    "head byte by byte": head_byte_by_byte,
-    "head too slowly": head_too_slowly,
-    "closes in the head": saying(b"HTTP/1.1 200 OK\r\nContent-"),
+    "101 Switching Protocols": responding_and_stalling(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
+    "head byte by byte": send_head_byte_by_byte,
+    "head byte by byte, too slow": send_response_slowly,
+    "closes in the head": responding(b"HTTP/1.1 200 OK\r\nContent-"),
     "resets in the head": reset_in_the_head,
-    "stalls in the head": saying_and_stalling(b"HTTP/1.1 200 OK\r\nContent-"),
+    "stalls in the head": responding_and_stalling(b"HTTP/1.1 200 OK\r\nContent-"),
 }
 
-BESIDE = (
-    "closes before it reads",
-    "resets before it reads",
-    "stalls before it reads",
-    "closes before it answers",
-    "stalls before it answers",
-    "garbage before the head",
-    "speaks HTTP/2",
-    "line without an end",
-    "interim answers without an end",
+DISCOVERY_FAULTS = (
+    "closes without reading the request",
+    "resets without reading the request",
+    "stalls without reading the request",
+    "closes without a response",
+    "stalls without a response",
+    "garbage before the status line",
+    "HTTP/2 SETTINGS frame",
+    "endless header line",
+    "endless interim responses",
     "closes in the head",
     "stalls in the head",
 )
-"""Those that are of use at a question beside the operation's own, too."""
+"""Faults that are also tested with the requests of the dialect discovery."""
 
-LONG_QUESTIONS = ("answers before it reads", "refuses before it reads", "resets while it reads")
-"""Those that take a question of more than fits on the way."""
+LONG_REQUESTS = (
+    "responds without reading the request body",
+    "refuses without reading the request body",
+    "resets while reading the request body",
+)
+"""Faults that need a request larger than the socket buffers."""

@@ -1,18 +1,19 @@
-"""A port on which something is done about each connection, all of them side by side."""
+"""A listening port that serves each connection on a thread of its own."""
 
 import contextlib
 import socket
 import threading
 from collections.abc import Callable
 
+from support.scripted_gateway import HOST, limit_buffers
+
 from faults.peer import Peer
-from scripted_gateway import HOST, limit_buffers
 
 BACKLOG = 128
 
 
 class Listener:
-    """It listens until the end of its `with`; then all its connections are broken."""
+    """Listens until the end of its `with`, which shuts down all connections."""
 
     def __init__(self, serve: Callable[[Peer], None]) -> None:
         self._serve = serve
@@ -48,7 +49,7 @@ class Listener:
     def _run(self, peer: Peer) -> None:
         with self._lock:
             self._peers.add(peer)
-        with contextlib.suppress(OSError):  # the client has left
+        with contextlib.suppress(OSError):  # the client closed the connection
             self._serve(peer)
         with self._lock:
             self._peers.discard(peer)

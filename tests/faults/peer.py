@@ -1,4 +1,4 @@
-"""The server's end of one connection, and everything that it can do wrong there."""
+"""The server's end of one connection, with everything that it can do wrong."""
 
 import contextlib
 import re
@@ -13,12 +13,12 @@ from typing import Union
 Connection = Union[socket.socket, ssl.SSLSocket]
 
 END_OF_HEAD = b"\r\n\r\n"
-THE_CLIENT_HAS_LEFT = "the client has left"
-SECONDS_BETWEEN_LOOKS = 0.001
+CLIENT_LEFT = "the client closed the connection"
+SECONDS_BETWEEN_PEEKS = 0.001
 
 
 class Peer:
-    """One connection. What goes wrong on it because the client left is an OSError."""
+    """One connection. Its methods raise OSError when the client has closed it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -26,12 +26,12 @@ class Peer:
         self._received = b""
 
     def head(self) -> bytes:
-        """The next request's head. Over a plain connection it stays unread: a server may close before it reads."""
-        while END_OF_HEAD not in (received := self._look()):
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        """Returns the head of the next request. Without TLS it only peeks, so that a fault can close before reading."""
+        while END_OF_HEAD not in (received := self._peek()):
+            time.sleep(SECONDS_BETWEEN_PEEKS)
         return received.split(END_OF_HEAD)[0]
 
-    def take(self) -> bytes:
+    def read_request(self) -> bytes:
         """Reads the next request, and returns its body."""
         length = re.search(rb"\r\ncontent-length: *(\d+)", self.head().lower())
         received = self._received
@@ -46,60 +46,60 @@ class Peer:
         return b"".join(parts)
 
     def send(self, *pieces: bytes, pause: float = 0) -> None:
-        """Sends these bytes, each piece by itself."""
+        """Sends each piece separately."""
         for piece in pieces:
             self.connection.sendall(piece)
             if pause:
                 time.sleep(pause)
 
-    def send_for_ever(self, piece: bytes, pause: float = 0) -> None:
-        """Sends until the client leaves."""
+    def send_forever(self, piece: bytes, pause: float = 0) -> None:
+        """Sends until the client closes the connection."""
         while True:
             self.send(piece, pause=pause)
 
     def stall(self) -> None:
-        """Does nothing more until the client leaves; what it still sends stays unread."""
+        """Waits until the client closes the connection, without reading."""
         poll = select.poll()
         poll.register(self.connection, select.POLLRDHUP)
         poll.poll()
-        raise ConnectionResetError(THE_CLIENT_HAS_LEFT)
+        raise ConnectionResetError(CLIENT_LEFT)
 
-    def read_on(self) -> None:
-        """Reads until the client leaves, and says nothing."""
+    def read_until_closed(self) -> None:
+        """Reads until the client closes the connection, without sending."""
         with contextlib.suppress(OSError):
             while self._receive():
                 pass
 
     def half_close(self) -> None:
-        """Says that nothing more comes, but goes on listening."""
+        """Closes the sending side only."""
         self.connection.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """Breaks the connection with a RST, as a crashing peer does."""
+        """Resets the connection (RST), as a crashing server does."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.cut()
 
     def cut(self) -> None:
-        """Closes at once, over TLS without a word of it."""
+        """Closes immediately, with TLS without close_notify."""
         self.connection.close()
 
-    def _look(self) -> bytes:
+    def _peek(self) -> bytes:
         if isinstance(self.connection, ssl.SSLSocket):
             if END_OF_HEAD not in self._received:
                 self._received += self._receive()
             return self._received
         received = self.connection.recv(65536, socket.MSG_PEEK)
         if not received:
-            raise ConnectionResetError(THE_CLIENT_HAS_LEFT)
+            raise ConnectionResetError(CLIENT_LEFT)
         return received
 
     def _receive(self) -> bytes:
         received = self.connection.recv(65536)
         if not received:
-            raise ConnectionResetError(THE_CLIENT_HAS_LEFT)
+            raise ConnectionResetError(CLIENT_LEFT)
         return received
 
 
 def bytewise(content: bytes) -> Iterable[bytes]:
-    """Its bytes, one by one."""
+    """The bytes, one by one."""
     return (content[at : at + 1] for at in range(len(content)))

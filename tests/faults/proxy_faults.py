@@ -1,4 +1,4 @@
-"""Faults of a proxy: of one that is to make a tunnel (CONNECT), and of one that is to pass requests on."""
+"""Faults of a proxy, for tunnels (CONNECT) and for forwarded requests."""
 
 from collections.abc import Callable
 
@@ -9,54 +9,54 @@ TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 Proxy = Callable[[Peer], None]
 
 
-def saying(words: bytes, end: Callable[[Peer], None] = Peer.half_close) -> Proxy:
-    """Takes what it is asked for, says this, and does that."""
+def responding(data: bytes, end: Callable[[Peer], None] = Peer.half_close) -> Proxy:
+    """Reads the request, sends this data, then calls `end`."""
 
-    def play(peer: Peer) -> None:
-        peer.take()
-        peer.send(words)
+    def fault(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(data)
         end(peer)
-        peer.read_on()
+        peer.read_until_closed()
 
-    return play
+    return fault
 
 
-def saying_for_ever(beginning: bytes, piece: bytes) -> Proxy:
-    def play(peer: Peer) -> None:
-        peer.take()
+def responding_forever(beginning: bytes, piece: bytes) -> Proxy:
+    def fault(peer: Peer) -> None:
+        peer.read_request()
         peer.send(beginning)
-        peer.send_for_ever(piece)
+        peer.send_forever(piece)
 
-    return play
+    return fault
 
 
-def refusing(status: str) -> Proxy:
-    """Says no, as often as it is asked."""
+def responding_with_status(status: str) -> Proxy:
+    """Responds to every request with this status."""
 
-    def play(peer: Peer) -> None:
+    def fault(peer: Peer) -> None:
         while True:
-            peer.take()
+            peer.read_request()
             peer.send(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nno".encode())
 
-    return play
+    return fault
 
 
 PROXIES: dict[str, Proxy] = {
-    "proxy: refuses with 403": refusing("403 Forbidden"),
-    "proxy: refuses with 407": refusing("407 Proxy Authentication Required"),
-    "proxy: refuses with 502": refusing("502 Bad Gateway"),
-    "proxy: stalls": saying(b"", Peer.read_on),
-    "proxy: closes": saying(b""),
-    "proxy: resets": saying(b"", Peer.reset),
-    "proxy: speaks SSH": saying(b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "proxy: head without an end": saying_for_ever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
+    "proxy: refuses with 403": responding_with_status("403 Forbidden"),
+    "proxy: refuses with 407": responding_with_status("407 Proxy Authentication Required"),
+    "proxy: refuses with 502": responding_with_status("502 Bad Gateway"),
+    "proxy: stalls": responding(b"", Peer.read_until_closed),
+    "proxy: closes": responding(b""),
+    "proxy: resets": responding(b"", Peer.reset),
+    "proxy: SSH banner": responding(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "proxy: endless head": responding_forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
 }
-"""What a proxy does, whatever it is asked for."""
+"""Faults of the proxy itself."""
 
 TUNNELS: dict[str, Proxy] = {
-    "tunnel: stalls": saying(TUNNEL, Peer.read_on),
-    "tunnel: closes": saying(TUNNEL),
-    "tunnel: resets": saying(TUNNEL, Peer.reset),
-    "tunnel: garbage": saying(TUNNEL + b"\x00\xffgarbage" * 100),
+    "tunnel: stalls": responding(TUNNEL, Peer.read_until_closed),
+    "tunnel: closes": responding(TUNNEL),
+    "tunnel: resets": responding(TUNNEL, Peer.reset),
+    "tunnel: garbage": responding(TUNNEL + b"\x00\xffgarbage" * 100),
 }
-"""What a tunnel leads to."""
+"""Faults behind an established tunnel."""

@@ -1,66 +1,67 @@
-"""A server that plays a fault for each question: which one, and for which operation, says the path of the question."""
+"""A server with faults. The path of a request selects the fault and the operation."""
 
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Optional
 
-from faults.answers import Question, beside, good
+from support.scripted_gateway import HOST
+
+from faults.responses import Request, discovery_response, valid_response
 from faults.listener import Listener
 from faults.peer import Peer
-from scripted_gateway import HOST
 
-Play = Callable[[Peer, str], None]
-"""What is done about an operation's question, whose head has come and, over a plain connection, is not yet read."""
+Fault = Callable[[Peer, str], None]
+"""Handles a request of an operation. The head has arrived; without TLS it has not been read yet."""
 
 
 class FaultServer(Listener):
-    """`plays` are the faults of the operations' own questions, and `plays_beside` those of the questions beside them.
+    """Applies `faults` to the requests of operations and `discovery_faults` to those of the dialect discovery.
 
-    What they do not name is answered well.
+    All other requests get the valid response.
     """
 
     def __init__(
         self,
-        plays: Mapping[str, Play],
-        plays_beside: Optional[Mapping[str, Play]] = None,
+        faults: Mapping[str, Fault],
+        discovery_faults: Optional[Mapping[str, Fault]] = None,
         tls: Optional[ssl.SSLContext] = None,
     ) -> None:
-        super().__init__(self._talk)
-        self._plays = _by_segment(plays)
-        self._plays_beside = _by_segment(plays_beside or {})
+        super().__init__(self._serve_peer)
+        self._faults = _by_segment(faults)
+        self._discovery_faults = _by_segment(discovery_faults or {})
         self._tls = tls
-        self._played: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[tuple[str, str]] = Counter()
 
     def url(self, fault: str, operation: str) -> str:
-        """The gateway at which this operation meets this fault."""
+        """The gateway URI for this fault and operation."""
         return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}/{segment(fault)}/{operation}"
 
-    def has_played(self, fault: str, operation: str) -> bool:
-        return self._played[segment(fault), operation] > 0
+    def has_served(self, fault: str, operation: str) -> bool:
+        return self._requests[segment(fault), operation] > 0
 
-    def _talk(self, peer: Peer) -> None:
+    def _serve_peer(self, peer: Peer) -> None:
         if self._tls:
             peer.connection = self._tls.wrap_socket(peer.connection, server_side=True)
         while True:
-            self._answer(peer)
+            self._respond(peer)
             peer.is_reused = True
 
-    def _answer(self, peer: Peer) -> None:
-        question = Question.of(peer.head())
-        play = (self._plays if question.is_own else self._plays_beside).get(question.fault)
-        if play:
-            self._played[question.fault, question.operation] += 1
-            play(peer, question.operation)
+    def _respond(self, peer: Peer) -> None:
+        request = Request.of(peer.head())
+        fault = (self._faults if request.is_operation else self._discovery_faults).get(request.fault)
+        if fault:
+            self._requests[request.fault, request.operation] += 1
+            fault(peer, request.operation)
         else:
-            peer.take()
-            peer.send(good(question.operation) if question.is_own else beside(question))
+            peer.read_request()
+            peer.send(valid_response(request.operation) if request.is_operation else discovery_response(request))
 
 
 def segment(fault: str) -> str:
-    """A fault's name as a part of a path."""
+    """The name of a fault as a path segment."""
     return "".join(letter if letter.isalnum() else "-" for letter in fault)
 
 
-def _by_segment(plays: Mapping[str, Play]) -> dict[str, Play]:
-    return {segment(name): play for name, play in plays.items()}
+def _by_segment(faults: Mapping[str, Fault]) -> dict[str, Fault]:
+    return {segment(name): fault for name, fault in faults.items()}

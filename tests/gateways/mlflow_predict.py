@@ -1,10 +1,10 @@
-"""Asks a gateway as MLflow's own Python client does, to compare with: runs inside `mlflow-2.8.1` and later ones.
+"""Calls a gateway with MLflow's Python client, for comparison. Runs inside `mlflow-2.8.1` and newer.
 
 Reads lines like
 
     {"url": "http://127.0.0.1:5000", "route": "chat", "environment": {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}}
 
-and prints for each one a line: "OK", or the name of the exception. The environment's variables hold for that line alone.
+and prints a line for each: "OK", or the name of the exception. The environment variables apply to that line only.
 """
 
 import json
@@ -15,8 +15,8 @@ from typing import Any, Callable
 INPUTS = {"messages": [{"role": "user", "content": "hi"}]}
 
 
-def asking(url: str) -> Callable[[str], Any]:
-    """The client's function that asks a route."""
+def query_function(url: str) -> Callable[[str], Any]:
+    """Returns the client's function that queries a route."""
     try:
         from mlflow.deployments import get_deploy_client
 
@@ -24,8 +24,8 @@ def asking(url: str) -> Callable[[str], Any]:
         return lambda route: client.predict(endpoint=route, inputs=INPUTS)
     except ImportError:
         pass
-    except Exception as problem:  # MLflow 2.8 does not know such a target
-        if "deployment" not in str(problem).lower():
+    except Exception as error:  # MLflow 2.8 does not support this target
+        if "deployment" not in str(error).lower():
             raise
     from mlflow.gateway import MlflowGatewayClient
 
@@ -33,17 +33,17 @@ def asking(url: str) -> Callable[[str], Any]:
 
 
 def main() -> None:
-    """Answers line by line, until there is no more."""
+    """Handles each line of standard input."""
     before = dict(os.environ)
     for line in sys.stdin:
-        question = json.loads(line)
+        request = json.loads(line)
         os.environ.clear()
-        os.environ.update({**before, **question["environment"]})
+        os.environ.update({**before, **request["environment"]})
         try:
-            asking(question["url"])(question["route"])
+            query_function(request["url"])(request["route"])
             print("OK", flush=True)
-        except Exception as problem:
-            print(type(problem).__name__, flush=True)
+        except Exception as error:
+            print(type(error).__name__, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Starts a real MLflow gateway, the one that `mlflow gateway start` is, in front of OpenAI-compatible upstreams."""
+"""Starts a real MLflow gateway (`mlflow gateway start`) with OpenAI-compatible upstreams."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ EMBEDDINGS = "llm/v1/embeddings"
 
 
 class Route(NamedTuple):
-    """A route (MLflow 2.8 and older) or endpoint (newer), and the root URL of the server that answers for it."""
+    """A route (MLflow 2.8 and older) or endpoint (newer), and the root URL of its upstream."""
 
     name: str
     type: str
@@ -35,10 +35,10 @@ def start(
     more_routes: Sequence[Route] = (),
     splits: Sequence[Split] = (),
 ) -> Server:
-    """Starts MLflow `version` with the routes `completions`, `chat`, `embeddings` (where it has an upstream) and more.
+    """Starts MLflow `version` with the routes `completions`, `chat`, `embeddings` (if it has an upstream) and more.
 
-    It installs that version first where it is not there. The upstreams are OpenAI-compatible servers, named by their
-    root URL (without `/v1`).
+    Installs that version first if it is missing. The upstreams are OpenAI-compatible servers, given by their root URL
+    (without `/v1`).
     """
     environment = install(f"mlflow-{version}")
     routes = [Route("completions", COMPLETIONS, upstream_url), Route("chat", CHAT, upstream_url)]
@@ -59,7 +59,7 @@ def start(
 
 
 def _splits(splits: Sequence[Split]) -> dict[str, object]:
-    """Newer files have routes again, beside the endpoints."""
+    """The configuration of splits. Newer files have routes again, in addition to endpoints."""
     entries = [
         {
             "name": split.name,
@@ -74,7 +74,7 @@ def _splits(splits: Sequence[Split]) -> dict[str, object]:
 
 
 def _config(version: str, routes: Sequence[Route]) -> dict[str, object]:
-    """MLflow 2.9 renamed routes to endpoints, in its paths and in its configuration file."""
+    """The configuration of routes. MLflow 2.9 renamed them to endpoints, in paths and in the configuration file."""
     old = tuple(int(part) for part in version.split(".")[:2]) < (2, 9)
     entries = [
         {

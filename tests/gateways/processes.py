@@ -1,4 +1,4 @@
-"""Starts a server for a test, waits until it answers, and makes sure that it ends with the test."""
+"""Starts a server for a test, waits until it is healthy, and ends it with the test."""
 
 import http.client
 import os
@@ -21,21 +21,21 @@ PORT_TAKEN = re.compile(r"address already in use|connection in use|couldn't bind
 NOT_INHERITED = re.compile(r"MLFLOW_|OPENAI_|DATABRICKS_|PYTHON|LD_PRELOAD|(https?|all)_proxy", re.IGNORECASE)
 
 Command = Callable[[int, Path], list[str]]
-"""Makes the command line from the port to listen on and an empty folder that the server may fill."""
+"""Returns the command line, given the port to listen on and an empty folder for files of the server."""
 
 
 class ServerFailed(RuntimeError):
-    """A server that did not come up. The message has its command, its exit status and the end of its log."""
+    """A server that failed to start. The message contains its command, its exit status and the end of its log."""
 
 
 class PortTaken(ServerFailed):
-    """Somebody else took the port between our choosing it and the server's listening on it."""
+    """Another process took the port before the server listened on it."""
 
 
 class Server:
-    """A running server. It is up when the constructor returns; `stop`, or the end of a `with`, ends it.
+    """A running server. The constructor returns when it is healthy; `stop`, or the end of a `with`, ends it.
 
-    It also ends when this process ends, however that happens: see supervisor.py.
+    It also ends when this process ends, in whatever way: see supervisor.py.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Server:
     ) -> None:
         """Starts `command` and waits up to `timeout` seconds for a 200 from the path `health`.
 
-        The server gets this process's environment without what would change a gateway's or Python's behaviour,
-        and then `environment`. Its home, temporary and current folder is the one that `command` is given.
+        The server inherits the environment without the variables that change the behaviour of gateways or Python, plus
+        `environment`. Its home, temporary and current folder is the folder passed to `command`.
         """
         self.name = name
         for attempt in range(1, PORT_ATTEMPTS + 1):
@@ -67,11 +67,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The server's root, without a slash at its end."""
+        """The root URL without a trailing slash."""
         return f"http://{HOST}:{self.port}"
 
     def stop(self) -> None:
-        """Ends the server and everything that it started, and returns when all of it is gone."""
+        """Ends the server and all processes that it started, and waits for their end."""
         if self._supervisor.stdin:
             self._supervisor.stdin.close()
         self._supervisor.wait()
@@ -101,7 +101,7 @@ class Server:
                     stderr=log,
                     cwd=folder,
                     env={**inherited, **places, **environment},
-                    start_new_session=True,  # Ctrl-C on the terminal is for us: we end it in our order
+                    start_new_session=True,  # Ctrl-C is for this process, which ends the server
                 )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -110,21 +110,21 @@ class Server:
     def _wait_until_healthy(self, health: str, deadline: float) -> None:
         while True:
             status = self._supervisor.poll()
-            if PORT_TAKEN.search(self._logged()):
+            if PORT_TAKEN.search(self._log_text()):
                 raise PortTaken(self._failure("found its port taken"))
             if status is not None:
                 raise ServerFailed(self._failure(f"ended with status {status}"))
-            if _answers(self.port, health):
+            if _is_healthy(self.port, health):
                 return
             if time.monotonic() > deadline:
-                raise ServerFailed(self._failure(f"did not answer {self.url}{health} in time (it is still running)"))
+                raise ServerFailed(self._failure(f"did not respond to {self.url}{health} in time (still running)"))
             time.sleep(0.1)
 
-    def _logged(self) -> str:
+    def _log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
     def _failure(self, what: str) -> str:
-        last_lines = "\n".join(self._logged().splitlines()[-LAST_LINES:])
+        last_lines = "\n".join(self._log_text().splitlines()[-LAST_LINES:])
         return f"{self.name} {what}.\nCommand: {' '.join(self._command)}\nThe end of {self.log}:\n{last_lines}"
 
 
@@ -134,7 +134,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _answers(port: int, path: str) -> bool:
+def _is_healthy(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", path)

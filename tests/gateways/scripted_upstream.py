@@ -1,34 +1,34 @@
 #!/usr/bin/env python3
-"""A small OpenAI-compatible server that answers what a test can foresee, and fails when it is told to.
+"""A small OpenAI-compatible server with predictable responses, and with failures on command.
 
     python3 tests/gateways/scripted_upstream.py [--completions-shape {completions,chat}]
 
-prints its URL as the first line and serves until it is ended. It answers POST /v1/completions, /v1/chat/completions
-and /v1/embeddings, at once or, with `"stream": true`, in a stream of chunks. The text is "echo: " and the prompt or the
-last message of the user or of a tool, so that a test sees that each answer belongs to its question; with `n`
-candidates, those after the first end in " #1", " #2" and so on.
+prints its URL as the first line and serves until it is ended. It supports POST /v1/completions, /v1/chat/completions
+and /v1/embeddings, whole or, with `"stream": true`, as a stream of chunks. The text is "echo: " and the prompt or the
+last message of the user or of a tool, so that a test can match each response with its request. With `n` candidates,
+those after the first end in " #1", " #2" and so on.
 
-It also answers /v1/responses, /v1/messages (Anthropic) and /v1beta/models/NAME:generateContent and
-:streamGenerateContent (Gemini), as provider_answers.py says.
+It also supports /v1/responses, /v1/messages (Anthropic) and /v1beta/models/NAME:generateContent and
+:streamGenerateContent (Gemini): see provider_responses.py.
 
-GET /requests gives the last requests as a JSON list of {"path", "body"}; DELETE /requests forgets them.
+GET /requests returns the last requests as a JSON list of {"path", "body"}; DELETE /requests clears it.
 
-Words in that prompt or message command it, and can be combined:
+The prompt or message can contain commands:
 
-    !status 503   answer with this status and an OpenAI error body
-    !delay 500    wait so many milliseconds first
+    !status 503   respond with this status and an OpenAI error body
+    !delay 500    wait 500 milliseconds before the response
     !cut          close the connection after half of the body
-    !strange      answer with JSON that is no answer, at which MLflow's gateways raise an exception that nobody handles
-    !tools        call the first tool twice instead of writing a text (chat only)
-    !signed       with !tools: call it once, without arguments and with a signature
+    !strange      respond with unexpected JSON, which causes an unhandled exception in MLflow's gateways
+    !tools        respond with two calls of the first tool instead of a text (chat only)
+    !signed       with !tools: respond with one call, without arguments and with a signature
 
 and in a stream also:
 
-    !slow 50      wait so many milliseconds between the chunks
-    !reason 5000  reason for so many milliseconds before the text, a thought each 50: the id of each chunk is the time
-                  in microseconds (CLOCK_MONOTONIC)
-    !break 3      break the connection (RST) after so many chunks
-    !error 3      send an error after so many chunks, and end
+    !slow 50      wait 50 milliseconds between the chunks
+    !reason 5000  send reasoning for 5000 milliseconds before the text, a chunk every 50: the id of each chunk is the
+                  time in microseconds (CLOCK_MONOTONIC)
+    !break 3      reset the connection (RST) after 3 chunks
+    !error 3      send an error after 3 chunks, and end
 """
 
 import argparse
@@ -49,8 +49,8 @@ from typing import Any, Optional
 
 if not __package__:  # run as a program
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from gateways import provider_answers as others  # noqa: E402
-from gateways import scripted_answers as answers  # noqa: E402
+from gateways import provider_responses as others  # noqa: E402
+from gateways import scripted_responses as responses  # noqa: E402
 
 HOST = "127.0.0.1"
 SHAPES = ("completions", "chat")
@@ -60,10 +60,10 @@ THOUGHT = "hm, "
 
 
 class ScriptedUpstream:
-    """The running server. It is up when the constructor returns; `stop`, or the end of a `with`, ends it.
+    """The running server. It is ready when the constructor returns; `stop`, or the end of a `with`, ends it.
 
-    `completions_shape="chat"` makes it answer /v1/completions in chat's shape: the openai provider of MLflow 2.22
-    expects that.
+    With `completions_shape="chat"`, responses to /v1/completions have the shape of chat, as the openai provider of
+    MLflow 2.22 expects.
     """
 
     def __init__(self, completions_shape: str = "completions") -> None:
@@ -97,7 +97,7 @@ class ScriptedUpstream:
             self._log.append({"path": path, "body": body})
 
     def wait(self) -> None:
-        """Returns when the server has been stopped."""
+        """Waits until the server is stopped."""
         self._thread.join()
 
     def stop(self) -> None:
@@ -114,99 +114,99 @@ class ScriptedUpstream:
 
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # an answer that is still being delayed must not hold up the end of a test
+    block_on_close = False  # a delayed response must not delay the end of a test
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A peer that leaves in the middle of an answer is nothing to talk about."""
+        """Ignores clients that close the connection during a response."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection; it is kept alive from request to request, as HTTP/1.1 does."""
+    """One kept-alive connection."""
 
     upstream: ScriptedUpstream
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # send head and body together
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         if self.path == "/requests":
-            self._answer(200, self.upstream.requests())
+            self._respond(200, self.upstream.requests())
         elif self.path == "/health":
-            self._answer(200, {"status": "OK"})
+            self._respond(200, {"status": "OK"})
         else:
-            self._answer(404, answers.error("no such path"))
+            self._respond(404, responses.error("no such path"))
 
     def do_DELETE(self) -> None:
         if self.path == "/requests":
             self.upstream.forget_requests()
-            self._answer(200, [])
+            self._respond(200, [])
         else:
-            self._answer(404, answers.error("no such path"))
+            self._respond(404, responses.error("no such path"))
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             body = json.loads(content)
         except ValueError:
-            self._answer(400, answers.error("the body is not JSON"))
+            self._respond(400, responses.error("the body is not JSON"))
             return
         self.upstream.record(self.path, body)
         if not isinstance(body, dict):
-            self._answer(400, answers.error("the body is not a JSON object"))
+            self._respond(400, responses.error("the body is not a JSON object"))
         elif self.path == "/v1/completions":
-            in_chat_shape = self.upstream.completions_shape == "chat"
-            self._generate(answers.completions_question(body, in_chat_shape))
+            is_chat = self.upstream.completions_shape == "chat"
+            self._generate(responses.completions_request(body, is_chat))
         elif self.path == "/v1/chat/completions":
-            self._generate(answers.chat_question(body))
+            self._generate(responses.chat_request(body))
         elif self.path == "/v1/embeddings":
-            texts = answers.texts_to_embed(body)
-            commands = " ".join(texts)
-            if self._is_to_answer(commands):
-                self._answer(200, answers.embeddings(texts, body), "!cut" in commands)
+            inputs = responses.embeddings_inputs(body)
+            commands = " ".join(inputs)
+            if self._follow_commands(commands):
+                self._respond(200, responses.embeddings(inputs, body), "!cut" in commands)
         elif self.path == "/v1/responses":
-            self._answer_as(others.responses(body), bool(body.get("stream")))
+            self._respond_as(others.responses(body), bool(body.get("stream")))
         elif self.path == "/v1/messages":
-            self._answer_as(others.anthropic_messages(body), bool(body.get("stream")))
+            self._respond_as(others.anthropic_messages(body), bool(body.get("stream")))
         elif self.path.startswith("/v1beta/models/"):
-            self._answer_as(others.gemini(body), ":streamGenerateContent" in self.path)
+            self._respond_as(others.gemini(body), ":streamGenerateContent" in self.path)
         else:
-            self._answer(404, answers.error("no such path"))
+            self._respond(404, responses.error("no such path"))
 
-    def _answer_as(self, answer: others.Answer, is_streamed: bool) -> None:
-        if not is_streamed or answer.status != 200:
-            self._answer(answer.status, answer.body)
+    def _respond_as(self, response: others.Response, is_streamed: bool) -> None:
+        if not is_streamed or response.status != 200:
+            self._respond(response.status, response.body)
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for lines in others.event_lines(answer.events):
+        for lines in others.event_lines(response.events):
             self._send_chunk(lines)
         self._send_chunk(b"")
 
-    def _generate(self, question: answers.Question) -> None:
-        if not self._is_to_answer(question.text):
+    def _generate(self, request: responses.Request) -> None:
+        if not self._follow_commands(request.text):
             return
-        if question.body.get("stream"):
-            self._stream(question.text, list(answers.chunks(question)))
+        if request.body.get("stream"):
+            self._stream(request.text, list(responses.chunks(request)))
         else:
-            self._answer(200, answers.answer(question), "!cut" in question.text)
+            self._respond(200, responses.response(request), "!cut" in request.text)
 
-    def _is_to_answer(self, commands: str) -> bool:
-        """Waits, or fails in the answer's place, as the words of command demand."""
+    def _follow_commands(self, commands: str) -> bool:
+        """Waits or fails as commanded. Returns whether to send the response."""
         time.sleep((_number("!delay", commands) or 0) / 1000)
         status = _number("!status", commands)
         if status is not None:
-            self._answer(status, answers.error(f"scripted {status}"), "!cut" in commands)
+            self._respond(status, responses.error(f"scripted {status}"), "!cut" in commands)
         elif "!strange" in commands:
-            self._answer(200, {"object": "strange"})
+            self._respond(200, {"object": "strange"})
         return status is None and "!strange" not in commands
 
-    def _answer(self, status: int, answer: Any, cut: bool = False) -> None:
-        content = json.dumps(answer).encode()
+    def _respond(self, status: int, response: Any, cut: bool = False) -> None:
+        content = json.dumps(response).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _stream(self, commands: str, chunks: list[Any]) -> None:
-        """Sends the chunks as server-sent events, and fails among them as the words of command demand."""
+        """Sends the chunks as server-sent events, and fails between them as commanded."""
         pause = (_number("!slow", commands) or 0) / 1000
         chunks_before_error = _number("!error", commands)
         chunks_before_break = _number("!break", commands)
@@ -234,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_events(map(json.dumps, chunks[: len(chunks) // 2]), pause)
             self.close_connection = True
         elif chunks_before_error is not None:
-            sent = [*chunks[:chunks_before_error], answers.error("scripted error")]
+            sent = [*chunks[:chunks_before_error], responses.error("scripted error")]
             self._send_events(map(json.dumps, sent), pause)
             self._send_chunk(b"")
         else:
@@ -250,22 +250,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_chunk(f"data: {event}\n\n".encode())
 
     def _send_chunk(self, content: bytes) -> None:
-        """Sends one piece of a body whose length is not known yet; an empty one ends it."""
+        """Sends a chunk of a chunked body. An empty chunk ends the body."""
         self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
         self.wfile.flush()
 
     def _reset(self) -> None:
-        """Breaks the connection as a crashing peer does."""
+        """Resets the connection, as a crashing server does."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the requests are kept instead."""
+        """Logs nothing; the requests are recorded instead."""
 
 
 def _reasoning(first: Any, milliseconds: int) -> Iterator[Any]:
-    """Chunks of reasoning for so long, one each REASONING_PAUSE."""
+    """Reasoning chunks for this time, one every REASONING_PAUSE seconds."""
     ends = time.monotonic() + milliseconds / 1000
     while time.monotonic() < ends:
         time.sleep(REASONING_PAUSE)
@@ -275,13 +275,13 @@ def _reasoning(first: Any, milliseconds: int) -> Iterator[Any]:
 
 
 def _number(command: str, commands: str) -> Optional[int]:
-    """The number that follows a word of command; None where that word is not there."""
+    """The number after a command, or None without the command."""
     found = re.search(rf"{command} (\d+)", commands)
     return int(found[1]) if found else None
 
 
 def main() -> None:
-    """Serves until it is ended by a signal."""
+    """Serves until a signal ends the process."""
     parser = argparse.ArgumentParser(description="A scripted OpenAI-compatible server.")
     parser.add_argument("--completions-shape", choices=SHAPES, default=SHAPES[0])
     with ScriptedUpstream(parser.parse_args().completions_shape) as upstream:

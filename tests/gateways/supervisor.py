@@ -1,11 +1,11 @@
-"""Runs one command, and ends it and all that it started as soon as whoever asked for it is gone.
+"""Runs a command, and ends it and all its descendants when the test that started it ends.
 
     supervisor.py FOLDER COMMAND...
 
-A server started by a test has to end with that test, even where the test is killed and can clean up nothing. So this
-small process stands between them. Its standard input is a pipe whose other end only the test holds: when the test
-ends, in whatever way, the kernel closes that end, and this process sees the end of file. Then it ends the command and
-every process below it, and removes FOLDER, where the command kept its files. It ends with the command's status.
+A server started by a test must end with that test, even if the test is killed and cannot clean up. So this process
+runs between them. Its standard input is a pipe whose other end only the test has open. When the test ends, in whatever
+way, the kernel closes that end, and this process reads the end of file. Then it ends the command and all its
+descendants, and removes FOLDER, which contains the command's files. It exits with the status of the command.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def supervise(folder: str, command: list[str]) -> int:
-    """Runs the command until it ends or the pipe closes, and returns its exit status as a shell would tell it."""
+    """Runs the command until it ends or the pipe closes, and returns its exit status as a shell reports it."""
     try:
         return _run(command)
     finally:
@@ -38,7 +38,7 @@ def supervise(folder: str, command: list[str]) -> int:
 
 def _run(command: list[str]) -> int:
     wake = _wake_on_signals()
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a dying child leaves behind becomes ours, and stays in reach
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphaned descendants become children of this process
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_supervisor
@@ -58,7 +58,7 @@ def _run(command: list[str]) -> int:
 
 
 def _wake_on_signals() -> int:
-    """A descriptor from which the numbers of the arriving signals can be read."""
+    """Returns a descriptor from which the numbers of received signals can be read."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     signal.set_wakeup_fd(write_end)
@@ -68,7 +68,7 @@ def _wake_on_signals() -> int:
 
 
 def _die_with_supervisor() -> None:
-    """For the case that the supervisor itself is killed: at least the command then goes too."""
+    """If the supervisor itself is killed, the kernel kills at least the command."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -78,7 +78,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _reap(pid: int) -> Optional[int]:
-    """Collects every child that has ended; returns the status of this one if it was among them."""
+    """Reaps all ended children. Returns the status of this one if it was among them."""
     status = None
     while True:
         try:
@@ -92,29 +92,29 @@ def _reap(pid: int) -> Optional[int]:
 
 
 def _end_all(pid: int) -> Optional[int]:
-    """Asks all processes to end, then kills those that are left."""
+    """Terminates all processes, then kills those that remain."""
     status = None
     for number, seconds in ((signal.SIGTERM, SECONDS_TO_END_BY_ITSELF), (signal.SIGKILL, SECONDS_TO_BE_KILLED)):
-        asked: set[int] = set()
+        signalled: set[int] = set()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             ended = _reap(pid)
             status = status if ended is None else ended
-            left = _descendants() if ON_LINUX else _group(pid)
-            if not left:
+            remaining = _descendants() if ON_LINUX else _group(pid)
+            if not remaining:
                 return status
-            for one in left - asked:
+            for one in remaining - signalled:
                 _send(one, number)
-            asked |= left
+            signalled |= remaining
             time.sleep(0.02)
     return status
 
 
 def _descendants() -> set[int]:
-    """All processes below this one, those with a session of their own included.
+    """All descendants of this process, including those in their own sessions.
 
-    Zombies count: one may be a process whose first thread has ended before its others, and it still has its children.
-    The others vanish when their parent, or after its end this process, collects them.
+    Zombies count: one may be a process whose main thread has ended before its other threads, and it still has its
+    children. The others disappear when their parent, or after its end this process, reaps them.
     """
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
@@ -122,7 +122,7 @@ def _descendants() -> set[int]:
             try:
                 with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
                     parent = file.read().rpartition(")")[2].split()[1]
-            except (OSError, IndexError):  # it has ended meanwhile
+            except (OSError, IndexError):  # the process has ended
                 continue
             children.setdefault(int(parent), []).append(int(entry))
     found: set[int] = set()
@@ -135,7 +135,7 @@ def _descendants() -> set[int]:
 
 
 def _group(pid: int) -> set[int]:
-    """Where there is no /proc: the command's process group, as the negative number that stands for it."""
+    """Without /proc: the process group of the command, as a negative number."""
     return {-pid} if _send(-pid, 0) else set()
 
 

@@ -1,4 +1,4 @@
-"""Starts several servers side by side, for each takes seconds."""
+"""Starts several servers in parallel, because each takes seconds."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ Key = TypeVar("Key")
 
 @contextlib.contextmanager
 def started(starts: Mapping[Key, Callable[[], Server]]) -> Iterator[dict[Key, Server]]:
-    """The running servers under the names of what starts them. They end with the `with`, or where one cannot start."""
+    """The running servers by the keys of `starts`. All end with the `with`, or if one of them fails to start."""
     with contextlib.ExitStack() as stack:
         with ThreadPoolExecutor(len(starts)) as pool:
             futures = {key: pool.submit(start) for key, start in starts.items()}

@@ -1,4 +1,4 @@
-"""Starts the AI Gateway of MLflow's tracking server (`mlflow server`), in front of OpenAI-compatible upstreams."""
+"""Starts the AI Gateway of MLflow's tracking server (`mlflow server`) with OpenAI-compatible upstreams."""
 
 import json
 import subprocess
@@ -17,24 +17,23 @@ ENVIRONMENT = {
     "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
     "MLFLOW_CRYPTO_KEK_PASSPHRASE": "only for tests, so no secret",
     "MLFLOW_FLASK_SERVER_SECRET_KEY": "only for tests, so no secret",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nothing here runs jobs, and their runners cost time and memory
-    "MLFLOW_MODEL_CATALOG_URI": "",  # else it asks the internet for prices, and waits for an answer
-    "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",  # else 3.17.2 loses the spans that belong to a trace of the caller
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # no test runs jobs, and their runners need time and memory
+    "MLFLOW_MODEL_CATALOG_URI": "",  # otherwise it requests prices from the internet
+    "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",  # otherwise 3.17.2 loses the spans of a caller's trace
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
 }
 
 VERSIONS = ("3.9.0", "3.13.0", "3.17.2", "3.18.0")
 HOSTS_FIXED_IN = {"gemini": VERSIONS, "anthropic": ("3.9.0",)}
-"""The versions in which the host of a provider cannot be configured."""
+"""The versions in which the host of a provider is not configurable."""
 
 
 class Endpoint(NamedTuple):
-    """An endpoint, and the root URL of the server that answers for it (without `/v1`).
+    """An endpoint, and the root URL of its upstream (without `/v1`).
 
-    With `usage_tracking` the server keeps a trace of each question. `workspace` is where the endpoint lies on a server
-    that has workspaces. All endpoints of a provider in HOSTS_FIXED_IN have the
-    same upstream.
+    With `usage_tracking` the server keeps a trace of each request. `workspace` is the endpoint's workspace on a server
+    with workspaces. All endpoints of a provider in HOSTS_FIXED_IN have the same upstream.
     """
 
     name: str
@@ -45,14 +44,14 @@ class Endpoint(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """A user of the server. MLflow wants passwords of twelve characters or more."""
+    """A user of the server. MLflow requires passwords of at least twelve characters."""
 
     username: str
     password: str
 
 
 class Accounts(NamedTuple):
-    """The users of a server that wants basic authentication: who may do all, use the endpoints, and nothing."""
+    """The users of a server with basic authentication: an admin, one who may use the endpoints, and one who may not."""
 
     admin: Credentials
     user: Credentials
@@ -67,10 +66,10 @@ def start(
     prefix: str = "",
     with_workspaces: bool = False,
 ) -> Server:
-    """Starts the tracking server with these endpoints, and installs it first where it is not there.
+    """Starts the tracking server with these endpoints. Installs it first if it is missing.
 
-    With accounts it wants basic authentication. With a `prefix`, for example "/mlflow", all of its paths begin with
-    that; the server's `url` is without it.
+    With accounts it requires basic authentication. With a `prefix`, for example "/mlflow", all of its paths begin with
+    the prefix; the server's `url` does not contain it.
     """
     python = install(f"mlflow-{version}") / "bin" / "python"
 
@@ -111,7 +110,7 @@ def _auth_configuration(admin: Credentials) -> str:
 
 
 def _set_up(python: Path, url: str, accounts: Optional[Accounts], endpoints: Sequence[Endpoint]) -> None:
-    wanted = {
+    config = {
         "url": url,
         "accounts": accounts and {name: account._asdict() for name, account in accounts._asdict().items()},
         "endpoints": [endpoint._asdict() for endpoint in endpoints],
@@ -119,7 +118,7 @@ def _set_up(python: Path, url: str, accounts: Optional[Accounts], endpoints: Seq
     program = Path(__file__).with_name("tracking_set_up.py")
     done = subprocess.run(
         [str(python), "-I", str(program)],
-        input=json.dumps(wanted),
+        input=json.dumps(config),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -127,4 +126,4 @@ def _set_up(python: Path, url: str, accounts: Optional[Accounts], endpoints: Seq
         env={"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_PROXY": HOST},
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the tracking server's endpoints could not be made:\n{done.stdout}")
+        raise RuntimeError(f"the tracking server's endpoints could not be created:\n{done.stdout}")

@@ -1,6 +1,6 @@
-"""Makes the users and endpoints of a tracking server by MLflow's own client: runs inside the server's environment.
+"""Creates the users and endpoints of a tracking server with MLflow's client, inside the server's environment.
 
-Standard input says which: see `_set_up` in tracking_server.py.
+Reads the configuration from standard input: see `_set_up` in tracking_server.py.
 """
 
 import contextlib
@@ -17,24 +17,24 @@ MODEL = "smollm2"
 
 
 def main() -> None:
-    """Reads what is wanted, and makes it."""
-    wanted = json.load(sys.stdin)
-    accounts = wanted["accounts"] or {}
-    host = MlflowHostCreds(wanted["url"], **accounts.get("admin", {}))
-    for workspace in sorted({endpoint["workspace"] for endpoint in wanted["endpoints"]} - {None}):
-        make_workspace(host, workspace)
+    """Reads the configuration and creates the users and endpoints."""
+    config = json.load(sys.stdin)
+    accounts = config["accounts"] or {}
+    host = MlflowHostCreds(config["url"], **accounts.get("admin", {}))
+    for workspace in sorted({endpoint["workspace"] for endpoint in config["endpoints"]} - {None}):
+        create_workspace(host, workspace)
     for name in ("user", "stranger"):
         if name in accounts:
             http_request_safe(host, "/api/2.0/mlflow/users/create", "POST", json=accounts[name])
-    for endpoint in wanted["endpoints"]:
-        with inside(endpoint["workspace"]):
-            endpoint_id = make_endpoint(RestStore(lambda: host), endpoint)
+    for endpoint in config["endpoints"]:
+        with in_workspace(endpoint["workspace"]):
+            endpoint_id = create_endpoint(RestStore(lambda: host), endpoint)
             if accounts:
-                let_use(host, accounts["user"]["username"], endpoint_id)
+                grant_use(host, accounts["user"]["username"], endpoint_id)
 
 
-def make_endpoint(store: RestStore, endpoint: dict) -> str:
-    """Makes one endpoint, with a model and a secret of its own, and returns its id."""
+def create_endpoint(store: RestStore, endpoint: dict) -> str:
+    """Creates an endpoint with its own model and secret, and returns its ID."""
     name, provider = endpoint["name"], endpoint["provider"]
     base = None if provider == "gemini" else {"api_base": f"{endpoint['upstream_url']}/v1"}
     secret = store.create_gateway_secret(name, {"api_key": "none"}, provider, auth_config=base)
@@ -45,16 +45,16 @@ def make_endpoint(store: RestStore, endpoint: dict) -> str:
     return store.create_gateway_endpoint(name, models, **options).endpoint_id
 
 
-def make_workspace(host: MlflowHostCreds, name: str) -> None:
-    """Makes a workspace, which older servers do not have."""
+def create_workspace(host: MlflowHostCreds, name: str) -> None:
+    """Creates a workspace, which older servers do not support."""
     from mlflow.entities import Workspace
     from mlflow.store.workspace.rest_store import RestWorkspaceStore
 
     RestWorkspaceStore(lambda: host).create_workspace(Workspace(name))
 
 
-def inside(workspace: Optional[str]) -> contextlib.AbstractContextManager:
-    """What is made meanwhile lies in this workspace."""
+def in_workspace(workspace: Optional[str]) -> contextlib.AbstractContextManager:
+    """Endpoints are created in this workspace in_workspace the `with`."""
     if workspace is None:
         return contextlib.nullcontext()
     from mlflow.utils.workspace_context import WorkspaceContext
@@ -62,8 +62,8 @@ def inside(workspace: Optional[str]) -> contextlib.AbstractContextManager:
     return WorkspaceContext(workspace)
 
 
-def let_use(host: MlflowHostCreds, username: str, endpoint_id: str) -> None:
-    """Lets a user see and use an endpoint."""
+def grant_use(host: MlflowHostCreds, username: str, endpoint_id: str) -> None:
+    """Permits a user to use an endpoint."""
     grant = {
         "username": username,
         "resource_type": "gateway_endpoint",

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builds import ROOT
-from consumers import WAYS, Way, answer_of
-from scripted_gateway import ScriptedGateway, answering, echo
+from support.builds import ROOT
+from support.consumers import CONSUMERS, Consumer, output_of
+from support.scripted_gateway import ScriptedGateway, echo, one_route
 
 BUILT_DIFFERENTLY = re.compile(r"lib/libmlflow_ai_gateway\.(a|so\..*)|.*\.pc|.*-paths\.cmake")
 """Files whose content may differ: cargo-c builds the libraries itself, and writes a pkg-config file of its own."""
@@ -53,7 +53,7 @@ def test_pkg_config_files_agree(cinstalled: Path, installed: Path) -> None:
     assert fields[0] == fields[1] and len(fields[0]) == 6
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_a_program_is_built_from_what_cargo_c_installed(way: Way, cinstalled: Path, tmp_path: Path) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
-        assert answer_of(way(cinstalled, tmp_path), gateway.url) == "echo: The capital of France is\n"
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
+def test_a_program_is_built_from_what_cargo_c_installed(way: Consumer, cinstalled: Path, tmp_path: Path) -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert output_of(way(cinstalled, tmp_path), gateway.url) == "echo: The capital of France is\n"

@@ -11,10 +11,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from builds import ROOT, clean_environment, need
-from conftest import RealGateway
-from consumers import CMAKE_PROJECT, MINIMAL, WAYS, Way, answer_of, cmake, pkg_config
-from scripted_gateway import ScriptedGateway, answering, echo
+from support.builds import ROOT, clean_environment, need
+from support.consumers import (
+    CMAKE_PROJECT,
+    MINIMAL,
+    CONSUMERS,
+    Consumer,
+    output_of,
+    cmake,
+    pkg_config,
+)
+from support.real_gateways import RealGateway
+from support.scripted_gateway import ScriptedGateway, echo, one_route
 
 DIST = ROOT / "target/dist"
 OLD_ROOT = ROOT / "target/roots/bullseye"
@@ -156,17 +164,17 @@ def test_debug_symbols_give_the_line_of_an_address(unpacked: Path, processor: st
     assert output(*place).splitlines()[1].startswith("??:")
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_a_program_is_built_from_the_archive(way: Way, prefix: Path, tmp_path: Path) -> None:
-    with ScriptedGateway(answering(echo)) as gateway:
-        assert answer_of(way(prefix, tmp_path), gateway.url) == COMPLETION
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
+def test_a_program_is_built_from_the_archive(way: Consumer, prefix: Path, tmp_path: Path) -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert output_of(way(prefix, tmp_path), gateway.url) == COMPLETION
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
 def test_a_program_of_the_archive_and_a_real_gateway(
-    way: Way, prefix: Path, tmp_path: Path, real_gateway: RealGateway
+    way: Consumer, prefix: Path, tmp_path: Path, real_gateway: RealGateway
 ) -> None:
-    assert answer_of(way(prefix, tmp_path), real_gateway.url) == COMPLETION
+    assert output_of(way(prefix, tmp_path), real_gateway.url) == COMPLETION
 
 
 @pytest.mark.parametrize("library", ["libmlflow_ai_gateway.so", "libmlflow_ai_gateway.a"])
@@ -178,7 +186,7 @@ def test_a_program_runs_on_an_older_system(library: str, prefix: Path, tmp_path:
     command = [ROOT / "target/gateways/packaging/bin/python-zig", "cc", "-target", f"{HERE}-linux-gnu.{oldest}"]
     command += [MINIMAL, f"-I{prefix / 'include'}", prefix / "lib" / library, "-lunwind"]
     subprocess.run([*map(str, command), "-Wl,-rpath,/opt/gateway/lib", "-o", str(OLD_ROOT / "opt/app")], check=True)
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         environment = clean_environment({"MLFLOW_GATEWAY_URI": gateway.url})
         run = ["chroot", str(OLD_ROOT), "/opt/app"]
         done = subprocess.run(run, capture_output=True, text=True, env=environment)
@@ -190,8 +198,8 @@ def test_cmake_fetches_the_archive(target: str, tmp_path: Path) -> None:
     archive = archive_of(HERE)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     project = FETCHING_PROJECT.replace("{archive}", str(archive)).replace("{hash}", digest)
-    with ScriptedGateway(answering(echo)) as gateway:
-        assert answer_of(cmake(project, target, tmp_path, []), gateway.url) == COMPLETION
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert output_of(cmake(project, target, tmp_path, []), gateway.url) == COMPLETION
 
 
 @pytest.mark.parametrize("target", ["mlflow_ai_gateway", "static"])
@@ -209,9 +217,9 @@ def test_conan_packages_the_archive(target: str, prefix: Path, tmp_path: Path) -
     generators = ["--generator=CMakeDeps", "--generator=CMakeToolchain", f"--output-folder={tmp_path / 'conan-files'}"]
     conan("install", f"--requires=mlflow_ai_gateway/{VERSION}", "--no-remote", "--options", shared, *generators)
     toolchain = f"-DCMAKE_TOOLCHAIN_FILE={tmp_path / 'conan-files/conan_toolchain.cmake'}"
-    with ScriptedGateway(answering(echo)) as gateway:
+    with ScriptedGateway(one_route(echo)) as gateway:
         program = cmake(CMAKE_PROJECT, target, tmp_path / "app", [toolchain, "-DCMAKE_BUILD_TYPE=Release"])
-        assert answer_of(program, gateway.url) == COMPLETION
+        assert output_of(program, gateway.url) == COMPLETION
 
 
 def test_two_static_libraries_written_in_rust_link(prefix: Path, tmp_path: Path) -> None:
@@ -225,5 +233,5 @@ def test_two_static_libraries_written_in_rust_link(prefix: Path, tmp_path: Path)
     program = tmp_path / "app"
     sources = [str(MINIMAL), str(tmp_path / "caller.c"), os.fspath(other)]
     subprocess.run(["cc", *sources, *words, "-o", str(program)], check=True)
-    with ScriptedGateway(answering(echo)) as gateway:
-        assert answer_of(program, gateway.url) == f"2 {COMPLETION}"
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert output_of(program, gateway.url) == f"2 {COMPLETION}"

@@ -64,7 +64,7 @@ fn set_retries(variables: &Variables, options: &mut Options) -> Result<(), Error
         ("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", &mut backoff.jitter),
     ] {
         if let Some(value) = variables.get(name)? {
-            let number = value.trim().parse().ok().filter(|number| (0.0..=120.0).contains(number));
+            let number = fast_float2::parse(value.trim()).ok().filter(|number| (0.0..=120.0).contains(number));
             *seconds = number.ok_or_else(|| invalid(name, "allowed: 0 to 120 (seconds)"))?;
         }
     }
@@ -95,7 +95,7 @@ fn set_tls(variables: &Variables, options: &mut Options, family: Family) -> Resu
 /// As [`set`], for a file. An unusable file is an error only when it is used: an option may replace it before.
 fn set_file(options: &mut Options, option: &str, file: TlsFile, path: &str, variable: &str) -> Result<(), Error> {
     set(options, option, path, variable).or_else(|error| {
-        let unusable = TlsSetting::Unusable(file, error.message().to_owned());
+        let unusable = TlsSetting::InvalidFile(file, error.message().to_owned());
         options.set(HandleOption::Connect(ConnectSetting::Tls(unusable)))
     })
 }

@@ -50,11 +50,11 @@ fn uri_and_options(variables: &Variables, gateway: Option<&str>) -> Result<(Gate
         let source = variable.map(|name| format!(" (from the environment variable {name})"));
         Error::new(Status::InvalidUri, problem + &source.unwrap_or_default())
     })?;
-    let options = if uri.is_openais() && openai::is_base_url_server(variables, &uri) {
+    let options = if uri.is_openai_base() && openai::is_base_url_server(variables, &uri) {
         openai::options(variables, &uri)?
     } else {
         let mut options = connection::options(variables, &uri, Family::Mlflow)?;
-        if uri.is_openais() {
+        if uri.is_openai_base() {
             options.dialect = Some(dialect::OPENAI);
         }
         mlflow::set_options(variables, &mut options)?;

@@ -78,7 +78,7 @@ fn openai_key_is_sent_only_to_the_server_of_openai_base_url() {
         assert_eq!((dialect(&found), bearer(&found).as_deref()), (Some("openai"), Some("sk-1")), "{uri}");
         assert!(found.uri.to_string().eq_ignore_ascii_case(if uri == "openai" { own } else { uri }));
         assert_eq!(
-            (found.options.workspace, found.options.connect.unusable()),
+            (found.options.workspace, found.options.connect.configuration_error()),
             (None, None),
             "workspace and TLS settings are for MLflow only"
         );
@@ -192,12 +192,12 @@ fn unusable_tls_file_is_an_error_unless_an_option_replaces_it() {
     let mut options = find(Some("https://h"), &variables).unwrap().options;
     let mut set = |option, value| {
         options.set(HandleOption::parse(option, value).unwrap()).unwrap();
-        options.connect.unusable().map(str::to_owned)
+        options.connect.configuration_error().map(str::to_owned)
     };
     assert!(set("timeout_ms", "1").unwrap().contains("/nowhere cannot be read"));
     assert!(set("insecure_tls", "false").unwrap().contains(TRUSTED[2]));
     assert!(set("ca_file", "").unwrap().contains("/nowhere-else cannot be read"));
     assert_eq!(set("client_cert_file", ""), None);
     let options = find(Some("http://h"), &variables).unwrap().options;
-    assert_eq!(options.connect.unusable(), None, "the file is for TLS only");
+    assert_eq!(options.connect.configuration_error(), None, "the file is for TLS only");
 }

@@ -1,7 +1,7 @@
-"""Sends what MLflow sends to a provider's own host to the URL in SCRIPTED_GEMINI or SCRIPTED_ANTHROPIC, where it cannot
-be configured.
+"""Redirects MLflow's requests to a provider to the URL in SCRIPTED_GEMINI or SCRIPTED_ANTHROPIC, in versions in which
+the host is not configurable.
 
-Python imports this module when it starts, if its folder is in PYTHONPATH.
+Python imports this module at its start if its folder is in PYTHONPATH.
 """
 
 import importlib.abc
@@ -16,7 +16,7 @@ BASES = {"gemini": ("GeminiProvider", "/v1beta/models"), "anthropic": ("Anthropi
 
 
 class Redirect(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Changes the module of a provider once it is loaded."""
+    """Changes the module of a provider after it is loaded."""
 
     def __init__(self, name: str, class_name: str, base_url: str) -> None:
         self.name, self.class_name, self.base_url = f"mlflow.gateway.providers.{name}", class_name, base_url

@@ -1,0 +1,1 @@
+"""What the tests share: builds of the library, C programs that call it, and scripted servers."""
