@@ -2,7 +2,8 @@
 # make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
 # make uninstall  remove what make install with the same variables has installed
 # make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
-# make deb      build the Debian packages in target/deb; make test-packages: test them in a clean root (needs root, 5 minutes)
+# make deb      build the Debian packages in target/deb
+# make test-packages  test them in a minimal Debian (needs root; 4 minutes the first time)
 # make test-dist  test them; make test-cargo-c: test that cargo-c installs what make install installs
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
@@ -181,5 +182,5 @@ need-cargo need-cc need-python:
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
-    deb test-packages dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz abi check-abi compat fuzz bench clean
+    deb test-packages dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools \
+    test-rust test-builds test-fuzz abi check-abi compat fuzz bench clean

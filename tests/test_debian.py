@@ -39,7 +39,8 @@ def files(package: Path, folder: Path) -> set[str]:
 
 def of_debian(file: str) -> bool:
     """Whether Debian asks for a file of each package, beside what the package is for."""
-    return re.fullmatch(r"usr/share/doc/libmlflow-[^/]*/(copyright|changelog\.gz|changelog\.Debian\.gz)", file) is not None
+    pattern = r"usr/share/doc/libmlflow-[^/]*/(copyright|changelog\.gz|changelog\.Debian\.gz)"
+    return re.fullmatch(pattern, file) is not None
 
 
 def test_the_packages_contain_what_is_installed(packages: dict[str, Path], tmp_path: Path) -> None:

@@ -52,8 +52,9 @@ CONSUMERS = {
         f"cc -Wall -Wextra -Werror {EXAMPLES}/minimal.c $(pkg-config --cflags --libs mlflow_ai_gateway) -o app", True
     ),
     "pkg-config-static": Consumer(
-        "libraries=$(pkg-config --static --libs mlflow_ai_gateway | sed 's/-lmlflow/-l:libmlflow/; s/gateway /gateway.a /')\n"
-        f"cc {EXAMPLES}/minimal.c $(pkg-config --cflags mlflow_ai_gateway) $libraries -o app",
+        "found=$(pkg-config --static --cflags --libs mlflow_ai_gateway)\n"
+        "found=$(echo $found | sed 's/-lmlflow_ai_gateway/-l:libmlflow_ai_gateway.a/')\n"
+        f"cc {EXAMPLES}/minimal.c $found -o app",
         False,
     ),
     "cmake": Consumer("cmake -S . -B build && cmake --build build && mv build/app .", True),

@@ -1,4 +1,4 @@
-"""A copy of a root file system that packaging/clean-root has made, in which a test installs packages and runs programs."""
+"""A copy of a root file system of packaging/clean-root, in which a test installs packages and runs programs."""
 
 import shlex
 import shutil
