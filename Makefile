@@ -87,7 +87,7 @@ test-dist: check-tools dist
 	$(PYTEST) tests/packaging/test_dist.py
 
 # Needs the programs of Debian's dpkg-dev.
-deb: target/release/libmlflow_ai_gateway.so $(STATIC) | need-cargo need-python
+deb: library | need-cargo need-python
 	@sh packaging/debian/build target/deb
 
 test-packages: check-tools deb
