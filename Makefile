@@ -2,6 +2,8 @@
 # make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
 # make uninstall  remove what make install with the same variables has installed
 # make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
+# make deb      build the Debian packages in target/deb
+# make test-packages  test them in a minimal Debian (needs root; 4 minutes the first time)
 # make test-dist  test them; make test-cargo-c: test that cargo-c installs what make install installs
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
@@ -85,8 +87,18 @@ dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
 	@sh packaging/dist $*
 
 test-dist: check-tools dist
-	@sh packaging/old-root
+	@sh packaging/clean-root bullseye
 	$(PYTEST) tests/packaging/test_dist.py
+
+# Needs the programs of Debian's dpkg-dev.
+deb: library | need-cargo need-python
+	@sh packaging/debian/build target/deb
+
+test-packages: check-tools deb
+	@sh tests/install-tools lintian
+	@sh packaging/clean-root "$$(. /etc/os-release && echo "$$VERSION_CODENAME")" \
+	    gcc g++ libc6-dev make pkg-config cmake dpkg-dev man-db
+	$(PYTEST) tests/packaging/test_debian_in_clean_root.py
 
 test-cargo-c: check-tools all
 	@sh packaging/install-tools cargo-c
@@ -180,5 +192,5 @@ need-cargo need-cc need-python:
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
-    dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools test-rust test-builds \
-    test-fuzz test-arm64 test-s390x abi check-abi compat fuzz bench clean
+    deb test-packages dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools \
+    test-rust test-builds test-fuzz test-arm64 test-s390x abi check-abi compat fuzz bench clean

@@ -8,8 +8,8 @@ without a program is an error.
 """
 
 import argparse
+import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +75,18 @@ def _unused(chosen: dict[Function, Optional[Example]], examples: list[Example]) 
             yield f"{example.name}: no page shows it, because shorter programs call the same functions; remove it"
 
 
+def write(written: dict[str, str], folder: Path) -> None:
+    """Replaces the files of the folder one by one: another process may install them meanwhile."""
+    for file in {*folder.glob("man*/*")} - {folder / name for name in written}:
+        file.unlink(missing_ok=True)
+    for name, text in written.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = folder / f"{os.getpid()}.new"
+        new.write_text(text)
+        new.replace(path)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Write the man pages.")
     parser.add_argument("--header", type=Path, default=HEADER)
@@ -86,11 +98,7 @@ def main() -> int:
     except Incomplete as incomplete:
         print(f"make man: the documentation is incomplete\n{incomplete}", file=sys.stderr)
         return 1
-    shutil.rmtree(arguments.output, ignore_errors=True)
-    for name, text in written.items():
-        path = arguments.output / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write(written, arguments.output)
     print(f"{arguments.output}: {len(written)} man pages")
     return 0
 
