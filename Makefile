@@ -2,9 +2,10 @@
 # make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
 # make uninstall  remove what make install with the same variables has installed
 # make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
+# make test-dist  build and test the archives
+# make test-cargo-c  compare what cargo-c installs with make install
 # make deb      build the Debian packages in target/deb
-# make test-packages  test them in a minimal Debian (needs root; 4 minutes the first time)
-# make test-dist  test them; make test-cargo-c: test that cargo-c installs what make install installs
+# make test-packages  build the Debian packages and test them in a minimal Debian (needs root; 4 minutes the first time)
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
 # make test     install what the tests need and run all tests (10 minutes on two cores)

@@ -75,7 +75,8 @@ int main(int argc, char **argv)
     calls = atoi(argv[2]);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_create("r", argv[1], &gateway, &error));
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_create(&request, &error));
-    CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_request_set_prompt(request, PROMPTS[0], 10, &error));
+    CHECK_STATUS(MLFLOW_GATEWAY_OK,
+                 mlflow_gateway_request_set_prompt(request, PROMPTS[0], MLFLOW_GATEWAY_NUL_TERMINATED, &error));
     CHECK(pthread_barrier_init(&begin, NULL, THREADS + 1) == 0);
     for (int i = 0; i < THREADS; i++) {
         numbers[i] = i;
