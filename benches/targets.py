@@ -10,7 +10,7 @@ from results import Results
 
 NEW_THREADS = {"clone", "clone3", "fork", "vfork"}
 NEW_CONNECTIONS = {"socket", "connect", "openat", "sendmmsg"}
-"""System calls of a new connection and of a name look-up."""
+"""System calls of a new connection and of a name lookup."""
 
 MAX_GROWTH_KIB = 64
 
@@ -37,7 +37,7 @@ def rows(results: Results) -> list[Row]:
         _at_most("user instructions per call", results.instructions[OURS], 40_000),
         _at_most("system calls per call", calls.per_call, 4),
         _at_most(f"threads created by {MANY} calls", threads, 0),
-        _at_most("system calls for threads, sockets and look-ups after the first call, with a host name", setup_calls, 0),
+        _at_most("system calls for threads, sockets and lookups after the first call, with a host name", setup_calls, 0),
         _at_most("load + create + first call, ms", results.start.milliseconds, 5),
         _at_most("size of the stripped .so, bytes", results.library_bytes, 2_600_000),
         *_of_large(results.large),

@@ -51,8 +51,8 @@
  *            functions, but must not destroy an object that the running call uses. They must return: no longjmp(),
  *            C++ exception, pthread_exit(), and no change of the thread's cancelability.
  * Process    The library installs no signal handler, raises no SIGPIPE, prints nothing, and keeps no global state. It
- *            starts threads only for name look-ups and for concurrent embeddings batches (option embed_concurrency).
- *            If a look-up outlives its call, the library stays loaded after dlclose(). After fork(), parent and child
+ *            starts threads only for name lookups and for concurrent embeddings batches (option embed_concurrency).
+ *            If a lookup outlives its call, the library stays loaded after dlclose(). After fork(), parent and child
  *            may both use their handles, but not share connections: an open stream continues in the parent only, and
  *            a request that another thread was changing is empty in the child. Destroy all objects before closing
  *            every descriptor, as daemons do. A fault of the library is MLFLOW_GATEWAY_PANIC, not a crash.
@@ -801,7 +801,7 @@ mlflow_gateway_status mlflow_gateway_request_add_media(mlflow_gateway_request *r
 
 /**
  * Append the message of a candidate, to continue the conversation. After tool calls, append their results, too.
- * The message is sent as it came, including reasoning and provider fields such as "thought_signature"; only empty
+ * The message is sent as received, including reasoning and provider fields such as "thought_signature"; only empty
  * arguments of a tool call become "{}".
  *
  * `response` may be that of a stream.
@@ -973,7 +973,7 @@ mlflow_gateway_status mlflow_gateway_send(mlflow_gateway *gateway,
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_response_candidate_count(const mlflow_gateway_response *response);
 
-/** Return the text of a candidate. NULL if there is none, for example beside tool calls. */
+/** Return the text of a candidate. NULL if there is none, for example with tool calls. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_text(const mlflow_gateway_response *response,
                                          size_t candidate,
@@ -1035,7 +1035,7 @@ const char *mlflow_gateway_response_tool_call_arguments(const mlflow_gateway_res
  * Return the message of a candidate as a JSON object, to store it and to append it to a request later
  * (mlflow_gateway_request_add_message_json()).
  *
- * Of a whole response it is the message as it came, provider fields included. Of a completion it is an assistant
+ * Of a whole response it is the message as received, provider fields included. Of a completion it is an assistant
  * message with the text. Of a stream it is composed of what was gathered. Empty arguments of tool calls become
  * "{}". NULL if nothing was gathered.
  */
@@ -1095,7 +1095,7 @@ MLFLOW_GATEWAY_API
 int64_t mlflow_gateway_response_time_us(const mlflow_gateway_response *response,
                                         int32_t kind);
 
-/** Return the body as it came. It may have any encoding. NULL for a stream. */
+/** Return the body as received. It may have any encoding. NULL for a stream. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_response_body(const mlflow_gateway_response *response,
                                          size_t *len);
@@ -1393,7 +1393,7 @@ MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_url(const mlflow_gateway_routes *routes,
                                       size_t route);
 
-/** Return all that the gateway reports of a route, as it wrote it. */
+/** Return everything that the gateway reports about a route, unchanged. */
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_routes_json(const mlflow_gateway_routes *routes,
                                        size_t route,

@@ -208,7 +208,7 @@ pub unsafe extern "C" fn mlflow_gateway_request_add_media(
 }
 
 /// Append the message of a candidate, to continue the conversation. After tool calls, append their results, too.
-/// The message is sent as it came, including reasoning and provider fields such as "thought_signature"; only empty
+/// The message is sent as received, including reasoning and provider fields such as "thought_signature"; only empty
 /// arguments of a tool call become "{}".
 ///
 /// `response` may be that of a stream.

@@ -82,7 +82,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_candidate_count(response: *cons
     })
 }
 
-/// Return the text of a candidate. NULL if there is none, for example beside tool calls.
+/// Return the text of a candidate. NULL if there is none, for example with tool calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_text(
     response: *const mlflow_gateway_response,
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_tool_call_arguments(
 /// Return the message of a candidate as a JSON object, to store it and to append it to a request later
 /// (mlflow_gateway_request_add_message_json()).
 ///
-/// Of a whole response it is the message as it came, provider fields included. Of a completion it is an assistant
+/// Of a whole response it is the message as received, provider fields included. Of a completion it is an assistant
 /// message with the text. Of a stream it is composed of what was gathered. Empty arguments of tool calls become
 /// "{}". NULL if nothing was gathered.
 #[unsafe(no_mangle)]
@@ -324,7 +324,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow
     })
 }
 
-/// Return the body as it came. It may have any encoding. NULL for a stream.
+/// Return the body as received. It may have any encoding. NULL for a stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_response_body(
     response: *const mlflow_gateway_response,

@@ -133,7 +133,7 @@ pub unsafe extern "C" fn mlflow_gateway_routes_url(
     })
 }
 
-/// Return all that the gateway reports of a route, as it wrote it.
+/// Return everything that the gateway reports about a route, unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_routes_json(
     routes: *const mlflow_gateway_routes,
