@@ -110,7 +110,7 @@ demo: examples | need-python
 
 # Parallel jobs use different target directories, because cargo locks its target directory.
 check: check-tools
-	@$(MAKE) --no-print-directory -j2 library test-rust
+	@$(MAKE) --no-print-directory -j2 examples test-rust
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not real and not tool and not alone' tests
 
 test: test-tools
