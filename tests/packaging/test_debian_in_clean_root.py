@@ -41,7 +41,7 @@ int main()
 
 
 class Consumer(NamedTuple):
-    """A way to build a program with the installed library, as a script that makes /work/NAME/app."""
+    """A way to build a program with the installed library, as a script that makes /project/NAME/app."""
 
     script: str
     is_shared: bool
@@ -88,13 +88,13 @@ def root(clean_root: CleanRoot, files_before: set[str]) -> CleanRoot:
 def programs(root: CleanRoot) -> dict[str, str]:
     """The program of each consumer, by name."""
     for name, consumer in CONSUMERS.items():
-        folder = root.folder / "work" / name
+        folder = root.folder / "project" / name
         folder.mkdir(parents=True)
         target = "mlflow_ai_gateway" if consumer.is_shared else "static"
         (folder / "CMakeLists.txt").write_text(CMAKE_PROJECT.replace("TARGET", target))
         (folder / "app.cpp").write_text(CXX20_PROGRAM)
         root.shell(f"cd {name}\n{consumer.script}")
-    return {name: f"/work/{name}/app" for name in CONSUMERS}
+    return {name: f"/project/{name}/app" for name in CONSUMERS}
 
 
 def completion(root: CleanRoot, program: str, url: str) -> str:
@@ -149,14 +149,14 @@ def test_a_package_that_uses_the_library_depends_on_it(root: CleanRoot, programs
 def test_the_runtime_package_alone_runs_a_program(root: CleanRoot, programs: dict[str, str], tmp_path: Path) -> None:
     with CleanRoot(release_of_this_machine(), tmp_path) as bare, ScriptedGateway(one_route(echo)) as gateway:
         for name in ("pkg-config", "pkg-config-static"):
-            shutil.copy(f"{root.folder}{programs[name]}", bare.folder / "work" / name)
-        assert completion(bare, "/work/pkg-config-static", gateway.url) == COMPLETION
-        done = bare.run("/work/pkg-config")
+            shutil.copy(f"{root.folder}{programs[name]}", bare.folder / "project" / name)
+        assert completion(bare, "/project/pkg-config-static", gateway.url) == COMPLETION
+        done = bare.run("/project/pkg-config")
         assert done.returncode == 127 and "libmlflow_ai_gateway.so.0.2: cannot open shared object file" in done.stderr
 
         before = bare.files()
         bare.install(RUNTIME)
-        assert completion(bare, "/work/pkg-config", gateway.url) == COMPLETION
+        assert completion(bare, "/project/pkg-config", gateway.url) == COMPLETION
         assert purge(bare) == 1
         assert bare.files() == before
 

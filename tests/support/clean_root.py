@@ -11,7 +11,7 @@ from support.builds import ROOT, clean_environment
 
 ROOTS = ROOT / "target/roots"
 
-NOT_OF_A_PACKAGE = ("var/lib/dpkg/", "var/log/", "var/cache/", "etc/ld.so.cache", "work/")
+NOT_OF_A_PACKAGE = ("var/lib/dpkg/", "var/log/", "var/cache/", "etc/ld.so.cache", "project/")
 """Where dpkg, ldconfig and man-db keep what they know of all packages, and where tests build programs."""
 
 
@@ -27,7 +27,7 @@ class CleanRoot:
     def __init__(self, name: str, folder: Path) -> None:
         self.folder = folder
         subprocess.run(["cp", "--archive", "--reflink=auto", f"{ROOTS / name}/.", str(folder)], check=True)
-        (folder / "work").mkdir()
+        (folder / "project").mkdir()
 
     def __enter__(self) -> "CleanRoot":
         return self
@@ -37,8 +37,8 @@ class CleanRoot:
         shutil.rmtree(self.folder)
 
     def run(self, *command: str, environment: Optional[dict[str, str]] = None) -> subprocess.CompletedProcess[str]:
-        """Runs a command as root, in /work."""
-        words = ["chroot", str(self.folder), "env", "--chdir=/work", *command]
+        """Runs a command as root, in /project."""
+        words = ["chroot", str(self.folder), "env", "--chdir=/project", *command]
         variables = clean_environment({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", **(environment or {})})
         return subprocess.run(words, capture_output=True, text=True, timeout=300, env=variables)
 
@@ -55,7 +55,7 @@ class CleanRoot:
     def install(self, packages: Iterable[Path]) -> None:
         """Installs packages from files, with dpkg alone: it fails where a package that they need is missing."""
         for package in packages:
-            shutil.copy(package, self.folder / "work")
+            shutil.copy(package, self.folder / "project")
         self.shell("dpkg --install *.deb && rm *.deb")
 
     def files(self) -> set[str]:
