@@ -83,7 +83,7 @@ fn version_macros() -> String {
     let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("cargo sets the version variables");
     let [major, minor, patch] = ["MAJOR", "MINOR", "PATCH"].map(part);
     format!(
-        "\n/* The version of this header. mlflow_gateway_version() tells the version of the library that runs. */\n\
+        "\n/* The version of this header. mlflow_gateway_version() returns that of the library in use. */\n\
          #define MLFLOW_GATEWAY_VERSION_MAJOR {major}\n\
          #define MLFLOW_GATEWAY_VERSION_MINOR {minor}\n\
          #define MLFLOW_GATEWAY_VERSION_PATCH {patch}\n\

@@ -67,7 +67,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of this header. mlflow_gateway_version() tells the version of the library that runs. */
+/* The version of this header. mlflow_gateway_version() returns that of the library in use. */
 #define MLFLOW_GATEWAY_VERSION_MAJOR 0
 #define MLFLOW_GATEWAY_VERSION_MINOR 2
 #define MLFLOW_GATEWAY_VERSION_PATCH 0
@@ -257,7 +257,7 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 #define MLFLOW_GATEWAY_STREAM_ERROR 64
 
 /**
- * The first candidate has no text. Only mlflow_gateway_call() returns this. The message tells what the candidate
+ * The first candidate has no text. Only mlflow_gateway_call() returns this. The message reports what the candidate
  * has instead; mlflow_gateway_error_body() returns the response.
  */
 #define MLFLOW_GATEWAY_NO_TEXT 65

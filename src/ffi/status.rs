@@ -81,7 +81,7 @@ pub const MLFLOW_GATEWAY_STREAM_TRUNCATED: mlflow_gateway_status = 63;
 /// The gateway reported an error within the stream. If it gave the reason, the status may be RATE_LIMITED,
 /// BUDGET_EXCEEDED or GUARDRAIL_BLOCKED instead.
 pub const MLFLOW_GATEWAY_STREAM_ERROR: mlflow_gateway_status = 64;
-/// The first candidate has no text. Only mlflow_gateway_call() returns this. The message tells what the candidate
+/// The first candidate has no text. Only mlflow_gateway_call() returns this. The message reports what the candidate
 /// has instead; mlflow_gateway_error_body() returns the response.
 pub const MLFLOW_GATEWAY_NO_TEXT: mlflow_gateway_status = 65;
 
