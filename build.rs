@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The files of `src/ffi` with exported functions, in the order of the header.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 18] = [
     "version",
     "status",
     "string",
@@ -17,6 +17,8 @@ const SOURCES: [&str; 16] = [
     "json",
     "stream",
     "event",
+    "queue",
+    "completion",
     "embeddings",
     "routes",
     "cancel",
@@ -24,7 +26,7 @@ const SOURCES: [&str; 16] = [
 ];
 
 /// The first declaration of each section of the header, and the section's heading. cbindgen cannot write headings.
-const HEADINGS: [(&str, &str); 24] = [
+const HEADINGS: [(&str, &str); 28] = [
     ("typedef struct mlflow_gateway mlflow_gateway;", "Types"),
     ("#define MLFLOW_GATEWAY_OK ", "Statuses: the numbers never change"),
     ("#define MLFLOW_GATEWAY_INVALID_ARGUMENT ", "1 to 19: error of the caller; nothing was sent"),
@@ -38,6 +40,9 @@ const HEADINGS: [(&str, &str); 24] = [
     ("#define MLFLOW_GATEWAY_TIME_QUEUED ", "Times"),
     ("#define MLFLOW_GATEWAY_TOKENS_INPUT ", "Token counts"),
     ("#define MLFLOW_GATEWAY_EVENT_TEXT ", "Kinds of events"),
+    ("#define MLFLOW_GATEWAY_SUBMIT_SEND ", "Ways to submit a request to a queue"),
+    ("#define MLFLOW_GATEWAY_QUEUE_COUNT_WAITING ", "Counts of a queue"),
+    ("#define MLFLOW_GATEWAY_COMPLETION_EVENT ", "Kinds of completions"),
     ("const char *mlflow_gateway_version(", "Version, status names and strings"),
     ("mlflow_gateway_error_status(", "Errors"),
     ("mlflow_gateway_create(", "The simple path: one route, one prompt"),
@@ -45,6 +50,7 @@ const HEADINGS: [(&str, &str); 24] = [
     ("mlflow_gateway_send(", "Responses"),
     ("mlflow_gateway_json_get(", "JSON"),
     ("mlflow_gateway_stream_open(", "Streaming"),
+    ("mlflow_gateway_queue_create(", "Queues: many requests at once"),
     ("mlflow_gateway_embed(", "Embeddings"),
     ("mlflow_gateway_list_routes(", "Routes, health and limits"),
     ("mlflow_gateway_cancel_token_create(", "Cancellation"),

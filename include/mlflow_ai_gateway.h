@@ -106,6 +106,9 @@ typedef struct mlflow_gateway mlflow_gateway;
 /** A cancel token. Cancels every call it is attached to, running or started before it is reset. */
 typedef struct mlflow_gateway_cancel_token mlflow_gateway_cancel_token;
 
+/** What a queue returns: an event of a stream, or the end of a request. */
+typedef struct mlflow_gateway_completion mlflow_gateway_completion;
+
 /** Embeddings. Immutable. */
 typedef struct mlflow_gateway_embeddings mlflow_gateway_embeddings;
 
@@ -114,6 +117,9 @@ typedef struct mlflow_gateway_error mlflow_gateway_error;
 
 /** One event of a stream. Immutable. The stream owns it. */
 typedef struct mlflow_gateway_event mlflow_gateway_event;
+
+/** A queue: sends many requests at once, on threads of its own. */
+typedef struct mlflow_gateway_queue mlflow_gateway_queue;
 
 /** A request: a prompt, messages, inputs or a body, with its own settings. Send it as often as needed. */
 typedef struct mlflow_gateway_request mlflow_gateway_request;
@@ -280,13 +286,22 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /** The stream is complete. */
 #define MLFLOW_GATEWAY_STREAM_END 100
 
+/** There is no completion yet. */
+#define MLFLOW_GATEWAY_PENDING 101
+
+/** The queue is closed, and all completions were fetched. */
+#define MLFLOW_GATEWAY_QUEUE_END 102
+
+/** The queue holds as many waiting requests as max_queued allows. */
+#define MLFLOW_GATEWAY_QUEUE_FULL 103
+
 /** The JSON document has no such value. */
 #define MLFLOW_GATEWAY_NO_VALUE 104
 
 /* Times
  * ----- */
 
-/** Reserved: always -1. */
+/** How long the request waited in a queue before its start; -1 without a queue. Not part of TOTAL. */
 #define MLFLOW_GATEWAY_TIME_QUEUED 1
 
 /** Connection ready, new or reused. */
@@ -369,6 +384,42 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 
 /** Anything else. Read it with mlflow_gateway_event_raw_data(). */
 #define MLFLOW_GATEWAY_EVENT_OTHER 7
+
+/* Ways to submit a request to a queue
+ * ----------------------------------- */
+
+/** As mlflow_gateway_send(). */
+#define MLFLOW_GATEWAY_SUBMIT_SEND 1
+
+/** As mlflow_gateway_stream_open() and mlflow_gateway_stream_next(). */
+#define MLFLOW_GATEWAY_SUBMIT_STREAM 2
+
+/** As mlflow_gateway_embed(). */
+#define MLFLOW_GATEWAY_SUBMIT_EMBED 3
+
+/* Counts of a queue
+ * ----------------- */
+
+/** Requests that wait to be sent. */
+#define MLFLOW_GATEWAY_QUEUE_COUNT_WAITING 1
+
+/** Requests that are being sent, or whose DONE was not fetched. */
+#define MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT 2
+
+/** Completions that mlflow_gateway_queue_next() can return now. */
+#define MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED 3
+
+/** How many requests may be in flight now: max_in_flight, or what the option adaptive found. */
+#define MLFLOW_GATEWAY_QUEUE_COUNT_LIMIT 4
+
+/* Kinds of completions
+ * -------------------- */
+
+/** An event of a stream. */
+#define MLFLOW_GATEWAY_COMPLETION_EVENT 1
+
+/** The end of a request. Each request that was submitted has exactly one, also if it failed or was cancelled. */
+#define MLFLOW_GATEWAY_COMPLETION_DONE 2
 
 /* Log levels
  * ---------- */
@@ -1087,7 +1138,8 @@ const char *mlflow_gateway_response_retry_reason(const mlflow_gateway_response *
                                                  size_t retry);
 
 /**
- * Return a time in microseconds from the start of the call to a point of its last attempt, -1 if not known.
+ * Return a time in microseconds from the start of the call to a point of its last attempt, -1 if not known. QUEUED
+ * is the time before the start.
  *
  * `kind` is one of the MLFLOW_GATEWAY_TIME_ numbers.
  */
@@ -1275,6 +1327,182 @@ const char *mlflow_gateway_event_raw_name(const mlflow_gateway_event *event);
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
                                           size_t *len);
+
+/* Queues: many requests at once
+ * ----------------------------- */
+
+/**
+ * Create a queue for many requests at once. Submit requests, then fetch their completions, from one thread or from
+ * several:
+ *
+ *     for (uint64_t i = 0; i < count; i++)
+ *         mlflow_gateway_queue_submit(queue, requests[i], MLFLOW_GATEWAY_SUBMIT_SEND, i, &error);
+ *     mlflow_gateway_queue_close(queue);
+ *     while (mlflow_gateway_queue_next(queue, -1, &completion, &error) == MLFLOW_GATEWAY_OK) {
+ *         print(mlflow_gateway_completion_tag(completion), mlflow_gateway_completion_response(completion));
+ *         mlflow_gateway_completion_destroy(completion);
+ *     }
+ *
+ * Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait for ever.
+ *
+ * `queue` receives the queue. The caller owns it. It keeps its handle.
+ *
+ * A queue belongs to the process that created it: in the child of a fork() it can only be destroyed. Once a queue
+ * has sent a request, the library stays loaded after dlclose().
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_queue_create(mlflow_gateway *gateway,
+                                                  mlflow_gateway_queue **queue,
+                                                  mlflow_gateway_error **error);
+
+/**
+ * Set an option of a queue, at any time. docs/options.md describes every option.
+ *
+ *   name                 values                default  limits
+ *   max_in_flight        1 to 4096             8        requests in flight, until their DONE is fetched
+ *   max_queued           1 to 1000000          1024     requests that wait
+ *   max_events           1 to 65536            64       events of a stream that are not destroyed yet
+ *   requests_per_second  0 to 1000000          0        requests a second; may be a fraction; 0: no limit
+ *   tokens_per_minute    0 to 1000000000000    0        tokens a minute, input and output; 0: no limit
+ *   adaptive             true, false           false    finds the best max_in_flight, at most the one that is set,
+ *                                                       or else 4096
+ *
+ * After a response with HTTP status 429 nothing is sent to that route until the time that the gateway asks to
+ * wait, or a growing time, is over; then requests are sent at the rate that the gateway accepted.
+ *
+ * Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_queue_set_option(mlflow_gateway_queue *queue,
+                                                      const char *name,
+                                                      const char *value,
+                                                      mlflow_gateway_error **error);
+
+/**
+ * Submit a request. It does not wait: a request that cannot be sent yet is kept.
+ *
+ * `request` and the settings of the handle are used as they are now. timeout_ms begins when the request is sent,
+ * not when it is submitted.
+ * `how` is one of the MLFLOW_GATEWAY_SUBMIT_ numbers.
+ * `tag` is returned with each completion of this request. Tags need not be unique.
+ *
+ * Returns _QUEUE_FULL if max_queued requests wait: fetch completions, then submit it again. Fails with
+ * _INVALID_ARGUMENT if the queue was closed.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_queue_submit(mlflow_gateway_queue *queue,
+                                                  const mlflow_gateway_request *request,
+                                                  int32_t how,
+                                                  uint64_t tag,
+                                                  mlflow_gateway_error **error);
+
+/**
+ * Fetch the next completion. Log callbacks run on this thread.
+ *
+ * `timeout_ms` is how long to wait: 0 does not wait, a negative number waits without limit.
+ * `completion` receives the completion. The caller owns it. It stays valid when the queue is destroyed.
+ *
+ * OK says that there is a completion, not that its request succeeded: see mlflow_gateway_completion_status().
+ * Returns _PENDING if there is none in time, and _QUEUE_END if the queue is closed and everything was fetched.
+ * Several threads may fetch, but then the events of one stream may be processed out of order.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_queue_next(mlflow_gateway_queue *queue,
+                                                int64_t timeout_ms,
+                                                mlflow_gateway_completion **completion,
+                                                mlflow_gateway_error **error);
+
+/**
+ * Return a descriptor for an event loop (poll, epoll, libuv ...). It is readable exactly while
+ * mlflow_gateway_queue_next() would return OK or QUEUE_END at once. Never read, write or close it. With an
+ * edge-triggered loop, fetch until PENDING.
+ *
+ * `fd` receives the descriptor, which the queue owns.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_queue_fd(mlflow_gateway_queue *queue,
+                                              int *fd,
+                                              mlflow_gateway_error **error);
+
+/** Return a count. `kind` is one of the MLFLOW_GATEWAY_QUEUE_COUNT_ numbers. */
+MLFLOW_GATEWAY_API
+size_t mlflow_gateway_queue_count(const mlflow_gateway_queue *queue,
+                                  int32_t kind);
+
+/**
+ * Cancel all unfinished requests of a tag, and return how many. Only their DONE completions follow, with the
+ * status CANCELLED unless a response was complete already.
+ */
+MLFLOW_GATEWAY_API
+size_t mlflow_gateway_queue_cancel(mlflow_gateway_queue *queue,
+                                   uint64_t tag);
+
+/**
+ * Close a queue: no request can be submitted any more. Those that were submitted are completed, then
+ * mlflow_gateway_queue_next() returns QUEUE_END.
+ */
+MLFLOW_GATEWAY_API
+void mlflow_gateway_queue_close(mlflow_gateway_queue *queue);
+
+/**
+ * Destroy a queue. Requests that are not complete are cancelled, completions that were not fetched are discarded,
+ * and the threads of the queue end. Log callbacks run on this thread.
+ */
+MLFLOW_GATEWAY_API
+void mlflow_gateway_queue_destroy(mlflow_gateway_queue *queue);
+
+/** Return the kind of a completion: MLFLOW_GATEWAY_COMPLETION_EVENT or _DONE. Ignore kinds that you do not know. */
+MLFLOW_GATEWAY_API
+int32_t mlflow_gateway_completion_kind(const mlflow_gateway_completion *completion);
+
+/** Return the tag that the request was submitted with. */
+MLFLOW_GATEWAY_API
+uint64_t mlflow_gateway_completion_tag(const mlflow_gateway_completion *completion);
+
+/**
+ * Return the status of the request: OK for an event and for a request or a stream that is complete, else why it
+ * failed.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_completion_status(const mlflow_gateway_completion *completion);
+
+/**
+ * Return the event of an EVENT completion, else NULL. Destroy the completion soon: its stream is read on only while
+ * fewer than max_events of its events, or 256 KiB of them, exist.
+ */
+MLFLOW_GATEWAY_API
+const mlflow_gateway_event *mlflow_gateway_completion_event(const mlflow_gateway_completion *completion);
+
+/**
+ * Return the response of a DONE completion, or NULL. The response of a stream is what was gathered, also if the
+ * stream failed later.
+ */
+MLFLOW_GATEWAY_API
+const mlflow_gateway_response *mlflow_gateway_completion_response(const mlflow_gateway_completion *completion);
+
+/** Return the embeddings of a DONE completion, or NULL. */
+MLFLOW_GATEWAY_API
+const mlflow_gateway_embeddings *mlflow_gateway_completion_embeddings(const mlflow_gateway_completion *completion);
+
+/** Return why the request of a DONE completion failed, or NULL. */
+MLFLOW_GATEWAY_API
+const mlflow_gateway_error *mlflow_gateway_completion_error(const mlflow_gateway_completion *completion);
+
+/** Take the response out of a completion. The caller owns it. NULL if there is none, or if it was taken already. */
+MLFLOW_GATEWAY_API
+mlflow_gateway_response *mlflow_gateway_completion_take_response(mlflow_gateway_completion *completion);
+
+/** Take the embeddings out of a completion. Like mlflow_gateway_completion_take_response(). */
+MLFLOW_GATEWAY_API
+mlflow_gateway_embeddings *mlflow_gateway_completion_take_embeddings(mlflow_gateway_completion *completion);
+
+/** Take the error out of a completion. Like mlflow_gateway_completion_take_response(). */
+MLFLOW_GATEWAY_API
+mlflow_gateway_error *mlflow_gateway_completion_take_error(mlflow_gateway_completion *completion);
+
+/** Destroy a completion and the objects in it that were not taken. Destroying an event lets its stream be read on. */
+MLFLOW_GATEWAY_API
+void mlflow_gateway_completion_destroy(mlflow_gateway_completion *completion);
 
 /* Embeddings
  * ---------- */

@@ -6,15 +6,25 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::http_request::SendError;
-use super::log::Logger;
+use super::log::{LogRelay, Logger};
 use super::options::CallOptions;
+use super::pacing::Pacing;
 use super::report::{self, ErrorContext, Secrets};
 use super::request::RequestParts;
 use super::settings::Settings;
 use super::target::Target;
 use crate::dialect::{self, Dialect, Params};
 use crate::http::{Deadline, Headers, Limit, Method, Secret, TransportError};
-use crate::sync::CancelTokens;
+use crate::sync::{CancelToken, CancelTokens};
+
+/// What a queue adds to the calls that it makes.
+pub(super) struct QueueContext<'a> {
+    /// Cancels the call in addition to the tokens of the handle and the request.
+    pub token: &'a Arc<CancelToken>,
+    pub pacing: &'a dyn Pacing,
+    /// Takes the log lines, because no callback may run on a thread of the queue.
+    pub log_relay: &'a LogRelay,
+}
 
 /// One call. Its deadline covers everything that it sends. It uses the settings at its start.
 pub(super) struct CallContext<'a> {
@@ -28,6 +38,8 @@ pub(super) struct CallContext<'a> {
     /// The handle's and the request's.
     pub cancel: CancelTokens,
     pub logger: Logger,
+    /// Set if the call is a queue's.
+    pub pacing: Option<&'a dyn Pacing>,
     /// Whether the server rejected an access token and the call fetched another one.
     pub has_refreshed_token: AtomicBool,
     pub started: Instant,
@@ -44,7 +56,7 @@ impl<'a> CallContext<'a> {
             params = (!request.params.is_empty()).then(|| settings.params.merged_with(&request.params));
             headers = (!request.headers.is_empty()).then(|| settings.request_headers().with(&request.headers));
         }
-        let cancel = CancelTokens::new([settings.token.as_ref(), request.and_then(|request| request.token.as_ref())]);
+        let cancel = CancelTokens::new(settings.token.as_ref(), request.and_then(|request| request.token.as_ref()));
         let logger = Logger::new(settings.log.clone());
         let started = Instant::now();
         CallContext {
@@ -55,10 +67,18 @@ impl<'a> CallContext<'a> {
             options,
             cancel,
             logger,
+            pacing: None,
             has_refreshed_token: AtomicBool::new(false),
             started,
             deadline: started + options.timeout,
         }
+    }
+
+    /// Makes it a call of a queue.
+    pub fn set_queue(&mut self, queue: &QueueContext<'a>) {
+        self.cancel = std::mem::take(&mut self.cancel).with_queue(queue.token);
+        self.pacing = Some(queue.pacing);
+        self.logger.set_relay(queue.log_relay);
     }
 
     pub fn set_timeout(&mut self, timeout: Duration) {

@@ -7,8 +7,10 @@ use super::attempts::Attempts;
 use super::context::CallContext;
 use super::http_request::{Destination, HttpRequest};
 use super::log::LogLevel;
+use super::pacing::{AttemptOutcome, Pacing};
 use super::report::{self, ErrorContext};
 use super::retry::{RetryClass, RetryPolicy};
+use crate::dialect::{ErrorKind, ErrorResponse};
 use crate::http::{Exchange, HttpResponse, Method, Phase, TransportError};
 use crate::sync;
 
@@ -66,16 +68,45 @@ fn send_with_retries(
                 return outcome;
             };
             // No log callback may run during a lookup, because other threads may wait for its result.
-            if request.log_level == LogLevel::Info {
+            if !request.is_lookup() {
                 context.logger.flush();
             }
-            sync::sleep(retry_at, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
+            let pacing = context.pacing.filter(|_| !request.is_lookup());
+            let retry_at = match (pacing, &outcome) {
+                // The queue knows for how long the gateway refuses.
+                (Some(_), Ok(response)) if response.status() == 429 => None,
+                _ => Some(retry_at),
+            };
+            if !pause(context, request, retry_at, pacing)? {
+                return outcome;
+            }
             (retries, has_lost_idle) = (retries + 1, false);
         }
         attempts.retry(match &outcome {
             Ok(response) => format!("HTTP status {}", response.status()),
             Err(error) => report::retry_reason(&error_context(context, request, to), error, options),
         });
+    }
+}
+
+/// Waits until a retry may be sent. Returns false if that is not before the deadline.
+fn pause(
+    context: &CallContext,
+    request: &HttpRequest,
+    mut retry_at: Option<Instant>,
+    pacing: Option<&dyn Pacing>,
+) -> Result<bool, TransportError> {
+    loop {
+        if let Some(retry_at) = retry_at {
+            if retry_at >= request.deadline {
+                return Ok(false);
+            }
+            sync::sleep(retry_at, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
+        }
+        match pacing.map_or(Ok(()), Pacing::try_retry) {
+            Ok(()) => return Ok(true),
+            Err(at) => retry_at = Some(at),
+        }
     }
 }
 
@@ -108,7 +139,28 @@ fn send_once(
     });
     log(context, request, to, &outcome, began, attempts);
     attempts.finish(outcome.as_ref().err().is_none_or(TransportError::is_after_sending));
+    if let Some(pacing) = context.pacing.filter(|_| !request.is_lookup()) {
+        pacing.note_attempt(attempt_outcome(&outcome));
+    }
     outcome
+}
+
+fn attempt_outcome(outcome: &Outcome) -> AttemptOutcome {
+    match outcome {
+        Ok(HttpResponse::Whole(reply)) if reply.status == 429 => {
+            match ErrorResponse::read(reply.status, &reply.body).kind {
+                ErrorKind::RateLimited => AttemptOutcome::RateLimited { retry_after: reply.retry_after },
+                _ => AttemptOutcome::Other,
+            }
+        }
+        Ok(response) => match response.status() {
+            200..=299 => AttemptOutcome::Accepted,
+            503 => AttemptOutcome::Overloaded,
+            _ => AttemptOutcome::Other,
+        },
+        Err(TransportError::Timeout(..) | TransportError::ConnectTimeout(..)) => AttemptOutcome::Overloaded,
+        Err(_) => AttemptOutcome::Other,
+    }
 }
 
 fn log(
@@ -124,7 +176,7 @@ fn log(
         // Without a connection no other request will succeed either.
         Err(error) if !error.is_after_sending() => LogLevel::Error,
         Ok(200..=299) => request.log_level,
-        _ if request.log_level == LogLevel::Info => LogLevel::Error,
+        _ if !request.is_lookup() => LogLevel::Error,
         _ => request.log_level,
     };
     if context.logger.is_enabled(level) {

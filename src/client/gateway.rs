@@ -16,8 +16,8 @@ use super::error::{Error, Status};
 use super::health;
 use super::log::{Log, LogLevel, LogSink};
 use super::option_parser::HandleOption;
-use super::raw;
-use super::request::{RawRequest, Request, RequestParts};
+use super::prepared_call::PreparedCall;
+use super::request::Request;
 use super::response::Response;
 use super::routes::Routes;
 use super::settings::Settings;
@@ -90,37 +90,17 @@ impl Gateway {
 
     /// Sends a request and returns the whole response.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
-        let request = request.snapshot();
-        if let Some(raw) = request.raw() {
-            return raw::request(&self.begin_raw(&request, raw)?, raw);
-        }
-        let content = request.content()?;
-        completion::request(&self.begin_call(&request)?, content)
+        self.prepare(request).send(None)
     }
 
     /// Sends a request and returns the response as a stream, after its head.
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
-        let request = request.snapshot();
-        if let Some(raw) = request.raw() {
-            return Stream::open_raw(&self.begin_raw(&request, raw)?, raw);
-        }
-        let content = request.content()?;
-        Stream::open(&self.begin_call(&request)?, content)
+        self.prepare(request).stream(None)
     }
 
-    /// Begins a call to the request's route, or else to the handle's.
-    fn begin_call<'a>(&'a self, request: &RequestParts) -> Result<Call<'a>, Error> {
-        let route = self.target.route(request.route.as_deref()).ok_or_else(|| {
-            no_route(
-                "neither the request nor the handle has a route: set one with mlflow_gateway_request_set_route() or \
-                 mlflow_gateway_create()",
-            )
-        })?;
-        Ok(Call::new(&self.target, route, self.settings()?, Some(request)))
-    }
-
-    fn begin_raw<'a>(&'a self, request: &RequestParts, raw: RawRequest) -> Result<CallContext<'a>, Error> {
-        Ok(raw::begin(&self.target, self.settings()?, request, raw))
+    /// Takes snapshots of the request and the settings.
+    pub(super) fn prepare(&self, request: &Request) -> PreparedCall {
+        PreparedCall::new(&self.target, self.settings.snapshot(), request.snapshot())
     }
 
     /// Begins a call about the gateway and its routes. MLflow's client has a separate timeout for these.
@@ -135,10 +115,8 @@ impl Gateway {
     /// Returns the settings of a call that begins now.
     fn settings(&self) -> Result<Arc<Settings>, Error> {
         let settings = self.settings.snapshot();
-        match settings.options().connect.configuration_error() {
-            Some(why) => Err(Error::new(Status::InvalidOptionValue, why)),
-            None => Ok(settings),
-        }
+        settings.check()?;
+        Ok(settings)
     }
 
     /// Returns the routes of the gateway.
@@ -198,13 +176,7 @@ impl Gateway {
 
     /// Sends a request for embeddings of its inputs.
     pub fn embed(&self, request: &Request) -> Result<Embeddings, Error> {
-        let request = request.snapshot();
-        if request.raw().is_some() {
-            let problem = "a request with a path has no embeddings; send it with mlflow_gateway_send()";
-            return Err(Error::new(Status::InvalidArgument, problem));
-        }
-        let content = request.content()?;
-        Embeddings::request(&self.begin_call(&request)?, content)
+        self.prepare(request).embed(None)
     }
 }
 

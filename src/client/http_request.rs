@@ -41,6 +41,11 @@ impl<'a> HttpRequest<'a> {
             wants_events: false,
         }
     }
+
+    /// Whether it is not the request of the program, but one about the server or for an access token.
+    pub fn is_lookup(&self) -> bool {
+        self.log_level > LogLevel::Info
+    }
 }
 
 /// The server of a request, and the headers for it.

@@ -38,17 +38,39 @@ impl fmt::Debug for Log {
     }
 }
 
+/// Log lines, and the callback that they are for.
+#[derive(Debug)]
+pub(super) struct LogLines {
+    log: Log,
+    lines: Vec<(LogLevel, String)>,
+}
+
+impl LogLines {
+    pub fn deliver(&self) {
+        self.lines.iter().for_each(|(level, line)| (self.log.sink)(*level, line));
+    }
+}
+
+/// Takes the lines of a call that runs on a thread of a queue, where no callback may run.
+pub(super) type LogRelay = Arc<dyn Fn(LogLines) + Send + Sync>;
+
 /// The log lines of one call. They are kept until the callback may make calls on the same handle. The calling thread
 /// also passes on the lines of the library's own threads.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Logger {
     log: Option<Log>,
+    relay: Option<LogRelay>,
     pending: Lock<Vec<(LogLevel, String)>>,
 }
 
 impl Logger {
     pub fn new(log: Option<Log>) -> Logger {
-        Logger { log, pending: Lock::default() }
+        Logger { log, relay: None, pending: Lock::default() }
+    }
+
+    /// Passes the lines to this relay in place of the callback.
+    pub fn set_relay(&mut self, relay: &LogRelay) {
+        self.relay = self.log.is_some().then(|| Arc::clone(relay));
     }
 
     pub fn is_enabled(&self, level: LogLevel) -> bool {
@@ -60,12 +82,19 @@ impl Logger {
         self.pending.lock().push((level, line));
     }
 
-    /// Passes the pending lines to the callback, unless this is a thread of the library. No other thread may wait for
-    /// this one meanwhile, because the callback may make calls.
+    /// Passes the pending lines to the relay of a queue, or else to the callback unless this is a thread of the library.
+    /// No other thread may wait for this one meanwhile, because the callback may make calls.
     pub fn flush(&self) {
-        let Some(log) = self.log.as_ref().filter(|_| !is_library_thread()) else { return };
-        let pending = std::mem::take(&mut *self.pending.lock());
-        pending.iter().for_each(|(level, line)| (log.sink)(*level, line));
+        let Some(log) = self.log.as_ref().filter(|_| self.relay.is_some() || !is_library_thread()) else { return };
+        let lines = std::mem::take(&mut *self.pending.lock());
+        if lines.is_empty() {
+            return;
+        }
+        let lines = LogLines { log: log.clone(), lines };
+        match &self.relay {
+            Some(relay) => relay(lines),
+            None => lines.deliver(),
+        }
     }
 }
 

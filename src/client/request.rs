@@ -301,6 +301,17 @@ impl RequestParts {
             OwnedContent::Empty => Err(invalid("the request is empty; give it a prompt, messages, inputs or a body")),
         }
     }
+
+    /// Returns the number of bytes of the content.
+    pub fn content_len(&self) -> usize {
+        match &*self.content {
+            OwnedContent::Empty => 0,
+            OwnedContent::Prompt(prompt) => prompt.len(),
+            OwnedContent::Messages(messages) => messages.iter().map(|message| message.as_json().len()).sum(),
+            OwnedContent::Inputs(inputs) => inputs.iter().map(String::len).sum(),
+            OwnedContent::Body(body) => body.as_json().len(),
+        }
+    }
 }
 
 impl OwnedContent {

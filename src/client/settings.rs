@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Error;
+use super::error::{Error, Status};
 use super::log::Log;
 use super::option_parser::HandleOption;
 use super::options::Options;
@@ -34,6 +34,12 @@ impl Settings {
 
     pub fn request_headers(&self) -> &Headers {
         &self.request_headers
+    }
+
+    /// Returns the error of settings with which nothing can be sent.
+    pub fn check(&self) -> Result<(), Error> {
+        let error = self.options.connect.configuration_error();
+        error.map_or(Ok(()), |why| Err(Error::new(Status::InvalidOptionValue, why)))
     }
 
     pub fn set_option(&mut self, option: HandleOption) -> Result<(), Error> {

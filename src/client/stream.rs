@@ -196,6 +196,11 @@ impl Stream {
         Ok(())
     }
 
+    /// Waits until the condition holds, or the stream is cancelled or has to end.
+    pub(super) fn wait_until(&self, condition: &mut dyn FnMut() -> bool) {
+        self.source.deadline.wait_until(condition);
+    }
+
     /// Ends the response as cancelled, even if it is complete or has failed.
     fn stop(&mut self, why: &str) {
         self.gathered.clear_events();

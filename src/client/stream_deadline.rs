@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::context::CallContext;
 use crate::http::{Deadline, Limit, Phase};
-use crate::sync::CancelTokens;
+use crate::sync::{self, CancelTokens};
 
 #[derive(Debug)]
 pub(super) struct StreamDeadline {
@@ -33,6 +33,12 @@ impl StreamDeadline {
 
     pub fn is_cancelled(&self) -> bool {
         self.tokens.is_cancelled()
+    }
+
+    /// Waits until the condition holds, unless the stream is cancelled or has to end first.
+    pub fn wait_until(&self, condition: &mut dyn FnMut() -> bool) {
+        // What has ended the wait also ends the stream.
+        let _ = sync::wait_until(condition, self.end, &self.tokens);
     }
 
     /// Returns whether an event has arrived.

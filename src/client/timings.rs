@@ -7,6 +7,8 @@ use crate::http::Timestamps;
 /// When the phases of the last attempt ended, measured from the start of the call; `None` if not reached.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Times {
+    /// How long the request waited in a queue, before the start.
+    pub queued: Option<Duration>,
     /// The connection was ready: a new one after the proxy and TLS handshakes, or an idle one.
     pub connected: Option<Duration>,
     /// The first byte of the response arrived.

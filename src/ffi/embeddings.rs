@@ -18,6 +18,11 @@ use crate::client::{Embeddings, Error, Status};
 /// Embeddings. Immutable.
 pub struct mlflow_gateway_embeddings(Embeddings);
 
+/// Creates an embeddings object, which C destroys by mlflow_gateway_embeddings_destroy().
+pub(super) fn create(embeddings: Embeddings) -> *mut mlflow_gateway_embeddings {
+    handle::create(mlflow_gateway_embeddings(embeddings))
+}
+
 /// Create embeddings of all inputs of a request, in batches of embed_batch_size, of which embed_concurrency run at
 /// the same time. If one batch fails, the call fails. The option timeout_ms limits all of it.
 ///
@@ -37,7 +42,7 @@ pub unsafe extern "C" fn mlflow_gateway_embed(
         // SAFETY: each pointer is NULL or valid for its type, as the header requires.
         let call = unsafe { call_arguments(gateway, request, embeddings, "embeddings")? };
         let embeddings = call.gateway.gateway().embed(call.request.request())?;
-        call.output.write(handle::create(mlflow_gateway_embeddings(embeddings)));
+        call.output.write(create(embeddings));
         Ok(())
     })
 }

@@ -20,13 +20,18 @@ pub struct mlflow_gateway_error {
 }
 
 impl mlflow_gateway_error {
-    pub(super) fn new(error: Error) -> mlflow_gateway_error {
+    fn new(error: Error) -> mlflow_gateway_error {
         let body = error.body().map(|body| [body, b"\0"].concat());
         let gateway_code = error.gateway_code().map(c_string);
         let retry_reasons = error.retry_reasons().iter().map(|why| c_string(why)).collect();
         let headers = error.headers().map(|(name, value)| (name.to_owned(), c_string(value))).collect();
         mlflow_gateway_error { message: c_string(error.message()), gateway_code, headers, body, retry_reasons, error }
     }
+}
+
+/// Creates an error object, which C destroys by mlflow_gateway_error_destroy().
+pub(super) fn create(error: Error) -> *mut mlflow_gateway_error {
+    Box::into_raw(Box::new(mlflow_gateway_error::new(error)))
 }
 
 /// Return the status of the error; MLFLOW_GATEWAY_OK for NULL.
@@ -159,7 +164,7 @@ pub unsafe extern "C" fn mlflow_gateway_error_body(
 pub unsafe extern "C" fn mlflow_gateway_error_destroy(error: *mut mlflow_gateway_error) {
     export_value!((), {
         if !error.is_null() {
-            // SAFETY: the error came from Box::into_raw in export_status.rs and was not destroyed before.
+            // SAFETY: the error came from `create` and was not destroyed before.
             drop(unsafe { Box::from_raw(error) });
         }
     })

@@ -1,7 +1,7 @@
 //! The body of an exported function that returns a status.
 
 use super::catch_panic::catch_panic;
-use super::error::mlflow_gateway_error;
+use super::error::{self, mlflow_gateway_error};
 use super::status::{MLFLOW_GATEWAY_OK, mlflow_gateway_status};
 use crate::client::{Error, Status};
 
@@ -41,26 +41,26 @@ impl Success for mlflow_gateway_status {
 
 /// See [`export_status!`].
 pub(super) fn status_of<S: Success>(
-    error: *mut *mut mlflow_gateway_error,
+    output: *mut *mut mlflow_gateway_error,
     body: impl FnOnce() -> Result<S, Error>,
 ) -> mlflow_gateway_status {
     match catch_panic(body) {
         Ok(Ok(success)) => success.status(),
-        Ok(Err(failure)) => failed(error, failure),
-        Err(panic) => failed(error, Error::new(Status::Panic, panic)),
+        Ok(Err(failure)) => failed(output, failure),
+        Err(panic) => failed(output, Error::new(Status::Panic, panic)),
     }
 }
 
 /// Not generic: all functions share its code.
 #[cold]
 #[inline(never)]
-fn failed(error: *mut *mut mlflow_gateway_error, failure: Error) -> mlflow_gateway_status {
+fn failed(output: *mut *mut mlflow_gateway_error, failure: Error) -> mlflow_gateway_status {
     let status = failure.status() as mlflow_gateway_status;
-    if !error.is_null() {
+    if !output.is_null() {
         // Creating the object may panic, too. Then the status alone is returned.
-        if let Ok(object) = catch_panic(|| mlflow_gateway_error::new(failure)) {
+        if let Ok(object) = catch_panic(|| error::create(failure)) {
             // SAFETY: the caller passes NULL or a pointer that is valid for writes.
-            unsafe { error.write(Box::into_raw(Box::new(object))) };
+            unsafe { output.write(object) };
         }
     }
     status

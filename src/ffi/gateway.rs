@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
+use std::sync::Arc;
 
 use super::cancel::mlflow_gateway_cancel_token;
 use super::error::mlflow_gateway_error;
@@ -14,10 +15,10 @@ use super::string;
 use crate::client::{self, Gateway};
 
 /// A handle: one gateway, its settings, and its connections.
-pub struct mlflow_gateway(Gateway);
+pub struct mlflow_gateway(Arc<Gateway>);
 
 impl mlflow_gateway {
-    pub(super) fn gateway(&self) -> &Gateway {
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
         &self.0
     }
 }
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn mlflow_gateway_create(
                 handle::output(gateway, "gateway")?,
             )
         };
-        output.write(handle::create(mlflow_gateway(Gateway::create(route, uri)?)));
+        output.write(handle::create(mlflow_gateway(Arc::new(Gateway::create(route, uri)?))));
         Ok(())
     })
 }

@@ -13,6 +13,7 @@
 
 pub mod cancel;
 mod catch_panic;
+pub mod completion;
 pub mod embeddings;
 pub mod error;
 pub mod event;
@@ -23,6 +24,7 @@ mod handle;
 pub mod json;
 pub mod log;
 mod pthread_cancel;
+pub mod queue;
 pub mod request;
 pub mod response;
 pub mod routes;

@@ -10,7 +10,7 @@ use super::usage::tokens;
 use crate::client::{Candidate, Response, Stream, ToolCall};
 use crate::sync::Exclusive;
 
-/// Reserved: always -1.
+/// How long the request waited in a queue before its start; -1 without a queue. Not part of TOTAL.
 pub const MLFLOW_GATEWAY_TIME_QUEUED: i32 = 1;
 /// Connection ready, new or reused.
 pub const MLFLOW_GATEWAY_TIME_CONNECTED: i32 = 2;
@@ -303,7 +303,8 @@ pub unsafe extern "C" fn mlflow_gateway_response_retry_reason(
     })
 }
 
-/// Return a time in microseconds from the start of the call to a point of its last attempt, -1 if not known.
+/// Return a time in microseconds from the start of the call to a point of its last attempt, -1 if not known. QUEUED
+/// is the time before the start.
 ///
 /// `kind` is one of the MLFLOW_GATEWAY_TIME_ numbers.
 #[unsafe(no_mangle)]
@@ -312,6 +313,7 @@ pub unsafe extern "C" fn mlflow_gateway_response_time_us(response: *const mlflow
         // SAFETY: the caller passes NULL or a response that was not destroyed.
         let times = unsafe { get(response) }.map(Response::times);
         let time = times.and_then(|times| match kind {
+            MLFLOW_GATEWAY_TIME_QUEUED => times.queued,
             MLFLOW_GATEWAY_TIME_CONNECTED => times.connected,
             MLFLOW_GATEWAY_TIME_FIRST_BYTE => times.first_byte,
             MLFLOW_GATEWAY_TIME_FIRST_TOKEN => times.first_token,

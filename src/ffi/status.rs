@@ -98,6 +98,12 @@ pub const MLFLOW_GATEWAY_INTERNAL: mlflow_gateway_status = 82;
 
 /// The stream is complete.
 pub const MLFLOW_GATEWAY_STREAM_END: mlflow_gateway_status = 100;
+/// There is no completion yet.
+pub const MLFLOW_GATEWAY_PENDING: mlflow_gateway_status = 101;
+/// The queue is closed, and all completions were fetched.
+pub const MLFLOW_GATEWAY_QUEUE_END: mlflow_gateway_status = 102;
+/// The queue holds as many waiting requests as max_queued allows.
+pub const MLFLOW_GATEWAY_QUEUE_FULL: mlflow_gateway_status = 103;
 /// The JSON document has no such value.
 pub const MLFLOW_GATEWAY_NO_VALUE: mlflow_gateway_status = 104;
 
@@ -142,6 +148,9 @@ pub extern "C" fn mlflow_gateway_status_name(status: mlflow_gateway_status) -> *
             MLFLOW_GATEWAY_OUT_OF_MEMORY => c"MLFLOW_GATEWAY_OUT_OF_MEMORY",
             MLFLOW_GATEWAY_INTERNAL => c"MLFLOW_GATEWAY_INTERNAL",
             MLFLOW_GATEWAY_STREAM_END => c"MLFLOW_GATEWAY_STREAM_END",
+            MLFLOW_GATEWAY_PENDING => c"MLFLOW_GATEWAY_PENDING",
+            MLFLOW_GATEWAY_QUEUE_END => c"MLFLOW_GATEWAY_QUEUE_END",
+            MLFLOW_GATEWAY_QUEUE_FULL => c"MLFLOW_GATEWAY_QUEUE_FULL",
             MLFLOW_GATEWAY_NO_VALUE => c"MLFLOW_GATEWAY_NO_VALUE",
             _ => c"MLFLOW_GATEWAY_UNKNOWN",
         }

@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn cancelled_token_ends_every_phase() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::new([None, Some(&token)]);
+        let tokens = CancelTokens::new(None, Some(&token));
         let deadline = Deadline::new(Instant::now() + Duration::from_secs(10), Limit::Total, &tokens);
         let handshake = deadline.in_phase(Phase::Tls);
         assert!(handshake.remaining().is_ok());

@@ -1,12 +1,13 @@
 //! Cancel tokens.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::lock::Lock;
 use super::process;
+use super::waker::Waker;
 
 /// Cancels every wait that has it, on any number of threads.
 #[derive(Debug)]
@@ -35,11 +36,16 @@ impl CancelToken {
     pub fn cancel(&self) {
         let errno = Errno::save();
         self.is_cancelled.store(true, Ordering::SeqCst);
+        self.wake();
+        errno.restore();
+    }
+
+    /// Wakes the waiting threads without a cancellation, so that they check what else they wait for.
+    pub fn wake(&self) {
         // In a forked child, no thread waits with the token while the waker is still that of the parent.
         if self.process.load(Ordering::SeqCst) == process::current() {
             self.waker.wake();
         }
-        errno.restore();
     }
 
     /// Returns whether the token was cancelled and not reset since.
@@ -69,7 +75,7 @@ impl CancelToken {
                 }
             }
         }
-        Some(self.waker.read.as_raw_fd())
+        Some(self.waker.descriptor())
     }
 
     /// Returns whether the token is cancelled, after its descriptor became readable. A wake-up without a cancellation,
@@ -88,16 +94,22 @@ impl CancelToken {
     }
 }
 
-/// The maximum number of tokens of one wait: the handle's and the request's.
-pub(super) const MAX_TOKENS: usize = 2;
+/// The maximum number of tokens of one wait: the handle's, the request's and that of a queue.
+pub(super) const MAX_TOKENS: usize = 3;
 
 /// The tokens of a call. Each of them cancels it.
 #[derive(Debug, Clone, Default)]
 pub struct CancelTokens([Option<Arc<CancelToken>>; MAX_TOKENS]);
 
 impl CancelTokens {
-    pub fn new(tokens: [Option<&Arc<CancelToken>>; MAX_TOKENS]) -> CancelTokens {
-        CancelTokens(tokens.map(Option::<&Arc<_>>::cloned))
+    pub fn new(of_handle: Option<&Arc<CancelToken>>, of_request: Option<&Arc<CancelToken>>) -> CancelTokens {
+        CancelTokens([of_handle.cloned(), of_request.cloned(), None])
+    }
+
+    /// Adds the token of a queue.
+    pub fn with_queue(mut self, token: &Arc<CancelToken>) -> CancelTokens {
+        self.0[MAX_TOKENS - 1] = Some(Arc::clone(token));
+        self
     }
 
     pub fn is_empty(&self) -> bool {
@@ -111,90 +123,6 @@ impl CancelTokens {
     pub(super) fn each(&self) -> [Option<&CancelToken>; MAX_TOKENS] {
         self.0.each_ref().map(Option::as_deref)
     }
-}
-
-/// A descriptor that becomes readable: an eventfd on Linux, a pipe elsewhere.
-#[derive(Debug)]
-struct Waker {
-    read: OwnedFd,
-    #[cfg(not(target_os = "linux"))]
-    write: OwnedFd,
-}
-
-impl Waker {
-    #[cfg(target_os = "linux")]
-    fn new() -> io::Result<Waker> {
-        // SAFETY: the call uses no memory of this process.
-        let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        // SAFETY: the descriptor was just opened, and has no other owner.
-        if descriptor < 0 { Err(io::Error::last_os_error()) } else { Ok(Waker { read: unsafe { owned(descriptor) } }) }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn new() -> io::Result<Waker> {
-        let mut ends = [0; 2];
-        // SAFETY: the array has room for two descriptors.
-        if unsafe { libc::pipe(ends.as_mut_ptr()) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptors were just opened, and have no other owner.
-        let [read, write] = ends.map(|end| unsafe { owned(end) });
-        for end in ends {
-            // SAFETY: the descriptor is open, and these calls use no memory.
-            unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
-            // SAFETY: as above.
-            unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) };
-        }
-        Ok(Waker { read, write })
-    }
-
-    /// Replaces the parent's descriptor by a new one under the same number, since another thread may be polling it.
-    fn renew(&self) -> io::Result<()> {
-        let new = Waker::new()?;
-        replace(&new.read, &self.read)?;
-        #[cfg(not(target_os = "linux"))]
-        replace(&new.write, &self.write)?;
-        Ok(())
-    }
-
-    fn wake(&self) {
-        #[cfg(target_os = "linux")]
-        let write = &self.read;
-        #[cfg(not(target_os = "linux"))]
-        let write = &self.write;
-        let one = 1u64.to_ne_bytes();
-        // SAFETY: the buffer is valid. If there is no room for more, the descriptor is readable already.
-        unsafe { libc::write(write.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-    }
-
-    fn clear(&self) {
-        let mut rest = [0u8; 512];
-        // SAFETY: the buffer has that length. If nothing can be read, the descriptor is clear already.
-        unsafe { libc::read(self.read.as_raw_fd(), rest.as_mut_ptr().cast(), rest.len()) };
-    }
-}
-
-/// # Safety
-/// The descriptor is open, and has no other owner.
-unsafe fn owned(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: guaranteed by the caller.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
-}
-
-#[cfg(target_os = "linux")]
-fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
-    // SAFETY: both descriptors are open, and the call uses no memory.
-    let done = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn replace(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
-    // SAFETY: both descriptors are open, and the calls use no memory.
-    let done = unsafe { libc::dup2(new.as_raw_fd(), old.as_raw_fd()) };
-    // SAFETY: as above.
-    unsafe { libc::fcntl(old.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// The value of `errno`, which a signal handler must preserve for the code that it interrupted.
@@ -235,7 +163,7 @@ mod tests {
     #[test]
     fn parent_and_child_do_not_cancel_each_others_waits() {
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::new([None, Some(&token)]);
+        let tokens = CancelTokens::new(None, Some(&token));
         let shortly = || Instant::now() + Duration::from_millis(30);
         let in_a_child = in_child(|| {
             let before = sleep(shortly(), &tokens).is_ok();

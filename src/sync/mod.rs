@@ -12,6 +12,7 @@
 //! | [`SetOnce`] | a value that is made when it is first needed |
 //! | [`SingleFlight`] | a value that one thread makes for all threads that need it |
 //! | [`ProcessLocal`] | a value that a forked child must not use |
+//! | [`Signal`], [`Readiness`] | wake the threads and the event loop that wait for a change of such a value |
 
 mod cancel;
 mod copy_on_write;
@@ -20,19 +21,24 @@ mod futex;
 mod lock;
 mod process;
 mod process_local;
+mod readiness;
 mod set_once;
+mod signal;
 mod single_flight;
 mod snapshots;
 mod threads;
 mod wait;
+mod waker;
 
 pub use cancel::{CancelToken, CancelTokens};
 pub use copy_on_write::CopyOnWrite;
 pub use exclusive::Exclusive;
-pub use lock::Lock;
+pub use lock::{Guard, Lock};
 pub use process_local::ProcessLocal;
+pub use readiness::Readiness;
 pub use set_once::SetOnce;
+pub use signal::Signal;
 pub use single_flight::{Leader, Role, SingleFlight};
 pub use snapshots::Snapshots;
 pub use threads::{Thread, is_library_thread, keep_loaded, run_in_parallel};
-pub use wait::{WaitError, any_ready, ready, sleep};
+pub use wait::{WaitError, any_ready, ready, sleep, wait_until};

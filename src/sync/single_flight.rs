@@ -280,7 +280,7 @@ mod tests {
         let following = leader.follower();
         assert_eq!(following.wait(after(10), &CancelTokens::default()), Err(WaitError::DeadlineExpired));
         let token = Arc::new(CancelToken::new().unwrap());
-        let tokens = CancelTokens::new([Some(&token), None]);
+        let tokens = CancelTokens::new(Some(&token), None);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| following.wait(after(10_000), &tokens));
             token.cancel();

@@ -32,12 +32,33 @@ pub struct Thread {
 impl Thread {
     /// Starts a thread that runs `work`. A panic in it is ignored.
     pub fn start(work: Work) -> io::Result<Thread> {
+        Thread::start_with(work, ptr::null())
+    }
+
+    /// As [`Thread::start`], with a stack of this size if the system allows one so small.
+    pub fn start_with_stack(size: usize, work: Work) -> io::Result<Thread> {
+        let mut attributes = MaybeUninit::uninit();
+        // SAFETY: the attributes are initialized, then used, then destroyed. If the size is too small for the system,
+        // they keep the default one.
+        unsafe {
+            if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
+                return Thread::start(work);
+            }
+            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), size);
+            let thread = Thread::start_with(work, attributes.as_ptr());
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            thread
+        }
+    }
+
+    fn start_with(work: Work, attributes: *const libc::pthread_attr_t) -> io::Result<Thread> {
         // A fat pointer does not fit through the thread's argument.
         let argument = Box::into_raw(Box::new(work));
         let mut id = MaybeUninit::uninit();
         let failure = without_signals(|| {
-            // SAFETY: `id` is valid for writes, and `run` takes ownership of the argument.
-            unsafe { libc::pthread_create(id.as_mut_ptr(), ptr::null(), run, argument.cast()) }
+            // SAFETY: `id` is valid for writes, the attributes are NULL or valid, and `run` takes ownership of the
+            // argument.
+            unsafe { libc::pthread_create(id.as_mut_ptr(), attributes, run, argument.cast()) }
         });
         if failure != 0 {
             // SAFETY: no thread was started that owns the argument.

@@ -35,7 +35,8 @@ pub fn ready(
     deadline: Instant,
     tokens: &CancelTokens,
 ) -> Result<libc::c_short, WaitError> {
-    let mut entries = [entry(descriptor, events), UNUSED, UNUSED];
+    let mut entries = [UNUSED; 1 + MAX_TOKENS];
+    entries[0] = entry(descriptor, events);
     loop {
         if poll(&mut entries, deadline, tokens)? {
             return Ok(entries[0].revents);
@@ -70,6 +71,18 @@ pub fn sleep(deadline: Instant, tokens: &CancelTokens) -> Result<(), WaitError> 
             Err(cancelled) => return Err(cancelled),
         }
     }
+}
+
+/// Waits until the condition holds, which the caller announces by [`CancelToken::wake`].
+pub fn wait_until(
+    condition: &mut dyn FnMut() -> bool,
+    deadline: Instant,
+    tokens: &CancelTokens,
+) -> Result<(), WaitError> {
+    while !condition() {
+        poll(&mut [UNUSED; MAX_TOKENS], deadline, tokens)?;
+    }
+    Ok(())
 }
 
 /// An entry that the system ignores.
@@ -152,7 +165,7 @@ mod tests {
     fn wait_ends_at_event_deadline_or_cancellation() {
         let (one, other) = UnixStream::pair().unwrap();
         let (none, token) = (CancelTokens::default(), Arc::new(CancelToken::new().unwrap()));
-        let tokens = CancelTokens::new([Some(&token), None]);
+        let tokens = CancelTokens::new(Some(&token), None);
         let readable = |deadline, tokens: &CancelTokens| ready(one.as_raw_fd(), libc::POLLIN, deadline, tokens);
         let began = Instant::now();
         assert_eq!(readable(after(20), &none), Err(WaitError::DeadlineExpired));
@@ -171,8 +184,8 @@ mod tests {
 
     #[test]
     fn each_token_wakes_all_threads_and_none_after_a_reset() {
-        let pair = [(); 2].map(|()| Arc::new(CancelToken::new().unwrap()));
-        let tokens = CancelTokens::new(pair.each_ref().map(Some));
+        let pair = [(); MAX_TOKENS].map(|()| Arc::new(CancelToken::new().unwrap()));
+        let tokens = CancelTokens::new(Some(&pair[0]), Some(&pair[1])).with_queue(&pair[2]);
         for token in pair.iter().chain(&pair) {
             std::thread::scope(|scope| {
                 let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| sleep(after(10_000), &tokens))).collect();

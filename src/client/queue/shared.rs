@@ -1,0 +1,167 @@
+//! The lock of a queue, and who waits for what: threads of the queue for requests, the program for completions.
+
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::error::Error;
+use super::options::QueueOption;
+use super::state::{Job, Next, State};
+use super::worker;
+use super::{CatchPanic, QueueCount};
+use crate::sync::{Guard, Lock, Signal, Thread};
+
+/// The default of the option max_events.
+const DEFAULT_MAX_EVENTS: usize = 64;
+
+/// What the program and the threads of the queue share.
+pub(super) struct Shared {
+    state: Lock<State>,
+    /// Idle threads wait for it.
+    work: Signal,
+    /// Fetching threads wait for it.
+    news: Signal,
+    max_events: AtomicUsize,
+    pub catch_panic: CatchPanic,
+}
+
+impl Shared {
+    pub fn new(catch_panic: CatchPanic) -> Shared {
+        let max_events = AtomicUsize::new(DEFAULT_MAX_EVENTS);
+        Shared { state: Lock::default(), work: Signal::default(), news: Signal::default(), max_events, catch_panic }
+    }
+
+    pub fn max_events(&self) -> usize {
+        self.max_events.load(Ordering::Relaxed)
+    }
+
+    pub fn set_option(self: &Arc<Shared>, option: QueueOption) {
+        match option {
+            QueueOption::MaxEvents(max) => self.max_events.store(max, Ordering::Relaxed),
+            _ => self.change(|state| state.set_option(option)),
+        }
+    }
+
+    /// Changes the state, and wakes or starts the threads that the change concerns.
+    pub fn change<R>(self: &Arc<Shared>, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        self.release(state);
+        result
+    }
+
+    /// Releases the lock after a change.
+    fn release(self: &Arc<Shared>, mut state: Guard<'_, State>) {
+        let plan = state.schedule();
+        let is_ready = state.is_ready();
+        state.readiness.set(is_ready);
+        let news = if state.is_over() { usize::MAX } else { std::mem::take(&mut state.news) };
+        let wake = if state.is_out_of_work() { usize::MAX } else { plan.wake };
+        let notifications = (self.work.notify(&state, wake), self.news.notify(&state, news));
+        drop(state);
+        drop(notifications);
+        for _ in 0..plan.start {
+            self.start_worker();
+        }
+    }
+
+    fn start_worker(self: &Arc<Shared>) {
+        match worker::start(self) {
+            Ok(thread) => self.state.lock().threads.push(thread),
+            Err(error) => self.change(|state| state.fail_to_start(&error)),
+        }
+    }
+
+    pub fn submit(self: &Arc<Shared>, job: Job) -> Result<bool, Error> {
+        self.change(|state| state.submit(job))
+    }
+
+    /// Waits for the next request to send; `None` if the thread is to end.
+    pub fn wait_for_job<T>(self: &Arc<Shared>, mut take: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = take(&mut state) {
+                return Some(job);
+            }
+            if state.is_out_of_work() {
+                state.end_worker();
+                return None;
+            }
+            state = self.work.wait(&self.state, state, None);
+        }
+    }
+
+    pub fn next(self: &Arc<Shared>, deadline: Option<Instant>, timeout: Option<Duration>) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            let lines = state.take_log_lines();
+            if !lines.is_empty() {
+                // A callback may use the queue.
+                drop(state);
+                lines.iter().for_each(|lines| lines.deliver());
+                drop(lines);
+                state = self.state.lock();
+                continue;
+            }
+            if let Some(fetched) = state.fetch() {
+                self.release(state);
+                return Next::Completion(fetched.completion);
+            }
+            if state.is_over() {
+                return Next::End;
+            }
+            let is_expired =
+                deadline.is_some_and(|deadline| timeout == Some(Duration::ZERO) || Instant::now() >= deadline);
+            if is_expired {
+                return Next::Pending;
+            }
+            state = self.news.wait(&self.state, state, deadline);
+        }
+    }
+
+    pub fn descriptor(&self) -> io::Result<RawFd> {
+        let mut state = self.state.lock();
+        let is_ready = state.is_ready();
+        state.readiness.set(is_ready);
+        state.readiness.descriptor()
+    }
+
+    pub fn count(&self, count: QueueCount) -> usize {
+        self.state.lock().count(count)
+    }
+
+    pub fn cancel(self: &Arc<Shared>, tag: u64) -> usize {
+        let (count, events) = self.change(|state| state.cancel(tag));
+        drop(events);
+        count
+    }
+
+    pub fn close(self: &Arc<Shared>) {
+        self.change(|state| state.is_closed = true);
+    }
+
+    /// Cancels everything and waits until the threads have ended.
+    pub fn stop(self: &Arc<Shared>) {
+        drop(self.change(State::stop));
+        // A thread may have been starting another one.
+        loop {
+            let threads = std::mem::take(&mut self.state.lock().threads);
+            if threads.is_empty() {
+                break;
+            }
+            threads.into_iter().for_each(Thread::join);
+        }
+        let lines = self.state.lock().take_log_lines();
+        lines.iter().for_each(|lines| lines.deliver());
+        drop(self.change(State::stop));
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}

@@ -1,0 +1,266 @@
+//! Which requests wait, which are in flight, and what is to be fetched. Everything here runs under the queue's lock, and
+//! nothing here waits.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::error::{Error, Status};
+use super::super::log::LogLines;
+use super::super::prepared_call::PreparedCall;
+use super::completion::{Completion, Done};
+use super::options::{MAX_IN_FLIGHT, QueueOption};
+use super::owned_event::OwnedEvent;
+use super::ticket::{Permit, Ticket};
+use super::{QueueCount, Submission};
+use crate::sync::{Readiness, Thread};
+
+const DEFAULT_MAX_IN_FLIGHT: usize = 8;
+const DEFAULT_MAX_QUEUED: usize = 1024;
+
+/// A request that was submitted.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub call: PreparedCall,
+    pub submission: Submission,
+    pub tag: u64,
+    pub submitted: Instant,
+}
+
+impl Job {
+    pub fn new(call: PreparedCall, submission: Submission, tag: u64) -> Job {
+        Job { call, submission, tag, submitted: Instant::now() }
+    }
+}
+
+/// The result of fetching.
+pub(super) enum Next {
+    Completion(Completion),
+    Pending,
+    End,
+}
+
+/// What can be fetched.
+enum Item {
+    Event(OwnedEvent, Permit),
+    Done {
+        done: Box<Done>,
+        /// Dropped by the thread that fetches it: that may run a callback of the program.
+        job: Job,
+        /// Whether the request was in flight.
+        was_in_flight: bool,
+    },
+}
+
+/// A fetched completion, and what to drop after the lock is released.
+pub(super) struct FetchedItem {
+    pub completion: Completion,
+    pub _job: Option<Job>,
+}
+
+/// The threads that a change needs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ThreadPlan {
+    /// The number of idle threads to wake.
+    pub wake: usize,
+    /// The number of threads to start. They count as started.
+    pub start: usize,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    max_in_flight: Option<usize>,
+    max_queued: Option<usize>,
+    /// In the order of their submission.
+    waiting: VecDeque<Job>,
+    /// Requests that are in flight, but not taken by a thread yet.
+    granted: VecDeque<Job>,
+    /// Requests that a thread sends.
+    running: Vec<Arc<Ticket>>,
+    /// The number of requests in flight: `granted`, `running`, and those whose end was not fetched.
+    in_flight: usize,
+    items: VecDeque<Item>,
+    /// The number of cancelled requests in `items` that were not in flight. They count as waiting, so that the program
+    /// cannot fill the memory with them.
+    unfetched_cancelled: usize,
+    log_lines: Vec<LogLines>,
+    pub readiness: Readiness,
+    pub is_closed: bool,
+    pub is_stopping: bool,
+    /// The number of threads that run.
+    workers: usize,
+    pub threads: Vec<Thread>,
+    /// The number of completions and log lines since the fetching threads were last woken.
+    pub news: usize,
+}
+
+impl State {
+    pub fn set_option(&mut self, option: QueueOption) {
+        match option {
+            QueueOption::MaxInFlight(max) => self.max_in_flight = Some(max),
+            QueueOption::MaxQueued(max) => self.max_queued = Some(max),
+            _ => {}
+        }
+    }
+
+    /// Adds a request. Returns false if the queue is full.
+    pub fn submit(&mut self, job: Job) -> Result<bool, Error> {
+        if self.is_closed {
+            return Err(Error::new(Status::InvalidArgument, "the queue was closed by mlflow_gateway_queue_close()"));
+        }
+        // Requests that may be sent at once do not wait: they are in flight since they were submitted.
+        if self.count(QueueCount::Waiting) >= self.max_queued.unwrap_or(DEFAULT_MAX_QUEUED) {
+            return Ok(false);
+        }
+        self.waiting.push_back(job);
+        Ok(true)
+    }
+
+    pub fn limit(&self) -> usize {
+        self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT).min(MAX_IN_FLIGHT)
+    }
+
+    pub fn count(&self, count: QueueCount) -> usize {
+        match count {
+            QueueCount::Waiting => self.waiting.len() + self.unfetched_cancelled,
+            QueueCount::InFlight => self.in_flight,
+            QueueCount::Unfetched => self.items.len(),
+            QueueCount::Limit => self.limit(),
+        }
+    }
+
+    /// Lets requests that wait be in flight as far as the limits allow, and returns the threads that they need.
+    pub fn schedule(&mut self) -> ThreadPlan {
+        let mut plan = ThreadPlan::default();
+        while self.in_flight < self.limit() {
+            let Some(job) = self.waiting.pop_front() else { break };
+            self.granted.push_back(job);
+            self.in_flight += 1;
+            plan.wake += 1;
+        }
+        plan.start = (self.granted.len() + self.running.len()).saturating_sub(self.workers);
+        self.workers += plan.start;
+        plan
+    }
+
+    /// Takes a request to send it on the thread of this token.
+    pub fn take_job(&mut self, ticket: impl FnOnce(&Job) -> Arc<Ticket>) -> Option<(Job, Arc<Ticket>)> {
+        let job = self.granted.pop_front()?;
+        let ticket = ticket(&job);
+        ticket.set_place(self.running.len());
+        self.running.push(Arc::clone(&ticket));
+        Some((job, ticket))
+    }
+
+    /// Whether an idle thread has nothing more to do.
+    pub fn is_out_of_work(&self) -> bool {
+        self.is_stopping || self.is_closed && self.waiting.is_empty() && self.granted.is_empty()
+    }
+
+    pub fn end_worker(&mut self) {
+        self.workers -= 1;
+    }
+
+    /// Notes that a thread could not be started. Requests that no thread can take fail.
+    pub fn fail_to_start(&mut self, why: &std::io::Error) {
+        self.workers -= 1;
+        if self.workers == 0 {
+            for job in mem::take(&mut self.granted) {
+                let problem = format!("cannot start a thread for the request: {why}");
+                self.push_done(job, Box::new(Error::new(Status::OutOfMemory, problem).into()), true);
+            }
+        }
+    }
+
+    pub fn push_event(&mut self, ticket: &Arc<Ticket>, event: OwnedEvent) {
+        if !ticket.is_cancelled() {
+            let permit = Permit::new(ticket, &event);
+            self.items.push_back(Item::Event(event, permit));
+            self.news += 1;
+        }
+    }
+
+    pub fn push_log_lines(&mut self, lines: LogLines) {
+        self.log_lines.push(lines);
+        self.news += 1;
+    }
+
+    /// Ends a request that was in flight.
+    pub fn end_job(&mut self, ticket: &Arc<Ticket>, job: Job, done: Box<Done>) {
+        let place = ticket.place();
+        self.running.swap_remove(place);
+        if let Some(moved) = self.running.get(place) {
+            moved.set_place(place);
+        }
+        self.push_done(job, done, true);
+    }
+
+    fn push_done(&mut self, job: Job, done: Box<Done>, was_in_flight: bool) {
+        self.unfetched_cancelled += usize::from(!was_in_flight);
+        self.items.push_back(Item::Done { done, job, was_in_flight });
+        self.news += 1;
+    }
+
+    pub fn fetch(&mut self) -> Option<FetchedItem> {
+        Some(match self.items.pop_front()? {
+            Item::Event(event, permit) => FetchedItem { completion: Completion::event(event, permit), _job: None },
+            Item::Done { done, job, was_in_flight } => {
+                if was_in_flight {
+                    self.in_flight -= 1;
+                } else {
+                    self.unfetched_cancelled -= 1;
+                }
+                FetchedItem { completion: Completion::done(job.tag, done), _job: Some(job) }
+            }
+        })
+    }
+
+    pub fn take_log_lines(&mut self) -> Vec<LogLines> {
+        mem::take(&mut self.log_lines)
+    }
+
+    /// Whether everything was fetched, and nothing more will come.
+    pub fn is_over(&self) -> bool {
+        self.is_closed && self.items.is_empty() && self.waiting.is_empty() && self.in_flight == 0
+    }
+
+    /// Whether a fetch would not wait.
+    pub fn is_ready(&self) -> bool {
+        !self.items.is_empty() || self.is_over()
+    }
+
+    /// Cancels all unfinished requests of a tag. Only their ends remain to be fetched. Returns the number of requests,
+    /// and their events, which are to be dropped after the lock is released.
+    pub fn cancel(&mut self, tag: u64) -> (usize, impl Sized + use<>) {
+        let mut count = 0;
+        for was_in_flight in [true, false] {
+            let jobs = mem::take(if was_in_flight { &mut self.granted } else { &mut self.waiting });
+            let (cancelled, kept): (VecDeque<_>, VecDeque<_>) = jobs.into_iter().partition(|job| job.tag == tag);
+            *(if was_in_flight { &mut self.granted } else { &mut self.waiting }) = kept;
+            count += cancelled.len();
+            for job in cancelled {
+                self.push_done(job, Box::new(cancelled_error().into()), was_in_flight);
+            }
+        }
+        for ticket in self.running.iter().filter(|ticket| ticket.tag == tag && !ticket.is_cancelled()) {
+            ticket.cancel();
+            count += 1;
+        }
+        let of_cancelled = |item: &Item| matches!(item, Item::Event(_, permit) if permit.ticket.is_cancelled());
+        let (events, kept): (VecDeque<_>, _) = mem::take(&mut self.items).into_iter().partition(of_cancelled);
+        self.items = kept;
+        (count, events)
+    }
+
+    /// Ends everything. Returns what is to be dropped after the lock is released.
+    pub fn stop(&mut self) -> impl Sized + use<> {
+        (self.is_closed, self.is_stopping) = (true, true);
+        self.running.iter().for_each(|ticket| ticket.cancel());
+        (mem::take(&mut self.waiting), mem::take(&mut self.granted), mem::take(&mut self.items))
+    }
+}
+
+fn cancelled_error() -> Error {
+    Error::new(Status::Cancelled, "cancelled by mlflow_gateway_queue_cancel() before it was sent")
+}

@@ -1,0 +1,114 @@
+//! A thread of a queue: sends one request after another.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::context::QueueContext;
+use super::super::error::{Error, Status};
+use super::super::log::{LogLines, LogRelay};
+use super::super::pacing::{AttemptOutcome, Pacing};
+use super::super::prepared_call::PreparedCall;
+use super::super::stream::Stream;
+use super::Submission;
+use super::completion::Done;
+use super::owned_event::OwnedEvent;
+use super::shared::Shared;
+use super::state::Job;
+use super::ticket::Ticket;
+use crate::sync::{CancelToken, Thread};
+
+/// Enough for a TLS handshake. The system provides only what is used of it.
+const STACK_SIZE: usize = 256 * 1024;
+
+/// Starts a thread.
+pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Thread> {
+    let worker = Worker { shared: Arc::clone(shared), token: Arc::new(CancelToken::new()?) };
+    Thread::start_with_stack(STACK_SIZE, Box::new(move || worker.run()))
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    /// Cancels the current request.
+    token: Arc<CancelToken>,
+}
+
+impl Worker {
+    fn run(&self) {
+        let relay_to = Arc::clone(&self.shared);
+        let log_relay: LogRelay = Arc::new(move |lines: LogLines| relay_to.change(|state| state.push_log_lines(lines)));
+        let ticket = |job: &Job| Arc::new(Ticket::new(job.tag, Arc::clone(&self.token)));
+        while let Some((job, ticket)) = self.shared.wait_for_job(|state| state.take_job(ticket)) {
+            let mut done = Done::default();
+            let pacer = Pacer { shared: &self.shared, job: &job };
+            let queue = QueueContext { token: &self.token, pacing: &pacer, log_relay: &log_relay };
+            let mut send = || done = self.send(&job, &ticket, &queue);
+            if let Err(panic) = (self.shared.catch_panic)(&mut send) {
+                done = Error::new(Status::Panic, panic).into();
+            }
+            self.shared.change(|state| {
+                state.end_job(&ticket, job, Box::new(done));
+                // Only under the lock: until now the request could be cancelled.
+                if ticket.is_cancelled() {
+                    self.token.reset();
+                }
+            });
+        }
+    }
+
+    fn send(&self, job: &Job, ticket: &Arc<Ticket>, queue: &QueueContext) -> Done {
+        let queued = job.submitted.elapsed();
+        let result = match job.submission {
+            Submission::Send => {
+                job.call.send(Some(queue)).map(|response| Done { response: Some(response), ..Done::default() })
+            }
+            Submission::Stream => self.stream(&job.call, ticket, queue),
+            Submission::Embed => {
+                job.call.embed(Some(queue)).map(|embeddings| Done { embeddings: Some(embeddings), ..Done::default() })
+            }
+        };
+        let mut done = result.unwrap_or_else(Done::from);
+        if let Some(response) = &mut done.response {
+            response.times.queued = Some(queued);
+        }
+        done
+    }
+
+    /// Passes on the events of a stream, not faster than the program destroys them.
+    fn stream(&self, call: &PreparedCall, ticket: &Arc<Ticket>, queue: &QueueContext) -> Result<Done, Error> {
+        let mut stream = call.stream(Some(queue))?;
+        let error = self.pass_on_events(&mut stream, ticket).err();
+        Ok(Done { response: Some(stream.into_response()), error, ..Done::default() })
+    }
+
+    fn pass_on_events(&self, stream: &mut Stream, ticket: &Arc<Ticket>) -> Result<(), Error> {
+        loop {
+            let max_events = self.shared.max_events();
+            stream.wait_until(&mut || ticket.has_room(max_events));
+            let Some(event) = stream.next(&|| {})? else { break };
+            let event = OwnedEvent::copy(&event)?;
+            self.shared.change(|state| state.push_event(ticket, event));
+        }
+        // Events may have been discarded.
+        if ticket.is_cancelled() {
+            return Err(Error::new(Status::Cancelled, "cancelled by mlflow_gateway_queue_cancel()"));
+        }
+        Ok(())
+    }
+}
+
+/// Paces the attempts of one request.
+struct Pacer<'a> {
+    shared: &'a Arc<Shared>,
+    job: &'a Job,
+}
+
+impl Pacing for Pacer<'_> {
+    fn note_attempt(&self, outcome: AttemptOutcome) {
+        let _ = (self.shared, self.job, outcome);
+    }
+
+    fn try_retry(&self) -> Result<(), Instant> {
+        Ok(())
+    }
+}
