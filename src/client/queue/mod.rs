@@ -32,7 +32,7 @@ use super::error::{Error, Status};
 use super::gateway::Gateway;
 use super::plan::Operation;
 use super::request::Request;
-use crate::sync::{self, ProcessLocal};
+use crate::sync::ProcessLocal;
 
 /// How a request of a queue is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +103,6 @@ impl Queue {
             Submission::Stream => Operation::Stream,
             Submission::Embed => Operation::Embeddings,
         })?;
-        // A thread of the queue runs code of the library, even while the program exits.
-        sync::keep_loaded();
         shared.submit(Job::new(call, submission, tag))
     }
 

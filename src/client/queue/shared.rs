@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::super::error::Error;
 use super::options::QueueOption;
-use super::state::{Job, Next, State};
+use super::state::{FinishedJob, Job, Next, State, ThreadPlan};
+use super::ticket::Ticket;
 use super::worker;
 use super::{CatchPanic, QueueCount};
 use crate::sync::{Guard, Lock, Signal, Thread};
@@ -56,6 +57,10 @@ impl Shared {
     /// Releases the lock after a change.
     fn release(self: &Arc<Shared>, mut state: Guard<'_, State>) {
         let plan = state.schedule();
+        self.release_with(state, plan);
+    }
+
+    fn release_with(self: &Arc<Shared>, mut state: Guard<'_, State>, plan: ThreadPlan) {
         let is_ready = state.is_ready();
         state.readiness.set(is_ready);
         let news = if state.is_over() { usize::MAX } else { std::mem::take(&mut state.news) };
@@ -79,12 +84,28 @@ impl Shared {
         self.change(|state| state.submit(job))
     }
 
-    /// Waits for the next request to send; `None` if the thread is to end.
-    pub fn wait_for_job<T>(self: &Arc<Shared>, mut take: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+    /// Ends a request, and waits for the next one to send; `None` if the thread is to end.
+    pub fn next_job(
+        self: &Arc<Shared>,
+        finished: Option<FinishedJob>,
+        ticket: impl Fn(&Job) -> Arc<Ticket>,
+    ) -> Option<(Job, Arc<Ticket>)> {
         let mut state = self.state.lock();
+        if let Some(finished) = finished {
+            state.end_job(finished);
+            let mut plan = state.schedule();
+            let next = state.take_job(&ticket);
+            // This thread needs not to be woken.
+            plan.wake = plan.wake.saturating_sub(next.iter().len());
+            self.release_with(state, plan);
+            if next.is_some() {
+                return next;
+            }
+            state = self.state.lock();
+        }
         loop {
-            if let Some(job) = take(&mut state) {
-                return Some(job);
+            if let Some(next) = state.take_job(&ticket) {
+                return Some(next);
             }
             if state.is_out_of_work() {
                 state.end_worker();

@@ -34,6 +34,13 @@ impl Job {
     }
 }
 
+/// A request and its end.
+pub(super) struct FinishedJob {
+    pub job: Job,
+    pub ticket: Arc<Ticket>,
+    pub done: Box<Done>,
+}
+
 /// The result of fetching.
 pub(super) enum Next {
     Completion(Completion),
@@ -78,9 +85,9 @@ pub(super) struct State {
     granted: VecDeque<Job>,
     /// Requests that a thread sends.
     running: Vec<Arc<Ticket>>,
-    /// The number of requests in flight: `granted`, `running`, and those whose end was not fetched.
-    in_flight: usize,
     items: VecDeque<Item>,
+    /// The number of requests in `items` that were in flight.
+    unfetched_done: usize,
     /// The number of cancelled requests in `items` that were not in flight. They count as waiting, so that the program
     /// cannot fill the memory with them.
     unfetched_cancelled: usize,
@@ -117,6 +124,11 @@ impl State {
         Ok(true)
     }
 
+    /// The number of requests that are being sent.
+    fn in_flight(&self) -> usize {
+        self.granted.len() + self.running.len()
+    }
+
     pub fn limit(&self) -> usize {
         self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT).min(MAX_IN_FLIGHT)
     }
@@ -124,7 +136,7 @@ impl State {
     pub fn count(&self, count: QueueCount) -> usize {
         match count {
             QueueCount::Waiting => self.waiting.len() + self.unfetched_cancelled,
-            QueueCount::InFlight => self.in_flight,
+            QueueCount::InFlight => self.in_flight(),
             QueueCount::Unfetched => self.items.len(),
             QueueCount::Limit => self.limit(),
         }
@@ -133,13 +145,12 @@ impl State {
     /// Lets requests that wait be in flight as far as the limits allow, and returns the threads that they need.
     pub fn schedule(&mut self) -> ThreadPlan {
         let mut plan = ThreadPlan::default();
-        while self.in_flight < self.limit() {
+        while self.in_flight().max(self.unfetched_done) < self.limit() {
             let Some(job) = self.waiting.pop_front() else { break };
             self.granted.push_back(job);
-            self.in_flight += 1;
             plan.wake += 1;
         }
-        plan.start = (self.granted.len() + self.running.len()).saturating_sub(self.workers);
+        plan.start = self.in_flight().saturating_sub(self.workers);
         self.workers += plan.start;
         plan
     }
@@ -187,17 +198,21 @@ impl State {
     }
 
     /// Ends a request that was in flight.
-    pub fn end_job(&mut self, ticket: &Arc<Ticket>, job: Job, done: Box<Done>) {
+    pub fn end_job(&mut self, FinishedJob { job, ticket, done }: FinishedJob) {
         let place = ticket.place();
         self.running.swap_remove(place);
         if let Some(moved) = self.running.get(place) {
             moved.set_place(place);
         }
+        // Until now, the request could be cancelled.
+        if ticket.is_cancelled() {
+            ticket.token.reset();
+        }
         self.push_done(job, done, true);
     }
 
     fn push_done(&mut self, job: Job, done: Box<Done>, was_in_flight: bool) {
-        self.unfetched_cancelled += usize::from(!was_in_flight);
+        *self.unfetched(was_in_flight) += 1;
         self.items.push_back(Item::Done { done, job, was_in_flight });
         self.news += 1;
     }
@@ -206,14 +221,14 @@ impl State {
         Some(match self.items.pop_front()? {
             Item::Event(event, permit) => FetchedItem { completion: Completion::event(event, permit), _job: None },
             Item::Done { done, job, was_in_flight } => {
-                if was_in_flight {
-                    self.in_flight -= 1;
-                } else {
-                    self.unfetched_cancelled -= 1;
-                }
+                *self.unfetched(was_in_flight) -= 1;
                 FetchedItem { completion: Completion::done(job.tag, done), _job: Some(job) }
             }
         })
+    }
+
+    fn unfetched(&mut self, was_in_flight: bool) -> &mut usize {
+        if was_in_flight { &mut self.unfetched_done } else { &mut self.unfetched_cancelled }
     }
 
     pub fn take_log_lines(&mut self) -> Vec<LogLines> {
@@ -222,7 +237,7 @@ impl State {
 
     /// Whether everything was fetched, and nothing more will come.
     pub fn is_over(&self) -> bool {
-        self.is_closed && self.items.is_empty() && self.waiting.is_empty() && self.in_flight == 0
+        self.is_closed && self.items.is_empty() && self.waiting.is_empty() && self.in_flight() == 0
     }
 
     /// Whether a fetch would not wait.

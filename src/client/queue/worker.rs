@@ -14,15 +14,17 @@ use super::Submission;
 use super::completion::Done;
 use super::owned_event::OwnedEvent;
 use super::shared::Shared;
-use super::state::Job;
+use super::state::{FinishedJob, Job};
 use super::ticket::Ticket;
-use crate::sync::{CancelToken, Thread};
+use crate::sync::{self, CancelToken, Thread};
 
 /// Enough for a TLS handshake. The system provides only what is used of it.
 const STACK_SIZE: usize = 256 * 1024;
 
 /// Starts a thread.
 pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Thread> {
+    // The thread runs code of the library, even if the program unloads it while it exits.
+    sync::keep_loaded();
     let worker = Worker { shared: Arc::clone(shared), token: Arc::new(CancelToken::new()?) };
     Thread::start_with_stack(STACK_SIZE, Box::new(move || worker.run()))
 }
@@ -38,7 +40,8 @@ impl Worker {
         let relay_to = Arc::clone(&self.shared);
         let log_relay: LogRelay = Arc::new(move |lines: LogLines| relay_to.change(|state| state.push_log_lines(lines)));
         let ticket = |job: &Job| Arc::new(Ticket::new(job.tag, Arc::clone(&self.token)));
-        while let Some((job, ticket)) = self.shared.wait_for_job(|state| state.take_job(ticket)) {
+        let mut finished = None;
+        while let Some((job, ticket)) = self.shared.next_job(finished, ticket) {
             let mut done = Done::default();
             let pacer = Pacer { shared: &self.shared, job: &job };
             let queue = QueueContext { token: &self.token, pacing: &pacer, log_relay: &log_relay };
@@ -46,13 +49,7 @@ impl Worker {
             if let Err(panic) = (self.shared.catch_panic)(&mut send) {
                 done = Error::new(Status::Panic, panic).into();
             }
-            self.shared.change(|state| {
-                state.end_job(&ticket, job, Box::new(done));
-                // Only under the lock: until now the request could be cancelled.
-                if ticket.is_cancelled() {
-                    self.token.reset();
-                }
-            });
+            finished = Some(FinishedJob { job, ticket, done: Box::new(done) });
         }
     }
 
