@@ -121,11 +121,16 @@ impl Layer for TcpTransport {
     }
 
     fn receive(&mut self, deadline: &Deadline) -> io::Result<InputState> {
-        let mut must_poll = !deadline.tokens().is_empty();
+        let queue_token = deadline.tokens().only_queue();
+        let mut must_poll = queue_token.is_none() && !deadline.tokens().is_empty();
         loop {
             let received = if must_poll || !self.set_read_timeout(deadline)? {
                 deadline.wait_ready(self.stream()?.as_raw_fd(), libc::POLLIN)?;
                 self.receive_with(AT_ONCE)
+            } else if let Some(token) = queue_token {
+                let socket = self.stream()?.as_raw_fd();
+                // If the token is cancelled, the check of the deadline fails next.
+                token.receive(socket, || self.receive_with(0)).unwrap_or_else(|| Err(ErrorKind::Interrupted.into()))
             } else {
                 self.receive_with(0)
             };

@@ -18,6 +18,8 @@ pub struct CancelToken {
     /// The process that made the waker. With a shared one, parent and child of a fork would wake each other.
     process: AtomicU32,
     renewing: Lock<()>,
+    /// The socket from which a thread receives, if that is to end by shutting the socket down.
+    receiving: Lock<Option<RawFd>>,
 }
 
 impl CancelToken {
@@ -29,6 +31,7 @@ impl CancelToken {
             waker: Waker::new()?,
             process,
             renewing: Lock::default(),
+            receiving: Lock::default(),
         })
     }
 
@@ -38,6 +41,24 @@ impl CancelToken {
         self.is_cancelled.store(true, Ordering::SeqCst);
         self.wake();
         errno.restore();
+    }
+
+    /// As [`CancelToken::cancel`], and also ends [`CancelToken::receive`]. Not async-signal-safe.
+    pub fn cancel_receiving(&self) {
+        self.cancel();
+        if let Some(socket) = *self.receiving.lock() {
+            // SAFETY: the socket is open while it is noted there, and the call uses no memory.
+            unsafe { libc::shutdown(socket, libc::SHUT_RD) };
+        }
+    }
+
+    /// Receives from a socket without polling the descriptor of the token. [`CancelToken::cancel_receiving`] ends it and
+    /// makes the socket unusable. `None` if the token is cancelled. One thread at a time may use it.
+    pub fn receive<T>(&self, socket: RawFd, receive: impl FnOnce() -> T) -> Option<T> {
+        *self.receiving.lock() = Some(socket);
+        let received = (!self.is_cancelled()).then(receive);
+        *self.receiving.lock() = None;
+        received.filter(|_| !self.is_cancelled())
     }
 
     /// Wakes the waiting threads without a cancellation, so that they check what else they wait for.
@@ -104,6 +125,14 @@ pub struct CancelTokens([Option<Arc<CancelToken>>; MAX_TOKENS]);
 impl CancelTokens {
     pub fn new(of_handle: Option<&Arc<CancelToken>>, of_request: Option<&Arc<CancelToken>>) -> CancelTokens {
         CancelTokens([of_handle.cloned(), of_request.cloned(), None])
+    }
+
+    /// Returns the token of a queue if it is the only one.
+    pub fn only_queue(&self) -> Option<&CancelToken> {
+        match &self.0 {
+            [None, None, Some(token)] => Some(token),
+            _ => None,
+        }
     }
 
     /// Adds the token of a queue.

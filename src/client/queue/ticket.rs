@@ -48,7 +48,7 @@ impl Ticket {
 
     pub fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
-        self.token.cancel();
+        self.token.cancel_receiving();
     }
 
     pub fn is_cancelled(&self) -> bool {
