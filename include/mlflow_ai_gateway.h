@@ -1343,7 +1343,7 @@ const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
  *         mlflow_gateway_completion_destroy(completion);
  *     }
  *
- * Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait for ever.
+ * Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever.
  *
  * `queue` receives the queue. The caller owns it. It keeps its handle.
  *

@@ -49,7 +49,7 @@ pub struct mlflow_gateway_queue(Queue);
 ///         mlflow_gateway_completion_destroy(completion);
 ///     }
 ///
-/// Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait for ever.
+/// Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever.
 ///
 /// `queue` receives the queue. The caller owns it. It keeps its handle.
 ///

@@ -35,7 +35,7 @@ impl Thread {
         Thread::start_with(work, ptr::null())
     }
 
-    /// As [`Thread::start`], with a stack of this size if the system allows one so small.
+    /// As [`Thread::start`], with a stack of this size besides what the system needs, if it allows one so small.
     pub fn start_with_stack(size: usize, work: Work) -> io::Result<Thread> {
         let mut attributes = MaybeUninit::uninit();
         // SAFETY: the attributes are initialized, then used, then destroyed. If the size is too small for the system,
@@ -44,7 +44,7 @@ impl Thread {
             if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
                 return Thread::start(work);
             }
-            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), size);
+            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), size + system_part_of_stack(attributes.as_ptr()));
             let thread = Thread::start_with(work, attributes.as_ptr());
             libc::pthread_attr_destroy(attributes.as_mut_ptr());
             thread
@@ -75,6 +75,19 @@ impl Thread {
         // SAFETY: the thread was started, and neither joined nor detached.
         unsafe { libc::pthread_join(self.id, ptr::null_mut()) };
     }
+}
+
+/// Returns the size of what the system puts into each stack. glibc puts the thread-local variables of the program there,
+/// which may be larger than the stack itself.
+///
+/// # Safety
+/// The attributes are initialized.
+unsafe fn system_part_of_stack(attributes: *const libc::pthread_attr_t) -> usize {
+    // SAFETY: the name is a C string. The function has this type in every glibc that has it.
+    let min_stack: Option<unsafe extern "C" fn(*const libc::pthread_attr_t) -> usize> =
+        unsafe { std::mem::transmute(libc::dlsym(libc::RTLD_DEFAULT, c"__pthread_get_minstack".as_ptr())) };
+    // SAFETY: guaranteed by the caller.
+    min_stack.map_or(0, |min_stack| unsafe { min_stack(attributes) })
 }
 
 impl Drop for Thread {

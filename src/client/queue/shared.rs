@@ -41,7 +41,10 @@ impl Shared {
 
     pub fn set_option(self: &Arc<Shared>, option: QueueOption) {
         match option {
-            QueueOption::MaxEvents(max) => self.max_events.store(max, Ordering::Relaxed),
+            QueueOption::MaxEvents(max) => {
+                self.max_events.store(max, Ordering::Relaxed);
+                self.state.lock().wake_running();
+            }
             _ => self.change(|state| state.set_option(option)),
         }
     }
@@ -68,20 +71,22 @@ impl Shared {
         let notifications = (self.work.notify(&state, wake), self.news.notify(&state, news));
         drop(state);
         drop(notifications);
-        for _ in 0..plan.start {
-            self.start_worker();
-        }
+        self.start_workers(plan.start);
     }
 
-    fn start_worker(self: &Arc<Shared>) {
-        match worker::start(self) {
-            Ok(thread) => self.state.lock().threads.push(thread),
-            Err(error) => self.change(|state| state.fail_to_start(&error)),
+    fn start_workers(self: &Arc<Shared>, count: usize) {
+        for started in 0..count {
+            match worker::start(self) {
+                Ok(thread) => self.state.lock().threads.push(thread),
+                Err(error) => return self.change(|state| state.fail_to_start(count - started, &error)),
+            }
         }
     }
 
     pub fn submit(self: &Arc<Shared>, job: Job) -> Result<bool, Error> {
-        self.change(|state| state.submit(job))
+        let mut job = Some(job);
+        // A request that is not accepted is dropped after the lock is released: that may run a callback of the program.
+        self.change(|state| state.submit(&mut job))
     }
 
     /// Ends a request, and waits for the next one to send; `None` if the thread is to end.

@@ -97,6 +97,8 @@ pub(super) struct State {
     pub is_stopping: bool,
     /// The number of threads that run.
     workers: usize,
+    /// Set after a thread could not be started, until a request is submitted or ends.
+    is_short_of_threads: bool,
     pub threads: Vec<Thread>,
     /// The number of completions and log lines since the fetching threads were last woken.
     pub news: usize,
@@ -111,8 +113,8 @@ impl State {
         }
     }
 
-    /// Adds a request. Returns false if the queue is full.
-    pub fn submit(&mut self, job: Job) -> Result<bool, Error> {
+    /// Takes a request. Returns false if the queue is full.
+    pub fn submit(&mut self, job: &mut Option<Job>) -> Result<bool, Error> {
         if self.is_closed {
             return Err(Error::new(Status::InvalidArgument, "the queue was closed by mlflow_gateway_queue_close()"));
         }
@@ -120,7 +122,8 @@ impl State {
         if self.count(QueueCount::Waiting) >= self.max_queued.unwrap_or(DEFAULT_MAX_QUEUED) {
             return Ok(false);
         }
-        self.waiting.push_back(job);
+        self.waiting.extend(job.take());
+        self.is_short_of_threads = false;
         Ok(true)
     }
 
@@ -150,8 +153,11 @@ impl State {
             self.granted.push_back(job);
             plan.wake += 1;
         }
-        plan.start = self.in_flight().saturating_sub(self.workers);
-        self.workers += plan.start;
+        // Those that run send one request after another.
+        if !self.is_short_of_threads || self.workers == 0 {
+            plan.start = self.in_flight().saturating_sub(self.workers);
+            self.workers += plan.start;
+        }
         plan
     }
 
@@ -173,9 +179,10 @@ impl State {
         self.workers -= 1;
     }
 
-    /// Notes that a thread could not be started. Requests that no thread can take fail.
-    pub fn fail_to_start(&mut self, why: &std::io::Error) {
-        self.workers -= 1;
+    /// Notes that this number of threads could not be started. Requests that no thread can take fail.
+    pub fn fail_to_start(&mut self, count: usize, why: &std::io::Error) {
+        self.workers -= count;
+        self.is_short_of_threads = true;
         if self.workers == 0 {
             for job in mem::take(&mut self.granted) {
                 let problem = format!("cannot start a thread for the request: {why}");
@@ -204,11 +211,17 @@ impl State {
         if let Some(moved) = self.running.get(place) {
             moved.set_place(place);
         }
+        self.is_short_of_threads = false;
         // Until now, the request could be cancelled.
         if ticket.is_cancelled() {
             ticket.token.reset();
         }
         self.push_done(job, done, true);
+    }
+
+    /// Wakes all threads that send a request, so that they check whether they may read on.
+    pub fn wake_running(&self) {
+        self.running.iter().for_each(|ticket| ticket.token.wake());
     }
 
     fn push_done(&mut self, job: Job, done: Box<Done>, was_in_flight: bool) {
@@ -262,8 +275,9 @@ impl State {
             ticket.cancel();
             count += 1;
         }
-        let of_cancelled = |item: &Item| matches!(item, Item::Event(_, permit) if permit.ticket.is_cancelled());
-        let (events, kept): (VecDeque<_>, _) = mem::take(&mut self.items).into_iter().partition(of_cancelled);
+        // Also those of a stream that has ended: the program has not fetched its end.
+        let is_of_tag = |item: &Item| matches!(item, Item::Event(_, permit) if permit.ticket.tag == tag);
+        let (events, kept): (VecDeque<_>, _) = mem::take(&mut self.items).into_iter().partition(is_of_tag);
         self.items = kept;
         (count, events)
     }

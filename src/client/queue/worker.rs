@@ -80,8 +80,7 @@ impl Worker {
 
     fn pass_on_events(&self, stream: &mut Stream, ticket: &Arc<Ticket>) -> Result<(), Error> {
         loop {
-            let max_events = self.shared.max_events();
-            stream.wait_until(&mut || ticket.has_room(max_events));
+            stream.wait_until(&mut || ticket.has_room(self.shared.max_events()));
             let Some(event) = stream.next(&|| {})? else { break };
             let event = OwnedEvent::copy(&event)?;
             self.shared.change(|state| state.push_event(ticket, event));
