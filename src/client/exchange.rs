@@ -7,11 +7,12 @@ use super::attempts::Attempts;
 use super::context::CallContext;
 use super::http_request::{Destination, HttpRequest};
 use super::log::LogLevel;
-use super::pacing::{AttemptOutcome, Pacing};
+use super::pacer;
+use super::pacing::{AttemptOutcome, Overload};
 use super::report::{self, ErrorContext};
 use super::retry::{RetryClass, RetryPolicy};
 use crate::dialect::{ErrorKind, ErrorResponse};
-use crate::http::{Exchange, HttpResponse, Method, Phase, TransportError};
+use crate::http::{Exchange, HttpResponse, Limit, Method, Phase, TransportError};
 use crate::sync;
 
 type Outcome = Result<HttpResponse, TransportError>;
@@ -53,8 +54,17 @@ fn send_with_retries(
     // A server may close an idle connection after it has read the request. A change must not be made twice.
     let may_reuse = request.retry_class != RetryClass::Change;
     let (mut retries, mut has_lost_idle) = (0, false);
+    let pacing = context.pacing.filter(|_| !request.is_lookup());
+    let begin_attempt = || pacing.map(|pacing| pacing.begin_attempt(request.deadline, &context.cancel)).transpose();
+    let mut start = match begin_attempt()? {
+        Some(None) => return Err(TransportError::Timeout(Limit::Total, Phase::Backoff)),
+        start => start.flatten(),
+    };
     loop {
         let outcome = send_once(context, request, to, may_reuse && !has_lost_idle, attempts);
+        if let Some((pacing, start)) = pacing.zip(start) {
+            pacing.end_attempt(start, attempt_outcome(&outcome));
+        }
         if matches!(outcome, Err(TransportError::LostIdle(_))) && !has_lost_idle && Instant::now() < request.deadline {
             // Retried at once, on a new connection. Only MLflow's client counts this as one of its retries.
             has_lost_idle = true;
@@ -71,42 +81,20 @@ fn send_with_retries(
             if !request.is_lookup() {
                 context.logger.flush();
             }
-            let pacing = context.pacing.filter(|_| !request.is_lookup());
-            let retry_at = match (pacing, &outcome) {
-                // The queue knows for how long the gateway refuses.
-                (Some(_), Ok(response)) if response.status() == 429 => None,
-                _ => Some(retry_at),
-            };
-            if !pause(context, request, retry_at, pacing)? {
-                return outcome;
+            // A queue has its own pause after this status, for all requests to the route.
+            if pacing.is_none() || outcome.as_ref().map_or(0, HttpResponse::status) != 429 {
+                sync::sleep(retry_at, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
             }
             (retries, has_lost_idle) = (retries + 1, false);
         }
+        start = match begin_attempt()? {
+            Some(None) => return outcome,
+            start => start.flatten(),
+        };
         attempts.retry(match &outcome {
             Ok(response) => format!("HTTP status {}", response.status()),
             Err(error) => report::retry_reason(&error_context(context, request, to), error, options),
         });
-    }
-}
-
-/// Waits until a retry may be sent. Returns false if that is not before the deadline.
-fn pause(
-    context: &CallContext,
-    request: &HttpRequest,
-    mut retry_at: Option<Instant>,
-    pacing: Option<&dyn Pacing>,
-) -> Result<bool, TransportError> {
-    loop {
-        if let Some(retry_at) = retry_at {
-            if retry_at >= request.deadline {
-                return Ok(false);
-            }
-            sync::sleep(retry_at, &context.cancel).map_err(|_| TransportError::Cancelled(Phase::Backoff))?;
-        }
-        match pacing.map_or(Ok(()), Pacing::try_retry) {
-            Ok(()) => return Ok(true),
-            Err(at) => retry_at = Some(at),
-        }
     }
 }
 
@@ -139,28 +127,30 @@ fn send_once(
     });
     log(context, request, to, &outcome, began, attempts);
     attempts.finish(outcome.as_ref().err().is_none_or(TransportError::is_after_sending));
-    if let Some(pacing) = context.pacing.filter(|_| !request.is_lookup()) {
-        pacing.note_attempt(attempt_outcome(&outcome));
-    }
     outcome
 }
 
 fn attempt_outcome(outcome: &Outcome) -> AttemptOutcome {
-    match outcome {
+    let (outcome, is_overload) = match outcome {
         Ok(HttpResponse::Whole(reply)) if reply.status == 429 => {
             match ErrorResponse::read(reply.status, &reply.body).kind {
-                ErrorKind::RateLimited => AttemptOutcome::RateLimited { retry_after: reply.retry_after },
-                _ => AttemptOutcome::Other,
+                ErrorKind::RateLimited => {
+                    (pacer::Outcome::Refused { retry_after: reply.retry_after }, Some(Overload::Refused))
+                }
+                _ => (pacer::Outcome::Failed, None),
             }
         }
         Ok(response) => match response.status() {
-            200..=299 => AttemptOutcome::Accepted,
-            503 => AttemptOutcome::Overloaded,
-            _ => AttemptOutcome::Other,
+            200..=299 => (pacer::Outcome::Accepted, None),
+            503 => (pacer::Outcome::Failed, Some(Overload::Refused)),
+            _ => (pacer::Outcome::Failed, None),
         },
-        Err(TransportError::Timeout(..) | TransportError::ConnectTimeout(..)) => AttemptOutcome::Overloaded,
-        Err(_) => AttemptOutcome::Other,
-    }
+        Err(TransportError::Timeout(..) | TransportError::ConnectTimeout(..)) => {
+            (pacer::Outcome::Failed, Some(Overload::TimedOut))
+        }
+        Err(_) => (pacer::Outcome::Failed, None),
+    };
+    AttemptOutcome { outcome, is_overload }
 }
 
 fn log(

@@ -27,6 +27,7 @@ mod nul_string;
 mod oauth;
 mod option_parser;
 mod options;
+mod pacer;
 mod pacing;
 mod pem_files;
 mod plan;

@@ -1,26 +1,32 @@
-//! What a call reports to the queue that makes it, and asks of it: the outcome of each attempt, and when the next one
-//! may be sent.
+//! What a call asks of the queue that makes it, and reports to it: when each attempt may be sent, and its outcome.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// The outcome of one attempt to send a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AttemptOutcome {
-    /// HTTP status 200 to 299.
-    Accepted,
-    /// HTTP status 429, with the time that the gateway asks to wait.
-    RateLimited { retry_after: Option<Duration> },
-    /// HTTP status 503, or a timeout.
-    Overloaded,
-    /// Any other.
-    Other,
-}
+use super::pacer::{Outcome, Start};
+use crate::http::TransportError;
+use crate::sync::CancelTokens;
 
 /// A queue, as the calls that it makes see it.
 pub(super) trait Pacing: Send + Sync {
-    /// Notes the outcome of an attempt.
-    fn note_attempt(&self, outcome: AttemptOutcome);
+    /// Waits until an attempt may be sent; `None` if that is not before the deadline.
+    fn begin_attempt(&self, deadline: Instant, tokens: &CancelTokens) -> Result<Option<Start>, TransportError>;
 
-    /// Lets a retry be sent now, or returns when to ask again.
-    fn try_retry(&self) -> Result<(), Instant>;
+    /// Notes the outcome of an attempt.
+    fn end_attempt(&self, start: Start, outcome: AttemptOutcome);
+}
+
+/// The outcome of one attempt to send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AttemptOutcome {
+    /// For the rates.
+    pub outcome: Outcome,
+    /// Whether the gateway was overloaded: HTTP status 429 or 503, or a timeout.
+    pub is_overload: Option<Overload>,
+}
+
+/// How a gateway shows that it has too many requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overload {
+    Refused,
+    TimedOut,
 }

@@ -18,8 +18,8 @@ pub struct CancelToken {
     /// The process that made the waker. With a shared one, parent and child of a fork would wake each other.
     process: AtomicU32,
     renewing: Lock<()>,
-    /// The socket from which a thread receives, if that is to end by shutting the socket down.
-    receiving: Lock<Option<RawFd>>,
+    /// The sockets from which threads receive, if that is to end by shutting the sockets down.
+    receiving: Lock<Vec<RawFd>>,
 }
 
 impl CancelToken {
@@ -46,18 +46,18 @@ impl CancelToken {
     /// As [`CancelToken::cancel`], and also ends [`CancelToken::receive`]. Not async-signal-safe.
     pub fn cancel_receiving(&self) {
         self.cancel();
-        if let Some(socket) = *self.receiving.lock() {
+        for socket in self.receiving.lock().iter() {
             // SAFETY: the socket is open while it is noted there, and the call uses no memory.
-            unsafe { libc::shutdown(socket, libc::SHUT_RD) };
+            unsafe { libc::shutdown(*socket, libc::SHUT_RD) };
         }
     }
 
     /// Receives from a socket without polling the descriptor of the token. [`CancelToken::cancel_receiving`] ends it and
-    /// makes the socket unusable. `None` if the token is cancelled. One thread at a time may use it.
+    /// makes the socket unusable. `None` if the token is cancelled.
     pub fn receive<T>(&self, socket: RawFd, receive: impl FnOnce() -> T) -> Option<T> {
-        *self.receiving.lock() = Some(socket);
+        self.receiving.lock().push(socket);
         let received = (!self.is_cancelled()).then(receive);
-        *self.receiving.lock() = None;
+        self.receiving.lock().retain(|other| *other != socket);
         received.filter(|_| !self.is_cancelled())
     }
 

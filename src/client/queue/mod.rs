@@ -6,17 +6,23 @@
 //! | `mod.rs` | what the program does: submit, fetch, cancel, close |
 //! | `shared.rs` | the lock, and who waits for what |
 //! | `state.rs` | which requests wait, which are in flight, and what is to be fetched |
+//! | `waiting.rs` | the requests that wait, and which of them the rates allow to start |
+//! | `adaptive` | how many requests may be in flight, if the option adaptive is set |
+//! | `job_pacing.rs` | when an attempt of a request may be sent |
 //! | `worker.rs` | the work of a thread: one request after another |
 //! | `ticket.rs` | one request in flight: its cancellation, and the window of its stream |
 //! | `completion.rs`, `owned_event.rs` | what the program fetches |
 //! | `options.rs` | the options of a queue |
 
+mod adaptive;
 mod completion;
+mod job_pacing;
 mod options;
 mod owned_event;
 mod shared;
 mod state;
 mod ticket;
+mod waiting;
 mod worker;
 
 use std::os::fd::RawFd;

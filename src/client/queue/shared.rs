@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::error::Error;
@@ -26,17 +26,33 @@ pub(super) struct Shared {
     /// Fetching threads wait for it.
     news: Signal,
     max_events: AtomicUsize,
+    /// Whether the threads have to note each attempt.
+    is_paced: AtomicBool,
     pub catch_panic: CatchPanic,
 }
 
 impl Shared {
     pub fn new(catch_panic: CatchPanic) -> Shared {
-        let max_events = AtomicUsize::new(DEFAULT_MAX_EVENTS);
-        Shared { state: Lock::default(), work: Signal::default(), news: Signal::default(), max_events, catch_panic }
+        Shared {
+            state: Lock::default(),
+            work: Signal::default(),
+            news: Signal::default(),
+            max_events: AtomicUsize::new(DEFAULT_MAX_EVENTS),
+            is_paced: AtomicBool::new(false),
+            catch_panic,
+        }
     }
 
     pub fn max_events(&self) -> usize {
         self.max_events.load(Ordering::Relaxed)
+    }
+
+    pub fn is_paced(&self) -> bool {
+        self.is_paced.load(Ordering::Relaxed)
+    }
+
+    pub fn is_counting_tokens(&self) -> bool {
+        self.state.lock().is_counting_tokens()
     }
 
     pub fn set_option(self: &Arc<Shared>, option: QueueOption) {
@@ -63,7 +79,9 @@ impl Shared {
         self.release_with(state, plan);
     }
 
-    fn release_with(self: &Arc<Shared>, mut state: Guard<'_, State>, plan: ThreadPlan) {
+    fn release_with(self: &Arc<Shared>, mut state: Guard<'_, State>, mut plan: ThreadPlan) {
+        state.ask_timekeeper(&mut plan);
+        self.is_paced.store(state.is_paced(), Ordering::Relaxed);
         let is_ready = state.is_ready();
         state.readiness.set(is_ready);
         let news = if state.is_over() { usize::MAX } else { std::mem::take(&mut state.news) };
@@ -98,25 +116,27 @@ impl Shared {
         let mut state = self.state.lock();
         if let Some(finished) = finished {
             state.end_job(finished);
-            let mut plan = state.schedule();
-            let next = state.take_job(&ticket);
-            // This thread needs not to be woken.
-            plan.wake = plan.wake.saturating_sub(next.iter().len());
-            self.release_with(state, plan);
-            if next.is_some() {
-                return next;
-            }
-            state = self.state.lock();
         }
         loop {
+            let mut plan = state.schedule();
             if let Some(next) = state.take_job(&ticket) {
+                // This thread needs not to be woken.
+                plan.wake = plan.wake.saturating_sub(1);
+                self.release_with(state, plan);
                 return Some(next);
+            }
+            if state.news > 0 {
+                self.release_with(state, plan);
+                state = self.state.lock();
+                continue;
             }
             if state.is_out_of_work() {
                 state.end_worker();
                 return None;
             }
-            state = self.work.wait(&self.state, state, None);
+            let until = state.begin_idling();
+            state = self.work.wait(&self.state, state, until);
+            state.end_idling(until);
         }
     }
 

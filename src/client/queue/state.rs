@@ -8,11 +8,15 @@ use std::time::Instant;
 
 use super::super::error::{Error, Status};
 use super::super::log::LogLines;
+use super::super::pacer::{self, Pacer, Start};
+use super::super::pacing::{AttemptOutcome, Overload};
 use super::super::prepared_call::PreparedCall;
+use super::adaptive::{self, Adaptive, Sample};
 use super::completion::{Completion, Done};
 use super::options::{MAX_IN_FLIGHT, QueueOption};
 use super::owned_event::OwnedEvent;
 use super::ticket::{Permit, Ticket};
+use super::waiting::Waiting;
 use super::{QueueCount, Submission};
 use crate::sync::{Readiness, Thread};
 
@@ -26,11 +30,13 @@ pub(super) struct Job {
     pub submission: Submission,
     pub tag: u64,
     pub submitted: Instant,
+    /// Its place in the rates, once it is in flight.
+    pub start: Option<Start>,
 }
 
 impl Job {
     pub fn new(call: PreparedCall, submission: Submission, tag: u64) -> Job {
-        Job { call, submission, tag, submitted: Instant::now() }
+        Job { call, submission, tag, submitted: Instant::now(), start: None }
     }
 }
 
@@ -79,8 +85,15 @@ pub(super) struct ThreadPlan {
 pub(super) struct State {
     max_in_flight: Option<usize>,
     max_queued: Option<usize>,
-    /// In the order of their submission.
-    waiting: VecDeque<Job>,
+    waiting: Waiting,
+    pub pacer: Pacer,
+    adaptive: Option<Adaptive>,
+    /// When a request that waits for the rates may start.
+    next_start: Option<Instant>,
+    /// Until when an idle thread sleeps to start it.
+    timekeeper: Option<Instant>,
+    /// Whether a thread was woken or started to become the timekeeper.
+    is_timekeeper_asked: bool,
     /// Requests that are in flight, but not taken by a thread yet.
     granted: VecDeque<Job>,
     /// Requests that a thread sends.
@@ -107,9 +120,21 @@ pub(super) struct State {
 impl State {
     pub fn set_option(&mut self, option: QueueOption) {
         match option {
-            QueueOption::MaxInFlight(max) => self.max_in_flight = Some(max),
+            QueueOption::Adaptive(is_adaptive) => {
+                let max = self.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
+                self.adaptive = is_adaptive.then(|| self.adaptive.take().unwrap_or_else(|| Adaptive::new(max)));
+            }
+            // Its threads read it without the lock.
+            QueueOption::MaxEvents(_) => {}
+            QueueOption::MaxInFlight(max) => {
+                self.max_in_flight = Some(max);
+                if let Some(adaptive) = &mut self.adaptive {
+                    adaptive.set_max(max);
+                }
+            }
             QueueOption::MaxQueued(max) => self.max_queued = Some(max),
-            _ => {}
+            QueueOption::RequestsPerSecond(limit) => self.pacer.set_requests_per_second(limit),
+            QueueOption::TokensPerMinute(limit) => self.pacer.set_tokens_per_minute(limit),
         }
     }
 
@@ -133,7 +158,10 @@ impl State {
     }
 
     pub fn limit(&self) -> usize {
-        self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT).min(MAX_IN_FLIGHT)
+        match &self.adaptive {
+            Some(adaptive) => adaptive.limit(),
+            None => self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
+        }
     }
 
     pub fn count(&self, count: QueueCount) -> usize {
@@ -148,9 +176,15 @@ impl State {
     /// Lets requests that wait be in flight as far as the limits allow, and returns the threads that they need.
     pub fn schedule(&mut self) -> ThreadPlan {
         let mut plan = ThreadPlan::default();
+        self.next_start = None;
         while self.in_flight().max(self.unfetched_done) < self.limit() {
-            let Some(job) = self.waiting.pop_front() else { break };
-            self.granted.push_back(job);
+            match self.waiting.take_next(&mut self.pacer) {
+                Ok(job) => self.granted.push_back(job),
+                Err(next_start) => {
+                    self.next_start = next_start;
+                    break;
+                }
+            }
             plan.wake += 1;
         }
         // Those that run send one request after another.
@@ -161,13 +195,88 @@ impl State {
         plan
     }
 
+    /// Asks a thread to become the timekeeper, if a request waits for the rates and none looks after it in time.
+    pub fn ask_timekeeper(&mut self, plan: &mut ThreadPlan) {
+        if self.is_timekeeper_asked || !self.lacks_timekeeper() {
+            return;
+        }
+        self.is_timekeeper_asked = true;
+        if self.workers > self.in_flight() {
+            plan.wake += 1;
+        } else if !self.is_short_of_threads || self.workers == 0 {
+            plan.start += 1;
+            self.workers += 1;
+        }
+    }
+
+    fn lacks_timekeeper(&self) -> bool {
+        self.next_start.is_some_and(|next_start| self.timekeeper.is_none_or(|until| next_start < until))
+    }
+
+    /// Makes an idle thread the timekeeper if one is needed. Returns until when it sleeps; `None`: until it is woken.
+    pub fn begin_idling(&mut self) -> Option<Instant> {
+        self.is_timekeeper_asked = false;
+        if !self.lacks_timekeeper() {
+            return None;
+        }
+        self.timekeeper = self.next_start;
+        self.next_start
+    }
+
+    pub fn end_idling(&mut self, until: Option<Instant>) {
+        if until.is_some() && until == self.timekeeper {
+            self.timekeeper = None;
+        }
+    }
+
     /// Takes a request to send it on the thread of this token.
     pub fn take_job(&mut self, ticket: impl FnOnce(&Job) -> Arc<Ticket>) -> Option<(Job, Arc<Ticket>)> {
         let job = self.granted.pop_front()?;
+        // The thread that was asked to be the timekeeper may be this one.
+        self.is_timekeeper_asked = false;
         let ticket = ticket(&job);
         ticket.set_place(self.running.len());
         self.running.push(Arc::clone(&ticket));
         Some((job, ticket))
+    }
+
+    /// Whether the threads have to note each attempt.
+    pub fn is_paced(&self) -> bool {
+        self.adaptive.is_some() || self.pacer.is_limited()
+    }
+
+    pub fn is_counting_tokens(&self) -> bool {
+        self.pacer.is_counting_tokens()
+    }
+
+    /// Notes the outcome of an attempt.
+    pub fn note_attempt(&mut self, job: &Job, start: Start, outcome: AttemptOutcome) {
+        let now = Instant::now();
+        let ended = match (outcome.is_overload, outcome.outcome) {
+            (Some(Overload::Refused), _) => Some(adaptive::Outcome::Refused),
+            (Some(Overload::TimedOut), _) => Some(adaptive::Outcome::TimedOut),
+            // A stream is served when its first event arrives.
+            (None, pacer::Outcome::Accepted) if job.submission != Submission::Stream => Some(adaptive::Outcome::Served),
+            (None, _) => None,
+        };
+        if let Some(outcome) = ended {
+            self.note_end(start, outcome, now);
+        }
+        if self.pacer.note(job.call.rate_key(), start, outcome.outcome, now) {
+            self.running.iter().for_each(|ticket| ticket.ask_again());
+        }
+    }
+
+    /// Notes that the first event of a stream has arrived.
+    pub fn note_first_event(&mut self, start: Start) {
+        self.note_end(start, adaptive::Outcome::Served, Instant::now());
+    }
+
+    fn note_end(&mut self, start: Start, outcome: adaptive::Outcome, now: Instant) {
+        let in_flight = self.running.len();
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.note(Sample { started: start.at(), ended: now, in_flight, outcome });
+        }
     }
 
     /// Whether an idle thread has nothing more to do.
@@ -262,10 +371,10 @@ impl State {
     /// and their events, which are to be dropped after the lock is released.
     pub fn cancel(&mut self, tag: u64) -> (usize, impl Sized + use<>) {
         let mut count = 0;
-        for was_in_flight in [true, false] {
-            let jobs = mem::take(if was_in_flight { &mut self.granted } else { &mut self.waiting });
-            let (cancelled, kept): (VecDeque<_>, VecDeque<_>) = jobs.into_iter().partition(|job| job.tag == tag);
-            *(if was_in_flight { &mut self.granted } else { &mut self.waiting }) = kept;
+        let of_tag = |job: &Job| job.tag == tag;
+        for (cancelled, was_in_flight) in
+            [(extract(&mut self.granted, of_tag), true), (self.waiting.extract(of_tag), false)]
+        {
             count += cancelled.len();
             for job in cancelled {
                 self.push_done(job, Box::new(cancelled_error().into()), was_in_flight);
@@ -277,9 +386,7 @@ impl State {
         }
         // Also those of a stream that has ended: the program has not fetched its end.
         let is_of_tag = |item: &Item| matches!(item, Item::Event(_, permit) if permit.ticket.tag == tag);
-        let (events, kept): (VecDeque<_>, _) = mem::take(&mut self.items).into_iter().partition(is_of_tag);
-        self.items = kept;
-        (count, events)
+        (count, extract(&mut self.items, is_of_tag))
     }
 
     /// Ends everything. Returns what is to be dropped after the lock is released.
@@ -288,6 +395,13 @@ impl State {
         self.running.iter().for_each(|ticket| ticket.cancel());
         (mem::take(&mut self.waiting), mem::take(&mut self.granted), mem::take(&mut self.items))
     }
+}
+
+/// Removes the elements for which the condition holds, and returns them.
+pub(super) fn extract<T>(from: &mut VecDeque<T>, condition: impl Fn(&T) -> bool) -> VecDeque<T> {
+    let (extracted, kept) = mem::take(from).into_iter().partition(condition);
+    *from = kept;
+    extracted
 }
 
 fn cancelled_error() -> Error {

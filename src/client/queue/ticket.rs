@@ -21,6 +21,8 @@ pub(super) struct Ticket {
     /// The number and the size of the events that exist.
     events: AtomicUsize,
     bytes: AtomicUsize,
+    /// Changes when a thread that waits for the rates is to ask again.
+    asks: AtomicUsize,
     /// Whether the thread waits until events are destroyed.
     is_blocked: AtomicBool,
 }
@@ -34,6 +36,7 @@ impl Ticket {
             is_cancelled: AtomicBool::new(false),
             events: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            asks: AtomicUsize::new(0),
             is_blocked: AtomicBool::new(false),
         }
     }
@@ -53,6 +56,16 @@ impl Ticket {
 
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    pub fn asks(&self) -> usize {
+        self.asks.load(Ordering::SeqCst)
+    }
+
+    /// Wakes a thread that waits for the rates.
+    pub fn ask_again(&self) {
+        self.asks.fetch_add(1, Ordering::SeqCst);
+        self.token.wake();
     }
 
     /// Returns whether another event may be read. If not, the thread is woken when there is room.

@@ -2,16 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::super::context::QueueContext;
 use super::super::error::{Error, Status};
 use super::super::log::{LogLines, LogRelay};
-use super::super::pacing::{AttemptOutcome, Pacing};
 use super::super::prepared_call::PreparedCall;
 use super::super::stream::Stream;
 use super::Submission;
 use super::completion::Done;
+use super::job_pacing::JobPacing;
 use super::owned_event::OwnedEvent;
 use super::shared::Shared;
 use super::state::{FinishedJob, Job};
@@ -43,9 +42,9 @@ impl Worker {
         let mut finished = None;
         while let Some((job, ticket)) = self.shared.next_job(finished, ticket) {
             let mut done = Done::default();
-            let pacer = Pacer { shared: &self.shared, job: &job };
-            let queue = QueueContext { token: &self.token, pacing: &pacer, log_relay: &log_relay };
-            let mut send = || done = self.send(&job, &ticket, &queue);
+            let pacing = JobPacing::new(&self.shared, &job, &ticket);
+            let queue = QueueContext { token: &self.token, pacing: &pacing, log_relay: &log_relay };
+            let mut send = || done = self.send(&job, &pacing, &queue);
             if let Err(panic) = (self.shared.catch_panic)(&mut send) {
                 done = Error::new(Status::Panic, panic).into();
             }
@@ -53,13 +52,13 @@ impl Worker {
         }
     }
 
-    fn send(&self, job: &Job, ticket: &Arc<Ticket>, queue: &QueueContext) -> Done {
+    fn send(&self, job: &Job, pacing: &JobPacing, queue: &QueueContext) -> Done {
         let queued = job.submitted.elapsed();
         let result = match job.submission {
             Submission::Send => {
                 job.call.send(Some(queue)).map(|response| Done { response: Some(response), ..Done::default() })
             }
-            Submission::Stream => self.stream(&job.call, ticket, queue),
+            Submission::Stream => self.stream(&job.call, pacing, queue),
             Submission::Embed => {
                 job.call.embed(Some(queue)).map(|embeddings| Done { embeddings: Some(embeddings), ..Done::default() })
             }
@@ -68,43 +67,33 @@ impl Worker {
         if let Some(response) = &mut done.response {
             response.times.queued = Some(queued);
         }
+        pacing.note_tokens(&done);
         done
     }
 
     /// Passes on the events of a stream, not faster than the program destroys them.
-    fn stream(&self, call: &PreparedCall, ticket: &Arc<Ticket>, queue: &QueueContext) -> Result<Done, Error> {
+    fn stream(&self, call: &PreparedCall, pacing: &JobPacing, queue: &QueueContext) -> Result<Done, Error> {
         let mut stream = call.stream(Some(queue))?;
-        let error = self.pass_on_events(&mut stream, ticket).err();
+        let error = self.pass_on_events(&mut stream, pacing).err();
         Ok(Done { response: Some(stream.into_response()), error, ..Done::default() })
     }
 
-    fn pass_on_events(&self, stream: &mut Stream, ticket: &Arc<Ticket>) -> Result<(), Error> {
+    fn pass_on_events(&self, stream: &mut Stream, pacing: &JobPacing) -> Result<(), Error> {
+        let ticket = pacing.ticket;
+        let mut is_first = true;
         loop {
             stream.wait_until(&mut || ticket.has_room(self.shared.max_events()));
             let Some(event) = stream.next(&|| {})? else { break };
             let event = OwnedEvent::copy(&event)?;
+            if std::mem::take(&mut is_first) {
+                pacing.note_first_event();
+            }
             self.shared.change(|state| state.push_event(ticket, event));
         }
         // Events may have been discarded.
         if ticket.is_cancelled() {
             return Err(Error::new(Status::Cancelled, "cancelled by mlflow_gateway_queue_cancel()"));
         }
-        Ok(())
-    }
-}
-
-/// Paces the attempts of one request.
-struct Pacer<'a> {
-    shared: &'a Arc<Shared>,
-    job: &'a Job,
-}
-
-impl Pacing for Pacer<'_> {
-    fn note_attempt(&self, outcome: AttemptOutcome) {
-        let _ = (self.shared, self.job, outcome);
-    }
-
-    fn try_retry(&self) -> Result<(), Instant> {
         Ok(())
     }
 }
