@@ -45,17 +45,18 @@
  *            access. Read what a stream has gathered only while no thread is in mlflow_gateway_stream_next() or
  *            _take_response() with it.
  * Time       Every call has a deadline of 5 minutes (option timeout_ms), a stream that has begun one of an hour
- *            (stream_timeout_ms). mlflow_gateway_cancel() ends calls at once, also from a signal handler.
- *            pthread_cancel() takes effect after the call.
+ *            (stream_timeout_ms). A request of a queue has them from when it is sent. mlflow_gateway_cancel() ends
+ *            calls at once, also from a signal handler. pthread_cancel() takes effect after the call.
  * Callbacks  Callbacks run only on threads that are inside a function of this library. They may call any of its
  *            functions, but must not destroy an object that the running call uses. They must return: no longjmp(),
  *            C++ exception, pthread_exit(), and no change of the thread's cancelability.
  * Process    The library installs no signal handler, raises no SIGPIPE, prints nothing, and keeps no global state. It
- *            starts threads only for name lookups and for concurrent embeddings batches (option embed_concurrency).
- *            If a lookup outlives its call, the library stays loaded after dlclose(). After fork(), parent and child
- *            may both use their handles, but not share connections: an open stream continues in the parent only, and
- *            a request that another thread was changing is empty in the child. Destroy all objects before closing
- *            every descriptor, as daemons do. A fault of the library is MLFLOW_GATEWAY_PANIC, not a crash.
+ *            starts threads only for name lookups, for concurrent embeddings batches (option embed_concurrency), and
+ *            for queues. If a lookup outlives its call, or once a queue was used, the library stays loaded after
+ *            dlclose(). After fork(), parent and child may both use their handles, but not share connections: open
+ *            streams and queues continue in the parent only, and a request that another thread was changing is empty
+ *            in the child. Destroy all objects before closing every descriptor, as daemons do. A fault of the library
+ *            is MLFLOW_GATEWAY_PANIC, not a crash.
  * Memory     If there is no memory for a response, the status is MLFLOW_GATEWAY_OUT_OF_MEMORY. If there is none even
  *            for small allocations, the process aborts.
  */
@@ -388,13 +389,13 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /* Ways to submit a request to a queue
  * ----------------------------------- */
 
-/** As mlflow_gateway_send(). */
+/** As by mlflow_gateway_send(). */
 #define MLFLOW_GATEWAY_SUBMIT_SEND 1
 
-/** As mlflow_gateway_stream_open() and mlflow_gateway_stream_next(). */
+/** As by mlflow_gateway_stream_open(): one EVENT for each event, then DONE. */
 #define MLFLOW_GATEWAY_SUBMIT_STREAM 2
 
-/** As mlflow_gateway_embed(). */
+/** As by mlflow_gateway_embed(). */
 #define MLFLOW_GATEWAY_SUBMIT_EMBED 3
 
 /* Counts of a queue
@@ -403,13 +404,13 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /** Requests that wait to be sent. */
 #define MLFLOW_GATEWAY_QUEUE_COUNT_WAITING 1
 
-/** Requests that are being sent, or whose DONE was not fetched. */
+/** Requests in flight, from their start until their DONE is fetched. */
 #define MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT 2
 
 /** Completions that mlflow_gateway_queue_next() can return now. */
 #define MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED 3
 
-/** How many requests may be in flight now: max_in_flight, or what the option adaptive found. */
+/** How many may be in flight: max_in_flight, or what the option adaptive has found. */
 #define MLFLOW_GATEWAY_QUEUE_COUNT_LIMIT 4
 
 /* Kinds of completions
@@ -418,7 +419,7 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /** An event of a stream. */
 #define MLFLOW_GATEWAY_COMPLETION_EVENT 1
 
-/** The end of a request. Each request that was submitted has exactly one, also if it failed or was cancelled. */
+/** The end of a request. Each submitted request has exactly one, whether it succeeded or not. */
 #define MLFLOW_GATEWAY_COMPLETION_DONE 2
 
 /* Log levels
@@ -1332,23 +1333,23 @@ const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
  * ----------------------------- */
 
 /**
- * Create a queue for many requests at once. Submit requests, then fetch their completions, from one thread or from
- * several:
+ * Create a queue, which sends many requests at once, on threads of its own:
  *
+ *     mlflow_gateway_queue_create(gateway, &queue, &error);
  *     for (uint64_t i = 0; i < count; i++)
  *         mlflow_gateway_queue_submit(queue, requests[i], MLFLOW_GATEWAY_SUBMIT_SEND, i, &error);
  *     mlflow_gateway_queue_close(queue);
  *     while (mlflow_gateway_queue_next(queue, -1, &completion, &error) == MLFLOW_GATEWAY_OK) {
- *         print(mlflow_gateway_completion_tag(completion), mlflow_gateway_completion_response(completion));
+ *         responses[mlflow_gateway_completion_tag(completion)] = mlflow_gateway_completion_take_response(completion);
  *         mlflow_gateway_completion_destroy(completion);
  *     }
+ *     mlflow_gateway_queue_destroy(queue);
  *
  * Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever.
  *
- * `queue` receives the queue. The caller owns it. It keeps its handle.
+ * `queue` receives the queue. The caller owns it.
  *
- * A queue belongs to the process that created it: in the child of a fork() it can only be destroyed. Once a queue
- * has sent a request, the library stays loaded after dlclose().
+ * A queue belongs to the process that created it: in the child of a fork(), only destroy it.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_queue_create(mlflow_gateway *gateway,
@@ -1358,17 +1359,16 @@ mlflow_gateway_status mlflow_gateway_queue_create(mlflow_gateway *gateway,
 /**
  * Set an option of a queue, at any time. docs/options.md describes every option.
  *
- *   name                 values                default  limits
- *   max_in_flight        1 to 4096             8        requests in flight, until their DONE is fetched
- *   max_queued           1 to 1000000          1024     requests that wait
- *   max_events           1 to 65536            64       events of a stream that are not destroyed yet
- *   requests_per_second  0 to 1000000          0        requests a second; may be a fraction; 0: no limit
- *   tokens_per_minute    0 to 1000000000000    0        tokens a minute, input and output; 0: no limit
- *   adaptive             true, false           false    finds the best max_in_flight, at most the one that is set,
- *                                                       or else 4096
+ *   name                 values              default  limits
+ *   max_in_flight        1 to 4096           8        requests in flight, from their start until their DONE is fetched
+ *   max_queued           1 to 1000000        1024     requests that wait
+ *   max_events           1 to 65536          64       events of a stream that are not destroyed
+ *   requests_per_second  0 to 1000000        0        requests sent; may be a fraction; 0: no limit
+ *   tokens_per_minute    0 to 1000000000000  0        tokens of requests and responses; 0: no limit
+ *   adaptive             true, false         false    finds the best max_in_flight, at most the one set, or else 4096
  *
- * After a response with HTTP status 429 nothing is sent to that route until the time that the gateway asks to
- * wait, or a growing time, is over; then requests are sent at the rate that the gateway accepted.
+ * After HTTP status 429, nothing is sent to that route for the time that the gateway requires, or else for a growing
+ * time.
  *
  * Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
  */
@@ -1379,15 +1379,18 @@ mlflow_gateway_status mlflow_gateway_queue_set_option(mlflow_gateway_queue *queu
                                                       mlflow_gateway_error **error);
 
 /**
- * Submit a request. It does not wait: a request that cannot be sent yet is kept.
+ * Submit a request. It does not wait: a request that cannot be sent yet waits in the queue.
  *
- * `request` and the settings of the handle are used as they are now. timeout_ms begins when the request is sent,
- * not when it is submitted.
+ * `request` and the settings of the handle are copied.
  * `how` is one of the MLFLOW_GATEWAY_SUBMIT_ numbers.
- * `tag` is returned with each completion of this request. Tags need not be unique.
+ * `tag` is any number, for example an index or a pointer. Each completion of the request has it. Tags need not be
+ * unique.
  *
- * Returns _QUEUE_FULL if max_queued requests wait: fetch completions, then submit it again. Fails with
- * _INVALID_ARGUMENT if the queue was closed.
+ * An invalid request fails here. Any other failure is the status of its completion.
+ *
+ * Returns _QUEUE_FULL if max_queued requests wait: fetch completions, then submit it again.
+ *
+ * Fails with _INVALID_ARGUMENT if the queue is closed.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_queue_submit(mlflow_gateway_queue *queue,
@@ -1397,14 +1400,15 @@ mlflow_gateway_status mlflow_gateway_queue_submit(mlflow_gateway_queue *queue,
                                                   mlflow_gateway_error **error);
 
 /**
- * Fetch the next completion. Log callbacks run on this thread.
+ * Fetch the next completion. Log callbacks of the queue's requests run on this thread.
  *
  * `timeout_ms` is how long to wait: 0 does not wait, a negative number waits without limit.
- * `completion` receives the completion. The caller owns it. It stays valid when the queue is destroyed.
+ * `completion` receives the completion. The caller owns it.
  *
- * OK says that there is a completion, not that its request succeeded: see mlflow_gateway_completion_status().
- * Returns _PENDING if there is none in time, and _QUEUE_END if the queue is closed and everything was fetched.
- * Several threads may fetch, but then the events of one stream may be processed out of order.
+ * OK reports that there is a completion, not that its request succeeded: see mlflow_gateway_completion_status().
+ * Several threads may fetch, but two events of one stream may then be processed at the same time.
+ *
+ * Returns _PENDING if none arrived in time, and _QUEUE_END if the queue is closed and all completions were fetched.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_queue_next(mlflow_gateway_queue *queue,
@@ -1414,10 +1418,12 @@ mlflow_gateway_status mlflow_gateway_queue_next(mlflow_gateway_queue *queue,
 
 /**
  * Return a descriptor for an event loop (poll, epoll, libuv ...). It is readable exactly while
- * mlflow_gateway_queue_next() would return OK or QUEUE_END at once. Never read, write or close it. With an
- * edge-triggered loop, fetch until PENDING.
+ * mlflow_gateway_queue_next() would return OK or QUEUE_END without waiting. With an edge-triggered loop, fetch until
+ * PENDING.
  *
- * `fd` receives the descriptor, which the queue owns.
+ * `fd` receives the descriptor, which the queue owns. Never read, write or close it.
+ *
+ * Fails with _OUT_OF_MEMORY if the process cannot open another descriptor.
  */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_queue_fd(mlflow_gateway_queue *queue,
@@ -1430,23 +1436,23 @@ size_t mlflow_gateway_queue_count(const mlflow_gateway_queue *queue,
                                   int32_t kind);
 
 /**
- * Cancel all unfinished requests of a tag, and return how many. Only their DONE completions follow, with the
- * status CANCELLED unless a response was complete already.
+ * Cancel all unfinished requests of a tag, and return their number. Of each, only DONE remains to be fetched, with the
+ * status CANCELLED unless the response was already complete.
  */
 MLFLOW_GATEWAY_API
 size_t mlflow_gateway_queue_cancel(mlflow_gateway_queue *queue,
                                    uint64_t tag);
 
 /**
- * Close a queue: no request can be submitted any more. Those that were submitted are completed, then
- * mlflow_gateway_queue_next() returns QUEUE_END.
+ * Close a queue: it accepts no more requests. When all completions were fetched, mlflow_gateway_queue_next() returns
+ * QUEUE_END.
  */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_queue_close(mlflow_gateway_queue *queue);
 
 /**
- * Destroy a queue. Requests that are not complete are cancelled, completions that were not fetched are discarded,
- * and the threads of the queue end. Log callbacks run on this thread.
+ * Destroy a queue. Unfinished requests are cancelled, and completions that were not fetched are discarded. Log
+ * callbacks run on this thread.
  */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_queue_destroy(mlflow_gateway_queue *queue);
@@ -1459,24 +1465,18 @@ int32_t mlflow_gateway_completion_kind(const mlflow_gateway_completion *completi
 MLFLOW_GATEWAY_API
 uint64_t mlflow_gateway_completion_tag(const mlflow_gateway_completion *completion);
 
-/**
- * Return the status of the request: OK for an event and for a request or a stream that is complete, else why it
- * failed.
- */
+/** Return the status of the request: OK for an event, or if the response or stream is complete; else why it failed. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_status mlflow_gateway_completion_status(const mlflow_gateway_completion *completion);
 
 /**
- * Return the event of an EVENT completion, else NULL. Destroy the completion soon: its stream is read on only while
- * fewer than max_events of its events, or 256 KiB of them, exist.
+ * Return the event of an EVENT completion, or NULL. Destroy the completion soon: a stream is read only while fewer
+ * than max_events of its events, and less than 256 KiB of them, exist.
  */
 MLFLOW_GATEWAY_API
 const mlflow_gateway_event *mlflow_gateway_completion_event(const mlflow_gateway_completion *completion);
 
-/**
- * Return the response of a DONE completion, or NULL. The response of a stream is what was gathered, also if the
- * stream failed later.
- */
+/** Return the response of a DONE completion, or NULL. That of a stream is what was gathered, also on failure. */
 MLFLOW_GATEWAY_API
 const mlflow_gateway_response *mlflow_gateway_completion_response(const mlflow_gateway_completion *completion);
 
@@ -1488,7 +1488,7 @@ const mlflow_gateway_embeddings *mlflow_gateway_completion_embeddings(const mlfl
 MLFLOW_GATEWAY_API
 const mlflow_gateway_error *mlflow_gateway_completion_error(const mlflow_gateway_completion *completion);
 
-/** Take the response out of a completion. The caller owns it. NULL if there is none, or if it was taken already. */
+/** Take the response out of a completion. The caller owns it. NULL if there is none, or if it was taken. */
 MLFLOW_GATEWAY_API
 mlflow_gateway_response *mlflow_gateway_completion_take_response(mlflow_gateway_completion *completion);
 
@@ -1500,7 +1500,7 @@ mlflow_gateway_embeddings *mlflow_gateway_completion_take_embeddings(mlflow_gate
 MLFLOW_GATEWAY_API
 mlflow_gateway_error *mlflow_gateway_completion_take_error(mlflow_gateway_completion *completion);
 
-/** Destroy a completion and the objects in it that were not taken. Destroying an event lets its stream be read on. */
+/** Destroy a completion, and the objects in it that were not taken. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_completion_destroy(mlflow_gateway_completion *completion);
 

@@ -21,13 +21,14 @@
  * This header wraps mlflow_ai_gateway.h, which describes parameters, options and statuses in full. A function here does
  * what the C function of the same name does. These rules apply to all of it:
  *
- * Ownership  A handle, request, response, stream, embeddings, routes or cancel_token owns its C object and destroys it.
- *            It can be moved, not copied. After a move, only assign to it or destroy it: its functions fail with
- *            status::invalid_argument, or return nothing. get() returns the C object, adopt() takes one over, and
- *            release() gives it up. Objects are independent: destroy them in any order.
- * Lifetimes  response_view, candidate, tool_call, event and route are views, and so are each std::string_view and span
- *            that is returned. A view is valid as long as the object that it was read from; an event, and what is read
- *            from stream::response(), until the next event is fetched. A std::string that is returned is yours.
+ * Ownership  A handle, request, response, stream, queue, completion, embeddings, routes or cancel_token owns its C
+ *            object and destroys it. It can be moved, not copied. After a move, only assign to it or destroy it: its
+ *            functions fail with status::invalid_argument, or return nothing. get() returns the C object, adopt() takes
+ *            one over, and release() gives it up. Objects are independent: destroy them in any order.
+ * Lifetimes  response_view, embeddings_view, candidate, tool_call, event and route are views, and so are each
+ *            std::string_view and span that is returned. A view is valid as long as the object that it was read from;
+ *            an event of a stream, and what is read from stream::response(), until the next event is fetched. A
+ *            std::string that is returned is yours.
  * Errors     A function that can fail has two forms. The plain one throws an error. The one named try_... returns a
  *            result: std::expected<T, error> if the standard library has it, else a class with the same basic members.
  *            The try_ form throws only std::bad_alloc and exceptions of callbacks. In a program compiled with
@@ -141,8 +142,11 @@ enum class status : std::int32_t {
     out_of_memory = MLFLOW_GATEWAY_OUT_OF_MEMORY,
     internal = MLFLOW_GATEWAY_INTERNAL,
 
-    // not failures; no function of this header returns them
+    // not failures; of these, functions of this header return pending and queue_end only, in queue::fetched
     stream_end = MLFLOW_GATEWAY_STREAM_END,
+    pending = MLFLOW_GATEWAY_PENDING,
+    queue_end = MLFLOW_GATEWAY_QUEUE_END,
+    queue_full = MLFLOW_GATEWAY_QUEUE_FULL,
     no_value = MLFLOW_GATEWAY_NO_VALUE
 };
 
@@ -185,6 +189,27 @@ enum class event_kind : std::int32_t {
     finish = MLFLOW_GATEWAY_EVENT_FINISH,
     usage = MLFLOW_GATEWAY_EVENT_USAGE,
     other = MLFLOW_GATEWAY_EVENT_OTHER
+};
+
+/// How a queue sends a request: as handle::send(), open_stream() or embed() would.
+enum class submit_as : std::int32_t {
+    send = MLFLOW_GATEWAY_SUBMIT_SEND,
+    stream = MLFLOW_GATEWAY_SUBMIT_STREAM,
+    embed = MLFLOW_GATEWAY_SUBMIT_EMBED
+};
+
+/// A count of a queue, for queue::count().
+enum class count_kind : std::int32_t {
+    waiting = MLFLOW_GATEWAY_QUEUE_COUNT_WAITING,
+    in_flight = MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT,
+    unfetched = MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED,
+    limit = MLFLOW_GATEWAY_QUEUE_COUNT_LIMIT
+};
+
+/// Kind of a completion. Ignore kinds that you do not know: a later library may have more.
+enum class completion_kind : std::int32_t {
+    event = MLFLOW_GATEWAY_COMPLETION_EVENT,
+    done = MLFLOW_GATEWAY_COMPLETION_DONE
 };
 
 /// Level of a log line. Each level includes those before it.
@@ -327,6 +352,40 @@ protected:
 
 private:
     std::unique_ptr<T, deleter<Destroy>> object_;
+};
+
+/// Owns one C object and reads like a view of it: the base of the classes that have views.
+template <typename View, typename T, void (*Destroy)(T*)>
+class owning_view : public View {
+public:
+    /// Type of the C object.
+    using c_type = T;
+
+    owning_view(const owning_view&) = delete;
+    owning_view& operator=(const owning_view&) = delete;
+
+    /// Give up the C object. The caller owns it.
+    [[nodiscard]] T* release() noexcept
+    {
+        // The constructor received it as a pointer to a non-const object.
+        auto* object = const_cast<T*>(this->get());
+        view() = View();
+        return object;
+    }
+
+protected:
+    explicit owning_view(T* object) noexcept : View(object) {}
+    owning_view(owning_view&& other) noexcept : View(other.release()) {}
+    owning_view& operator=(owning_view&& other) noexcept
+    {
+        owning_view moved(std::move(other));
+        std::swap(view(), moved.view());
+        return *this;
+    }
+    ~owning_view() { Destroy(release()); }
+
+private:
+    View& view() noexcept { return *this; }
 };
 
 inline std::optional<std::string_view> optional_view(const char* text) noexcept
@@ -983,38 +1042,13 @@ private:
 };
 
 /// A response: one or more candidates. It reads like a response_view.
-class response : public response_view {
+class response : public detail::owning_view<response_view, mlflow_gateway_response, mlflow_gateway_response_destroy> {
 public:
-    using c_type = mlflow_gateway_response;
-
-    response(response&& other) noexcept : response_view(other.release()) {}
-    response& operator=(response&& other) noexcept
-    {
-        response(std::move(other)).swap(*this);
-        return *this;
-    }
-    response(const response&) = delete;
-    response& operator=(const response&) = delete;
-    ~response() { mlflow_gateway_response_destroy(release()); }
-
     /// Take over a C object.
     static response adopt(mlflow_gateway_response* object) noexcept { return response(object); }
 
-    /// Give up the C object. The caller owns it.
-    mlflow_gateway_response* release() noexcept
-    {
-        // adopt() received it as a pointer to a non-const object.
-        auto* object = const_cast<mlflow_gateway_response*>(get());
-        view() = response_view();
-        return object;
-    }
-
 private:
-    explicit response(mlflow_gateway_response* object) noexcept : response_view(object) {}
-
-    response_view& view() noexcept { return *this; }
-
-    void swap(response& other) noexcept { std::swap(view(), other.view()); }
+    explicit response(mlflow_gateway_response* object) noexcept : owning_view(object) {}
 };
 
 // Requests
@@ -1242,7 +1276,8 @@ private:
 // Streaming
 // ---------
 
-/// One event of a stream. A view, valid until the next event is fetched or the callback returns.
+/// One event of a stream. A view, valid until the next event is fetched or the callback returns. The event of a
+/// completion is valid as long as the completion.
 class event {
 public:
     explicit event(const mlflow_gateway_event* object) noexcept : object_(object) {}
@@ -1413,13 +1448,15 @@ struct embedding_at {
 
 } // namespace detail
 
-/// Embeddings, one for each input, each a span of floats. They are an input range.
-class embeddings : public detail::owner<mlflow_gateway_embeddings, mlflow_gateway_embeddings_destroy> {
+/// Embeddings that another object owns, one for each input, each a span of floats. They are an input range.
+class embeddings_view {
 public:
     using iterator = detail::index_iterator<detail::embedding_at>;
 
-    /// Take over a C object.
-    static embeddings adopt(mlflow_gateway_embeddings* object) noexcept { return embeddings(object); }
+    explicit embeddings_view(const mlflow_gateway_embeddings* object = nullptr) noexcept : object_(object) {}
+
+    /// Return the C object.
+    const mlflow_gateway_embeddings* get() const noexcept { return object_; }
 
     /// Return the number of embeddings.
     std::size_t size() const noexcept { return mlflow_gateway_embeddings_count(get()); }
@@ -1456,7 +1493,18 @@ public:
     }
 
 private:
-    explicit embeddings(mlflow_gateway_embeddings* object) noexcept : owner(object) {}
+    const mlflow_gateway_embeddings* object_;
+};
+
+/// Embeddings. They read like an embeddings_view.
+class embeddings
+    : public detail::owning_view<embeddings_view, mlflow_gateway_embeddings, mlflow_gateway_embeddings_destroy> {
+public:
+    /// Take over a C object.
+    static embeddings adopt(mlflow_gateway_embeddings* object) noexcept { return embeddings(object); }
+
+private:
+    explicit embeddings(mlflow_gateway_embeddings* object) noexcept : owning_view(object) {}
 };
 
 // Routes
@@ -1894,6 +1942,257 @@ private:
 
     handle(mlflow_gateway* object, adopted) noexcept : owner(object) {}
 };
+
+// Queues
+// ------
+
+/// An event of a stream of a queue, or the end of a request.
+class completion : public detail::owner<mlflow_gateway_completion, mlflow_gateway_completion_destroy> {
+public:
+    /// Take over a C object.
+    static completion adopt(mlflow_gateway_completion* object) noexcept { return completion(object); }
+
+    /// Return the kind. Ignore kinds that you do not know.
+    completion_kind kind() const noexcept
+    {
+        return static_cast<completion_kind>(mlflow_gateway_completion_kind(get()));
+    }
+
+    /// Return the tag that the request was submitted with.
+    std::uint64_t tag() const noexcept { return mlflow_gateway_completion_tag(get()); }
+
+    /// Return the status of the request: ok for an event, or if the response or stream is complete; else why it failed.
+    gateway::status status() const noexcept
+    {
+        return static_cast<gateway::status>(mlflow_gateway_completion_status(get()));
+    }
+
+    /// Return the event of a completion of the kind event. Destroy the completion soon: a stream is read only while
+    /// fewer than max_events of its events, and less than 256 KiB of them, exist.
+    std::optional<gateway::event> event() const noexcept
+    {
+        const mlflow_gateway_event* object = mlflow_gateway_completion_event(get());
+        return object ? std::optional<gateway::event>(object) : std::nullopt;
+    }
+
+    /// Return the response of a completion of the kind done. That of a stream is what was gathered, also on failure. If
+    /// there is none, the functions of the view return std::nullopt or 0.
+    response_view response() const noexcept { return response_view(mlflow_gateway_completion_response(get())); }
+
+    /// Return the embeddings of a completion of the kind done. If there are none, the view is empty.
+    embeddings_view embeddings() const noexcept
+    {
+        return embeddings_view(mlflow_gateway_completion_embeddings(get()));
+    }
+
+    /// Return the message of the error of a completion of the kind done. take_error() returns the error itself.
+    std::optional<std::string_view> error_message() const noexcept
+    {
+        const mlflow_gateway_error* object = mlflow_gateway_completion_error(get());
+        return detail::optional_view(object ? mlflow_gateway_error_message(object) : nullptr);
+    }
+
+    /// Take the response out. std::nullopt if there is none, or if it was taken.
+    std::optional<gateway::response> take_response()
+    {
+        return taken<gateway::response>(mlflow_gateway_completion_take_response(get()));
+    }
+
+    /// Take the embeddings out. std::nullopt if there are none, or if they were taken.
+    std::optional<gateway::embeddings> take_embeddings()
+    {
+        return taken<gateway::embeddings>(mlflow_gateway_completion_take_embeddings(get()));
+    }
+
+    /// Take the error out, for example to throw it. std::nullopt if there is none, or if it was taken.
+    std::optional<error> take_error() { return taken<error>(mlflow_gateway_completion_take_error(get())); }
+
+private:
+    explicit completion(mlflow_gateway_completion* object) noexcept : owner(object) {}
+
+    template <typename T, typename Object>
+    static std::optional<T> taken(Object* object)
+    {
+        return object ? std::optional<T>(T::adopt(object)) : std::nullopt;
+    }
+};
+
+/// A queue, which sends many requests at once, on threads of its own. It is an input range of completions:
+///
+///     gw::queue queue(gateway);
+///     for (std::uint64_t tag = 0; tag < requests.size(); ++tag)
+///         if (!queue.submit(requests[tag], gw::submit_as::send, tag))
+///             break; // more than max_queued: fetch completions first
+///     queue.close();
+///     for (const gw::completion& done : queue)
+///         std::cout << done.response().text().value_or(done.error_message().value_or("no text")) << '\n';
+///
+/// Without close(), the loop would wait forever for another completion. The loop does not throw if a request fails: see
+/// completion::status(). In the child of a fork(), only destroy a queue.
+class queue : public detail::owner<mlflow_gateway_queue, mlflow_gateway_queue_destroy> {
+public:
+    class iterator;
+
+    /// Result of next_for().
+    struct fetched {
+        /// ok, pending (none arrived in time) or queue_end (the queue is closed and all completions were fetched).
+        gateway::status status;
+
+        /// There is one if the status is ok.
+        std::optional<gateway::completion> completion;
+    };
+
+    /// Create a queue.
+    explicit queue(const handle& gateway) : queue(detail::unwrap(try_create(gateway))) {}
+    [[nodiscard]] static result<queue> try_create(const handle& gateway)
+    {
+        return detail::create<queue>(mlflow_gateway_queue_create, gateway.get());
+    }
+
+    /// Take over a C object.
+    static queue adopt(mlflow_gateway_queue* object) noexcept { return queue(object); }
+
+    /// Set an option of the queue. The C header lists all of them.
+    void set_option(std::string_view name, std::string_view value) { detail::unwrap(try_set_option(name, value)); }
+    [[nodiscard]] result<void> try_set_option(std::string_view name, std::string_view value)
+    {
+        return detail::run(mlflow_gateway_queue_set_option, get(), name, value);
+    }
+
+    /// Submit a copy of a request. It does not wait. Returns false if max_queued requests wait: fetch completions, then
+    /// submit it again. `tag` is any number. Each completion of the request has it.
+    [[nodiscard]] bool submit(const request& request, submit_as how, std::uint64_t tag)
+    {
+        return detail::unwrap(try_submit(request, how, tag));
+    }
+    [[nodiscard]] result<bool> try_submit(const request& request, submit_as how, std::uint64_t tag)
+    {
+        result<status> outcome = detail::call(mlflow_gateway_queue_submit, get(), request.get(),
+                                              static_cast<std::int32_t>(how), tag);
+        if (!outcome.has_value())
+            return detail::failure(std::move(outcome.error()));
+        return *outcome == status::ok;
+    }
+
+    /// Wait for the next completion. std::nullopt means that the queue is closed and all completions were fetched.
+    std::optional<completion> next() { return detail::unwrap(try_next()); }
+    [[nodiscard]] result<std::optional<completion>> try_next()
+    {
+        result<fetched> outcome = fetch(-1);
+        if (!outcome.has_value())
+            return detail::failure(std::move(outcome.error()));
+        return std::move(outcome->completion);
+    }
+
+    /// Wait for the next completion, at most as long as `timeout`. With 0 it does not wait.
+    fetched next_for(std::chrono::milliseconds timeout) { return detail::unwrap(try_next_for(timeout)); }
+    [[nodiscard]] result<fetched> try_next_for(std::chrono::milliseconds timeout)
+    {
+        return fetch(timeout.count() < 0 ? 0 : timeout.count());
+    }
+
+    /// Fetch the next completion, and begin to iterate with it.
+    iterator begin();
+    iterator end() const noexcept;
+
+    /// Return a descriptor for an event loop. It is readable exactly while next() would not wait. Never read, write or
+    /// close it. When it is readable, call next_for() with 0 until the status is not ok.
+    int fd() { return detail::unwrap(try_fd()); }
+    [[nodiscard]] result<int> try_fd()
+    {
+        int descriptor = -1;
+        result<status> outcome = detail::call(mlflow_gateway_queue_fd, get(), &descriptor);
+        if (!outcome.has_value())
+            return detail::failure(std::move(outcome.error()));
+        return descriptor;
+    }
+
+    /// Return a count.
+    std::size_t count(count_kind kind) const noexcept
+    {
+        return mlflow_gateway_queue_count(get(), static_cast<std::int32_t>(kind));
+    }
+
+    /// Cancel all unfinished requests of a tag, and return their number.
+    std::size_t cancel(std::uint64_t tag) noexcept { return mlflow_gateway_queue_cancel(get(), tag); }
+
+    /// Close the queue: it accepts no more requests. The range ends when all completions were fetched.
+    void close() noexcept { mlflow_gateway_queue_close(get()); }
+
+private:
+    explicit queue(mlflow_gateway_queue* object) noexcept : owner(object) {}
+
+    result<fetched> fetch(std::int64_t timeout_ms)
+    {
+        mlflow_gateway_completion* object = nullptr;
+        result<status> outcome = detail::call(mlflow_gateway_queue_next, get(), timeout_ms, &object);
+        if (!outcome.has_value())
+            return detail::failure(std::move(outcome.error()));
+        fetched found{*outcome, std::nullopt};
+        if (object)
+            found.completion.emplace(completion::adopt(object));
+        return found;
+    }
+};
+
+/// Fetches the completions of a queue. It owns the one that it points to, together with its copies. The queue must not
+/// be moved or destroyed in between.
+class queue::iterator {
+public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = completion;
+    using difference_type = std::ptrdiff_t;
+    using pointer = completion*;
+    using reference = completion&;
+
+    iterator() noexcept = default;
+    explicit iterator(queue& source) : source_(&source) { fetch(); }
+    iterator(const iterator&) = default;
+    iterator& operator=(const iterator&) = default;
+
+    completion& operator*() const noexcept { return *completion_; }
+    completion* operator->() const noexcept { return completion_.get(); }
+
+    iterator& operator++()
+    {
+        fetch();
+        return *this;
+    }
+    iterator operator++(int)
+    {
+        iterator before = *this;
+        fetch();
+        return before;
+    }
+
+    friend bool operator==(const iterator& left, const iterator& right) noexcept
+    {
+        return left.completion_ == right.completion_;
+    }
+    friend bool operator!=(const iterator& left, const iterator& right) noexcept { return !(left == right); }
+
+private:
+    void fetch()
+    {
+        // An event is destroyed before the next one is awaited, so that its stream is read.
+        completion_.reset();
+        if (std::optional<completion> next = source_->next())
+            completion_ = std::make_shared<completion>(*std::move(next));
+    }
+
+    queue* source_ = nullptr;
+    std::shared_ptr<completion> completion_ = nullptr;
+};
+
+inline queue::iterator queue::begin()
+{
+    return iterator(*this);
+}
+
+inline queue::iterator queue::end() const noexcept
+{
+    return iterator();
+}
 
 } // inline namespace
 

@@ -12,7 +12,7 @@ EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
 PROGRAMS = [
     "test_arguments.c", "test_request_arguments.c", "test_call_arguments.c", "test_response_arguments.c",
-    "test_route_arguments.c", "test_json_arguments.c",
+    "test_route_arguments.c", "test_json_arguments.c", "test_queue_arguments.c",
 ]  # fmt: skip
 TAKE_NO_ARGUMENTS = {"mlflow_gateway_llm_type", "mlflow_gateway_version", "mlflow_gateway_version_number"}
 TAKES_ANY_NUMBER = {"mlflow_gateway_status_name"}
@@ -108,6 +108,14 @@ def test_response_functions_reject_bad_arguments(build: Build) -> None:
     with ScriptedGateway(one_route(chat_script(), CHAT_ROUTE)) as chats:
         with ScriptedGateway(one_route(embed, EMBEDDINGS_ROUTE)) as embeddings:
             done = build.run("test_response_arguments.c", chats.url, embeddings.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("build", ALL, ids=lambda build: build.name)
+def test_queue_functions_reject_bad_arguments(build: Build) -> None:
+    with ScriptedGateway(one_route(chat_script(), CHAT_ROUTE)) as chats:
+        with ScriptedGateway(one_route(embed, EMBEDDINGS_ROUTE)) as embeddings:
+            done = build.run("test_queue_arguments.c", chats.url, embeddings.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -37,7 +37,7 @@ from support.scripted_model import model
 HEADER = INCLUDE / "mlflow_ai_gateway.hpp"
 C_HEADER = INCLUDE / "mlflow_ai_gateway.h"
 SOURCES = ROOT / "tests/cxx"
-CASES = [SOURCES / f"{name}.cpp" for name in ("main", "errors", "requests", "calls", "streams")]
+CASES = [SOURCES / f"{name}.cpp" for name in ("main", "errors", "requests", "calls", "streams", "queues")]
 
 WARNINGS = [
     *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wold-style-cast"),

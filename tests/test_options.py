@@ -29,6 +29,22 @@ NUMBERS = {
     "embed_concurrency": (1, 64, "1"),
 }
 
+# The same of a queue. tests/c/test_queue_arguments.c sets them.
+QUEUE_NUMBERS = {
+    "max_in_flight": (1, 4096, "8"),
+    "max_queued": (1, 1000000, "1024"),
+    "max_events": (1, 65536, "64"),
+    "requests_per_second": (0, 1000000, "0"),
+    "tokens_per_minute": (0, 1000000000000, "0"),
+}
+
+
+def tables() -> tuple[str, str]:
+    """The header's tables of options: of handles and requests, and of queues."""
+    header = (INCLUDE / "mlflow_ai_gateway.h").read_text()
+    of_handles, of_queues = re.findall(r"^ \*   name +values +default +.*\n((?: \*   .*\n)+)", header, re.M)
+    return of_handles, of_queues
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -59,9 +75,10 @@ def set_on_handle(*settings: str) -> str:
 def test_integer_options_have_the_ranges_and_defaults_of_the_header() -> None:
     """The table is complete, and its ranges are exact. Other tests check defaults that are short or small enough.
     """
-    table = (INCLUDE / "mlflow_ai_gateway.h").read_text()
-    rows = re.findall(r"^ \*   (\w+) (?:\*| ) +(\d+) to (\d+) {2,}(\S+(?: \S+)*)", table, re.M)
-    assert {name: (int(first), int(last), default) for name, first, last, default in rows} == NUMBERS
+    row = re.compile(r"^ \*   (\w+) (?:\*| ) *(\d+) to (\d+) {2,}(\S+(?: \S+)*)", re.M)
+    for table, numbers in zip(tables(), (NUMBERS, QUEUE_NUMBERS)):
+        rows = row.findall(table)
+        assert {name: (int(first), int(last), default) for name, first, last, default in rows} == numbers
     allowed = [f"{name}={value}" for name, (first, last, _) in NUMBERS.items() for value in (first, last)]
     assert set_on_handle(*allowed) == ""
     for name, (first, last, _) in NUMBERS.items():
@@ -72,15 +89,15 @@ def test_integer_options_have_the_ranges_and_defaults_of_the_header() -> None:
 
 def test_options_guide_has_a_section_for_each_option() -> None:
     """With the range and default of the header's table, and whether a request can set the option."""
-    table = (INCLUDE / "mlflow_ai_gateway.h").read_text().partition("environment variables\n")[2].partition(" *\n")[0]
-    rows = dict(re.findall(r"^ \*   (\w+) (\*| ) ", table, re.M))
+    rows = dict(re.findall(r"^ \*   (\w+) (\*| )", "".join(tables()), re.M))
     guide = (INCLUDE.parent / "docs/options.md").read_text()
     sections = dict(re.findall(r"^### `(\w+)`\n\n(.*?)(?=^##|\Z)", guide, re.M | re.S))
     assert sections.keys() == rows.keys()
     for name, mark in rows.items():
         assert ("Can be set on a request." in sections[name]) == (mark == "*"), name
-    for name, (first, last, default) in NUMBERS.items():
-        assert f"Integer, {first} to {last}. Default: {default.partition(';')[0]}" in sections[name], name
+    for name, (first, last, default) in (NUMBERS | QUEUE_NUMBERS).items():
+        if name != "requests_per_second":
+            assert f"Integer, {first} to {last}. Default: {default.partition(';')[0]}" in sections[name], name
 
 
 def test_keyword_options_have_the_values_of_the_header() -> None:

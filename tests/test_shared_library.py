@@ -48,6 +48,6 @@ def test_every_status_has_its_name_and_number(build: Build) -> None:
     done = build.run("test_version.c")
     assert done.returncode == 0, done.stderr
     named = dict(line.split() for line in done.stdout.splitlines() if line.split()[0] != "MLFLOW_GATEWAY_UNKNOWN")
-    in_header = dict(re.findall(r"#define (MLFLOW_GATEWAY_(?!VERSION|AT_LEAST|LOG_|JSON_|EVENT_|TOKENS_|TIME_)\w+) (\d+)\n", HEADER))
+    in_header = dict(re.findall(r"#define (MLFLOW_GATEWAY_(?!VERSION|AT_LEAST|LOG_|JSON_|EVENT_|TOKENS_|TIME_|SUBMIT_|QUEUE_COUNT_|COMPLETION_)\w+) (\d+)\n", HEADER))
     assert len(in_header) > 25
     assert named == in_header

@@ -76,11 +76,11 @@ def _result(function: Function) -> str:
 
 
 def _description(found: list[Block], function: Function, header: Header) -> list[str]:
-    """The table of options is wider than a terminal, so they are listed."""
+    """A table of options is wider than a terminal, so they are listed."""
     lines: list[str] = []
     for block in found:
         is_table = isinstance(block, Verbatim) and options.is_table(block)
-        lines += options_list.short(header) if is_table else roff.blocks([block], function.name)
+        lines += options_list.short(header, function.name) if is_table else roff.blocks([block], function.name)
     return lines
 
 
@@ -114,7 +114,7 @@ def _related(function: Function, header: Header) -> list[str]:
     mentioned = set(re.findall(r"\b(mlflow_gateway_\w+)\(\)", function.comment)) & names
     mentioning = {each.name for each in header.functions if f"{function.name}()" in each.comment}
     kind = re.match(
-        r"mlflow_gateway_(cancel_token|embeddings|error|event|request|response|routes|stream)_", function.name
+        r"mlflow_gateway_(cancel_token|completion|embeddings|error|event|queue|request|response|routes|stream)_", function.name
     )
     prefix = f"mlflow_gateway_{kind.group(1)}_" if kind else "mlflow_gateway_"
     pair = {f"{prefix}{verb}" for verb in ("create", "destroy")} & names

@@ -35,7 +35,8 @@ def _description() -> list[str]:
             "A program creates a handle with mlflow_gateway_create(), sends a prompt with mlflow_gateway_call(), and "
             "destroys the handle. For anything else it creates a request with mlflow_gateway_request_create(), adds a "
             "prompt, messages, inputs or a body, and passes it to mlflow_gateway_send(), mlflow_gateway_stream_open(), "
-            "mlflow_gateway_stream_call() or mlflow_gateway_embed()."
+            "mlflow_gateway_stream_call() or mlflow_gateway_embed(). To send many requests at once, it submits them to a "
+            "queue, which mlflow_gateway_queue_create() creates."
         ),
         ".PP",
         *roff.prose("The library detects the version of the gateway, and so its HTTP API (its dialect)."),
@@ -54,7 +55,14 @@ def _options(header: Header) -> list[str]:
         "Set an option with mlflow_gateway_set_option(). A request accepts those marked with *, with "
         "mlflow_gateway_request_set_option(). A timeout of 0 sets no separate limit."
     )
-    return [*introduction, *options_list.full(header)]
+    of_queues = roff.prose("Set an option of a queue with mlflow_gateway_queue_set_option().")
+    return [
+        *introduction,
+        *options_list.full(header, options.OF_HANDLES),
+        ".SS Options of a queue",
+        *of_queues,
+        *options_list.full(header, options.OF_QUEUES),
+    ]
 
 
 def _environment(header: Header) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reads the options from the header's table and from docs/options.md, and which environment variables they read."""
+"""Reads the options from the header's tables and from docs/options.md, and which environment variables they read."""
 
 import re
 from typing import NamedTuple
@@ -23,7 +23,12 @@ class Option(NamedTuple):
     description: str
 
 
-def read(header: Header) -> list[Option]:
+OF_HANDLES = "mlflow_gateway_set_option"
+OF_QUEUES = "mlflow_gateway_queue_set_option"
+"""The functions whose comments have a table of options."""
+
+
+def read(header: Header, function: str = OF_HANDLES) -> list[Option]:
     described = _sections()
     return [
         Option(
@@ -34,13 +39,13 @@ def read(header: Header) -> list[Option]:
             variables=VARIABLE.findall(row[3]),
             description=_description(described[row[0].rstrip(" *")]),
         )
-        for row in _table(header)
+        for row in _table(header, function)
     ]
 
 
 def is_table(block: Verbatim) -> bool:
-    """Whether it is the table of options."""
-    return block.lines[0].startswith("name ") and "environment variables" in block.lines[0]
+    """Whether it is a table of options."""
+    return block.lines[0].startswith("name ")
 
 
 def environment(header: Header) -> dict[str, str]:
@@ -59,11 +64,11 @@ def environment(header: Header) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _table(header: Header) -> list[list[str]]:
-    """The rows of the table in the comment of mlflow_gateway_set_option(), without its heading."""
-    (function,) = (function for function in header.functions if function.name == "mlflow_gateway_set_option")
-    (table,) = (block for block in comment.blocks(function.comment) if isinstance(block, Verbatim) and is_table(block))
-    starts = [table.lines[0].index(title) for title in ("name", "values", "default", "environment")]
+def _table(header: Header, function: str) -> list[list[str]]:
+    """The rows of the table in the comment of a function, without its heading."""
+    (text,) = (each.comment for each in header.functions if each.name == function)
+    (table,) = (block for block in comment.blocks(text) if isinstance(block, Verbatim) and is_table(block))
+    starts = [found.start() for found in re.finditer(r"(?:^|(?<=  ))\w+", table.lines[0])]
     rows: list[list[str]] = []
     for line in table.lines[1:]:
         cells = [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None])]

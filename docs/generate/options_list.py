@@ -6,14 +6,14 @@ from header import Header
 from options import Option
 
 
-def short(header: Header) -> list[str]:
-    """Each option with its values."""
-    return [line for option in options.read(header) for line in roff.tagged(_tag(option), _values(option))]
+def short(header: Header, function: str) -> list[str]:
+    """Each option of the table in the comment of `function`, with its values."""
+    return [line for option in options.read(header, function) for line in roff.tagged(_tag(option), _values(option))]
 
 
-def full(header: Header) -> list[str]:
-    """Each option with its description and its values."""
-    texts = [(option, f"{option.description} {_values(option)}".strip()) for option in options.read(header)]
+def full(header: Header, function: str) -> list[str]:
+    """The same, with the description of each option."""
+    texts = [(option, f"{option.description} {_values(option)}".strip()) for option in options.read(header, function)]
     return [line for option, text in texts for line in roff.tagged(_tag(option), text)]
 
 

@@ -7,15 +7,18 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
+use std::thread::{self, ThreadId};
 
 use libfuzzer_sys::fuzz_target;
 use mlflow_ai_gateway::ffi::cancel::*;
+use mlflow_ai_gateway::ffi::completion::*;
 use mlflow_ai_gateway::ffi::embeddings::*;
 use mlflow_ai_gateway::ffi::event::*;
 use mlflow_ai_gateway::ffi::gateway::*;
 use mlflow_ai_gateway::ffi::json::*;
 use mlflow_ai_gateway::ffi::log::*;
+use mlflow_ai_gateway::ffi::queue::*;
 use mlflow_ai_gateway::ffi::request::*;
 use mlflow_ai_gateway::ffi::response::*;
 use mlflow_ai_gateway::ffi::routes::*;
@@ -34,6 +37,7 @@ const TIMEOUT_MS: i64 = 50;
 fuzz_target!(|input: &[u8]| {
     static SETUP: Once = Once::new();
     SETUP.call_once(clear_environment);
+    CALLER.get_or_init(|| thread::current().id());
     let (calls, responses) = script::parse(input);
     server::port();
     server::set_responses(responses);
@@ -51,6 +55,13 @@ fuzz_target!(|input: &[u8]| {
         libc::close(descriptor);
     }
 });
+
+/// The thread that makes all calls, on which alone callbacks run.
+static CALLER: OnceLock<ThreadId> = OnceLock::new();
+
+fn is_caller() -> bool {
+    CALLER.get() == Some(&thread::current().id())
+}
 
 /// Removes the variables that the library reads.
 fn clear_environment() {
@@ -77,6 +88,18 @@ struct Objects {
     embeddings: [Pointer<mlflow_gateway_embeddings>; 2],
     routes: [Pointer<mlflow_gateway_routes>; 2],
     tokens: [Pointer<mlflow_gateway_cancel_token>; 2],
+    queues: [Queue; 2],
+    completions: [Pointer<mlflow_gateway_completion>; 2],
+}
+
+#[derive(Default)]
+struct Queue {
+    pointer: Pointer<mlflow_gateway_queue>,
+    descriptor: Option<c_int>,
+    is_closed: bool,
+    /// The number of requests that were submitted, and that are done.
+    submitted: usize,
+    done: usize,
 }
 
 struct Pointer<T>(*mut T);
@@ -151,6 +174,19 @@ impl Objects {
                 b'<' => self.add_response(call),
                 b'+' | b'@' | b'?' | b'/' | b'-' => self.shape_request(call),
                 b'7' | b'8' | b'9' => json(call),
+                b'3' => self.create_queue(call),
+                b'4' => self.destroy_queue(call.result()),
+                b'5' => self.set_queue_option(call),
+                b'6' => self.submit(call),
+                b'>' => self.fetch(call),
+                b'#' => self.find_descriptor(call),
+                b'%' => self.count(call),
+                b'!' => self.cancel_tag(call),
+                b'.' => self.close(call),
+                b'=' => {
+                    self.read_completion(call);
+                    mlflow_gateway_completion_destroy(self.completions[call.gateway()].take());
+                }
                 _ => constants(call),
             }
         }
@@ -473,6 +509,148 @@ impl Objects {
         });
     }
 
+    /// A queue of a gateway on another machine would send requests.
+    unsafe fn create_queue(&mut self, call: &Call) {
+        let Some(gateway) = self.local_gateway(call) else { return };
+        let queue =
+            create(call, Kind::Local, |queue, error| unsafe { mlflow_gateway_queue_create(gateway, queue, error) });
+        let Some(queue) = queue else { return };
+        unsafe { self.destroy_queue(call.result()) };
+        self.queues[call.result()].pointer = Pointer(queue);
+    }
+
+    unsafe fn destroy_queue(&mut self, place: usize) {
+        unsafe { mlflow_gateway_queue_destroy(std::mem::take(&mut self.queues[place]).pointer.0) };
+    }
+
+    fn queue(&self, call: &Call) -> *mut mlflow_gateway_queue {
+        self.queues[call.result()].pointer.0
+    }
+
+    unsafe fn set_queue_option(&self, call: &Call) {
+        let (name, value) = (call.text(0), harmless(&call.text(0), call.text(1)));
+        checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_queue_set_option(self.queue(call), name.pointer(), value.pointer(), error)
+        });
+    }
+
+    unsafe fn submit(&mut self, call: &Call) {
+        let (how, tag) = (call.int(0) as i32, call.int(1) as u64);
+        let status = checks::status(call, Kind::Submit, |error| unsafe {
+            mlflow_gateway_queue_submit(self.queue(call), self.request(call), how, tag, error)
+        });
+        let queue = &mut self.queues[call.result()];
+        assert!(status != MLFLOW_GATEWAY_OK || !queue.is_closed);
+        queue.submitted += usize::from(status == MLFLOW_GATEWAY_OK);
+    }
+
+    unsafe fn fetch(&mut self, call: &Call) {
+        let queue = self.queue(call);
+        // A request may wait for longer than an input may take, for example after a Retry-After of an hour.
+        let is_ready = unsafe { mlflow_gateway_queue_count(queue, MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED) > 0 };
+        let timeout = if is_ready { call.int(0) } else { call.int(0).clamp(0, 2 * TIMEOUT_MS) };
+        let was_readable = self.queues[call.result()].descriptor.is_some_and(is_readable);
+        let mut status = MLFLOW_GATEWAY_OK;
+        let completion = create(call, Kind::Fetch, |completion, error| {
+            status = unsafe { mlflow_gateway_queue_next(queue, timeout, completion, error) };
+            status
+        });
+        assert!(!was_readable || status != MLFLOW_GATEWAY_PENDING, "readable, but there is nothing");
+        assert!(!is_ready || status != MLFLOW_GATEWAY_PENDING, "an unfetched completion is not returned");
+        let queue = &mut self.queues[call.result()];
+        if status == MLFLOW_GATEWAY_QUEUE_END {
+            assert!(queue.is_closed);
+            assert_eq!(queue.done, queue.submitted, "each request is done once");
+        }
+        let Some(completion) = completion else { return };
+        unsafe {
+            let is_done = mlflow_gateway_completion_kind(completion) == MLFLOW_GATEWAY_COMPLETION_DONE;
+            queue.done += usize::from(is_done);
+            let before = std::mem::replace(&mut self.completions[call.gateway()], Pointer(completion));
+            mlflow_gateway_completion_destroy(before.0);
+        }
+    }
+
+    unsafe fn find_descriptor(&mut self, call: &Call) {
+        let mut descriptor = -1;
+        let place = if call.has_outputs() { &raw mut descriptor } else { ptr::null_mut() };
+        let status = checks::status(call, Kind::Local, |error| unsafe {
+            mlflow_gateway_queue_fd(self.queue(call), place, error)
+        });
+        assert_eq!(status == MLFLOW_GATEWAY_OK, descriptor >= 0);
+        if status == MLFLOW_GATEWAY_OK {
+            self.queues[call.result()].descriptor = Some(descriptor);
+        }
+    }
+
+    unsafe fn count(&self, call: &Call) {
+        let (queue, kind) = (self.queue(call), call.int(0) as i32);
+        let count = unsafe { mlflow_gateway_queue_count(queue, kind) };
+        match kind {
+            _ if queue.is_null() => assert_eq!(count, 0),
+            MLFLOW_GATEWAY_QUEUE_COUNT_LIMIT => assert!((1..=4096).contains(&count)),
+            MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED => {}
+            MLFLOW_GATEWAY_QUEUE_COUNT_WAITING | MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT => {
+                let Queue { submitted, done, .. } = self.queues[call.result()];
+                assert!(count <= submitted - done);
+            }
+            _ => assert_eq!(count, 0),
+        }
+    }
+
+    unsafe fn cancel_tag(&self, call: &Call) {
+        let count = unsafe { mlflow_gateway_queue_cancel(self.queue(call), call.int(0) as u64) };
+        let Queue { submitted, done, .. } = self.queues[call.result()];
+        assert!(count <= submitted - done);
+    }
+
+    unsafe fn close(&mut self, call: &Call) {
+        unsafe { mlflow_gateway_queue_close(self.queue(call)) };
+        self.queues[call.result()].is_closed = true;
+    }
+
+    /// Reads a completion. Without outputs, it takes the response and the embeddings out.
+    unsafe fn read_completion(&mut self, call: &Call) {
+        let completion = self.completions[call.gateway()].0;
+        unsafe {
+            mlflow_gateway_completion_tag(completion);
+            let kind = mlflow_gateway_completion_kind(completion);
+            let status = mlflow_gateway_completion_status(completion);
+            let event = mlflow_gateway_completion_event(completion);
+            let response = mlflow_gateway_completion_response(completion);
+            let embeddings = mlflow_gateway_completion_embeddings(completion);
+            let error = mlflow_gateway_completion_error(completion);
+            assert!((0..100).contains(&status), "the status {status}");
+            assert_eq!(kind == 0, completion.is_null());
+            assert_eq!(kind == MLFLOW_GATEWAY_COMPLETION_EVENT, !event.is_null());
+            assert_eq!(status == MLFLOW_GATEWAY_OK, error.is_null());
+            let results = usize::from(!response.is_null()) + usize::from(!embeddings.is_null());
+            let is_complete = kind == MLFLOW_GATEWAY_COMPLETION_DONE && status == MLFLOW_GATEWAY_OK;
+            assert!(results <= 1 && (results == 1 || !is_complete) && (embeddings.is_null() || is_complete));
+            read_event(event);
+            read_response(response, call);
+            if !embeddings.is_null() {
+                read_embeddings(embeddings, call);
+            }
+            let error = mlflow_gateway_completion_take_error(completion);
+            if !error.is_null() {
+                checks::check_error(error, status);
+            }
+            if !call.has_outputs() {
+                let taken = Pointer(mlflow_gateway_completion_take_response(completion));
+                assert_eq!(taken.0.cast_const(), response);
+                let before = std::mem::replace(&mut self.responses[call.result()], taken);
+                mlflow_gateway_response_destroy(before.0);
+                let taken = Pointer(mlflow_gateway_completion_take_embeddings(completion));
+                assert_eq!(taken.0.cast_const(), embeddings);
+                let before = std::mem::replace(&mut self.embeddings[call.result()], taken);
+                mlflow_gateway_embeddings_destroy(before.0);
+                assert!(mlflow_gateway_completion_take_response(completion).is_null());
+                assert!(mlflow_gateway_completion_embeddings(completion).is_null());
+            }
+        }
+    }
+
     unsafe fn manage(&self, call: &Call) {
         let (Some(gateway), name, json) = (self.local_gateway(call), call.text(0), call.text(1)) else { return };
         let (name, json) = (name.pointer(), json.pointer());
@@ -518,6 +696,8 @@ impl Drop for Objects {
                 mlflow_gateway_embeddings_destroy(self.embeddings[place].0);
                 mlflow_gateway_routes_destroy(self.routes[place].0);
                 self.destroy_token(place);
+                self.destroy_queue(place);
+                mlflow_gateway_completion_destroy(self.completions[place].0);
             }
         }
     }
@@ -532,6 +712,9 @@ fn harmless(name: &Text, value: Text) -> Text {
         "proxy" if !text.is_empty() && text != "none" => Text::from(&format!("{text}@127.0.0.1:{}", server::port())),
         "timeout_ms" if text.parse().is_ok_and(|ms: i64| ms > TIMEOUT_MS) => Text::from(&TIMEOUT_MS.to_string()),
         "retry_backoff_ms" if text.parse().is_ok_and(|ms: i64| ms > 2) => Text::from("2"),
+        "requests_per_second" if text.parse().is_ok_and(|rate: f64| 0.0 < rate && rate < 1000.0) => {
+            Text::from("1000.5")
+        }
         _ => value,
     }
 }
@@ -593,11 +776,18 @@ unsafe fn json(call: &Call) {
 }
 
 unsafe extern "C" fn on_destroy(data: *mut c_void) {
+    assert!(is_caller(), "the data of a log is destroyed on another thread");
     drop(unsafe { Box::from_raw(data.cast::<u32>()) });
 }
 
+fn is_readable(descriptor: c_int) -> bool {
+    let mut polled = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer and the number are those of one entry.
+    unsafe { libc::poll(&raw mut polled, 1, 0) == 1 }
+}
+
 unsafe extern "C" fn on_log(level: i32, line: *const c_char, len: usize, data: *mut c_void) {
-    // Only this thread makes calls.
+    assert!(is_caller(), "a line of a log is passed on another thread");
     unsafe { *data.cast::<u32>() += 1 };
     let line = unsafe { sized(line, len) }.expect("a line is passed");
     assert!((1..=3).contains(&level) && !line.is_empty() && !line.contains(['\n', '\r']), "{level}: {line:?}");

@@ -21,6 +21,10 @@ pub enum Kind {
     Stream,
     /// It sends no request, and may return that there is no such value.
     Json,
+    /// It submits to a queue, which may be full.
+    Submit,
+    /// It fetches from a queue, which may have nothing or be at its end.
+    Fetch,
 }
 
 /// The value of an output before the call. It points nowhere.
@@ -49,11 +53,14 @@ pub fn status(
         eprintln!("{call}: {}", name.to_string_lossy());
     }
     assert_ne!(name, c"MLFLOW_GATEWAY_UNKNOWN", "the status {status}");
-    assert!(!(20..80).contains(&status) || !matches!(kind, Kind::Local | Kind::Json), "{name:?} without a request");
+    assert!(!(20..80).contains(&status) || matches!(kind, Kind::Remote | Kind::Stream), "{name:?} without a request");
     assert!(!(80..100).contains(&status), "{name:?}");
     let is_failure = (1..100).contains(&status);
     assert!(status != MLFLOW_GATEWAY_STREAM_END || kind == Kind::Stream, "{name:?}");
     assert!(status != MLFLOW_GATEWAY_NO_VALUE || kind == Kind::Json, "{name:?}");
+    assert!(status != MLFLOW_GATEWAY_QUEUE_FULL || kind == Kind::Submit, "{name:?}");
+    let is_empty = matches!(status, MLFLOW_GATEWAY_PENDING | MLFLOW_GATEWAY_QUEUE_END);
+    assert!(!is_empty || kind == Kind::Fetch, "{name:?}");
     if !is_failure || output.is_null() {
         assert_eq!(error, untouched(), "an error object with {name:?}");
     } else {
@@ -84,9 +91,11 @@ pub fn create<T>(
     }
 }
 
+/// Checks an error, and destroys it.
+///
 /// # Safety
 /// The error must not be destroyed yet.
-unsafe fn check_error(error: *mut mlflow_gateway_error, status: mlflow_gateway_status) {
+pub unsafe fn check_error(error: *mut mlflow_gateway_error, status: mlflow_gateway_status) {
     // SAFETY: the caller guarantees it; strings live as long as the error.
     unsafe {
         assert_eq!(mlflow_gateway_error_status(error), status);

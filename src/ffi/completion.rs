@@ -13,7 +13,7 @@ use crate::client::{Completion, CompletionKind};
 
 /// An event of a stream.
 pub const MLFLOW_GATEWAY_COMPLETION_EVENT: i32 = 1;
-/// The end of a request. Each request that was submitted has exactly one, also if it failed or was cancelled.
+/// The end of a request. Each submitted request has exactly one, whether it succeeded or not.
 pub const MLFLOW_GATEWAY_COMPLETION_DONE: i32 = 2;
 
 /// What a queue returns: an event of a stream, or the end of a request.
@@ -115,8 +115,7 @@ pub unsafe extern "C" fn mlflow_gateway_completion_tag(completion: *const mlflow
     })
 }
 
-/// Return the status of the request: OK for an event and for a request or a stream that is complete, else why it
-/// failed.
+/// Return the status of the request: OK for an event, or if the response or stream is complete; else why it failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_completion_status(
     completion: *const mlflow_gateway_completion,
@@ -127,8 +126,8 @@ pub unsafe extern "C" fn mlflow_gateway_completion_status(
     })
 }
 
-/// Return the event of an EVENT completion, else NULL. Destroy the completion soon: its stream is read on only while
-/// fewer than max_events of its events, or 256 KiB of them, exist.
+/// Return the event of an EVENT completion, or NULL. Destroy the completion soon: a stream is read only while fewer
+/// than max_events of its events, and less than 256 KiB of them, exist.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_completion_event(
     completion: *const mlflow_gateway_completion,
@@ -142,8 +141,7 @@ pub unsafe extern "C" fn mlflow_gateway_completion_event(
     })
 }
 
-/// Return the response of a DONE completion, or NULL. The response of a stream is what was gathered, also if the
-/// stream failed later.
+/// Return the response of a DONE completion, or NULL. That of a stream is what was gathered, also on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_completion_response(
     completion: *const mlflow_gateway_completion,
@@ -176,7 +174,7 @@ pub unsafe extern "C" fn mlflow_gateway_completion_error(
     })
 }
 
-/// Take the response out of a completion. The caller owns it. NULL if there is none, or if it was taken already.
+/// Take the response out of a completion. The caller owns it. NULL if there is none, or if it was taken.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_completion_take_response(
     completion: *mut mlflow_gateway_completion,
@@ -209,7 +207,7 @@ pub unsafe extern "C" fn mlflow_gateway_completion_take_error(
     })
 }
 
-/// Destroy a completion and the objects in it that were not taken. Destroying an event lets its stream be read on.
+/// Destroy a completion, and the objects in it that were not taken.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_completion_destroy(completion: *mut mlflow_gateway_completion) {
     export_value!((), {

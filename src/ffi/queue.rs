@@ -19,42 +19,42 @@ use super::status::{
 use super::string;
 use crate::client::{Error, Fetched, Queue, QueueCount, Status, Submission};
 
-/// As mlflow_gateway_send().
+/// As by mlflow_gateway_send().
 pub const MLFLOW_GATEWAY_SUBMIT_SEND: i32 = 1;
-/// As mlflow_gateway_stream_open() and mlflow_gateway_stream_next().
+/// As by mlflow_gateway_stream_open(): one EVENT for each event, then DONE.
 pub const MLFLOW_GATEWAY_SUBMIT_STREAM: i32 = 2;
-/// As mlflow_gateway_embed().
+/// As by mlflow_gateway_embed().
 pub const MLFLOW_GATEWAY_SUBMIT_EMBED: i32 = 3;
 
 /// Requests that wait to be sent.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_WAITING: i32 = 1;
-/// Requests that are being sent, or whose DONE was not fetched.
+/// Requests in flight, from their start until their DONE is fetched.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT: i32 = 2;
 /// Completions that mlflow_gateway_queue_next() can return now.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED: i32 = 3;
-/// How many requests may be in flight now: max_in_flight, or what the option adaptive found.
+/// How many may be in flight: max_in_flight, or what the option adaptive has found.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_LIMIT: i32 = 4;
 
 /// A queue: sends many requests at once, on threads of its own.
 pub struct mlflow_gateway_queue(Queue);
 
-/// Create a queue for many requests at once. Submit requests, then fetch their completions, from one thread or from
-/// several:
+/// Create a queue, which sends many requests at once, on threads of its own:
 ///
+///     mlflow_gateway_queue_create(gateway, &queue, &error);
 ///     for (uint64_t i = 0; i < count; i++)
 ///         mlflow_gateway_queue_submit(queue, requests[i], MLFLOW_GATEWAY_SUBMIT_SEND, i, &error);
 ///     mlflow_gateway_queue_close(queue);
 ///     while (mlflow_gateway_queue_next(queue, -1, &completion, &error) == MLFLOW_GATEWAY_OK) {
-///         print(mlflow_gateway_completion_tag(completion), mlflow_gateway_completion_response(completion));
+///         responses[mlflow_gateway_completion_tag(completion)] = mlflow_gateway_completion_take_response(completion);
 ///         mlflow_gateway_completion_destroy(completion);
 ///     }
+///     mlflow_gateway_queue_destroy(queue);
 ///
 /// Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever.
 ///
-/// `queue` receives the queue. The caller owns it. It keeps its handle.
+/// `queue` receives the queue. The caller owns it.
 ///
-/// A queue belongs to the process that created it: in the child of a fork() it can only be destroyed. Once a queue
-/// has sent a request, the library stays loaded after dlclose().
+/// A queue belongs to the process that created it: in the child of a fork(), only destroy it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_create(
     gateway: *mut mlflow_gateway,
@@ -72,17 +72,16 @@ pub unsafe extern "C" fn mlflow_gateway_queue_create(
 
 /// Set an option of a queue, at any time. docs/options.md describes every option.
 ///
-///   name                 values                default  limits
-///   max_in_flight        1 to 4096             8        requests in flight, until their DONE is fetched
-///   max_queued           1 to 1000000          1024     requests that wait
-///   max_events           1 to 65536            64       events of a stream that are not destroyed yet
-///   requests_per_second  0 to 1000000          0        requests a second; may be a fraction; 0: no limit
-///   tokens_per_minute    0 to 1000000000000    0        tokens a minute, input and output; 0: no limit
-///   adaptive             true, false           false    finds the best max_in_flight, at most the one that is set,
-///                                                       or else 4096
+///   name                 values              default  limits
+///   max_in_flight        1 to 4096           8        requests in flight, from their start until their DONE is fetched
+///   max_queued           1 to 1000000        1024     requests that wait
+///   max_events           1 to 65536          64       events of a stream that are not destroyed
+///   requests_per_second  0 to 1000000        0        requests sent; may be a fraction; 0: no limit
+///   tokens_per_minute    0 to 1000000000000  0        tokens of requests and responses; 0: no limit
+///   adaptive             true, false         false    finds the best max_in_flight, at most the one set, or else 4096
 ///
-/// After a response with HTTP status 429 nothing is sent to that route until the time that the gateway asks to
-/// wait, or a growing time, is over; then requests are sent at the rate that the gateway accepted.
+/// After HTTP status 429, nothing is sent to that route for the time that the gateway requires, or else for a growing
+/// time.
 ///
 /// Fails with _UNKNOWN_OPTION or _INVALID_OPTION_VALUE.
 #[unsafe(no_mangle)]
@@ -101,15 +100,18 @@ pub unsafe extern "C" fn mlflow_gateway_queue_set_option(
     })
 }
 
-/// Submit a request. It does not wait: a request that cannot be sent yet is kept.
+/// Submit a request. It does not wait: a request that cannot be sent yet waits in the queue.
 ///
-/// `request` and the settings of the handle are used as they are now. timeout_ms begins when the request is sent,
-/// not when it is submitted.
+/// `request` and the settings of the handle are copied.
 /// `how` is one of the MLFLOW_GATEWAY_SUBMIT_ numbers.
-/// `tag` is returned with each completion of this request. Tags need not be unique.
+/// `tag` is any number, for example an index or a pointer. Each completion of the request has it. Tags need not be
+/// unique.
 ///
-/// Returns _QUEUE_FULL if max_queued requests wait: fetch completions, then submit it again. Fails with
-/// _INVALID_ARGUMENT if the queue was closed.
+/// An invalid request fails here. Any other failure is the status of its completion.
+///
+/// Returns _QUEUE_FULL if max_queued requests wait: fetch completions, then submit it again.
+///
+/// Fails with _INVALID_ARGUMENT if the queue is closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_submit(
     queue: *mut mlflow_gateway_queue,
@@ -135,14 +137,15 @@ pub unsafe extern "C" fn mlflow_gateway_queue_submit(
     })
 }
 
-/// Fetch the next completion. Log callbacks run on this thread.
+/// Fetch the next completion. Log callbacks of the queue's requests run on this thread.
 ///
 /// `timeout_ms` is how long to wait: 0 does not wait, a negative number waits without limit.
-/// `completion` receives the completion. The caller owns it. It stays valid when the queue is destroyed.
+/// `completion` receives the completion. The caller owns it.
 ///
-/// OK says that there is a completion, not that its request succeeded: see mlflow_gateway_completion_status().
-/// Returns _PENDING if there is none in time, and _QUEUE_END if the queue is closed and everything was fetched.
-/// Several threads may fetch, but then the events of one stream may be processed out of order.
+/// OK reports that there is a completion, not that its request succeeded: see mlflow_gateway_completion_status().
+/// Several threads may fetch, but two events of one stream may then be processed at the same time.
+///
+/// Returns _PENDING if none arrived in time, and _QUEUE_END if the queue is closed and all completions were fetched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_next(
     queue: *mut mlflow_gateway_queue,
@@ -166,10 +169,12 @@ pub unsafe extern "C" fn mlflow_gateway_queue_next(
 }
 
 /// Return a descriptor for an event loop (poll, epoll, libuv ...). It is readable exactly while
-/// mlflow_gateway_queue_next() would return OK or QUEUE_END at once. Never read, write or close it. With an
-/// edge-triggered loop, fetch until PENDING.
+/// mlflow_gateway_queue_next() would return OK or QUEUE_END without waiting. With an edge-triggered loop, fetch until
+/// PENDING.
 ///
-/// `fd` receives the descriptor, which the queue owns.
+/// `fd` receives the descriptor, which the queue owns. Never read, write or close it.
+///
+/// Fails with _OUT_OF_MEMORY if the process cannot open another descriptor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_fd(
     queue: *mut mlflow_gateway_queue,
@@ -200,8 +205,8 @@ pub unsafe extern "C" fn mlflow_gateway_queue_count(queue: *const mlflow_gateway
     })
 }
 
-/// Cancel all unfinished requests of a tag, and return how many. Only their DONE completions follow, with the
-/// status CANCELLED unless a response was complete already.
+/// Cancel all unfinished requests of a tag, and return their number. Of each, only DONE remains to be fetched, with the
+/// status CANCELLED unless the response was already complete.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_cancel(queue: *mut mlflow_gateway_queue, tag: u64) -> usize {
     export_value!(0, {
@@ -210,8 +215,8 @@ pub unsafe extern "C" fn mlflow_gateway_queue_cancel(queue: *mut mlflow_gateway_
     })
 }
 
-/// Close a queue: no request can be submitted any more. Those that were submitted are completed, then
-/// mlflow_gateway_queue_next() returns QUEUE_END.
+/// Close a queue: it accepts no more requests. When all completions were fetched, mlflow_gateway_queue_next() returns
+/// QUEUE_END.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_close(queue: *mut mlflow_gateway_queue) {
     export_value!((), {
@@ -222,8 +227,8 @@ pub unsafe extern "C" fn mlflow_gateway_queue_close(queue: *mut mlflow_gateway_q
     })
 }
 
-/// Destroy a queue. Requests that are not complete are cancelled, completions that were not fetched are discarded,
-/// and the threads of the queue end. Log callbacks run on this thread.
+/// Destroy a queue. Unfinished requests are cancelled, and completions that were not fetched are discarded. Log
+/// callbacks run on this thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_queue_destroy(queue: *mut mlflow_gateway_queue) {
     export_value!((), {

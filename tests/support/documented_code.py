@@ -38,11 +38,16 @@ mlflow_gateway_error *error;
 mlflow_gateway_request *request;
 mlflow_gateway_response *response;
 mlflow_gateway_stream *stream;
+mlflow_gateway_queue *queue;
+mlflow_gateway_completion *completion;
 const mlflow_gateway_event *event;
 mlflow_gateway_status status;
 const char *arguments = "{{\\"city\\": \\"Paris\\"}}";
 size_t len = MLFLOW_GATEWAY_NUL_TERMINATED;
 const size_t measure = MLFLOW_GATEWAY_NUL_TERMINATED;
+mlflow_gateway_request *requests[1];
+mlflow_gateway_response *responses[1];
+const size_t count = 1;
 const char *local(const char *path);
 const char *local(const char *path)
 {{
@@ -54,6 +59,8 @@ const char *local(const char *path)
 int main(void)
 {{
     mlflow_gateway_create("chat", NULL, &gateway, &error);
+    mlflow_gateway_request_create(&requests[0], &error);
+    mlflow_gateway_request_set_prompt(requests[0], "Hello", len, &error);
     {{
 {inside}
     }}
@@ -62,8 +69,8 @@ int main(void)
     return error != NULL;
 }}
 """
-"""A fragment becomes a program that has a handle, and fails if the fragment leaves an error behind. Gateways on this
-machine that the fragment names are the tests' own."""
+"""A fragment becomes a program that has a handle and a list of requests, and fails if the fragment leaves an error
+behind. Gateways on this machine that the fragment names are the tests' own."""
 
 
 class Code(NamedTuple):
