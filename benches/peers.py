@@ -106,8 +106,16 @@ def seconds_per_call(peer: Peer, url: str, calls: int, threads: int = 1, ca_file
 
 def compile_c(name: str, more_sources: Sequence[str], libraries: Sequence[str] = ()) -> str:
     """Compiles NAME.c, process.c and `more_sources`, and returns the path of the program."""
+    return _compile(name, [SOURCES / source for source in (f"{name}.c", "process.c", *more_sources)], libraries)
+
+
+def compile_test(name: str) -> str:
+    """Compiles NAME.c of the tests, and returns the path of the program."""
+    return _compile(name, [ROOT / "tests" / "c" / f"{name}.c"], OUR_LIBRARY)
+
+
+def _compile(name: str, sources: Sequence[Path], libraries: Sequence[str]) -> str:
     program = FOLDER / name
-    sources = [str(SOURCES / source) for source in (f"{name}.c", "process.c", *more_sources)]
-    command = [*CC, f"-I{ROOT / 'include'}", *sources, "-o", str(program), "-pthread", *libraries]
+    command = [*CC, f"-I{ROOT / 'include'}", *map(str, sources), "-o", str(program), "-pthread", *libraries]
     output(f"building {name}", command, "see the output of the compiler")
     return str(program)

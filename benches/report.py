@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import report_large
+import report_queue
 import targets
 from counts import FEW, MANY, PROCESSES
 from peers import BARE, LIBCURL, OURS
@@ -60,6 +61,7 @@ def report(results: Results) -> str:
         START,
         _start(results),
         *report_large.parts(results.large),
+        *report_queue.parts(results.queue),
     ]
     return "\n".join(parts)
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from counts import Start, SystemCalls
 from large import Large
+from queue_runs import QueueResults
 from rounds import Measured
 
 
@@ -22,3 +23,4 @@ class Results(NamedTuple):
     start: Start
     library_bytes: int
     large: Large
+    queue: QueueResults

@@ -42,7 +42,12 @@ Measured = dict[tuple[str, int], Times]
 
 
 def measure(
-    label: str, runs: Sequence[Run], url: str, ca_file: Optional[Path] = None, first_calls: int = FIRST_CALLS
+    label: str,
+    runs: Sequence[Run],
+    url: str,
+    ca_file: Optional[Path] = None,
+    first_calls: int = FIRST_CALLS,
+    number: int = ROUNDS,
 ) -> Measured:
     """Runs all in each round. A short first run of each determines its number of calls."""
 
@@ -51,9 +56,9 @@ def measure(
 
     calls = [max(1, round(SECONDS_PER_RUN / seconds(run, first_calls * run.threads))) for run in runs]
     taken: list[list[float]] = [[] for _ in runs]
-    for number in range(ROUNDS):
-        log(f"{label}: round {number + 1} of {ROUNDS}")
+    for done in range(number):
+        log(f"{label}: round {done + 1} of {number}")
         for turn in range(len(runs)):
-            index = (number + turn) % len(runs)  # each round starts with another peer
+            index = (done + turn) % len(runs)  # each round starts with another peer
             taken[index].append(1e6 * seconds(runs[index], calls[index]))
     return {(run.peer.name, run.threads): Times(times) for run, times in zip(runs, taken)}

@@ -3,6 +3,7 @@
 
     python3 benches/run.py           everything except the million calls; takes a few minutes
     python3 benches/run.py --soak    the million calls; adds them to RESULTS.md
+    python3 benches/run.py --queue   only the queue, with more rounds and streams of a minute; prints the results
 """
 
 import argparse
@@ -20,7 +21,9 @@ import counts  # noqa: E402
 import large  # noqa: E402
 import machine  # noqa: E402
 import peers  # noqa: E402
+import queue_runs  # noqa: E402
 import report  # noqa: E402
+import report_queue  # noqa: E402
 import server  # noqa: E402
 import targets  # noqa: E402
 import tools  # noqa: E402
@@ -41,12 +44,15 @@ def main() -> int:
     """Runs the benchmark and returns the exit status."""
     parser = argparse.ArgumentParser(description="Compare the library with other HTTP clients on the same server.")
     parser.add_argument("--soak", action="store_true", help="only make a million calls")
-    wants_soak = parser.parse_args().soak
+    parser.add_argument("--queue", action="store_true", help="only measure the queue, for longer")
+    arguments = parser.parse_args()
     try:
         tools.install()
         peers.copy_library()
-        if wants_soak:
+        if arguments.soak:
             soak()
+        elif arguments.queue:
+            measure_queue()
         else:
             compare()
     except (BenchFailed, InstallFailed, ServerFailed) as failure:
@@ -63,6 +69,7 @@ def compare() -> None:
     log("building the peers")
     c_peers = bare, libcurl, ours = peers.build_bare(), peers.build_libcurl(), peers.build_ours()
     others = peers.build_go(), peers.build_ruby(), peers.build_mlflow()
+    queue = queue_runs.measure(on_one_core, is_long=False)
     with server.running() as gateway:
         threads = measure("threads", [Run(peer, count) for count in THREADS for peer in c_peers], gateway.url)
     with on_one_core(), server.running() as gateway:
@@ -80,6 +87,7 @@ def compare() -> None:
             start=counts.start(gateway.url),
             library_bytes=peers.LIBRARY.stat().st_size,
             large=large.measure(),
+            queue=queue,
         )
     RESULTS.write_text(report.report(results), encoding="utf-8")
     bars = sorted(((name, taken.median) for (name, _), taken in plain.items()), key=lambda bar: bar[1])
@@ -115,11 +123,23 @@ def soak() -> None:
     show(rows)
 
 
+def measure_queue() -> None:
+    """Measures the queue, and prints the results."""
+    results = queue_runs.measure(on_one_core, is_long=True)
+    print("\n".join(report_queue.parts(results)))
+    print_targets(targets.of_queue(results))
+
+
 def show(rows: list[targets.Row]) -> None:
     """Prints which targets are met, and where the report is."""
+    print_targets(rows)
+    print(f"The full report is in {RESULTS.relative_to(ROOT)}.")
+
+
+def print_targets(rows: list[targets.Row]) -> None:
+    """Prints which targets are met."""
     for metric, measured, target, met in rows:
         print(f"{met:8}{metric}: {measured} ({target})")
-    print(f"The full report is in {RESULTS.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

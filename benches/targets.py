@@ -6,6 +6,7 @@ from responses import EVENTS, FEW_EVENTS
 from counts import MANY
 from large import Large
 from peers import BARE, LIBCURL, MLFLOW, OURS
+from queue_runs import QUEUE, SEND, STREAMS, QueueResults
 from results import Results
 
 NEW_THREADS = {"clone", "clone3", "fork", "vfork"}
@@ -41,6 +42,7 @@ def rows(results: Results) -> list[Row]:
         _at_most("load + create + first call, ms", results.start.milliseconds, 5),
         _at_most("size of the stripped .so, bytes", results.library_bytes, 2_600_000),
         *_of_large(results.large),
+        *of_queue(results.queue),
     ]
 
 
@@ -59,6 +61,28 @@ def _of_large(large: Large) -> list[Row]:
         _at_most(f"growth of resident memory {events}, KiB", growth, MAX_GROWTH_KIB),
         _at_most("many embeddings: this library / libcurl + cJSON", embeddings[OURS] / embeddings[LIBCURL], 0.25),
     ]
+
+
+def of_queue(results: QueueResults) -> list[Row]:
+    """One row for each target of the queue."""
+    threads = {key: taken.calls_per_second for key, taken in results.threads.items()}
+    cost = {key: taken.median for key, taken in results.cost.items()}
+    best = max(speed for (name, _), speed in threads.items() if name == QUEUE)
+    streams = results.streams
+    return [
+        _at_least("requests per second: one queue / 64 threads on one handle", best / threads[SEND, 64], 0.9),
+        *(
+            _at_most(f"submit + next over mlflow_gateway_send(), {count} in flight, microseconds",
+                     cost[QUEUE, count] - cost[SEND, count], 3)
+            for count in (1, 64)
+        ),
+        _at_most(f"{STREAMS:,} streams: p99 of the time from the server's send to the fetch, ms",
+                 streams.late_us[1] / 1000, 20),
+        _at_most(f"{STREAMS:,} streams: resident memory per stream, KiB", streams.kib_each, 48),
+        _at_most("429: refused after the first second, percent",
+                 max(row.refused_percent for row in results.limited), 2),
+        _at_least("adaptive / best fixed number in flight", min(row.adaptive / row.fixed for row in results.adaptive), 0.9),
+    ]  # fmt: skip
 
 
 def soak_rows(measured: dict[str, Sequence[int]], early: int, all_calls: int) -> list[Row]:

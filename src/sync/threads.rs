@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, ptr};
 
 use super::lock::Lock;
@@ -111,6 +112,10 @@ extern "C" fn run(argument: *mut c_void) -> *mut c_void {
 /// with the static library is never unloaded.
 #[cfg(target_os = "linux")]
 pub fn keep_loaded() {
+    static IS_KEPT: AtomicBool = AtomicBool::new(false);
+    if IS_KEPT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
     let address = keep_loaded as *const c_void;
     // SAFETY: `info` is valid for writes, and the name in it lives as long as the loaded library. dlopen() loads
@@ -121,6 +126,7 @@ pub fn keep_loaded() {
             libc::dlopen(name, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
         }
     }
+    IS_KEPT.store(true, Ordering::Relaxed);
 }
 
 #[cfg(not(target_os = "linux"))]

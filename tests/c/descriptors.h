@@ -8,7 +8,7 @@
 #define MAX_DESCRIPTORS 1024
 
 /* Tests each number, because /proc is not available everywhere and reading it needs a descriptor itself. */
-static int count_open_descriptors(void)
+static inline int count_open_descriptors(void)
 {
     int count = 0;
 
