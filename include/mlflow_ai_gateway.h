@@ -404,7 +404,7 @@ typedef void (*mlflow_gateway_on_destroy)(void *user_data);
 /** Requests that wait to be sent. */
 #define MLFLOW_GATEWAY_QUEUE_COUNT_WAITING 1
 
-/** Requests in flight, from their start until their DONE is fetched. */
+/** Requests in flight: those that are being sent. */
 #define MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT 2
 
 /** Completions that mlflow_gateway_queue_next() can return now. */
@@ -1360,7 +1360,7 @@ mlflow_gateway_status mlflow_gateway_queue_create(mlflow_gateway *gateway,
  * Set an option of a queue, at any time. docs/options.md describes every option.
  *
  *   name                 values              default  limits
- *   max_in_flight        1 to 4096           8        requests in flight, from their start until their DONE is fetched
+ *   max_in_flight        1 to 4096           8        requests in flight, and as many whose DONE was not fetched
  *   max_queued           1 to 1000000        1024     requests that wait
  *   max_events           1 to 65536          64       events of a stream that are not destroyed
  *   requests_per_second  0 to 1000000        0        requests sent; may be a fraction; 0: no limit

@@ -28,7 +28,7 @@ pub const MLFLOW_GATEWAY_SUBMIT_EMBED: i32 = 3;
 
 /// Requests that wait to be sent.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_WAITING: i32 = 1;
-/// Requests in flight, from their start until their DONE is fetched.
+/// Requests in flight: those that are being sent.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT: i32 = 2;
 /// Completions that mlflow_gateway_queue_next() can return now.
 pub const MLFLOW_GATEWAY_QUEUE_COUNT_UNFETCHED: i32 = 3;
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn mlflow_gateway_queue_create(
 /// Set an option of a queue, at any time. docs/options.md describes every option.
 ///
 ///   name                 values              default  limits
-///   max_in_flight        1 to 4096           8        requests in flight, from their start until their DONE is fetched
+///   max_in_flight        1 to 4096           8        requests in flight, and as many whose DONE was not fetched
 ///   max_queued           1 to 1000000        1024     requests that wait
 ///   max_events           1 to 65536          64       events of a stream that are not destroyed
 ///   requests_per_second  0 to 1000000        0        requests sent; may be a fraction; 0: no limit

@@ -56,7 +56,7 @@ pub enum Submission {
 pub enum QueueCount {
     /// Requests that wait to be sent, and cancelled ones that were not fetched.
     Waiting,
-    /// Requests that were sent and whose end was not fetched.
+    /// Requests that are being sent.
     InFlight,
     /// Completions that can be fetched.
     Unfetched,

@@ -177,6 +177,7 @@ impl State {
     pub fn schedule(&mut self) -> ThreadPlan {
         let mut plan = ThreadPlan::default();
         self.next_start = None;
+        // Ended requests that were not fetched are limited, too, but apart: a slow program does not idle the gateway.
         while self.in_flight().max(self.unfetched_done) < self.limit() {
             match self.waiting.take_next(&mut self.pacer) {
                 Ok(job) => self.granted.push_back(job),
