@@ -28,13 +28,16 @@ ALLOW_ABI_MISMATCH = $(shell rustc -C help | sed -n 's/.*\(unsafe-allow-abi-mism
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.9.0 \
     mlflow-3.13.0 mlflow-3.17.2 mlflow-3.18.0 \
-    language-model embeddings
+    language-model embeddings openai
 
 # Python uses UTF-8 in any locale.
 PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5
 
 # The static library that is installed.
 STATIC = target/package/libmlflow_ai_gateway.a
+
+# The program that is installed.
+BATCH = target/package/mlflow-gateway-batch
 
 # The name by which programs load the library.
 SONAME = libmlflow_ai_gateway.so.0.2
@@ -51,6 +54,7 @@ library: | need-cargo
 
 examples: library | need-cc
 	@$(MAKE) --no-print-directory -C examples-c
+	@$(MAKE) --no-print-directory --silent $(BATCH)
 
 # Fails if a function has no comment, or if no program of docs/man/examples calls it.
 man: | need-python
@@ -66,7 +70,7 @@ test-docs: | need-python
 	@PYTHONUTF8=1 $(PYTHON) docs/generate/screenshots.py
 
 # "sudo make install" after "make" needs no cargo: it builds only what is missing.
-install: target/release/libmlflow_ai_gateway.so $(STATIC) man
+install: target/release/libmlflow_ai_gateway.so $(STATIC) $(BATCH) man
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' sh packaging/install install
 
 uninstall:
@@ -74,6 +78,9 @@ uninstall:
 
 $(STATIC): target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a packaging/static-library
 	@sh packaging/static-library target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a $@
+
+$(BATCH): $(STATIC) examples-c/batch.c $(wildcard examples-c/batch_parts/*) packaging/batch
+	@CC='$(CC)' sh packaging/batch $(STATIC) $@
 
 target/release/libmlflow_ai_gateway.so target/release/libmlflow_ai_gateway.a:
 	@$(MAKE) --no-print-directory library
@@ -92,7 +99,7 @@ test-dist: check-tools dist
 	$(PYTEST) tests/packaging/test_dist.py
 
 # Needs the programs of Debian's dpkg-dev.
-deb: library | need-cargo need-python
+deb: examples | need-cargo need-python
 	@sh packaging/debian/build target/deb
 
 test-packages: check-tools deb

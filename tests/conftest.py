@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 import pytest
-from gateways import embeddings_model, mlflow_server
+from gateways import embeddings_model, language_model, mlflow_server
 from gateways import tracking_server as tracking
 from gateways.mlflow_server import EMBEDDINGS, Route
 from gateways.processes import Server
@@ -97,6 +97,13 @@ def real_gateway(request: pytest.FixtureRequest, real_gateways: dict[str, RealGa
     gateway = real_gateways[request.param]
     gateway.upstream.forget_requests()
     return gateway
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Iterator[Server]:
+    """The gateway of MLflow 3.17.2 in front of a real language model."""
+    with language_model.start() as model, mlflow_server.start("3.17.2", model.url) as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="session")

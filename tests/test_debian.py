@@ -39,7 +39,7 @@ def files(package: Path, folder: Path) -> set[str]:
 
 def of_debian(file: str) -> bool:
     """Whether Debian asks for a file of each package, beside what the package is for."""
-    pattern = r"usr/share/doc/libmlflow-[^/]*/(copyright|changelog\.gz|changelog\.Debian\.gz)"
+    pattern = r"usr/share/doc/(lib)?mlflow-[^/]*/(copyright|changelog\.gz|changelog\.Debian\.gz)"
     return re.fullmatch(pattern, file) is not None
 
 
@@ -62,6 +62,8 @@ def test_the_packages_contain_what_is_installed(packages: dict[str, Path], tmp_p
     libraries = f"usr/lib/{multiarch}"
     runtime = {name for name in found["libmlflow-ai-gateway0.2"] if not of_debian(name)}
     assert runtime == {f"{libraries}/libmlflow_ai_gateway.so.{version}" for version in ("0.2", "0.2.0")}
+    batch = {name for name in found["mlflow-gateway-batch"] if not of_debian(name)}
+    assert batch == {"usr/bin/mlflow-gateway-batch", "usr/share/man/man1/mlflow-gateway-batch.1.gz"}
     assert not [name for name in found["libmlflow-ai-gateway-doc"] if not name.startswith("usr/share/")]
 
 
@@ -71,6 +73,8 @@ def test_dependencies(packages: dict[str, Path]) -> None:
     runtime = field(packages["libmlflow-ai-gateway0.2"], "Depends")
     assert f"libc6 (>= {needed})" in runtime.split(", ")
     assert {package.split()[0] for package in runtime.split(", ")} <= {"libc6", "libgcc-s1"}
+    batch = field(packages["mlflow-gateway-batch"], "Depends")
+    assert {package.split()[0] for package in batch.split(", ")} <= {"libc6", "libgcc-s1"}
     version = field(packages["libmlflow-ai-gateway0.2"], "Version")
     depends = field(packages["libmlflow-ai-gateway-dev"], "Depends").split(", ")
     assert depends[0] == f"libmlflow-ai-gateway0.2 (= {version})"

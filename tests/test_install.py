@@ -1,5 +1,6 @@
 """`make install`: programs are built from the installed files alone, in the ways that pkg-config and CMake offer."""
 
+import json
 import os
 import re
 import shutil
@@ -66,6 +67,21 @@ def test_the_shared_library_has_its_version_in_its_name_and_two_links(prefix: Pa
     assert re.search(r"Build ID: [0-9a-f]{40}\n", notes.stdout)
 
 
+def batch(prefix: Path, url: str) -> dict:
+    """Returns the result of the installed program for a prompt."""
+    command = [str(prefix / "bin/mlflow-gateway-batch"), "-u", url]
+    done = subprocess.run(
+        command, input='{"id": 1, "prompt": "p"}', stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_program_batch_is_installed(prefix: Path) -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert batch(prefix, gateway.url)["text"] == "echo: p"
+    assert "share/man/man1/mlflow-gateway-batch.1" in files_in(prefix)
+
+
 @pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)
 def test_a_program_is_built_from_the_installed_files(way: Consumer, prefix: Path, tmp_path: Path) -> None:
     with ScriptedGateway(one_route(echo)) as gateway:
@@ -88,6 +104,7 @@ def test_a_moved_prefix_works(way: Consumer, prefix: Path, tmp_path: Path) -> No
     try:
         with ScriptedGateway(one_route(echo)) as gateway:
             assert output_of(way(moved, tmp_path / "build"), gateway.url) == "echo: The capital of France is\n"
+            assert batch(moved, gateway.url)["text"] == "echo: p"
     finally:
         hidden.rename(prefix)
 

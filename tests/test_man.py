@@ -55,6 +55,16 @@ def test_pages_refer_to_pages_that_exist(pages: Path) -> None:
             assert list(pages.glob(f"man*/{name}.*")), (path.name, name)
 
 
+def test_page_of_the_program_lists_its_options(pages: Path) -> None:
+    page = (pages / "man1/mlflow-gateway-batch.1").read_text().replace("\\-", "-")
+    listed = re.findall(r"^\.TP\n\.BR? (?:-\w \", \" )?(--[\w-]+)", page.split(".SH OPTIONS")[1], re.M)
+    program = (ROOT / "examples-c/batch.c").read_text()
+    assert listed == re.findall(r'^    "  (?:-\w, )?(--[\w-]+)', program, re.M)
+    assert set(listed) == {f"--{name}" for name in re.findall(r'^    \{ "([\w-]+)"', program, re.M)}
+    for status in re.findall(r"(\d+) ", re.search(r"exit status: (.*?)\";", program, re.S)[1]):
+        assert f"\n.TP\n{status}\n" in page or f"\n.RI {status} " in page
+
+
 def test_mandoc_finds_nothing_wrong(pages: Path) -> None:
     command = [need("mandoc"), "-Tlint", "-Wwarning", *map(str, pages.glob("man*/*"))]
     done = subprocess.run(command, capture_output=True, text=True)

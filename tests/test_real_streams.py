@@ -4,10 +4,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
-from gateways import language_model, mlflow_server
 from gateways.processes import Server
 from gateways.scripted_upstream import THOUGHT
 from support.builds import CHECKED, SHARED, Build
@@ -17,13 +15,6 @@ from support.scripted_model import TOOLS
 from support.timing import three_attempts
 
 STREAMING = ("2.22.5", "3.17.2")
-
-
-@pytest.fixture(scope="module")
-def smollm2() -> Iterator[Server]:
-    """The gateway of MLflow 3.17.2 in front of a real language model."""
-    with language_model.start() as model, mlflow_server.start("3.17.2", model.url) as gateway:
-        yield gateway
 
 
 @three_attempts

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a man page for each function of the header, and mlflow_ai_gateway(7), into target/man/.
+"""Writes a man page for each function of the header, mlflow_ai_gateway(7), and mlflow-gateway-batch(1) into target/man/.
 
     python3 docs/generate/man.py [--header FILE] [--examples FOLDER] [--output FOLDER]
 
@@ -17,10 +17,14 @@ from typing import NamedTuple, Optional
 
 import function_page
 import library_page
+import roff
 from header import HEADER, ROOT, Function, Header, read
+from release import date, source
 
 FIRST_EXAMPLE = "call.c"
 """The program of the library's page."""
+WRITTEN_BY_HAND = ROOT / "docs/man"
+"""The folder of the pages of installed programs."""
 
 
 class Example(NamedTuple):
@@ -57,8 +61,13 @@ def pages(header: Header, examples: list[Example]) -> dict[str, str]:
         missing.append(f"mlflow_ai_gateway(7): its program docs/man/examples/{FIRST_EXAMPLE} is missing")
     if missing:
         raise Incomplete("\n".join(missing))
+    programs = {f"man1/{page.name}": _with_head(page, header) for page in WRITTEN_BY_HAND.glob("*.1")}
     written = {f"man3/{each.name}.3": function_page.write(each, header, chosen[each].text) for each in header.functions}
-    return {"man7/mlflow_ai_gateway.7": library_page.write(header, first.text), **written}
+    return {"man7/mlflow_ai_gateway.7": library_page.write(header, first.text), **programs, **written}
+
+
+def _with_head(page: Path, header: Header) -> str:
+    return roff.page(page.stem, 1, date(), source(header.version), []) + page.read_text()
 
 
 def _missing(chosen: dict[Function, Optional[Example]]) -> Iterator[str]:

@@ -123,13 +123,19 @@ def test_a_program_and_a_real_gateway(
 def test_every_example_is_built(root: CleanRoot) -> None:
     root.shell(
         "flags='-Wall -Wextra -Wpedantic -Werror'; found=$(pkg-config --cflags --libs mlflow_ai_gateway)\n"
-        f"for file in {EXAMPLES}/*.c; do cc $flags $file $found -lm -o example; done\n"
+        f"for file in {EXAMPLES}/*.c; do cc $flags $file $(find ${{file%.c}}_parts -name '*.c') $found -lm -o example; done\n"
         f"for file in {EXAMPLES}/*.cpp; do g++ -std=c++17 $flags $file $found -o example; done\n"
         "rm example"
     )
 
 
-@pytest.mark.parametrize("page", ["mlflow_gateway_stream_next", "mlflow_ai_gateway"])
+def test_the_program_sends_prompts(root: CleanRoot) -> None:
+    with ScriptedGateway(one_route(echo)) as gateway:
+        text = root.shell(f"echo '{{\"id\": 1, \"prompt\": \"p\"}}' | mlflow-gateway-batch -u {gateway.url}")
+    assert '"text": "echo: p"' in text
+
+
+@pytest.mark.parametrize("page", ["mlflow_gateway_stream_next", "mlflow_ai_gateway", "mlflow-gateway-batch"])
 def test_man_shows_a_page(page: str, root: CleanRoot) -> None:
     text = root.output("man", "--encoding=ascii", page, environment={"MANWIDTH": "100"})
     assert text.startswith(page) and "\nSYNOPSIS\n" in text
@@ -164,7 +170,7 @@ def test_the_runtime_package_alone_runs_a_program(root: CleanRoot, programs: dic
 def test_purging_leaves_nothing(root: CleanRoot, files_before: set[str]) -> None:
     """The last test: the others need the packages."""
     assert len(root.files()) > len(files_before)
-    assert purge(root) == 3
+    assert purge(root) == 4
     assert root.files() == files_before
 
 

@@ -93,8 +93,10 @@ class Build(NamedTuple):
         """Compiles a program of tests/c or examples-c, once for all tests, and returns its path."""
         compiler = CXX17 if source.endswith(".cpp") else C99
         folder = ROOT / ("tests/c" if (ROOT / "tests/c" / source).exists() else "examples-c")
-        command = [*compiler, *self.flags, str(folder / source), *self.link]
-        return MACHINE.runnable(compile_once(PROGRAMS / self.name / Path(source).stem, command, [folder / source]))
+        parts = sorted((folder / f"{Path(source).stem}_parts").glob("*.[ch]"))
+        sources = [folder / source, *(part for part in parts if part.suffix == ".c")]
+        command = [*compiler, *self.flags, *map(str, sources), *self.link]
+        return MACHINE.runnable(compile_once(PROGRAMS / self.name / Path(source).stem, command, [*sources, *parts]))
 
     def run(
         self, source: str, *arguments: str, input: str = "", environment: Optional[dict[str, str]] = None
