@@ -53,7 +53,7 @@ fn route_that_refuses_does_not_slow_another() {
     let first_route_ends = |limit| {
         let servers = vec![Server::new(Limit::None, true), Server::new(limit, true)];
         let mut simulation = Simulation::new(servers, 64, 0.005, 1);
-        simulation.submit(2000);
+        simulation.submit(20_000);
         let report = simulation.run();
         let requests = simulation.requests.iter().filter(|request| request.route == 0);
         let ends = requests.filter_map(|request| request.accepted_at).fold(0.0, f64::max);
@@ -61,8 +61,9 @@ fn route_that_refuses_does_not_slow_another() {
     };
     let (alone, _) = first_route_ends(Limit::None);
     let (beside, refused) = first_route_ends(Limit::Fixed(20, 1.0));
+    // Requests of the other route hold at most half of the places in flight.
     println!("{beside:.3} s instead of {alone:.3} s, {refused} refused");
-    assert!(refused > 0 && beside < 2.0 * alone, "{alone} {beside}");
+    assert!(refused > 0 && beside < 1.1 * alone, "{alone} {beside}");
 }
 
 #[test]

@@ -186,22 +186,24 @@ impl Simulation {
         self.schedule(self.now + latency, Event::Arrive(index));
     }
 
+    /// Starts waiting requests in their order. Those of a route that must wait are passed over.
     fn dispatch(&mut self) {
-        let mut wake_at = None;
-        for route in 0..self.servers.len() {
-            while self.running < self.in_flight {
-                let Some(index) = self.waiting[route].front().copied() else { break };
-                match self.pacer.start(&self.routes[route], 100, self.instant()) {
-                    Ok(start) => {
-                        self.waiting[route].pop_front();
-                        self.running += 1;
+        let mut wake_at: Option<Instant> = None;
+        let mut routes: Vec<usize> = (0..self.servers.len()).collect();
+        while self.running < self.in_flight {
+            routes.retain(|route| !self.waiting[*route].is_empty());
+            let Some(route) = routes.iter().copied().min_by_key(|route| self.waiting[*route][0]) else { break };
+            match self.pacer.start(&self.routes[route], 100, self.instant()) {
+                Ok(start) => {
+                    self.running += 1;
+                    if let Some(index) = self.waiting[route].pop_front() {
                         self.send(index, start);
                     }
-                    Err(at) => {
-                        assert!(at > self.instant());
-                        wake_at = Some(wake_at.map_or(at, |wake_at: Instant| wake_at.min(at)));
-                        break;
-                    }
+                }
+                Err(at) => {
+                    assert!(at > self.instant());
+                    wake_at = Some(wake_at.map_or(at, |wake_at| wake_at.min(at)));
+                    routes.retain(|other| *other != route);
                 }
             }
         }
