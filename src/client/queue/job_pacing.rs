@@ -80,10 +80,14 @@ impl Pacing for JobPacing<'_> {
             return Ok(Some(start));
         }
         let mut place = Place::default();
+        self.shared.change(|state| state.pausing += 1);
         let start = self.wait(&mut place, deadline, tokens);
-        if !matches!(start, Ok(Some(_))) {
-            self.shared.change(|state| state.pacer.leave(self.job.call.rate_key(), &mut place));
-        }
+        self.shared.change(|state| {
+            state.pausing -= 1;
+            if !matches!(start, Ok(Some(_))) {
+                state.pacer.leave(self.job.call.rate_key(), &mut place);
+            }
+        });
         start.map_err(|_| TransportError::Cancelled(Phase::Backoff))
     }
 

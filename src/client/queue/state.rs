@@ -99,6 +99,8 @@ pub(super) struct State {
     /// Requests that a thread sends.
     running: Vec<Arc<Ticket>>,
     items: VecDeque<Item>,
+    /// The number of attempts of `running` requests that wait for the rates.
+    pub pausing: usize,
     /// The number of requests in `items` that were in flight.
     unfetched_done: usize,
     /// The number of cancelled requests in `items` that were not in flight. They count as waiting, so that the program
@@ -274,7 +276,7 @@ impl State {
     }
 
     fn note_end(&mut self, start: Start, outcome: adaptive::Outcome, now: Instant) {
-        let in_flight = self.running.len();
+        let in_flight = self.running.len().saturating_sub(self.pausing);
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.note(Sample { started: start.at(), ended: now, in_flight, outcome });
         }

@@ -10,14 +10,14 @@ use super::{Adaptive, Outcome, Sample};
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     pub capacity: usize,
-    /// More requests are refused.
+    /// How many requests may wait. The server refuses more.
     pub queue: usize,
     /// The mean time to serve a request, in seconds.
     pub latency: f64,
-    /// The time to serve a request is multiplied by 1 plus this for each request that is served at the same time: the
-    /// batches of a language model.
+    /// Each request that is served at the same time prolongs the service by this part of `latency`, as in the batches
+    /// of a language model.
     pub slowdown: f64,
-    /// The probability that a request is refused for no reason.
+    /// The part of the requests that is refused without a reason.
     pub random_refusals: f64,
 }
 
@@ -48,14 +48,12 @@ pub enum Limit {
 }
 
 /// The result of a batch.
-#[derive(Debug, Default)]
 pub struct Run {
     pub seconds: f64,
     pub refused: usize,
     pub max_limit: usize,
-    pub min_limit: usize,
-    pub last_limit: usize,
-    pub trace: Vec<(f64, usize)>,
+    /// The mean over time.
+    pub mean_limit: f64,
 }
 
 impl Server {
@@ -93,7 +91,7 @@ impl Random {
     }
 }
 
-/// The end of a request.
+/// The end of a request, ordered by time.
 struct End {
     time: f64,
     number: u64,
@@ -123,7 +121,9 @@ impl Ord for End {
 
 struct State {
     batch: Batch,
-    random: Random,
+    /// The times to serve a request, the same with each limit.
+    times: Random,
+    refusals: Random,
     now: f64,
     served: usize,
     /// Requests that the server serves now.
@@ -142,7 +142,7 @@ impl State {
     fn submit(&mut self) {
         let server = self.server();
         let is_full = self.serving >= server.capacity && self.queue.len() >= server.queue;
-        if is_full || self.random.uniform() < server.random_refusals {
+        if is_full || self.refusals.uniform() < server.random_refusals {
             self.end_after(0.01, self.now, Outcome::Refused);
         } else {
             self.queue.push_back(self.now);
@@ -155,7 +155,7 @@ impl State {
             && let Some(started) = self.queue.pop_front()
         {
             self.serving += 1;
-            let time = server.latency * self.batch.variation.time(&mut self.random);
+            let time = server.latency * self.batch.variation.time(&mut self.times);
             self.end_after(time * (1.0 + server.slowdown * self.serving as f64), started, Outcome::Served);
         }
     }
@@ -166,13 +166,14 @@ impl State {
     }
 }
 
-/// Sends a batch, and retries what is refused.
+/// Sends a batch through a queue that is always full, and retries refused requests.
 pub fn run(batch: Batch, mut limit: Limit) -> Run {
     let origin = Instant::now();
     let at = |seconds: f64| origin + Duration::from_secs_f64(seconds);
     let mut state = State {
         batch,
-        random: Random(batch.seed),
+        times: Random(batch.seed),
+        refusals: Random(!batch.seed),
         now: 0.0,
         served: 0,
         serving: 0,
@@ -180,7 +181,7 @@ pub fn run(batch: Batch, mut limit: Limit) -> Run {
         ends: BinaryHeap::new(),
         number: 0,
     };
-    let mut run = Run { min_limit: usize::MAX, ..Run::default() };
+    let mut run = Run { seconds: 0.0, refused: 0, max_limit: 0, mean_limit: 0.0 };
     let mut in_flight = 0;
     loop {
         let current = match &limit {
@@ -188,11 +189,6 @@ pub fn run(batch: Batch, mut limit: Limit) -> Run {
             Limit::Adaptive(adaptive) => adaptive.limit(),
         };
         run.max_limit = run.max_limit.max(current);
-        run.min_limit = run.min_limit.min(current);
-        if run.last_limit != current {
-            run.trace.push((state.now, current));
-        }
-        run.last_limit = current;
         while in_flight < current && state.served + in_flight < batch.requests {
             in_flight += 1;
             state.submit();
@@ -200,8 +196,10 @@ pub fn run(batch: Batch, mut limit: Limit) -> Run {
         }
         let Some(Reverse(end)) = state.ends.pop() else {
             run.seconds = state.now;
+            run.mean_limit /= state.now;
             return run;
         };
+        run.mean_limit += current as f64 * (end.time - state.now);
         state.now = end.time;
         if end.outcome == Outcome::Served {
             state.served += 1;
@@ -218,10 +216,10 @@ pub fn run(batch: Batch, mut limit: Limit) -> Run {
     }
 }
 
-/// Returns the shortest time of a batch with any fixed limit.
-pub fn best(batch: Batch) -> f64 {
-    [1, 2, 4, 16, 20, 24, 100, 110, 160, 256]
-        .into_iter()
-        .map(|limit| run(batch, Limit::Fixed(limit)).seconds)
-        .fold(f64::INFINITY, f64::min)
+/// Returns the shortest time of a batch with a fixed limit. A server that refuses nothing is never slower with more
+/// requests in flight, and one that refuses requests is not faster.
+pub fn best_seconds(batch: Batch) -> f64 {
+    let without_refusals = |server| Server { queue: usize::MAX, random_refusals: 0.0, ..server };
+    let batch = Batch { before: without_refusals(batch.before), after: without_refusals(batch.after), ..batch };
+    run(batch, Limit::Fixed(batch.requests)).seconds
 }
