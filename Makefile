@@ -11,6 +11,7 @@
 # make test     install what the tests need and run all tests (10 minutes on two cores)
 # make test-arm64, make test-s390x
 #               cross-compile the library with its oldest Rust, and run the C tests in an emulator (see CONTRIBUTING.md)
+# make test-real-queues  send 200 prompts to a language model one by one and through a queue (3 minutes)
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
 # make abi      write abi/libmlflow_ai_gateway.abi; "make check-abi" prints what has changed (see docs/abi.md)
@@ -162,6 +163,10 @@ endef
 test-fuzz:
 	@sh fuzz/run 0
 
+# make test sends 20 prompts.
+test-real-queues: test-tools library
+	REAL_PROMPTS=200 $(PYTEST) tests/test_real_queues.py
+
 # Test another processor, and the oldest supported Rust.
 test-arm64 test-s390x: | need-cc need-python
 	@sh tests/cross/install $(@:test-%=%)
@@ -201,4 +206,4 @@ need-cargo need-cc need-python:
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
     deb test-packages dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools \
-    test-rust test-builds test-fuzz test-arm64 test-s390x abi check-abi compat fuzz bench clean
+    test-rust test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat fuzz bench clean

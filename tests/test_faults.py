@@ -1,6 +1,7 @@
 """The fault matrix: each fault in each operation has the right status in time, a clear message, and no leak.
 
-The table lists the expected result of each fault for each of seven operations. tests/faults contains the faults.
+The table lists the expected result of each fault for each of seven operations. Those of a queue have the same results.
+tests/faults contains the faults.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Optional
 
 import pytest
-from faults.responses import ROUTE, TEXT, EMBEDDING, path_of
+from faults.responses import ROUTE, TEXT, EMBEDDING, direct, path_of
 from faults.heads import LONG_REQUESTS
 from faults.operations import LONG_PROMPT, OPERATION_COMMANDS, PROMPT
 from faults.sites import Site, sites
@@ -66,6 +67,7 @@ class Row(NamedTuple):
         return ", ".join((self.fault, *self.settings))
 
     def expected(self, operation: str) -> str:
+        operation = direct(operation)
         if operation == "raw":
             of_others = self.call or self.every
             return self.raw or ("OK" if of_others in (WRONG, "NO_CANDIDATES") else of_others)
@@ -424,7 +426,7 @@ def check_response(operation: str, outcome: Outcome, text: str) -> None:
         assert outcome.response is not None, outcome
     elif operation == "list":
         assert outcome.routes is not None, outcome
-    elif operation == "embed":
+    elif direct(operation) == "embed":
         assert outcome.embeddings and outcome.embeddings.values == [EMBEDDING], outcome
     else:
         assert outcome.response and outcome.response.texts == [text], outcome

@@ -4,7 +4,12 @@ import re
 
 import pytest
 from support.builds import PANIC, PANIC_VALGRIND, Build
-from support.scripted_gateway import CHAT_ROUTE, ScriptedGateway, echo, one_route
+from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, echo, one_route
+
+
+def echo_message(handler: Handler, request: Request) -> None:
+    text = "echo: " + request.json()["messages"][0]["content"]
+    handler.respond(200, {"choices": [{"message": {"role": "assistant", "content": text}}]})
 
 
 @pytest.mark.parametrize("build", (PANIC, PANIC_VALGRIND), ids=lambda build: build.name)
@@ -21,8 +26,8 @@ def test_panic_in_a_call_is_returned_as_status(build: Build) -> None:
 @pytest.mark.parametrize("build", (PANIC, PANIC_VALGRIND), ids=lambda build: build.name)
 def test_panic_in_every_operation_is_returned_as_status(build: Build) -> None:
     route = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
-    with ScriptedGateway(one_route(echo, CHAT_ROUTE)) as chats, ScriptedGateway(one_route(echo, route)) as embeddings:
+    with ScriptedGateway(one_route(echo_message, CHAT_ROUTE)) as chats, ScriptedGateway(one_route(echo, route)) as embeddings:
         done = build.run("test_panic_full.c", chats.url, embeddings.url)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 5 and all("the test requests a panic" in line for line in lines), lines
+    assert len(lines) == 6 and all("the test requests a panic" in line for line in lines), lines

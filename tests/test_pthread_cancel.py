@@ -47,6 +47,8 @@ CASES = {
     "in a callback": Case("callback", "streams", "OK", 300),
     "sleeping before a retry": Case("send", "busy", "OK", 900, ("max_retries=1",)),
     "waiting for its own threads": Case("embed", "embeds", "OK", 700, ("embed_batch_size=1", "embed_concurrency=4")),
+    "fetching from a queue": Case("fetch", "late", "OK", 700),
+    "fetching from an idle queue": Case("wait", "silent", "PENDING", 700),
     "waiting for routes": Case("list", "silent", "TIMEOUT", 1500, (SHORT_TIMEOUT,)),
     "waiting for the health": Case("health", "silent", "TIMEOUT", 1500, (SHORT_TIMEOUT,)),
 }

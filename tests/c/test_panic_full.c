@@ -1,10 +1,11 @@
 /*
- * The same as test_panic.c for the full API, including threads that the library starts.
+ * The same as test_panic.c for the full API, including threads that the library starts. A queue continues.
  *
  * usage: test_panic_full CHAT_URI EMBEDDINGS_URI
- *   Two gateways with a route "r". Linked to a build of the library that panics at a certain string.
+ *   Two gateways with a route "r"; the first one responds with "echo: " and the prompt. Linked to a build of the library
+ *   that panics at a certain string.
  */
-#include "check.h"
+#include "queue_helpers.h"
 
 #define PANIC "panic, please"
 
@@ -65,11 +66,39 @@ static void panics_become_statuses_of_embed(const char *uri, const char *concurr
     mlflow_gateway_destroy(gateway);
 }
 
+static void panics_become_statuses_of_a_queue(const char *uri)
+{
+    static const char *const PROMPTS[] = { "hello", PANIC };
+    mlflow_gateway *gateway = make_handle(uri, NULL);
+    mlflow_gateway_queue *queue = make_queue(gateway, "2");
+    mlflow_gateway_completion *completion;
+    int done[2] = { 0, 0 };
+
+    for (uint64_t tag = 0; tag < 8; tag++)
+        CHECK(submit(queue, 1 + (int32_t)(tag / 2 % 2), PROMPTS[tag % 2], tag) == MLFLOW_GATEWAY_OK);
+    mlflow_gateway_queue_close(queue);
+    while ((completion = fetch(queue, -1)) != NULL) {
+        uint64_t kind = mlflow_gateway_completion_tag(completion) % 2;
+        done[kind] += is_done(completion);
+        if (is_done(completion) && kind == 0)
+            check_done(completion, "echo: hello");
+        else if (is_done(completion) && done[1] == 1)
+            check_panic(mlflow_gateway_completion_status(completion), mlflow_gateway_completion_take_error(completion));
+        else if (is_done(completion))
+            CHECK(mlflow_gateway_completion_status(completion) == MLFLOW_GATEWAY_PANIC);
+        mlflow_gateway_completion_destroy(completion);
+    }
+    CHECK(done[0] == 4 && done[1] == 4);
+    mlflow_gateway_queue_destroy(queue);
+    mlflow_gateway_destroy(gateway);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 3);
     panics_become_statuses_of_send_and_stream(argv[1]);
     panics_become_statuses_of_embed(argv[2], "1");
     panics_become_statuses_of_embed(argv[2], "4");
+    panics_become_statuses_of_a_queue(argv[1]);
     return 0;
 }

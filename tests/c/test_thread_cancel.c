@@ -32,6 +32,8 @@ static struct {
     mlflow_gateway_response *response;
     mlflow_gateway_embeddings *embeddings;
     mlflow_gateway_routes *routes;
+    mlflow_gateway_queue *queue;
+    mlflow_gateway_completion *completion;
     char *text;
 } owned;
 static volatile int64_t started_us, ended_us;
@@ -92,6 +94,23 @@ static mlflow_gateway_status check_health(void)
     return mlflow_gateway_health(gateway, &owned.error);
 }
 
+/* The thread is cancelled while it waits for the end of a request, which it then returns. */
+static mlflow_gateway_status fetch(void)
+{
+    mlflow_gateway_status next = mlflow_gateway_queue_create(gateway, &owned.queue, &owned.error);
+
+    if (next == MLFLOW_GATEWAY_OK)
+        next = mlflow_gateway_queue_submit(owned.queue, request, MLFLOW_GATEWAY_SUBMIT_SEND, 1, &owned.error);
+    return next == MLFLOW_GATEWAY_OK ? mlflow_gateway_queue_next(owned.queue, -1, &owned.completion, &owned.error) : next;
+}
+
+static mlflow_gateway_status wait_in_vain(void)
+{
+    mlflow_gateway_status next = mlflow_gateway_queue_create(gateway, &owned.queue, &owned.error);
+
+    return next == MLFLOW_GATEWAY_OK ? mlflow_gateway_queue_next(owned.queue, 700, &owned.completion, &owned.error) : next;
+}
+
 /* mlflow_gateway_cancel() while a cancellation of the thread is pending. */
 static mlflow_gateway_status cancel_token(void)
 {
@@ -107,6 +126,7 @@ static const struct {
 } CALLS[] = {
     { "call", call_simple }, { "send", send }, { "stream", read_stream }, { "callback", call_stream },
     { "embed", embed },      { "list", list }, { "health", check_health }, { "cancel", cancel_token },
+    { "fetch", fetch },      { "wait", wait_in_vain },
 };
 
 static void clean_up(void *unused)
@@ -119,6 +139,9 @@ static void clean_up(void *unused)
     mlflow_gateway_stream_destroy(owned.stream);
     mlflow_gateway_embeddings_destroy(owned.embeddings);
     mlflow_gateway_routes_destroy(owned.routes);
+    CHECK(make_call != fetch || status == -1 || owned.completion != NULL);
+    mlflow_gateway_completion_destroy(owned.completion);
+    mlflow_gateway_queue_destroy(owned.queue);
 }
 
 static void *run_call(void *unused)

@@ -14,4 +14,9 @@ OPERATION_COMMANDS: dict[str, tuple[str, ...]] = {
     "embed": ("input {}", "embed"),
     "list": ("list",),
     "raw": (f"path POST {path_of('raw')}", 'body {{"prompt":"{}"}}', "send"),
+    "queue-send": ("prompt {}", "queue-send"),
+    "queue-stream": ("message user={}", "queue-stream"),
+    "queue-embed": ("input {}", "queue-embed"),
 }
+"""Operations of a queue have the results of the direct ones."""
+

@@ -9,6 +9,11 @@ ROUTE = "r"
 TEXT = "Bonjour"
 EMBEDDING = [0.25, 0.5]
 
+def direct(operation: str) -> str:
+    """The direct operation to which one of a queue is equal."""
+    return operation.removeprefix("queue-")
+
+
 ROUTE_TYPES = {
     "call": "completions", "send": "completions", "stream": "chat", "callback": "chat", "embed": "embeddings",
     "raw": "chat",
@@ -45,7 +50,7 @@ def path_of(operation: str) -> str:
 
 def is_streamed(operation: str) -> bool:
     """Whether the response is a stream of events."""
-    return operation in ("stream", "callback")
+    return direct(operation) in ("stream", "callback")
 
 
 def content_type(operation: str) -> str:
@@ -57,7 +62,7 @@ def content(operation: str) -> bytes:
     """The body of the valid response."""
     if is_streamed(operation):
         return STREAMED
-    if operation == "embed":
+    if direct(operation) == "embed":
         return json.dumps({"data": [{"embedding": EMBEDDING, "index": 0}], "model": "m", "usage": {}}).encode()
     if operation == "list":
         return json.dumps({"endpoints": [route("call")], "next_page_token": None}).encode()
@@ -67,7 +72,7 @@ def content(operation: str) -> bytes:
 def route(operation: str) -> dict:
     """The JSON of the route that an operation uses."""
     model = {"name": "m", "provider": "openai"}
-    return {"name": ROUTE, "endpoint_type": f"llm/v1/{ROUTE_TYPES[operation]}", "model": model}
+    return {"name": ROUTE, "endpoint_type": f"llm/v1/{ROUTE_TYPES[direct(operation)]}", "model": model}
 
 
 def discovery_response(request: Request) -> bytes:

@@ -1,6 +1,9 @@
 """The language model's server: runs inside the environment `language-model`, which has llama.cpp and the model.
 
-    llama_server.py HOST PORT
+    llama_server.py HOST PORT PARALLEL_RESPONSES
+
+With one parallel response, responses at temperature 0 do not depend on other requests: those that are computed together
+are rounded differently. The number is also the maximum of candidates (n) of a request.
 """
 
 import importlib.util
@@ -13,7 +16,6 @@ import xllamacpp
 MODEL_NAME = "smollm2"
 CONTEXT_TOKENS = 2048
 THREADS = 1  # more threads would busy-wait for each other, which is slow if the cores are busy
-PARALLEL_RESPONSES = 4  # also the maximum of candidates (n) of a request
 
 
 def model_file() -> Path:
@@ -32,7 +34,7 @@ def main() -> None:
     parameters.hostnames = [sys.argv[1]]
     parameters.port = int(sys.argv[2])
     parameters.n_ctx = CONTEXT_TOKENS
-    parameters.n_parallel = PARALLEL_RESPONSES
+    parameters.n_parallel = int(sys.argv[3])
     parameters.kv_unified = True  # parallel responses share the context instead of getting a quarter each
     parameters.cache_prompt = False  # otherwise a response can depend on earlier requests
     parameters.cpuparams.n_threads = THREADS

@@ -114,11 +114,16 @@ class Build(NamedTuple):
 
     @contextlib.contextmanager
     def start(
-        self, source: str, *arguments: str, environment: Optional[dict[str, str]] = None, **options: Any
+        self,
+        source: str,
+        *arguments: str,
+        environment: Optional[dict[str, str]] = None,
+        seconds: int = MAX_SECONDS,
+        **options: Any,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Compiles and starts a program, for tests that interact with it.
 
-        It is killed at the end of the `with`, or when it hangs.
+        It is killed at the end of the `with`, or after this number of seconds, when it hangs.
         """
         with subprocess.Popen(
             [*self.runner, str(self.compile(source)), *arguments],
@@ -127,7 +132,7 @@ class Build(NamedTuple):
             env=self._environment(environment),
             **options,
         ) as process:
-            killer = threading.Timer(MAX_SECONDS, process.kill)
+            killer = threading.Timer(seconds, process.kill)
             killer.start()
             try:
                 yield process

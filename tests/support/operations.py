@@ -8,7 +8,7 @@ from support.builds import SHARED, Build
 
 OPERATIONS = (
     "call", "send", "stream", "callback", "embed", "list", "get-route", "health", "get-limits", "set-limits",
-    "create-route", "delete-route", "identify",
+    "create-route", "delete-route", "identify", "queue-send", "queue-stream", "queue-embed",
 )  # fmt: skip
 """The commands that produce an outcome."""
 
@@ -208,7 +208,7 @@ def run_commands(
     done = build.run("operations.c", input="".join(f"{command}\n" for command in commands), environment=env)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     lines = map(json.loads, done.stdout.split("\n")[:-1])
-    return [Descriptors(*line["descriptors"]) if "descriptors" in line else _outcome(line) for line in lines]
+    return [Descriptors(*line["descriptors"]) if "descriptors" in line else to_outcome(line) for line in lines]
 
 
 def shortened(value: object, length: int = 120) -> str:
@@ -229,7 +229,13 @@ def float32(number: float) -> float:
     return struct.unpack("f", struct.pack("f", number))[0]
 
 
-def _outcome(line: dict) -> Outcome:
+def to_event(fields: list) -> Event:
+    """Returns an event that the program printed."""
+    return Event(*fields[:7], fields[7:13], *fields[13:])
+
+
+def to_outcome(line: dict) -> Outcome:
+    """Returns an outcome that the program printed."""
     response = line.get("response")
     if response is not None:
         candidates = [Candidate(**candidate) for candidate in response["candidates"]]
@@ -246,7 +252,7 @@ def _outcome(line: dict) -> Outcome:
         line["error_http_status"],
         line["error_attempts"],
         line["error_retries"],
-        [Event(*event[:7], event[7:13], *event[13:]) for event in line.get("events", [])],
+        [to_event(fields) for fields in line.get("events", [])],
         line["started_at_us"],
         line["took_us"],
         line["cancelled_us"],
