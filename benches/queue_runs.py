@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import peers
 import rounds
@@ -117,15 +117,12 @@ def _streams(seconds: int) -> Streams:
 
 def _limited(option: str) -> Limited:
     log(f"a gateway that allows {ALLOWED_PER_SECOND} requests per second: {option}")
+    program = compile_test("queue_sends")
     with load_gateway.running(per_second=ALLOWED_PER_SECOND, retry_after_s=1, latency_us=LATENCY_US) as gateway:
-        result = _sends(gateway, LIMITED_PROMPTS, 0, option)
+        result = peers.run([program, gateway.url, str(LIMITED_PROMPTS), "0", option])
         counts = gateway.counts()
     accepted, refused = sum(counts.accepted[1:]), sum(counts.refused[1:])
     return Limited(option, result["seconds"], 100 * refused / (accepted + refused))
-
-
-def _sends(gateway: LoadGateway, prompts: int, milliseconds: int, option: str) -> dict[str, Any]:
-    return peers.run([compile_test("queue_sends"), gateway.url, str(prompts), str(milliseconds), option])
 
 
 def _adaptive(slots: Sequence[int]) -> list[Adaptive]:
@@ -138,14 +135,11 @@ def _adaptive(slots: Sequence[int]) -> list[Adaptive]:
 def _responses_per_second(slots: Sequence[int], option: str) -> list[float]:
     """In each phase."""
     log(f"a gateway that serves {' then '.join(map(str, slots))} at once: {option}")
+    program, milliseconds = compile_test("queue_sends"), 1000 * PHASE_SECONDS * len(slots)
     with load_gateway.running(slots=slots[0], latency_us=LATENCY_US) as gateway:
-        changes = [
-            threading.Timer(phase * PHASE_SECONDS, gateway.change, kwargs={"slots": count})
-            for phase, count in enumerate(slots)
-        ]
-        for change in changes:
-            change.start()
-        tenths = _sends(gateway, 1_000_000, 1000 * PHASE_SECONDS * len(slots), option)["tenths"]
+        for phase, count in enumerate(slots[1:], 1):
+            threading.Timer(phase * PHASE_SECONDS, gateway.change, kwargs={"slots": count}).start()
+        tenths = peers.run([program, gateway.url, "1000000", str(milliseconds), option])["tenths"]
     ends = [10 * PHASE_SECONDS * (phase + 1) for phase in range(len(slots))]
     measured = 10 * (PHASE_SECONDS - LEARNING_SECONDS)
     return [10 * sum(tenths[end - measured : end]) / measured for end in ends]
