@@ -363,7 +363,7 @@ def test_summary_has_percentiles_and_tokens() -> None:
     with ScriptedGateway(one_route(respond)) as gateway:
         code, _, errors = batch("-u", gateway.url, input=prompts(20))
     assert code == 0
-    assert re.search(r"^latency     p50 \d+ ms, p95 \d+ ms, p99 [4-9]\d\d ms, max [4-9]\d\d ms$", errors, re.M), errors
+    assert re.search(r"^latency     p50 [\d.]+ ms, p95 [\d.]+ ms, p99 [4-9]\d\d ms, max [4-9]\d\d ms$", errors, re.M)
     assert "\ntokens      60 input, 100 output\n" in errors
     assert re.search(r"^rate        [\d.]+ requests/s, [\d.]+ output tokens/s, in [\d.]+ s$", errors, re.M)
     assert "first token" not in errors and "retries" not in errors and "invalid" not in errors
@@ -545,7 +545,7 @@ def test_openai_batch_file_and_a_real_tracking_server(tracking_server: RealGatew
 
 def test_results_of_a_real_model_are_those_of_single_requests(smollm2: Server) -> None:
     """One in flight: llama.cpp may compute slightly other numbers for several at once."""
-    topics = ("cat", "river", "king", "bread")
+    topics = ("cat", "river")
     fields = {"model": "chat", "temperature": 0, "max_tokens": 8}
     text = "".join(chat_line(topic, f"What is a {topic}?", **fields) for topic in topics)
     code, results, errors = batch("-u", smollm2.url, "--in-flight", "1", input=text)

@@ -65,7 +65,7 @@ static void print_time(const char *name, int64_t us, FILE *file)
     double seconds = (double)us / 1e6;
 
     if (seconds < 1)
-        fprintf(file, "%s %.0f ms", name, seconds * 1e3);
+        fprintf(file, "%s %.*f ms", name, seconds < 0.01 ? 1 : 0, seconds * 1e3);
     else
         fprintf(file, "%s %.*f s", name, seconds < 100 ? 2 : 0, seconds);
 }

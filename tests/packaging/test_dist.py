@@ -31,6 +31,7 @@ PROCESSORS = ("x86_64", "aarch64")
 HERE = platform.machine()
 OLDEST_GLIBC = (2, 28)
 MOST_BYTES_OF_STATIC_LIBRARY = 8_000_000
+PROGRAM = "bin/mlflow-gateway-batch"
 COMPLETION = "echo: The capital of France is\n"
 
 FETCHING_PROJECT = """\
@@ -101,16 +102,17 @@ def test_archives_are_reproducible(processor: str, kind: str) -> None:
     assert names == sorted(names, key=lambda name: name.split("/"))
 
 
-def test_the_shared_library_needs_an_old_glibc_only(unpacked: Path) -> None:
-    symbols = output("readelf", "--dyn-syms", "-W", unpacked / "lib/libmlflow_ai_gateway.so")
-    versions = {tuple(map(int, found.split("."))) for found in re.findall(r"@GLIBC_([0-9.]+)", symbols)}
-    assert versions and max(versions) <= OLDEST_GLIBC
+def test_the_shared_library_and_the_program_need_an_old_glibc_only(unpacked: Path) -> None:
+    for file in ("lib/libmlflow_ai_gateway.so", PROGRAM):
+        symbols = output("readelf", "--dyn-syms", "-W", unpacked / file)
+        versions = {tuple(map(int, found.split("."))) for found in re.findall(r"@GLIBC_([0-9.]+)", symbols)}
+        assert versions and max(versions) <= OLDEST_GLIBC
 
 
-def test_libraries_are_for_the_processor(unpacked: Path, processor: str) -> None:
+def test_libraries_and_the_program_are_for_the_processor(unpacked: Path, processor: str) -> None:
     names = {"x86_64": "X86-64", "aarch64": "AArch64"}
-    for library in ("libmlflow_ai_gateway.so", "libmlflow_ai_gateway.a"):
-        assert names[processor] in output("readelf", "-h", unpacked / "lib" / library)
+    for file in ("lib/libmlflow_ai_gateway.so", "lib/libmlflow_ai_gateway.a", PROGRAM):
+        assert names[processor] in output("readelf", "-h", unpacked / file)
 
 
 def test_no_file_contains_a_path_of_this_machine(unpacked: Path, processor: str, tmp_path: Path) -> None:
