@@ -605,17 +605,18 @@ DESTROYED: dict[str, Callable[[QueueProgram], object]] = {
 }
 
 
-@pytest.mark.parametrize("build", (SHARED, *THREADED), ids=lambda build: build.name)
-@pytest.mark.parametrize("state", DESTROYED.values(), ids=DESTROYED.keys())
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [*((name, SHARED) for name in DESTROYED), *(("all", build) for build in THREADED)],
+    ids=lambda value: getattr(value, "name", value),
+)
 @pytest.mark.parametrize("closes", [False, True], ids=["open", "closed"])
-def test_queue_is_destroyed_at_once_in_any_state(
-    state: Callable[[QueueProgram], object], closes: bool, build: Build
-) -> None:
+def test_queue_is_destroyed_at_once_in_any_state(name: str, closes: bool, build: Build) -> None:
     settings = ("handle-option max_retries=2", "handle-option retry_backoff_ms=30000")
     with commanded_gateway() as gateway, queue_program(
         gateway.url, "max_events=1", route="chat", settings=settings, build=build
     ) as program:
-        state(program)
+        DESTROYED[name](program)
         if closes:
             program.close()
         time.sleep(0.1)

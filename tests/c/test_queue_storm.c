@@ -157,6 +157,15 @@ static void replace_queue(struct slot *slot, uint64_t *state)
     open_queue(slot, state);
 }
 
+/* Options, each with two values. */
+static const char *const OPTIONS[][3] = {
+    { "max_in_flight", "2", "16" },
+    { "max_events", "1", "16" },
+    { "adaptive", "true", "false" },
+    { "requests_per_second", "5000", "0" },
+    { "tokens_per_minute", "1000000000", "0" },
+};
+
 static void use_queue(struct slot *slot, uint64_t *state, mlflow_gateway_completion **kept)
 {
     uint64_t choice = random_below(state, 100), place = random_below(state, KEPT);
@@ -173,9 +182,10 @@ static void use_queue(struct slot *slot, uint64_t *state, mlflow_gateway_complet
     } else if (choice < 93) {
         cancel_one(slot, state);
     } else if (choice < 96) {
+        const char *const *option = OPTIONS[random_below(state, sizeof OPTIONS / sizeof *OPTIONS)];
         CHECK_STATUS(MLFLOW_GATEWAY_OK,
-                     mlflow_gateway_queue_set_option(slot->queue, choice % 2 == 0 ? "max_in_flight" : "max_events",
-                                                     random_below(state, 2) == 0 ? "2" : "16", &error));
+                     mlflow_gateway_queue_set_option(slot->queue, option[0], option[1 + random_below(state, 2)],
+                                                     &error));
     } else if (choice < 98) {
         CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_queue_fd(slot->queue, &fd, &error));
     } else {
