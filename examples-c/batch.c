@@ -20,13 +20,16 @@
 
 #include "batch_parts/batch.h"
 #include "batch_parts/histogram.h"
-#include "batch_parts/ids.h"
+#include "batch_parts/input.h"
 #include "batch_parts/item.h"
 #include "batch_parts/lines.h"
 #include "batch_parts/output.h"
 #include "batch_parts/progress.h"
+#include "batch_parts/settings.h"
 #include "batch_parts/statistics.h"
 #include "batch_parts/text.h"
+
+const char PROGRAM[] = "batch";
 
 #define SYNOPSIS \
     "usage: batch [-u URI] [-r ROUTE] [-o FILE [--resume]] [--in-flight N|auto]\n" \
@@ -45,23 +48,10 @@ static const char HELP[] =
     "A body is sent to URI + url; a URI that ends in /v1 is not followed by another\n"
     "/v1. The tracking server of MLflow 3 needs the URI http://HOST/gateway/mlflow.\n"
     "\n"
-    "  -u, --uri URI          gateway URI; default: $MLFLOW_GATEWAY_URI,\n"
-    "                         $MLFLOW_DEPLOYMENTS_TARGET or $MLFLOW_TRACKING_URI\n"
-    "  -r, --route ROUTE      route (endpoint) of the prompts; default: completions.\n"
-    "                         If given, bodies are sent to it, too, without their\n"
-    "                         \"model\", instead of to their url\n"
+    SETTINGS_HELP
     "  -o, --output FILE      default: standard output\n"
     "  --resume               FILE is the output of an earlier run: send only what is\n"
     "                         missing in it or failed\n"
-    "  --in-flight N|auto     requests at once, or as many as serve best; default: 8\n"
-    "  --rate N               requests per second at most\n"
-    "  --tokens-per-minute N  tokens per minute at most, input and output\n"
-    "  --retries N            retries of each request at most; default: 3\n"
-    "  --timeout SECONDS      time limit of each request; default: 300\n"
-    "  --param NAME=VALUE     parameter of the prompts, as JSON or else a string; may\n"
-    "                         be repeated\n"
-    "  --stream               stream the responses to prompts, to measure the time to\n"
-    "                         their first token\n"
     "  --plot FILE            write a histogram of the latencies, as SVG\n"
     "  --shard I/N            only every N-th line, from line I+1 on: I is 0 to N-1.\n"
     "                         With 4 shards, and an output file for each:\n"
@@ -75,29 +65,17 @@ static const char HELP[] =
     "exit status: 0 success, 1 output error, 2 usage error, 6 internal error, 7 a\n"
     "request failed or a line is not valid, 128 + the number of a signal\n";
 
-enum { OPTION_RESUME = 256, OPTION_IN_FLIGHT, OPTION_RATE, OPTION_TOKENS, OPTION_RETRIES, OPTION_TIMEOUT, OPTION_PARAM,
-       OPTION_STREAM, OPTION_PLOT, OPTION_SHARD };
+enum { OPTION_RESUME = FIRST_OPTION_OF_PROGRAM, OPTION_PLOT, OPTION_SHARD };
 
 static const struct option LONG_OPTIONS[] = {
-    { "uri", required_argument, NULL, 'u' },
-    { "route", required_argument, NULL, 'r' },
+    SETTINGS_OPTIONS,
     { "output", required_argument, NULL, 'o' },
     { "resume", no_argument, NULL, OPTION_RESUME },
-    { "in-flight", required_argument, NULL, OPTION_IN_FLIGHT },
-    { "rate", required_argument, NULL, OPTION_RATE },
-    { "tokens-per-minute", required_argument, NULL, OPTION_TOKENS },
-    { "retries", required_argument, NULL, OPTION_RETRIES },
-    { "timeout", required_argument, NULL, OPTION_TIMEOUT },
-    { "param", required_argument, NULL, OPTION_PARAM },
-    { "stream", no_argument, NULL, OPTION_STREAM },
     { "plot", required_argument, NULL, OPTION_PLOT },
     { "shard", required_argument, NULL, OPTION_SHARD },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
 };
-
-/* Requests that wait in the queue. More would only need memory: the input is read as fast as they are sent. */
-static const char MOST_QUEUED[] = "256";
 
 /* Lines to read before completions are fetched again. */
 enum { LINES_AT_ONCE = 100 };
@@ -135,27 +113,17 @@ static void handle_signals(void)
 }
 
 struct arguments {
-    const char *uri, *route, *output, *input, *plot;
-    const char *in_flight, *rate, *tokens_per_minute, *retries;
-    char timeout_ms[32];
-    const char **params;
-    int param_count;
-    int resume, stream;
+    struct settings settings;
+    const char *output, *input, *plot;
+    int resume;
     unsigned long shard, shards;
 };
 
 struct batch {
     const struct arguments *arguments;
-    mlflow_gateway *gateway;
-    mlflow_gateway_queue *queue;
-    int queue_fd;
-    struct destination destination;
-    /* Distinguishes the ids of this run's output lines from those of others. */
-    char run[16];
+    struct sender sender;
 
-    struct line_reader input;
-    size_t line_number;
-    struct id_set ids;
+    struct input input;
     /* The item that the queue had no room for, with its request, or NULL. */
     struct item *held;
     mlflow_gateway_request *held_request;
@@ -167,8 +135,8 @@ struct batch {
     struct statistics statistics;
     struct progress progress;
     FILE *plot;
-    /* A line of the output, and a message: kept to be used again. */
-    struct text result, problem;
+    /* A line of the output: kept to be used again. */
+    struct text result;
     enum exit_code code;
 };
 
@@ -190,75 +158,19 @@ static void list_remove(struct batch *batch, struct item *item)
         batch->newest = item->older;
 }
 
-/* Reports a line that is not sent. */
-static void reject_line(struct batch *batch, size_t line_number, const char *problem)
-{
-    report("line %zu: %s", line_number, problem);
-    batch->statistics.invalid_lines++;
-}
-
-static int is_blank(const char *line, size_t len)
-{
-    while (len != 0 && strchr(" \t\r", line[len - 1]) != NULL)
-        len--;
-    return len == 0;
-}
-
-/* Makes a line the held item, unless it is not valid or the output has it already. */
-static void hold_line(struct batch *batch, const char *line, size_t len)
-{
-    const struct arguments *arguments = batch->arguments;
-
-    batch->line_number++;
-    if ((batch->line_number - 1) % arguments->shards != arguments->shard || is_blank(line, len))
-        return;
-    batch->problem.len = 0;
-    struct item *item = item_read(line, len, batch->line_number, &batch->destination, &batch->held_request,
-                                  &batch->problem);
-    if (item == NULL) {
-        reject_line(batch, batch->line_number, batch->problem.data);
-        batch->progress.skipped++;
-        return;
-    }
-    struct id_entry *known = id_set_add(&batch->ids, item->id, item->line);
-    if (known == NULL) {
-        batch->held = item;
-        return;
-    }
-    if (known->line == ID_OF_EARLIER_RUN) {
-        known->line = item->line;
-        batch->statistics.earlier++;
-    } else {
-        text_append_string(&batch->problem, "the id ");
-        text_append_string(&batch->problem, item->id);
-        text_append_string(&batch->problem, " is that of line ");
-        text_append_number(&batch->problem, (long long)known->line);
-        text_append_string(&batch->problem, ", too");
-        reject_line(batch, item->line, batch->problem.data);
-    }
-    batch->progress.skipped++;
-    item_destroy(item);
-    mlflow_gateway_request_destroy(batch->held_request);
-    batch->held_request = NULL;
-}
-
 /* Submits the held item. Returns 0 if the queue has no room for it. */
 static int submit_held(struct batch *batch)
 {
     mlflow_gateway_error *error = NULL;
     struct item *item = batch->held;
-    int32_t how = batch->arguments->stream && !item->is_batch_line ? MLFLOW_GATEWAY_SUBMIT_STREAM
-                                                                   : MLFLOW_GATEWAY_SUBMIT_SEND;
-    mlflow_gateway_status status =
-        mlflow_gateway_queue_submit(batch->queue, batch->held_request, how, (uint64_t)(uintptr_t)item, &error);
+    mlflow_gateway_status status = sender_submit(&batch->sender, item, batch->held_request, &error);
 
     if (status == MLFLOW_GATEWAY_QUEUE_FULL)
         return 0;
     if (status == MLFLOW_GATEWAY_OK) {
         list_add(batch, item);
     } else {
-        reject_line(batch, item->line, mlflow_gateway_error_message(error));
-        batch->progress.skipped++;
+        input_reject(&batch->input, item->line, mlflow_gateway_error_message(error));
         item_destroy(item);
     }
     mlflow_gateway_error_destroy(error);
@@ -283,15 +195,12 @@ static enum waiting submit_lines(struct batch *batch)
                 return FOR_COMPLETIONS;
             continue;
         }
-        switch (lines_next(&batch->input, &line, &len)) {
-        case LINE_OK:
-        case LINE_TORN:
-            hold_line(batch, line, len);
-            break;
-        case LINE_NOT_YET:
+        enum line_result result = input_next(&batch->input, &batch->sender.destination, &line, &len, &batch->held,
+                                             &batch->held_request);
+        if (result == LINE_NOT_YET)
             return FOR_INPUT;
-        case LINE_END:
-            mlflow_gateway_queue_close(batch->queue);
+        if (result == LINE_END) {
+            mlflow_gateway_queue_close(batch->sender.queue);
             batch->is_closed = 1;
         }
     }
@@ -301,14 +210,14 @@ static enum waiting submit_lines(struct batch *batch)
 /* Ends the input early, and cancels the requests that are not in flight: the newest. */
 static void stop(struct batch *batch)
 {
-    size_t waiting = mlflow_gateway_queue_count(batch->queue, MLFLOW_GATEWAY_QUEUE_COUNT_WAITING);
+    size_t waiting = mlflow_gateway_queue_count(batch->sender.queue, MLFLOW_GATEWAY_QUEUE_COUNT_WAITING);
 
-    mlflow_gateway_queue_close(batch->queue);
+    mlflow_gateway_queue_close(batch->sender.queue);
     batch->is_closed = batch->is_stopped = 1;
     for (struct item *item = batch->newest; item != NULL && waiting != 0; item = item->older, waiting--)
-        mlflow_gateway_queue_cancel(batch->queue, (uint64_t)(uintptr_t)item);
+        mlflow_gateway_queue_cancel(batch->sender.queue, (uint64_t)(uintptr_t)item);
     report("waiting for %zu requests in flight; interrupt again to end at once",
-           mlflow_gateway_queue_count(batch->queue, MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT));
+           mlflow_gateway_queue_count(batch->sender.queue, MLFLOW_GATEWAY_QUEUE_COUNT_IN_FLIGHT));
 }
 
 /* Writes the result of a request. Cancelled ones have none: --resume sends them again. */
@@ -319,7 +228,7 @@ static void finish_item(struct batch *batch, const mlflow_gateway_completion *co
 
     if (status != MLFLOW_GATEWAY_CANCELLED) {
         batch->result.len = 0;
-        status = item_append_result(item, completion, batch->run, &batch->result);
+        status = item_append_result(item, completion, batch->sender.run, &batch->result);
         batch->code = output_write(&batch->output, batch->result.data, batch->result.len);
     }
     statistics_add(&batch->statistics, status, completion);
@@ -330,11 +239,11 @@ static void finish_item(struct batch *batch, const mlflow_gateway_completion *co
 /* Waits for a completion, or for input if there is room for it. */
 static void wait_for(struct batch *batch, enum waiting waiting)
 {
-    struct pollfd descriptors[] = { { batch->queue_fd, POLLIN, 0 }, { batch->input.fd, POLLIN, 0 } };
+    struct pollfd descriptors[] = { { batch->sender.queue_fd, POLLIN, 0 }, { batch->input.reader.fd, POLLIN, 0 } };
 
     if (poll(descriptors, waiting == FOR_INPUT ? 2 : 1, waiting == FOR_NOTHING ? 0 : MOST_WAIT_MS) <= 0)
         return;
-    if (waiting == FOR_INPUT && descriptors[1].revents != 0 && !lines_fill(&batch->input)) {
+    if (waiting == FOR_INPUT && descriptors[1].revents != 0 && !lines_fill(&batch->input.reader)) {
         report("cannot read the input: %s", strerror(errno));
         batch->code = EXIT_INTERNAL;
     }
@@ -352,7 +261,7 @@ static void run_queue(struct batch *batch)
             stop(batch);
         wait_for(batch, submit_lines(batch));
         while (batch->code == EXIT_OK &&
-               (status = mlflow_gateway_queue_next(batch->queue, 0, &completion, &error)) == MLFLOW_GATEWAY_OK) {
+               (status = mlflow_gateway_queue_next(batch->sender.queue, 0, &completion, &error)) == MLFLOW_GATEWAY_OK) {
             if (mlflow_gateway_completion_kind(completion) == MLFLOW_GATEWAY_COMPLETION_DONE)
                 finish_item(batch, completion);
             mlflow_gateway_completion_destroy(completion);
@@ -362,106 +271,22 @@ static void run_queue(struct batch *batch)
             mlflow_gateway_error_destroy(error);
             batch->code = EXIT_INTERNAL;
         }
+        batch->progress.skipped = batch->input.invalid_lines + batch->input.earlier;
         progress_show(&batch->progress, batch->statistics.requests, batch->statistics.failed,
                       batch->statistics.tokens_out);
     }
     progress_end();
 }
 
-/* Returns whether the handle's URI ends in "/v1". */
-static int ends_in_v1(const mlflow_gateway *gateway)
-{
-    char *params = NULL, *uri = NULL;
-    size_t len = 0;
-
-    if (mlflow_gateway_identifying_params(gateway, &params, &len, NULL) == MLFLOW_GATEWAY_OK)
-        uri = json_string(params, len, "/gateway_uri");
-    size_t uri_len = uri != NULL ? strlen(uri) : 0;
-    while (uri_len != 0 && uri[uri_len - 1] == '/')
-        uri_len--;
-    int result = uri_len >= 3 && strncmp(uri + uri_len - 3, "/v1", 3) == 0;
-    mlflow_gateway_string_free(params);
-    mlflow_gateway_string_free(uri);
-    return result;
-}
-
-/* Sets NAME=VALUE as a parameter: JSON, or else a string. */
-static mlflow_gateway_status set_param(mlflow_gateway *gateway, const char *param, mlflow_gateway_error **error)
-{
-    const char *value = strchr(param, '=') + 1;
-    struct text name = { NULL, 0, 0 };
-
-    text_append(&name, param, (size_t)(value - 1 - param));
-    int is_json = mlflow_gateway_json_get(value, strlen(value), "", NULL, NULL, NULL, NULL) == MLFLOW_GATEWAY_OK;
-    mlflow_gateway_status status = is_json ? mlflow_gateway_set_param_json(gateway, name.data, value, error)
-                                           : mlflow_gateway_set_param_string(gateway, name.data, value, error);
-    free(name.data);
-    return status;
-}
-
-static mlflow_gateway_status create_gateway(const struct arguments *arguments, struct batch *batch,
-                                            mlflow_gateway_error **error)
-{
-    const char *route = arguments->route != NULL ? arguments->route : "completions";
-    mlflow_gateway_status status = mlflow_gateway_create(route, arguments->uri, &batch->gateway, error);
-
-    for (int i = 0; status == MLFLOW_GATEWAY_OK && i < arguments->param_count; i++)
-        status = set_param(batch->gateway, arguments->params[i], error);
-    if (status == MLFLOW_GATEWAY_OK && arguments->retries != NULL)
-        status = mlflow_gateway_set_option(batch->gateway, "max_retries", arguments->retries, error);
-    if (status == MLFLOW_GATEWAY_OK && *arguments->timeout_ms != '\0')
-        status = mlflow_gateway_set_option(batch->gateway, "timeout_ms", arguments->timeout_ms, error);
-    return status;
-}
-
-static mlflow_gateway_status create_queue(const struct arguments *arguments, struct batch *batch,
-                                          mlflow_gateway_error **error)
-{
-    int is_auto = arguments->in_flight != NULL && strcmp(arguments->in_flight, "auto") == 0;
-    const char *const options[][2] = {
-        { "max_queued", MOST_QUEUED },
-        { "adaptive", is_auto ? "true" : "false" },
-        { "max_in_flight", is_auto ? NULL : arguments->in_flight },
-        { "requests_per_second", arguments->rate },
-        { "tokens_per_minute", arguments->tokens_per_minute },
-    };
-    mlflow_gateway_status status = mlflow_gateway_queue_create(batch->gateway, &batch->queue, error);
-
-    for (size_t i = 0; status == MLFLOW_GATEWAY_OK && i < sizeof options / sizeof *options; i++)
-        if (options[i][1] != NULL)
-            status = mlflow_gateway_queue_set_option(batch->queue, options[i][0], options[i][1], error);
-    if (status == MLFLOW_GATEWAY_OK)
-        status = mlflow_gateway_queue_fd(batch->queue, &batch->queue_fd, error);
-    return status;
-}
-
-/* Creates the gateway and the queue. Prints why that fails. */
-static enum exit_code create(const struct arguments *arguments, struct batch *batch)
-{
-    mlflow_gateway_error *error = NULL;
-    mlflow_gateway_status status = create_gateway(arguments, batch, &error);
-
-    if (status == MLFLOW_GATEWAY_OK)
-        status = create_queue(arguments, batch, &error);
-    if (status == MLFLOW_GATEWAY_OK) {
-        batch->destination.route = arguments->route;
-        batch->destination.uri_ends_in_v1 = ends_in_v1(batch->gateway);
-        return EXIT_OK;
-    }
-    report("%s", mlflow_gateway_error_message(error));
-    mlflow_gateway_error_destroy(error);
-    return status < 20 ? EXIT_USAGE : EXIT_INTERNAL;
-}
-
 /* Opens the input, the output and the histogram. Prints why that fails. */
 static enum exit_code open_files(const struct arguments *arguments, struct batch *batch)
 {
-    batch->input.fd = STDIN_FILENO;
-    if (arguments->input != NULL && (batch->input.fd = open(arguments->input, O_RDONLY)) < 0) {
+    batch->input.reader.fd = STDIN_FILENO;
+    if (arguments->input != NULL && (batch->input.reader.fd = open(arguments->input, O_RDONLY)) < 0) {
         report("cannot open %s: %s", arguments->input, strerror(errno));
         return EXIT_USAGE;
     }
-    enum exit_code code = output_open(&batch->output, arguments->output, arguments->resume, &batch->ids);
+    enum exit_code code = output_open(&batch->output, arguments->output, arguments->resume, &batch->input.ids);
     if (code == EXIT_OK && arguments->plot != NULL && (batch->plot = fopen(arguments->plot, "w")) == NULL) {
         report("cannot open %s: %s", arguments->plot, strerror(errno));
         code = EXIT_OUTPUT;
@@ -496,8 +321,10 @@ static enum exit_code send_all(struct batch *batch)
     int is_bar = isatty(STDERR_FILENO) && !isatty(batch->output.fd);
 
     handle_signals();
-    progress_start(&batch->progress, is_bar, count_shard(batch->arguments, batch->input.fd));
+    progress_start(&batch->progress, is_bar, count_shard(batch->arguments, batch->input.reader.fd));
     run_queue(batch);
+    batch->statistics.invalid_lines = batch->input.invalid_lines;
+    batch->statistics.earlier = batch->input.earlier;
     statistics_print(&batch->statistics, seconds_now() - batch->progress.started, stderr);
     if (batch->plot != NULL && write_plot(batch) != EXIT_OK)
         batch->code = EXIT_OUTPUT;
@@ -516,16 +343,15 @@ static enum exit_code run(const struct arguments *arguments)
 
     memset(&batch, 0, sizeof batch);
     batch.arguments = arguments;
-    unsigned long run_number = (unsigned long)time(NULL) ^ (unsigned long)getpid() << 16;
-    snprintf(batch.run, sizeof batch.run, "%08lx_", run_number & 0xffffffff);
-    enum exit_code code = create(arguments, &batch);
+    batch.input.shard = arguments->shard;
+    batch.input.shards = arguments->shards;
+    enum exit_code code = sender_create(&batch.sender, &arguments->settings);
     if (code == EXIT_OK)
         code = open_files(arguments, &batch);
     if (code == EXIT_OK)
         code = send_all(&batch);
 
-    mlflow_gateway_queue_destroy(batch.queue);
-    mlflow_gateway_destroy(batch.gateway);
+    sender_destroy(&batch.sender);
     mlflow_gateway_request_destroy(batch.held_request);
     item_destroy(batch.held);
     while (batch.newest != NULL) {
@@ -533,11 +359,9 @@ static enum exit_code run(const struct arguments *arguments)
         list_remove(&batch, item);
         item_destroy(item);
     }
-    id_set_destroy(&batch.ids);
+    input_destroy(&batch.input);
     statistics_destroy(&batch.statistics);
-    free(batch.input.data);
     free(batch.result.data);
-    free(batch.problem.data);
     return code;
 }
 
@@ -554,47 +378,26 @@ static int read_shard(const char *text, struct arguments *arguments)
     return end != text && *end == '\0' && arguments->shard < arguments->shards;
 }
 
-static int read_seconds(const char *text, struct arguments *arguments)
-{
-    char *end;
-    double seconds = strtod(text, &end);
-
-    snprintf(arguments->timeout_ms, sizeof arguments->timeout_ms, "%.0f", seconds * 1000);
-    return end != text && *end == '\0' && seconds > 0;
-}
-
 /* Reads the command line and runs the batch. */
 static enum exit_code run_command(int argc, char **argv, struct arguments *arguments)
 {
+    const char *problem;
     int option;
 
     while ((option = getopt_long(argc, argv, "u:r:o:h", LONG_OPTIONS, NULL)) != -1) {
         switch (option) {
-        case 'u': arguments->uri = optarg; break;
-        case 'r': arguments->route = optarg; break;
         case 'o': arguments->output = optarg; break;
         case OPTION_RESUME: arguments->resume = 1; break;
-        case OPTION_IN_FLIGHT: arguments->in_flight = optarg; break;
-        case OPTION_RATE: arguments->rate = optarg; break;
-        case OPTION_TOKENS: arguments->tokens_per_minute = optarg; break;
-        case OPTION_RETRIES: arguments->retries = optarg; break;
-        case OPTION_STREAM: arguments->stream = 1; break;
         case OPTION_PLOT: arguments->plot = optarg; break;
-        case OPTION_PARAM:
-            if (strchr(optarg, '=') == NULL)
-                return usage_error("--param needs NAME=VALUE");
-            arguments->params[arguments->param_count++] = optarg;
-            break;
-        case OPTION_TIMEOUT:
-            if (!read_seconds(optarg, arguments))
-                return usage_error("SECONDS is not a positive number");
-            break;
         case OPTION_SHARD:
             if (!read_shard(optarg, arguments))
                 return usage_error("--shard needs I/N, with I from 0 to N-1");
             break;
         case 'h': return fputs(HELP, stdout) == EOF || fflush(stdout) != 0 ? EXIT_OUTPUT : EXIT_OK;
-        default: return usage_error(NULL);
+        case '?': return usage_error(NULL);
+        default:
+            if ((problem = settings_set(&arguments->settings, option, optarg)) != NULL)
+                return usage_error(problem);
         }
     }
     if (optind + 1 < argc)
@@ -610,9 +413,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = { .shards = 1 };
 
-    /* There are fewer parameters than command-line arguments. */
-    arguments.params = allocate((size_t)argc * sizeof *arguments.params);
     enum exit_code code = run_command(argc, argv, &arguments);
-    free(arguments.params);
+    settings_destroy(&arguments.settings);
     return code;
 }

@@ -25,6 +25,11 @@ def test_code_compiles_and_runs(code: Code) -> None:
         assert done.stdout == code.output
 
 
+def test_each_event_loop_of_the_guide_prints_the_response() -> None:
+    loops = [code for code in ALL_CODE if code.path.name == "event-loops.md"]
+    assert len(loops) == 4 and {code.run().stdout for code in loops} == {loops[0].output}
+
+
 @pytest.mark.parametrize("path", markdown_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings(path: object) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", path.read_text()):

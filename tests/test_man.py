@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.builds import ROOT, need
+from support.builds import ROOT, SHARED, need
 from support.documented_code import man_examples
 
 HEADER = ROOT / "include/mlflow_ai_gateway.h"
@@ -58,10 +58,11 @@ def test_pages_refer_to_pages_that_exist(pages: Path) -> None:
 def test_page_of_the_program_lists_its_options(pages: Path) -> None:
     page = (pages / "man1/mlflow-gateway-batch.1").read_text().replace("\\-", "-")
     listed = re.findall(r"^\.TP\n\.BR? (?:-\w \", \" )?(--[\w-]+)", page.split(".SH OPTIONS")[1], re.M)
-    program = (ROOT / "examples-c/batch.c").read_text()
-    assert listed == re.findall(r'^    "  (?:-\w, )?(--[\w-]+)', program, re.M)
+    program = "".join((ROOT / "examples-c" / name).read_text() for name in ("batch.c", "batch_parts/settings.h"))
+    help_text = SHARED.run("batch.c", "--help").stdout
+    assert sorted(listed) == sorted(re.findall(r"^  (?:-\w, )?(--[\w-]+)", help_text, re.M))
     assert set(listed) == {f"--{name}" for name in re.findall(r'^    \{ "([\w-]+)"', program, re.M)}
-    for status in re.findall(r"(\d+) ", re.search(r"exit status: (.*?)\";", program, re.S)[1]):
+    for status in re.findall(r"(\d+) ", help_text.split("exit status: ")[1]):
         assert f"\n.TP\n{status}\n" in page or f"\n.RI {status} " in page
 
 

@@ -2,6 +2,9 @@
 #ifndef BATCH_H
 #define BATCH_H
 
+/* The name of the program, for its messages. */
+extern const char PROGRAM[];
+
 enum exit_code {
     EXIT_OK = 0,
     EXIT_OUTPUT = 1,

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "batch.h"
+
 static const double SECONDS_BETWEEN_BARS = 0.1;
 static const double SECONDS_BETWEEN_LINES = 5;
 /* Rates are those of about the last 10 seconds. */
@@ -40,7 +42,7 @@ void report(const char *format, ...)
     va_list arguments;
 
     progress_end();
-    fputs("batch: ", stderr);
+    fprintf(stderr, "%s: ", PROGRAM);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);

@@ -18,7 +18,7 @@ struct progress {
     double request_rate, token_rate;
 };
 
-/* Prints "batch: " and a message, as a line of its own. */
+/* Prints the name of the program and a message, as a line of its own. */
 void report(const char *format, ...);
 
 /* Seconds of a clock that is never set. */

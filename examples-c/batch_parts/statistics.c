@@ -5,7 +5,7 @@
 
 #include "text.h"
 
-static void samples_add(struct samples *samples, int64_t us)
+void samples_add(struct samples *samples, int64_t us)
 {
     if (us < 0)
         return;

@@ -27,6 +27,9 @@ struct statistics {
 void statistics_add(struct statistics *statistics, mlflow_gateway_status status,
                     const mlflow_gateway_completion *completion);
 
+/* Adds a time that is known: not a negative one. */
+void samples_add(struct samples *samples, int64_t us);
+
 /* Sorts the samples, after which samples_percentile() can be used. */
 void samples_sort(struct samples *samples);
 

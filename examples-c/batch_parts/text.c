@@ -18,7 +18,7 @@ void *reallocate(void *memory, size_t size)
     void *larger = realloc(memory, size != 0 ? size : 1);
 
     if (larger == NULL) {
-        fputs("batch: out of memory\n", stderr);
+        fprintf(stderr, "%s: out of memory\n", PROGRAM);
         exit(EXIT_INTERNAL);
     }
     return larger;

@@ -9,6 +9,7 @@ NATIVE_ONLY = {
     "test_cxx.py": "about the compilers of this machine",
     "test_demo.py": "needs real servers",
     "test_documentation.py": "about the documentation",
+    "test_examples_batch_mpi.py": "needs the MPI of this machine",
     "test_examples_chat_cxx.py": "about the C++ compiler of this machine",
     "test_header.py": "about the header",
     "test_install.py": "about the installation on this machine",

