@@ -11,6 +11,7 @@ NATIVE_ONLY = {
     "test_documentation.py": "about the documentation",
     "test_examples_batch_mpi.py": "needs the MPI of this machine",
     "test_examples_chat_cxx.py": "about the C++ compiler of this machine",
+    "test_guide_batch.py": "about the documentation",
     "test_header.py": "about the header",
     "test_install.py": "about the installation on this machine",
     "test_language.py": "about the language of the source tree",
