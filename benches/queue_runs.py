@@ -16,7 +16,7 @@ from support.load_gateway import LoadGateway
 
 SEND = "mlflow_gateway_send()"
 QUEUE = "the queue"
-ROUNDS = 5
+ROUNDS = 4
 
 STREAMS = 1000
 EVENTS_PER_SECOND = 10
@@ -31,6 +31,8 @@ PHASE_SECONDS = 3
 """Between changes of the number of requests that the gateway serves at once."""
 LEARNING_SECONDS = 1
 """Not measured, at the begin of each phase."""
+FEW_WAITING = "max_queued=32"
+"""So that the run ends soon after its last phase."""
 SLOTS = ((2,), (100,), (16, 64, 16))
 """Requests that the gateway serves at once, in each phase."""
 
@@ -139,7 +141,7 @@ def _responses_per_second(slots: Sequence[int], option: str) -> list[float]:
     with load_gateway.running(slots=slots[0], latency_us=LATENCY_US) as gateway:
         for phase, count in enumerate(slots[1:], 1):
             threading.Timer(phase * PHASE_SECONDS, gateway.change, kwargs={"slots": count}).start()
-        tenths = peers.run([program, gateway.url, "1000000", str(milliseconds), option])["tenths"]
+        tenths = peers.run([program, gateway.url, "1000000", str(milliseconds), option, FEW_WAITING])["tenths"]
     ends = [10 * PHASE_SECONDS * (phase + 1) for phase in range(len(slots))]
     measured = 10 * (PHASE_SECONDS - LEARNING_SECONDS)
     return [10 * sum(tenths[end - measured : end]) / measured for end in ends]
