@@ -77,8 +77,8 @@ static const struct option LONG_OPTIONS[] = {
     { NULL, 0, NULL, 0 },
 };
 
-/* Lines to read before completions are fetched again. */
-enum { LINES_AT_ONCE = 100 };
+/* Lines to read before completions are fetched, and completions to fetch before lines are read. */
+enum { LINES_AT_ONCE = 100, COMPLETIONS_AT_ONCE = 100 };
 
 /* Bounds the time until a signal is noticed and the bar is drawn. */
 enum { MOST_WAIT_MS = 100 };
@@ -260,8 +260,10 @@ static void run_queue(struct batch *batch)
         if (signal_received != 0 && !batch->is_stopped)
             stop(batch);
         wait_for(batch, submit_lines(batch));
-        while (batch->code == EXIT_OK &&
-               (status = mlflow_gateway_queue_next(batch->sender.queue, 0, &completion, &error)) == MLFLOW_GATEWAY_OK) {
+        for (int i = 0; i < COMPLETIONS_AT_ONCE && batch->code == EXIT_OK; i++) {
+            status = mlflow_gateway_queue_next(batch->sender.queue, 0, &completion, &error);
+            if (status != MLFLOW_GATEWAY_OK)
+                break;
             if (mlflow_gateway_completion_kind(completion) == MLFLOW_GATEWAY_COMPLETION_DONE)
                 finish_item(batch, completion);
             mlflow_gateway_completion_destroy(completion);
