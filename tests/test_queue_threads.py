@@ -4,7 +4,7 @@ import pytest
 from support.builds import ADDRESS, PLAIN, SHARED, THREAD, VALGRIND, Build
 from support.fast_gateway import FastGateway
 
-SECONDS = {SHARED.name: 2, ADDRESS.name: 3, THREAD.name: 4, VALGRIND.name: 3}
+SECONDS = {SHARED.name: 2, ADDRESS.name: 2, THREAD.name: 3, VALGRIND.name: 3}
 
 
 @pytest.mark.parametrize(

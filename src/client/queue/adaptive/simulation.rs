@@ -151,9 +151,8 @@ impl State {
 
     fn serve(&mut self) {
         let server = self.server();
-        while self.serving < server.capacity
-            && let Some(started) = self.queue.pop_front()
-        {
+        while self.serving < server.capacity {
+            let Some(started) = self.queue.pop_front() else { break };
             self.serving += 1;
             let time = server.latency * self.batch.variation.time(&mut self.times);
             self.end_after(time * (1.0 + server.slowdown * self.serving as f64), started, Outcome::Served);
