@@ -1345,7 +1345,8 @@ const char *mlflow_gateway_event_raw_data(const mlflow_gateway_event *event,
  *     }
  *     mlflow_gateway_queue_destroy(queue);
  *
- * Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever.
+ * Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever. A program with more
+ * requests than max_queued fetches completions when mlflow_gateway_queue_submit() returns MLFLOW_GATEWAY_QUEUE_FULL.
  *
  * `queue` receives the queue. The caller owns it.
  *

@@ -50,7 +50,8 @@ pub struct mlflow_gateway_queue(Queue);
 ///     }
 ///     mlflow_gateway_queue_destroy(queue);
 ///
-/// Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever.
+/// Without mlflow_gateway_queue_close(), the last mlflow_gateway_queue_next() would wait forever. A program with more
+/// requests than max_queued fetches completions when mlflow_gateway_queue_submit() returns MLFLOW_GATEWAY_QUEUE_FULL.
 ///
 /// `queue` receives the queue. The caller owns it.
 ///
