@@ -39,6 +39,7 @@ mod report;
 mod request;
 mod response;
 mod response_body;
+mod response_headers;
 mod retry;
 mod route_list;
 mod routes;

@@ -7,15 +7,16 @@ use super::candidate::Candidate;
 use super::error::Error;
 use super::nul_string::{NulString, copy_name};
 use super::response_body::{Body, BodyDetails};
+use super::response_headers::ResponseHeaders;
 use super::timings::Times;
 use crate::dialect::{Chunk, ModelResponse, Usage};
-use crate::http::{Reply, header_fields};
+use crate::http::Reply;
 
 /// The response to a request, or the part of it that a stream has gathered so far.
 #[derive(Debug, Default)]
 pub struct Response {
     pub(super) http_status: u16,
-    pub(super) headers: Vec<(String, NulString)>,
+    headers: ResponseHeaders,
     attempts: u32,
     retry_reasons: Vec<NulString>,
     pub(super) times: Times,
@@ -35,10 +36,7 @@ impl Response {
 
     /// Creates a response without candidates from a response head.
     pub(super) fn from_head(http_status: u16, head: &[u8]) -> Result<Response, Error> {
-        let headers = header_fields(head)
-            .map(|(name, value)| Ok((name.to_owned(), NulString::new(&String::from_utf8_lossy(value))?)))
-            .collect::<Result<_, Error>>()?;
-        Ok(Response { http_status, headers, ..Response::default() })
+        Ok(Response { http_status, headers: ResponseHeaders::new(head)?, ..Response::default() })
     }
 
     /// Attaches the body of a whole response.
@@ -119,8 +117,7 @@ impl Response {
 
     /// Returns the first response header of that name (case-insensitive).
     pub fn header(&self, name: &str) -> Option<&NulString> {
-        let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value)
+        self.headers.get(name)
     }
 
     /// Returns the number of times that the request was sent.
