@@ -109,7 +109,7 @@ test-packages: check-tools deb
 	    gcc g++ libc6-dev make pkg-config cmake dpkg-dev man-db
 	$(PYTEST) tests/packaging/test_debian_in_clean_root.py
 
-test-cargo-c: check-tools all
+test-cargo-c: check-tools all man
 	@sh packaging/install-tools cargo-c
 	$(PYTEST) tests/packaging/test_cargo_c.py
 
