@@ -143,7 +143,7 @@ impl State {
     /// Takes a request. Returns false if the queue is full.
     pub fn submit(&mut self, job: &mut Option<Job>) -> Result<bool, Error> {
         if self.is_closed {
-            return Err(Error::new(Status::InvalidArgument, "the queue was closed by mlflow_gateway_queue_close()"));
+            return Err(Error::new(Status::InvalidArgument, "the queue was closed"));
         }
         // Requests that may be sent at once do not wait: they are in flight since they were submitted.
         if self.count(QueueCount::Waiting) >= self.max_queued.unwrap_or(DEFAULT_MAX_QUEUED) {
@@ -402,11 +402,20 @@ impl State {
 
 /// Removes the elements for which the condition holds, and returns them.
 pub(super) fn extract<T>(from: &mut VecDeque<T>, condition: impl Fn(&T) -> bool) -> VecDeque<T> {
-    let (extracted, kept) = mem::take(from).into_iter().partition(condition);
-    *from = kept;
-    extracted
+    let mut places = (0..from.len()).filter(|place| condition(&from[*place]));
+    let (first, second) = (places.next(), places.next());
+    match (first, second) {
+        (None, _) => VecDeque::new(),
+        // Most programs cancel one request. Removing it moves few of the others.
+        (Some(place), None) => from.remove(place).into_iter().collect(),
+        (Some(_), Some(_)) => {
+            let (extracted, kept) = mem::take(from).into_iter().partition(condition);
+            *from = kept;
+            extracted
+        }
+    }
 }
 
 fn cancelled_error() -> Error {
-    Error::new(Status::Cancelled, "cancelled by mlflow_gateway_queue_cancel() before it was sent")
+    Error::new(Status::Cancelled, "cancelled before it was sent")
 }

@@ -92,7 +92,7 @@ impl Worker {
         }
         // Events may have been discarded.
         if ticket.is_cancelled() {
-            return Err(Error::new(Status::Cancelled, "cancelled by mlflow_gateway_queue_cancel()"));
+            return Err(Error::new(Status::Cancelled, "cancelled before its end"));
         }
         Ok(())
     }
