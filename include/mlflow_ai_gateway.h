@@ -562,6 +562,21 @@ mlflow_gateway_status mlflow_gateway_create(const char *route,
                                             mlflow_gateway_error **error);
 
 /**
+ * Clone a handle, for example to give each thread settings of its own, or each call of mlflow_gateway_list_routes() a
+ * cancel token.
+ *
+ * The clone has the settings of the handle at this moment, its log callback and its cancel token included. Later
+ * changes of one do not affect the other. Both use the same connections and access tokens, and what one learns about
+ * the gateway, the other knows. The environment is not read again. Either may be destroyed first.
+ *
+ * `clone` receives the clone. The caller owns it.
+ */
+MLFLOW_GATEWAY_API
+mlflow_gateway_status mlflow_gateway_clone(mlflow_gateway *gateway,
+                                           mlflow_gateway **clone,
+                                           mlflow_gateway_error **error);
+
+/**
  * Set an option for all later calls on this handle. docs/options.md describes every option. A request can set
  * those marked with *. An option that is set takes precedence over the environment. A timeout of 0 sets no
  * separate limit.
@@ -743,7 +758,7 @@ mlflow_gateway_status mlflow_gateway_identifying_params(const mlflow_gateway *ga
 MLFLOW_GATEWAY_API
 const char *mlflow_gateway_llm_type(void);
 
-/** Destroy a handle and close its idle connections. */
+/** Destroy a handle and close its idle connections, unless a clone uses them. */
 MLFLOW_GATEWAY_API
 void mlflow_gateway_destroy(mlflow_gateway *gateway);
 
@@ -1749,8 +1764,8 @@ void mlflow_gateway_cancel_token_destroy(mlflow_gateway_cancel_token *token);
  * `level` is one of the MLFLOW_GATEWAY_LOG_ numbers.
  * `on_log` runs on the thread that is in a call, before the call returns; with several threads in calls,
  * concurrently. NULL removes the callback.
- * `on_destroy` is called with `user_data` once, when the callback was replaced or the handle destroyed and no call
- * uses it any more. It runs on a thread that is inside a function of this library. It may be NULL. It is not
+ * `on_destroy` is called with `user_data` once, when the callback was replaced or the handle destroyed, and no call or
+ * clone uses it any more. It runs on a thread that is inside a function of this library. It may be NULL. It is not
  * called if this function fails.
  */
 MLFLOW_GATEWAY_API

@@ -1722,6 +1722,10 @@ public:
         return detail::create<handle>(mlflow_gateway_create, route, gateway_uri);
     }
 
+    /// Clone the handle. The clone has its settings, and from then on its own. Both use the same connections.
+    handle clone() const { return detail::unwrap(try_clone()); }
+    [[nodiscard]] result<handle> try_clone() const { return detail::create<handle>(mlflow_gateway_clone, get()); }
+
     /// Take over a C object.
     static handle adopt(mlflow_gateway* object) noexcept { return handle(object, adopted()); }
 

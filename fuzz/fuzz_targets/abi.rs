@@ -131,6 +131,7 @@ impl Objects {
             match call.function {
                 b'a' => self.create_gateway(call),
                 b'A' => self.destroy_gateway(call.gateway()),
+                b'^' => self.clone_gateway(call),
                 b'b' | b'c' | b'd' | b'e' | b'f' | b'g' | b'h' => self.set_param(call),
                 b'i' => self.set_option(call),
                 b'j' => self.set_header(call),
@@ -214,6 +215,16 @@ impl Objects {
         // The path is arbitrary, but the host is this one.
         let is_local = is_local && !uri.as_str().is_some_and(|uri| uri.contains(['@', '\\']));
         self.gateways[place] = Handle { pointer: Pointer(gateway), is_local };
+    }
+
+    /// Clones a gateway into the other place.
+    unsafe fn clone_gateway(&mut self, call: &Call) {
+        let gateway = self.gateway(call);
+        let clone = create(call, Kind::Local, |clone, error| unsafe { mlflow_gateway_clone(gateway, clone, error) });
+        let Some(clone) = clone else { return };
+        let (place, is_local) = (1 - call.gateway(), self.gateways[call.gateway()].is_local);
+        unsafe { self.destroy_gateway(place) };
+        self.gateways[place] = Handle { pointer: Pointer(clone), is_local };
     }
 
     unsafe fn destroy_gateway(&mut self, place: usize) {

@@ -44,6 +44,13 @@ impl Gateway {
         Ok(Gateway { target, settings: Snapshots::new(Settings::new(options)) })
     }
 
+    /// Returns a second handle with these settings. From then on, each has settings of its own. They share connections,
+    /// the results of discovery, and access tokens.
+    pub fn copy(&self) -> Gateway {
+        let settings = Settings::clone(&self.settings.snapshot());
+        Gateway { target: Arc::clone(&self.target), settings: Snapshots::new(settings) }
+    }
+
     /// Sets or unsets the function that each attempt is logged to.
     pub fn set_log(&self, log: Option<(LogLevel, LogSink)>) {
         self.settings.update(|settings| {

@@ -72,6 +72,28 @@ pub unsafe extern "C" fn mlflow_gateway_create(
     })
 }
 
+/// Clone a handle, for example to give each thread settings of its own, or each call of mlflow_gateway_list_routes() a
+/// cancel token.
+///
+/// The clone has the settings of the handle at this moment, its log callback and its cancel token included. Later
+/// changes of one do not affect the other. Both use the same connections and access tokens, and what one learns about
+/// the gateway, the other knows. The environment is not read again. Either may be destroyed first.
+///
+/// `clone` receives the clone. The caller owns it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlflow_gateway_clone(
+    gateway: *mut mlflow_gateway,
+    clone: *mut *mut mlflow_gateway,
+    error: *mut *mut mlflow_gateway_error,
+) -> mlflow_gateway_status {
+    export_status!(error, {
+        // SAFETY: each pointer is NULL or valid for its type, as the header requires.
+        let (gateway, output) = unsafe { (handle::retain(gateway, "gateway")?, handle::output(clone, "clone")?) };
+        output.write(handle::create(mlflow_gateway(Arc::new(gateway.0.copy()))));
+        Ok(())
+    })
+}
+
 /// Set an option for all later calls on this handle. docs/options.md describes every option. A request can set
 /// those marked with *. An option that is set takes precedence over the environment. A timeout of 0 sets no
 /// separate limit.
@@ -329,7 +351,7 @@ pub extern "C" fn mlflow_gateway_llm_type() -> *const c_char {
     export_value!(ptr::null(), { client::LLM_TYPE.as_ptr() })
 }
 
-/// Destroy a handle and close its idle connections.
+/// Destroy a handle and close its idle connections, unless a clone uses them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_destroy(gateway: *mut mlflow_gateway) {
     export_value!((), {

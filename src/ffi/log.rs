@@ -65,8 +65,8 @@ impl Drop for Callback {
 /// `level` is one of the MLFLOW_GATEWAY_LOG_ numbers.
 /// `on_log` runs on the thread that is in a call, before the call returns; with several threads in calls,
 /// concurrently. NULL removes the callback.
-/// `on_destroy` is called with `user_data` once, when the callback was replaced or the handle destroyed and no call
-/// uses it any more. It runs on a thread that is inside a function of this library. It may be NULL. It is not
+/// `on_destroy` is called with `user_data` once, when the callback was replaced or the handle destroyed, and no call or
+/// clone uses it any more. It runs on a thread that is inside a function of this library. It may be NULL. It is not
 /// called if this function fails.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mlflow_gateway_set_log(

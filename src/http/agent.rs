@@ -127,9 +127,12 @@ impl Agent {
         exchange: &Exchange,
     ) -> Result<(Connection, Result<(), TransportError>), TransportError> {
         let sending = exchange.deadline.in_phase(Phase::Send);
-        while let Some(mut connection) = exchange.may_reuse.then(|| self.pool.take(exchange.connect_settings)).flatten()
-        {
+        let take_idle = || {
+            // Before a connection is taken, which a cancelled call would close.
             exchange.deadline.remaining()?;
+            Ok(exchange.may_reuse.then(|| self.pool.take(exchange.connect_settings)).flatten())
+        };
+        while let Some(mut connection) = take_idle()? {
             connection.reuse();
             match connection.send(first, second, &sending) {
                 Err(SendFailure { was_closed: true, .. }) => {}

@@ -52,8 +52,13 @@ static void create_rejects_invalid_arguments(void)
     /* The error pointer is optional everywhere. */
     CHECK(mlflow_gateway_create(NULL, NULL, NULL, NULL) == ARGUMENT);
 
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_clone(NULL, &gateway, &error));
+    CHECK(gateway == untouched);
+    CHECK(mlflow_gateway_clone(NULL, NULL, NULL) == ARGUMENT);
+
     text = make_long_string(256);
     CHECK_STATUS(OK, mlflow_gateway_create(text, uri, &gateway, &error));
+    CHECK_STATUS(ARGUMENT, mlflow_gateway_clone(gateway, NULL, &error));
     mlflow_gateway_destroy(gateway);
     free(text);
     CHECK_STATUS(OK, mlflow_gateway_create("\xc3\xa9 /?%", uri, &gateway, &error));

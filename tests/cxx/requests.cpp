@@ -83,6 +83,20 @@ TEST(handle_settings)
     CHECK_EQUAL(received(gateway, gw::request(), "/body/stop"), nothing);
 }
 
+TEST(handle_clone)
+{
+    gw::handle gateway = chat();
+    gateway.set_header("X-A", "b");
+    gw::handle clone = gateway.clone();
+    gateway.set_header("X-A", "c");
+    CHECK_EQUAL(received(clone, gw::request(), "/headers/x-a"), "b");
+    clone.set_header("X-A", std::nullopt);
+    CHECK_EQUAL(received(clone, gw::request(), "/headers/x-a"), nothing);
+    CHECK_EQUAL(received(gateway, gw::request(), "/headers/x-a"), "c");
+    gateway = clone.try_clone().value();
+    CHECK_EQUAL(received(gateway, gw::request(), "/headers/x-a"), nothing);
+}
+
 TEST(handle_settings_that_fail)
 {
     gw::handle gateway = chat();
