@@ -188,4 +188,4 @@ def test_stream_timeout_includes_the_time_of_a_slow_program(source: Source, gate
         fetched = program.rest()
         end = fetched[-1].done
         assert end.status == "TIMEOUT" and "stream_timeout_ms" in end.message
-        assert len(fetched) <= 4
+        assert len(fetched) == 3, "what the library had received already is not passed on"

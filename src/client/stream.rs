@@ -196,9 +196,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Waits until the condition holds, or the stream is cancelled or has to end.
-    pub(super) fn wait_until(&self, condition: &mut dyn FnMut() -> bool) {
-        self.source.deadline.wait_until(condition);
+    /// Waits until the condition holds. If the stream is cancelled or has to end before, nothing more of it is read.
+    pub(super) fn wait_until(&mut self, condition: &mut dyn FnMut() -> bool) {
+        if let (Err(error), None) = (self.source.deadline.wait_until(condition), &self.outcome) {
+            self.gathered.clear_events();
+            let error = self.source.transport_error(error);
+            self.end(Err(error));
+        }
     }
 
     /// Ends the response as cancelled, even if it is complete or has failed.

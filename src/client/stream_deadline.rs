@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::context::CallContext;
-use crate::http::{Deadline, Limit, Phase};
-use crate::sync::{self, CancelTokens};
+use crate::http::{Deadline, Limit, Phase, TransportError};
+use crate::sync::{self, CancelTokens, WaitError};
 
 #[derive(Debug)]
 pub(super) struct StreamDeadline {
@@ -35,10 +35,17 @@ impl StreamDeadline {
         self.tokens.is_cancelled()
     }
 
-    /// Waits until the condition holds, unless the stream is cancelled or has to end first.
-    pub fn wait_until(&self, condition: &mut dyn FnMut() -> bool) {
-        // What has ended the wait also ends the stream.
-        let _ = sync::wait_until(condition, self.end, &self.tokens);
+    /// Waits until the condition holds. Fails if the stream is cancelled or has to end first.
+    pub fn wait_until(&self, condition: &mut dyn FnMut() -> bool) -> Result<(), TransportError> {
+        match sync::wait_until(condition, self.end, &self.tokens) {
+            Ok(()) => Ok(()),
+            Err(WaitError::Cancelled | WaitError::DeadlineExpired) => self.total().remaining().map(drop),
+        }
+    }
+
+    /// Returns the deadline for the whole stream.
+    fn total(&self) -> Deadline<'_> {
+        Deadline::new(self.end, self.limit, &self.tokens).in_phase(Phase::Event)
     }
 
     /// Returns whether an event has arrived.
@@ -57,10 +64,9 @@ impl StreamDeadline {
         if self.has_begun() && self.idle_end.is_none() {
             self.idle_end = self.idle_timeout.map(|timeout| Instant::now() + timeout);
         }
-        let deadline = Deadline::new(self.end, self.limit, &self.tokens).in_phase(Phase::Event);
         match self.idle_end {
-            Some(end) => deadline.or_earlier(end, Limit::Idle),
-            None => deadline,
+            Some(end) => self.total().or_earlier(end, Limit::Idle),
+            None => self.total(),
         }
     }
 }

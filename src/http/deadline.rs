@@ -57,7 +57,7 @@ impl<'a> Deadline<'a> {
     }
 
     /// Returns the time left. Fails if the deadline has expired or a token is cancelled.
-    pub(super) fn remaining(&self) -> Result<Duration, TransportError> {
+    pub fn remaining(&self) -> Result<Duration, TransportError> {
         if self.tokens.is_cancelled() {
             return Err(self.error(WaitError::Cancelled));
         }
