@@ -12,6 +12,7 @@
 # make test-arm64, make test-s390x
 #               cross-compile the library with its oldest Rust, and run the C tests in an emulator (see CONTRIBUTING.md)
 # make test-real-queues  send 200 prompts to a language model one by one and through a queue (3 minutes)
+# make test-ruby  test the Ruby binding with more repetitions than make test does (4 minutes)
 # make compat   test all server versions and write the compatibility tables of README.md
 # make bench    compare the library with other clients and write benches/RESULTS.md
 # make abi      write abi/libmlflow_ai_gateway.abi; "make check-abi" prints what has changed (see docs/abi.md)
@@ -126,6 +127,9 @@ test: test-tools
 	$(PYTEST) --numprocesses=auto --dist=loadgroup -m 'not alone' tests
 	$(PYTEST) -m alone tests
 
+test-ruby: test-tools library
+	RUBY_LONG=1 $(PYTEST) tests/test_ruby.py
+
 # Install what the tests need besides cargo, gcc, make and python3.
 check-tools: | need-cargo need-cc need-python
 	@sh tests/install-tools
@@ -206,4 +210,5 @@ need-cargo need-cc need-python:
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
     deb test-packages dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools \
-    test-rust test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat fuzz bench clean
+    test-rust test-ruby test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat \
+    fuzz bench clean

@@ -1,0 +1,24 @@
+# frozen_string_literal: true
+
+module MlflowGateway
+  # Calls a C function that waits and that no queue can make, on a thread of its own, so that anything can interrupt it.
+  #
+  # @api private
+  class Lookup
+    # @param handle [Handle]
+    def initialize(handle)
+      @gateway = handle.use { handle.create }
+      @token = Native.make(:cancel_token_create, Pointers::CancelToken)
+      Native.call(:set_cancel_token, @gateway, @token)
+    end
+
+    # Run a block with the C handle on another thread, and return its result.
+    def call
+      thread = Thread.new { yield @gateway }
+      thread.report_on_exception = false
+      thread.value
+    ensure
+      Native.cancel(@token) if thread&.alive?
+    end
+  end
+end

@@ -1,0 +1,62 @@
+# frozen_string_literal: true
+
+require_relative "helper"
+require_relative "scheduler"
+
+# With a Fiber scheduler only the fiber waits that makes a call.
+class FibersTest < Minitest::Test
+  include Helper
+
+  # Sends 10 events to each of 1,000 streams, once all have arrived.
+  STREAMS = ENV.fetch("STREAMS_URL")
+  COUNT = 1000
+  EVENTS = 10
+
+  def with_scheduler
+    scheduler = Scheduler.new
+    Thread.new do
+      Fiber.set_scheduler(scheduler)
+      yield
+    end.join
+    scheduler
+  end
+
+  def test_fibers_call_at_the_same_time
+    client = client(uri: ENV.fetch("SLOW_URL"), route: "completions")
+    got = []
+    took = seconds do
+      with_scheduler { 8.times { |at| Fiber.schedule { got << client.complete("f#{at}").text } } }
+    end
+    assert_equal Array.new(8) { |at| "f#{at}" }, got.sort
+    assert_operator took, :<, 1.2
+  end
+
+  def test_everything_works_in_a_fiber
+    plain = client
+    chat = client(route: "chat")
+    got = []
+    with_scheduler do
+      Fiber.schedule { got << plain.routes.size }
+      Fiber.schedule { got << chat.stream("hello world").map(&:to_s).join }
+      Fiber.schedule { got << chat.stream("hello world").next.text }
+      Fiber.schedule { plain.queue { |queue| queue.submit(prompt: "q") && (got << queue.next.value.text) } }
+      Fiber.schedule { plain.complete("503") rescue got << :error } # rubocop:disable Style/RescueModifier
+    end
+    assert_equal [3, "hello world", "hello", "q", :error].sort_by(&:to_s), got.sort_by(&:to_s)
+  end
+
+  def test_1000_fibers_stream_at_once_and_lose_no_event
+    client = client(uri: STREAMS, route: "chat", max_connections: COUNT)
+    streams = Array.new(COUNT) { [] }
+    texts = Array.new(COUNT)
+    scheduler = with_scheduler do
+      COUNT.times do |at|
+        Fiber.schedule { texts[at] = client.stream("s#{at}") { |event| streams[at] << event.text if event.text? }.text }
+      end
+    end
+    assert_equal COUNT, scheduler.poll_size
+    numbers = (0...EVENTS).map(&:to_s)
+    streams.each { |events| assert_equal numbers, (events.map { |text| text[/\d+/] }) }
+    assert_equal streams.map(&:join), texts
+  end
+end

@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+require "io/wait"
+
+# A small scheduler for non-blocking fibers: one IO.select for all descriptors and timers.
+class Scheduler
+  def initialize
+    @waiting = {}.compare_by_identity # fibers by the IO that they wait for
+    @timers = {}.compare_by_identity # times by fiber
+    @blocked = {}.compare_by_identity
+    @unblocked = []
+    @lock = Mutex.new
+    @wake_read, @wake_write = IO.pipe
+    @poll_size = 0
+  end
+
+  # @return [Integer] the most descriptors that were waited for at once
+  attr_reader :poll_size
+
+  def run
+    turn until @waiting.empty? && @timers.empty? && @blocked.empty? && @unblocked.empty?
+  end
+
+  def close
+    run
+  ensure
+    @wake_read.close
+    @wake_write.close
+  end
+
+  def fiber(&block)
+    Fiber.new(blocking: false, &block).tap(&:resume)
+  end
+
+  def io_wait(io, events, timeout)
+    raise "only reading" unless events == IO::READABLE
+
+    @waiting[io] = Fiber.current
+    @timers[Fiber.current] = now + timeout if timeout
+    Fiber.yield ? events : false
+  ensure
+    @waiting.delete(io)
+    @timers.delete(Fiber.current)
+  end
+
+  def kernel_sleep(seconds = nil)
+    block(:sleep, seconds)
+  end
+
+  def block(_blocker, timeout = nil)
+    timeout ? @timers[Fiber.current] = now + timeout : @blocked[Fiber.current] = true
+    Fiber.yield
+  ensure
+    @timers.delete(Fiber.current)
+    @blocked.delete(Fiber.current)
+  end
+
+  def unblock(_blocker, fiber)
+    @lock.synchronize { @unblocked << fiber }
+    @wake_write.write_nonblock(".", exception: false)
+  end
+
+  private
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  def turn
+    @poll_size = [@poll_size, @waiting.size].max
+    timeout = @timers.values.min&.then { |time| [time - now, 0].max }
+    timeout = 0 unless @unblocked.empty?
+    readable, = IO.select([*@waiting.keys, @wake_read], [], [], timeout)
+    readable&.each { |io| io == @wake_read ? io.read_nonblock(4096) : @waiting.delete(io)&.resume(true) }
+    @timers.select { |_, time| time <= now }.each_key { |fiber| fiber.resume(false) if @timers.delete(fiber) }
+    @lock.synchronize { @unblocked.shift(@unblocked.size) }.each { |fiber| fiber.resume if fiber.alive? }
+  end
+end

@@ -1,0 +1,85 @@
+"""The Ruby binding: its own tests with scripted gateways, the fault matrix, real gateways, its style and its types.
+
+bindings/ruby/test has the tests in Ruby. `make test-ruby` runs them with more repetitions than `make test`.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Optional
+
+import pytest
+from support import commanded_gateway, load_gateway
+from support.builds import RELEASE, ROOT, clean_environment, need
+from support.fast_gateway import FastGateway
+from support.scripted_gateway import (
+    CHAT_ROUTE,
+    HOST,
+    ScriptedGateway,
+    echo_request,
+    one_route,
+    unreachable_port,
+)
+from support.scripted_model import model
+
+RUBY = ROOT / "bindings/ruby"
+LIBRARY = {"MLFLOW_AI_GATEWAY_LIB": str(RELEASE / "libmlflow_ai_gateway.so")}
+SECONDS = 600
+
+IS_LONG = "RUBY_LONG" in os.environ
+REPETITIONS = {"INTERRUPTIONS": "10000" if IS_LONG else "300", "EXITS": "200" if IS_LONG else "10"}
+
+SUITES = sorted(path.stem.removesuffix("_test") for path in (RUBY / "test").glob("*_test.rb"))
+
+
+def run(*command: str, environment: Optional[dict[str, str]] = None, input: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs a program in the folder of the binding."""
+    return subprocess.run(
+        [need(command[0]), *command[1:]],
+        input=input,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=RUBY,
+        env=clean_environment({**LIBRARY, "LANG": "C.UTF-8", **(environment or {})}),
+        timeout=SECONDS,
+    )
+
+
+@contextlib.contextmanager
+def scripted_gateways() -> Iterator[dict[str, str]]:
+    """Yields the variables of bindings/ruby/test/helper.rb."""
+    with (
+        commanded_gateway.gateway() as commanded,
+        ScriptedGateway(one_route(echo_request, CHAT_ROUTE)) as echo,
+        ScriptedGateway(one_route(model, CHAT_ROUTE)) as scripted_model,
+        FastGateway().running() as fast,
+        load_gateway.running(latency_us=300_000, slots=64) as slow,
+        load_gateway.running(barrier=1000, events=10, interval_us=100_000) as streams,
+        unreachable_port() as unreachable,
+    ):
+        yield {
+            "COMMANDED_URL": commanded.url,
+            "ECHO_URL": echo.url,
+            "MODEL_URL": scripted_model.url,
+            "FAST_URL": fast,
+            "SLOW_URL": slow.url,
+            "STREAMS_URL": streams.url,
+            "UNREACHABLE_URL": f"http://{HOST}:{unreachable}",
+        }
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_suite(suite: str) -> None:
+    with scripted_gateways() as gateways:
+        done = run("ruby", "-w", "-Ilib", f"test/{suite}_test.rb", environment={**gateways, **REPETITIONS})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^[1-9]\d* runs, \d+ assertions, 0 failures, 0 errors, 0 skips$", done.stdout, re.M), done.stdout
+    assert done.stderr == ""
+
+
+def test_style_is_that_of_rubocop() -> None:
+    done = run("rubocop", "--cache", "false")
+    assert done.returncode == 0, done.stdout + done.stderr
