@@ -14,8 +14,10 @@ module MlflowGateway
 
     # Run a block with the C handle on another thread, and return its result.
     def call
-      thread = Thread.new { yield @gateway }
-      thread.report_on_exception = false
+      thread = Thread.new do
+        Thread.current.report_on_exception = false
+        yield @gateway
+      end
       thread.value
     ensure
       Native.cancel(@token) if thread&.alive?
