@@ -2,6 +2,7 @@
 # make install  install the library, with the usual PREFIX (/usr/local), LIBDIR, INCLUDEDIR and DESTDIR
 # make uninstall  remove what make install with the same variables has installed
 # make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
+# make gem      build the Ruby gems in target/dist, with the libraries of the archives
 # make test-dist  build and test the archives
 # make test-cargo-c  compare what cargo-c installs with make install
 # make deb      build the Debian packages in target/deb
@@ -95,6 +96,14 @@ dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
 	@sh packaging/install-tools $*
 	@$(PYTHON) tests/gateways/install.py packaging
 	@sh packaging/dist $*
+
+# Needs ruby.
+gem: dist
+	@sh packaging/gem target/dist
+	@for cpu in x86_64 aarch64; do \
+	    tar -xzf target/dist/mlflow-ai-gateway-*-linux-$$cpu.tar.gz -C target/dist/build --wildcards '*/lib/lib*.so.*.*.*' && \
+	    sh packaging/gem target/dist $$cpu-linux-gnu target/dist/build/*-linux-$$cpu/lib/lib*.so.*.*.* || exit 1; \
+	done
 
 test-dist: check-tools dist
 	@sh packaging/clean-root bullseye
@@ -209,6 +218,6 @@ need-cargo need-cc need-python:
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
-    deb test-packages dist dist-x86_64 dist-aarch64 test-dist test-cargo-c demo check check-tools test test-tools \
-    test-rust test-ruby test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat \
+    deb test-packages dist dist-x86_64 dist-aarch64 gem test-dist test-cargo-c demo check check-tools test \
+    test-tools test-rust test-ruby test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat \
     fuzz bench clean
