@@ -101,6 +101,7 @@ dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
 gem: dist
 	@sh packaging/gem target/dist
 	@for cpu in x86_64 aarch64; do \
+	    rm -rf target/dist/build/*-linux-$$cpu && \
 	    tar -xzf target/dist/mlflow-ai-gateway-*-linux-$$cpu.tar.gz -C target/dist/build --wildcards '*/lib/lib*.so.*.*.*' && \
 	    sh packaging/gem target/dist $$cpu-linux-gnu target/dist/build/*-linux-$$cpu/lib/lib*.so.*.*.* || exit 1; \
 	done

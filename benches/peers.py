@@ -18,6 +18,7 @@ OURS = "this library"
 LIBCURL = "libcurl + cJSON"
 GO = "Go net/http"
 RUBY = "Ruby net/http"
+OURS_IN_RUBY = "this library, from Ruby"
 MLFLOW = "MLflow's Python client"
 
 CC = ["cc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -60,6 +61,13 @@ def build_go() -> Peer:
 def build_ruby() -> Peer:
     """Ruby's net/http."""
     return Peer(RUBY, ("ruby", str(SOURCES / "bench_ruby.rb")))
+
+
+def build_ours_in_ruby() -> Peer:
+    """This library, through its Ruby binding."""
+    library = f"MLFLOW_AI_GATEWAY_LIB={LIBRARY}"
+    program = str(SOURCES / "bench_ruby_ours.rb")
+    return Peer(OURS_IN_RUBY, ("env", library, "ruby", f"-I{ROOT / 'bindings/ruby/lib'}", program))
 
 
 def build_mlflow() -> Peer:

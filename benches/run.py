@@ -68,7 +68,7 @@ def compare() -> None:
     """Measures everything except the million calls."""
     log("building the peers")
     c_peers = bare, libcurl, ours = peers.build_bare(), peers.build_libcurl(), peers.build_ours()
-    others = peers.build_go(), peers.build_ruby(), peers.build_mlflow()
+    others = peers.build_go(), peers.build_ruby(), peers.build_ours_in_ruby(), peers.build_mlflow()
     queue = queue_runs.measure(on_one_core, is_long=False)
     with server.running() as gateway:
         threads = measure("threads", [Run(peer, count) for count in THREADS for peer in c_peers], gateway.url)

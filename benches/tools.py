@@ -61,7 +61,15 @@ def _missing() -> list[str]:
     """The packages that are missing."""
     missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     missing += [package for header, package in HEADERS.items() if not _has_header(header)]
+    missing += [] if _has_ffi() else ["ruby-ffi"]
     return missing if nginx() else [*missing, "nginx"]
+
+
+def _has_ffi() -> bool:
+    """Whether Ruby has what the binding needs."""
+    if not shutil.which("ruby"):
+        return False
+    return subprocess.run(["ruby", "-rffi", "-e", "0"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _has_header(header: str) -> bool:

@@ -204,6 +204,37 @@ def test_example_of_the_readme() -> None:
         assert gateway.requests[-1].json() == {"prompt": "The capital of France is", "max_tokens": 8}
 
 
+def ruby_code(path: Path) -> list[str]:
+    """The blocks of Ruby in a document."""
+    return re.findall(r"^```ruby\n(.*?)^```$", path.read_text(), re.M | re.S)
+
+
+def test_code_of_the_readmes() -> None:
+    (streaming,) = ruby_code(ROOT / "README.md")
+    minimal, use, tools, queue = ruby_code(RUBY / "README.md")
+    for code in (streaming, minimal, use, tools, queue):
+        done = run("ruby", "-c", input=code)
+        assert done.stdout == "Syntax OK\n", done.stderr
+    with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway:
+        uri = {"MLFLOW_GATEWAY_URI": gateway.url}
+        done = run("ruby", "-w", "-Ilib", "-", input=streaming, environment=uri)
+        assert (done.stdout, done.stderr) == ("echo: Tell me a story.", "")
+        client = 'require "mlflow_gateway"; client = MlflowGateway::Client.new(route: "chat");'
+        done = run("ruby", "-Ilib", "-", input=f"{client} prompts = %w[a b]\n{queue}", environment=uri)
+        assert sorted(done.stdout.splitlines()) == ["0: echo: a", "1: echo: b"], done.stderr
+        given = 'messages = ["!tools"]; TOOLS = [{ type: "function", function: { name: "t" } }]; def run(_, _) = "cold"'
+        done = run("ruby", "-Ilib", "-", input=f"{client} {given}\nputs((\n{tools}\n).text)", environment=uri)
+        assert done.stdout == "echo: cold\n", done.stderr
+        before = use[: use.index("client.embed")]
+        done = run("ruby", "-Ilib", "-", input=f"{client}\n{before}", environment=uri)
+        assert (done.returncode, done.stdout) == (0, "echo: Tell me a story."), done.stderr
+    with commanded_gateway.gateway() as gateway:
+        after = "".join(line for line in use[use.index("client.embed") :].splitlines(True) if "embed" in line)
+        client = client.replace('"chat"', '"embeddings"')
+        done = run("ruby", "-Ilib", "-", input=f"{client}p({after.strip()})", environment={"MLFLOW_GATEWAY_URI": gateway.url})
+        assert done.stdout == "[[1.0, 2.0], [1.0, 2.0]]\n", done.stderr
+
+
 def test_example_ask() -> None:
     with ScriptedGateway(one_route(echo)) as gateway:
         uri = ("-u", gateway.url)

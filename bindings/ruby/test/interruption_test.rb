@@ -50,6 +50,17 @@ class InterruptionTest < Minitest::Test
     end
   end
 
+  def test_kill_ends_a_call_at_once
+    waiting_calls.each do |what, call|
+      late = least do
+        thread = Thread.new { call.call }
+        sleep 0.05
+        seconds { thread.kill.join }
+      end
+      assert_operator late, :<, MAX_SECONDS, what
+    end
+  end
+
   INTERRUPTED = <<~'RUBY'
     require "mlflow_gateway"
     uri, route, method = ARGV

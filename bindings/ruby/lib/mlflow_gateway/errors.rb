@@ -116,7 +116,7 @@ module MlflowGateway
   # A fault of the library.
   class LibraryError < Error; self.default_status = 0; end
 
-  # An argument does not fit the request, or the message names what is wrong with it.
+  # An argument is not valid, or does not fit the request.
   InvalidArgumentError = CallerError.with_status(1)
   # The gateway URI is malformed, has an unsupported scheme, or contains credentials or a query.
   InvalidURIError = CallerError.with_status(2)

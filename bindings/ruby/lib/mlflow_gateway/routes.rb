@@ -9,10 +9,10 @@ module MlflowGateway
     # @api private
     def self.read(pointer)
       Array.new(Native.routes_count(pointer)) do |at|
-        texts = %i[routes_name routes_type routes_provider routes_model routes_url].map do |function|
+        strings = %i[routes_name routes_type routes_provider routes_model routes_url].map do |function|
           Strings.text(Native.public_send(function, pointer, at))
         end
-        new(*texts, Strings.bytes(:routes_json, pointer, at)).freeze
+        new(*strings, Strings.bytes(:routes_json, pointer, at)).freeze
       end.freeze
     end
   end
