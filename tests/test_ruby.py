@@ -344,7 +344,7 @@ def test_calls_have_the_types_of_their_signatures(suite: str) -> None:
     check = {"RBS_TEST_RAISE": "true", "RBS_TEST_LOGLEVEL": "error", "RBS_TEST_TARGET": "MlflowGateway::*"}
     with scripted_gateways() as gateways:
         done = run(
-            "ruby", "-Ilib", "-rmlflow_gateway", "-rrbs/test/setup", f"test/{suite}_test.rb",
+            "ruby", "-Ilib", "-rrbs/test/setup", f"test/{suite}_test.rb",
             environment={**gateways, **check, "RBS_TEST_OPT": "-I sig"},
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

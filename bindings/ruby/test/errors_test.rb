@@ -37,6 +37,12 @@ class ErrorsTest < Minitest::Test
     assert_operator took, :<, 1
   end
 
+  def test_call_after_a_retried_rate_limit_does_not_wait
+    client = MlflowGateway::Client.new(route: "r", uri: COMMANDED, max_retries: 1)
+    2.times { assert_equal "once 429", client.complete("once 429").text }
+    assert_operator seconds { client.complete("hi") }, :<, 0.5
+  end
+
   def test_unknown_route_has_the_code_of_the_gateway
     error = assert_raises(MlflowGateway::NotFoundError) { client(route: "none").complete("x") }
     assert_equal "RESOURCE_DOES_NOT_EXIST", error.gateway_code
