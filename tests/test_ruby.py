@@ -341,10 +341,12 @@ def test_signatures_are_valid_and_name_every_public_method() -> None:
 
 @pytest.mark.parametrize("suite", ["calls", "errors", "queue"])
 def test_calls_have_the_types_of_their_signatures(suite: str) -> None:
+    """RBS iterates over enumerators that a method returns, so their tests must not fail."""
+    without = "/test_values_of_wrong_types|test_cut_stream/"
     check = {"RBS_TEST_RAISE": "true", "RBS_TEST_LOGLEVEL": "error", "RBS_TEST_TARGET": "MlflowGateway::*"}
     with scripted_gateways() as gateways:
         done = run(
-            "ruby", "-Ilib", "-rrbs/test/setup", f"test/{suite}_test.rb",
+            "ruby", "-Ilib", "-rrbs/test/setup", f"test/{suite}_test.rb", "--exclude", without,
             environment={**gateways, **check, "RBS_TEST_OPT": "-I sig"},
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -68,7 +68,6 @@ class CallsTest < Minitest::Test
       { "role" => "user", "content" => "five", "name" => "me" },
       { "role" => "user", "content" => [{ "type" => "text", "text" => "six" }] }
     ], sent
-    assert_raises(TypeError) { client(uri: ECHO).chat([1]) }
   end
 
   def test_pictures_and_recordings_are_parts_of_a_message
@@ -87,7 +86,12 @@ class CallsTest < Minitest::Test
     assert_equal "é", client.complete("é".encode("ISO-8859-1")).text
     error = assert_raises(MlflowGateway::InvalidArgumentError) { client.complete("\xFF") }
     assert_includes error.message, "UTF-8"
+  end
+
+  def test_values_of_wrong_types_are_errors
     assert_raises(TypeError) { client.complete(1) }
+    assert_raises(TypeError) { client.chat([1]) }
+    assert_raises(TypeError) { client.embed([nil]) }
   end
 
   def test_conversation_continues_with_a_response
