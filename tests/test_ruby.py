@@ -20,7 +20,7 @@ from faults.responses import EMBEDDING, ROUTE, path_of
 from faults.sites import Site, sites
 from gateways.processes import Server
 from support import commanded_gateway, load_gateway
-from support.builds import RELEASE, ROOT, SHARED, clean_environment, need
+from support.builds import C99, PROGRAMS, RELEASE, ROOT, SHARED, clean_environment, compile_once, need
 from support.databricks_workspace import Workspace
 from support.fast_gateway import FastGateway
 from support.program_output import read_until
@@ -45,7 +45,11 @@ LIBRARY = {"MLFLOW_AI_GATEWAY_LIB": str(RELEASE / "libmlflow_ai_gateway.so")}
 SECONDS = 600
 
 IS_LONG = "RUBY_LONG" in os.environ
-REPETITIONS = {"INTERRUPTIONS": "10000" if IS_LONG else "300", "EXITS": "200" if IS_LONG else "10"}
+REPETITIONS = (
+    {"INTERRUPTIONS": "10000", "EXITS": "200", "GC_STRESS": "all", "INTERRUPTION_SECONDS": "0.02"}
+    if IS_LONG
+    else {"INTERRUPTIONS": "400", "EXITS": "5", "GC_STRESS": "new objects", "INTERRUPTION_SECONDS": "0.25"}
+)
 
 SUITES = sorted(path.stem.removesuffix("_test") for path in (RUBY / "test").glob("*_test.rb"))
 
@@ -64,6 +68,12 @@ def run(*command: str, environment: Optional[dict[str, str]] = None, input: str 
     )
 
 
+def slow_resolver() -> Path:
+    """A library that makes host names that end in ".slow" take long."""
+    source, library = ROOT / "tests/c/slow_resolver.c", PROGRAMS / "slow_resolver.so"
+    return compile_once(library, [*C99, "-shared", "-fPIC", str(source), "-ldl"], [source])
+
+
 @contextlib.contextmanager
 def scripted_gateways() -> Iterator[dict[str, str]]:
     """Yields the variables of bindings/ruby/test/helper.rb."""
@@ -75,6 +85,7 @@ def scripted_gateways() -> Iterator[dict[str, str]]:
         load_gateway.running(latency_us=300_000, slots=64) as slow,
         load_gateway.running(barrier=1000, events=10, interval_us=100_000) as streams,
         unreachable_port() as unreachable,
+        refused_port() as refused,
     ):
         yield {
             "COMMANDED_URL": commanded.url,
@@ -84,6 +95,9 @@ def scripted_gateways() -> Iterator[dict[str, str]]:
             "SLOW_URL": slow.url,
             "STREAMS_URL": streams.url,
             "UNREACHABLE_URL": f"http://{HOST}:{unreachable}",
+            "REFUSED_URL": f"http://{HOST}:{refused}",
+            "UNRESOLVED_URL": "http://gateway.slow",
+            "LD_PRELOAD": str(slow_resolver()),
         }
 
 

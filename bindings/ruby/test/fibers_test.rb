@@ -11,6 +11,14 @@ class FibersTest < Minitest::Test
   STREAMS = ENV.fetch("STREAMS_URL")
   COUNT = 1000
   EVENTS = 10
+  NUMBERS = (0...EVENTS).map(&:to_s).freeze
+  # For COUNT calls at once: three for each.
+  DESCRIPTORS = (3 * COUNT) + 200
+
+  def setup
+    soft, hard = Process.getrlimit(:NOFILE)
+    Process.setrlimit(:NOFILE, DESCRIPTORS, [hard, DESCRIPTORS].max) if soft < DESCRIPTORS
+  end
 
   def with_scheduler
     scheduler = Scheduler.new
@@ -55,8 +63,32 @@ class FibersTest < Minitest::Test
       end
     end
     assert_equal COUNT, scheduler.poll_size
-    numbers = (0...EVENTS).map(&:to_s)
-    streams.each { |events| assert_equal numbers, (events.map { |text| text[/\d+/] }) }
+    streams.each { |events| assert_equal NUMBERS, (events.map { |text| text[/\d+/] }) }
     assert_equal streams.map(&:join), texts
+  end
+
+  # One fiber fetches, and passes each completion to the fiber that submitted its request.
+  def test_1000_fibers_stream_at_once_through_one_queue
+    client = client(uri: STREAMS, route: "chat", max_connections: COUNT)
+    texts = Array.new(COUNT) { [] }
+    client.queue(max_in_flight: COUNT) do |queue|
+      with_scheduler do
+        COUNT.times do |at|
+          Fiber.schedule do
+            completions = Thread::Queue.new
+            queue.submit(prompt: "s#{at}", stream: true, tag: completions)
+            until (completion = completions.pop).done?
+              texts[at] << completion.event.text if completion.event.text?
+            end
+            assert_equal texts[at].join, completion.value.text
+          end
+        end
+        Fiber.schedule do
+          queue.close
+          queue.each { |completion| completion.tag << completion }
+        end
+      end
+    end
+    texts.each { |events| assert_equal NUMBERS, (events.map { |text| text[/\d+/] }) }
   end
 end

@@ -17,6 +17,10 @@ module Helper
   MODEL = ENV.fetch("MODEL_URL")
   # Does not accept connections.
   UNREACHABLE = ENV.fetch("UNREACHABLE_URL")
+  # Refuses connections.
+  REFUSED = ENV.fetch("REFUSED_URL")
+  # Has a host name that is not resolved for a long time.
+  UNRESOLVED = ENV.fetch("UNRESOLVED_URL")
 
   def client(route: "r", uri: COMMANDED, **options)
     @clients ||= []
@@ -36,7 +40,7 @@ module Helper
   end
 
   # The lowest of a few measurements: a busy machine is sometimes late, a fault each time.
-  def least(count = 5, &block)
+  def least(count = 3, &block)
     Array.new(count, &block).min
   end
 

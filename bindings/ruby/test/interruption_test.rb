@@ -6,78 +6,81 @@ require_relative "helper"
 class InterruptionTest < Minitest::Test
   include Helper
 
-  MAX_SECONDS = 0.02
+  # Within which the fastest of a few interruptions ends a call. A busy machine is late.
+  MAX_SECONDS = Float(ENV.fetch("INTERRUPTION_SECONDS"))
   # An exception that another thread raises.
   Stop = Class.new(StandardError)
 
-  # Calls that wait, by what they wait for.
-  def waiting_calls
-    plain = client
-    streaming = client(route: "chat")
-    connecting = client(uri: UNREACHABLE)
-    pausing = MlflowGateway::Client.new(route: "r", uri: COMMANDED, max_retries: 5, retry_backoff_ms: 60_000)
+  # Calls that wait, by what they wait for. A program of its own calls them, too.
+  WAITING_CALLS = <<~'RUBY'
+    plain = MlflowGateway::Client.new(route: "r", uri: COMMANDED, max_retries: 0)
+    chat = MlflowGateway::Client.new(route: "chat", uri: COMMANDED, max_retries: 0)
+    connecting = MlflowGateway::Client.new(route: "r", uri: UNREACHABLE)
+    resolving = MlflowGateway::Client.new(route: "r", uri: UNRESOLVED)
+    retrying = MlflowGateway::Client.new(route: "r", uri: REFUSED, max_retries: 5, retry_backoff_ms: 60_000)
     queue = plain.queue
     {
       "the response" => -> { plain.complete("stall") },
-      "the first event" => -> { streaming.stream("stall") { nil } },
-      "the next event" => -> { streaming.stream("half of it") { nil } },
-      "the next event of an enumerator" => -> { streaming.stream("half of it").to_a },
+      "the first event" => -> { chat.stream("stall") { nil } },
+      "the next event" => -> { chat.stream("half of it") { nil } },
+      "the next event of an enumerator" => -> { chat.stream("half of it").to_a },
       "a connection" => -> { connecting.complete("x") },
-      "routes, and a connection" => -> { connecting.routes },
-      "a retry" => -> { pausing.complete("503") },
+      "a connection for a stream" => -> { connecting.stream("x") { nil } },
+      "a connection for routes" => -> { connecting.routes },
+      "a host name" => -> { resolving.complete("x") },
+      "a host name for routes" => -> { resolving.routes },
+      "a retry" => -> { retrying.complete("x") },
+      "a retry of a stream" => -> { retrying.stream("x") { nil } },
       "a queue" => -> { queue.next }
     }
+  RUBY
+
+  def waiting_calls
+    @waiting_calls ||= binding.eval(WAITING_CALLS) # rubocop:disable Security/Eval
   end
 
   def test_timeout_ends_a_call_at_once
     waiting_calls.each do |what, call|
-      late = least { seconds { assert_raises(Timeout::Error, what) { Timeout.timeout(0.1) { call.call } } } - 0.1 }
+      late = least { seconds { assert_raises(Timeout::Error, what) { Timeout.timeout(0.05) { call.call } } } - 0.05 }
       assert_operator late, :<, MAX_SECONDS, what
     end
   end
 
-  def test_raise_of_another_thread_ends_a_call_at_once
-    waiting_calls.each do |what, call|
-      late = least do
-        thread = Thread.new { assert_raises(Stop) { call.call } }
-        sleep 0.05
-        seconds do
-          thread.raise(Stop)
-          thread.join
-        end
+  def test_raise_and_kill_of_another_thread_end_a_call_at_once
+    [->(thread) { thread.raise(Stop) }, :kill.to_proc].each do |interrupt|
+      waiting_calls.each do |what, call|
+        late = least { seconds_to_end(interrupt, &call) }
+        assert_operator late, :<, MAX_SECONDS, what
       end
-      assert_operator late, :<, MAX_SECONDS, what
     end
   end
 
-  def test_kill_ends_a_call_at_once
-    waiting_calls.each do |what, call|
-      late = least do
-        thread = Thread.new { call.call }
-        sleep 0.05
-        seconds { thread.kill.join }
-      end
-      assert_operator late, :<, MAX_SECONDS, what
-    end
-  end
-
+  # Each call is interrupted a few times, as in a program that continues after Ctrl-C.
   INTERRUPTED = <<~'RUBY'
     require "mlflow_gateway"
-    uri, route, method = ARGV
-    client = MlflowGateway::Client.new(route: route, uri: uri)
-    Thread.new { sleep 0.2; $start = Process.clock_gettime(1); Process.kill(:INT, Process.pid) }
-    begin
-      method == "routes" ? client.routes : client.public_send(method, "stall") { nil }
-    rescue Interrupt
-      print Process.clock_gettime(1) - $start
+    COMMANDED, REFUSED, UNREACHABLE, UNRESOLVED, calls = ARGV
+    eval(calls).each do |what, call|
+      late = Array.new(3) do
+        sent = nil
+        Thread.new do
+          sleep 0.05
+          sent = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+          Process.kill(:INT, Process.pid)
+        end
+        call.call
+        abort("#{what}: not interrupted")
+      rescue Interrupt
+        Process.clock_gettime(Process::CLOCK_MONOTONIC) - sent
+      end
+      puts "#{late.min} #{what}"
     end
   RUBY
 
   def test_ctrl_c_ends_a_call_at_once
-    [[COMMANDED, "r", "complete"], [COMMANDED, "chat", "stream"], [UNREACHABLE, "r", "routes"]].each do |arguments|
-      late = least(3) { Float(ruby(INTERRUPTED, *arguments).last) }
-      assert_operator late, :<, MAX_SECONDS, arguments
-    end
+    status, output = ruby(INTERRUPTED, COMMANDED, REFUSED, UNREACHABLE, UNRESOLVED, WAITING_CALLS)
+    assert_predicate status, :success?, output
+    assert_equal waiting_calls.keys, (output.lines.map { |line| line.chomp.split(" ", 2).last })
+    output.each_line { |line| assert_operator Float(line.split.first), :<, MAX_SECONDS, line }
   end
 
   def test_client_works_after_interruptions
@@ -93,7 +96,7 @@ class InterruptionTest < Minitest::Test
     counts = Hash.new(0)
     caller = Thread.handle_interrupt(Stop => :never) do
       Thread.new do
-        until counts[:interrupted] == 300
+        until counts[:interrupted] >= 300 && counts[:done] >= 20
           begin
             text = "echo #{counts[:done]} #{counts[:interrupted]}"
             Thread.handle_interrupt(Stop => :immediate) { assert_equal text, client.complete(text).text }
@@ -107,21 +110,22 @@ class InterruptionTest < Minitest::Test
     caller.report_on_exception = false
     while caller.alive?
       caller.raise(Stop) unless caller.pending_interrupt?
-      sleep rand * 0.001
+      # Longer on a machine that finishes no call in between.
+      sleep rand * 0.001 * (1 + (counts[:interrupted] / 300))
     end
     caller.join
-    assert_equal 300, counts[:interrupted]
-    assert_operator counts[:done], :>, 20
   end
 
   # In one process, so that what is left of the first ones is known.
   def test_nothing_leaks
     count = Integer(ENV.fetch("INTERRUPTIONS"))
-    client = client(uri: FAST, route: "completions")
+    fast = client(uri: FAST, route: "completions")
+    connecting = client(uri: UNREACHABLE)
+    retrying = MlflowGateway::Client.new(route: "r", uri: REFUSED, max_retries: 5, retry_backoff_ms: 60_000)
+    calls = [-> { fast.complete("stall") }, -> { fast.stream("stall") { nil } }, -> { connecting.complete("x") },
+             -> { retrying.complete("x") }]
     interrupt = lambda do |number|
-      Timeout.timeout(0.0005 + (rand * 0.001)) do
-        number.odd? ? client.complete("stall") : client.stream("stall") { nil }
-      end
+      Timeout.timeout(0.0005 + (rand * 0.001)) { calls[number % calls.size].call }
       flunk "not interrupted"
     rescue Timeout::Error
       nil
@@ -135,5 +139,19 @@ class InterruptionTest < Minitest::Test
       descriptors <= before[0] + 8 && threads <= before[1] + 8
     end
     assert_operator resident_kib - before[2], :<, 8192
+  end
+
+  private
+
+  def seconds_to_end(interrupt, &call)
+    thread = Thread.new(&call)
+    thread.report_on_exception = false
+    sleep 0.05
+    seconds do
+      interrupt.call(thread)
+      thread.join
+    rescue Stop
+      nil
+    end
   end
 end

@@ -43,9 +43,9 @@ class QueueTest < Minitest::Test
     client.queue do |queue|
       assert_nil queue.next(timeout: 0)
       took = seconds { assert_nil queue.next(timeout: 0.05) }
-      assert_in_delta 0.05, took, 0.05
+      assert_includes 0.049..2, took
       queue.submit(prompt: "later x")
-      assert_equal "later x", queue.next(timeout: 5).value.text
+      assert_equal "later x", queue.next(timeout: 30).value.text
     end
   end
 

@@ -16,17 +16,14 @@ module MlflowGateway
 
     # Take the results out of the C object of an ended request.
     #
-    # @return [Array] the response, the embeddings and the C object of the error, each or nil
+    # @return [Array] the response, the embeddings and the error, each or nil
     # @api private
     def self.read(pointer)
-      response = Native.completion_take_response(pointer)
+      taken = Pointers::Response.new(Native.completion_take_response(pointer))
+      response = Response.new(taken) unless taken.null?
       embeddings = Native.completion_embeddings(pointer)
       error = Native.completion_take_error(pointer)
-      [
-        (Response.new(Pointers::Response.new(response)) unless response.null?),
-        (Embeddings.new(embeddings) unless embeddings.null?),
-        (error unless error.null?)
-      ]
+      [response, (Embeddings.new(embeddings) unless embeddings.null?), (Error.take(error, response) unless error.null?)]
     end
 
     # @api private
@@ -34,8 +31,7 @@ module MlflowGateway
       @tag = tag
       @is_done = Native.completion_kind(pointer) == Native::DONE
       if @is_done
-        @response, @embeddings, error = Completion.read(pointer)
-        @error = Error.take(error, @response) if error
+        @response, @embeddings, @error = Completion.read(pointer)
       else
         @event = Event.new(Native.completion_event(pointer))
       end

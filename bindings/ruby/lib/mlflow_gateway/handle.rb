@@ -7,7 +7,7 @@ module MlflowGateway
   class Handle
     # Create a handle.
     def initialize(route, uri, params:, headers:, logger:, options:)
-      @settings = { params: params, headers: headers, logger: logger, options: options }.freeze
+      @settings = { params: params.dup, headers: headers.dup, logger: logger, options: options }.freeze
       @route = route
       @uri = uri
       @lock = Mutex.new
@@ -44,6 +44,11 @@ module MlflowGateway
     # @return [Boolean] whether it is closed
     def closed?
       @pointer.nil?
+    end
+
+    # @return [String] a short description, without credentials
+    def inspect
+      "#<#{self.class}>"
     end
 
     private

@@ -9,14 +9,15 @@ module MlflowGateway
   #
   # @api private
   class Lane
-    # Where the C library writes objects: an object that is there is destroyed with the lane, whenever it is
-    # interrupted.
-    SLOT = FFI::Type::POINTER.size
+    # How the objects are destroyed that the C library writes to a slot. An object that is in its slot is destroyed with
+    # the lane, whenever the call is interrupted.
+    SLOTS = %i[request_destroy completion_destroy error_destroy].freeze
 
     # @param handle [Handle]
     def initialize(handle)
-      slots = FFI::MemoryPointer.new(:pointer, 3)
-      @request, @completion, @error = [0, 1, 2].map { |at| slots + (at * SLOT) }
+      @slots = SLOTS.map { FFI::MemoryPointer.new(:pointer) }
+      @request, @completion, @error = @slots
+      ObjectSpace.define_finalizer(self, Lane.finalizer(@slots))
       @queue = handle.use { |gateway| Native.make(:queue_create, Pointers::Queue, gateway) }
       @io = IO.for_fd(descriptor, autoclose: false)
       @process = Process.pid
@@ -41,11 +42,29 @@ module MlflowGateway
     # Cancel the request, and destroy everything.
     def destroy
       Native.uninterrupted do
-        clear(@completion, :completion_destroy)
-        clear(@request, :request_destroy)
-        clear(@error, :error_destroy)
+        Lane.clear(@slots)
         @queue.free
       end
+    end
+
+    # Destroy what is in slots.
+    #
+    # @param slots [Array<FFI::Pointer>]
+    # @return [void]
+    def self.clear(slots)
+      slots.zip(SLOTS) do |slot, destroy|
+        pointer = slot.read_pointer
+        slot.put_pointer(0, nil)
+        Native.public_send(destroy, pointer)
+      end
+    end
+
+    # For a lane that nobody destroyed: an interruption may prevent that, and an Enumerator may be left unfinished.
+    #
+    # @param slots [Array<FFI::Pointer>]
+    # @return [Proc]
+    def self.finalizer(slots)
+      ->(_) { clear(slots) }
     end
 
     private
@@ -62,7 +81,7 @@ module MlflowGateway
       request = @request.read_pointer
       Request.new(request, @error).write(contents)
       check(Native.queue_submit(@queue, request, how, 0, @error))
-      clear(@request, :request_destroy)
+      take(@request) { |pointer| Native.request_destroy(pointer) }
     end
 
     # Wait until there is a completion, and return its kind.
@@ -80,15 +99,20 @@ module MlflowGateway
     end
 
     def take_event
-      event = Event.new(Native.completion_event(completion))
-      clear(@completion, :completion_destroy)
-      event
+      take(@completion) do |pointer|
+        Event.new(Native.completion_event(pointer))
+      ensure
+        Native.completion_destroy(pointer)
+      end
     end
 
     def finish
-      response, embeddings, error = Native.uninterrupted { Completion.read(completion) }
-      clear(@completion, :completion_destroy)
-      raise Error.take(error, response) if error
+      response, embeddings, error = take(@completion) do |pointer|
+        Completion.read(pointer)
+      ensure
+        Native.completion_destroy(pointer)
+      end
+      raise error if error
 
       @is_clean = embeddings || response.attempts == 1
       embeddings || response
@@ -97,9 +121,7 @@ module MlflowGateway
     def check(status)
       return if status == Native::OK
 
-      error = @error.read_pointer
-      @error.put_pointer(0, nil)
-      raise Error.take(error)
+      raise(take(@error) { |pointer| Error.take(pointer) })
     end
 
     # The C library reports it, too, but the descriptor would not become readable.
@@ -109,12 +131,13 @@ module MlflowGateway
       raise InvalidArgumentError, "a call that was made before fork() continues in the parent only"
     end
 
-    def clear(slot, destroy)
-      pointer = slot.read_pointer
-      return if pointer.null?
-
-      slot.put_pointer(0, nil)
-      Native.public_send(destroy, pointer)
+    # Yield what is in a slot, for which the block is responsible.
+    def take(slot)
+      Native.uninterrupted do
+        pointer = slot.read_pointer
+        slot.put_pointer(0, nil)
+        yield pointer
+      end
     end
   end
 end

@@ -8,9 +8,9 @@ module MlflowGateway
     # Levels of the C library, and the methods of Logger.
     METHODS = { 1 => :error, 2 => :info, 3 => :debug }.freeze
 
-    # Loggers by the number that the C library passes through, until it reports that no call uses them any more.
+    # Loggers, each with its key, by the address of the key. The C library passes the key through, and reports when no
+    # call uses it any more.
     @loggers = {}
-    @last = 0
 
     class << self
       # Install a logger.
@@ -19,17 +19,17 @@ module MlflowGateway
       # @param logger [Logger]
       # @return [void]
       def install(gateway, logger)
-        number = (@last += 1)
-        @loggers[number] = logger
-        Native.call(:set_log, gateway, level(logger), ON_LOG, FFI::Pointer.new(number), ON_DESTROY)
+        key = FFI::MemoryPointer.new(:char)
+        @loggers[key.address] = [logger, key]
+        Native.call(:set_log, gateway, level(logger), ON_LOG, key, ON_DESTROY)
       end
 
       # Log a line. A logger that fails must not end the C function that runs.
       #
       # @return [void]
-      def log(level, line, length, number)
+      def log(level, line, length, key)
         text = line.read_bytes(length).force_encoding(Encoding::UTF_8)
-        Native.uninterrupted { @loggers[number.address]&.public_send(METHODS.fetch(level, :debug), text) }
+        Native.uninterrupted { @loggers[key.address]&.first&.public_send(METHODS.fetch(level, :debug), text) }
       rescue StandardError => e
         warn("mlflow_gateway: the logger failed: #{e.message}")
       end
@@ -37,8 +37,8 @@ module MlflowGateway
       # Forget a logger.
       #
       # @return [void]
-      def forget(number)
-        @loggers.delete(number.address)
+      def forget(key)
+        @loggers.delete(key.address)
       end
 
       private

@@ -17,10 +17,14 @@ module MlflowGateway
       thread = Thread.new do
         Thread.current.report_on_exception = false
         yield @gateway
+      ensure
+        # With its connections, which the garbage collector would keep longer.
+        @gateway.free
       end
       thread.value
     ensure
-      Native.cancel(@token) if thread&.alive?
+      # Nothing else ends the thread when this one is interrupted.
+      Native.cancel(@token)
     end
   end
 end

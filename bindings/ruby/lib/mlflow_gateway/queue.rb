@@ -13,6 +13,11 @@ module MlflowGateway
   class Queue
     include Enumerable
 
+    # How long a thread waits for the descriptor at most, in seconds: another one that was interrupted may have left a
+    # completion in @ready.
+    MAX_WAIT = 1
+    private_constant :MAX_WAIT
+
     # @api private
     def initialize(handle, options)
       @lock = Mutex.new
@@ -212,7 +217,7 @@ module MlflowGateway
 
       use { @waiters += 1 }
       begin
-        @io.wait_readable(seconds)
+        @io.wait_readable([seconds, MAX_WAIT].compact.min)
       ensure
         @lock.synchronize do
           @waiters -= 1

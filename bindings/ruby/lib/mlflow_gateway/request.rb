@@ -22,10 +22,10 @@ module MlflowGateway
     # @return [void]
     def write(contents)
       set(:request_set_route, Strings.utf8(contents.route)) if contents.route
-      contents.options&.each { |name, value| set(:request_set_option, name.to_s, Strings.utf8(value.to_s)) }
+      contents.options&.each { |name, value| set(:request_set_option, Strings.utf8(name), Strings.utf8(value.to_s)) }
       contents.headers&.each { |name, value| set(:request_set_header, name.to_s, Strings.utf8(value)) }
       write_contents(contents)
-      contents.params&.each { |name, value| param(name.name, value) }
+      contents.params&.each { |name, value| param(Strings.utf8(name), value) }
     end
 
     private
