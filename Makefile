@@ -3,6 +3,7 @@
 # make uninstall  remove what make install with the same variables has installed
 # make dist     build the release archives for x86-64 and arm64 in target/dist (20 minutes on two cores the first time)
 # make gem      build the Ruby gems in target/dist, with the libraries of the archives
+# make test-gem  build them, and test them in a minimal Debian with a newer Ruby (needs root; 3 minutes the first time)
 # make test-dist  build and test the archives
 # make test-cargo-c  compare what cargo-c installs with make install
 # make deb      build the Debian packages in target/deb
@@ -99,12 +100,16 @@ dist-x86_64 dist-aarch64: dist-%: | need-cargo need-cc need-python
 
 # Needs ruby.
 gem: dist
-	@sh packaging/gem target/dist
+	@rm -f target/dist/*.gem && sh packaging/gem target/dist
 	@for cpu in x86_64 aarch64; do \
 	    rm -rf target/dist/build/*-linux-$$cpu && \
 	    tar -xzf target/dist/mlflow-ai-gateway-*-linux-$$cpu.tar.gz -C target/dist/build --wildcards '*/lib/lib*.so.*.*.*' && \
-	    sh packaging/gem target/dist $$cpu-linux-gnu target/dist/build/*-linux-$$cpu/lib/lib*.so.*.*.* || exit 1; \
+	    sh packaging/gem target/dist $$cpu-linux target/dist/build/*-linux-$$cpu/lib/lib*.so.*.*.* || exit 1; \
 	done
+
+test-gem: test-tools gem library
+	@sh packaging/clean-root trixie ruby ruby-ffi ruby-minitest
+	$(PYTEST) tests/packaging/test_gem.py
 
 test-dist: check-tools dist
 	@sh packaging/clean-root bullseye
@@ -219,6 +224,6 @@ need-cargo need-cc need-python:
 	    { echo "make: $(TOOL) is not installed; see \"Install\" in README.md" >&2; exit 1; }
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
-    deb test-packages dist dist-x86_64 dist-aarch64 gem test-dist test-cargo-c demo check check-tools test \
+    deb test-packages dist dist-x86_64 dist-aarch64 gem test-gem test-dist test-cargo-c demo check check-tools test \
     test-tools test-rust test-ruby test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat \
     fuzz bench clean

@@ -2,7 +2,7 @@
 
 require_relative "lib/mlflow_gateway/version"
 
-# With MLFLOW_GATEWAY_PLATFORM, for example "x86_64-linux-gnu", it is a binary gem with the library in it:
+# With MLFLOW_GATEWAY_PLATFORM, for example "x86_64-linux", it is a binary gem with the library in it:
 # packaging/gem of the repository builds it.
 Gem::Specification.new do |spec|
   spec.name = "mlflow_gateway"

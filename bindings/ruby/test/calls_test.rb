@@ -39,7 +39,7 @@ class CallsTest < Minitest::Test
   def test_parameters_have_the_types_of_their_values
     client = client(route: "r", uri: ECHO, params: { max_tokens: 8, user: "me", top_p: 0.5 })
     body = echoed(client.complete("p", temperature: 0.25, logprobs: true, stop: %w[a b], user: nil, n: 1,
-                                       response_format: { type: "json_object" }, effort: :low))["body"]
+                                       response_format: { type: "json_object" }, "effort" => :low))["body"]
     expected = { "max_tokens" => 8, "top_p" => 0.5, "temperature" => 0.25, "logprobs" => true, "stop" => %w[a b],
                  "n" => 1, "response_format" => { "type" => "json_object" }, "effort" => "low" }
     assert_equal expected, body.except("messages", "prompt")
@@ -53,7 +53,8 @@ class CallsTest < Minitest::Test
       client(route: "r").complete("stall", options: { timeout_ms: 50 })
     end
     assert_includes error.message, "timeout_ms"
-    assert_equal "hi", MlflowGateway::Client.new(uri: COMMANDED).complete("hi", route: "r").text
+    without_route = MlflowGateway::Client.new(uri: COMMANDED, timeout_ms: nil)
+    assert_equal "hi", without_route.complete("hi", route: "r", options: { "timeout_ms" => nil }).text
   end
 
   def test_messages_are_sent_as_they_were_given
@@ -172,6 +173,17 @@ class CallsTest < Minitest::Test
     assert_raises(MlflowGateway::NotFoundError) { client.route("none") }
     assert_raises(MlflowGateway::UnsupportedError) { client.create_route({ name: "x" }) }
     assert_raises(MlflowGateway::UnsupportedError) { client.delete_route("x") }
+  end
+
+  def test_lookups_leave_nothing
+    client = client()
+    client.routes
+    GC.disable
+    before = descriptors
+    20.times { client.route }
+    assert_equal before, descriptors
+  ensure
+    GC.enable
   end
 
   def test_raw_requests_are_sent_byte_for_byte

@@ -21,12 +21,12 @@ class FibersTest < Minitest::Test
   end
 
   def with_scheduler
-    scheduler = Scheduler.new
     Thread.new do
+      scheduler = Scheduler.new
       Fiber.set_scheduler(scheduler)
       yield
-    end.join
-    scheduler
+      scheduler
+    end.value
   end
 
   def test_fibers_call_at_the_same_time

@@ -2,9 +2,11 @@
 
 require "io/wait"
 
-# A small scheduler for non-blocking fibers: one IO.select for all descriptors and timers.
+# A small scheduler for non-blocking fibers: one IO.select for all descriptors and timers. Fibers transfer to its fiber,
+# because in the fiber of an Enumerator, Fiber.yield returns to the caller of Enumerator#next.
 class Scheduler
   def initialize
+    @fiber = Fiber.current
     @waiting = {}.compare_by_identity # fibers by the IO that they wait for
     @timers = {}.compare_by_identity # times by fiber
     @blocked = {}.compare_by_identity
@@ -29,7 +31,7 @@ class Scheduler
   end
 
   def fiber(&block)
-    Fiber.new(blocking: false, &block).tap(&:resume)
+    Fiber.new(blocking: false, &block).tap(&:transfer)
   end
 
   def io_wait(io, events, timeout)
@@ -37,7 +39,7 @@ class Scheduler
 
     @waiting[io] = Fiber.current
     @timers[Fiber.current] = now + timeout if timeout
-    Fiber.yield ? events : false
+    @fiber.transfer ? events : false
   ensure
     @waiting.delete(io)
     @timers.delete(Fiber.current)
@@ -49,7 +51,7 @@ class Scheduler
 
   def block(_blocker, timeout = nil)
     timeout ? @timers[Fiber.current] = now + timeout : @blocked[Fiber.current] = true
-    Fiber.yield
+    @fiber.transfer
   ensure
     @timers.delete(Fiber.current)
     @blocked.delete(Fiber.current)
@@ -71,8 +73,8 @@ class Scheduler
     timeout = @timers.values.min&.then { |time| [time - now, 0].max }
     timeout = 0 unless @unblocked.empty?
     readable, = IO.select([*@waiting.keys, @wake_read], [], [], timeout)
-    readable&.each { |io| io == @wake_read ? io.read_nonblock(4096) : @waiting.delete(io)&.resume(true) }
-    @timers.select { |_, time| time <= now }.each_key { |fiber| fiber.resume(false) if @timers.delete(fiber) }
-    @lock.synchronize { @unblocked.shift(@unblocked.size) }.each { |fiber| fiber.resume if fiber.alive? }
+    readable&.each { |io| io == @wake_read ? io.read_nonblock(4096) : @waiting.delete(io)&.transfer(true) }
+    @timers.select { |_, time| time <= now }.each_key { |fiber| fiber.transfer(false) if @timers.delete(fiber) }
+    @lock.synchronize { @unblocked.shift(@unblocked.size) }.each { |fiber| fiber.transfer if fiber.alive? }
   end
 end

@@ -20,8 +20,8 @@ module MlflowGateway
     # @param headers [Hash{String => String}] headers that every request carries
     # @param logger [Logger, nil] gets one line for each HTTP attempt. Its level is read once. Lines are logged on the
     #   thread that makes the call
-    # @param options [Hash{Symbol => Object}] options of the C library, for example `timeout_ms: 60_000`.
-    #   docs/options.md describes them
+    # @param options [Hash{Symbol => Object}] options of the C library, for example `timeout_ms: 60_000`; nil stands
+    #   for the default. docs/options.md describes them
     # @raise [CallerError]
     def initialize(route: nil, uri: nil, params: {}, headers: {}, logger: nil, **options)
       @handle = Handle.new(route, uri, params: params, headers: headers, logger: logger, options: options)

@@ -7,7 +7,7 @@ module MlflowGateway
   class Handle
     # Create a handle.
     def initialize(route, uri, params:, headers:, logger:, options:)
-      @settings = { params: params.dup, headers: headers.dup, logger: logger, options: options }.freeze
+      @settings = { params: params.dup, headers: headers.dup, logger: logger, options: options.compact }.freeze
       @route = route
       @uri = uri
       @lock = Mutex.new

@@ -24,7 +24,10 @@ module MlflowGateway
       thread.value
     ensure
       # Nothing else ends the thread when this one is interrupted.
-      Native.cancel(@token)
+      Native.uninterrupted do
+        Native.cancel(@token)
+        @token.free
+      end
     end
   end
 end

@@ -22,7 +22,9 @@ module MlflowGateway
     # @return [void]
     def write(contents)
       set(:request_set_route, Strings.utf8(contents.route)) if contents.route
-      contents.options&.each { |name, value| set(:request_set_option, Strings.utf8(name), Strings.utf8(value.to_s)) }
+      contents.options&.compact&.each do |name, value|
+        set(:request_set_option, Strings.utf8(name), Strings.utf8(value.to_s))
+      end
       contents.headers&.each { |name, value| set(:request_set_header, name.to_s, Strings.utf8(value)) }
       write_contents(contents)
       contents.params&.each { |name, value| param(Strings.utf8(name), value) }
