@@ -14,7 +14,7 @@ Gem::Specification.new do |spec|
   spec.licenses = ["MIT", "Apache-2.0"]
   spec.required_ruby_version = ">= 3.0"
   spec.platform = ENV.fetch("MLFLOW_GATEWAY_PLATFORM", Gem::Platform::RUBY)
-  spec.files = Dir.chdir(__dir__) { Dir["README.md", "LICENSE-*", "lib/**/*", "sig/*.rbs", "examples/*.rb"] }
+  spec.files = Dir.glob(%w[.yardopts README.md LICENSE-* docs/* lib/**/* sig/* examples/*], base: __dir__)
   spec.metadata = { "rubygems_mfa_required" => "true" }
   spec.add_dependency "ffi", "~> 1.15"
 end

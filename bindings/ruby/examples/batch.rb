@@ -26,7 +26,7 @@ Program.run do
   client.queue(**options[:queue]) do |queue|
     $stdin.each_line(chomp: true).with_index(1) do |prompt, line|
       # A full queue accepts the prompt after a response was fetched.
-      print_result.call(queue.next) until queue.submit(prompt: prompt, tag: line)
+      print_result.call(queue.next) until queue.submit(prompt: prompt, tag: line, exception: false)
     end
     queue.close
     queue.each(&print_result)

@@ -2,6 +2,7 @@
 
 require "logger"
 require "stringio"
+require "uri"
 require_relative "helper"
 
 # Requests are sent as they were given, and responses are read as they came.
@@ -39,10 +40,24 @@ class CallsTest < Minitest::Test
   def test_parameters_have_the_types_of_their_values
     client = client(route: "r", uri: ECHO, params: { max_tokens: 8, user: "me", top_p: 0.5 })
     body = echoed(client.complete("p", temperature: 0.25, logprobs: true, stop: %w[a b], user: nil, n: 1,
-                                       response_format: { type: "json_object" }, "effort" => :low))["body"]
+                                       response_format: { type: "json_object" }, effort: :low))["body"]
     expected = { "max_tokens" => 8, "top_p" => 0.5, "temperature" => 0.25, "logprobs" => true, "stop" => %w[a b],
                  "n" => 1, "response_format" => { "type" => "json_object" }, "effort" => "low" }
     assert_equal expected, body.except("messages", "prompt")
+  end
+
+  def test_other_numbers_are_numbers
+    client = client(uri: ECHO, params: { top_p: 1/2r, user: nil })
+    body = echoed(client.complete("p", temperature: 1/4r, seed: 2**70))["body"]
+    assert_equal [0.5, 0.25, 2**70], body.values_at("top_p", "temperature", "seed")
+    refute_includes body, "user"
+  end
+
+  def test_names_may_be_strings_or_symbols
+    client = client(uri: ECHO, params: { "user" => "me" }, headers: { "X-One": "1" })
+    echo = echoed(client.complete("p", options: { "timeout_ms" => 9000 }, headers: { X_Two: "2" }, **{ "n" => 1 }))
+    assert_equal ["me", 1], echo["body"].values_at("user", "n")
+    assert_equal %w[1 2], echo["headers"].values_at("x-one", "x_two")
   end
 
   def test_headers_options_and_routes_of_a_call_replace_those_of_the_client
@@ -53,8 +68,9 @@ class CallsTest < Minitest::Test
       client(route: "r").complete("stall", options: { timeout_ms: 50 })
     end
     assert_includes error.message, "timeout_ms"
-    without_route = MlflowGateway::Client.new(uri: COMMANDED, timeout_ms: nil)
-    assert_equal "hi", without_route.complete("hi", route: "r", options: { "timeout_ms" => nil }).text
+    without_route = MlflowGateway::Client.new(uri: URI(COMMANDED), timeout_ms: nil, headers: { "X" => nil })
+    options = { timeout_ms: nil, max_retries: 1.0 }
+    assert_equal "hi", without_route.complete("hi", route: "r", options: options, headers: { "X" => nil }).text
   end
 
   def test_messages_are_sent_as_they_were_given
@@ -78,8 +94,12 @@ class CallsTest < Minitest::Test
     sent = echoed(client(uri: ECHO).chat([{ role: "user", content: content }]))["body"]["messages"][0]["content"]
     assert_equal %w[text image_url text input_audio], (sent.map { |part| part["type"] })
     assert_equal "data:image/png;base64,#{["\x89PNG\xFF\0".b].pack('m0')}", sent[1]["image_url"]["url"]
-    first = echoed(client(uri: ECHO).chat([image]))["body"]["messages"][0]["content"]
-    assert_equal %w[image_url], (first.map { |part| part["type"] })
+    [image, { role: "user", content: image }].each do |message|
+      first = echoed(client(uri: ECHO).chat([message]))["body"]["messages"][0]["content"]
+      assert_equal %w[image_url], (first.map { |part| part["type"] })
+    end
+    error = assert_raises(TypeError) { client.chat([{ role: "user", name: "me", content: ["x", image] }]) }
+    assert_includes error.message, "must be the content of a message of the user"
     assert_raises(MlflowGateway::InvalidArgumentError) { MlflowGateway::Media.file("a.txt") }
   end
 
@@ -159,7 +179,8 @@ class CallsTest < Minitest::Test
     embeddings = client(route: "embeddings").embed(%w[a b c], options: { embed_batch_size: 2 })
     assert_equal [3, 2, [[1.0, 2.0]] * 3], [embeddings.size, embeddings.dimension, embeddings.to_a]
     assert_equal [1.0, 2.0] * 3, embeddings.data.unpack("f*")
-    assert_nil embeddings[3]
+    assert_equal [nil, [1.0, 2.0], nil], [embeddings[3], embeddings[-3], embeddings[-4]]
+    assert_equal "#<MlflowGateway::Embeddings size=3 dimension=2 model=nil>", embeddings.inspect
   end
 
   def test_routes_and_health_are_looked_up
@@ -192,11 +213,27 @@ class CallsTest < Minitest::Test
     assert_equal '{"choices": [{"text": "x"}]}', response.body
     assert_equal "OK", JSON.parse(client.raw("/health").body)["status"]
     assert_equal '{"choices": [{"text": "y"}]}', client.raw("/endpoints/r/invocations", body: { prompt: "y" }).body
-    assert_raises(MlflowGateway::NotFoundError) { client.raw("/none", method: "DELETE") }
+    assert_raises(MlflowGateway::NotFoundError) { client.raw("/none", method: :delete) }
     events = []
     client.raw("/endpoints/chat/invocations", body: { prompt: "a b", stream: true }) { |event| events << event }
     assert_equal [:other], events.map(&:kind).uniq
     assert_equal "a", JSON.parse(events[0].raw_data)["choices"][0]["delta"]["content"]
+  end
+
+  def test_lookups_use_the_environment_of_the_client
+    ENV["MLFLOW_GATEWAY_URI"] = COMMANDED
+    client = MlflowGateway::Client.new(route: "r")
+    ENV.delete("MLFLOW_GATEWAY_URI")
+    assert_equal "r", client.route.name
+    assert_equal "x", client.complete("x").text
+  ensure
+    ENV.delete("MLFLOW_GATEWAY_URI")
+  end
+
+  def test_streams_and_queues_describe_themselves_briefly
+    client = client(route: "chat")
+    refute_includes client.stream("x", headers: { "Authorization" => "Bearer secret" }).inspect, "secret"
+    client.queue { |queue| assert_equal "#<MlflowGateway::Queue>", queue.inspect }
   end
 
   def test_client_describes_itself_without_credentials

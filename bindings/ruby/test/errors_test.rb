@@ -39,8 +39,11 @@ class ErrorsTest < Minitest::Test
 
   def test_call_after_a_retried_rate_limit_does_not_wait
     client = MlflowGateway::Client.new(route: "r", uri: COMMANDED, max_retries: 1)
-    2.times { assert_equal "once 429", client.complete("once 429").text }
-    assert_operator seconds { client.complete("hi") }, :<, 0.9
+    at_once = Array.new(3).any? do
+      2.times { assert_equal "once 429", client.complete("once 429").text }
+      seconds { client.complete("hi") } < 0.5
+    end
+    assert at_once
   end
 
   def test_unknown_route_has_the_code_of_the_gateway
@@ -67,6 +70,29 @@ class ErrorsTest < Minitest::Test
     assert_equal error.response.text, events.join
     stream = client(uri: MODEL, route: "chat").stream("broken stream")
     assert_raises(MlflowGateway::StreamTruncatedError) { loop { stream.next } }
+  end
+
+  def test_errors_are_marshalled
+    error = assert_raises(MlflowGateway::ServerError) { client.complete("503 now") }
+    copy = Marshal.load(Marshal.dump(error))
+    assert_instance_of MlflowGateway::ServerError, copy
+    names = %i[message backtrace status http_status gateway_code retry_after attempts retry_reasons retryable? body]
+    names.each { |name| assert_equal [name, error.public_send(name)], [name, copy.public_send(name)] }
+    assert_nil copy.header("Content-Length")
+  end
+
+  def test_subclass_has_the_status_of_its_class
+    assert_equal "MLFLOW_GATEWAY_SERVER_ERROR", Class.new(MlflowGateway::ServerError).new("x").status_name
+    assert_equal 0, MlflowGateway::RefusedError.new.status
+    assert_equal 1, MlflowGateway::ClosedError.new.status
+  end
+
+  def test_rescued_error_of_a_lookup_ends_no_other_thread
+    client = client()
+    Thread.abort_on_exception = true
+    assert_raises(MlflowGateway::NotFoundError) { client.route("none") }
+  ensure
+    Thread.abort_on_exception = false
   end
 
   def test_exception_of_a_block_ends_the_stream

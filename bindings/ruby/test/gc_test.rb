@@ -56,6 +56,24 @@ class GCTest < Minitest::Test
     assert_equal ["hi there"], candidates.map(&:text).uniq
   end
 
+  # A Ractor gets a copy of what is passed to it, which these objects refuse halfway.
+  COPY = <<~'RUBY'
+    require "mlflow_gateway"
+    client = MlflowGateway::Client.new(route: "r", uri: ARGV[0], max_retries: 0)
+    response = client.complete("hi there")
+    error = (client.complete("503") rescue $!)
+    [response, error, client].each do |object|
+      50.times { Ractor.new(object) { nil } rescue puts $!.class }
+      GC.start
+    end
+    exit([response.candidates.first.text, error.header("content-length")] == ["hi there", "18"])
+  RUBY
+
+  def test_incomplete_copies_destroy_nothing
+    status, output = ruby(COPY, COMMANDED)
+    assert_predicate status, :success?, "#{status}: #{output}"
+  end
+
   def test_dropped_objects_are_destroyed
     before = descriptors
     20.times do

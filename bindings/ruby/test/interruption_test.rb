@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "logger"
+require "stringio"
 require_relative "helper"
 
 # Timeout, Thread#raise and Ctrl-C end a call at once, whatever it waits for, and nothing is left of it.
@@ -58,6 +60,7 @@ class InterruptionTest < Minitest::Test
   # Each call is interrupted a few times, as in a program that continues after Ctrl-C.
   INTERRUPTED = <<~'RUBY'
     require "mlflow_gateway"
+    trap(:INT, "DEFAULT") # a process in the background may inherit that it is ignored
     COMMANDED, REFUSED, UNREACHABLE, UNRESOLVED, calls = ARGV
     eval(calls).each do |what, call|
       late = Array.new(3) do
@@ -83,12 +86,86 @@ class InterruptionTest < Minitest::Test
     output.each_line { |line| assert_operator Float(line.split.first), :<, MAX_SECONDS, line }
   end
 
+  # Signals are not deferred by Thread.handle_interrupt, so they arrive also while objects are destroyed.
+  STORM = <<~'RUBY'
+    require "mlflow_gateway"
+    client = MlflowGateway::Client.new(route: "completions", uri: ARGV[0], max_retries: 0)
+    queue = client.queue
+    calls = [-> { client.complete("stall") }, -> { client.complete("x") }, -> { client.stream("stall") { nil } },
+             -> { queue.submit(prompt: "x") && queue.next(timeout: 0.01) }, -> { client.route }]
+    parent = Process.pid
+    storm = fork do
+      while Process.ppid == parent
+        sleep rand * 0.003
+        Process.kill(:INT, parent)
+      end
+    end
+    interrupted = 0
+    is_armed = false
+    trap(:INT) do
+      was_armed = is_armed
+      is_armed = false
+      raise Interrupt if was_armed
+    end
+    until interrupted == Integer(ARGV[1])
+      begin
+        is_armed = true
+        calls[interrupted % calls.size].call
+        is_armed = false
+      rescue Interrupt
+        interrupted += 1
+      end
+    end
+    Process.kill(:KILL, storm)
+    Process.wait(storm)
+    queue.abort
+    GC.start
+    puts client.complete("after").text, Dir.children("/proc/self/fd").size
+  RUBY
+
+  def test_ctrl_c_at_any_moment_destroys_nothing_twice
+    status, output = ruby(STORM, FAST, [400, Integer(ENV.fetch("INTERRUPTIONS")) / 4].max.to_s)
+    assert_predicate status, :success?, output
+    text, descriptors = output.lines(chomp: true)
+    assert_equal "after", text, output
+    assert_operator Integer(descriptors), :<, 60
+  end
+
+  def test_interruptions_within_log_lines_leak_nothing_and_are_not_lost
+    logger = Logger.new(StringIO.new)
+    logger.formatter = ->(*) { sleep(0.002).to_s }
+    client = client(uri: FAST, route: "completions", logger: logger)
+    client.complete("x")
+    before = [descriptors, threads]
+    interrupts = [->(thread) { thread.raise(Stop) }, :kill.to_proc]
+    100.times do |number|
+      thread = Thread.new { loop { client.complete("x") } }
+      thread.report_on_exception = false
+      sleep rand * 0.005
+      interrupts[number % 2].call(thread)
+      assert thread.join(30), "an interruption was lost"
+    rescue Stop
+      next
+    end
+    assert_eventually("#{[descriptors, threads]}, before: #{before}") do
+      GC.start
+      descriptors <= before[0] + 8 && threads <= before[1] + 8
+    end
+  end
+
   def test_client_works_after_interruptions
     client = client(route: "chat")
+    connecting = client(uri: UNREACHABLE)
+    GC.disable
+    before = descriptors
     20.times do
       assert_raises(Timeout::Error) { Timeout.timeout(0.005) { client.stream("half of it") { nil } } }
+      assert_raises(Timeout::Error) { Timeout.timeout(0.005) { connecting.routes } }
       assert_equal "hello", client.stream("hello").map(&:to_s).join
     end
+    assert_eventually("#{descriptors} descriptors, before: #{before}") { descriptors <= before + 8 }
+  ensure
+    GC.enable
   end
 
   def test_interruption_at_any_moment_loses_no_response
@@ -123,7 +200,7 @@ class InterruptionTest < Minitest::Test
     connecting = client(uri: UNREACHABLE)
     retrying = MlflowGateway::Client.new(route: "r", uri: REFUSED, max_retries: 5, retry_backoff_ms: 60_000)
     calls = [-> { fast.complete("stall") }, -> { fast.stream("stall") { nil } }, -> { connecting.complete("x") },
-             -> { retrying.complete("x") }]
+             -> { retrying.complete("x") }, -> { connecting.routes }]
     interrupt = lambda do |number|
       Timeout.timeout(0.0005 + (rand * 0.001)) { calls[number % calls.size].call }
       flunk "not interrupted"

@@ -31,11 +31,28 @@ class QueueTest < Minitest::Test
   def test_many_prompts_through_a_small_queue
     client(uri: FAST, route: "completions").queue(max_in_flight: 16, max_queued: 32) do |queue|
       got = []
-      2000.times { |at| got << queue.next until queue.submit(prompt: "p #{at}", tag: at) }
+      2000.times { |at| got << queue.next until queue.submit(prompt: "p #{at}", tag: at, exception: false) }
       queue.close
       got.concat(queue.to_a)
       assert_equal (0...2000).to_a, got.map(&:tag).sort
       assert(got.all? { |one| one.value.text == "p #{one.tag}" })
+    end
+  end
+
+  def test_methods_of_enumerable_fetch_completions
+    client.queue do |queue|
+      3.times { |at| queue.submit(prompt: "p", tag: at) }
+      queue.close
+      assert_equal 3, queue.count
+      assert_equal 0, queue.count
+    end
+  end
+
+  def test_submit_takes_the_parameters_of_calls
+    client(uri: ECHO).queue do |queue|
+      queue.submit(prompt: "x", params: { a: 1 }, n: 2, verb: "be")
+      sent = JSON.parse(queue.next.value.text)["body"]
+      assert_equal({ "params" => { "a" => 1 }, "n" => 2, "verb" => "be" }, sent.slice("params", "n", "verb"))
     end
   end
 
@@ -51,7 +68,10 @@ class QueueTest < Minitest::Test
 
   def test_limits_and_counts
     client.queue(max_in_flight: 2, max_queued: 1) do |queue|
-      assert_equal [true, true, true, false], Array.new(4) { |at| queue.submit(prompt: "stall", tag: at / 2) }
+      accepted = Array.new(4) { |at| queue.submit(prompt: "stall", tag: at / 2, exception: false) }
+      assert_equal [true, true, true, false], accepted
+      error = assert_raises(MlflowGateway::QueueFullError) { queue.submit(prompt: "stall") }
+      assert_equal "MLFLOW_GATEWAY_QUEUE_FULL", error.status_name
       assert_equal [1, 2, 0, 2], [queue.waiting, queue.in_flight, queue.unfetched, queue.limit]
       assert_equal 2, queue.cancel(0)
       ended = [queue.next, queue.next]
@@ -61,7 +81,7 @@ class QueueTest < Minitest::Test
       assert_raises(MlflowGateway::UnknownOptionError) { queue.set_option(:none, 1) }
       assert_raises(MlflowGateway::InvalidArgumentError) { queue.submit(prompt: "x", messages: ["y"]) }
       queue.close
-      assert_raises(MlflowGateway::InvalidArgumentError) { queue.submit(prompt: "x") }
+      assert_raises(MlflowGateway::ClosedError) { queue.submit(prompt: "x") }
     end
   end
 
@@ -70,7 +90,7 @@ class QueueTest < Minitest::Test
     queue.submit(prompt: "stall")
     thread = Thread.new { assert_raises(MlflowGateway::ClosedError) { queue.next } }
     sleep 0.05
-    assert_operator seconds { queue.abort && thread.join }, :<, 1
+    assert_operator seconds { queue.abort && thread.join }, :<, 5
   end
 
   # Exceptions arrive all the time. As Thread.handle_interrupt documents, a thread that must not lose a result is

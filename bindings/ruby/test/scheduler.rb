@@ -31,11 +31,14 @@ class Scheduler
   end
 
   def fiber(&block)
+    # The new fiber does not return to the one that starts it.
+    @lock.synchronize { @unblocked << Fiber.current } unless Fiber.current == @fiber
     Fiber.new(blocking: false, &block).tap(&:transfer)
   end
 
   def io_wait(io, events, timeout)
     raise "only reading" unless events == IO::READABLE
+    raise "another fiber waits for the same IO" if @waiting.key?(io)
 
     @waiting[io] = Fiber.current
     @timers[Fiber.current] = now + timeout if timeout

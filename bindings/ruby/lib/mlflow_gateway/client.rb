@@ -14,8 +14,8 @@ module MlflowGateway
     # Create a client. Nothing is sent before the first call.
     #
     # @param route [String, nil] the name of a route; if nil, each call names its own
-    # @param uri [String, nil] the gateway URI, "openai", "databricks", "databricks://PROFILE", or nil for that of the
-    #   environment
+    # @param uri [String, URI, nil] the gateway URI, "openai", "databricks", "databricks://PROFILE", or nil for that of
+    #   the environment
     # @param params [Hash{Symbol => Object}] parameters of the model, for all calls
     # @param headers [Hash{String => String}] headers that every request carries
     # @param logger [Logger, nil] gets one line for each HTTP attempt. Its level is read once. Lines are logged on the
@@ -72,7 +72,11 @@ module MlflowGateway
     # @return [Enumerator] without a block; each iteration sends the request
     # @raise [Error] {Error#response} is what had been gathered
     def stream(messages, route: nil, headers: nil, options: nil, **params, &block)
-      return to_enum(:stream, messages, route: route, headers: headers, options: options, **params) unless block
+      unless block
+        return Enumerator.new do |events|
+          stream(messages, route: route, headers: headers, options: options, **params) { |event| events << event }
+        end
+      end
 
       contents = Request::Contents.new(route: route, headers: headers, options: options, params: params)
       messages.is_a?(String) ? contents.prompt = messages : contents.messages = messages
@@ -95,7 +99,7 @@ module MlflowGateway
     #
     # @param path [String] percent-encoded, may have a query
     # @param body [String, Hash, nil] a String is sent byte for byte, anything else as JSON
-    # @param method [String, nil] an HTTP method; nil means POST with a body, else GET
+    # @param method [String, Symbol, nil] an HTTP method; nil means POST with a body, else GET
     # @param headers (see #complete)
     # @param options (see #complete)
     # @return [Response]
@@ -221,7 +225,7 @@ module MlflowGateway
     # @return [Request::Contents]
     # @api private
     def self.contents(method: nil, **others)
-      named = others.slice(*Request::Contents.members)
+      named = others.slice(:prompt, :messages, :inputs, :path, :body, :route, :headers, :options)
       Request::Contents.new(verb: method, params: others.except(*named.keys), **named)
     end
 
@@ -234,7 +238,7 @@ module MlflowGateway
         slot = FFI::MemoryPointer.new(:pointer)
         length = FFI::MemoryPointer.new(:size_t)
         Native.call(name, *arguments, slot, length)
-        text = Pointers::Text.new(slot.read_pointer)
+        text = Pointers::Text.take(slot.read_pointer)
         text.read_bytes(length.read(:size_t)).force_encoding(Encoding::UTF_8)
       end
     end

@@ -19,7 +19,7 @@ module MlflowGateway
     # @return [Array] the response, the embeddings and the error, each or nil
     # @api private
     def self.read(pointer)
-      taken = Pointers::Response.new(Native.completion_take_response(pointer))
+      taken = Pointers::Response.take(Native.completion_take_response(pointer))
       response = Response.new(taken) unless taken.null?
       embeddings = Native.completion_embeddings(pointer)
       error = Native.completion_take_error(pointer)

@@ -29,12 +29,18 @@ module MlflowGateway
 
     # Return an embedding.
     #
-    # @param index [Integer] of the input
+    # @param index [Integer] of the input; a negative one counts from the end
     # @return [Array<Float>, nil] nil if there is none
     def [](index)
+      index += size if index.negative?
       return unless index.between?(0, size - 1)
 
       data.unpack("@#{index * dimension * 4}f#{dimension}").freeze
+    end
+
+    # @return [String] a short description
+    def inspect
+      "#<#{self.class} size=#{size} dimension=#{dimension} model=#{model.inspect}>"
     end
 
     # Yield each embedding.

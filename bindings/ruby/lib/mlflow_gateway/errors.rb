@@ -48,12 +48,28 @@ module MlflowGateway
     # Return the first response header of that name.
     #
     # @param name [String] case-insensitive
-    # @return [String, nil]
+    # @return [String, nil] nil also after Marshal.load
     def header(name)
       @native && Strings.text(Native.error_header(@native, Strings.utf8(name)))
     end
 
+    # Return what Marshal stores: all but the headers, and the response of a stream.
+    #
+    # @return [String]
+    # @api private
+    def _dump(_depth)
+      Marshal.dump([message, backtrace, status, http_status, gateway_code, retry_after, attempts, retry_reasons,
+                    retryable?, body])
+    end
+
     private
+
+    def restore(values)
+      message, backtrace, @status, @http_status, @gateway_code, @retry_after, @attempts, @retry_reasons,
+        @is_retryable, @body = values
+      Exception.instance_method(:initialize).bind_call(self, message)
+      set_backtrace(backtrace)
+    end
 
     def read(native)
       status = native ? Native.error_http_status(native) : 0
@@ -69,9 +85,21 @@ module MlflowGateway
     end
 
     class << self
-      # @return [Integer] the status of this class, 0 if it stands for a group
+      # Return the status of this class, 0 if it stands for a group.
+      #
+      # @return [Integer]
       # @api private
-      attr_accessor :default_status
+      def default_status
+        @default_status || (self == Error ? 0 : superclass.default_status)
+      end
+
+      # Return the error that {#_dump} stored.
+      #
+      # @return [Error]
+      # @api private
+      def _load(data)
+        allocate.tap { |error| error.send(:restore, Marshal.load(data)) } # rubocop:disable Security/MarshalLoad
+      end
 
       # Return the error of a C object, which it takes.
       #
@@ -80,7 +108,7 @@ module MlflowGateway
       # @return [Error]
       # @api private
       def take(pointer, response = nil)
-        native = Pointers::Error.new(pointer)
+        native = Pointers::Error.take(pointer)
         status = Native.error_status(native)
         message = Strings.text(Native.error_message(native))
         of_status(status).new(message, status: status, native: native, response: response)
@@ -99,22 +127,21 @@ module MlflowGateway
       #
       # @api private
       def with_status(status)
-        Class.new(self) { self.default_status = status }
+        Class.new(self) { @default_status = status }
       end
     end
-    self.default_status = 0
   end
 
   # Error of the caller; nothing was sent.
-  class CallerError < Error; self.default_status = 0; end
+  class CallerError < Error; end
   # The connection failed or timed out.
-  class TransportError < Error; self.default_status = 0; end
+  class TransportError < Error; end
   # Refused by the gateway or the model provider.
-  class RefusedError < Error; self.default_status = 0; end
+  class RefusedError < Error; end
   # The response is invalid or incomplete.
-  class ResponseError < Error; self.default_status = 0; end
+  class ResponseError < Error; end
   # A fault of the library.
-  class LibraryError < Error; self.default_status = 0; end
+  class LibraryError < Error; end
 
   # An argument is not valid, or does not fit the request.
   InvalidArgumentError = CallerError.with_status(1)
@@ -131,7 +158,9 @@ module MlflowGateway
   # Credentials would be sent unencrypted to another machine.
   InsecureAuthError = CallerError.with_status(8)
   # A client or a queue was used after it was closed.
-  class ClosedError < InvalidArgumentError; self.default_status = 1; end
+  class ClosedError < InvalidArgumentError; end
+  # The queue holds max_queued requests that wait.
+  QueueFullError = CallerError.with_status(103)
 
   # The host name has no address.
   ResolveFailedError = TransportError.with_status(20)

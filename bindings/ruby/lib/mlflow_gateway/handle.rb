@@ -1,29 +1,27 @@
 # frozen_string_literal: true
 
 module MlflowGateway
-  # A handle of the C library, and the settings that it was made with.
+  # A handle of the C library.
   #
   # @api private
   class Handle
     # Create a handle.
     def initialize(route, uri, params:, headers:, logger:, options:)
-      @settings = { params: params.dup, headers: headers.dup, logger: logger, options: options.compact }.freeze
-      @route = route
-      @uri = uri
       @lock = Mutex.new
-      @pointer = create
+      pointer = Native.make(:create, Pointers::Gateway, route && Strings.utf8(route), uri && Strings.utf8(uri.to_s))
+      options.each { |name, value| set(:set_option, pointer, name, Strings.option(value)) }
+      headers.each { |name, value| set(:set_header, pointer, name, value&.to_s) }
+      params.compact.each { |name, value| set_param(pointer, name.to_s, value) }
+      Logging.install(pointer, logger) if logger
+      @pointer = pointer
     end
 
-    # Create a second C handle with the same settings.
+    # Create a second C handle, which shares the connections.
     #
-    # @return [FFI::AutoPointer]
-    def create
-      pointer = Native.make(:create, Pointers::Gateway, @route && Strings.utf8(@route), @uri && Strings.utf8(@uri))
-      @settings[:options].each { |name, value| Native.call(:set_option, pointer, name.to_s, Strings.utf8(value.to_s)) }
-      @settings[:headers].each { |name, value| Native.call(:set_header, pointer, name.to_s, Strings.utf8(value)) }
-      @settings[:params].each { |name, value| set_param(pointer, name.to_s, value) }
-      Logging.install(pointer, @settings[:logger]) if @settings[:logger]
-      pointer
+    # @return [FFI::Pointer]
+    # @raise [ClosedError]
+    def copy
+      use { |pointer| Native.make(:clone, Pointers::Gateway, pointer) }
     end
 
     # Yield the C handle. It is not destroyed meanwhile.
@@ -53,14 +51,14 @@ module MlflowGateway
 
     private
 
+    # nil leaves the default.
+    def set(function, pointer, name, value)
+      Native.call(function, pointer, name.to_s, Strings.utf8(value)) if value
+    end
+
     def set_param(pointer, name, value)
-      case value
-      when Integer then Native.call(:set_param_int, pointer, name, value)
-      when Float then Native.call(:set_param_double, pointer, name, value)
-      when true, false then Native.call(:set_param_bool, pointer, name, value ? 1 : 0)
-      when String, Symbol then Native.call(:set_param_string, pointer, name, Strings.utf8(value))
-      else Native.call(:set_param_json, pointer, name, JSON.generate(value))
-      end
+      type, converted = Params.typed(value)
+      Native.call(:"set_param_#{type}", pointer, name, converted)
     end
   end
 end

@@ -30,6 +30,7 @@ module MlflowGateway
     # @return [Response, Embeddings]
     def call(contents, how)
       submit(contents, how)
+      wait_readable
       yield take_event while wait != Native::DONE
       finish
     end
@@ -45,6 +46,7 @@ module MlflowGateway
         Lane.clear(@slots)
         @queue.free
       end
+      Logging.flush
     end
 
     # Destroy what is in slots.
@@ -59,7 +61,7 @@ module MlflowGateway
       end
     end
 
-    # For a lane that nobody destroyed: an interruption may prevent that, and an Enumerator may be left unfinished.
+    # For a lane that was not destroyed: an interruption may prevent that, and an Enumerator may be left unfinished.
     #
     # @param slots [Array<FFI::Pointer>]
     # @return [Proc]
@@ -86,12 +88,27 @@ module MlflowGateway
 
     # Wait until there is a completion, and return its kind.
     def wait
-      while (status = Native.queue_next(@queue, 0, @completion, @error)) != Native::OK
+      while (status = fetch) != Native::OK
         check(status) unless status == Native::PENDING
-        check_process
-        @io.wait_readable
+        wait_readable
       end
       Native.completion_kind(completion)
+    end
+
+    # The C library reports a call that continues in a forked process, too, but there its descriptor does not become
+    # readable.
+    def wait_readable
+      if Process.pid != @process
+        raise InvalidArgumentError, "a call that was made before fork() continues in the parent only"
+      end
+
+      @io.wait_readable
+    end
+
+    def fetch
+      status = Native.uninterrupted { Native.queue_next(@queue, 0, @completion, @error) }
+      Logging.flush
+      status
     end
 
     def completion
@@ -122,13 +139,6 @@ module MlflowGateway
       return if status == Native::OK
 
       raise(take(@error) { |pointer| Error.take(pointer) })
-    end
-
-    # The C library reports it, too, but the descriptor would not become readable.
-    def check_process
-      return if Process.pid == @process
-
-      raise InvalidArgumentError, "a call that was made before fork() continues in the parent only"
     end
 
     # Yield what is in a slot, for which the block is responsible.

@@ -5,8 +5,8 @@ module MlflowGateway
   #
   # @api private
   class Lanes
-    # How many are kept. Each has one descriptor.
-    MAX_IDLE = 64
+    # How many are kept. Each has a thread and two descriptors.
+    MAX_IDLE = 16
 
     # @param handle [Handle]
     def initialize(handle)

@@ -22,6 +22,15 @@ module MlflowGateway
       File.exist?(IN_GEM) ? IN_GEM : SONAME
     end
 
+    # Return what to do if the library cannot be loaded.
+    #
+    # @param why [String]
+    # @return [String]
+    def self.missing(why)
+      "#{why}\nmlflow_gateway needs the library mlflow-ai-gateway: install the gem for this platform, which contains " \
+        "it, or install the library, or set #{VARIABLE} to its file"
+    end
+
     # Check that the loaded library has the functions that this gem uses.
     #
     # @param version [String] the version of the loaded library

@@ -22,6 +22,19 @@ module MlflowGateway
       freeze
     end
 
+    # Refuse to become a part of other JSON, in which it would be a string that describes it.
+    #
+    # @raise [TypeError]
+    def to_json(*)
+      raise TypeError, "a Media must be the content of a message of the user, or be next to strings in its content: " \
+                       '{ role: "user", content: ["What is this?", media] }'
+    end
+
+    # @return [String] a short description
+    def inspect
+      "#<#{self.class} #{type}, #{bytes.bytesize} bytes>"
+    end
+
     # Read a file.
     #
     # @param path [String]

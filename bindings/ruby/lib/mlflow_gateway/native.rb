@@ -7,7 +7,14 @@ module MlflowGateway
   module Native
     extend FFI::Library
 
-    ffi_lib Library.find
+    begin
+      ffi_lib Library.find
+    rescue LoadError => e
+      raise LoadError, Library.missing(e.message)
+    end
+
+    attach_function(:version, "mlflow_gateway_version", [], :string)
+    Library.check(version)
 
     # Types of arguments that have a length: strings are passed without a copy.
     BYTES = %i[buffer_in size_t].freeze
@@ -26,15 +33,15 @@ module MlflowGateway
     callback :on_destroy, %i[pointer], :void
 
     attach :void, {
-      string_free: %i[pointer], error_destroy: %i[pointer], destroy: %i[pointer], request_destroy: %i[pointer],
-      response_destroy: %i[pointer], embeddings_destroy: %i[pointer], completion_destroy: %i[pointer],
-      routes_destroy: %i[pointer], queue_close: %i[pointer], cancel: %i[pointer],
-      cancel_token_destroy: %i[pointer]
+      string_free: %i[pointer], queue_destroy: %i[pointer], error_destroy: %i[pointer], destroy: %i[pointer],
+      request_destroy: %i[pointer], response_destroy: %i[pointer], completion_destroy: %i[pointer],
+      routes_destroy: %i[pointer], queue_close: %i[pointer], cancel: %i[pointer], cancel_token_destroy: %i[pointer]
     }
 
     # Functions that return a status.
     attach :int32, {
       create: %i[string string pointer pointer],
+      clone: %i[pointer pointer pointer],
       set_option: %i[pointer string string pointer],
       set_header: %i[pointer string string pointer],
       set_cancel_token: %i[pointer pointer pointer],
@@ -70,12 +77,10 @@ module MlflowGateway
       queue_next: %i[pointer int64 pointer pointer],
       queue_fd: %i[pointer pointer pointer],
       cancel_token_create: %i[pointer pointer],
-      error_status: %i[pointer],
-      completion_status: %i[pointer]
+      error_status: %i[pointer]
     }
 
-    # Functions that wait, with the interpreter's lock released. Destroying a queue waits for its threads.
-    attach :void, { queue_destroy: %i[pointer] }, blocking: true
+    # Functions that wait, with the interpreter's lock released.
     attach :int32, {
       list_routes: %i[pointer pointer pointer],
       get_route: %i[pointer string pointer pointer],
@@ -107,7 +112,6 @@ module MlflowGateway
 
     # Functions that return a NUL-terminated string. {Strings.text} reads it.
     attach :string, {
-      version: [],
       status_name: %i[int32],
       error_message: %i[pointer],
       error_gateway_code: %i[pointer],
@@ -150,8 +154,6 @@ module MlflowGateway
     }
     attach :uint64, { completion_tag: %i[pointer] }
 
-    Library.check(version)
-
     # Statuses.
     OK = 0
     # There is no completion yet.
@@ -174,7 +176,8 @@ module MlflowGateway
     # For Thread.handle_interrupt: Timeout, Thread#raise and Thread#kill wait until a block has ended.
     UNINTERRUPTED = { Object => :never }.freeze
 
-    # Run a block that Timeout, Thread#raise and Thread#kill do not interrupt.
+    # Run a block that Timeout, Thread#raise and Thread#kill do not interrupt. A signal still does: it may raise an
+    # Interrupt in the main thread.
     #
     # @return [Object] what the block returns
     def self.uninterrupted(&block)
@@ -197,13 +200,9 @@ module MlflowGateway
     # @param name [Symbol] the function
     # @param type [Class] a class of {Pointers}
     # @param arguments [Array] all arguments except the object and the error
-    # @return [FFI::AutoPointer] the object
+    # @return [FFI::Pointer] the object
     def self.make(name, type, *arguments)
-      uninterrupted do
-        slot = FFI::MemoryPointer.new(:pointer)
-        call(name, *arguments, slot)
-        type.new(slot.read_pointer)
-      end
+      uninterrupted { type.create { |slot| call(name, *arguments, slot) } }
     end
   end
 end

@@ -3,13 +3,14 @@
 module MlflowGateway
   # Sends many requests at once, within limits. {Client#queue} creates it:
   #
-  #     client.queue(max_in_flight: 32, requests_per_second: 5) do |queue|
-  #       prompts.each_with_index { |prompt, index| queue.submit(prompt: prompt, tag: index) }
+  #     client.queue(max_in_flight: 32, max_queued: prompts.size) do |queue|
+  #       prompts.each { |prompt| queue.submit(prompt: prompt, tag: prompt) }
   #       queue.close
-  #       queue.each { |completion| puts "#{completion.tag}: #{completion.value.text}" }
+  #       queue.each { |done| puts "#{done.tag}: #{done.error&.message || done.response.text}" }
   #     end
   #
-  # Any thread may use it. It belongs to the process that created it.
+  # Any thread may use it. It belongs to the process that created it. The methods of Enumerable fetch completions, and
+  # wait for them.
   class Queue
     include Enumerable
 
@@ -27,7 +28,7 @@ module MlflowGateway
       @waiters = 0
       @pointer = handle.use { |gateway| Native.make(:queue_create, Pointers::Queue, gateway) }
       options.each { |name, value| set_option(name, value) }
-      @io = IO.for_fd(descriptor, autoclose: false)
+      @descriptor = descriptor
       @process = Process.pid
     end
 
@@ -41,39 +42,46 @@ module MlflowGateway
       use { |queue| Native.call(:queue_set_option, queue, name.to_s, value.to_s) }
     end
 
-    # Submit a request. It does not wait: a request that cannot be sent yet waits in the queue. It has a prompt,
+    # Submit a request. This does not wait: a request that cannot be sent yet waits in the queue. It has a prompt,
     # messages, inputs (for embeddings), or a path with a body.
     #
     # @param tag [Object] each completion of the request has it
     # @param stream [Boolean] whether the events of the response are returned, too
+    # @param exception [Boolean] whether a full queue is an error
     # @param contents [Hash] what {Client#complete}, {Client#chat}, {Client#embed} and {Client#raw} accept
-    # @return [Boolean] false if max_queued requests wait: fetch completions, then submit it again
+    # @return [Boolean] false if max_queued requests wait and exception is false
+    # @raise [QueueFullError] if max_queued requests wait: fetch completions, then submit it again
     # @raise [CallerError] if the request is not valid
     # @raise [ClosedError]
-    def submit(tag: nil, stream: false, **contents)
+    def submit(tag: nil, stream: false, exception: true, **contents)
       contents = Client.contents(**contents)
       how = contents.inputs ? Native::EMBED : Native::SEND
       how = Native::STREAM if stream
-      Native.uninterrupted { use { |queue| send_request(queue, contents, how, tag) } }
+      is_accepted = Native.uninterrupted { use { |queue| send_request(queue, contents, how, tag) } }
+      raise QueueFullError, "max_queued requests wait: fetch completions first" if exception && !is_accepted
+
+      is_accepted
     end
 
     # Wait for the next completion.
+    #
+    # An exception of another thread, of Timeout or of a signal may arrive just when a completion is returned, which is
+    # lost then. A thread that is interrupted only while it waits loses none:
+    # `Thread.handle_interrupt(MyError => :on_blocking) { queue.next }`. So does one that is not interrupted, with the
+    # timeout of this method.
     #
     # @param timeout [Numeric, nil] seconds; nil waits without limit, 0 does not wait
     # @return [Completion, nil] nil if none arrived in time, or if the queue is closed and all were fetched
     # @raise [ClosedError]
     def next(timeout: nil)
       deadline = timeout && (now + timeout)
-      loop do
-        found, status = fetch
-        return found if found
-        return if status == Native::QUEUE_END
-
+      until (found = fetch)
         left = deadline && (deadline - now)
-        return if left && left <= 0
+        return if @has_ended || (left && left <= 0)
 
         wait(left)
       end
+      found
     end
 
     # Yield each completion, until the queue is closed and all were fetched.
@@ -98,31 +106,39 @@ module MlflowGateway
       end
     end
 
+    # @return [String] a short description
+    def inspect
+      "#<#{self.class}#{' closed' if @pointer.nil?}>"
+    end
+
     # @return [Integer] requests that wait to be sent
     def waiting
-      count(1)
+      number_of(1)
     end
 
     # @return [Integer] requests that are being sent
     def in_flight
-      count(2)
+      number_of(2)
     end
 
     # @return [Integer] completions that {#next} can return now
     def unfetched
-      count(3) + @ready.size
+      number_of(3) + @ready.size
     end
 
     # @return [Integer] how many requests may be in flight
     def limit
-      count(4)
+      number_of(4)
     end
 
     # Accept no more requests. {#each} ends when all completions were fetched.
     #
     # @return [void]
     def close
-      use { |queue| Native.queue_close(queue) }
+      use do |queue|
+        @is_closed = true
+        Native.queue_close(queue)
+      end
     end
 
     # Cancel all requests, and discard what was not fetched. Threads that wait in {#next} get a {ClosedError}.
@@ -139,6 +155,7 @@ module MlflowGateway
           destroy if @waiters.zero?
         end
       end
+      Logging.flush
     end
 
     private
@@ -167,11 +184,13 @@ module MlflowGateway
       number.read_int
     end
 
-    def count(kind)
+    def number_of(kind)
       use { |queue| Native.queue_count(queue, kind) }
     end
 
     def send_request(queue, contents, how, tag)
+      raise ClosedError, "the queue is closed" if @is_closed
+
       request = Native.make(:request_create, Pointers::Request)
       error = FFI::MemoryPointer.new(:pointer)
       Request.new(request, error).write(contents)
@@ -185,21 +204,22 @@ module MlflowGateway
       request&.free
     end
 
-    # An interruption between fetching and returning would lose a completion, so it is kept in between.
+    # Exceptions that arrived meanwhile are raised after a completion is in @ready, for this thread or another one.
     def fetch
-      status = Native.uninterrupted { use { |queue| @ready.empty? ? fetch_into_ready(queue) : Native::OK } }
-      [@lock.synchronize { @ready.shift }, status]
+      Native.uninterrupted { use { |queue| fetch_into_ready(queue) if @ready.empty? } }
+      Logging.flush
+      @ready.shift
     end
 
     def fetch_into_ready(queue)
       slot, error = Array.new(2) { FFI::MemoryPointer.new(:pointer) }
       status = Native.queue_next(queue, 0, slot, error)
-      if status == Native::OK
-        keep(slot.read_pointer)
-      elsif status < 100
-        raise Error.take(error.read_pointer)
+      case status
+      when Native::OK then keep(slot.read_pointer)
+      when Native::PENDING then nil
+      when Native::QUEUE_END then @has_ended = true
+      else raise Error.take(error.read_pointer)
       end
-      status
     end
 
     def keep(pointer)
@@ -211,14 +231,25 @@ module MlflowGateway
       Native.completion_destroy(pointer)
     end
 
-    # The descriptor stays open while a thread waits for it.
+    # The descriptor stays open while a thread waits for it. Each has an IO of its own, because a Fiber scheduler may
+    # accept one only once.
     def wait(seconds)
       raise InvalidArgumentError, "a queue belongs to the process that created it" if Process.pid != @process
 
-      use { @waiters += 1 }
-      begin
-        @io.wait_readable([seconds, MAX_WAIT].compact.min)
-      ensure
+      is_counted = false
+      Native.uninterrupted do
+        use do
+          @waiters += 1
+          is_counted = true
+        end
+      end
+      IO.for_fd(@descriptor, autoclose: false).wait_readable([seconds, MAX_WAIT].compact.min)
+    ensure
+      stop_waiting if is_counted
+    end
+
+    def stop_waiting
+      Native.uninterrupted do
         @lock.synchronize do
           @waiters -= 1
           destroy if @is_aborted && @waiters.zero?

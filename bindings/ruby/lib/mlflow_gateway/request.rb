@@ -22,21 +22,24 @@ module MlflowGateway
     # @return [void]
     def write(contents)
       set(:request_set_route, Strings.utf8(contents.route)) if contents.route
-      contents.options&.compact&.each do |name, value|
-        set(:request_set_option, Strings.utf8(name), Strings.utf8(value.to_s))
-      end
-      contents.headers&.each { |name, value| set(:request_set_header, name.to_s, Strings.utf8(value)) }
+      contents.options&.each { |name, value| named(:request_set_option, name, Strings.option(value)) }
+      contents.headers&.each { |name, value| named(:request_set_header, name, value&.to_s) }
       write_contents(contents)
       contents.params&.each { |name, value| param(Strings.utf8(name), value) }
     end
 
     private
 
+    # nil leaves the value of the client.
+    def named(function, name, value)
+      set(function, Strings.utf8(name), Strings.utf8(value)) if value
+    end
+
     def write_contents(contents)
       text(:request_set_prompt, contents.prompt) if contents.prompt
       add_messages(contents.messages) if contents.messages
       Array(contents.inputs).each { |input| text(:request_add_input, input) } if contents.inputs
-      set(:request_set_path, contents.verb&.to_s, Strings.utf8(contents.path)) if contents.path
+      set(:request_set_path, contents.verb&.to_s&.upcase, Strings.utf8(contents.path)) if contents.path
       text(:request_set_body_json, Strings.json(contents.body)) if contents.body
     end
 
@@ -64,7 +67,9 @@ module MlflowGateway
 
     def add_hash(message)
       case message
-      in { role: "user" | :user, content: Array => parts, **nil } if parts.all? { |part| !part.is_a?(Hash) }
+      in { role: "user" | :user, content: Media => media, **nil }
+        add_parts([media])
+      in { role: "user" | :user, content: Array => parts, **nil } if parts.none?(Hash)
         add_parts(parts)
       in { role: "tool" | :tool, content: String => content, **others } if (others.keys - [:tool_call_id]).empty?
         text(:request_add_tool_result, others[:tool_call_id], content)
@@ -90,14 +95,11 @@ module MlflowGateway
     end
 
     def param(name, value)
-      case value
-      when Integer then set(:request_set_param_int, name, value)
-      when Float then set(:request_set_param_double, name, value)
-      when true, false then set(:request_set_param_bool, name, value ? 1 : 0)
-      when String, Symbol then text(:request_set_param_string, name, Strings.utf8(value))
-      when nil then set(:request_omit_param, name)
-      else text(:request_set_param_json, name, JSON.generate(value))
-      end
+      return set(:request_omit_param, name) if value.nil?
+
+      type, converted = Params.typed(value)
+      function = :"request_set_param_#{type}"
+      converted.is_a?(String) ? text(function, name, converted) : set(function, name, converted)
     end
 
     # Pass a string with its length as the last arguments.

@@ -19,6 +19,16 @@ module MlflowGateway
       end
     end
 
+    # Return the value of an option: whole numbers have no fraction, whatever their class is.
+    #
+    # @param value [Object]
+    # @return [String, nil]
+    def self.option(value)
+      return if value.nil?
+
+      (value.is_a?(Numeric) && value == value.to_i ? value.to_i : value).to_s
+    end
+
     # Return JSON: a String unchanged, anything else as JSON.
     #
     # @param value [Object]

@@ -36,10 +36,10 @@ module MlflowGateway
 
     # Return the message with the result of the call, for {Client#chat}.
     #
-    # @param content [String] what the tool returned
+    # @param content [Object] what the tool returned: a String, or else it is sent as JSON
     # @return [Hash{Symbol => String}]
     def result(content)
-      { role: "tool", tool_call_id: id, content: content }.compact.freeze
+      { role: "tool", tool_call_id: id, content: Strings.json(content) }.compact.freeze
     end
   end
 end
