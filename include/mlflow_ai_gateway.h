@@ -614,6 +614,7 @@ mlflow_gateway_status mlflow_gateway_clone(mlflow_gateway *gateway,
  *   password                 string                           ""            MLFLOW_TRACKING_PASSWORD
  *   proxy                    URL, none                        ""            https_proxy, http_proxy, all_proxy,
  *                                                                           no_proxy
+ *   require_text *           true, false                      false
  *   retry_backoff_ms *       1 to 60000                       500
  *   retry_max_backoff_ms *   1 to 600000                      8000
  *   retry_policy *           careful, mlflow                  careful
@@ -1026,7 +1027,8 @@ void mlflow_gateway_request_destroy(mlflow_gateway_request *request);
 
 /**
  * Send a request and wait for the whole response. Any route of the type completions or chat accepts a prompt;
- * messages need a chat route. A response with tool calls and without text is a success.
+ * messages need a chat route. A response with tool calls and without text is a success, unless the option
+ * require_text is true.
  *
  * `response` receives the response. The caller owns it.
  */

@@ -6,7 +6,7 @@ import time
 import pytest
 from support.builds import ALL, SHARED, Build
 from support.calls import Outcome, call, call_all
-from support.operations import perform
+from support.operations import perform, perform_all
 from support.scripted_gateway import (
     CHAT_ROUTE,
     Handler,
@@ -163,6 +163,28 @@ def test_response_without_text_is_no_text_and_names_the_reason(key: str) -> None
         assert has_message(outcome, phrase) and outcome.body_len > 50, (message, outcome)
     for (message, _, text), outcome in zip(WITH_TEXT, outcomes[len(WITHOUT_TEXT) :]):
         assert (outcome.status, outcome.text) == ("OK", text), (message, outcome)
+
+
+def test_require_text_lets_a_send_fail_like_a_call() -> None:
+    """The option of a request takes precedence over the handle's. Streams are not affected."""
+
+    def respond(handler: Handler, request: Request) -> None:
+        message, reason, _ = WITHOUT_TEXT[int(request.json()["messages"][0]["content"])]
+        handler.respond(200, {"choices": [{"message": message, "finish_reason": reason}]})
+
+    with ScriptedGateway(one_route(respond, CHAT_ROUTE)) as gateway:
+        for number in range(len(WITHOUT_TEXT)):
+            prompt = f"prompt {number}"
+            called, without, of_request, queued, of_handle, overridden, stream = perform_all(
+                gateway.url, f"call {number}", prompt, "send",
+                "option require_text=true", "send", "queue-send",
+                "handle-option require_text=true", "again", prompt, "send",
+                "option require_text=false", "send", "again", f"message user={number}", "stream",
+            )  # fmt: skip
+            assert called.status == "NO_TEXT" and called.message.startswith(f"POST {gateway.url}"), called
+            for failed in (of_request, queued, of_handle):
+                assert (failed.status, failed.message, failed.error_attempts) == ("NO_TEXT", called.message, 1), failed
+            assert {without.status, overridden.status} == {"OK"} and stream.status == "STREAM_END"
 
 
 def test_filtered_completion_is_no_text() -> None:

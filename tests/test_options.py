@@ -105,6 +105,7 @@ def test_keyword_options_have_the_values_of_the_header() -> None:
         "retry_policy": (("careful", "mlflow"), "careful, mlflow"),
         "retry_read_timeouts": (("true", "false"), "true, false"),
         "gather_stream": (("true", "false"), "true, false"),
+        "require_text": (("true", "false"), "true, false"),
     }
     assert set_on_handle(*[f"{name}={keyword}" for name, (allowed, _) in keywords.items() for keyword in allowed]) == ""
     for name, (allowed, listed) in keywords.items():

@@ -37,7 +37,7 @@ const HANDLE_OPTIONS: [&str; 17] = [
 ];
 
 /// Options that a handle and a request have.
-const CALL_OPTIONS: [&str; 19] = [
+const CALL_OPTIONS: [&str; 20] = [
     "connect_timeout_ms",
     "embed_batch_size",
     "embed_concurrency",
@@ -50,6 +50,7 @@ const CALL_OPTIONS: [&str; 19] = [
     "max_redirects",
     "max_response_bytes",
     "max_retries",
+    "require_text",
     "retry_backoff_ms",
     "retry_max_backoff_ms",
     "retry_policy",
@@ -92,6 +93,7 @@ pub(super) enum CallOption {
     MaxGatheredBytes(usize),
     MaxRedirects(u32),
     GatherStream(bool),
+    RequireText(bool),
     EmbedBatchSize(usize),
     EmbedConcurrency(usize),
     Task(Option<Task>),
@@ -185,6 +187,7 @@ impl CallOption {
             "max_gathered_bytes" => CallOption::MaxGatheredBytes(size(1024, MAX_BYTES)?),
             "max_redirects" => CallOption::MaxRedirects(count(10)?),
             "gather_stream" => CallOption::GatherStream(parse_bool(name, value)?),
+            "require_text" => CallOption::RequireText(parse_bool(name, value)?),
             "embed_batch_size" => CallOption::EmbedBatchSize(size(1, 100_000)?),
             "embed_concurrency" => CallOption::EmbedConcurrency(size(1, 64)?),
             "task" => CallOption::Task(match value {

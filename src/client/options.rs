@@ -47,6 +47,8 @@ pub(super) struct CallOptions {
     pub max_event_bytes: usize,
     /// Whether a stream keeps its text for the response.
     pub gather_stream: bool,
+    /// Whether a response whose first candidate has no text is an error.
+    pub require_text: bool,
     /// The maximum number of inputs in one embeddings request.
     pub embed_batch_size: usize,
     /// The maximum number of concurrent embeddings requests.
@@ -76,6 +78,7 @@ impl Default for CallOptions {
             retries: RetryOptions::default(),
             max_event_bytes: 16 * 1024 * 1024,
             gather_stream: true,
+            require_text: false,
             // The default of LangChain's MlflowEmbeddings.
             embed_batch_size: 20,
             embed_concurrency: 1,
@@ -106,6 +109,7 @@ impl CallOptions {
             CallOption::MaxRedirects(max) => self.max_redirects = max,
             CallOption::MaxEventBytes(max) => self.max_event_bytes = max,
             CallOption::GatherStream(gathers) => self.gather_stream = gathers,
+            CallOption::RequireText(requires) => self.require_text = requires,
             CallOption::EmbedBatchSize(max) => self.embed_batch_size = max,
             CallOption::EmbedConcurrency(max) => self.embed_concurrency = max,
             CallOption::Task(task) => self.task = task,

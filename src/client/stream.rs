@@ -90,7 +90,7 @@ impl Stream {
             }
             // The server did not stream. The events are made from the whole response.
             HttpResponse::Whole(reply) => {
-                let mut stream = Stream::from_response(source, completion::to_response(call, reply, &request)?);
+                let mut stream = Stream::from_response(source, completion::to_response(call, reply, &request, false)?);
                 stream.gathered.add_whole_response()?;
                 stream.note_tokens();
                 Ok(stream)

@@ -131,6 +131,7 @@ pub unsafe extern "C" fn mlflow_gateway_clone(
 ///   password                 string                           ""            MLFLOW_TRACKING_PASSWORD
 ///   proxy                    URL, none                        ""            https_proxy, http_proxy, all_proxy,
 ///                                                                           no_proxy
+///   require_text *           true, false                      false
 ///   retry_backoff_ms *       1 to 60000                       500
 ///   retry_max_backoff_ms *   1 to 600000                      8000
 ///   retry_policy *           careful, mlflow                  careful

@@ -39,7 +39,8 @@ pub(super) unsafe fn call_arguments<T>(
 }
 
 /// Send a request and wait for the whole response. Any route of the type completions or chat accepts a prompt;
-/// messages need a chat route. A response with tool calls and without text is a success.
+/// messages need a chat route. A response with tool calls and without text is a success, unless the option
+/// require_text is true.
 ///
 /// `response` receives the response. The caller owns it.
 #[unsafe(no_mangle)]

@@ -759,6 +759,7 @@ static void invalid_options_are_rejected(void)
         { "max_gathered_bytes", { "1024", "1099511627776" }, { "1023", "1099511627777" } },
         { "max_event_bytes", { "1024", "1073741824" }, { "1023", "1073741825" } },
         { "gather_stream", { "true", "false" }, { "1", "TRUE" } },
+        { "require_text", { "true", "false" }, { "1", "TRUE" } },
         { "embed_batch_size", { "1", "100000" }, { "0", "100001" } },
         { "embed_concurrency", { "1", "64" }, { "0", "65" } },
     };
