@@ -11,6 +11,8 @@
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
 # make test     install what the tests need and run all tests (10 minutes on two cores)
+# make test-go  run all tests of the Go binding, more than make test does (3 minutes)
+# make install-go-example  build Go programs with an installed library, in each way, and run them
 # make test-arm64, make test-s390x
 #               cross-compile the library with its oldest Rust, and run the C tests in an emulator (see CONTRIBUTING.md)
 # make test-real-queues  send 200 prompts to a language model one by one and through a queue (3 minutes)
@@ -113,6 +115,7 @@ test-gem: test-tools gem library
 
 test-dist: check-tools dist
 	@sh packaging/clean-root bullseye
+	@sh tests/install-tools go-staticcheck
 	$(PYTEST) tests/packaging/test_dist.py
 
 # Needs the programs of Debian's dpkg-dev.
@@ -151,8 +154,20 @@ check-tools: | need-cargo need-cc need-python
 	@$(PYTHON) tests/gateways/install.py pytest
 
 test-tools: | need-cargo need-cc need-python
-	@sh tests/install-tools doxygen valgrind
-	@$(PYTHON) tests/gateways/install.py pytest $(REAL_GATEWAYS)
+	@sh tests/install-tools doxygen valgrind go-staticcheck
+	@$(PYTHON) tests/gateways/install.py pytest go $(REAL_GATEWAYS)
+
+# Two versions of Go are installed: the oldest that is supported, and the newest. make test has fewer modes and
+# repetitions of these tests.
+test-go: library | need-cc need-python
+	@sh tests/install-tools go-staticcheck
+	@$(PYTHON) tests/gateways/install.py pytest go mlflow-2.8.1 mlflow-2.22.5 mlflow-3.17.2 language-model embeddings
+	GO_TESTS=all $(PYTEST) tests/test_go*.py
+
+install-go-example: library | need-cc need-python
+	@sh tests/install-tools go-staticcheck
+	@$(PYTHON) tests/gateways/install.py pytest go
+	GO_TESTS=all $(PYTEST) tests/test_go_install.py
 
 # Also builds the library with the feature test-panic, because both use target/debug.
 test-rust:
@@ -225,5 +240,5 @@ need-cargo need-cc need-python:
 
 .PHONY: need-cargo need-cc need-python all library examples install uninstall man docs test-docs \
     deb test-packages dist dist-x86_64 dist-aarch64 gem test-gem test-dist test-cargo-c demo check check-tools test \
-    test-tools test-rust test-ruby test-builds test-fuzz test-real-queues test-arm64 test-s390x abi check-abi compat \
-    fuzz bench clean
+    test-tools test-rust test-go install-go-example test-ruby test-builds test-fuzz test-real-queues test-arm64 \
+    test-s390x abi check-abi compat fuzz bench clean

