@@ -1,9 +1,11 @@
-// Go's net/http: one client with a kept-alive connection.
+// Go's net/http and encoding/json, as the clients of model providers use them: one client with a kept-alive connection.
 //
 // usage: bench_go URL CALLS
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,24 +13,43 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
 const (
 	warmUp = 100
-	body   = `{"prompt":"The capital of Finland is","max_tokens":8,"temperature":0.0}`
 	text   = " Helsinki, a city of about 690,000 people now."
 )
 
-type completion struct {
-	Choices []struct {
-		Text string `json:"text"`
-	} `json:"choices"`
+type prompt struct {
+	Prompt      string  `json:"prompt"`
+	MaxTokens   int     `json:"max_tokens"`
+	Temperature float64 `json:"temperature"`
 }
 
-func call(client *http.Client, url string) {
-	request, err := http.NewRequest("POST", url, strings.NewReader(body))
+type completion struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	Model   string `json:"model"`
+	Choices []struct {
+		Index        int    `json:"index"`
+		Text         string `json:"text"`
+		FinishReason string `json:"finish_reason"`
+	} `json:"choices"`
+	Usage struct {
+		PromptTokens     int64 `json:"prompt_tokens"`
+		CompletionTokens int64 `json:"completion_tokens"`
+		TotalTokens      int64 `json:"total_tokens"`
+	} `json:"usage"`
+}
+
+func call(ctx context.Context, client *http.Client, url string) {
+	body, err := json.Marshal(prompt{"The capital of Finland is", 8, 0})
+	if err != nil {
+		log.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, "POST", url, bytes.NewReader(body))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -58,13 +79,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	client := &http.Client{Timeout: 5 * time.Minute}
 	for i := 0; i < warmUp; i++ {
-		call(client, url)
+		call(ctx, client, url)
 	}
 	start := time.Now()
 	for i := 0; i < calls; i++ {
-		call(client, url)
+		call(ctx, client, url)
 	}
 	fmt.Printf("{\"seconds\": %.9f, \"calls\": %d}\n", time.Since(start).Seconds(), calls)
 }

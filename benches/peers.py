@@ -17,6 +17,7 @@ BARE = "bare socket"
 OURS = "this library"
 LIBCURL = "libcurl + cJSON"
 GO = "Go net/http"
+GO_BINDING = "this library from Go"
 RUBY = "Ruby net/http"
 OURS_IN_RUBY = "this library, from Ruby"
 MLFLOW = "MLflow's Python client"
@@ -51,11 +52,23 @@ def build_ours() -> Peer:
 
 def build_go() -> Peer:
     """Go's net/http."""
-    program = FOLDER / "bench_go"
-    command = ["go", "build", "-o", str(program), str(SOURCES / "bench_go.go")]
-    environment = {"GOCACHE": str(FOLDER / "go-cache"), "GOPATH": str(FOLDER / "go"), "GOFLAGS": ""}
-    output("building bench_go", command, "see the output of go", environment=environment)
-    return Peer(GO, (str(program),))
+    return Peer(GO, (_go_program("bench_go", SOURCES, ["bench_go.go"]),))
+
+
+def build_go_binding() -> Peer:
+    """This library, through bindings/go."""
+    flags = {"CGO_LDFLAGS": " ".join(OUR_LIBRARY)}
+    program = _go_program("bench_go_binding", SOURCES / "go_binding", ["-tags", "mlflow_env", "."], flags)
+    return Peer(GO_BINDING, (program,))
+
+
+def _go_program(name: str, folder: Path, arguments: list[str], environment: Optional[dict[str, str]] = None) -> str:
+    """Builds a program with the newest Go, which is installed first if it is missing."""
+    go, program = install("go") / "bin" / "go", FOLDER / name
+    settings = {"GOCACHE": str(FOLDER / "go-cache"), "GOPATH": str(FOLDER / "go"), "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+    command = [str(go), "build", "-o", str(program), *arguments]
+    output(f"building {name}", command, "see the output of go", folder, {**settings, **(environment or {})})
+    return str(program)
 
 
 def build_ruby() -> Peer:

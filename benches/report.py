@@ -32,6 +32,11 @@ COUNTS = f"""## Counts
 User instructions by callgrind and system calls by strace, with one thread: the difference between runs of {MANY} and
 {FEW} calls, divided by the number of additional calls.
 """
+FROM_GO = """## From Go
+
+`bindings/go` with a context that can be cancelled, so that each call has a cancel token, and `mlflow_gateway_call()`
+alone, in turn in one process: medians of single calls.
+"""
 START = f"""## The first call
 
 Loading the library, creating a handle and making the first call, which also detects the server's dialect: medians of
@@ -52,6 +57,8 @@ def report(results: Results) -> str:
         "![Microseconds per call](results.svg)\n",
         "## The same over TLS 1.3\n",
         times(results.tls),
+        FROM_GO,
+        _from_go(results),
         THREADS,
         _threads(results.threads),
         COUNTS,
@@ -81,6 +88,16 @@ def with_soak(before: str, soak: Sequence[tuple[str, str, str, str]]) -> str:
     """Replaces the section about the million calls at the end of the report."""
     rows = table(["metric", "measured", "target", ""], soak)
     return "\n".join([before.partition(SOAK_TITLE)[0].rstrip() + "\n", SOAK_TITLE + "\n", rows])
+
+
+def _from_go(results: Results) -> str:
+    cost = results.go_cost
+    rows = [
+        ("from Go", f"{cost['go_us']:.1f}"),
+        ("from C", f"{cost['c_us']:.1f}"),
+        ("difference", f"{cost['go_us'] - cost['c_us']:.1f}"),
+    ]
+    return table(["", "microseconds per call"], rows)
 
 
 def _threads(measured: Measured) -> str:

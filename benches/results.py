@@ -14,6 +14,8 @@ class Results(NamedTuple):
 
     machine: Sequence[tuple[str, str]]
     plain: Measured
+    go_cost: dict[str, float]
+    """What benches/go_binding prints."""
     threads: Measured
     tls: Measured
     instructions: dict[str, float]

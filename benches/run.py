@@ -38,6 +38,7 @@ CHART = ROOT / "benches" / "results.svg"
 THREADS = (1, 8, 64)
 EARLY_CALLS = 10_000
 ALL_CALLS = 1_000_000
+GO_CALLS = 50_000
 
 
 def main() -> int:
@@ -68,17 +69,21 @@ def compare() -> None:
     """Measures everything except the million calls."""
     log("building the peers")
     c_peers = bare, libcurl, ours = peers.build_bare(), peers.build_libcurl(), peers.build_ours()
-    others = peers.build_go(), peers.build_ruby(), peers.build_ours_in_ruby(), peers.build_mlflow()
+    go_binding = peers.build_go_binding()
+    others = go_binding, peers.build_go(), peers.build_ruby(), peers.build_ours_in_ruby(), peers.build_mlflow()
     queue = queue_runs.measure(on_one_core, is_long=False)
     with server.running() as gateway:
         threads = measure("threads", [Run(peer, count) for count in THREADS for peer in c_peers], gateway.url)
     with on_one_core(), server.running() as gateway:
         plain = measure("one thread", [Run(peer, 1) for peer in (*c_peers, *others)], gateway.url)
         tls = measure("TLS", [Run(libcurl, 1), Run(ours, 1)], gateway.tls_url, gateway.ca_file)
+        log("comparing calls from Go and from C")
+        go_cost = peers.run([*go_binding.command, gateway.url, str(GO_CALLS)])
         log("counting instructions and system calls")
         results = Results(
             machine=machine.describe(),
             plain=plain,
+            go_cost=go_cost,
             threads=threads,
             tls=tls,
             instructions={peer.name: counts.instructions(peer, gateway.url) for peer in c_peers},

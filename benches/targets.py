@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from responses import EVENTS, FEW_EVENTS
 from counts import MANY
 from large import Large
-from peers import BARE, LIBCURL, MLFLOW, OURS, OURS_IN_RUBY
+from peers import BARE, GO, GO_BINDING, LIBCURL, MLFLOW, OURS, OURS_IN_RUBY
 from queue_runs import QUEUE, SEND, STREAMS, QueueResults
 from results import Results
 
@@ -32,6 +32,8 @@ def rows(results: Results) -> list[Row]:
         _at_most("this library / bare socket", plain[OURS] / plain[BARE], 1.30),
         _at_most("this library / libcurl + cJSON", plain[OURS] / plain[LIBCURL], 0.65),
         _at_least("MLflow's Python client / this library", plain[MLFLOW] / plain[OURS], 40),
+        _at_most("from Go: microseconds over the call from C", results.go_cost["go_us"] - results.go_cost["c_us"], 5),
+        _at_least("Go net/http / this library from Go", plain[GO] / plain[GO_BINDING], 1),
         _at_most("from Ruby: microseconds over the call from C", plain[OURS_IN_RUBY] - plain[OURS], 40),
         _at_most("over TLS: this library / libcurl + cJSON", tls[OURS] / tls[LIBCURL], 0.80),
         _at_least("64 threads, calls per second: this library / libcurl + cJSON", at[OURS, 64] / at[LIBCURL, 64], 1),

@@ -9,7 +9,6 @@ from common import FOLDER, BenchFailed, output, log
 
 PROGRAMS = {
     "cc": "gcc",
-    "go": "golang-go",
     "openssl": "openssl",
     "ruby": "ruby",
     "strace": "strace",
