@@ -34,7 +34,7 @@ ALLOW_ABI_MISMATCH = $(shell rustc -C help | sed -n 's/.*\(unsafe-allow-abi-mism
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 REAL_GATEWAYS = mlflow-2.5.0 mlflow-2.8.1 mlflow-2.9.2 mlflow-2.10.2 mlflow-2.22.5 mlflow-3.0.1 mlflow-3.9.0 \
     mlflow-3.13.0 mlflow-3.17.2 mlflow-3.18.0 \
-    language-model embeddings openai openmpi
+    language-model embeddings openai openmpi zig
 
 # Python uses UTF-8 in any locale.
 PYTEST = PYTHONUTF8=1 target/gateways/pytest/bin/python -m pytest --quiet --durations=5

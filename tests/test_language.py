@@ -113,6 +113,8 @@ PROSE = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "bindings/python/*.py",
+    "bindings/zig/*.zig",
     "docs/**/*.md",
     "docs/man/examples/*.c",
     "examples-c/*",

@@ -16,7 +16,7 @@ from header import ROOT, Constant, Function, Header, Macro, Type, read
 
 SITE_PAGES = {
     (ROOT / "docs" / name).resolve(): Path(name).stem
-    for name in ("options.md", "reliability.md", *(f"guide/{path.name}" for path in (ROOT / "docs/guide").glob("*.md")))
+    for name in ("options.md", "reliability.md", "bindings.md", *(f"guide/{path.name}" for path in (ROOT / "docs/guide").glob("*.md")))
 }
 SITE_PAGES[(ROOT / "docs/guide/README.md").resolve()] = "mainpage"
 """The Markdown files of the site, and the name of each page."""

