@@ -10,7 +10,7 @@
 # make test-packages  build the Debian packages and test them in a minimal Debian (needs root; 4 minutes the first time)
 # make demo     send a prompt through an MLflow gateway to a language model on this machine
 # make check    run the tests that need neither a real server nor a sanitizer (2 minutes on two cores)
-# make test     install what the tests need and run all tests (10 minutes on two cores)
+# make test     install what the tests need and run all tests (15 minutes on two cores)
 # make test-go  run all tests of the Go binding, more than make test does (3 minutes)
 # make install-go-example  build Go programs with an installed library, in each way, and run them
 # make test-arm64, make test-s390x
