@@ -19,7 +19,7 @@ LIBCURL = "libcurl + cJSON"
 GO = "Go net/http"
 GO_BINDING = "this library from Go"
 RUBY = "Ruby net/http"
-OURS_IN_RUBY = "this library, from Ruby"
+OURS_IN_RUBY = "this library from Ruby"
 MLFLOW = "MLflow's Python client"
 
 CC = ["cc", "-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
