@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.builds import NO_RETRIES, clean_environment
+from support.builds import NO_RETRIES, ROOT, clean_environment
 from support.go_toolchains import BINDING, LIBRARY, OLDEST, build_example
 from support.program_output import read_until
 from support.real_gateways import RealGateway
@@ -57,11 +57,12 @@ func main() {}
 
 def test_code_of_the_readme_is_compiled(tmp_path: Path) -> None:
     """Each fragment becomes a function. The first block is examples/minimal."""
+    (short,) = re.findall(r"```go\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     _, *fragments = re.findall(r"```go\n(.*?)```", (BINDING / "README.md").read_text(), re.S)
     assert len(fragments) >= 5
     program = tmp_path / "main.go"
     functions = [AROUND_README]
-    for number, fragment in enumerate(fragments):
+    for number, fragment in enumerate([short, *fragments]):
         results = re.findall(r"^(request|response|text)\b.* :?= ", fragment, re.M)
         uses = "".join(f"\t_ = {name}\n" for name in results)
         functions.append(f"func f{number}(ctx context.Context, err error) error {{\n{fragment}{uses}\treturn err\n}}\n")
