@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 from collections.abc import Iterator
 from typing import Optional
 
@@ -37,9 +38,12 @@ VERSIONS = ("2.8.1", "2.22.5", "3.17.2")
 
 
 def pytest_configure() -> None:
-    """Lets pytest shorten reports of failed tests on CI machines, too."""
+    """Lets pytest shorten reports of failed tests on CI machines, too, and Ctrl-C end programs in background jobs, too."""
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)
+    # Programs inherit that a shell ignores it for its background jobs.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:

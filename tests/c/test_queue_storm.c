@@ -3,7 +3,7 @@
  * ends exactly once, with its own response; after a cancellation only its end follows.
  *
  * usage: test_queue_storm URI THREADS SECONDS SEED
- *   tests/c/fast_gateway.c
+ *   tests/c/fast_gateway.c. A slow machine takes longer, until enough has happened.
  *   out: the numbers of requests submitted, of ends fetched, of events fetched, and of queues destroyed while full
  */
 #define _POSIX_C_SOURCE 200809L
@@ -18,6 +18,7 @@
 #define MAX_THREADS 64
 #define MAX_REQUESTS 400000
 #define KEPT 4
+#define MAX_LONGER_US 120000000
 
 /* A queue that is replaced by another one now and then. `lock` is held for writing meanwhile. */
 static struct slot {
@@ -35,7 +36,7 @@ static struct {
 
 static mlflow_gateway *gateway;
 static mlflow_gateway_cancel_token *token;
-static int64_t end_us;
+static int64_t end_us, last_us;
 static uint64_t next_tag, now, submitted, done, events, destroyed_full;
 
 static uint64_t add(uint64_t *to, uint64_t amount)
@@ -195,12 +196,19 @@ static void use_queue(struct slot *slot, uint64_t *state, mlflow_gateway_complet
     }
 }
 
+static bool is_enough(void)
+{
+    uint64_t ended = add(&done, 0), all = add(&submitted, 0);
+
+    return all > 50 && ended > all / 10 && add(&events, 0) > 5 && add(&destroyed_full, 0) > 0;
+}
+
 static void *run(void *seed)
 {
     uint64_t state = *(uint64_t *)seed;
     mlflow_gateway_completion *kept[KEPT] = { NULL };
 
-    while (now_us() < end_us) {
+    while (now_us() < end_us || (!is_enough() && now_us() < last_us)) {
         struct slot *slot = &slots[random_below(&state, QUEUES)];
         if (random_below(&state, 400) == 0) {
             CHECK(pthread_rwlock_wrlock(&slot->lock) == 0);
@@ -236,6 +244,7 @@ int main(int argc, char **argv)
         open_queue(&slots[i], &state);
     }
     end_us = now_us() + (int64_t)(1e6 * atof(argv[3]));
+    last_us = end_us + MAX_LONGER_US;
     for (int i = 0; i < count; i++) {
         seeds[i] = random_below(&state, UINT64_MAX) | 1;
         CHECK(pthread_create(&threads[i], NULL, run, &seeds[i]) == 0);
