@@ -37,6 +37,7 @@ mod tcp;
 mod tls;
 mod tls_insecure;
 mod tls_pinned;
+mod tls_sessions;
 mod tls_transport;
 mod uri;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
@@ -14,6 +14,7 @@ use super::error::TransportError;
 use super::pem::PemFile;
 use super::tls_insecure::NoVerification;
 use super::tls_pinned::{Pinned, PinnedVerifier};
+use super::tls_sessions::SessionStore;
 use crate::sync::{Lock, ProcessLocal};
 
 type Chain = Vec<CertificateDer<'static>>;
@@ -206,10 +207,12 @@ impl Options {
         let builder =
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(provider)?);
-        match (&self.client_chain, &self.client_key) {
-            (Some(chain), Some(key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
-            _ => Ok(builder.with_no_client_auth()),
-        }
+        let mut config = match (&self.client_chain, &self.client_key) {
+            (Some(chain), Some(key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
+            _ => builder.with_no_client_auth(),
+        };
+        config.resumption = Resumption::store(Arc::new(SessionStore::default()));
+        Ok(config)
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
