@@ -7,7 +7,7 @@ import "encoding/json"
 
 // Message is one message of a chat. encoding/json stores and restores it.
 type Message struct {
-	// Role is "system", "user", "assistant", "tool", or another role that the model knows.
+	// Role is "system", "user", "assistant", "tool", or another role that the model supports.
 	Role string `json:"role,omitempty"`
 	// Content is the text.
 	Content string `json:"content,omitempty"`

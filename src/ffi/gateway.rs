@@ -76,8 +76,8 @@ pub unsafe extern "C" fn mlflow_gateway_create(
 /// cancel token.
 ///
 /// The clone has the settings of the handle at this moment, its log callback and its cancel token included. Later
-/// changes of one do not affect the other. Both use the same connections and access tokens, and what one learns about
-/// the gateway, the other knows. The environment is not read again. Either may be destroyed first.
+/// changes of one do not affect the other. Both share connections, access tokens, and the detected dialects and types
+/// of routes. The environment is not read again. Either may be destroyed first.
 ///
 /// `clone` receives the clone. The caller owns it.
 #[unsafe(no_mangle)]
