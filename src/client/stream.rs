@@ -147,9 +147,7 @@ impl Stream {
         }
         if self.outcome.is_none() && self.source.deadline.is_cancelled() {
             before_waiting();
-            self.gathered.clear_events();
-            let error = self.source.transport_error(TransportError::Cancelled(Phase::Event));
-            self.end(Err(error));
+            self.fail(self.source.transport_error(TransportError::Cancelled(Phase::Event)));
         }
         loop {
             if let Some(queued) = self.gathered.next_event() {
@@ -199,16 +197,19 @@ impl Stream {
     /// Waits until the condition holds. If the stream is cancelled or has to end before, nothing more of it is read.
     pub(super) fn wait_until(&mut self, condition: &mut dyn FnMut() -> bool) {
         if let (Err(error), None) = (self.source.deadline.wait_until(condition), &self.outcome) {
-            self.gathered.clear_events();
-            let error = self.source.transport_error(error);
-            self.end(Err(error));
+            self.fail(self.source.transport_error(error));
         }
     }
 
     /// Ends the response as cancelled, even if it is complete or has failed.
     fn stop(&mut self, why: &str) {
+        self.fail(report::stopped(&self.source.error_context(), why));
+    }
+
+    /// Ends the response with an error. Events that were received before are discarded.
+    fn fail(&mut self, error: Error) {
         self.gathered.clear_events();
-        self.end(Err(report::stopped(&self.source.error_context(), why)));
+        self.end(Err(error));
     }
 
     /// Returns the response gathered so far.
