@@ -9,15 +9,11 @@ module MlflowGateway
   #
   # @api private
   class Lane
-    # How the objects are destroyed that the C library writes to a slot. An object that is in its slot is destroyed with
-    # the lane, whenever the call is interrupted.
-    SLOTS = %i[request_destroy completion_destroy error_destroy].freeze
-
     # @param handle [Handle]
     def initialize(handle)
-      @slots = SLOTS.map { FFI::MemoryPointer.new(:pointer) }
-      @request, @completion, @error = @slots
-      ObjectSpace.define_finalizer(self, Lane.finalizer(@slots))
+      # What is in a slot is destroyed with the lane, whenever the call is interrupted.
+      @owners = %i[request_destroy completion_destroy error_destroy].map { |destroy| Pointers::Owner.new(destroy) }
+      @request, @completion, @error = @owners.map(&:slot)
       @queue = handle.use { |gateway| Native.make(:queue_create, Pointers::Queue, gateway) }
       @io = IO.for_fd(descriptor, autoclose: false)
       @process = Process.pid
@@ -43,30 +39,10 @@ module MlflowGateway
     # Cancel the request, and destroy everything.
     def destroy
       Native.uninterrupted do
-        Lane.clear(@slots)
+        @owners.each(&:release)
         @queue.free
       end
       Logging.flush
-    end
-
-    # Destroy what is in slots.
-    #
-    # @param slots [Array<FFI::Pointer>]
-    # @return [void]
-    def self.clear(slots)
-      slots.zip(SLOTS) do |slot, destroy|
-        pointer = slot.read_pointer
-        slot.put_pointer(0, nil)
-        Native.public_send(destroy, pointer)
-      end
-    end
-
-    # For a lane that was not destroyed: an interruption may prevent that, and an Enumerator may be left unfinished.
-    #
-    # @param slots [Array<FFI::Pointer>]
-    # @return [Proc]
-    def self.finalizer(slots)
-      ->(_) { clear(slots) }
     end
 
     private
