@@ -53,14 +53,17 @@ const (
 	attempts   = 5
 )
 
+// echoOrBusy makes a client that sends "retry" sleep before it retries.
+func echoOrBusy(x *exchange) {
+	if x.text() == "retry" {
+		x.respond(503, `{"detail": "busy"}`, "Retry-After", "30")
+	} else {
+		echo(x)
+	}
+}
+
 func TestContextEndsEveryKindOfCallAtOnce(t *testing.T) {
-	s := newServer(t, func(x *exchange) {
-		if x.text() == "retry" {
-			x.respond(503, `{"detail": "busy"}`, "Retry-After", "30")
-		} else {
-			echo(x)
-		}
-	})
+	s := newServer(t, echoOrBusy)
 	client := newClient(t, s.URL)
 	retrying := newClient(t, s.URL, WithOption("max_retries", "3"))
 	connecting := newClient(t, "http://"+unreachable(t))
@@ -164,13 +167,7 @@ func occupy(t *testing.T, queue *Queue, count int) {
 // TestCancelledCallsLeakNothing makes 10,000 calls of all kinds that are cancelled: they wait, stream, connect, or sleep
 // before a retry.
 func TestCancelledCallsLeakNothing(t *testing.T) {
-	s := newServer(t, func(x *exchange) {
-		if x.text() == "retry" {
-			x.respond(503, `{"detail": "busy"}`, "Retry-After", "30")
-		} else {
-			echo(x)
-		}
-	})
+	s := newServer(t, echoOrBusy)
 	client := newClient(t, s.URL)
 	retrying := newClient(t, s.URL, WithOption("max_retries", "3"))
 	connecting := newClient(t, "http://"+unreachable(t))
