@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import socket
 import ssl
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,13 +28,14 @@ from support.scripted_gateway import (
     one_route,
     unreachable_port,
 )
-from support.timing import three_attempts
+from support.timing import machine_lateness, three_attempts
 
 pytestmark = pytest.mark.alone
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 GRACE_MS = 50
 """The time that a call may take beyond its deadline."""
+TRIES = 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -187,24 +189,22 @@ def test_timeout_ms_limits_the_whole_call_in_every_phase(slow_resolver: dict[str
 
 
 @pytest.mark.parametrize("ms", [50, 1000])
-def test_deadline_is_kept_within_two_milliseconds_on_an_idle_machine(ms: int) -> None:
-    """Holds on an idle machine, so one of a few attempts must show it."""
+@three_attempts
+def test_deadline_is_kept_within_two_milliseconds(ms: int) -> None:
+    """Beyond the time by which the machine itself is late."""
 
     def over(name: str) -> float:
         with hanging_endpoint(name) as endpoint:
-            option = f"handle-option timeout_ms={ms}"
-            outcome = perform(
-                endpoint.uri, option, "handle-option dialect=deployments", *endpoint.commands, "message user=hi", "send"
-            )
+            options = (f"handle-option timeout_ms={ms}", "handle-option dialect=deployments", *endpoint.commands)
+            outcome = perform(endpoint.uri, *options, "message user=hi", "send")
         check_timeout(outcome, "timeout_ms", ms, endpoint.doing)
         assert outcome.took_us >= ms * 1000, outcome
         return outcome.took_us / 1000 - ms
 
     for name in ("connect", "wait", "read"):
-        tries = [over(name)]
-        while min(tries) > 2 and len(tries) < 8:
-            tries.append(over(name))
-        assert min(tries) <= 2, (name, tries)
+        with machine_lateness() as machine:
+            tries = [over(name) for _ in range(TRIES)]
+        assert statistics.median(tries) <= 2 + machine.percentile(99), (name, tries, machine.percentile(99))
 
 
 def test_long_deadline_is_kept_within_the_grace_period() -> None:
