@@ -1,5 +1,7 @@
 //! The model parameters that are set, as JSON.
 
+use std::sync::Arc;
+
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -20,10 +22,17 @@ const STOP: &str = "stop";
 #[derive(Debug)]
 pub struct InvalidParam(pub String);
 
-/// Named JSON values in the order in which they were first set. A `None` in a request omits the parameter of the
-/// handle.
+/// Named JSON values in the order in which they were first set.
 #[derive(Debug, Clone, Default)]
-pub struct Params(Vec<(String, Option<Box<RawValue>>)>);
+pub struct Params(Vec<Param>);
+
+/// Each call copies it, so it is shared.
+#[derive(Debug, Clone)]
+struct Param {
+    name: Arc<str>,
+    /// `None` in a request omits the parameter of the handle.
+    value: Option<Arc<RawValue>>,
+}
 
 impl Params {
     pub fn set_double(&mut self, name: &str, value: f64) -> Result<(), InvalidParam> {
@@ -73,45 +82,44 @@ impl Params {
     /// Returns the parameters of a handle merged with those of a request, which take precedence. Leaves out the omitted
     /// ones.
     pub fn merged_with(&self, others: &Params) -> Params {
-        let mut all = self.clone();
-        for (name, value) in &others.0 {
-            all.insert(name, value.clone());
-        }
-        all.0.retain(|(_, value)| value.is_some());
+        let mut all = Params(Vec::with_capacity(self.0.len() + others.0.len()));
+        all.0.extend_from_slice(&self.0);
+        others.0.iter().for_each(|param| all.insert(param.clone()));
+        all.0.retain(|param| param.value.is_some());
         all
     }
 
     pub fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| is_same(known, name))
+        self.0.iter().any(|param| is_same(&param.name, name))
     }
 
     /// Removes a parameter, if it is set.
     pub fn unset(&mut self, name: &str) {
-        self.0.retain(|(known, _)| !is_same(known, name));
+        self.0.retain(|param| !is_same(&param.name, name));
     }
 
     /// Omits a parameter, even if the handle sets it, until it is set or unset here.
     pub fn omit(&mut self, name: &str) -> Result<(), InvalidParam> {
         check_name(name)?;
-        self.insert(name, None);
+        self.insert(Param { name: name.into(), value: None });
         Ok(())
     }
 
     fn set(&mut self, name: &str, value: Box<RawValue>) -> Result<(), InvalidParam> {
         check_name(name)?;
-        self.insert(name, Some(value));
+        self.insert(Param { name: name.into(), value: Some(value.into()) });
         Ok(())
     }
 
-    fn insert(&mut self, name: &str, value: Option<Box<RawValue>>) {
-        match self.0.iter_mut().find(|(known, _)| is_same(known, name)) {
-            Some(param) => *param = (name.to_owned(), value),
-            None => self.0.push((name.to_owned(), value)),
+    fn insert(&mut self, new: Param) {
+        match self.0.iter_mut().find(|param| is_same(&param.name, &new.name)) {
+            Some(param) => *param = new,
+            None => self.0.push(new),
         }
     }
 
     fn values(&self) -> impl Iterator<Item = (&str, &RawValue)> {
-        self.0.iter().filter_map(|(name, value)| Some((name.as_str(), &**value.as_ref()?)))
+        self.0.iter().filter_map(|param| Some((&*param.name, param.value.as_deref()?)))
     }
 
     /// Writes the parameters. `candidate_count` is the server's name for that parameter and its alias `n`.
