@@ -22,6 +22,16 @@ const (
 	LogDebug LogLevel = C.MLFLOW_GATEWAY_LOG_DEBUG
 )
 
+var logLevelNames = map[LogLevel]string{LogError: "error", LogInfo: "info", LogDebug: "debug"}
+
+// String returns the level in words, such as "error".
+func (l LogLevel) String() string {
+	if name, ok := logLevelNames[l]; ok {
+		return name
+	}
+	return "LogLevel(" + strconv.Itoa(int(l)) + ")"
+}
+
 // WithLog passes log lines up to a level to a function, one for each attempt to send a request. Credentials are masked.
 //
 // One goroutine of the client calls the function soon after a line was logged, line by line. No call waits for it. The

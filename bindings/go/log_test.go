@@ -2,6 +2,7 @@ package mlflowgateway
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -41,8 +42,15 @@ func TestLogLinesArePassedOnInOrderBeforeCloseReturns(t *testing.T) {
 		}
 		if strings.Count(levels.String(), "1") != 1 || strings.Count(levels.String(), "2") != strings.Count(want, "2") ||
 			strings.Contains(want, "3") != strings.Contains(levels.String(), "3") {
-			t.Errorf("level %d: %s\n%s", level, &levels, all)
+			t.Errorf("level %s: %s\n%s", level, &levels, all)
 		}
+	}
+}
+
+func TestLevelsAndKindsArePrintedInWords(t *testing.T) {
+	got := fmt.Sprint(LogError, LogInfo, LogDebug, LogLevel(9), EventText, EventToolCall, EventOther, EventKind(-1))
+	if got != "error info debug LogLevel(9) text tool call other EventKind(-1)" {
+		t.Error(got)
 	}
 }
 

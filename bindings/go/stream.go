@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -69,6 +70,19 @@ const (
 	// EventOther is anything else: see RawData.
 	EventOther EventKind = C.MLFLOW_GATEWAY_EVENT_OTHER
 )
+
+var eventKindNames = map[EventKind]string{
+	EventText: "text", EventReasoning: "reasoning", EventRefusal: "refusal", EventToolCall: "tool call",
+	EventFinish: "finish", EventUsage: "usage", EventOther: "other",
+}
+
+// String returns the kind in words, such as "tool call".
+func (k EventKind) String() string {
+	if name, ok := eventKindNames[k]; ok {
+		return name
+	}
+	return "EventKind(" + strconv.Itoa(int(k)) + ")"
+}
 
 // stream is what a Stream owns. It outlives a Stream that the program has lost.
 type stream struct {
