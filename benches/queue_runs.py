@@ -83,7 +83,7 @@ def measure(on_one_core: Callable[[], AbstractContextManager[None]], *, is_long:
     """Measures everything. `is_long` has as many rounds as the other measurements, and streams of a minute."""
     log("building the programs of the queue")
     send, queue = _peers()
-    at_once = [Run(send, 64), Run(queue, 8), Run(queue, 64)]
+    at_once = [Run(send, 64), Run(queue, 8), Run(queue, 32), Run(queue, 64)]
     one_core = [Run(send, 1), Run(queue, 1), Run(send, 64), Run(queue, 64)]
     number = rounds.ROUNDS if is_long else ROUNDS
     with server.running() as gateway:

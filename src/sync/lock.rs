@@ -63,12 +63,12 @@ impl<T> Lock<T> {
 
     #[cold]
     fn wait(&self, me: u32) {
-        let mut spins = 0;
+        // Once this thread has slept, others may still sleep when it takes the lock.
+        let (mut spins, mut held) = (0, me);
         loop {
             let word = self.word.load(Ordering::Relaxed);
-            let take = |from| self.word.compare_exchange(from, me | CONTENDED, Ordering::Acquire, Ordering::Relaxed);
+            let take = |from| self.word.compare_exchange(from, held, Ordering::Acquire, Ordering::Relaxed);
             if word == 0 {
-                // Other threads may still sleep on it.
                 if take(word).is_ok() {
                     return;
                 }
@@ -86,6 +86,7 @@ impl<T> Lock<T> {
                 || self.word.compare_exchange(word, word | CONTENDED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             {
                 futex::wait(&self.word, word | CONTENDED, None);
+                held = me | CONTENDED;
             }
         }
     }
