@@ -103,6 +103,10 @@ impl Queue {
     /// Submits a request. Returns false if the queue is full.
     pub fn submit(&self, request: &Request, submission: Submission, tag: u64) -> Result<bool, Error> {
         let shared = self.shared()?;
+        // Programs submit until the queue is full: they learn it without the work of a call.
+        if shared.is_full() {
+            return Ok(false);
+        }
         let call = self.gateway.prepare(request);
         call.check(match submission {
             Submission::Send => Operation::Text,

@@ -32,6 +32,7 @@ pub(super) struct Shared {
     max_events: AtomicUsize,
     /// Whether the threads have to note each attempt.
     is_paced: AtomicBool,
+    is_full: AtomicBool,
     pub catch_panic: CatchPanic,
 }
 
@@ -43,6 +44,7 @@ impl Shared {
             news: Signal::default(),
             max_events: AtomicUsize::new(DEFAULT_MAX_EVENTS),
             is_paced: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             catch_panic,
         }
     }
@@ -53,6 +55,10 @@ impl Shared {
 
     pub fn is_paced(&self) -> bool {
         self.is_paced.load(Ordering::Relaxed)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
     }
 
     pub fn is_counting_tokens(&self) -> bool {
@@ -86,6 +92,7 @@ impl Shared {
     fn release_with(self: &Arc<Shared>, mut state: Guard<'_, State>, mut plan: ThreadPlan) {
         state.ask_timekeeper(&mut plan);
         self.is_paced.store(state.is_paced(), Ordering::Relaxed);
+        self.is_full.store(state.is_full(), Ordering::Relaxed);
         let is_ready = state.is_ready();
         state.readiness.set(is_ready);
         let news = if state.is_over() { usize::MAX } else { std::mem::take(&mut state.news) };

@@ -145,13 +145,18 @@ impl State {
         if self.is_closed {
             return Err(Error::new(Status::InvalidArgument, "the queue was closed"));
         }
-        // Requests that may be sent at once do not wait: they are in flight since they were submitted.
-        if self.count(QueueCount::Waiting) >= self.max_queued.unwrap_or(DEFAULT_MAX_QUEUED) {
+        if self.is_full() {
             return Ok(false);
         }
         self.waiting.extend(job.take());
         self.is_short_of_threads = false;
         Ok(true)
+    }
+
+    /// Whether no request is accepted. Requests that may be sent at once do not wait: they are in flight since they were
+    /// submitted.
+    pub fn is_full(&self) -> bool {
+        !self.is_closed && self.count(QueueCount::Waiting) >= self.max_queued.unwrap_or(DEFAULT_MAX_QUEUED)
     }
 
     /// The number of requests that are being sent.

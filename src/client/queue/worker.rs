@@ -41,41 +41,43 @@ impl Worker {
         let ticket = |job: &Job| Arc::new(Ticket::new(job.tag, Arc::clone(&self.token)));
         let mut finished = None;
         while let Some((job, ticket)) = self.shared.next_job(finished, ticket) {
-            let mut done = Done::default();
+            let mut done = Box::<Done>::default();
             let pacing = JobPacing::new(&self.shared, &job, &ticket);
             let queue = QueueContext { token: &self.token, pacing: &pacing, log_relay: &log_relay };
-            let mut send = || done = self.send(&job, &pacing, &queue);
+            let mut send = || self.send(&job, &pacing, &queue, &mut done);
             if let Err(panic) = (self.shared.catch_panic)(&mut send) {
-                done = Error::new(Status::Panic, panic).into();
+                *done = Error::new(Status::Panic, panic).into();
             }
-            finished = Some(FinishedJob { job, ticket, done: Box::new(done) });
+            finished = Some(FinishedJob { job, ticket, done });
         }
     }
 
-    fn send(&self, job: &Job, pacing: &JobPacing, queue: &QueueContext) -> Done {
+    fn send(&self, job: &Job, pacing: &JobPacing, queue: &QueueContext, done: &mut Done) {
         let queued = job.submitted.elapsed();
         let result = match job.submission {
-            Submission::Send => {
-                job.call.send(Some(queue)).map(|response| Done { response: Some(response), ..Done::default() })
-            }
-            Submission::Stream => self.stream(&job.call, pacing, queue),
-            Submission::Embed => {
-                job.call.embed(Some(queue)).map(|embeddings| Done { embeddings: Some(embeddings), ..Done::default() })
-            }
+            Submission::Send => job.call.send(Some(queue)).map(|response| done.response = Some(response)),
+            Submission::Stream => self.stream(&job.call, pacing, queue, done),
+            Submission::Embed => job.call.embed(Some(queue)).map(|embeddings| done.embeddings = Some(embeddings)),
         };
-        let mut done = result.unwrap_or_else(Done::from);
+        done.error = result.err();
         if let Some(response) = &mut done.response {
             response.times.queued = Some(queued);
         }
-        pacing.note_tokens(&done);
-        done
+        pacing.note_tokens(done);
     }
 
     /// Passes on the events of a stream, not faster than the program destroys them.
-    fn stream(&self, call: &PreparedCall, pacing: &JobPacing, queue: &QueueContext) -> Result<Done, Error> {
+    fn stream(
+        &self,
+        call: &PreparedCall,
+        pacing: &JobPacing,
+        queue: &QueueContext,
+        done: &mut Done,
+    ) -> Result<(), Error> {
         let mut stream = call.stream(Some(queue))?;
-        let error = self.pass_on_events(&mut stream, pacing).err();
-        Ok(Done { response: Some(stream.into_response()), error, ..Done::default() })
+        let result = self.pass_on_events(&mut stream, pacing);
+        done.response = Some(stream.into_response());
+        result
     }
 
     fn pass_on_events(&self, stream: &mut Stream, pacing: &JobPacing) -> Result<(), Error> {
