@@ -1,5 +1,6 @@
 """Repeats checks that measure time, and measures how late the machine itself is."""
 
+import concurrent.futures
 import contextlib
 import functools
 import os
@@ -11,7 +12,8 @@ from typing import TypeVar
 Result = TypeVar("Result")
 ATTEMPTS = 3
 """So many failures in time of a quiet machine are those of the library."""
-MOST_ATTEMPTS = 12
+MOST_SECONDS = 120
+"""No attempt begins later."""
 QUIET_MS = 10
 """A machine that wakes sleeping threads at most this late is quiet."""
 INTERVAL = 0.005
@@ -41,15 +43,15 @@ class Lateness:
 def machine_lateness() -> Iterator[Lateness]:
     """Measures each processor until the end of the context."""
     lateness = Lateness()
-    threads = [threading.Thread(target=lateness.measure, args=[cpu]) for cpu in os.sched_getaffinity(0)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield lateness
-    finally:
-        lateness.has_ended.set()
-        for thread in threads:
-            thread.join()
+    cpus = os.sched_getaffinity(0)
+    with concurrent.futures.ThreadPoolExecutor(len(cpus)) as threads:
+        measured = [threads.submit(lateness.measure, cpu) for cpu in cpus]
+        try:
+            yield lateness
+        finally:
+            lateness.has_ended.set()
+    for each in measured:
+        each.result()
 
 
 def three_attempts(check: Callable[..., Result]) -> Callable[..., Result]:
@@ -60,15 +62,15 @@ def three_attempts(check: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(check)
     def checked(*arguments: object, **named: object) -> Result:
-        failures = 0
-        for attempt in range(1, MOST_ATTEMPTS + 1):
+        failures, start = 0, time.monotonic()
+        while True:
             with machine_lateness() as lateness:
                 try:
                     return check(*arguments, **named)
-                except AssertionError:
-                    failures += lateness.percentile(100) <= QUIET_MS
-                    if failures == ATTEMPTS or attempt == MOST_ATTEMPTS:
-                        raise
-        raise AssertionError("unreachable")
+                except AssertionError as error:
+                    failure = error
+            failures += lateness.percentile(100) <= QUIET_MS
+            if failures == ATTEMPTS or time.monotonic() - start > MOST_SECONDS:
+                raise failure
 
     return checked
