@@ -105,6 +105,30 @@ static void requests_fail_without_a_thread(mlflow_gateway *gateway)
     mlflow_gateway_queue_destroy(queue);
 }
 
+/* A thread of the queue starts requests that wait for the rates. Without one they fail, and later ones are sent. */
+static void requests_that_wait_for_the_rates_fail_without_a_thread(mlflow_gateway *gateway)
+{
+    mlflow_gateway_queue *queue = make_queue(gateway, "16");
+    mlflow_gateway_completion *completion;
+
+    CHECK(mlflow_gateway_queue_set_option(queue, "requests_per_second", "2", NULL) == MLFLOW_GATEWAY_OK);
+    CHECK(mlflow_gateway_queue_set_option(queue, "max_queued", "3", NULL) == MLFLOW_GATEWAY_OK);
+    threads_left = 0;
+    for (uint64_t tag = 0; tag < 4; tag++)
+        CHECK(submit(queue, MLFLOW_GATEWAY_SUBMIT_SEND, "echo", tag) == MLFLOW_GATEWAY_OK);
+    for (uint64_t tag = 0; tag < 4; tag++) {
+        completion = fetch(queue, 5000);
+        CHECK(completion != NULL && mlflow_gateway_completion_status(completion) == MLFLOW_GATEWAY_OUT_OF_MEMORY);
+        mlflow_gateway_completion_destroy(completion);
+    }
+    threads_left = 1000;
+    CHECK(submit(queue, MLFLOW_GATEWAY_SUBMIT_SEND, "echo", 4) == MLFLOW_GATEWAY_OK);
+    completion = fetch(queue, -1);
+    CHECK(completion != NULL && mlflow_gateway_completion_status(completion) == MLFLOW_GATEWAY_OK);
+    mlflow_gateway_completion_destroy(completion);
+    mlflow_gateway_queue_destroy(queue);
+}
+
 static void limit_descriptors(rlim_t limit)
 {
     struct rlimit limits;
@@ -153,6 +177,7 @@ int main(int argc, char **argv)
     few_threads_send_all_requests(gateway, 1);
     few_threads_send_all_requests(gateway, 3);
     requests_fail_without_a_thread(gateway);
+    requests_that_wait_for_the_rates_fail_without_a_thread(gateway);
     requests_fail_without_descriptors(gateway);
     descriptor_may_be_missing(gateway);
     mlflow_gateway_destroy(gateway);

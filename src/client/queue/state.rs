@@ -300,11 +300,18 @@ impl State {
     pub fn fail_to_start(&mut self, count: usize, why: &std::io::Error) {
         self.workers -= count;
         self.is_short_of_threads = true;
-        if self.workers == 0 {
-            for job in mem::take(&mut self.granted) {
-                let problem = format!("cannot start a thread for the request: {why}");
-                self.push_done(job, Box::new(Error::new(Status::OutOfMemory, problem).into()), true);
-            }
+        if self.workers > 0 {
+            return;
+        }
+        self.is_timekeeper_asked = false;
+        // If none is in flight, the thread was to look after those that wait for the rates.
+        let (jobs, was_in_flight) = match mem::take(&mut self.granted) {
+            granted if granted.is_empty() => (self.waiting.extract(|_| true), false),
+            granted => (granted, true),
+        };
+        for job in jobs {
+            let problem = format!("cannot start a thread for the request: {why}");
+            self.push_done(job, Box::new(Error::new(Status::OutOfMemory, problem).into()), was_in_flight);
         }
     }
 
