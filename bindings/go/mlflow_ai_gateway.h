@@ -1404,7 +1404,7 @@ mlflow_gateway_status mlflow_gateway_queue_set_option(mlflow_gateway_queue *queu
  * `tag` is any number, for example an index or a pointer. Each completion of the request has it. Tags need not be
  * unique.
  *
- * An invalid request fails here. Any other failure is the status of its completion.
+ * An invalid request fails here, if the queue is not full. Any other failure is the status of its completion.
  *
  * Returns _QUEUE_FULL if max_queued requests wait: fetch completions, then submit it again.
  *

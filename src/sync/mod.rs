@@ -13,6 +13,7 @@
 //! | [`SingleFlight`] | a value that one thread makes for all threads that need it |
 //! | [`ProcessLocal`] | a value that a forked child must not use |
 //! | [`Signal`], [`Readiness`] | wake the threads and the event loop that wait for a change of such a value |
+//! | [`Yielding`] | lets other threads run before a thread sleeps |
 
 mod cancel;
 mod copy_on_write;
@@ -29,6 +30,7 @@ mod snapshots;
 mod threads;
 mod wait;
 mod waker;
+mod yielding;
 
 pub use cancel::{CancelToken, CancelTokens};
 pub use copy_on_write::CopyOnWrite;
@@ -42,3 +44,4 @@ pub use single_flight::{Leader, Role, SingleFlight};
 pub use snapshots::Snapshots;
 pub use threads::{Thread, is_library_thread, keep_loaded, run_in_parallel};
 pub use wait::{WaitError, any_ready, ready, sleep, wait_until};
+pub use yielding::Yielding;

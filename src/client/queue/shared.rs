@@ -13,14 +13,10 @@ use super::state::{FinishedJob, Job, Next, State, ThreadPlan};
 use super::ticket::Ticket;
 use super::worker;
 use super::{CatchPanic, QueueCount};
-use crate::sync::{Guard, Lock, Signal, Thread};
+use crate::sync::{Guard, Lock, Signal, Thread, Yielding};
 
 /// The default of the option max_events.
 const DEFAULT_MAX_EVENTS: usize = 64;
-
-/// How often a thread lets others run before it sleeps. Often they bring what it waits for, which saves the system calls
-/// of sleeping and waking.
-const YIELDS: usize = 2;
 
 /// What the program and the threads of the queue share.
 pub(super) struct Shared {
@@ -29,6 +25,7 @@ pub(super) struct Shared {
     work: Signal,
     /// Fetching threads wait for it.
     news: Signal,
+    yielding: Yielding,
     max_events: AtomicUsize,
     /// Whether the threads have to note each attempt.
     is_paced: AtomicBool,
@@ -42,6 +39,7 @@ impl Shared {
             state: Lock::default(),
             work: Signal::default(),
             news: Signal::default(),
+            yielding: Yielding::default(),
             max_events: AtomicUsize::new(DEFAULT_MAX_EVENTS),
             is_paced: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
@@ -90,6 +88,7 @@ impl Shared {
     }
 
     fn release_with(self: &Arc<Shared>, mut state: Guard<'_, State>, mut plan: ThreadPlan) {
+        state.changes = state.changes.wrapping_add(1);
         state.ask_timekeeper(&mut plan);
         self.is_paced.store(state.is_paced(), Ordering::Relaxed);
         self.is_full.store(state.is_full(), Ordering::Relaxed);
@@ -128,7 +127,7 @@ impl Shared {
         if let Some(finished) = finished {
             state.end_job(finished);
         }
-        let mut yields = 0;
+        let mut yields = self.yielding.begin();
         loop {
             let mut plan = state.schedule();
             if let Some(next) = state.take_job(&ticket) {
@@ -146,9 +145,8 @@ impl Shared {
                 state.end_worker();
                 return None;
             }
-            if yields < YIELDS {
-                yields += 1;
-                state = self.let_others_run(state);
+            if yields > 0 {
+                state = self.yielding.yield_now(&mut yields, &self.state, state, |state| state.changes);
                 continue;
             }
             let until = state.begin_idling();
@@ -157,15 +155,9 @@ impl Shared {
         }
     }
 
-    fn let_others_run<'a>(&'a self, state: Guard<'a, State>) -> Guard<'a, State> {
-        drop(state);
-        std::thread::yield_now();
-        self.state.lock()
-    }
-
     pub fn next(self: &Arc<Shared>, deadline: Option<Instant>, timeout: Option<Duration>) -> Next {
         let mut state = self.state.lock();
-        let mut yields = 0;
+        let mut yields = self.yielding.begin();
         loop {
             let lines = state.take_log_lines();
             if !lines.is_empty() {
@@ -188,9 +180,8 @@ impl Shared {
             if is_expired {
                 return Next::Pending;
             }
-            if yields < YIELDS {
-                yields += 1;
-                state = self.let_others_run(state);
+            if yields > 0 {
+                state = self.yielding.yield_now(&mut yields, &self.state, state, |state| state.changes);
                 continue;
             }
             state = self.news.wait(&self.state, state, deadline);

@@ -115,6 +115,8 @@ pub(super) struct State {
     /// Set after a thread could not be started, until a request is submitted or ends.
     is_short_of_threads: bool,
     pub threads: Vec<Thread>,
+    /// Counts everything that happens.
+    pub changes: usize,
     /// The number of completions and log lines since the fetching threads were last woken.
     pub news: usize,
 }
