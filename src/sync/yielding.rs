@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_micros(500);
 /// earlier than one that yields.
 const TIME_OF_CHANGE: Duration = Duration::from_micros(20);
 
-/// So many waits after a yield that was not worth it do without one.
+/// The number of waits without yields after a yield that was not worth it.
 const PAUSE: u32 = 1000;
 
 /// What threads share that wait for changes of the value in one [`Lock`].

@@ -30,8 +30,6 @@ NATIVE_ONLY = {
 NO_MEMORY_LIMIT = "qemu-user accepts a limit of the address space (RLIMIT_AS), but does not enforce it"
 MILLISECONDS = "measures milliseconds, and each emulated call may take a hundred of them"
 FORK_OF_THREADS = "qemu-user 7.2 may abort in the child of a process with several threads (qemu_plugin_vcpu_init_hook)"
-TRANSLATED_CODE = "the memory of the process includes qemu's translation of each copy of the library that was loaded"
-
 MEMORY = "the memory of the process includes qemu's own, such as translated code and the state of each thread"
 
 UNIT_TESTS = {"dialect::pointer::tests::time_grows_only_with_the_length_of_the_document": MILLISECONDS}
@@ -44,7 +42,7 @@ DIFFERENCES = {
     "test_connections.py::test_server_that_does_not_read_times_out": MILLISECONDS,
     "test_connections.py::test_response_that_does_not_fit_into_memory_is_out_of_memory": NO_MEMORY_LIMIT,
     "test_examples_batch_resume.py::test_memory_is_modest_for_many_lines": MEMORY,
-    "test_host_process.py::test_library_can_be_unloaded_and_loaded_again": TRANSLATED_CODE,
+    "test_host_process.py::test_library_can_be_unloaded_and_loaded_again": MEMORY,
     "test_host_process.py::test_cancel_token_cancels_calls_of_its_own_process_only": FORK_OF_THREADS,
     "test_queue_host_process.py::test_process_may_fork_while_64_threads_use_a_queue": FORK_OF_THREADS,
     "test_queue_host_process.py::test_queue_belongs_to_the_process_that_created_it": FORK_OF_THREADS,

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 ATTEMPTS = 3
-"""So many failures in time of a quiet machine are those of the library."""
+"""The number of failures on a quiet machine that fail a test."""
 MOST_SECONDS = 120
 """No attempt begins later."""
 QUIET_MS = 10

@@ -115,7 +115,7 @@ pub(super) struct State {
     /// Set after a thread could not be started, until a request is submitted or ends.
     is_short_of_threads: bool,
     pub threads: Vec<Thread>,
-    /// Counts everything that happens.
+    /// The number of changes so far.
     pub changes: usize,
     /// The number of completions and log lines since the fetching threads were last woken.
     pub news: usize,
