@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.builds import ADDRESS, ALL, EMULATED, SHARED, THREAD, Build, clean_environment
 from support.program_output import read_until
+from support.queue_program import wait_until
 from support.real_gateways import RealGateway
 from support.scripted_gateway import CHAT_ROUTE, Handler, Request, Script, ScriptedGateway, one_route, refused_port
 from support.scripted_model import messages, model, post_requests
@@ -47,6 +48,11 @@ def test_all_streams_run_at_once_beside_the_timer_and_the_input(build: Build) ->
     assert sorted(output.decode().splitlines()) == sorted(f"{number}: line {number}!" for number in range(1, count + 1))
 
 
+def prompts(gateway: ScriptedGateway) -> set[str]:
+    """Returns the prompts that the gateway has received."""
+    return {messages(request)[0][1] for request in post_requests(gateway)}
+
+
 @pytest.mark.parametrize("build", [SHARED, ADDRESS, THREAD], ids=lambda build: build.name)
 def test_q_ends_the_loop_while_streams_run(build: Build) -> None:
     with ScriptedGateway(one_route(model, CHAT_ROUTE)) as gateway, build.start(
@@ -55,9 +61,10 @@ def test_q_ends_the_loop_while_streams_run(build: Build) -> None:
         program.stdin.write(b"quick\n\nslow\n")
         program.stdin.flush()
         assert read_until(b"\n", program, program.stdout.fileno()) == b"1: echo: quick\n"
+        wait_until(lambda: prompts(gateway) == {"quick", "slow"})
         output, errors = program.communicate(b"q\nnot sent\n")
     assert (program.returncode, output) == (0, b""), errors
-    assert {messages(request)[0][1] for request in post_requests(gateway)} == {"quick", "slow"}
+    assert prompts(gateway) == {"quick", "slow"}
 
 
 @pytest.mark.parametrize("build", [SHARED, ADDRESS], ids=lambda build: build.name)
