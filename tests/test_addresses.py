@@ -109,6 +109,7 @@ def test_connect_error_names_the_most_informative_address(tmp_path: Path) -> Non
     assert "; 2 other addresses failed)" in outcome.message, outcome.message
 
 
+@three_attempts
 def test_connect_timeout_names_a_silent_address(tmp_path: Path) -> None:
     with unreachable_port() as port:
         outcome = failing(tmp_path, f"{HERE} {ELSEWHERE}", port, "handle-option connect_timeout_ms=400")

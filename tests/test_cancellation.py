@@ -15,6 +15,7 @@ from faults.sites import Site, sites
 from support.builds import ADDRESS, C99, CHECKED, EMULATED, ROOT, SHARED, THREAD, VALGRIND, Build
 from support.operations import Descriptors, Outcome, perform_all, run_commands
 from support.queue_program import queue_program
+from support.timing import three_attempts
 
 CANCEL_COMMANDS = ("cancel-after", "cancel-by-signal")
 """Cancel from another thread, and from a signal handler on the calling thread."""
@@ -187,6 +188,7 @@ def slow_names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.alone
 @pytest.mark.parametrize("cancel_command", CANCEL_COMMANDS)
 @pytest.mark.parametrize("operation", ALL)
+@three_attempts
 def test_name_lookup_is_cancelled(slow_names: dict[str, str], operation: str, cancel_command: str) -> None:
     commands = (command.format(PROMPT) for command in OPERATION_COMMANDS[operation])
     (outcome,) = perform_all(SLOW_NAME, "token", f"{cancel_command} {BEFORE}", *commands, env=slow_names)
@@ -194,6 +196,7 @@ def test_name_lookup_is_cancelled(slow_names: dict[str, str], operation: str, ca
     assert is_immediate(outcome, SHARED), outcome
 
 
+@three_attempts
 def test_queue_is_destroyed_during_a_name_lookup(slow_names: dict[str, str]) -> None:
     with queue_program(SLOW_NAME, env=slow_names) as program:
         for tag in range(20):
@@ -221,6 +224,7 @@ def cancel_threads(uri: str, threads: int, *arguments: str, build: Build = SHARE
 
 @pytest.mark.alone
 @pytest.mark.parametrize("build", (SHARED, *CHECKED, THREAD), ids=lambda build: build.name)
+@three_attempts
 def test_one_token_cancels_many_calls(fault_sites: Sites, build: Build) -> None:
     """A list request uses another path, and so meets no fault."""
     uri = fault_sites["stalls without a response"].uri("stream")
@@ -232,6 +236,7 @@ def test_one_token_cancels_many_calls(fault_sites: Sites, build: Build) -> None:
 
 
 @pytest.mark.alone
+@three_attempts
 def test_call_waiting_for_the_discovery_of_another_thread_is_cancelled(fault_sites: Sites) -> None:
     uri = fault_sites["discovery: stalls without a response"].uri("call")
     ended = cancel_threads(uri, 8, "after-one")
@@ -298,6 +303,7 @@ def test_tokens_of_handle_and_request_both_cancel_a_call(server: FaultServer) ->
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 @pytest.mark.parametrize("command", ["token", "request-token"])
+@three_attempts
 def test_token_may_be_destroyed_during_a_call(server: FaultServer, build: Build, command: str) -> None:
     def send_with(fault: str, *commands: str) -> CellResult:
         uri = server.url(fault, "send")
@@ -320,6 +326,7 @@ def test_token_may_be_destroyed_during_a_call(server: FaultServer, build: Build,
 
 @pytest.mark.alone
 @pytest.mark.parametrize("cancel_command", CANCEL_COMMANDS)
+@three_attempts
 def test_all_batches_of_embeddings_are_cancelled(server: FaultServer, cancel_command: str) -> None:
     """Batches of other threads are cancelled too, and these threads have ended when the call returns."""
     commands = ("inputs 100", "handle-option embed_batch_size=10", "handle-option embed_concurrency=4")

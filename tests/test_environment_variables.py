@@ -170,6 +170,7 @@ NOT_PREDICTING = ["list", "get-route r", "health"]
 
 
 @pytest.mark.parametrize("command", NOT_PREDICTING)
+@three_attempts
 def test_route_functions_have_their_own_timeout_variable(command: str) -> None:
     with silent() as gateway:
         outcome = perform(gateway.url, command, env={CLIENT_TIMEOUT: "1", TIMEOUTS[0]: "60"})

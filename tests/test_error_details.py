@@ -7,6 +7,7 @@ from support.builds import CHECKED, SHARED, Build
 from support.event_streams import chunk, events, send_stream
 from support.operations import perform, perform_all
 from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, one_route, refused_port
+from support.timing import three_attempts
 
 SENT = {"X-Request-Id": "req-1", "x-ratelimit-remaining-tokens": "17", "Set-Cookie": "session=s3cr3t", "X-Empty": ""}
 SHOWN = ["X-REQUEST-ID", "x-ratelimit-remaining-tokens", "set-cookie", "X-Empty", "X-Absent", ""]
@@ -104,6 +105,7 @@ def test_budget_and_guardrail_errors_are_not_retryable(status: int, detail: str)
     assert outcome.status in ("BUDGET_EXCEEDED", "GUARDRAIL_BLOCKED") and not outcome.error_is_retryable
 
 
+@three_attempts
 def test_error_without_response_is_retryable_by_cause() -> None:
     quick = ("handle-option max_retries=0", "handle-option dialect=deployments", "message user=hi")
     with refused_port() as port:

@@ -349,6 +349,7 @@ def test_unreachable_or_invalid_uri_has_its_status_and_advice(build: Build) -> N
             assert not has_message(outcome, "hunter2")
 
 
+@three_attempts
 def test_call_times_out_at_timeout_ms_in_every_phase() -> None:
     def stall(handler: Handler, request: Request) -> None:
         handler.stall()

@@ -43,6 +43,7 @@ def connections_after(gateway: ScriptedGateway, pause_ms: int, *commands: str) -
     ("keep_alive", "pause_ms", "connections"),
     [("timeout=5", 10, 1), ("timeout=2, max=100", 300, 1), ("timeout=2", 1200, 2), ("timeout=1", 10, 2), ("timeout=0", 10, 2)],
 )
+@three_attempts
 def test_connection_is_kept_a_second_less_than_keep_alive_header(
     keep_alive: str, pause_ms: int, connections: int
 ) -> None:
@@ -50,6 +51,7 @@ def test_connection_is_kept_a_second_less_than_keep_alive_header(
 
 
 @pytest.mark.parametrize(("option", "pause_ms", "connections"), [("200", 10, 1), ("200", 300, 2), ("0", 0, 3)])
+@three_attempts
 def test_connection_is_kept_at_most_keep_alive_ms(option: str, pause_ms: int, connections: int) -> None:
     """With 0, not even discovery and the call share a connection."""
     assert connections_after(gateway_with({}), pause_ms, f"handle-option keep_alive_ms={option}") == connections
@@ -124,6 +126,7 @@ ENDS: dict[str, Callable[[Handler], None]] = {
 
 @pytest.mark.parametrize("command", ["send", "stream", "callback"])
 @pytest.mark.parametrize("end", ENDS)
+@three_attempts
 def test_request_lost_by_an_idle_connection_is_sent_once_more(end: str, command: str) -> None:
     with losing(ENDS[end]) as gateway:
         (outcome,) = perform_all(gateway.url, NO_RETRIES, "log 3", "prompt hi", command)
@@ -136,6 +139,7 @@ def test_request_lost_by_an_idle_connection_is_sent_once_more(end: str, command:
 
 
 @pytest.mark.parametrize("end", ENDS)
+@three_attempts
 def test_request_lost_by_an_idle_tls_connection_is_sent_once_more(end: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with losing(ENDS[end], tls=authority.server(HOST)) as gateway:
@@ -143,6 +147,7 @@ def test_request_lost_by_an_idle_tls_connection_is_sent_once_more(end: str, tmp_
     assert outcome.status == "OK" and outcome.response.attempts == 2, outcome
 
 
+@three_attempts
 def test_request_lost_late_is_not_sent_again() -> None:
     """The model may have processed it."""
     with losing(ENDS["closed"], after=0.4) as gateway:

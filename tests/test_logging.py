@@ -21,6 +21,7 @@ from support.scripted_gateway import (
     one_route,
     refused_port,
 )
+from support.timing import three_attempts
 
 OFF, ERROR, INFO, DEBUG = range(4)
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
@@ -112,6 +113,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+@three_attempts
 def test_attempt_without_response_is_logged_as_error(fault: str) -> None:
     break_off, status = FAULTS[fault]
     with ScriptedGateway(one_route(lambda handler, request: break_off(handler), CHAT_ROUTE)) as gateway:

@@ -12,6 +12,7 @@ from support.fast_gateway import FastGateway
 from support.operations import Outcome, perform_all
 from support.queue_program import QueueProgram, queue_program, wait_until
 from support.scripted_gateway import CHAT_ROUTE, Handler, Request, ScriptedGateway, one_route, refused_port
+from support.timing import three_attempts
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 
@@ -366,6 +367,7 @@ def test_wrong_option_changes_nothing() -> None:
         assert program.counts().limit == 8
 
 
+@three_attempts
 def test_timeout_begins_when_a_request_is_sent() -> None:
     """The last of the requests waits for three others, longer than its timeout."""
     gate = Gate()
@@ -611,6 +613,7 @@ DESTROYED: dict[str, Callable[[QueueProgram], object]] = {
     ids=lambda value: getattr(value, "name", value),
 )
 @pytest.mark.parametrize("closes", [False, True], ids=["open", "closed"])
+@three_attempts
 def test_queue_is_destroyed_at_once_in_any_state(name: str, closes: bool, build: Build) -> None:
     settings = ("handle-option max_retries=2", "handle-option retry_backoff_ms=30000")
     with commanded_gateway() as gateway, queue_program(

@@ -9,6 +9,7 @@ import pytest
 from support.event_streams import chunk, events, serving
 from support.queue_program import QueueProgram, queue_program, wait_until
 from support.scripted_gateway import SOCKET_BUFFER, Handler, Request, ScriptedGateway
+from support.timing import three_attempts
 
 EVENT_BYTES = 1000
 EVENTS = 20_000
@@ -147,6 +148,7 @@ def test_event_larger_than_the_limit_is_passed_on() -> None:
         assert program.rest()[-1].done.status == "OK"
 
 
+@three_attempts
 def test_idle_timeout_runs_while_the_library_reads() -> None:
     """Also after a gap in which it did not run."""
 
@@ -178,6 +180,7 @@ def test_windows_of_streams_are_separate(gateway: ScriptedGateway) -> None:
         assert all(of_one == list(range(len(of_one))) and len(of_one) >= 4 for of_one in found.values())
 
 
+@three_attempts
 def test_stream_timeout_includes_the_time_of_a_slow_program(source: Source, gateway: ScriptedGateway) -> None:
     """The whole stream has a deadline, whoever is slow."""
     settings = ("handle-option stream_timeout_ms=700",)

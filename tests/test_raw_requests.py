@@ -7,6 +7,7 @@ import pytest
 from support.builds import CHECKED, SHARED, Build
 from support.operations import OTHER, Outcome, escaped, perform, perform_all
 from support.scripted_gateway import Handler, Request, Script, ScriptedGateway
+from support.timing import three_attempts
 
 BUILDS = pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
 BODY = ' {"model": "m" ,\n "stream":true, "input" : "\\u00e9 é"}\t'
@@ -215,6 +216,7 @@ def test_response_to_get_may_exceed_the_limit_of_a_route_list() -> None:
 
 
 @pytest.mark.parametrize(("settings", "status"), [(["option timeout_ms=200"], "TIMEOUT"), (["request-token", "cancel-after 200"], "CANCELLED")])
+@three_attempts
 def test_raw_request_obeys_timeout_and_cancel_token(settings: list[str], status: str) -> None:
     outcome = outcome_of(lambda handler, request: handler.stall(), f"path - {SECRET_PATH}", *settings)
     assert (outcome.status, outcome.took_us < 400_000) == (status, True), outcome
@@ -244,6 +246,7 @@ def test_redirect_on_the_same_server_is_followed() -> None:
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", "OK"), ("POST", "OK"), ("DELETE", "CONNECTION_LOST")])
+@three_attempts
 def test_request_lost_by_an_idle_connection_is_sent_again(method: str, status: str) -> None:
     """A request that must not be sent twice does not use an idle connection."""
     with ScriptedGateway(failing(200, LOST)) as gateway:
@@ -370,6 +373,7 @@ def test_callback_stops_a_raw_stream() -> None:
     assert (outcome.status, raw_events(outcome)) == ("CANCELLED", EVENTS[:1]), outcome
 
 
+@three_attempts
 def test_event_size_idle_timeout_and_cancellation_apply_to_raw_streams() -> None:
     for outcome in streamed(streaming("data: " + "x" * 2000 + "\n\n"), "option max_event_bytes=1024"):
         assert (outcome.status, "max_event_bytes" in outcome.message) == ("RESPONSE_TOO_LARGE", True), outcome

@@ -4,6 +4,7 @@ import pytest
 from support.builds import ALL, CHECKED, SHARED, Build
 from support.calls import call, call_all
 from support.real_gateways import RealGateway
+from support.timing import three_attempts
 
 # The upstream is scripted, so that each response can be matched to its request.
 
@@ -78,6 +79,7 @@ def test_dialect_option_selects_the_dialect(real_gateway: RealGateway) -> None:
         assert (older.status, older.text) == ("OK", "echo: hi"), older
 
 
+@three_attempts
 def test_slow_response_is_awaited_up_to_timeout_ms(real_gateway: RealGateway) -> None:
     assert call(real_gateway.url, "!delay 700", "option:timeout_ms=20000", route="chat").status == "OK"
     outcome = call(real_gateway.url, "!delay 3000", "option:timeout_ms=1000", route="chat")

@@ -16,6 +16,7 @@ from support.scripted_gateway import (
     one_route,
 )
 from support.scripted_model import TOOLS
+from support.timing import three_attempts
 
 ROUTE = {"chat": CHAT_ROUTE, "completions": COMPLETIONS_ROUTE}
 
@@ -66,6 +67,7 @@ def test_settings_of_a_request_do_not_affect_the_next_one() -> None:
     assert [body["messages"][0]["content"] for body in bodies] == ["a", "a", "b"]
 
 
+@three_attempts
 def test_timeout_ms_can_be_set_on_a_request() -> None:
     def silent(handler: Handler, request: Request) -> None:
         handler.stall()

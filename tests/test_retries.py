@@ -204,6 +204,7 @@ def test_health_is_not_retried() -> None:
 
 
 @pytest.mark.parametrize("change", ['create-route {"name":"r"}', "delete-route r", 'set-limits r=[{"calls":1}]'])
+@three_attempts
 def test_change_of_a_route_is_retried_only_if_it_was_not_made(change: str) -> None:
     """If the change may have been made, the caller must check."""
     methods = "POST DELETE PUT"
@@ -376,6 +377,7 @@ SHORT_WAIT = ("handle-option first_byte_timeout_ms=150",)
 
 
 @pytest.mark.parametrize("operation", SUCCESS)
+@three_attempts
 def test_lost_request_is_not_retried(operation: str) -> None:
     """This holds for new connections; for idle ones see test_idle_connections.py."""
     with FaultyGateway(*LOST.values(), route=route_for(operation)) as gateway:
@@ -387,6 +389,7 @@ def test_lost_request_is_not_retried(operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", SUCCESS)
+@three_attempts
 def test_lost_request_is_retried_with_retry_read_timeouts(operation: str) -> None:
     allowed = (*QUICK, *SHORT_WAIT, "handle-option retry_read_timeouts=true")
     with FaultyGateway(
@@ -442,6 +445,7 @@ def stream_that(begins: object, ends: Fault) -> Fault:
 
 @pytest.mark.parametrize("policy", ["careful", "mlflow"])
 @pytest.mark.parametrize("operation", ["stream", "callback"])
+@three_attempts
 def test_stream_that_has_begun_is_never_retried(operation: str, policy: str) -> None:
     """Neither after a delta nor before the first one: the caller would receive text twice, or pay twice."""
     options = (

@@ -236,6 +236,7 @@ def test_missing_page_fails_the_list(dialect: Dialect) -> None:
 
 
 @pytest.mark.parametrize("tokens", [{"": "1", "1": "1"}, {"": "1", "1": "2", "2": "1"}], ids=["one", "two"])
+@three_attempts
 def test_endless_pages_fail_the_list(tokens: dict[str, str]) -> None:
     pages = {token: page(DEPLOYMENTS, ["a"], following) for token, following in tokens.items()}
     with paged(DEPLOYMENTS, pages) as gateway:
@@ -425,6 +426,7 @@ def test_missing_route_is_not_found_if_there_are_none() -> None:
 
 
 @pytest.mark.parametrize("fault", ["rejected", "a web page", "silent", "lost"])
+@three_attempts
 def test_missing_route_error_keeps_the_message_if_the_list_fails(fault: str) -> None:
     """The error of the request is reported even if the list fails."""
     faults: dict[str, Callable[[Handler], None]] = {

@@ -30,6 +30,7 @@ from support.scripted_gateway import (
     ScriptedGateway,
     refused_port,
 )
+from support.timing import three_attempts
 
 EVERY_OPERATION = (
     "send", "stream", "callback", "list", "get-route", "get-route other", "health", "get-limits", "set-limits r=[]",
@@ -236,6 +237,7 @@ def run(
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("source", SOURCES)
+@three_attempts
 def test_secret_repeated_by_the_server_is_masked_everywhere(source: str, fault: str, tmp_path: Path) -> None:
     secret = new_secret()
     commands = (

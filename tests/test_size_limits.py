@@ -17,6 +17,7 @@ from support.scripted_gateway import (
     ScriptedGateway,
     listening,
 )
+from support.timing import three_attempts
 
 EMBEDDINGS_ROUTE = {"name": "r", "endpoint_type": "llm/v1/embeddings"}
 MIB = 1024 * 1024
@@ -449,6 +450,7 @@ def test_stream_beyond_available_memory_is_out_of_memory(name: str) -> None:
     assert "OUT_OF_MEMORY" in statuses and len(statuses) > 1, statuses
 
 
+@three_attempts
 def test_announced_length_allocates_no_memory() -> None:
     """Memory is allocated for bytes received, not for bytes announced."""
     for length in (1 << 36, (1 << 40) - 1):

@@ -17,6 +17,7 @@ from support.event_streams import (
 )
 from support.operations import perform, perform_all
 from support.scripted_gateway import Handler, Request
+from support.timing import three_attempts
 
 
 @pytest.mark.parametrize("build", (SHARED, *CHECKED), ids=lambda build: build.name)
@@ -145,6 +146,7 @@ def test_empty_finish_reason_does_not_complete_the_stream() -> None:
     assert (outcome.status, outcome.response.candidates[0].finish_reason) == ("STREAM_END", "stop"), outcome
 
 
+@three_attempts
 def test_error_line_ends_the_stream_without_a_blank_line() -> None:
     def stay_open(handler: Handler, request: Request) -> None:
         handler.wfile.write(head("until close", 0) + (BEGINNING + 'error: {"message":"m"}\n').encode())

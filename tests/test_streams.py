@@ -182,6 +182,7 @@ def test_character_split_between_events_is_joined(contents: list[str], texts: li
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS, ids=repr)
+@three_attempts
 def test_done_ends_the_stream_without_its_blank_line(line_end: str) -> None:
     """A server may omit the blank line, and keep the connection open."""
 
@@ -196,6 +197,7 @@ def test_done_ends_the_stream_without_its_blank_line(line_end: str) -> None:
         assert outcome.took_us < 500_000
 
 
+@three_attempts
 def test_reasoning_and_refusals_keep_the_stream_alive_but_are_not_text() -> None:
     """They are events, which reset idle_timeout_ms."""
 

@@ -97,6 +97,7 @@ impl fmt::Debug for Tokens {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Barrier, mpsc};
 
     use super::super::error::Status;
     use super::*;
@@ -153,10 +154,11 @@ mod tests {
 
     #[test]
     fn failure_is_shared_and_not_remembered() {
-        let (tokens, fetched) = (Tokens::default(), AtomicUsize::new(0));
+        let (tokens, fetched, start) = (Tokens::default(), AtomicUsize::new(0), Barrier::new(8));
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
+                    start.wait();
                     let result = tokens.get(soon(), &CancelTokens::default(), || {
                         fetched.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(200));
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn timeout_of_the_leader_is_not_shared() {
-        let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
+        let (tokens, fetching) = (Tokens::default(), Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let late = tokens.get(soon(), &CancelTokens::default(), || {
@@ -189,21 +191,22 @@ mod tests {
 
     #[test]
     fn followers_keep_their_deadline_and_survive_a_panic() {
-        let (tokens, fetching) = (Tokens::default(), std::sync::Barrier::new(2));
+        let (tokens, fetching) = (Tokens::default(), Barrier::new(2));
+        let (is_late, late) = mpsc::channel();
         std::thread::scope(|scope| {
-            let panicking = scope.spawn(|| {
+            let (tokens, fetching) = (&tokens, &fetching);
+            let panicking = scope.spawn(move || {
                 let _ = tokens.get(soon(), &CancelTokens::default(), || {
                     fetching.wait();
+                    late.recv_timeout(Duration::from_secs(5)).expect("the follower should have ended");
                     std::thread::sleep(Duration::from_millis(100));
                     panic!("a fault in the fetching thread")
                 });
             });
             fetching.wait();
-            assert!(
-                tokens
-                    .get(Instant::now() + Duration::from_millis(10), &CancelTokens::default(), || unreachable!())
-                    .is_err()
-            );
+            let shortly = Instant::now() + Duration::from_millis(10);
+            assert!(tokens.get(shortly, &CancelTokens::default(), || unreachable!()).is_err());
+            is_late.send(()).unwrap();
             assert_eq!(text(tokens.get(soon(), &CancelTokens::default(), || token("a", 60_000))), "a");
             assert!(panicking.join().is_err());
         });

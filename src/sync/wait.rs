@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(any_ready(&both[..1], libc::POLLIN, after(5), &none), Err(WaitError::DeadlineExpired));
         token.cancel();
         assert_eq!(readable(after(5000), &tokens), Err(WaitError::Cancelled));
-        assert!(began.elapsed() < Duration::from_secs(1));
+        assert!(began.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

@@ -146,7 +146,7 @@ static int run(bool destroys_first)
     events += !is_done(fetched);
     done += is_done(fetched);
     mlflow_gateway_completion_destroy(fetched);
-    while (done < 6 && (completion = fetch(queue, 20000)) != NULL) {
+    while ((done < 6 || events < 4) && (completion = fetch(queue, 20000)) != NULL) {
         done += is_done(completion);
         events += !is_done(completion);
         mlflow_gateway_completion_destroy(completion);

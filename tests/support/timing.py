@@ -16,7 +16,8 @@ MOST_SECONDS = 120
 """No attempt begins later."""
 QUIET_MS = 10
 """A machine that wakes sleeping threads at most this late is quiet."""
-INTERVAL = 0.005
+WAKE_UPS = 400
+"""Of the measurement, per second, on all processors together: more would themselves make a test late."""
 
 
 class Lateness:
@@ -30,13 +31,13 @@ class Lateness:
         """Of the milliseconds."""
         return sorted(self.all_ms)[percent * (len(self.all_ms) - 1) // 100]
 
-    def measure(self, cpu: int) -> None:
-        """Sleeps again and again on one processor."""
+    def measure(self, cpu: int, seconds: float) -> None:
+        """Sleeps again and again for these seconds on one processor."""
         os.sched_setaffinity(0, [cpu])  # of this thread
         while not self.has_ended.is_set():
             start = time.monotonic()
-            time.sleep(INTERVAL)
-            self.all_ms.append((time.monotonic() - start - INTERVAL) * 1000)
+            time.sleep(seconds)
+            self.all_ms.append((time.monotonic() - start - seconds) * 1000)
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ def machine_lateness() -> Iterator[Lateness]:
     lateness = Lateness()
     cpus = os.sched_getaffinity(0)
     with concurrent.futures.ThreadPoolExecutor(len(cpus)) as threads:
-        measured = [threads.submit(lateness.measure, cpu) for cpu in cpus]
+        measured = [threads.submit(lateness.measure, cpu, len(cpus) / WAKE_UPS) for cpu in cpus]
         try:
             yield lateness
         finally:
