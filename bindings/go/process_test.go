@@ -223,9 +223,10 @@ func TestCancelledCallsLeakNothing(t *testing.T) {
 	before := settle()
 	cancelled(count)
 	after := settle()
-	// Idle connections and unused cancel tokens are kept, at most this many.
+	// Idle connections, unused cancel tokens and threads are kept, at most this many. Go creates a thread whenever
+	// another one is in C for long, and never ends it.
 	const mostKept = 100
-	if after.descriptors > before.descriptors+mostKept || after.goroutines > before.goroutines || after.threads > before.threads+10 ||
+	if after.descriptors > before.descriptors+mostKept || after.goroutines > before.goroutines || after.threads > before.threads+mostKept ||
 		after.residentKiB > before.residentKiB+mostGrowthKiB {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
