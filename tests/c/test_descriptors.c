@@ -29,14 +29,6 @@ int socket(int domain, int type, int protocol)
     return (int)syscall(SYS_socket, domain, type, protocol);
 }
 
-static void wait_for_sockets(int count)
-{
-    for (int ms = 0; __atomic_load_n(&sockets, __ATOMIC_RELAXED) < count; ms++) {
-        CHECK(ms < 20000);
-        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
-    }
-}
-
 static void *wait_until_cancelled(void *unused)
 {
     CHECK(send_with_token(gateway, "stall", token) == MLFLOW_GATEWAY_CANCELLED);
@@ -78,11 +70,15 @@ int main(int argc, char **argv)
     CHECK(check_close_on_exec(before, MOST) >= 1);
     mlflow_gateway_request *request = make_request("pieces", token);
     CHECK_STATUS(MLFLOW_GATEWAY_OK, mlflow_gateway_stream_open(gateway, request, &stream, &error));
+    int of_stream = check_close_on_exec(before, MOST);
     CHECK(pthread_create(&thread, NULL, wait_until_cancelled, NULL) == 0);
-    wait_for_sockets(2);
-    CHECK(check_close_on_exec(before, MOST) >= 2);
+    for (int ms = 0; check_close_on_exec(before, MOST) <= of_stream; ms++) {
+        CHECK(ms < 20000);
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
     mlflow_gateway_cancel(token);
     CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(sockets >= 2);
     mlflow_gateway_stream_destroy(stream);
     mlflow_gateway_request_destroy(request);
     mlflow_gateway_cancel_token_destroy(token);
